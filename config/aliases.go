@@ -1,0 +1,63 @@
+// Bounding what aliases can make of a small file.
+
+package config
+
+import "gopkg.in/yaml.v3"
+
+// maxNodes bounds the number of values in a table with every alias followed. A
+// table of 10,000 routes has some 300,000.
+const maxNodes = 2_000_000
+
+// checkAliases refuses a tree that contains itself, or that grows past maxNodes
+// when its aliases are followed. Afterwards everybody may follow them freely.
+func (r *report) checkAliases(root *yaml.Node) bool {
+	sizes := map[*yaml.Node]int{}
+	size, cycle := measure(root, sizes)
+	switch {
+	case cycle != nil:
+		r.add(SeverityError, cycle.Line, cycle.Column, "alias "+quote("*"+cycle.Value)+" is inside what it stands for", "")
+	case size > maxNodes:
+		r.add(SeverityError, root.Line, root.Column, "the file has too many values once its aliases are followed", "repeat yourself less, or use `defaults:`")
+	default:
+		return true
+	}
+	return false
+}
+
+// unfinished marks an anchor whose value is still being measured.
+const unfinished = -1
+
+// measure counts the nodes under n, following aliases, up to a little over
+// maxNodes. An anchor is measured once: an alias always comes after it. It
+// gives the alias that closes a cycle, if there is one.
+func measure(n *yaml.Node, sizes map[*yaml.Node]int) (size int, cycle *yaml.Node) {
+	if n.Kind == yaml.AliasNode {
+		if sizes[n.Alias] == unfinished {
+			return 0, n
+		}
+		return sizes[n.Alias], nil
+	}
+	if n.Anchor != "" {
+		sizes[n] = unfinished
+	}
+	size = 1
+	for _, child := range n.Content {
+		more, cycle := measure(child, sizes)
+		if cycle != nil {
+			return 0, cycle
+		}
+		size = min(size+more, maxNodes+1)
+	}
+	if n.Anchor != "" {
+		sizes[n] = size
+	}
+	return size, nil
+}
+
+// follow gives the value an alias stands for, and any other node itself.
+func follow(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.AliasNode {
+		return n.Alias
+	}
+	return n
+}

@@ -1,0 +1,176 @@
+// Package config turns what an operator writes into one validated, immutable
+// value: the route table (routes.yaml) and the process settings (GATEWAY_*).
+//
+// Loading takes four steps, each in its own file:
+//
+//	load.go      read the file once, with a bound on its size
+//	decode.go    decode strictly over the defaults, remembering positions
+//	validate.go  validate purely: no network, no clock, nothing changed
+//	problem.go   every problem found, with its place, and a hint where one helps
+//
+// Nothing here opens a connection or looks anything up: the same file and the
+// same environment always give the same value.
+package config
+
+import (
+	"net/netip"
+	"net/url"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Config is one route table after defaults and validation. It is immutable:
+// whoever holds one may read it from any goroutine, and nobody writes to it.
+type Config struct {
+	// File is the path the table was read from, as the operator gave it.
+	File string `yaml:"-"`
+	// Hash names the table's content: the first 12 hexadecimal digits of the
+	// SHA-256 of the file's bytes.
+	Hash string `yaml:"-"`
+	// Warnings are the problems that do not stop the table from being served.
+	Warnings Problems `yaml:"-"`
+
+	// Name is what GET / and GET /health call the gateway.
+	Name           string         `yaml:"name"`
+	Identity       Identity       `yaml:"identity"`
+	Users          Users          `yaml:"users"`
+	Tokens         []Issuer       `yaml:"tokens"`
+	CORS           *CORS          `yaml:"cors"` // nil when the file has none
+	TrustedProxies []netip.Prefix `yaml:"trusted_proxies"`
+	Routes         []Route        `yaml:"routes"`
+	Tests          []Test         `yaml:"tests"`
+}
+
+// Identity says which claims reach a backend, and under which header.
+type Identity struct {
+	// Headers maps a header to the claim whose value it carries. All of these
+	// headers are removed from what clients send, on every route.
+	Headers map[string]string `yaml:"headers"`
+}
+
+// Users configures the built-in users. `users: off` sets Off: a gateway that
+// only verifies tokens, with no store, no login and no user check.
+type Users struct {
+	Off       bool        `yaml:"-"`
+	Companies []uuid.UUID `yaml:"companies"` // may be joined, besides GATEWAY_DEFAULT_COMPANY_ID
+	Join      Join        `yaml:"join"`
+}
+
+// Join says which company a user may join through ensure-company.
+type Join string
+
+// The values of `users.join`.
+const (
+	JoinListed Join = "listed" // the default company and those in `users.companies`
+	JoinAny    Join = "any"    // any company at all, as the original gateway did
+)
+
+// Issuer is somebody else whose tokens are accepted, besides those signed here.
+type Issuer struct {
+	Issuer     string            `yaml:"issuer"`     // the exact `iss` claim
+	Keys       string            `yaml:"keys"`       // an https URL or a file; JWKS or PEM
+	Audience   string            `yaml:"audience"`   // must be in `aud` when set
+	Algorithms []string          `yaml:"algorithms"` // never guessed from the token
+	Claims     map[string]string `yaml:"claims"`     // our name of a claim → the issuer's
+}
+
+// CORS is the cross-origin policy of the whole public listener.
+type CORS struct {
+	// Origins are exact origins or patterns: `*` stands for letters, digits
+	// and hyphens within one label, `[0-9]` for one character of a class. A
+	// single "*" is any origin, and cannot be combined with Credentials.
+	Origins     []string      `yaml:"origins"`
+	Credentials bool          `yaml:"credentials"`
+	Expose      []string      `yaml:"expose"`
+	MaxAge      time.Duration `yaml:"max_age"`
+}
+
+// Policy is what a route asks of a request before it is forwarded.
+type Policy string
+
+// The policies, from strictest to weakest.
+const (
+	PolicyStrict  Policy = "strict"  // a valid token with a company
+	PolicyInitial Policy = "initial" // a valid token
+	PolicyNone    Policy = "none"    // nothing
+)
+
+// Protocol is what the gateway speaks to a backend.
+type Protocol string
+
+// The values of `protocol`.
+const (
+	ProtocolAuto  Protocol = "auto"  // HTTP/1.1, or HTTP/2 where TLS negotiates it
+	ProtocolHTTP1 Protocol = "http1" // HTTP/1.1 only
+	ProtocolH2C   Protocol = "h2c"   // HTTP/2 without TLS (RFC 9113 section 3.3), as gRPC uses
+)
+
+// HandlerUsers is the only built-in handler a route may name.
+const HandlerUsers = "users"
+
+// Route sends the requests under one path prefix to one backend, or to a
+// handler that is built in. Exactly one of Backend and Handler is set.
+type Route struct {
+	// Position is where the route begins in the file.
+	Position Position `yaml:"-"`
+
+	Name    string   `yaml:"name"`   // unique; the label in metrics and logs
+	Prefix  string   `yaml:"prefix"` // "/" or "/a/b", matched on segment boundaries
+	Backend *url.URL `yaml:"backend"`
+	Handler string   `yaml:"handler"`
+
+	// What a request must look like, besides its prefix.
+	Hosts   []string          `yaml:"hosts"`   // lower case, without port or brackets; "*.example.com" matches one label or more
+	Methods []string          `yaml:"methods"` // upper case; others get 405; GET brings HEAD; empty is any
+	Headers map[string]string `yaml:"headers"` // exact values, all of which must be there
+
+	// Who may pass. A route with a Handler has no policy: its endpoints carry
+	// their own, and Auth is "".
+	Auth  Policy   `yaml:"auth"`
+	Roles []string `yaml:"roles"` // empty is any role
+
+	// How the request is forwarded.
+	StripPrefix         bool     `yaml:"strip_prefix"`  // forward without the prefix
+	PreserveHost        bool     `yaml:"preserve_host"` // send the client's Host, not the backend's
+	ForwardToken        bool     `yaml:"forward_token"` // send Authorization on
+	AllowEncodedSlashes bool     `yaml:"allow_encoded_slashes"`
+	Protocol            Protocol `yaml:"protocol"`
+	TLS                 *TLS     `yaml:"tls"` // nil when the file has none
+
+	// Bounds. A duration of 0 is no bound, and so is a size of 0.
+	Timeout        time.Duration `yaml:"timeout"`         // until the response headers, while the backend is awaited
+	ConnectTimeout time.Duration `yaml:"connect_timeout"` // to open a connection
+	IdleTimeout    time.Duration `yaml:"idle_timeout"`    // between two pieces of a body or of an upgraded stream
+	MaxBody        Size          `yaml:"max_body"`        // of a request, counted while it streams; 413 past it
+}
+
+// TLS is how the gateway meets an https backend. The server's certificate is
+// always verified.
+type TLS struct {
+	CA         string `yaml:"ca"`          // PEM file of the authorities to trust instead of the system's
+	Cert       string `yaml:"cert"`        // PEM file of the gateway's client certificate
+	Key        string `yaml:"key"`         // PEM file of its key
+	ServerName string `yaml:"server_name"` // verified instead of the backend's host
+}
+
+// Size is a number of bytes, written 512, 64KiB, 100MiB, 2GiB (powers of
+// 1024) or 64kB, 100MB, 2GB (powers of 1000).
+type Size int64
+
+// Test is an expectation that the file holds about itself.
+type Test struct {
+	Position Position `yaml:"-"`
+
+	Request string `yaml:"request"` // "METHOD target", such as "GET /api/v1/query/chats?limit=2"
+	As      string `yaml:"as"`      // anonymous, newcomer (a token without a company) or member
+	Expect  string `yaml:"expect"`  // a status, such as 401, or a route's name: it is let through to it
+}
+
+// Position is a place in a file. Lines and columns count from 1; a column
+// counts characters. The zero Position is "nowhere in particular".
+type Position struct {
+	File   string
+	Line   int
+	Column int
+}

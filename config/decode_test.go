@@ -1,0 +1,235 @@
+// Tests of what decoding makes of a table: values, defaults, positions.
+
+package config
+
+import (
+	"net/netip"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func equalPrefix(a, b netip.Prefix) bool { return a == b }
+
+// mustParse parses a table that is right.
+func mustParse(t *testing.T, text string, variables map[string]string) *Config {
+	t.Helper()
+	table, err := Parse("routes.yaml", []byte(text), environment(variables))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return table
+}
+
+const oneRoute = "routes:\n  - name: query\n    prefix: /q\n    backend: http://query\n"
+
+func TestDefaults(t *testing.T) {
+	table := mustParse(t, oneRoute, nil)
+	if table.Name != "Gatehouse" || table.Users.Join != JoinListed || table.Users.Off || table.CORS != nil {
+		t.Errorf("got %+v", table)
+	}
+	want := map[string]string{"X-User-ID": "sub", "X-Company-ID": "company_id", "X-User-Email": "email"}
+	if diff := cmp.Diff(want, table.Identity.Headers); diff != "" {
+		t.Error(diff)
+	}
+	route := table.Routes[0]
+	if route.Auth != PolicyStrict || route.Timeout != time.Minute || route.ConnectTimeout != 10*time.Second ||
+		route.IdleTimeout != 5*time.Minute || !route.ForwardToken || route.Protocol != ProtocolAuto || route.MaxBody != 0 {
+		t.Errorf("got %+v", route)
+	}
+	if route.Position != (Position{"routes.yaml", 2, 5}) {
+		t.Errorf("position %v", route.Position)
+	}
+}
+
+// A route's own keys go before the file's defaults, and those before the
+// built-in ones; lists and mappings replace. The order in the file is free.
+func TestFileDefaults(t *testing.T) {
+	table := mustParse(t, `
+routes:
+  - {name: a, prefix: /a, backend: "http://a"}
+  - {name: b, prefix: /b, backend: "http://b", auth: none, methods: [PUT], headers: {X-B: "2"}, timeout: 1s}
+  - {name: users, prefix: /u, handler: users}
+defaults: {auth: initial, methods: [GET, POST], headers: {X-A: "1"}, timeout: 5s, forward_token: false}
+`, nil)
+	a, b, users := table.Routes[0], table.Routes[1], table.Routes[2]
+	if a.Auth != PolicyInitial || len(a.Methods) != 2 || a.Headers["X-A"] != "1" || a.Timeout != 5*time.Second || a.ForwardToken {
+		t.Errorf("a: %+v", a)
+	}
+	if b.Auth != PolicyNone || len(b.Methods) != 1 || len(b.Headers) != 1 || b.Headers["X-B"] != "2" || b.Timeout != time.Second {
+		t.Errorf("b: %+v", b)
+	}
+	if users.Auth != "" || users.Roles != nil || users.ConnectTimeout != 10*time.Second {
+		t.Errorf("users: %+v", users)
+	}
+}
+
+func TestIdentityReplacesDefault(t *testing.T) {
+	for text, want := range map[string]int{"identity: {}\n": 3, "identity: {headers: {}}\n": 0, "identity: {headers: {X-Me: sub}}\n": 1} {
+		if got := len(mustParse(t, text+oneRoute, nil).Identity.Headers); got != want {
+			t.Errorf("%q gives %d headers, want %d", text, got, want)
+		}
+	}
+}
+
+func TestUsersOff(t *testing.T) {
+	for text, want := range map[string]bool{
+		"users: off\n": true, "users: \"off\"\n": true, "users: false\n": true, "users: {}\n": false, "": false, "users: ${U}\n": true,
+	} {
+		if got := mustParse(t, text+oneRoute, map[string]string{"U": "off"}).Users.Off; got != want {
+			t.Errorf("%q gives off = %v", text, got)
+		}
+	}
+}
+
+func TestCanonicalForms(t *testing.T) {
+	table := mustParse(t, "trusted_proxies: [192.0.2.7, 10.0.0.0/8, '::1', '::ffff:10.0.0.1']\ncors: {origins: ['*']}\n"+
+		oneRoute+"    hosts: [API.Example.com, '[::1]']\n", nil)
+	if diff := cmp.Diff([]string{"api.example.com", "::1"}, table.Routes[0].Hosts); diff != "" {
+		t.Error(diff)
+	}
+	want := []netip.Prefix{
+		netip.MustParsePrefix("192.0.2.7/32"), netip.MustParsePrefix("10.0.0.0/8"),
+		netip.MustParsePrefix("::1/128"), netip.MustParsePrefix("10.0.0.1/32"),
+	}
+	if diff := cmp.Diff(want, table.TrustedProxies, cmp.Comparer(equalPrefix)); diff != "" {
+		t.Error(diff)
+	}
+	if table.CORS.MaxAge != 10*time.Minute {
+		t.Errorf("max_age %v", table.CORS.MaxAge)
+	}
+}
+
+func TestExpand(t *testing.T) {
+	variables := map[string]string{"A": "one", "EMPTY": "", "TRICK": "x\ny", "BRACE": "${A}"}
+	tests := map[string]struct {
+		want  string
+		fault string
+	}{
+		"plain":         {"plain", ""},
+		"$5 and $A":     {"$5 and $A", ""},
+		"${A}":          {"one", ""},
+		"<${A}${A}>":    {"<oneone>", ""},
+		"${B:-two}":     {"two", ""},
+		"${EMPTY:-two}": {"two", ""},
+		"${EMPTY}":      {"", ""},
+		"${B:-}":        {"", ""},
+		"${B:-a:-b}":    {"a:-b", ""},
+		"$${A}":         {"${A}", ""},
+		"${A}$${A}${A}": {"one${A}one", ""},
+		"${BRACE}":      {"${A}", ""},
+		"${B}":          {"", "the environment has no B"},
+		"${B} ${C}":     {"", "the environment has no B, C"},
+		"${A":           {"", "`${` is never closed"},
+		"${}":           {"", "not a reference to the environment"},
+		"${1A}":         {"", "not a reference to the environment"},
+		"${A-b}":        {"", "not a reference to the environment"},
+		"${B:-${A}}":    {"", "a default cannot refer to another variable"},
+		"${TRICK}":      {"", "the environment's value holds a control character, such as a line break"},
+	}
+	for text, test := range tests {
+		got, _, f := expand(text, environment(variables))
+		reason := ""
+		if f != nil {
+			reason = f.reason
+		}
+		if got != test.want || reason != test.fault {
+			t.Errorf("%q: got %q, fault %q", text, got, reason)
+		}
+	}
+}
+
+// The environment is text: it can never add keys, lists or comments.
+func TestEnvironmentIsText(t *testing.T) {
+	for _, value := range []string{"a, b: c", "x # y", "{a: b}", "[1]", "- a", "'", `"`, "*x", "&x", "!!int 1", "yes", "~", "a: b"} {
+		table := mustParse(t, "name: ${N}\n"+oneRoute, map[string]string{"N": value})
+		if table.Name != value {
+			t.Errorf("%q became %q", value, table.Name)
+		}
+	}
+}
+
+func TestSizes(t *testing.T) {
+	for text, want := range map[string]Size{
+		"0": 0, "512": 512, "512B": 512, "64KiB": 64 << 10, "100MiB": 100 << 20, "2GiB": 2 << 30, "1TiB": 1 << 40,
+		"64kB": 64e3, "100MB": 100e6, "2GB": 2e9, "9223372036854775807": 1<<63 - 1,
+	} {
+		if got, f := parseSize(text); f != nil || got != want {
+			t.Errorf("%q: got %d, %+v", text, got, f)
+		}
+		if again, f := parseSize(want.String()); f != nil || again != want {
+			t.Errorf("%d is written %q, which is read as %d", want, want, again)
+		}
+	}
+	for _, text := range []string{"", "KiB", "-1", "+1", "1.5MiB", "1_000", "0x10", "012", "1e3", "100M", "100m", "1K", "8EiB", "9223372036854775808", "9007199254740992KiB", " 1", "1 "} {
+		if got, f := parseSize(text); f == nil {
+			t.Errorf("%q is read as %d", text, got)
+		}
+	}
+}
+
+func TestDurations(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"0": 0, "0s": 0, "60s": time.Minute, "1m30s": 90 * time.Second, "500ms": 500 * time.Millisecond, "1.5h": 90 * time.Minute,
+	} {
+		if got, f := parseDuration(text); f != nil || got != want {
+			t.Errorf("%q: got %v, %+v", text, got, f)
+		}
+	}
+	for text, want := range map[string]string{
+		"60": "60s", "1d": "24h", "-1s": "", "-0s": "", "": "", "1 s": "", "soon": "", "1y": "", "99999999h": "", "12:30:00": "",
+	} {
+		if got, f := parseDuration(text); f == nil || f.write != want {
+			t.Errorf("%q: got %v, %+v", text, got, f)
+		}
+	}
+}
+
+// Every field is either a key of the file or says that it is none: a field that
+// was forgotten would never be set.
+func TestEveryFieldHasATag(t *testing.T) {
+	for _, kind := range []reflect.Type{
+		reflect.TypeFor[Config](), reflect.TypeFor[Identity](), reflect.TypeFor[Users](), reflect.TypeFor[Issuer](),
+		reflect.TypeFor[CORS](), reflect.TypeFor[Route](), reflect.TypeFor[TLS](), reflect.TypeFor[Test](),
+	} {
+		for f := range kind.Fields() {
+			if f.Tag.Get("yaml") == "" {
+				t.Errorf("%s.%s has no yaml tag", kind, f.Name)
+			}
+		}
+	}
+}
+
+// All problems of a file are reported in one run, in its order.
+func TestAllProblemsAtOnce(t *testing.T) {
+	_, err := Parse("routes.yaml", []byte(`nmae: x
+routes:
+  - name: a
+    prefix: a
+    backend: htp://x
+    timeout: 60
+    bogus: 1
+  - name: a
+    prefix: /b
+    auth: stritc
+`), nil)
+	var places []string
+	for _, problem := range problemsOf(t, err) {
+		places = append(places, strings.TrimPrefix(problem.Position.String(), "routes.yaml:"))
+	}
+	if diff := cmp.Diff([]string{"1:1", "4:13", "5:14", "6:14", "7:5", "8:5", "8:11", "10:11"}, places); diff != "" {
+		t.Errorf("%s\n%v", diff, err)
+	}
+}
+
+// Columns count characters, not bytes, and the caret stands below them.
+func TestColumnsCountCharacters(t *testing.T) {
+	_, err := Parse("routes.yaml", []byte(`routes: [{name: "ü日é", prefix: /a, backend: "http://b"}, {name: c, prefix: x, backend: "http://d"}]`), nil)
+	problems := problemsOf(t, err)
+	if len(problems) != 2 || problems[0].Column != 17 || problems[1].Column != 76 {
+		t.Errorf("got %v", err)
+	}
+}

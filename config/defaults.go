@@ -1,0 +1,124 @@
+// What holds when the file says nothing, and the few values that are brought
+// into one form after decoding.
+
+package config
+
+import (
+	"net/netip"
+	"reflect"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+)
+
+// builtInRoute is what a route starts from when there are no `defaults:`.
+func builtInRoute() Route {
+	return Route{
+		Auth:           PolicyStrict,
+		ForwardToken:   true,
+		Protocol:       ProtocolAuto,
+		Timeout:        60 * time.Second,
+		ConnectTimeout: 10 * time.Second,
+		IdleTimeout:    5 * time.Minute,
+	}
+}
+
+// start gives a struct its defaults, before the file is decoded over them.
+func (d *decoder) start(v reflect.Value) {
+	switch value := v.Addr().Interface().(type) {
+	case *document:
+		value.Name = "Gatehouse"
+		value.Identity.Headers = map[string]string{
+			"X-User-ID":    "sub",
+			"X-Company-ID": "company_id",
+			"X-User-Email": "email",
+		}
+		value.Users.Join = JoinListed
+	case *CORS:
+		value.MaxAge = 10 * time.Minute
+	case *Route:
+		*value = d.route
+	}
+}
+
+// routeDefaults is the value of `defaults:`: a route without what makes it one.
+type routeDefaults Route
+
+// decodeNode makes what the file gives the start of every route after it.
+func (r *routeDefaults) decodeNode(d *decoder, n *yaml.Node, at place) {
+	if !d.hasKind(n, at, reflect.TypeFor[Route]()) {
+		return
+	}
+	route := reflect.ValueOf((*Route)(r)).Elem()
+	d.mapping(n, at.inside(), route, "name", "prefix", "backend", "handler")
+	d.route = Route(*r)
+}
+
+// decodeNode reads `users:`, which is a mapping or the word off.
+func (u *Users) decodeNode(d *decoder, n *yaml.Node, at place) {
+	if n.Kind != yaml.ScalarNode {
+		if d.hasKind(n, at, reflect.TypeFor[Users]()) {
+			d.mapping(n, at.inside(), reflect.ValueOf(u).Elem())
+		}
+		return
+	}
+	text, ok := d.textOf(n, at)
+	if !ok {
+		return
+	}
+	switch strings.ToLower(text) {
+	case "off", "false":
+		// Tools that read YAML 1.1 and write it again, as Helm does, turn an
+		// unquoted off into false.
+		u.Off = true
+	case "no", "none", "disabled", "n":
+		d.reject(at, n, &fault{reason: "must be a mapping or off", hint: "write `users: off`"})
+	default:
+		d.reject(at, n, &fault{
+			reason: "must be a mapping or off",
+			hint:   "leave `users` out to have the built-in users with their defaults",
+		})
+	}
+}
+
+// finish brings into one form what may be written in several, and takes away
+// what a route does not have.
+func finish(c *Config) {
+	for i := range c.TrustedProxies {
+		c.TrustedProxies[i] = c.TrustedProxies[i].Masked()
+	}
+	for i := range c.Routes {
+		route := &c.Routes[i]
+		route.Hosts = canonicalHosts(route.Hosts)
+		if route.Handler != "" {
+			// The endpoints of a handler carry their own policies. With no
+			// policy at all, forgetting that refuses instead of letting in.
+			route.Auth, route.Roles = "", nil
+		}
+	}
+}
+
+// canonicalHosts gives hosts in lower case, an IPv6 address without brackets.
+// It makes a new list: several routes may share that of `defaults:`.
+func canonicalHosts(hosts []string) []string {
+	if len(hosts) == 0 {
+		return nil
+	}
+	canonical := make([]string, len(hosts))
+	for i, host := range hosts {
+		canonical[i] = strings.ToLower(host)
+		if address, ok := ipv6Literal(host); ok {
+			canonical[i] = address.String()
+		}
+	}
+	return canonical
+}
+
+// ipv6Literal reads an IPv6 address in brackets, as it stands in a Host header.
+func ipv6Literal(host string) (netip.Addr, bool) {
+	inner, opened := strings.CutPrefix(host, "[")
+	inner, closed := strings.CutSuffix(inner, "]")
+	address, err := netip.ParseAddr(inner)
+	return address, opened && closed && err == nil && address.Is6() && address.Zone() == ""
+}

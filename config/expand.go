@@ -1,0 +1,83 @@
+// ${NAME} in values: the environment as text, never as structure.
+
+package config
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+)
+
+// expand replaces ${NAME} and ${NAME:-default} in one value. It runs after the
+// YAML was parsed, so that nothing in the environment can add a key or a list.
+// As in a shell, the default also stands in for an empty variable; `$${` is a
+// literal `${`. The reference is false when the text refers to nothing.
+func expand(text string, lookup Lookup) (expanded string, reference bool, f *fault) {
+	if !strings.Contains(text, "${") {
+		return text, false, nil
+	}
+	var b strings.Builder
+	var missing []string
+	for {
+		before, after, found := strings.Cut(text, "${")
+		b.WriteString(before)
+		if !found {
+			break
+		}
+		if strings.HasSuffix(before, "$") {
+			// The first of the two dollars is written already.
+			b.WriteString("{")
+			text = after
+			continue
+		}
+		reference = true
+		inner, rest, closed := strings.Cut(after, "}")
+		name, fallback, hasFallback := strings.Cut(inner, ":-")
+		if f := checkReference(name, fallback, closed); f != nil {
+			return "", true, f
+		}
+		value, set := lookup(name)
+		switch {
+		case hasFallback && value == "":
+			value = fallback
+		case !set && !hasFallback:
+			missing = append(missing, name)
+		}
+		b.WriteString(value)
+		text = rest
+	}
+	if len(missing) > 0 {
+		return "", true, &fault{
+			reason: fmt.Sprintf("the environment has no %s", strings.Join(missing, ", ")),
+			hint:   fmt.Sprintf("set it, or give it a default: ${%s:-…}", missing[0]),
+		}
+	}
+	if strings.ContainsFunc(b.String(), unicode.IsControl) && reference {
+		return "", true, &fault{reason: "the environment's value holds a control character, such as a line break"}
+	}
+	return b.String(), reference, nil
+}
+
+// checkReference refuses what looks like a reference but is not one.
+func checkReference(name, fallback string, closed bool) *fault {
+	switch {
+	case !closed:
+		return &fault{reason: "`${` is never closed", hint: "write ${NAME}, or $${ for the two characters themselves"}
+	case !isVariable(name):
+		return &fault{reason: "not a reference to the environment", hint: "write ${NAME} or ${NAME:-default}"}
+	case strings.Contains(fallback, "${"):
+		return &fault{reason: "a default cannot refer to another variable", hint: "write the default itself"}
+	}
+	return nil
+}
+
+// isVariable says whether a name may be that of a variable of the environment.
+func isVariable(name string) bool {
+	for i, c := range []byte(name) {
+		letter := c == '_' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
+		if !letter && (i == 0 || c < '0' || c > '9') {
+			return false
+		}
+	}
+	return name != ""
+}

@@ -1,0 +1,132 @@
+// What the types of config.go say about their YAML: keys, kinds, words for both.
+
+package config
+
+import (
+	"net/netip"
+	"net/url"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"gopkg.in/yaml.v3"
+)
+
+// field is a key of a mapping and the struct field it is decoded into.
+type field struct {
+	key   string
+	index []int
+}
+
+// fieldsOf gives the keys of a struct type in the order of its fields, those of
+// embedded structs among them. A tag of "-" is not for the file.
+func (d *decoder) fieldsOf(t reflect.Type) []field {
+	if fields, ok := d.fields[t]; ok {
+		return fields
+	}
+	var fields []field
+	for _, f := range reflect.VisibleFields(t) {
+		key, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		if key != "" && key != "-" {
+			fields = append(fields, field{key, f.Index})
+		}
+	}
+	d.fields[t] = fields
+	return fields
+}
+
+// keysOf gives the keys of a struct type.
+func (d *decoder) keysOf(t reflect.Type) []string {
+	fields := d.fieldsOf(t)
+	keys := make([]string, len(fields))
+	for i, f := range fields {
+		keys[i] = f.key
+	}
+	return keys
+}
+
+// expected puts into words what is written for a type.
+func (d *decoder) expected(t reflect.Type) string {
+	switch t {
+	case reflect.TypeFor[url.URL](), reflect.TypeFor[*url.URL]():
+		return "a URL"
+	case reflect.TypeFor[netip.Prefix]():
+		return "an address or a CIDR"
+	case reflect.TypeFor[uuid.UUID]():
+		return "a UUID"
+	case reflect.TypeFor[time.Duration]():
+		return "a duration"
+	case reflect.TypeFor[Size]():
+		return "a size"
+	}
+	switch t.Kind() {
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Slice:
+		return "a list"
+	case reflect.String:
+		return "text"
+	default:
+		return "a mapping"
+	}
+}
+
+// kindOf puts into words what a node is.
+func kindOf(n *yaml.Node) string {
+	n = follow(n)
+	switch n.Kind {
+	case yaml.MappingNode:
+		return "a mapping"
+	case yaml.SequenceNode:
+		return "a list"
+	case yaml.ScalarNode:
+		if isNull(n) {
+			return "null"
+		}
+		return "the plain value " + quote(n.Value)
+	default:
+		return "nothing"
+	}
+}
+
+// child gives the value of a key, aliases followed, or nil.
+func child(n *yaml.Node, key string) *yaml.Node {
+	if i := keyIndex(n, key); i >= 0 {
+		return follow(n.Content[i+1])
+	}
+	return nil
+}
+
+// keyOf gives the key itself, for a problem with the pair as a whole.
+func keyOf(n *yaml.Node, key string) *yaml.Node {
+	if i := keyIndex(n, key); i >= 0 {
+		return follow(n.Content[i])
+	}
+	return nil
+}
+
+func keyIndex(n *yaml.Node, key string) int {
+	if n == nil || n.Kind != yaml.MappingNode || key == "" {
+		return -1
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if k := follow(n.Content[i]); k.Kind == yaml.ScalarNode && k.Value == key {
+			return i
+		}
+	}
+	return -1
+}
+
+// entries gives the values of a list, aliases followed; nil for anything else.
+func entries(n *yaml.Node) []*yaml.Node {
+	if n == nil || n.Kind != yaml.SequenceNode {
+		return nil
+	}
+	values := slices.Clone(n.Content)
+	for i, value := range values {
+		values[i] = follow(value)
+	}
+	return values
+}

@@ -1,0 +1,91 @@
+// Reading a route table: one bounded read, then the steps in order.
+
+package config
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+)
+
+// maxFileSize bounds a route table, in bytes. It is far above any real table
+// (a ConfigMap ends at 1 MiB) and keeps a wrong path from filling the memory.
+const maxFileSize = 16 << 20
+
+// Lookup finds a variable of the environment, as os.LookupEnv does.
+type Lookup func(name string) (value string, found bool)
+
+// Load reads, decodes and validates the route table in the file at path.
+// ${NAME} in a value is expanded with lookup; a nil lookup is an empty
+// environment. The error is Problems, with every error and warning found.
+func Load(path string, lookup func(name string) (string, bool)) (*Config, error) {
+	data, err := readBounded(path)
+	if err != nil {
+		return nil, Problems{{Position: Position{File: path}, Message: err.Error()}}
+	}
+	return Parse(path, data, lookup)
+}
+
+// Parse is Load for a table that was read already; file only names it in
+// messages. It is pure: the same arguments always give the same result.
+func Parse(file string, data []byte, lookup func(name string) (string, bool)) (*Config, error) {
+	if lookup == nil {
+		lookup = func(string) (string, bool) { return "", false }
+	}
+	r := newReport(file, data)
+	root := r.parse(data)
+	if root == nil {
+		return nil, r.sorted()
+	}
+	config, start := decode(r, root, lookup)
+	validate(r, root, config, start)
+	problems := r.sorted()
+	if problems.HasErrors() {
+		return nil, problems
+	}
+	sum := sha256.Sum256(data)
+	config.File = file
+	config.Hash = hex.EncodeToString(sum[:])[:12]
+	config.Warnings = problems
+	return config, nil
+}
+
+// readBounded reads a file of at most maxFileSize bytes. It looks before it
+// opens, because opening a named pipe would wait for a writer.
+func readBounded(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the route table: %w", cause(err))
+	}
+	if info.IsDir() {
+		return nil, errors.New("read the route table: it is a directory, not a file")
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("read the route table: it is not a regular file")
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the route table: %w", cause(err))
+	}
+	defer func() { _ = file.Close() }()
+	data, err := io.ReadAll(io.LimitReader(file, maxFileSize+1))
+	if err != nil {
+		return nil, fmt.Errorf("read the route table: %w", cause(err))
+	}
+	if len(data) > maxFileSize {
+		return nil, fmt.Errorf("read the route table: it is larger than %s", Size(maxFileSize))
+	}
+	return data, nil
+}
+
+// cause drops the path from a file error: the problem's position has it.
+func cause(err error) error {
+	if pathError, ok := errors.AsType[*fs.PathError](err); ok {
+		return pathError.Err
+	}
+	return err
+}

@@ -1,0 +1,282 @@
+// Tests of whole files: the corpus of bad ones, the good ones, and the files
+// that cannot be read at all.
+
+package config
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write the expected texts of testdata/bad anew")
+
+// environment gives a lookup in a fixed map.
+func environment(variables map[string]string) func(string) (string, bool) {
+	return func(name string) (string, bool) {
+		value, found := variables[name]
+		return value, found
+	}
+}
+
+// corpusEnvironment is what the files of testdata may refer to.
+func corpusEnvironment() func(string) (string, bool) {
+	return environment(map[string]string{
+		"TOKEN":       "hunter2-in-the-environment",
+		"BACKEND":     "htp://query-service",
+		"DATABASE":    "http://admin:hunter2-in-the-environment@db",
+		"NAME":        "from-environment",
+		"STRUCTURE":   "[a, b]",
+		"TWO_LINES":   "a\nb",
+		"EMPTY":       "",
+		"NINETY_SECS": "90",
+	})
+}
+
+// problemsOf gives the problems in an error, and fails on any other error.
+func problemsOf(t *testing.T, err error) Problems {
+	t.Helper()
+	problems, ok := errors.AsType[Problems](err)
+	if err != nil && !ok {
+		t.Fatalf("the error is a %T, not Problems: %v", err, err)
+	}
+	return problems
+}
+
+// Each file has one mistake; the text beside it is what an operator reads.
+func TestBadCorpus(t *testing.T) {
+	files, err := filepath.Glob("testdata/bad/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no corpus: %v", err)
+	}
+	for _, path := range files {
+		name := strings.TrimSuffix(filepath.Base(path), ".yaml")
+		t.Run(name, func(t *testing.T) {
+			data, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = Parse("routes.yaml", data, corpusEnvironment())
+			problems := problemsOf(t, err)
+			if !problems.HasErrors() {
+				t.Fatalf("%s loads", path)
+			}
+			var got strings.Builder
+			if _, err := problems.WriteTo(&got); err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(got.String(), "hunter2") {
+				t.Errorf("a secret is shown:\n%s", got.String())
+			}
+			compareGolden(t, strings.TrimSuffix(path, ".yaml")+".txt", got.String())
+		})
+	}
+}
+
+func compareGolden(t *testing.T, path, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+}
+
+func TestGoodCorpus(t *testing.T) {
+	files, _ := filepath.Glob("testdata/good/*.yaml")
+	examples, _ := filepath.Glob("../examples/*.yaml")
+	files = append(append(files, examples...), "../routes.yaml")
+	if len(files) < 8 || len(examples) < 2 {
+		t.Fatalf("only %d files", len(files))
+	}
+	for _, path := range files {
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			table, err := Load(path, corpusEnvironment())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(table.Warnings) > 0 {
+				t.Errorf("warnings:\n%v", table.Warnings)
+			}
+			if table.File != path || len(table.Hash) != 12 {
+				t.Errorf("file %q, hash %q", table.File, table.Hash)
+			}
+		})
+	}
+}
+
+func TestUnreadableFiles(t *testing.T) {
+	folder := t.TempDir()
+	write := func(name, content string) string {
+		path := filepath.Join(folder, name)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	huge := write("huge.yaml", "")
+	if err := os.Truncate(huge, 100<<20); err != nil {
+		t.Fatal(err)
+	}
+	tests := map[string]struct{ path, want string }{
+		"missing":   {filepath.Join(folder, "none.yaml"), "read the route table: no such file or directory"},
+		"directory": {folder, "read the route table: it is a directory, not a file"},
+		"device":    {os.DevNull, "read the route table: it is not a regular file"},
+		"huge":      {huge, "read the route table: it is larger than 16MiB"},
+		"empty":     {write("empty.yaml", ""), "the file is empty"},
+		"comments":  {write("comments.yaml", "# nothing\n\n# at all\n"), "the file is empty"},
+		"NUL":       {write("nul.yaml", "a: b\nc: \x00\n"), "the file holds a NUL byte; it is not text"},
+		"latin1":    {write("latin1.yaml", "# caf\xe9\n"), "the file is not valid UTF-8"},
+		"utf16":     {write("utf16.yaml", "\xff\xfea\x00"), "the file is UTF-16"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := Load(test.path, nil)
+			problems := problemsOf(t, err)
+			if len(problems) != 1 || problems[0].Message != test.want || problems[0].File != test.path {
+				t.Errorf("got %v, want %q", err, test.want)
+			}
+		})
+	}
+}
+
+// Files made to be expensive are refused, and soon.
+func TestBombs(t *testing.T) {
+	doubling := "a0: &a0 [x, x]\n"
+	for i := 1; i < 40; i++ {
+		doubling += fmt.Sprintf("a%d: &a%d [*a%d, *a%d]\n", i, i, i-1, i-1)
+	}
+	route := "- {name: r, prefix: /a, backend: http://b, headers: *h}\n"
+	bombs := map[string]string{
+		"alias bomb":       doubling,
+		"alias cycle":      "routes: &r [*r]\n",
+		"wide aliases":     "x: &h {" + strings.Repeat("a: b, ", 5000) + "z: y}\nroutes:\n" + strings.Repeat(route, 5000),
+		"deep flow":        "routes: " + strings.Repeat("[", 1<<20),
+		"deep closed flow": "routes: " + strings.Repeat("[", 9000) + strings.Repeat("]", 9000),
+		"deep block":       strings.Repeat("- ", 1<<20),
+		"deep keys":        strings.Repeat("? ", 1<<20),
+		"deep mapping":     strings.Repeat("{a: ", 1<<20),
+		"many mistakes":    "routes:\n" + strings.Repeat("- {nme: x}\n", 50000),
+	}
+	for name, text := range bombs {
+		t.Run(name, func(t *testing.T) {
+			start := time.Now()
+			_, err := Parse("routes.yaml", []byte(text), nil)
+			problems := problemsOf(t, err)
+			if len(problems) == 0 || len(problems) > maxProblems+1 {
+				t.Errorf("%d problems", len(problems))
+			}
+			if took := time.Since(start); took > 10*time.Second {
+				t.Errorf("took %v", took)
+			}
+		})
+	}
+}
+
+// bigTable has n routes; each gives its prefix, hosts and headers.
+func bigTable(n int, each func(i int) string) []byte {
+	var b strings.Builder
+	b.WriteString("routes:\n")
+	for i := range n {
+		fmt.Fprintf(&b, "  - name: r%d\n    backend: http://backend-%d:8080\n    methods: [GET, POST]\n    auth: initial\n    timeout: 30s\n%s", i, i, each(i))
+	}
+	return []byte(b.String())
+}
+
+func TestBigTables(t *testing.T) {
+	tables := map[string]func(i int) string{
+		"prefixes": func(i int) string { return fmt.Sprintf("    prefix: /api/v%d\n", i) },
+		"hosts":    func(i int) string { return fmt.Sprintf("    prefix: /\n    hosts: [h%d.example.com]\n", i) },
+		"tenants":  func(i int) string { return fmt.Sprintf("    prefix: /\n    headers: {X-Tenant: t%d}\n", i) },
+	}
+	for name, each := range tables {
+		t.Run(name, func(t *testing.T) {
+			start := time.Now()
+			table, err := Parse("routes.yaml", bigTable(10_000, each), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			// Well under a second alone; the race detector and a busy
+			// machine get room.
+			if took := time.Since(start); took > 10*time.Second || len(table.Routes) != 10_000 {
+				t.Errorf("%d routes took %v", len(table.Routes), took)
+			}
+		})
+	}
+}
+
+func BenchmarkParse10000Routes(b *testing.B) {
+	data := bigTable(10_000, func(i int) string { return fmt.Sprintf("    prefix: /api/v%d\n", i) })
+	b.SetBytes(int64(len(data)))
+	for b.Loop() {
+		if _, err := Parse("routes.yaml", data, nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// A table keeps its own environment, positions and problems: what one file says
+// does not depend on what was parsed before.
+func TestParseIsPure(t *testing.T) {
+	data, err := os.ReadFile("../routes.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err1 := Parse("routes.yaml", data, nil)
+	second, err2 := Parse("routes.yaml", data, nil)
+	if err1 != nil || err2 != nil {
+		t.Fatal(err1, err2)
+	}
+	if diff := cmp.Diff(first, second, cmp.Comparer(equalPrefix)); diff != "" {
+		t.Errorf("two readings differ:\n%s", diff)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, pattern := range []string{"testdata/bad/*.yaml", "testdata/good/*.yaml", "../examples/*.yaml", "../routes.yaml"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, path := range files {
+			data, err := os.ReadFile(path)
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(data)
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		start := time.Now()
+		table, err := Parse("routes.yaml", data, corpusEnvironment())
+		if took := time.Since(start); took > 5*time.Second {
+			t.Fatalf("took %v", took)
+		}
+		problems := problemsOf(t, err)
+		if (table == nil) != (err != nil) || table == nil && !problems.HasErrors() {
+			t.Fatalf("table %v, error %v", table, err)
+		}
+		var text strings.Builder
+		if _, err := problems.WriteTo(&text); err != nil {
+			t.Fatal(err)
+		}
+		if strings.ContainsAny(text.String(), "\x00\x1b") {
+			t.Fatalf("a control character reaches the terminal: %q", text.String())
+		}
+	})
+}

@@ -1,0 +1,76 @@
+// Text that YAML takes for something else: the country code no, the port
+// mapping 12:30, the version 1e3.
+
+package config
+
+import (
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// misread refuses a plain (unquoted) scalar where text belongs, when YAML 1.1
+// or 1.2 reads it as something other than text. This program would read the
+// text, but the next tool that touches the file may write something else.
+func misread(n *yaml.Node) *fault {
+	if n.Style&^yaml.FlowStyle != 0 {
+		return nil
+	}
+	what := readsAs(n)
+	if what == "" {
+		return nil
+	}
+	return &fault{
+		reason: "unquoted, this is read as " + what + " by YAML",
+		hint:   `if you mean the text, write "` + clip(n.Value) + `"`,
+	}
+}
+
+// readsAs says what YAML reads a plain scalar as, or "" for text. A plain
+// decimal number is text as good as any: it is the same in every reading.
+func readsAs(n *yaml.Node) string {
+	if isDecimal(n.Value) {
+		return ""
+	}
+	switch strings.ToLower(n.Value) {
+	case "y", "n", "yes", "no", "on", "off", "true", "false":
+		return "a boolean"
+	case "", "~", "null":
+		return "null"
+	}
+	switch n.Tag {
+	case "!!int", "!!float":
+		return "a number"
+	case "!!bool":
+		return "a boolean"
+	case "!!timestamp":
+		return "a date"
+	}
+	if isBase60(n.Value) {
+		return "a number in base 60"
+	}
+	return ""
+}
+
+func isDecimal(text string) bool {
+	digits := strings.TrimPrefix(text, "-")
+	if digits == "" || len(digits) > 1 && digits[0] == '0' {
+		return false
+	}
+	return strings.Trim(digits, "0123456789") == ""
+}
+
+// isBase60 recognises the numbers of YAML 1.1 that look like times: 12:30:00.
+func isBase60(text string) bool {
+	first, rest, found := strings.Cut(strings.TrimLeft(text, "+-"), ":")
+	if !found || first == "" || strings.Trim(first, "0123456789_") != "" {
+		return false
+	}
+	for part := range strings.SplitSeq(rest, ":") {
+		digits, _, _ := strings.Cut(part, ".")
+		if digits == "" || len(digits) > 2 || strings.Trim(digits, "0123456789") != "" {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,157 @@
+// Origins that may call from a browser, exact or by pattern.
+
+package config
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// OriginPattern matches the Origin header of a request. The zero value matches
+// nothing.
+type OriginPattern struct {
+	text       string
+	any        bool
+	expression *regexp.Regexp // nil when the pattern is compared exactly
+}
+
+// maxOrigin bounds an origin and a pattern, in bytes. The name of a host ends at
+// 253.
+const maxOrigin = 300
+
+// CompileOrigin reads an entry of `cors.origins`: an exact origin, a pattern in
+// which `*` stands for one or more letters, digits and hyphens, and `[0-9]` for
+// one character of a class; or "*" alone, for any origin.
+func CompileOrigin(pattern string) (OriginPattern, error) {
+	if f := originRule(pattern); f != nil {
+		return OriginPattern{}, fmt.Errorf("compile origin %s: %s", quote(pattern), f.reason)
+	}
+	if pattern == "*" {
+		return OriginPattern{text: pattern, any: true}, nil
+	}
+	if !isOriginPattern(pattern) {
+		return OriginPattern{text: pattern}, nil
+	}
+	source, err := originExpression(pattern)
+	if err != nil {
+		return OriginPattern{}, fmt.Errorf("compile origin %s: %w", quote(pattern), err)
+	}
+	// RE2 takes time linear in the origin, whatever the pattern.
+	expression, err := regexp.Compile(source)
+	if err != nil {
+		return OriginPattern{}, fmt.Errorf("compile origin %s: %w", quote(pattern), err)
+	}
+	return OriginPattern{text: pattern, expression: expression}, nil
+}
+
+// Match says whether the pattern covers an origin, such as
+// "https://app.example.com". An empty or absurdly long origin is covered by
+// nothing.
+func (p OriginPattern) Match(origin string) bool {
+	switch {
+	case origin == "" || len(origin) > maxOrigin:
+		return false
+	case p.any:
+		return true
+	case p.expression != nil:
+		return p.expression.MatchString(origin)
+	default:
+		return origin == p.text
+	}
+}
+
+// Any says whether the pattern is "*", which covers every origin.
+func (p OriginPattern) Any() bool { return p.any }
+
+// String gives the pattern as it was written.
+func (p OriginPattern) String() string { return p.text }
+
+// isOriginPattern says whether an origin has a `*` or a class. The brackets of
+// an IPv6 address are no class.
+func isOriginPattern(origin string) bool {
+	return strings.Contains(origin, "*") || strings.Contains(withoutAddress(origin), "[")
+}
+
+// withoutAddress cuts an IPv6 address in brackets off an origin.
+func withoutAddress(origin string) string {
+	scheme, rest, _ := strings.Cut(origin, "://")
+	inner, after, closed := strings.Cut(strings.TrimPrefix(rest, "["), "]")
+	if _, ok := ipv6Literal("[" + inner + "]"); ok && closed && strings.HasPrefix(rest, "[") {
+		return scheme + "://" + after
+	}
+	return origin
+}
+
+// originExpression turns a pattern into a regular expression for the whole of
+// an origin. A `*` covers no dot, colon or slash: it cannot leave its label.
+func originExpression(pattern string) (string, error) {
+	var b strings.Builder
+	b.WriteString(`\A`)
+	if bare := withoutAddress(pattern); bare != pattern {
+		at := strings.Index(pattern, "]") + 1
+		b.WriteString(regexp.QuoteMeta(pattern[:at]))
+		pattern = pattern[at:]
+	}
+	for pattern != "" {
+		switch pattern[0] {
+		case '*':
+			b.WriteString(`[A-Za-z0-9-]+`)
+			pattern = pattern[1:]
+		case '[':
+			class, rest, err := originClass(pattern)
+			if err != nil {
+				return "", err
+			}
+			b.WriteString(class)
+			pattern = rest
+		default:
+			b.WriteString(regexp.QuoteMeta(pattern[:1]))
+			pattern = pattern[1:]
+		}
+	}
+	b.WriteString(`\z`)
+	return b.String(), nil
+}
+
+// originClass reads a class such as [0-9] or [abx-z] from the beginning of a
+// pattern, and gives its regular expression and the rest.
+func originClass(pattern string) (class, rest string, err error) {
+	inner, rest, closed := strings.Cut(pattern[1:], "]")
+	if !closed {
+		return "", "", errors.New("a `[` is never closed")
+	}
+	if inner == "" {
+		return "", "", errors.New("`[]` matches nothing")
+	}
+	for i := 0; i < len(inner); i++ {
+		if !isAlphanumeric(inner[i]) {
+			return "", "", fmt.Errorf("a class holds letters, digits and ranges of them, not %s", quote(inner[i:i+1]))
+		}
+		if i+2 < len(inner) && inner[i+1] == '-' {
+			if !sameKind(inner[i], inner[i+2]) || inner[i] > inner[i+2] {
+				return "", "", fmt.Errorf("%s is not a range", quote(inner[i:i+3]))
+			}
+			i += 2
+		}
+	}
+	return "[" + inner + "]", rest, nil
+}
+
+// sameKind says whether two characters are both digits, both upper case letters
+// or both lower case ones.
+func sameKind(a, b byte) bool {
+	kind := func(c byte) int {
+		switch {
+		case '0' <= c && c <= '9':
+			return 1
+		case 'a' <= c && c <= 'z':
+			return 2
+		case 'A' <= c && c <= 'Z':
+			return 3
+		}
+		return 0
+	}
+	return kind(a) == kind(b) && kind(a) != 0
+}

@@ -1,0 +1,153 @@
+// Rules for a route's name, prefix and methods.
+
+package config
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// maxName bounds the name of a route, in characters: it is a metric's label.
+const maxName = 64
+
+// routeName is the rule for the name of a route.
+func routeName(name string) *fault {
+	const hint = "letters, digits, `.`, `_` and `-`, beginning with a letter or a digit"
+	switch {
+	case len(name) > maxName:
+		return &fault{reason: "longer than 64 characters", hint: "it is a label in metrics and logs"}
+	case strings.HasPrefix(name, "_"):
+		return &fault{reason: "names with a leading `_` are reserved", write: strings.TrimLeft(name, "_")}
+	case strings.Trim(name, "0123456789") == "":
+		return &fault{reason: "a name needs more than digits", hint: "in `tests:` it would look like a status"}
+	}
+	for i, c := range []byte(name) {
+		if !isAlphanumeric(c) && (i == 0 || !strings.ContainsRune("._-", rune(c))) {
+			return &fault{reason: "not a name", hint: hint}
+		}
+	}
+	return nil
+}
+
+func isAlphanumeric(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+}
+
+// prefixRule is the rule for a path prefix. Requests are matched in canonical
+// form, byte for byte, so a prefix that is not canonical would match nothing.
+func prefixRule(prefix string) *fault {
+	if !strings.HasPrefix(prefix, "/") {
+		return &fault{reason: "must begin with a slash", write: "/" + prefix}
+	}
+	if f := prefixCharacters(prefix); f != nil {
+		return f
+	}
+	if strings.Contains(prefix, "//") {
+		return &fault{reason: "holds an empty segment (`//`)", write: collapseSlashes(prefix)}
+	}
+	for segment := range strings.SplitSeq(prefix[1:], "/") {
+		if segment == "." || segment == ".." {
+			return &fault{reason: "holds the dot segment " + quote(segment), hint: "write the path it leads to"}
+		}
+	}
+	if prefix != "/" && strings.HasSuffix(prefix, "/") {
+		return &fault{
+			reason: "must not end with a slash",
+			hint:   "a prefix matches itself and everything below it",
+			write:  strings.TrimRight(prefix, "/"),
+		}
+	}
+	return nil
+}
+
+func collapseSlashes(path string) string {
+	for strings.Contains(path, "//") {
+		path = strings.ReplaceAll(path, "//", "/")
+	}
+	return path
+}
+
+// prefixCharacters checks a prefix character by character (RFC 3986 section 3.3).
+func prefixCharacters(prefix string) *fault {
+	for i := 0; i < len(prefix); i++ {
+		c := prefix[i]
+		switch {
+		case c == '%':
+			if f := prefixEscape(prefix[i:]); f != nil {
+				return f
+			}
+		case c == '*' || c == '{' || c == '}':
+			return &fault{reason: "holds " + quote(string(c)), hint: "a prefix is literal, and matches everything below it"}
+		case c == '?' || c == '#':
+			return &fault{reason: "holds " + quote(string(c)), hint: "a prefix is a path, without query and fragment"}
+		case c == '\\' || c == ';':
+			return &fault{reason: "holds " + quote(string(c)), hint: "backends disagree on what it means in a path"}
+		case c >= 0x80:
+			return &fault{reason: "holds a character outside ASCII", hint: "percent-encode it as UTF-8, such as %C3%A9 for é"}
+		case c < ' ' || c == 0x7f:
+			return &fault{reason: "holds a control character"}
+		case !isAlphanumeric(c) && !strings.ContainsRune("/-._~!$&'()+,=:@", rune(c)):
+			return &fault{reason: "holds " + quote(string(c)), hint: "percent-encode it"}
+		}
+	}
+	return nil
+}
+
+// prefixEscape checks one percent-escape, at the beginning of text.
+func prefixEscape(text string) *fault {
+	if len(text) < 3 || !isHex(text[1]) || !isHex(text[2]) {
+		return &fault{reason: "holds a broken percent-escape", hint: "a % is written %25"}
+	}
+	escape := text[:3]
+	c := unhex(text[1])<<4 | unhex(text[2])
+	switch {
+	case isAlphanumeric(c) || strings.ContainsRune("-._~", rune(c)):
+		return &fault{reason: "holds " + quote(escape) + ", an escape that is not needed", hint: "write " + quote(string(rune(c)))}
+	case c == '/' || c == '\\' || c == 0:
+		return &fault{reason: "holds " + quote(escape), hint: "requests with it are refused, so it would match nothing"}
+	case strings.ToUpper(escape) != escape:
+		return &fault{reason: "holds " + quote(escape), hint: "write " + quote(strings.ToUpper(escape))}
+	}
+	return nil
+}
+
+func isHex(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
+}
+
+func unhex(c byte) byte {
+	switch {
+	case c <= '9':
+		return c - '0'
+	case c >= 'a':
+		return c - 'a' + 10
+	default:
+		return c - 'A' + 10
+	}
+}
+
+// methodRule is the rule for a method: one of RFC 9110 section 9 and RFC 5789,
+// or an extension that is not a slip for one of them.
+func methodRule(method string) *fault {
+	known := []string{
+		http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+		http.MethodOptions, http.MethodTrace, http.MethodConnect,
+	}
+	switch {
+	case method == "*":
+		return &fault{reason: "not a method", hint: "leave `methods` out to take any"}
+	case !isToken(method):
+		return &fault{reason: "not a method", hint: "such as GET or POST"}
+	case method != strings.ToUpper(method):
+		return &fault{reason: "methods are upper case", write: strings.ToUpper(method)}
+	case method == http.MethodConnect:
+		return &fault{reason: "CONNECT asks for a tunnel, which a reverse proxy has not"}
+	case slices.Contains(known, method):
+		return nil
+	}
+	if near := nearest(method, known); near != "" && editDistance(method, near) == 1 {
+		return &fault{reason: "unknown method", hint: didYouMean(method, known)}
+	}
+	return nil
+}

@@ -1,0 +1,148 @@
+// Reading one plain value: durations, sizes, URLs, networks, UUIDs, booleans.
+
+package config
+
+import (
+	"errors"
+	"net/netip"
+	"net/url"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// parseScalar sets v, of a type that isScalar accepts, from a text.
+func parseScalar(text string, v reflect.Value) *fault {
+	switch target := v.Addr().Interface().(type) {
+	case *url.URL:
+		parsed, f := parseURL(text)
+		if f == nil {
+			*target = *parsed
+		}
+		return f
+	case *netip.Prefix:
+		return set(target, text, parseNetwork)
+	case *uuid.UUID:
+		return set(target, text, parseUUID)
+	case *time.Duration:
+		return set(target, text, parseDuration)
+	case *Size:
+		return set(target, text, parseSize)
+	case *bool:
+		return set(target, text, parseBool)
+	default:
+		v.SetString(text)
+		return nil
+	}
+}
+
+func set[T any](target *T, text string, parse func(string) (T, *fault)) *fault {
+	value, f := parse(text)
+	*target = value
+	return f
+}
+
+func parseBool(text string) (bool, *fault) {
+	switch text {
+	case "true":
+		return true, nil
+	case "false":
+		return false, nil
+	}
+	f := &fault{reason: "must be true or false"}
+	switch strings.ToLower(text) {
+	case "true", "yes", "on", "y":
+		f.write = "true"
+	case "false", "no", "off", "n":
+		f.write = "false"
+	}
+	return false, f
+}
+
+func parseDuration(text string) (time.Duration, *fault) {
+	const hint = "write a number and a unit: ms, s, m or h"
+	value, err := time.ParseDuration(text)
+	switch {
+	case text == "":
+		return 0, &fault{reason: "is empty", hint: hint}
+	case err == nil && value < 0, strings.HasPrefix(text, "-"):
+		return 0, &fault{reason: "a duration cannot be negative", hint: "0 is no bound"}
+	case err == nil:
+		return value, nil
+	}
+	if _, err := strconv.ParseUint(text, 10, 32); err == nil {
+		return 0, &fault{reason: "a duration needs a unit", write: text + "s"}
+	}
+	if days, found := strings.CutSuffix(text, "d"); found {
+		if n, err := strconv.ParseUint(days, 10, 16); err == nil {
+			return 0, &fault{reason: "a duration has no unit for days", write: strconv.FormatUint(n*24, 10) + "h"}
+		}
+	}
+	return 0, &fault{reason: "not a duration", hint: hint}
+}
+
+func parseUUID(text string) (uuid.UUID, *fault) {
+	// uuid.Parse also takes {…}, urn:uuid:… and no hyphens; a claim has to be
+	// equal to the text, so there is one form.
+	const length = 36
+	value, err := uuid.Parse(text)
+	if err != nil || len(text) != length {
+		return uuid.Nil, &fault{reason: "not a UUID", hint: "it looks like 9b8f7e6d-5c4b-4a39-8877-665544332222"}
+	}
+	return value, nil
+}
+
+// parseNetwork reads a CIDR, or one address as a network of its own.
+func parseNetwork(text string) (netip.Prefix, *fault) {
+	if address, err := netip.ParseAddr(text); err == nil && address.Zone() == "" {
+		address = address.Unmap()
+		return netip.PrefixFrom(address, address.BitLen()), nil
+	}
+	network, err := netip.ParsePrefix(text)
+	switch {
+	case err != nil:
+		return netip.Prefix{}, &fault{reason: "not an IP address or a CIDR", hint: "it looks like 10.0.0.0/8 or 192.0.2.7"}
+	case network.Addr().Is4In6():
+		return netip.Prefix{}, &fault{reason: "an IPv4 network in IPv6 form", hint: "write it as an IPv4 network"}
+	case network.Masked() != network:
+		return netip.Prefix{}, &fault{reason: "the address has bits set past the network's", write: network.Masked().String()}
+	}
+	return network, nil
+}
+
+// parseURL reads an absolute URL. What url.Parse says is repeated only where
+// it cannot hold a part of a password.
+func parseURL(text string) (*url.URL, *fault) {
+	if !strings.Contains(text, "://") {
+		return nil, &fault{reason: "not an absolute URL", hint: "begin with http:// or https://", write: addScheme(text)}
+	}
+	parsed, err := url.Parse(text)
+	if err == nil {
+		return parsed, nil
+	}
+	cause := err
+	if urlError, ok := errors.AsType[*url.Error](err); ok {
+		cause = urlError.Err
+	}
+	if strings.Contains(text, "@") {
+		return nil, &fault{reason: "not a valid URL", hint: "it must not hold a user name or a password"}
+	}
+	return nil, &fault{reason: "not a valid URL: " + cause.Error()}
+}
+
+// addScheme gives the URL that a host alone was probably meant to be, or "".
+func addScheme(text string) string {
+	for _, scheme := range []string{"http", "https"} {
+		rest, found := strings.CutPrefix(text, scheme+":")
+		if found {
+			return scheme + "://" + strings.TrimLeft(rest, "/")
+		}
+	}
+	if text == "" || strings.ContainsAny(text, " /?#@") {
+		return ""
+	}
+	return "http://" + text
+}

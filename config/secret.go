@@ -1,0 +1,54 @@
+// Values that must not be seen.
+
+package config
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+)
+
+// redacted is what a secret looks like to everybody but Reveal.
+const redacted = "[redacted]"
+
+// Secret holds a text that no log, message or dump may show. The zero value is
+// no secret at all. It holds a pointer because fmt cannot call the methods of a
+// value in an unexported field, and would print a string there.
+type Secret struct{ text *string }
+
+// NewSecret hides a text. An empty text is no secret.
+func NewSecret(text string) Secret {
+	if text == "" {
+		return Secret{}
+	}
+	return Secret{&text}
+}
+
+// Reveal gives the text itself. Whoever calls it answers for where it goes.
+func (s Secret) Reveal() string {
+	if s.text == nil {
+		return ""
+	}
+	return *s.text
+}
+
+// IsSet says whether there is a secret.
+func (s Secret) IsSet() bool { return s.text != nil }
+
+// String implements fmt.Stringer.
+func (s Secret) String() string { return redacted }
+
+// GoString implements fmt.GoStringer.
+func (s Secret) GoString() string { return redacted }
+
+// Format implements fmt.Formatter, for the verbs that ask neither of the above.
+func (s Secret) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, redacted) }
+
+// MarshalText implements encoding.TextMarshaler.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// MarshalJSON implements json.Marshaler.
+func (s Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
+
+// LogValue implements slog.LogValuer.
+func (s Secret) LogValue() slog.Value { return slog.StringValue(redacted) }

@@ -1,0 +1,148 @@
+// The settings of one process, from GATEWAY_* variables.
+
+package config
+
+import (
+	"log/slog"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+const settingPrefix = "GATEWAY_"
+
+// LogFormat is how log lines are written.
+type LogFormat string
+
+// The values of GATEWAY_LOG_FORMAT.
+const (
+	LogJSON LogFormat = "json"
+	LogText LogFormat = "text"
+)
+
+// Settings is what differs between two processes that serve the same table. It
+// is immutable, like Config.
+type Settings struct {
+	Listen    string // host:port of the public listener
+	OpsListen string // host:port of the operators' listener
+
+	LogLevel  slog.Level
+	LogFormat LogFormat
+
+	JWTSecret          Secret   // signs and verifies; unset is fine for commands that do neither
+	JWTPreviousSecrets []Secret // verify only
+	// JWTAlgorithm is HS256, HS384 or HS512; with a private key RS256, ES256
+	// or EdDSA, or "" for the one that fits the key.
+	JWTAlgorithm      string
+	JWTPrivateKeyFile string // PEM; "" signs with JWTSecret
+	TokenTTL          time.Duration
+
+	// DatabaseURL is postgres://… or sqlite:path, composed from
+	// GATEWAY_POSTGRES_* when those are given instead.
+	DatabaseURL Secret
+	Migrate     bool // bring the database's tables up to date at start
+
+	DefaultCompanyID uuid.UUID // uuid.Nil when there is none
+
+	MaxConnections          int // to one backend; 0 is no bound
+	MaxKeepaliveConnections int // idle ones kept to one backend
+
+	BcryptCost int
+
+	TLSCertFile string // PEM; "" serves without TLS
+	TLSKeyFile  string
+
+	ShutdownDelay   time.Duration // between turning unready and closing the listener
+	ShutdownTimeout time.Duration // for what is in flight after that
+
+	// Warnings are about settings that work but should not stay.
+	Warnings Problems
+}
+
+// CheckSigning says what keeps this process from signing and verifying tokens,
+// which serving needs and looking after users does not.
+func (s Settings) CheckSigning() error {
+	if s.JWTSecret.IsSet() || s.JWTPrivateKeyFile != "" {
+		return nil
+	}
+	return Problems{{
+		Message: "GATEWAY_JWT_SECRET is not set",
+		Hint:    "at least 32 random bytes, such as `openssl rand -base64 48` gives; or set GATEWAY_JWT_PRIVATE_KEY_FILE",
+	}}
+}
+
+// Attrs gives every setting under its variable's name, in a fixed order, for
+// the log. Secrets are redacted, and the database's URL loses its password.
+func (s Settings) Attrs() []slog.Attr {
+	secret := func(name string, set bool) slog.Attr {
+		if !set {
+			return slog.String(name, "")
+		}
+		return slog.String(name, redacted)
+	}
+	company := ""
+	if s.DefaultCompanyID != uuid.Nil {
+		company = s.DefaultCompanyID.String()
+	}
+	migrate := "off"
+	if s.Migrate {
+		migrate = "on"
+	}
+	return []slog.Attr{
+		slog.String("GATEWAY_LISTEN", s.Listen),
+		slog.String("GATEWAY_OPS_LISTEN", s.OpsListen),
+		slog.String("GATEWAY_LOG_LEVEL", strings.ToLower(s.LogLevel.String())),
+		slog.String("GATEWAY_LOG_FORMAT", string(s.LogFormat)),
+		secret("GATEWAY_JWT_SECRET", s.JWTSecret.IsSet()),
+		secret("GATEWAY_JWT_PREVIOUS_SECRETS", len(s.JWTPreviousSecrets) > 0),
+		slog.String("GATEWAY_JWT_ALGORITHM", s.JWTAlgorithm),
+		slog.String("GATEWAY_JWT_PRIVATE_KEY_FILE", s.JWTPrivateKeyFile),
+		slog.String("GATEWAY_TOKEN_TTL", s.TokenTTL.String()),
+		slog.String("GATEWAY_DATABASE_URL", publicDatabaseURL(s.DatabaseURL.Reveal())),
+		slog.String("GATEWAY_MIGRATE", migrate),
+		slog.String("GATEWAY_DEFAULT_COMPANY_ID", company),
+		slog.Int("GATEWAY_HTTP_CLIENT_MAX_CONNECTIONS", s.MaxConnections),
+		slog.Int("GATEWAY_HTTP_CLIENT_MAX_KEEPALIVE_CONNECTIONS", s.MaxKeepaliveConnections),
+		slog.Int("GATEWAY_BCRYPT_COST", s.BcryptCost),
+		slog.String("GATEWAY_TLS_CERT_FILE", s.TLSCertFile),
+		slog.String("GATEWAY_TLS_KEY_FILE", s.TLSKeyFile),
+		slog.String("GATEWAY_SHUTDOWN_DELAY", s.ShutdownDelay.String()),
+		slog.String("GATEWAY_SHUTDOWN_TIMEOUT", s.ShutdownTimeout.String()),
+	}
+}
+
+// LogValue implements slog.LogValuer, so that logging the whole is safe too.
+func (s Settings) LogValue() slog.Value { return slog.GroupValue(s.Attrs()...) }
+
+// publicDatabaseURL gives what of a database's URL may be seen: not its
+// password, nor its parameters, among which there may be another one.
+func publicDatabaseURL(text string) string {
+	if strings.HasPrefix(text, "sqlite:") {
+		path, _, _ := strings.Cut(text, "?")
+		return path
+	}
+	parsed, err := url.Parse(text)
+	if err != nil {
+		return redacted
+	}
+	public := url.URL{Scheme: parsed.Scheme, Host: parsed.Host, Path: parsed.Path}
+	if parsed.User != nil {
+		public.User = url.User(parsed.User.Username())
+	}
+	return public.String()
+}
+
+// settingNames lists every variable that LoadSettings looks at.
+func settingNames() []string {
+	names := []string{
+		"PORT", "GATEWAY_POSTGRES_USER", "GATEWAY_POSTGRES_SERVER", "GATEWAY_POSTGRES_PORT", "GATEWAY_POSTGRES_DB",
+		"GATEWAY_POSTGRES_PASSWORD", "GATEWAY_POSTGRES_PASSWORD_FILE",
+		"GATEWAY_JWT_SECRET_FILE", "GATEWAY_JWT_PREVIOUS_SECRETS_FILE", "GATEWAY_DATABASE_URL_FILE",
+	}
+	for _, attr := range (Settings{}).Attrs() {
+		names = append(names, attr.Key)
+	}
+	return names
+}

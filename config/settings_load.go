@@ -1,0 +1,239 @@
+// Reading settings: every variable on its own, all faults at once.
+
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// LoadSettings reads GATEWAY_* (and PORT). An empty variable counts as unset.
+// The error is Problems, with every bad value; no message repeats a secret.
+// Whether tokens can be signed is for CheckSigning to say.
+func LoadSettings(lookup func(name string) (string, bool)) (Settings, error) {
+	r := &settingsReader{lookup: lookup}
+	s := Settings{
+		Listen:    r.listen(),
+		OpsListen: setting(r, "GATEWAY_OPS_LISTEN", "127.0.0.1:8081", parseAddress),
+		LogLevel:  setting(r, "GATEWAY_LOG_LEVEL", slog.LevelInfo, parseLevel),
+		LogFormat: setting(r, "GATEWAY_LOG_FORMAT", LogJSON, parseLogFormat),
+
+		TokenTTL: setting(r, "GATEWAY_TOKEN_TTL", 24*time.Hour, durationFrom(time.Minute)),
+
+		DatabaseURL:      r.database(),
+		Migrate:          setting(r, "GATEWAY_MIGRATE", true, parseSwitch),
+		DefaultCompanyID: setting(r, "GATEWAY_DEFAULT_COMPANY_ID", uuid.Nil, parseUUID),
+
+		MaxConnections:          setting(r, "GATEWAY_HTTP_CLIENT_MAX_CONNECTIONS", 0, numberBetween(0, 1_000_000)),
+		MaxKeepaliveConnections: setting(r, "GATEWAY_HTTP_CLIENT_MAX_KEEPALIVE_CONNECTIONS", 100, numberBetween(0, 1_000_000)),
+
+		BcryptCost: setting(r, "GATEWAY_BCRYPT_COST", 12, numberBetween(4, 16)),
+
+		TLSCertFile: r.text("GATEWAY_TLS_CERT_FILE"),
+		TLSKeyFile:  r.text("GATEWAY_TLS_KEY_FILE"),
+
+		ShutdownDelay:   setting(r, "GATEWAY_SHUTDOWN_DELAY", 0, parseDuration),
+		ShutdownTimeout: setting(r, "GATEWAY_SHUTDOWN_TIMEOUT", 30*time.Second, parseDuration),
+	}
+	r.signing(&s)
+	r.together(s)
+	problems := sortProblems(r.problems)
+	if problems.HasErrors() {
+		return Settings{}, problems
+	}
+	s.Warnings = problems
+	return s, nil
+}
+
+// settingsReader reads variables and collects what is wrong with them.
+type settingsReader struct {
+	lookup   Lookup
+	problems Problems
+}
+
+// text gives a variable, "" when it is not set.
+func (r *settingsReader) text(name string) string {
+	value, _ := r.lookup(name)
+	return value
+}
+
+func (r *settingsReader) fail(message, hint string) {
+	r.problems = append(r.problems, Problem{Message: message, Hint: hint})
+}
+
+func (r *settingsReader) warn(message, hint string) {
+	r.problems = append(r.problems, Problem{Severity: SeverityWarning, Message: message, Hint: hint})
+}
+
+// setting reads a variable that is no secret.
+func setting[T any](r *settingsReader, name string, fallback T, parse func(string) (T, *fault)) T {
+	text := r.text(name)
+	if text == "" {
+		return fallback
+	}
+	value, f := parse(text)
+	if f == nil {
+		return value
+	}
+	r.fail(name+" "+quote(text)+": "+f.reason, hintOf(f, false))
+	return fallback
+}
+
+// maxSecretFile bounds the file of a secret, in bytes.
+const maxSecretFile = 64 << 10
+
+// secret reads a variable, or the file that NAME_FILE names, without the line
+// break that editors put at its end.
+func (r *settingsReader) secret(name string) string {
+	direct, path := r.text(name), r.text(name+"_FILE")
+	switch {
+	case path == "":
+		return direct
+	case direct != "":
+		r.fail(name+" and "+name+"_FILE are both set", "keep one of them")
+		return ""
+	}
+	text, err := readSecret(path)
+	if err != nil {
+		r.fail(fmt.Sprintf("%s_FILE %s: %v", name, quote(path), err), "it names a file that holds the value and nothing else")
+		return ""
+	}
+	return text
+}
+
+// readSecret reads a small regular file.
+func readSecret(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", cause(err)
+	}
+	if !info.Mode().IsRegular() {
+		return "", errors.New("it is not a regular file")
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return "", cause(err)
+	}
+	defer func() { _ = file.Close() }()
+	data, err := io.ReadAll(io.LimitReader(file, maxSecretFile+1))
+	text := strings.TrimRight(string(data), "\r\n")
+	switch {
+	case err != nil:
+		return "", cause(err)
+	case len(data) > maxSecretFile:
+		return "", errors.New("it is larger than 64 KiB")
+	case text == "":
+		return "", fmt.Errorf("it is empty: %w", fs.ErrInvalid)
+	}
+	return text, nil
+}
+
+// listen gives the public address. PORT is what platforms set; GATEWAY_LISTEN,
+// which an operator sets, goes before it.
+func (r *settingsReader) listen() string {
+	if r.text("GATEWAY_LISTEN") != "" {
+		return setting(r, "GATEWAY_LISTEN", ":8080", parseAddress)
+	}
+	port := setting(r, "PORT", 8080, numberBetween(0, 65535))
+	return ":" + strconv.Itoa(port)
+}
+
+// together checks settings that depend on each other.
+func (r *settingsReader) together(s Settings) {
+	switch {
+	case s.TLSCertFile != "" && s.TLSKeyFile == "":
+		r.fail("GATEWAY_TLS_CERT_FILE is set without GATEWAY_TLS_KEY_FILE", "set both, or neither")
+	case s.TLSKeyFile != "" && s.TLSCertFile == "":
+		r.fail("GATEWAY_TLS_KEY_FILE is set without GATEWAY_TLS_CERT_FILE", "set both, or neither")
+	}
+	if s.Listen == s.OpsListen && !strings.HasSuffix(s.Listen, ":0") {
+		r.fail("GATEWAY_OPS_LISTEN "+quote(s.OpsListen)+": the same address as GATEWAY_LISTEN", "give the operators' listener a port of its own")
+	}
+	const weakCost = 10
+	if s.BcryptCost < weakCost {
+		r.warn(fmt.Sprintf("GATEWAY_BCRYPT_COST %q: passwords are quickly guessed from their hashes", strconv.Itoa(s.BcryptCost)), "12 outside of tests")
+	}
+}
+
+// parseAddress reads a host:port to listen at.
+func parseAddress(text string) (string, *fault) {
+	if _, err := strconv.ParseUint(text, 10, 16); err == nil {
+		return "", &fault{reason: "not an address", write: ":" + text}
+	}
+	host, port, err := net.SplitHostPort(text)
+	if err != nil {
+		return "", &fault{reason: "not an address", hint: "host:port, such as :8080 or 127.0.0.1:8080"}
+	}
+	if _, f := numberBetween(0, 65535)(port); f != nil {
+		return "", &fault{reason: "port " + quote(port) + " is not between 0 and 65535"}
+	}
+	if host != "" {
+		if f := hostName(host); f != nil {
+			return "", f
+		}
+	}
+	return text, nil
+}
+
+func parseLevel(text string) (slog.Level, *fault) {
+	switch strings.ToLower(text) {
+	case "debug":
+		return slog.LevelDebug, nil
+	case "info":
+		return slog.LevelInfo, nil
+	case "warn", "warning":
+		return slog.LevelWarn, nil
+	case "error", "critical":
+		return slog.LevelError, nil
+	}
+	return 0, oneOf("level", strings.ToLower(text), "debug", "info", "warn", "error")
+}
+
+func parseLogFormat(text string) (LogFormat, *fault) {
+	return LogFormat(text), oneOf("format", text, string(LogJSON), string(LogText))
+}
+
+func parseSwitch(text string) (bool, *fault) {
+	switch strings.ToLower(text) {
+	case "on", "true":
+		return true, nil
+	case "off", "false":
+		return false, nil
+	}
+	return false, &fault{reason: "must be on or off"}
+}
+
+// durationFrom reads a duration that is not shorter than least.
+func durationFrom(least time.Duration) func(string) (time.Duration, *fault) {
+	return func(text string) (time.Duration, *fault) {
+		value, f := parseDuration(text)
+		if f == nil && value < least {
+			f = &fault{reason: "too short", hint: "at least " + least.String()}
+		}
+		return value, f
+	}
+}
+
+// numberBetween reads a whole number within bounds, both included.
+func numberBetween(least, most int) func(string) (int, *fault) {
+	return func(text string) (int, *fault) {
+		value, err := strconv.Atoi(text)
+		if err != nil || !isDecimal(text) {
+			return 0, &fault{reason: "not a whole number", hint: fmt.Sprintf("between %d and %d", least, most)}
+		}
+		if value < least || value > most {
+			return 0, &fault{reason: fmt.Sprintf("not between %d and %d", least, most)}
+		}
+		return value, nil
+	}
+}

@@ -1,0 +1,204 @@
+// Settings that are secrets: signing, and the way to the database.
+
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// signing reads what tokens are signed and verified with.
+func (r *settingsReader) signing(s *Settings) {
+	s.JWTPrivateKeyFile = r.text("GATEWAY_JWT_PRIVATE_KEY_FILE")
+	s.JWTAlgorithm = r.algorithm(s.JWTPrivateKeyFile != "")
+	const name = "GATEWAY_JWT_SECRET"
+	if secret := r.secret(name); secret != "" {
+		r.checkSecret(name, secret, s.JWTAlgorithm)
+		s.JWTSecret = NewSecret(secret)
+	}
+	const previous = "GATEWAY_JWT_PREVIOUS_SECRETS"
+	for i, secret := range splitSecrets(r.secret(previous)) {
+		label := fmt.Sprintf("%s, number %d,", previous, i+1)
+		if isPlaceholder(secret) {
+			r.fail(label+" is a well-known default", "anybody could sign with it: drop it")
+		} else if len(secret) < minSecret("") {
+			// It was good enough for the gateway that this one takes over
+			// from, and a token of that one ends within a day.
+			r.warn(label+" is shorter than 32 bytes", "drop it when the tokens signed with it have expired")
+		}
+		s.JWTPreviousSecrets = append(s.JWTPreviousSecrets, NewSecret(secret))
+	}
+}
+
+// splitSecrets gives one secret a line, or, in one line, one between commas.
+func splitSecrets(text string) []string {
+	separator := ","
+	if strings.Contains(text, "\n") {
+		separator = "\n"
+	}
+	var secrets []string
+	for secret := range strings.SplitSeq(text, separator) {
+		if secret = strings.TrimSpace(secret); secret != "" {
+			secrets = append(secrets, secret)
+		}
+	}
+	return secrets
+}
+
+// algorithm reads the algorithm, which has to fit the kind of key.
+func (r *settingsReader) algorithm(privateKey bool) string {
+	const name = "GATEWAY_JWT_ALGORITHM"
+	symmetric := []string{"HS256", "HS384", "HS512"}
+	asymmetric := []string{"RS256", "ES256", "EdDSA"}
+	fallback, fitting, other := "HS256", symmetric, asymmetric
+	hint := "it needs a key pair: set GATEWAY_JWT_PRIVATE_KEY_FILE"
+	if privateKey {
+		fallback, fitting, other = "", asymmetric, symmetric
+		hint = "with GATEWAY_JWT_PRIVATE_KEY_FILE it is one of " + strings.Join(asymmetric, ", ")
+	}
+	return setting(r, name, fallback, func(text string) (string, *fault) {
+		if slices.Contains(other, text) {
+			return "", &fault{reason: "does not fit the key", hint: hint}
+		}
+		return text, oneOf("algorithm", text, fitting...)
+	})
+}
+
+// minSecret gives the least length of a secret, in bytes: that of the hash
+// (RFC 7518 section 3.2).
+func minSecret(algorithm string) int {
+	switch algorithm {
+	case "HS384":
+		return 48
+	case "HS512":
+		return 64
+	default:
+		return 32
+	}
+}
+
+// checkSecret refuses secrets that can be guessed.
+func (r *settingsReader) checkSecret(name, secret, algorithm string) {
+	const hint = "use random bytes, such as `openssl rand -base64 48` gives"
+	switch {
+	case isPlaceholder(secret):
+		r.fail(name+" is a well-known default", hint)
+	case len(secret) < minSecret(algorithm):
+		r.fail(fmt.Sprintf("%s has %d bytes; it needs at least %d", name, len(secret), minSecret(algorithm)), hint)
+	case strings.TrimSpace(secret) != secret:
+		r.warn(name+" begins or ends with white space", "other verifiers may cut it off")
+	}
+}
+
+// isPlaceholder recognises secrets that came with an example, and those that
+// are a short text over and over.
+func isPlaceholder(secret string) bool {
+	letters := strings.Map(func(r rune) rune {
+		if r == ' ' || r == '-' || r == '_' || r == '.' || r == '!' {
+			return -1
+		}
+		return r
+	}, strings.ToLower(secret))
+	for _, phrase := range []string{
+		"changeme", "changethis", "changeit", "changein", "replaceme", "replacethis", "yoursecret", "yourjwtsecret", "yourdefault",
+		"yoursupersecret", "supersecretkey", "mysecretkey", "examplesecret", "insecuresecret", "secretkeyhere", "placeholder",
+	} {
+		if strings.Contains(letters, phrase) {
+			return true
+		}
+	}
+	return isRepeated(secret)
+}
+
+// isRepeated says whether a text is one of at most eight bytes over and over.
+func isRepeated(text string) bool {
+	for period := 1; period <= 8 && period*2 <= len(text); period++ {
+		if text[period:] == text[:len(text)-period] {
+			return true
+		}
+	}
+	return false
+}
+
+// database gives the URL of the database: as such, or composed of the parts
+// that the original gateways were given.
+func (r *settingsReader) database() Secret {
+	const name = "GATEWAY_DATABASE_URL"
+	direct := r.secret(name)
+	var set []string
+	for _, part := range []string{"USER", "PASSWORD", "PASSWORD_FILE", "SERVER", "PORT", "DB"} {
+		if variable := "GATEWAY_POSTGRES_" + part; r.text(variable) != "" {
+			set = append(set, variable)
+		}
+	}
+	given := r.text(name) != "" || r.text(name+"_FILE") != ""
+	switch {
+	case given && len(set) > 0:
+		r.fail(name+" is set, and so is "+strings.Join(set, ", "), "name the database in one of the two ways")
+	case len(set) > 0:
+		return r.composed()
+	case direct != "":
+		if f := databaseRule(direct); f != nil {
+			r.fail(name+" "+f.reason, f.hint)
+		}
+		return NewSecret(direct)
+	}
+	return NewSecret("sqlite:gatehouse.db")
+}
+
+// composed builds the URL from its parts.
+func (r *settingsReader) composed() Secret {
+	required := func(name string) string {
+		value := r.text(name)
+		if value == "" {
+			r.fail(name+" is not set", "the other GATEWAY_POSTGRES_… are; or set GATEWAY_DATABASE_URL alone")
+		}
+		return value
+	}
+	user := required("GATEWAY_POSTGRES_USER")
+	password := r.secret("GATEWAY_POSTGRES_PASSWORD")
+	if password == "" && r.text("GATEWAY_POSTGRES_PASSWORD") == "" && r.text("GATEWAY_POSTGRES_PASSWORD_FILE") == "" {
+		required("GATEWAY_POSTGRES_PASSWORD")
+	}
+	server := required("GATEWAY_POSTGRES_SERVER")
+	if f := hostName(server); server != "" && f != nil {
+		r.fail("GATEWAY_POSTGRES_SERVER: "+f.reason, "a host alone; the port goes into GATEWAY_POSTGRES_PORT")
+	}
+	port := setting(r, "GATEWAY_POSTGRES_PORT", 5432, numberBetween(1, 65535))
+	database := required("GATEWAY_POSTGRES_DB")
+	composed := url.URL{
+		Scheme: "postgres",
+		User:   url.UserPassword(user, password),
+		Host:   net.JoinHostPort(server, fmt.Sprint(port)),
+		Path:   "/" + database,
+	}
+	return NewSecret(composed.String())
+}
+
+// databaseRule is the rule for the URL of a database, which is never repeated.
+func databaseRule(text string) *fault {
+	const hint = "postgres://user:password@host:5432/database or sqlite:gatehouse.db"
+	if path, found := strings.CutPrefix(text, "sqlite:"); found {
+		if path == "" || strings.HasPrefix(path, "?") {
+			return &fault{reason: "names no file", hint: "such as sqlite:gatehouse.db"}
+		}
+		return nil
+	}
+	parsed, err := url.Parse(text)
+	if err != nil {
+		return &fault{reason: "is not a valid URL", hint: hint + "; percent-encode what is special in the password"}
+	}
+	if parsed.Scheme != "postgres" && parsed.Scheme != "postgresql" {
+		if strings.HasPrefix(parsed.Scheme, "postgres") {
+			return &fault{reason: "names a driver in its scheme", hint: "begin with postgres://"}
+		}
+		return &fault{reason: "is neither postgres://… nor sqlite:…", hint: hint}
+	}
+	if parsed.Host == "" && !parsed.Query().Has("host") {
+		return &fault{reason: "has no host", hint: hint}
+	}
+	return nil
+}

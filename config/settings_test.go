@@ -1,0 +1,253 @@
+// Tests of the settings, and that no secret leaves them.
+
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+const goodSecret = "q8Zk2mXw7rTn5vBc9yLd3fHs6jPa1gUe4oIxR0"
+
+// load loads settings from a fixed environment.
+func load(variables map[string]string) (Settings, error) { return LoadSettings(environment(variables)) }
+
+func TestSettingsDefaults(t *testing.T) {
+	s, err := load(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Listen != ":8080" || s.OpsListen != "127.0.0.1:8081" || s.LogLevel != slog.LevelInfo || s.LogFormat != LogJSON ||
+		s.JWTAlgorithm != "HS256" || s.TokenTTL != 24*time.Hour || s.DatabaseURL.Reveal() != "sqlite:gatehouse.db" || !s.Migrate ||
+		s.DefaultCompanyID != uuid.Nil || s.MaxConnections != 0 || s.MaxKeepaliveConnections != 100 || s.BcryptCost != 12 ||
+		s.ShutdownDelay != 0 || s.ShutdownTimeout != 30*time.Second || len(s.Warnings) != 0 {
+		t.Errorf("got %+v", s)
+	}
+	if err := s.CheckSigning(); err == nil || !strings.Contains(err.Error(), "GATEWAY_JWT_SECRET is not set") {
+		t.Errorf("signing without a secret: %v", err)
+	}
+}
+
+func TestSettingsAll(t *testing.T) {
+	s, err := load(map[string]string{
+		"GATEWAY_LISTEN": "[::1]:80", "GATEWAY_OPS_LISTEN": ":9000", "PORT": "1", "GATEWAY_LOG_LEVEL": "WARNING", "GATEWAY_LOG_FORMAT": "text",
+		"GATEWAY_JWT_SECRET": goodSecret, "GATEWAY_JWT_PREVIOUS_SECRETS": goodSecret + "1, " + goodSecret + "2", "GATEWAY_JWT_ALGORITHM": "HS256",
+		"GATEWAY_TOKEN_TTL": "1h", "GATEWAY_DATABASE_URL": "postgres://u:p@db/gatehouse", "GATEWAY_MIGRATE": "off",
+		"GATEWAY_DEFAULT_COMPANY_ID": "9b8f7e6d-5c4b-4a39-8877-665544332222", "GATEWAY_HTTP_CLIENT_MAX_CONNECTIONS": "200",
+		"GATEWAY_HTTP_CLIENT_MAX_KEEPALIVE_CONNECTIONS": "50", "GATEWAY_BCRYPT_COST": "4", "GATEWAY_TLS_CERT_FILE": "c.pem",
+		"GATEWAY_TLS_KEY_FILE": "k.pem", "GATEWAY_SHUTDOWN_DELAY": "5s", "GATEWAY_SHUTDOWN_TIMEOUT": "1m",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Listen != "[::1]:80" || s.OpsListen != ":9000" || s.LogLevel != slog.LevelWarn || s.LogFormat != LogText || s.JWTSecret.Reveal() != goodSecret ||
+		len(s.JWTPreviousSecrets) != 2 || s.JWTPreviousSecrets[1].Reveal() != goodSecret+"2" || s.TokenTTL != time.Hour || s.Migrate ||
+		s.DefaultCompanyID == uuid.Nil || s.MaxConnections != 200 || s.MaxKeepaliveConnections != 50 || s.BcryptCost != 4 ||
+		s.TLSCertFile != "c.pem" || s.TLSKeyFile != "k.pem" || s.ShutdownDelay != 5*time.Second || s.ShutdownTimeout != time.Minute {
+		t.Errorf("got %+v", s)
+	}
+	if len(s.Warnings) != 1 || s.CheckSigning() != nil {
+		t.Errorf("warnings %v, signing %v", s.Warnings, s.CheckSigning())
+	}
+}
+
+// Every bad value has a message of its own.
+func TestSettingsRefuse(t *testing.T) {
+	tests := []struct {
+		variables map[string]string
+		want      string
+	}{
+		{map[string]string{"GATEWAY_LISTEN": "8080"}, `GATEWAY_LISTEN "8080": not an address (write :8080)`},
+		{map[string]string{"GATEWAY_LISTEN": "a:b:c"}, `GATEWAY_LISTEN "a:b:c": not an address (host:port, such as :8080 or 127.0.0.1:8080)`},
+		{map[string]string{"GATEWAY_LISTEN": ":http"}, `GATEWAY_LISTEN ":http": port "http" is not between 0 and 65535`},
+		{map[string]string{"PORT": "99999"}, `PORT "99999": not between 0 and 65535`},
+		{map[string]string{"GATEWAY_OPS_LISTEN": ":8080"}, `GATEWAY_OPS_LISTEN ":8080": the same address as GATEWAY_LISTEN (give the operators' listener a port of its own)`},
+		{map[string]string{"GATEWAY_LOG_LEVEL": "wran"}, `GATEWAY_LOG_LEVEL "wran": unknown level (did you mean "warn"?)`},
+		{map[string]string{"GATEWAY_LOG_FORMAT": "xml"}, `GATEWAY_LOG_FORMAT "xml": unknown format (one of json, text)`},
+		{map[string]string{"GATEWAY_JWT_SECRET": "Zk2mXw7rTn5"}, "GATEWAY_JWT_SECRET has 11 bytes; it needs at least 32 (use random bytes, such as `openssl rand -base64 48` gives)"},
+		{map[string]string{"GATEWAY_JWT_SECRET": goodSecret, "GATEWAY_JWT_ALGORITHM": "HS384"}, "GATEWAY_JWT_SECRET has 38 bytes; it needs at least 48 (use random bytes, such as `openssl rand -base64 48` gives)"},
+		{map[string]string{"GATEWAY_JWT_PREVIOUS_SECRETS": goodSecret + ",change-me-please"}, "GATEWAY_JWT_PREVIOUS_SECRETS, number 2, is a well-known default (anybody could sign with it: drop it)"},
+		{map[string]string{"GATEWAY_JWT_ALGORITHM": "none"}, `GATEWAY_JWT_ALGORITHM "none": unknown algorithm (one of HS256, HS384, HS512)`},
+		{map[string]string{"GATEWAY_JWT_ALGORITHM": "RS256"}, `GATEWAY_JWT_ALGORITHM "RS256": does not fit the key (it needs a key pair: set GATEWAY_JWT_PRIVATE_KEY_FILE)`},
+		{map[string]string{"GATEWAY_JWT_ALGORITHM": "HS256", "GATEWAY_JWT_PRIVATE_KEY_FILE": "k.pem"}, `GATEWAY_JWT_ALGORITHM "HS256": does not fit the key (with GATEWAY_JWT_PRIVATE_KEY_FILE it is one of RS256, ES256, EdDSA)`},
+		{map[string]string{"GATEWAY_TOKEN_TTL": "30s"}, `GATEWAY_TOKEN_TTL "30s": too short (at least 1m0s)`},
+		{map[string]string{"GATEWAY_TOKEN_TTL": "3600"}, `GATEWAY_TOKEN_TTL "3600": a duration needs a unit (write 3600s)`},
+		{map[string]string{"GATEWAY_DATABASE_URL": "mysql://u:hunter2@db/x"}, "GATEWAY_DATABASE_URL is neither postgres://… nor sqlite:… (postgres://user:password@host:5432/database or sqlite:gatehouse.db)"},
+		{map[string]string{"GATEWAY_DATABASE_URL": "postgresql+asyncpg://u:hunter2@db/x"}, "GATEWAY_DATABASE_URL names a driver in its scheme (begin with postgres://)"},
+		{map[string]string{"GATEWAY_DATABASE_URL": "postgres://u:hunter2%@db/x"}, "GATEWAY_DATABASE_URL is not a valid URL (postgres://user:password@host:5432/database or sqlite:gatehouse.db; percent-encode what is special in the password)"},
+		{map[string]string{"GATEWAY_DATABASE_URL": "postgres:///x"}, "GATEWAY_DATABASE_URL has no host (postgres://user:password@host:5432/database or sqlite:gatehouse.db)"},
+		{map[string]string{"GATEWAY_DATABASE_URL": "sqlite:"}, "GATEWAY_DATABASE_URL names no file (such as sqlite:gatehouse.db)"},
+		{map[string]string{"GATEWAY_DATABASE_URL": "sqlite:x", "GATEWAY_POSTGRES_DB": "x"}, "GATEWAY_DATABASE_URL is set, and so is GATEWAY_POSTGRES_DB (name the database in one of the two ways)"},
+		{map[string]string{"GATEWAY_POSTGRES_USER": "u", "GATEWAY_POSTGRES_PASSWORD": "hunter2", "GATEWAY_POSTGRES_DB": "x"}, "GATEWAY_POSTGRES_SERVER is not set (the other GATEWAY_POSTGRES_… are; or set GATEWAY_DATABASE_URL alone)"},
+		{map[string]string{"GATEWAY_DEFAULT_COMPANY_ID": "acme"}, `GATEWAY_DEFAULT_COMPANY_ID "acme": not a UUID (it looks like 9b8f7e6d-5c4b-4a39-8877-665544332222)`},
+		{map[string]string{"GATEWAY_HTTP_CLIENT_MAX_CONNECTIONS": "many"}, `GATEWAY_HTTP_CLIENT_MAX_CONNECTIONS "many": not a whole number (between 0 and 1000000)`},
+		{map[string]string{"GATEWAY_HTTP_CLIENT_MAX_KEEPALIVE_CONNECTIONS": "-1"}, `GATEWAY_HTTP_CLIENT_MAX_KEEPALIVE_CONNECTIONS "-1": not between 0 and 1000000`},
+		{map[string]string{"GATEWAY_BCRYPT_COST": "31"}, `GATEWAY_BCRYPT_COST "31": not between 4 and 16`},
+		{map[string]string{"GATEWAY_TLS_CERT_FILE": "c.pem"}, "GATEWAY_TLS_CERT_FILE is set without GATEWAY_TLS_KEY_FILE (set both, or neither)"},
+		{map[string]string{"GATEWAY_TLS_KEY_FILE": "k.pem"}, "GATEWAY_TLS_KEY_FILE is set without GATEWAY_TLS_CERT_FILE (set both, or neither)"},
+		{map[string]string{"GATEWAY_SHUTDOWN_DELAY": "-1s"}, `GATEWAY_SHUTDOWN_DELAY "-1s": a duration cannot be negative (0 is no bound)`},
+		{map[string]string{"GATEWAY_SHUTDOWN_TIMEOUT": "x"}, `GATEWAY_SHUTDOWN_TIMEOUT "x": not a duration (write a number and a unit: ms, s, m or h)`},
+		{map[string]string{"GATEWAY_MIGRATE": "maybe"}, `GATEWAY_MIGRATE "maybe": must be on or off`},
+		{map[string]string{"GATEWAY_JWT_SECRET_FILE": "/nowhere", "GATEWAY_JWT_SECRET": goodSecret}, "GATEWAY_JWT_SECRET and GATEWAY_JWT_SECRET_FILE are both set (keep one of them)"},
+		{map[string]string{"GATEWAY_JWT_SECRET_FILE": "/nowhere"}, `GATEWAY_JWT_SECRET_FILE "/nowhere": no such file or directory (it names a file that holds the value and nothing else)`},
+	}
+	all := map[string]string{}
+	for _, test := range tests {
+		_, err := load(test.variables)
+		if err == nil || err.Error() != test.want {
+			t.Errorf("%v\n got %v\nwant %s", test.variables, err, test.want)
+		}
+		if len(test.variables) == 1 {
+			for name, value := range test.variables {
+				all[name] = value
+			}
+		}
+	}
+	_, err := load(all)
+	if problems := problemsOf(t, err); len(problems) < 15 {
+		t.Errorf("only %d of all problems at once:\n%v", len(problems), err)
+	}
+}
+
+func TestPlaceholderSecrets(t *testing.T) {
+	for _, secret := range []string{
+		"YOUR_DEFAULT_JWT_SECRET_KEY_CHANGE_ME_IN_ENV_OR_SECRET", "change-me-change-me-change-me-change-me", strings.Repeat("a", 64),
+		strings.Repeat("secret", 8), strings.Repeat("12345678", 8), "your-super-secret-jwt-key-that-is-long-enough", "please_CHANGE.ME_please_please_please",
+	} {
+		if _, err := load(map[string]string{"GATEWAY_JWT_SECRET": secret}); err == nil || !strings.Contains(err.Error(), "well-known default") {
+			t.Errorf("%q: %v", secret, err)
+		}
+	}
+}
+
+func TestPostgresParts(t *testing.T) {
+	s, err := load(map[string]string{
+		"GATEWAY_POSTGRES_USER": "ga:te", "GATEWAY_POSTGRES_PASSWORD": "p@ss/w:rd?#%", "GATEWAY_POSTGRES_SERVER": "db.internal", "GATEWAY_POSTGRES_DB": "gate house",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "postgres://ga%3Ate:p%40ss%2Fw%3Ard%3F%23%25@db.internal:5432/gate%20house"
+	if got := s.DatabaseURL.Reveal(); got != want {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestSecretFiles(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "secrets")
+	if err := os.WriteFile(path, []byte(goodSecret+"1\n"+goodSecret+",2\r\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := load(map[string]string{"GATEWAY_JWT_PREVIOUS_SECRETS_FILE": path})
+	if err != nil || len(s.JWTPreviousSecrets) != 2 || s.JWTPreviousSecrets[1].Reveal() != goodSecret+",2" {
+		t.Errorf("%v", err)
+	}
+	if err := os.WriteFile(path, []byte(goodSecret+"\r\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err = load(map[string]string{"GATEWAY_JWT_SECRET_FILE": path})
+	if err != nil || s.JWTSecret.Reveal() != goodSecret {
+		t.Errorf("%v", err)
+	}
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, bad := range []string{path, folder} {
+		if _, err := load(map[string]string{"GATEWAY_DATABASE_URL_FILE": bad}); err == nil {
+			t.Errorf("%s is taken", bad)
+		}
+	}
+}
+
+// No way of printing or encoding settings shows a secret.
+func TestSecretsStayHidden(t *testing.T) {
+	const password = "hunter2"
+	s, err := load(map[string]string{
+		"GATEWAY_JWT_SECRET": goodSecret, "GATEWAY_JWT_PREVIOUS_SECRETS": goodSecret + "old",
+		"GATEWAY_DATABASE_URL": "postgres://me:" + password + "@db:5432/gatehouse?password=" + password,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	nested := struct{ inner Settings }{s}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+		fmt.Fprintf(&out, verb+verb+verb+verb+"\n", s, &s, s.JWTSecret, nested)
+	}
+	encoded, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out.Write(encoded)
+	logger := slog.New(slog.NewJSONHandler(&out, nil))
+	logger.Info("start", "settings", s, "secret", s.JWTSecret, "url", s.DatabaseURL)
+	slog.New(slog.NewTextHandler(&out, nil)).LogAttrs(t.Context(), slog.LevelInfo, "start", s.Attrs()...)
+	for _, secret := range []string{goodSecret, fmt.Sprintf("%x", goodSecret), password} {
+		if strings.Contains(out.String(), secret) {
+			t.Errorf("%q is shown", secret)
+		}
+	}
+	if !strings.Contains(out.String(), "postgres://me@db:5432/gatehouse") {
+		t.Error("the log does not say which database it is")
+	}
+}
+
+func TestUnknownSettings(t *testing.T) {
+	names := []string{
+		"GATEWAY_JWT_SECERT=hunter2", "GATEWAY_LISTNE", "GATEWAY_JWT_SECRET", "GATEWAY_JWT_SECRET_FILE", "GATEWAY_INGEST_SERVICE_URL",
+		"GATEWAY_HTTP_CLIENT_TIMEOUT", "GATEWAY_PORT", "GATEWAY_SERVICE_HOST", "HOME", "PORTS", "GATEWAY_POSTGRES_PASSWORD_FILE",
+	}
+	got := UnknownSettings(names).Error()
+	want := "warning: GATEWAY_JWT_SECERT is not a setting (did you mean GATEWAY_JWT_SECRET?)\n" +
+		"warning: GATEWAY_LISTNE is not a setting (did you mean GATEWAY_LISTEN?)"
+	if got != want {
+		t.Errorf("got\n%s", got)
+	}
+}
+
+func TestEnvironmentFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), ".env")
+	real := environment(map[string]string{"A": "real", "EMPTY": ""})
+	lookup, err := Environment(path, real)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if value, found := lookup("A"); value != "real" || !found {
+		t.Errorf("without a file: %q", value)
+	}
+	if err := os.WriteFile(path, []byte("# ours\nA=file\nB='two words'\nEMPTY=file\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	lookup, err = Environment(path, real)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"A": "real", "B": "two words", "EMPTY": ""} {
+		if value, found := lookup(name); value != want || !found {
+			t.Errorf("%s = %q", name, value)
+		}
+	}
+	if _, found := lookup("C"); found {
+		t.Error("C is found")
+	}
+	if err := os.WriteFile(path, []byte("SECRET=hunter2\nhunter2 hunter2\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = Environment(path, real); err == nil || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("a broken file: %v", err)
+	}
+	if _, err = Environment(filepath.Dir(path), real); err == nil || errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a folder: %v", err)
+	}
+}

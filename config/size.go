@@ -1,0 +1,84 @@
+// Sizes: a number of bytes with a unit.
+
+package config
+
+import (
+	"math"
+	"strconv"
+	"strings"
+)
+
+// unit is a suffix of a size, and how many bytes it stands for.
+type unit struct {
+	name  string
+	bytes int64
+}
+
+// units gives the units of Size, the largest first.
+func units() []unit {
+	return []unit{
+		{"TiB", 1 << 40},
+		{"TB", 1e12},
+		{"GiB", 1 << 30},
+		{"GB", 1e9},
+		{"MiB", 1 << 20},
+		{"MB", 1e6},
+		{"KiB", 1 << 10},
+		{"kB", 1e3},
+		{"B", 1},
+	}
+}
+
+// String gives the size in the largest unit that leaves no remainder.
+func (s Size) String() string {
+	for _, u := range units() {
+		if s != 0 && int64(s)%u.bytes == 0 && u.bytes > 1 {
+			return strconv.FormatInt(int64(s)/u.bytes, 10) + u.name
+		}
+	}
+	return strconv.FormatInt(int64(s), 10)
+}
+
+// parseSize reads a whole number of bytes, with one of the units or none.
+func parseSize(text string) (Size, *fault) {
+	const hint = "write whole bytes, or a unit: KiB, MiB, GiB (1024) or kB, MB, GB (1000)"
+	end := strings.IndexFunc(text, func(r rune) bool { return r < '0' || r > '9' })
+	if end < 0 {
+		end = len(text)
+	}
+	digits, suffix := text[:end], text[end:]
+	switch {
+	case strings.HasPrefix(text, "-"):
+		return 0, &fault{reason: "a size cannot be negative", hint: "0 is no bound"}
+	case digits == "", len(digits) > 1 && digits[0] == '0', strings.HasPrefix(suffix, "."):
+		return 0, &fault{reason: "not a size", hint: hint}
+	}
+	factor, f := parseUnit(digits, suffix, hint)
+	if f != nil {
+		return 0, f
+	}
+	count, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil || count > math.MaxInt64/factor {
+		return 0, &fault{reason: "the size is too large"}
+	}
+	return Size(count * factor), nil
+}
+
+// parseUnit gives the bytes of a unit. One that is written in another way is
+// refused with the right one: in `100M` nobody can tell which M was meant.
+func parseUnit(digits, suffix, hint string) (int64, *fault) {
+	if suffix == "" {
+		return 1, nil
+	}
+	meant := strings.ToLower(strings.TrimSpace(suffix))
+	for _, u := range units() {
+		if suffix == u.name {
+			return u.bytes, nil
+		}
+		name := strings.ToLower(u.name)
+		if meant == name || meant == strings.TrimSuffix(name, "b") || u.bytes > 1 && meant == name[:1] {
+			return 0, &fault{reason: "unknown unit", write: digits + u.name}
+		}
+	}
+	return 0, &fault{reason: "unknown unit", hint: hint}
+}

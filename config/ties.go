@@ -1,0 +1,153 @@
+// Two routes that tie: the same request, and no rule to choose one by.
+
+package config
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// rank is what the choice between two routes with one prefix depends on. Two
+// routes of different rank never tie: the longer prefix wins, then the more
+// exact host, then the one with methods, then the one with more headers.
+type rank struct {
+	prefix  string
+	host    string // one entry of `hosts`; "" for a route with none
+	methods bool
+	headers int
+}
+
+// contender is a route of some rank.
+type contender struct {
+	route *Route
+	node  *yaml.Node
+	label string // what messages call it
+	names string // of its headers, folded and sorted
+	all   string // the same, with values
+}
+
+// rivals are the contenders of one rank. Those who ask for the same headers can
+// only tie when they ask for the same values too, so that a table with one
+// route per tenant is not compared pair by pair.
+type rivals struct {
+	byNames map[string][]contender
+	byAll   map[string][]contender
+}
+
+// ties reports each route that ties with an earlier one.
+func (v *validator) ties(nodes []*yaml.Node) {
+	ranks := map[rank]*rivals{}
+	for i, n := range nodes {
+		route := &v.config.Routes[i]
+		if route.Prefix == "" || v.failed[n] || v.failed[child(n, "prefix")] {
+			continue
+		}
+		c := contender{route: route, node: n, label: label("routes", i, n)}
+		c.names, c.all = headerKeys(route.Headers)
+		tied := false
+		for _, host := range hostsOf(route) {
+			r := rank{route.Prefix, host, len(route.Methods) > 0, len(route.Headers)}
+			if ranks[r] == nil {
+				ranks[r] = &rivals{map[string][]contender{}, map[string][]contender{}}
+			}
+			if earlier, found := ranks[r].tie(c); found && !tied {
+				tied = true
+				v.reportTie(c, earlier)
+			}
+			ranks[r].byNames[c.names] = append(ranks[r].byNames[c.names], c)
+			ranks[r].byAll[c.all] = append(ranks[r].byAll[c.all], c)
+		}
+	}
+}
+
+func hostsOf(route *Route) []string {
+	if len(route.Hosts) == 0 {
+		return []string{""}
+	}
+	return route.Hosts
+}
+
+// tie finds the first contender that a request could not tell from c.
+func (r *rivals) tie(c contender) (first contender, found bool) {
+	for _, other := range r.byAll[c.all] {
+		if methodsOverlap(c.route.Methods, other.route.Methods) {
+			return other, true
+		}
+	}
+	for names, others := range r.byNames {
+		if names == c.names {
+			continue
+		}
+		for _, other := range others {
+			if found && other.node.Line >= first.node.Line {
+				break
+			}
+			if methodsOverlap(c.route.Methods, other.route.Methods) && headersAgree(c.route.Headers, other.route.Headers) {
+				first, found = other, true
+			}
+		}
+	}
+	return first, found
+}
+
+// methodsOverlap says whether one method is in both lists, or both are empty.
+// GET brings HEAD.
+func methodsOverlap(a, b []string) bool {
+	if len(a) == 0 && len(b) == 0 {
+		return true
+	}
+	return slices.ContainsFunc(a, func(method string) bool {
+		return slices.Contains(b, method) ||
+			method == http.MethodGet && slices.Contains(b, http.MethodHead) ||
+			method == http.MethodHead && slices.Contains(b, http.MethodGet)
+	})
+}
+
+// headersAgree says whether one request can have the headers of both routes.
+func headersAgree(a, b map[string]string) bool {
+	for name, value := range a {
+		for other, wanted := range b {
+			if strings.EqualFold(name, other) && value != wanted {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// headerKeys gives the headers of a route as text that can be compared.
+func headerKeys(headers map[string]string) (names, all string) {
+	if len(headers) == 0 {
+		return "", ""
+	}
+	folded := make(map[string]string, len(headers))
+	for name, value := range headers {
+		folded[strings.ToLower(name)] = value
+	}
+	sorted := slices.Sorted(maps.Keys(folded))
+	var b strings.Builder
+	for _, name := range sorted {
+		b.WriteString(name + "\x00" + folded[name] + "\x00")
+	}
+	return strings.Join(sorted, "\x00"), b.String()
+}
+
+// reportTie points at the later route and names the earlier one.
+func (v *validator) reportTie(later, earlier contender) {
+	place := child(later.node, "prefix")
+	if place == nil {
+		place = later.node
+	}
+	what := "the same prefix"
+	if len(later.route.Hosts) > 0 {
+		what += " and host"
+	}
+	v.fail(place,
+		later.label+" ties with "+earlier.label+": "+what+", and nothing else tells them apart",
+		"first defined at line "+strconv.Itoa(earlier.node.Line)+"; give one of them other methods, hosts or headers, or remove it")
+}

@@ -1,0 +1,111 @@
+// Rules for names and values of headers, and the identity headers among them.
+
+package config
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+
+	"gopkg.in/yaml.v3"
+)
+
+// isToken says whether text is a token of RFC 9110 section 5.6.2, which the
+// names of headers and methods are.
+func isToken(text string) bool {
+	for _, c := range []byte(text) {
+		letterOrDigit := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+		if !letterOrDigit && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(c)) {
+			return false
+		}
+	}
+	return text != ""
+}
+
+// headerName is the rule for the name of any header.
+func headerName(name string) *fault {
+	if !isToken(name) {
+		return &fault{reason: "not the name of a header", hint: "letters, digits and hyphens, such as X-User-ID"}
+	}
+	return nil
+}
+
+// matchedHeader is the rule for a header that a route asks for.
+func matchedHeader(name string) *fault {
+	if strings.EqualFold(name, "Host") {
+		return &fault{reason: "the host is not matched as a header", hint: "use `hosts:`"}
+	}
+	return headerName(name)
+}
+
+// headerValue is the rule for the value of a header that a route asks for.
+func headerValue(value string) *fault {
+	switch {
+	case strings.ContainsFunc(value, unicode.IsControl):
+		return &fault{reason: "holds a control character, which no header can"}
+	case strings.TrimSpace(value) != value:
+		return &fault{reason: "begins or ends with a space, which no header's value does", write: strings.TrimSpace(value)}
+	}
+	return nil
+}
+
+// identityHeader is the rule for a header that carries a claim. It is removed
+// from what clients send and set by the gateway, so it cannot be one that the
+// protocol, or the gateway, has another use for.
+func identityHeader(name string) *fault {
+	if f := headerName(name); f != nil {
+		return f
+	}
+	folded := foldHeader(name)
+	reserved := []string{
+		"accept", "accept-encoding", "authorization", "connection", "content-encoding", "content-length", "content-type",
+		"cookie", "date", "expect", "forwarded", "host", "keep-alive", "origin", "range", "te", "traceparent", "tracestate",
+		"trailer", "transfer-encoding", "upgrade", "user-agent", "via", "x-forwarded-for", "x-forwarded-host",
+		"x-forwarded-port", "x-forwarded-proto", "x-process-time", "x-real-ip", "x-request-id",
+	}
+	prefixes := []string{"proxy-", "sec-", "access-control-", "if-"}
+	hasPrefix := func(prefix string) bool { return strings.HasPrefix(folded, prefix) }
+	if slices.Contains(reserved, folded) || slices.ContainsFunc(prefixes, hasPrefix) {
+		return &fault{reason: "this header has another use", hint: "choose a name of your own, such as X-User-ID"}
+	}
+	return nil
+}
+
+// foldHeader gives the form in which two spellings of a header are the same:
+// backends read `_` and `.` in a name as `-`, as CGI and WSGI do.
+func foldHeader(name string) string {
+	return strings.NewReplacer("_", "-", ".", "-").Replace(strings.ToLower(name))
+}
+
+func (v *validator) identity(identity section) {
+	first := map[string]string{}
+	v.eachPair(identity, "headers", func(key, value *yaml.Node) {
+		at := place{identity.within, "headers"}
+		folded := foldHeader(key.Value)
+		f := identityHeader(key.Value)
+		if other, taken := first[folded]; taken && f == nil {
+			f = &fault{reason: "the same header as " + quote(other), hint: "case, `_`, `.` and `-` make no difference"}
+		}
+		first[folded] = key.Value
+		if f != nil {
+			v.reject(at, key, f)
+		}
+		if claim := v.config.Identity.Headers[key.Value]; claim == "" && !v.failed[value] && f == nil {
+			v.fail(value, identity.within+"headers: "+key.Value+" names no claim", "such as sub, email or company_id")
+		}
+	})
+}
+
+// eachPair goes through a mapping with keys of the operator's choice, leaving
+// out what decoding had a problem with.
+func (v *validator) eachPair(s section, key string, do func(key, value *yaml.Node)) {
+	table := child(s.node, key)
+	if table == nil || table.Kind != yaml.MappingNode {
+		return
+	}
+	for i := 0; i+1 < len(table.Content); i += 2 {
+		if key := follow(table.Content[i]); !v.failed[key] {
+			do(key, follow(table.Content[i+1]))
+		}
+	}
+}

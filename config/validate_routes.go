@@ -1,0 +1,220 @@
+// Rules for routes: what each may say, and that their names are their own.
+
+package config
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+func (v *validator) routes(file section) {
+	list := file.sound("routes")
+	switch {
+	case !file.given("routes"):
+		v.fail(file.node, "routes is missing", "a table needs at least one route")
+		return
+	case list == nil || list.Kind != yaml.SequenceNode:
+		return
+	case len(list.Content) == 0:
+		v.fail(list, "routes is empty", "a table needs at least one route")
+		return
+	}
+	first := map[string]int{}
+	for i, n := range entries(list) {
+		if n.Kind != yaml.MappingNode {
+			continue
+		}
+		route := &v.config.Routes[i]
+		s := file.entry("routes", i, n)
+		v.route(s, route)
+		if line, taken := first[route.Name]; taken && route.Name != "" {
+			name := child(n, "name")
+			v.fail(name, s.within+"the name is taken", "first used at line "+strconv.Itoa(line))
+			continue
+		}
+		first[route.Name] = n.Line
+	}
+	v.ties(entries(list))
+}
+
+// defaults checks the values that routes start from, once and where they are
+// written, and not again at each route.
+func (v *validator) defaults(s section) {
+	if s.node == nil || s.node.Kind != yaml.MappingNode {
+		return
+	}
+	v.routeValues(s, &v.start)
+}
+
+// route checks one route: its own values, then whether they go together.
+func (v *validator) route(s section, route *Route) {
+	s.require("name", route.Name, "a unique name; it is the label in metrics and logs")
+	if route.Name != "" {
+		s.check("name", route.Name, routeName)
+	}
+	s.require("prefix", route.Prefix, "such as /api/v1/query; / matches everything")
+	if route.Prefix != "" {
+		s.check("prefix", route.Prefix, prefixRule)
+	}
+	v.target(s, route)
+	v.routeValues(s, route)
+	v.roles(s, route)
+	v.secured(s, route)
+}
+
+// target checks that a route leads to exactly one place that exists.
+func (v *validator) target(s section, route *Route) {
+	switch {
+	case s.given("backend") && s.given("handler"):
+		s.forbid("handler", "and backend exclude each other", "a route leads to one of them")
+	case s.given("handler"):
+		v.handler(s, route)
+	case s.given("backend"):
+		n := s.sound("backend")
+		if n == nil {
+			return
+		}
+		if f := backendRule(route.Backend); f != nil {
+			s.reject(place{s.within, "backend"}, n, f)
+		}
+	default:
+		s.fail(s.node, s.within+"backend is missing", "a URL such as http://query-service:8080")
+	}
+}
+
+// handler checks a route to something built in. What says how to forward, or
+// whom to let through, would be without effect there.
+func (v *validator) handler(s section, route *Route) {
+	s.check("handler", route.Handler, func(handler string) *fault {
+		switch {
+		case handler != HandlerUsers:
+			return oneOf("handler", handler, HandlerUsers)
+		case v.config.Users.Off:
+			return &fault{reason: "there are no built-in users with `users: off`", hint: "remove the route, or the `users: off`"}
+		}
+		return nil
+	})
+	applies := []string{"name", "prefix", "handler", "backend", "hosts", "methods", "headers", "max_body"}
+	for i := 0; i+1 < len(s.node.Content); i += 2 {
+		key := follow(s.node.Content[i])
+		if slices.Contains(applies, key.Value) || s.failed[key] {
+			continue
+		}
+		hint := "remove it: a handler forwards nothing"
+		if key.Value == "auth" || key.Value == "roles" {
+			hint = "remove it: the endpoints of a handler carry their own policies"
+		}
+		s.fail(key, s.within+key.Value+" does not apply to a built-in handler", hint)
+	}
+}
+
+// routeValues checks those keys that `defaults:` may hold too, where given.
+func (v *validator) routeValues(s section, route *Route) {
+	s.checkEach("hosts", route.Hosts, hostRule)
+	s.checkEach("methods", route.Methods, methodRule)
+	v.matchedHeaders(s, route)
+	s.checkEach("roles", route.Roles, func(role string) *fault {
+		if strings.TrimSpace(role) == "" {
+			return &fault{reason: "is empty"}
+		}
+		return nil
+	})
+	if route.Handler == "" {
+		s.check("auth", string(route.Auth), func(policy string) *fault {
+			return oneOf("policy", policy, string(PolicyStrict), string(PolicyInitial), string(PolicyNone))
+		})
+	}
+	s.check("protocol", string(route.Protocol), func(protocol string) *fault {
+		return oneOf("protocol", protocol, string(ProtocolAuto), string(ProtocolHTTP1), string(ProtocolH2C))
+	})
+	v.certificate(s.child("tls"), route.TLS)
+}
+
+func (v *validator) matchedHeaders(s section, route *Route) {
+	first := map[string]bool{}
+	v.eachPair(s, "headers", func(key, value *yaml.Node) {
+		f := matchedHeader(key.Value)
+		if folded := strings.ToLower(key.Value); f == nil && first[folded] {
+			f = &fault{reason: "the same header in another spelling"}
+		} else {
+			first[folded] = true
+		}
+		if f != nil {
+			v.reject(place{s.within, "headers"}, key, f)
+			return
+		}
+		if v.failed[value] {
+			return
+		}
+		if f := headerValue(route.Headers[key.Value]); f != nil {
+			v.reject(place{s.within + "headers: ", key.Value}, value, f)
+		}
+	})
+}
+
+// roles checks that somebody's roles are asked for only where somebody is known.
+func (v *validator) roles(s section, route *Route) {
+	if route.Auth != PolicyNone || len(route.Roles) == 0 {
+		return
+	}
+	const reason = "need a policy: with `auth: none` nobody's role is known"
+	if s.given("roles") {
+		s.forbid("roles", reason, "use auth: initial or strict")
+		return
+	}
+	n := s.node
+	if key := keyOf(s.node, "auth"); key != nil {
+		n = key
+	}
+	s.fail(n, s.within+"the roles in `defaults:` "+reason, "write `roles: []` here to let everybody in")
+}
+
+// certificate checks that a client certificate is whole.
+func (v *validator) certificate(s section, tls *TLS) {
+	if s.node == nil || s.node.Kind != yaml.MappingNode || tls == nil {
+		return
+	}
+	switch {
+	case s.given("cert") && !s.given("key"):
+		s.forbid("cert", "needs key", "the PEM file of the certificate's private key")
+	case s.given("key") && !s.given("cert"):
+		s.forbid("key", "needs cert", "the PEM file of the client certificate")
+	}
+	notEmpty := func(text string) *fault {
+		if text == "" {
+			return &fault{reason: "is empty", hint: "give it a value, or leave it out"}
+		}
+		return nil
+	}
+	s.check("ca", tls.CA, notEmpty)
+	s.check("cert", tls.Cert, notEmpty)
+	s.check("key", tls.Key, notEmpty)
+	s.check("server_name", tls.ServerName, func(name string) *fault {
+		if f := notEmpty(name); f != nil || !strings.HasPrefix(name, "*") {
+			return firstFault(f, hostName(name))
+		}
+		return &fault{reason: "not one name", hint: "the name that the backend's certificate is for"}
+	})
+}
+
+// secured checks what is said about TLS against the backend's scheme.
+func (v *validator) secured(s section, route *Route) {
+	if route.Backend == nil || s.sound("backend") == nil {
+		return
+	}
+	secure := route.Backend.Scheme == "https"
+	if s.given("tls") && !secure {
+		s.forbid("tls", "is for https backends", "make the backend https://…, or remove tls")
+	}
+	if route.Protocol != ProtocolH2C || !secure {
+		return
+	}
+	n := keyOf(s.node, "protocol")
+	if n == nil {
+		n = keyOf(s.node, "backend")
+	}
+	s.fail(n, s.within+"protocol h2c is HTTP/2 without TLS, and the backend is https", "use protocol: auto, which speaks HTTP/2 where TLS negotiates it")
+}

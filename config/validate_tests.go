@@ -1,0 +1,76 @@
+// Rules for the expectations that a file holds about itself.
+
+package config
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+func (v *validator) tests() {
+	names := make([]string, len(v.config.Routes))
+	for i, route := range v.config.Routes {
+		names[i] = route.Name
+	}
+	slices.Sort(names)
+	expectation := func(expect string) *fault { return expectRule(expect, names) }
+	for i, n := range entries(child(v.root, "tests")) {
+		if n.Kind != yaml.MappingNode {
+			continue
+		}
+		test := v.config.Tests[i]
+		s := section{v.report, v.root, ""}.entry("tests", i, n)
+		s.require("request", test.Request, "METHOD /path, such as GET /api/v1/query/chats")
+		s.require("as", test.As, "anonymous, newcomer or member")
+		s.require("expect", test.Expect, "a status, such as 401, or the name of a route")
+		if test.Request != "" {
+			s.check("request", test.Request, requestRule)
+		}
+		if test.As != "" {
+			s.check("as", test.As, func(as string) *fault {
+				return oneOf("person", as, "anonymous", "newcomer", "member")
+			})
+		}
+		if test.Expect != "" {
+			s.check("expect", test.Expect, expectation)
+		}
+	}
+}
+
+// requestRule is the rule for the request of a test.
+func requestRule(request string) *fault {
+	const hint = "METHOD /path, such as GET /api/v1/query/chats"
+	method, target, found := strings.Cut(request, " ")
+	if !found || !isToken(method) || !strings.HasPrefix(target, "/") {
+		return &fault{reason: "not a request", hint: hint}
+	}
+	if f := methodRule(method); f != nil {
+		return f
+	}
+	if strings.ContainsFunc(target, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '#' }) {
+		return &fault{reason: "its target holds a space, a control character or a fragment", hint: "percent-encode it"}
+	}
+	return nil
+}
+
+// expectRule is the rule for the outcome of a test: a status, or a route's name.
+func expectRule(expect string, names []string) *fault {
+	if strings.Trim(expect, "0123456789") == "" {
+		status, err := strconv.Atoi(expect)
+		if err != nil || status < 100 || status > 599 {
+			return &fault{reason: "a status is between 100 and 599"}
+		}
+		return nil
+	}
+	if _, found := slices.BinarySearch(names, expect); found {
+		return nil
+	}
+	hint := didYouMean(expect, names)
+	if hint == "" {
+		hint = "a status, such as 401, or the name of a route"
+	}
+	return &fault{reason: "no route has this name", hint: hint}
+}

@@ -1,0 +1,105 @@
+// Rules for the issuers of other people's tokens.
+
+package config
+
+import (
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+func (v *validator) issuers() {
+	first := map[string]int{}
+	for i, n := range entries(child(v.root, "tokens")) {
+		if n.Kind != yaml.MappingNode {
+			continue
+		}
+		issuer := v.config.Tokens[i]
+		s := section{v.report, v.root, ""}.entry("tokens", i, n)
+		s.require("issuer", issuer.Issuer, "the exact `iss` claim of its tokens")
+		if line, taken := first[issuer.Issuer]; taken && s.sound("issuer") != nil {
+			s.fail(s.sound("issuer"), s.within+"is given twice", "first given at line "+strconv.Itoa(line))
+		}
+		if issuer.Issuer != "" {
+			first[issuer.Issuer] = n.Line
+		}
+		s.require("keys", issuer.Keys, "an https URL or a file, with a JWKS or a PEM")
+		if issuer.Keys != "" {
+			s.check("keys", issuer.Keys, keysRule)
+		}
+		v.algorithms(s, issuer.Algorithms)
+		v.claims(s, issuer)
+	}
+}
+
+func (v *validator) algorithms(s section, algorithms []string) {
+	const hint = "such as [RS256]; they are never taken from the token"
+	if !s.given("algorithms") {
+		s.fail(s.node, s.within+"algorithms is missing", hint)
+		return
+	}
+	if n := s.sound("algorithms"); n != nil && len(algorithms) == 0 {
+		s.fail(n, s.within+"algorithms is empty", hint)
+		return
+	}
+	s.checkEach("algorithms", algorithms, algorithmRule)
+}
+
+// algorithmRule is the rule for a signature algorithm (RFC 7518 section 3.1 and
+// RFC 8037). Those with a shared secret are out: whoever can read the keys of
+// an issuer could then sign as the issuer.
+func algorithmRule(algorithm string) *fault {
+	known := []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
+	switch {
+	case strings.EqualFold(algorithm, "none"):
+		return &fault{reason: "an unsigned token proves nothing", hint: "one of " + strings.Join(known, ", ")}
+	case strings.HasPrefix(strings.ToUpper(algorithm), "HS"):
+		return &fault{reason: "an algorithm with a shared secret", hint: "a shared secret goes into GATEWAY_JWT_SECRET"}
+	}
+	return oneOf("algorithm", algorithm, known...)
+}
+
+// keysRule is the rule for where the keys of an issuer are: whoever can change
+// them on the way can sign as the issuer, so a URL has to be https.
+func keysRule(keys string) *fault {
+	if !strings.Contains(keys, "://") {
+		return nil
+	}
+	parsed, f := parseURL(keys)
+	switch {
+	case f != nil:
+		return f
+	case parsed.Scheme == "file":
+		return &fault{reason: "a file is given by its path", write: parsed.Path}
+	case parsed.User != nil:
+		return &fault{reason: "must not hold a user name or a password"}
+	case parsed.Hostname() == "":
+		return &fault{reason: "has no host"}
+	case parsed.Fragment != "":
+		return &fault{reason: "must not have a fragment"}
+	case parsed.Scheme == "https", parsed.Scheme == "http" && isLoopback(parsed):
+		return nil
+	case parsed.Scheme == "http":
+		return &fault{reason: "keys must come by https", hint: "http is for loopback addresses only"}
+	}
+	return unknownScheme(parsed.Scheme)
+}
+
+func isLoopback(u *url.URL) bool {
+	address, err := netip.ParseAddr(u.Hostname())
+	return u.Hostname() == "localhost" || err == nil && address.IsLoopback()
+}
+
+func (v *validator) claims(s section, issuer Issuer) {
+	v.eachPair(s, "claims", func(key, value *yaml.Node) {
+		switch {
+		case key.Value == "":
+			v.fail(key, s.within+"claims: a claim of ours has no name", "ours: theirs")
+		case issuer.Claims[key.Value] == "" && !v.failed[value]:
+			v.fail(value, s.within+"claims: "+key.Value+" names no claim", "ours: theirs, such as company_id: org_id")
+		}
+	})
+}
