@@ -1,0 +1,52 @@
+package store_test
+
+// This file holds both databases to the one contract.
+
+import (
+	"path/filepath"
+	"testing"
+
+	"gatehouse/store"
+	"gatehouse/store/storetest"
+)
+
+// open opens a store and closes it when the test ends.
+func open(t *testing.T, url string) store.Store {
+	t.Helper()
+	s, err := store.Open(t.Context(), url, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// migrated opens a store and brings its schema up to date.
+func migrated(t *testing.T, url string) store.Store {
+	t.Helper()
+	s := open(t, url)
+	if _, err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// sqliteURL names a file that does not exist.
+func sqliteURL(t *testing.T) string {
+	t.Helper()
+	return "sqlite:" + filepath.Join(t.TempDir(), "gatehouse.db")
+}
+
+func TestPostgresContract(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, func(t *testing.T) store.Store { return open(t, storetest.Postgres(t)) })
+}
+
+func TestSQLiteContract(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, func(t *testing.T) store.Store { return open(t, sqliteURL(t)) })
+}

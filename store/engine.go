@@ -1,0 +1,51 @@
+package store
+
+// This file says what PostgreSQL and SQLite differ in. Statements are written
+// once, with $1 for the first argument, which both understand.
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/pressly/goose/v3"
+)
+
+// engine runs statements on one database.
+type engine interface {
+	Address() string
+	Ping(ctx context.Context) error
+	Close() error
+
+	// query runs a statement that only reads and hands visit each row as it
+	// comes. It returns the first error of visit as it is.
+	query(ctx context.Context, statement string, args []any, visit func(row) error) error
+	// write runs a statement that writes and returns rows (RETURNING), and
+	// hands them to visit. What it wrote is kept when it returns nil.
+	write(ctx context.Context, statement string, args []any, visit func(row) error) error
+	// isUniqueViolation tells whether err is about a value that may stand in one
+	// row only.
+	isUniqueViolation(err error) bool
+
+	dialect() dialect
+	// lendDB returns a database/sql handle to run migrations through, alone
+	// among all processes where the database can say so. The caller calls
+	// giveBack.
+	lendDB(ctx context.Context) (db *sql.DB, giveBack func(), err error)
+}
+
+// row is a result row of either database.
+type row interface {
+	Scan(targets ...any) error
+}
+
+// dialect is the SQL that differs.
+type dialect struct {
+	goose goose.Dialect
+	// migrations is the folder of the migrations' files.
+	migrations string
+	// byBytes makes ORDER BY compare bytes, so that both databases, and every
+	// locale, agree.
+	byBytes string
+	// tableExists returns a row when the table named $1 exists.
+	tableExists string
+}

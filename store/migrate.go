@@ -1,0 +1,177 @@
+package store
+
+// This file brings the schema up to date from the SQL files in migrations/,
+// and tells whether it is. goose applies them and keeps its account in a table.
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+
+	"github.com/pressly/goose/v3"
+)
+
+// versionTable is where goose notes what it has applied.
+const versionTable = "gatehouse_migrations"
+
+// maxDuplicates is how many e-mails a DuplicateEmailsError lists.
+const maxDuplicates = 10
+
+//go:embed migrations
+var migrationFiles embed.FS
+
+// DuplicateEmailsError says that the original gateway's table holds users whose
+// e-mails differ only in case, of whom a login could mean either. The migration
+// that found them changed nothing.
+type DuplicateEmailsError struct {
+	Emails []string // in pairs or more, the first few
+	More   bool     // there are others
+}
+
+// Error implements error.
+func (e *DuplicateEmailsError) Error() string {
+	list := strings.Join(e.Emails, ", ")
+	if e.More {
+		list += ", …"
+	}
+	return "these users' e-mails differ only in case: " + list +
+		"; nothing was changed: give all but one of each another e-mail, or delete them, and migrate again"
+}
+
+// CheckSchema returns an error that says what to do when the store's schema is
+// older than this program needs. It only reads, so that it suits a database
+// user who may not create tables. A newer schema is fine: a replica may start
+// in the middle of an update.
+func CheckSchema(ctx context.Context, store Store) error {
+	pending, err := store.Pending(ctx)
+	if err != nil {
+		return err
+	}
+	if len(pending) > 0 {
+		return fmt.Errorf("check schema of %s: not applied: %s; run `gatehouse migrate` as a database user who may create tables",
+			store.Address(), strings.Join(pending, ", "))
+	}
+	return nil
+}
+
+// Migrate implements Store.
+func (s *users) Migrate(ctx context.Context) ([]string, error) {
+	files, err := fs.Sub(migrationFiles, s.dialect().migrations)
+	if err != nil {
+		return nil, fmt.Errorf("open migrations: %w", err)
+	}
+	db, giveBack, err := s.lendDB(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer giveBack()
+	provider, err := goose.NewProvider(s.dialect().goose, db, files,
+		goose.WithTableName(versionTable), goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		return nil, fmt.Errorf("open migrations: %w", err)
+	}
+	results, err := provider.Up(ctx)
+	if err != nil {
+		return s.explainMigration(ctx, db, err)
+	}
+	return migrationNames(results), nil
+}
+
+// explainMigration turns an error of goose into one that an operator can act
+// upon, or into success when another process was quicker.
+func (s *users) explainMigration(ctx context.Context, db *sql.DB, err error) ([]string, error) {
+	partial := new(goose.PartialError)
+	if !errors.As(err, &partial) {
+		return nil, fmt.Errorf("migrate %s: %w", s.Address(), err)
+	}
+	applied := migrationNames(partial.Applied)
+	err = partial.Err
+	if s.isUniqueViolation(err) {
+		if pending, pendingErr := s.Pending(ctx); pendingErr == nil && len(pending) == 0 {
+			return applied, nil
+		}
+		if duplicates, findErr := duplicateEmails(ctx, db); findErr == nil && duplicates != nil {
+			err = duplicates
+		}
+	}
+	return applied, fmt.Errorf("migrate %s: apply %s: %w", s.Address(), path.Base(partial.Failed.Source.Path), err)
+}
+
+// duplicateEmails returns nil when there are none.
+func duplicateEmails(ctx context.Context, db *sql.DB) (*DuplicateEmailsError, error) {
+	rows, err := db.QueryContext(ctx, `SELECT email FROM users
+		WHERE lower(email) IN (SELECT lower(email) FROM users GROUP BY lower(email) HAVING count(*) > 1)
+		ORDER BY lower(email), email LIMIT $1`, maxDuplicates+1)
+	if err != nil {
+		return nil, fmt.Errorf("find duplicate e-mails: %w", err)
+	}
+	var emails []string
+	err = visitAll(rows, func(r row) error {
+		emails = append(emails, "")
+		return r.Scan(&emails[len(emails)-1])
+	})
+	if err != nil || len(emails) == 0 {
+		return nil, err
+	}
+	return &DuplicateEmailsError{
+		Emails: emails[:min(len(emails), maxDuplicates)],
+		More:   len(emails) > maxDuplicates,
+	}, nil
+}
+
+// Pending implements Store. goose's own answer would create its table.
+func (s *users) Pending(ctx context.Context) ([]string, error) {
+	applied, err := s.appliedMigrations(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read schema version of %s: %w", s.Address(), err)
+	}
+	files, err := fs.ReadDir(migrationFiles, s.dialect().migrations)
+	if err != nil {
+		return nil, fmt.Errorf("open migrations: %w", err)
+	}
+	var pending []string
+	for _, file := range files {
+		version, err := goose.NumericComponent(file.Name())
+		if err != nil {
+			return nil, fmt.Errorf("open migrations: %w", err)
+		}
+		if !applied[version] {
+			pending = append(pending, file.Name())
+		}
+	}
+	return pending, nil
+}
+
+func (s *users) appliedMigrations(ctx context.Context) (map[int64]bool, error) {
+	exists := false
+	err := s.query(ctx, s.dialect().tableExists, []any{versionTable}, func(row) error {
+		exists = true
+		return nil
+	})
+	applied := map[int64]bool{}
+	if err != nil || !exists {
+		return applied, err
+	}
+	err = s.query(ctx, `SELECT version_id FROM `+versionTable+` WHERE is_applied`, nil, func(r row) error {
+		var version int64
+		if err := r.Scan(&version); err != nil {
+			return err
+		}
+		applied[version] = true
+		return nil
+	})
+	return applied, err
+}
+
+func migrationNames(results []*goose.MigrationResult) []string {
+	var names []string
+	for _, result := range results {
+		names = append(names, path.Base(result.Source.Path))
+	}
+	return names
+}

@@ -1,0 +1,187 @@
+package store
+
+// This file talks to PostgreSQL through a pool of pgx connections.
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+)
+
+const (
+	// minConns keeps EachUser, which holds a connection, from starving what its
+	// visit asks.
+	minConns = 2
+	// connectTimeout is for one attempt; pgx waits two minutes.
+	connectTimeout = 5 * time.Second
+	// migrationLock is the key of the advisory lock that migrations run under.
+	// Any number does that no other application in the database uses.
+	migrationLock = 0x6761_7465_686f_7573 // "gatehous"
+	// uniqueViolation is an SQLSTATE: PostgreSQL manual, appendix A.
+	uniqueViolation = "23505"
+)
+
+type postgres struct {
+	pool    *pgxpool.Pool
+	address string
+}
+
+func openPostgres(ctx context.Context, databaseURL string, opts Options) (engine, error) {
+	config, err := postgresConfig(databaseURL)
+	if err != nil {
+		return nil, err
+	}
+	if opts.MaxConns > 0 {
+		config.MaxConns = int32(min(opts.MaxConns, 10_000))
+	}
+	config.MaxConns = max(config.MaxConns, minConns)
+	address := postgresAddress(config)
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("open database %s: %w", address, err)
+	}
+	return &postgres{pool: pool, address: address}, nil
+}
+
+// postgresConfig reads the URL. pgx does not get to see its password until it
+// has parsed the rest, because its errors repeat what they could not parse.
+func postgresConfig(databaseURL string) (*pgxpool.Config, error) {
+	bare, password, err := cutPassword(databaseURL)
+	if err != nil {
+		return nil, fmt.Errorf("read database URL: %w", err)
+	}
+	config, err := pgxpool.ParseConfig(bare)
+	if err != nil {
+		return nil, fmt.Errorf("read database URL: %w", err)
+	}
+	if password != "" {
+		config.ConnConfig.Password = password
+	}
+	if !strings.Contains(bare, "connect_timeout=") {
+		config.ConnConfig.ConnectTimeout = connectTimeout
+	}
+	if config.ConnConfig.RuntimeParams["application_name"] == "" {
+		config.ConnConfig.RuntimeParams["application_name"] = "gatehouse"
+	}
+	return config, nil
+}
+
+// cutPassword takes the password out of scheme://user:password@host/database.
+// Like libpq it ends user and password at the first @ unless a / comes before.
+func cutPassword(databaseURL string) (bare, password string, err error) {
+	scheme, rest, ok := strings.Cut(databaseURL, "://")
+	if !ok {
+		return "", "", errURL
+	}
+	if i := strings.IndexAny(rest, "@/"); i >= 0 && rest[i] == '@' {
+		user, escaped, _ := strings.Cut(rest[:i], ":")
+		password, err = url.PathUnescape(escaped)
+		if err != nil {
+			return "", "", errors.New("the password has a % that begins no escape; write % as %25")
+		}
+		rest = rest[i+1:]
+		databaseURL = scheme + "://" + user + "@" + rest
+	}
+	// What is left of a password with a bare @ or / must not reach a message.
+	if strings.Contains(rest, "@") {
+		return "", "", errors.New("an @ stands in the wrong place; in a password write @ as %40, / as %2F, : as %3A")
+	}
+	return databaseURL, password, nil
+}
+
+// postgresAddress is host:port/database, with all hosts of a list.
+func postgresAddress(config *pgxpool.Config) string {
+	conn := config.ConnConfig
+	hosts := []string{net.JoinHostPort(conn.Host, strconv.Itoa(int(conn.Port)))}
+	// pgx lists a host once with TLS and once without when sslmode allows both.
+	for _, other := range conn.Fallbacks {
+		host := net.JoinHostPort(other.Host, strconv.Itoa(int(other.Port)))
+		if !slices.Contains(hosts, host) {
+			hosts = append(hosts, host)
+		}
+	}
+	return strings.Join(hosts, ",") + "/" + conn.Database
+}
+
+// Address implements Store.
+func (p *postgres) Address() string { return p.address }
+
+// Ping implements Store.
+func (p *postgres) Ping(ctx context.Context) error {
+	if err := p.pool.Ping(ctx); err != nil {
+		return fmt.Errorf("ping database %s: %w", p.address, err)
+	}
+	return nil
+}
+
+// Close implements Store.
+func (p *postgres) Close() error {
+	p.pool.Close()
+	return nil
+}
+
+func (p *postgres) query(ctx context.Context, statement string, args []any, visit func(row) error) error {
+	rows, err := p.pool.Query(ctx, statement, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := visit(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// write needs no transaction: one statement is one.
+func (p *postgres) write(ctx context.Context, statement string, args []any, visit func(row) error) error {
+	return p.query(ctx, statement, args, visit)
+}
+
+func (p *postgres) isUniqueViolation(err error) bool {
+	var refused *pgconn.PgError
+	return errors.As(err, &refused) && refused.Code == uniqueViolation
+}
+
+func (p *postgres) dialect() dialect {
+	return dialect{
+		goose:      goose.DialectPostgres,
+		migrations: "migrations/postgres",
+		byBytes:    `COLLATE "C"`,
+		// to_regclass looks along the search_path, as the statements do.
+		tableExists: `SELECT 1 WHERE to_regclass($1) IS NOT NULL`,
+	}
+}
+
+// lendDB opens connections of their own for the migrations: one holds the lock
+// while another migrates, and neither should wait for requests to give the
+// pool's back. The lock is PostgreSQL's session lock, taken before goose looks
+// at its version table, which goose's own locker leaves unprotected. Waiting
+// for it ends with ctx; closing the session frees it.
+func (p *postgres) lendDB(ctx context.Context) (*sql.DB, func(), error) {
+	db := stdlib.OpenDB(*p.pool.Config().ConnConfig)
+	giveBack := func() { _ = db.Close() }
+	session, err := db.Conn(ctx)
+	if err == nil {
+		giveBack = func() { _, _ = session.Close(), db.Close() }
+		_, err = session.ExecContext(ctx, "SELECT pg_advisory_lock($1)", int64(migrationLock))
+	}
+	if err != nil {
+		giveBack()
+		return nil, nil, fmt.Errorf("lock database %s for migration: %w", p.address, err)
+	}
+	return db, giveBack, nil
+}

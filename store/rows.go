@@ -1,0 +1,147 @@
+package store
+
+// This file turns rows of `users` into values and back. Reading is tolerant,
+// since the original gateway's table may hold nulls where ours does not.
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// userColumns is in the order of scanUser and of userValues.
+const userColumns = `id, company_id, email, hashed_password, full_name, role, created_at, updated_at, last_login, is_active`
+
+// scanUser reads a row of userColumns. A null is_active is false: what is
+// unknown is refused.
+func scanUser(r row) (User, error) {
+	var (
+		user                        User
+		email, hashedPassword, role *string
+		createdAt, updatedAt, login timestamp
+		active                      *bool
+	)
+	err := r.Scan(&user.ID, &user.CompanyID, &email, &hashedPassword, &user.FullName, &role,
+		&createdAt, &updatedAt, &login, &active)
+	if err != nil {
+		return User{}, fmt.Errorf("read user: %w", err)
+	}
+	user.Email = orZero(email)
+	user.HashedPassword = orZero(hashedPassword)
+	user.Role = orZero(role)
+	if user.Role == "" {
+		user.Role = DefaultRole
+	}
+	user.CreatedAt = orZero(createdAt.time)
+	user.UpdatedAt = orZero(updatedAt.time)
+	user.LastLogin = login.time
+	user.Active = orZero(active)
+	return user, nil
+}
+
+// userValues is the row that AddUser writes for user, with what is missing
+// filled in.
+func userValues(user User, now time.Time) []any {
+	if user.ID == uuid.Nil {
+		user.ID = uuid.New()
+	}
+	if user.Role == "" {
+		user.Role = DefaultRole
+	}
+	if user.CreatedAt.IsZero() {
+		user.CreatedAt = now
+	}
+	if user.UpdatedAt.IsZero() {
+		user.UpdatedAt = now
+	}
+	var lastLogin *time.Time
+	if user.LastLogin != nil {
+		at := storedTime(*user.LastLogin)
+		lastLogin = &at
+	}
+	return []any{
+		user.ID, user.CompanyID, lowerEmail(user.Email), user.HashedPassword, user.FullName, user.Role,
+		storedTime(user.CreatedAt), storedTime(user.UpdatedAt), lastLogin, user.Active,
+	}
+}
+
+// assignments is the SET list of an UPDATE that makes the change, and its
+// arguments, the first of which is $1.
+func (c Change) assignments(now time.Time) (string, []any) {
+	columns, values := []string{"updated_at"}, []any{storedTime(now)}
+	set := func(column string, value any) {
+		columns, values = append(columns, column), append(values, value)
+	}
+	if c.HashedPassword != nil {
+		set("hashed_password", *c.HashedPassword)
+	}
+	if c.CompanyID != nil {
+		set("company_id", *c.CompanyID)
+	}
+	if c.Role != nil {
+		set("role", *c.Role)
+	}
+	if c.Active != nil {
+		set("is_active", *c.Active)
+	}
+	for i, column := range columns {
+		columns[i] = column + " = $" + strconv.Itoa(i+1)
+	}
+	return strings.Join(columns, ", "), values
+}
+
+// lowerEmail is done here and not by the database, whose lower() leaves
+// letters like Ä alone in SQLite and in PostgreSQL's locale C.
+func lowerEmail(email string) string {
+	return strings.ToLower(email)
+}
+
+// storedTime is what comes back of a time after it was stored.
+func storedTime(at time.Time) time.Time {
+	return at.UTC().Truncate(time.Microsecond)
+}
+
+func orZero[T any](value *T) T {
+	if value == nil {
+		var zero T
+		return zero
+	}
+	return *value
+}
+
+// timestamp scans a time column of either database; nil when null.
+type timestamp struct{ time *time.Time }
+
+// Scan implements sql.Scanner. SQLite returns text where it does not know the
+// column's type, as in RETURNING.
+func (t *timestamp) Scan(value any) error {
+	t.time = nil
+	switch value := value.(type) {
+	case nil:
+		return nil
+	case time.Time:
+		at := value.UTC()
+		t.time = &at
+		return nil
+	case string:
+		return t.parse(value)
+	default:
+		return fmt.Errorf("read time: have %T", value)
+	}
+}
+
+// parse reads the forms of the SQLite driver, of Python and of RFC 3339. A time
+// without a zone is UTC.
+func (t *timestamp) parse(text string) error {
+	for _, layout := range []string{"2006-01-02 15:04:05Z07:00", time.RFC3339, time.DateTime, "2006-01-02T15:04:05"} {
+		if at, err := time.Parse(layout, text); err == nil {
+			at = at.UTC()
+			t.time = &at
+			return nil
+		}
+	}
+	return fmt.Errorf("read time: %q is none", text)
+}

@@ -1,0 +1,177 @@
+package store
+
+// This file talks to an SQLite file. Readers have connections of their own;
+// all writes of this process go through one, in transactions that take the
+// file's write lock first (BEGIN IMMEDIATE), so that a second process, such as
+// a command beside the running gateway, makes them wait and never fail.
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/pressly/goose/v3"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// busyTimeout is how many milliseconds a connection waits for another
+// process's write. Ours take a few.
+const busyTimeout = "10000"
+
+type sqliteFile struct {
+	path           string
+	reader, writer *sql.DB
+}
+
+// openSQLite opens the file named by what follows "sqlite:".
+func openSQLite(ctx context.Context, path string) (engine, error) {
+	path, err := sqlitePath(path)
+	if err != nil {
+		return nil, fmt.Errorf("read database URL: %w", err)
+	}
+	// SQLite would create it readable by all. Its own -wal and -shm files take
+	// over the mode.
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open database file: %w", err)
+	}
+	if err := file.Close(); err != nil {
+		return nil, fmt.Errorf("open database file: %w", err)
+	}
+	s := &sqliteFile{path: path}
+	// The write-ahead log lets readers go on beside a writer. It is a property of
+	// the file, so that one connection sets it, once.
+	if s.writer, err = s.open("_journal_mode=WAL&_txlock=immediate"); err == nil {
+		s.writer.SetMaxOpenConns(1)
+		if err = s.writer.PingContext(ctx); err == nil {
+			s.reader, err = s.open("_query_only=1")
+		}
+	}
+	if err != nil {
+		_ = s.Close()
+		return nil, fmt.Errorf("open database file %s: %w", path, err)
+	}
+	return s, nil
+}
+
+// sqlitePath takes a path as it stands, and the three slashes other programs
+// write before an absolute one.
+func sqlitePath(path string) (string, error) {
+	switch {
+	case path == "":
+		return "", fmt.Errorf("no file: %w", errURL)
+	case strings.HasPrefix(path, ":memory:"):
+		return "", errors.New("sqlite::memory: would be empty at every connection; name a file")
+	case strings.Contains(path, "?"):
+		return "", errors.New("sqlite: takes a path and no parameters after a ?")
+	case strings.HasPrefix(path, "//") && !strings.HasPrefix(path, "///"):
+		return "", errors.New("sqlite:// names a host; write sqlite:data/file.db, or sqlite:/data/file.db from the root")
+	}
+	return filepath.Clean(path), nil
+}
+
+func (s *sqliteFile) open(options string) (*sql.DB, error) {
+	absolute, err := filepath.Abs(s.path)
+	if err != nil {
+		return nil, err
+	}
+	name := url.URL{
+		Scheme:   "file",
+		Path:     filepath.ToSlash(absolute),
+		RawQuery: "_busy_timeout=" + busyTimeout + "&_foreign_keys=1&_dqs=0&_time_format=sqlite&_timezone=UTC&" + options,
+	}
+	return sql.Open("sqlite", name.String())
+}
+
+// Address implements Store.
+func (s *sqliteFile) Address() string { return s.path }
+
+// Ping implements Store. It reads the file; the driver's own ping does not.
+func (s *sqliteFile) Ping(ctx context.Context) error {
+	var version int
+	if err := s.reader.QueryRowContext(ctx, "PRAGMA schema_version").Scan(&version); err != nil {
+		return fmt.Errorf("ping database %s: %w", s.path, err)
+	}
+	return nil
+}
+
+// Close implements Store. The writer goes last: the last connection to close
+// empties the write-ahead log, which a reader may not.
+func (s *sqliteFile) Close() error {
+	var errs []error
+	for _, db := range []*sql.DB{s.reader, s.writer} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("close database %s: %w", s.path, err)
+	}
+	return nil
+}
+
+func (s *sqliteFile) query(ctx context.Context, statement string, args []any, visit func(row) error) error {
+	rows, err := s.reader.QueryContext(ctx, statement, args...)
+	if err != nil {
+		return err
+	}
+	return visitAll(rows, visit)
+}
+
+// write does not leave the commit to the closing of the rows, where an error
+// would go unseen.
+func (s *sqliteFile) write(ctx context.Context, statement string, args []any, visit func(row) error) error {
+	tx, err := s.writer.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }()
+	rows, err := tx.QueryContext(ctx, statement, args...)
+	if err != nil {
+		return err
+	}
+	if err := visitAll(rows, visit); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+func visitAll(rows *sql.Rows, visit func(row) error) error {
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		if err := visit(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+func (s *sqliteFile) isUniqueViolation(err error) bool {
+	var refused *sqlite.Error
+	if !errors.As(err, &refused) {
+		return false
+	}
+	return refused.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE || refused.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY
+}
+
+func (s *sqliteFile) dialect() dialect {
+	return dialect{
+		goose:       goose.DialectSQLite3,
+		migrations:  "migrations/sqlite",
+		byBytes:     "COLLATE BINARY",
+		tableExists: `SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = $1`,
+	}
+}
+
+// lendDB lends the connection for writes. Another process may migrate at the
+// same time: what keeps it from doing a migration twice is the unique version
+// (see the first migration).
+func (s *sqliteFile) lendDB(context.Context) (*sql.DB, func(), error) {
+	return s.writer, func() {}, nil
+}

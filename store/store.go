@@ -1,0 +1,96 @@
+// Package store keeps users, in PostgreSQL (postgres.go) or in an embedded
+// SQLite file (sqlite.go), behind one interface. What both do alike is written
+// once (users.go, rows.go) over the few things they differ in (engine.go), and
+// both pass one contract suite (storetest). The schema is brought up to date by
+// embedded migrations (migrate.go), which take over the original gateway's
+// `users` table as it is.
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// The errors a caller decides by. Any other error of a Store means that the
+// database could not be asked.
+var (
+	// ErrNotFound says that no user has that id or e-mail.
+	ErrNotFound = errors.New("no such user")
+	// ErrEmailTaken says that another user has that e-mail, whatever its case.
+	ErrEmailTaken = errors.New("e-mail is taken")
+)
+
+// DefaultRole is the role of a user who was given none.
+const DefaultRole = "user"
+
+// User is one row of the table `users`. Optional columns are pointers, nil
+// when null.
+type User struct {
+	ID             uuid.UUID  `json:"id"`
+	CompanyID      *uuid.UUID `json:"company_id"`
+	Email          string     `json:"email"` // unique without regard to case
+	HashedPassword string     `json:"hashed_password"`
+	FullName       *string    `json:"full_name"`
+	Role           string     `json:"role"` // DefaultRole when the column is null
+	CreatedAt      time.Time  `json:"created_at"`
+	UpdatedAt      time.Time  `json:"updated_at"`
+	LastLogin      *time.Time `json:"last_login"`
+	Active         bool       `json:"is_active"`
+}
+
+// Store keeps users. All methods are safe for concurrent use and give up when
+// their context ends. Times are UTC.
+type Store interface {
+	// Address names the database for people: host:port/database, or the path of
+	// the file. It never holds a password.
+	Address() string
+	// Ping asks the database the cheapest question there is.
+	Ping(ctx context.Context) error
+
+	// UserByID returns ErrNotFound when there is none.
+	UserByID(ctx context.Context, id uuid.UUID) (User, error)
+	// UserByEmail looks the e-mail up without regard to case. It returns
+	// ErrNotFound when there is none.
+	UserByEmail(ctx context.Context, email string) (User, error)
+	// EachUser calls visit for every user, ordered by e-mail, and holds only
+	// one at a time in memory. It stops at the first error of visit and returns
+	// it. visit may use the Store.
+	EachUser(ctx context.Context, visit func(User) error) error
+
+	// AddUser inserts the user as given; a zero ID, Role, CreatedAt or
+	// UpdatedAt is filled in. The e-mail is stored in lower case. It returns
+	// the row as stored, or ErrEmailTaken.
+	AddUser(ctx context.Context, user User) (User, error)
+	// UpdateUser changes what change sets, and updated_at, in one statement. It
+	// returns the row as it is afterwards, or ErrNotFound.
+	UpdateUser(ctx context.Context, id uuid.UUID, change Change) (User, error)
+	// RecordLogin writes last_login, and nothing else: updated_at stays. It
+	// returns ErrNotFound when there is no such user.
+	RecordLogin(ctx context.Context, id uuid.UUID, at time.Time) error
+	// DeleteUser removes the user, or returns ErrNotFound.
+	DeleteUser(ctx context.Context, id uuid.UUID) error
+
+	// Migrate brings the schema up to date and returns the names of the
+	// migrations it applied, in order: none when there was nothing to do. Each
+	// runs in a transaction of its own. Several processes may call it at once. It
+	// returns a *DuplicateEmailsError when users of the original gateway stand in
+	// the way.
+	Migrate(ctx context.Context) ([]string, error)
+	// Pending returns the names of the migrations that Migrate would apply. It
+	// only reads.
+	Pending(ctx context.Context) ([]string, error)
+
+	// Close gives the connections back. The Store is not used afterwards.
+	Close() error
+}
+
+// Change is a set of columns to write. Fields that are nil stay as they are.
+type Change struct {
+	HashedPassword *string
+	CompanyID      **uuid.UUID // outer nil: leave; inner nil: set null
+	Role           *string
+	Active         *bool
+}

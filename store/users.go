@@ -1,0 +1,137 @@
+package store
+
+// This file is the Store's methods about users, the same for both databases.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+const (
+	selectByID = `SELECT ` + userColumns + ` FROM users WHERE id = $1`
+
+	// $1 is the e-mail as given and $2 as AddUser stores it. The original
+	// gateway stored e-mails in any case and compared the database's lower() of
+	// both sides, which need not lower all letters (see lowerEmail): its users
+	// are still found by what they used to type.
+	selectByEmail = `SELECT ` + userColumns + ` FROM users
+		WHERE lower(email) IN (lower(CAST($1 AS text)), CAST($2 AS text))
+		ORDER BY CASE WHEN email = CAST($2 AS text) THEN 0 ELSE 1 END LIMIT 1`
+
+	insertUser = `INSERT INTO users (` + userColumns + `)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING ` + userColumns
+
+	updateLogin = `UPDATE users SET last_login = $2 WHERE id = $1 RETURNING ` + userColumns
+
+	deleteUser = `DELETE FROM users WHERE id = $1 RETURNING ` + userColumns
+)
+
+// users is the Store on top of an engine.
+type users struct {
+	engine
+	now func() time.Time
+}
+
+var _ Store = (*users)(nil)
+
+// UserByID implements Store.
+func (s *users) UserByID(ctx context.Context, id uuid.UUID) (User, error) {
+	user, err := one(ctx, s.query, selectByID, id)
+	return user, explain("find user by id", err)
+}
+
+// UserByEmail implements Store.
+func (s *users) UserByEmail(ctx context.Context, email string) (User, error) {
+	user, err := one(ctx, s.query, selectByEmail, email, lowerEmail(email))
+	return user, explain("find user by e-mail", err)
+}
+
+// EachUser implements Store.
+func (s *users) EachUser(ctx context.Context, visit func(User) error) error {
+	var stopped error
+	statement := `SELECT ` + userColumns + ` FROM users ORDER BY lower(email) ` + s.dialect().byBytes + `, id`
+	err := s.query(ctx, statement, nil, func(r row) error {
+		user, err := scanUser(r)
+		if err != nil {
+			return err
+		}
+		stopped = visit(user)
+		return stopped
+	})
+	if stopped != nil {
+		return stopped
+	}
+	return explain("list users", err)
+}
+
+// AddUser implements Store.
+func (s *users) AddUser(ctx context.Context, user User) (User, error) {
+	added, err := one(ctx, s.write, insertUser, userValues(user, s.now())...)
+	if s.isUniqueViolation(err) {
+		// The id may be taken as well as the e-mail, and the original's table may
+		// have constraints of other names: the table itself knows which it was.
+		if _, findErr := s.UserByEmail(ctx, user.Email); findErr == nil {
+			return User{}, ErrEmailTaken
+		}
+	}
+	return added, explain("add user", err)
+}
+
+// UpdateUser implements Store.
+func (s *users) UpdateUser(ctx context.Context, id uuid.UUID, change Change) (User, error) {
+	set, args := change.assignments(s.now())
+	args = append(args, id)
+	statement := `UPDATE users SET ` + set + ` WHERE id = $` + strconv.Itoa(len(args)) + ` RETURNING ` + userColumns
+	user, err := one(ctx, s.write, statement, args...)
+	return user, explain("update user", err)
+}
+
+// RecordLogin implements Store.
+func (s *users) RecordLogin(ctx context.Context, id uuid.UUID, at time.Time) error {
+	_, err := one(ctx, s.write, updateLogin, id, storedTime(at))
+	return explain("record login", err)
+}
+
+// DeleteUser implements Store.
+func (s *users) DeleteUser(ctx context.Context, id uuid.UUID) error {
+	_, err := one(ctx, s.write, deleteUser, id)
+	return explain("delete user", err)
+}
+
+// one returns the user in the only row of a statement, or ErrNotFound. run is
+// an engine's query or write.
+func one(
+	ctx context.Context,
+	run func(context.Context, string, []any, func(row) error) error,
+	statement string, args ...any,
+) (User, error) {
+	var user User
+	found := false
+	err := run(ctx, statement, args, func(r row) error {
+		var err error
+		user, err = scanUser(r)
+		found = true
+		return err
+	})
+	if err != nil {
+		return User{}, err
+	}
+	if !found {
+		return User{}, ErrNotFound
+	}
+	return user, nil
+}
+
+// explain says what was being done. A sentinel is an answer, not trouble, and
+// stays as it is.
+func explain(doing string, err error) error {
+	if err == nil || errors.Is(err, ErrNotFound) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}
