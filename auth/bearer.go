@@ -1,0 +1,25 @@
+package auth
+
+import (
+	"net/http"
+	"strings"
+)
+
+// bearerToken finds the one token of a request (RFC 6750 section 2.1). The
+// scheme's case does not matter (RFC 9110 section 11.1). Two Authorization
+// headers are refused: whoever reads the request next might read the other.
+func bearerToken(header http.Header) (string, *Refusal) {
+	values := header["Authorization"]
+	if len(values) > 1 {
+		return "", refuseTwoTokens
+	}
+	if len(values) == 0 {
+		return "", refuseNoToken
+	}
+	scheme, token, _ := strings.Cut(values[0], " ")
+	token = strings.TrimSpace(token)
+	if !strings.EqualFold(scheme, "Bearer") || token == "" {
+		return "", refuseNoToken
+	}
+	return token, nil
+}

@@ -1,0 +1,99 @@
+package auth
+
+// This file gives users their company. The original gateway let anybody join
+// any company by naming it; here an operator says which may be joined.
+
+import (
+	"context"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"gatehouse/config"
+	"gatehouse/store"
+)
+
+// companyAnswer has the fields of the original, in its order.
+type companyAnswer struct {
+	UserID         uuid.UUID `json:"user_id"`
+	CompanyID      uuid.UUID `json:"company_id"`
+	Message        string    `json:"message"`
+	NewAccessToken string    `json:"new_access_token"`
+	TokenType      string    `json:"token_type"`
+}
+
+// ensureCompany writes the user's company when it differs, and gives a token
+// that names it.
+func (u *Users) ensureCompany(ctx context.Context, who *Identity, sent body) (any, *Refusal) {
+	wanted, refusal := readCompany(sent)
+	if refusal != nil {
+		return nil, refusal
+	}
+	user, refusal := u.current(ctx, who)
+	if refusal != nil {
+		return nil, refusal
+	}
+	company := u.target(user, wanted)
+	if company == nil {
+		return nil, refuseNoTarget
+	}
+	if !u.mayJoin(user, *company) {
+		return nil, refuseJoin
+	}
+	message := "Company association confirmed as " + company.String() + "."
+	if !isCompany(user, *company) {
+		var err error
+		if user, err = u.Store.UpdateUser(ctx, user.ID, store.Change{CompanyID: &company}); err != nil {
+			return nil, refuseStore(err)
+		}
+		message = "Company association successfully updated to " + company.String() + "."
+	}
+	token, err := u.Signer.Token(user.ID, user.Email, company)
+	if err != nil {
+		return nil, refuseInternal.Because(err)
+	}
+	return companyAnswer{
+		UserID:         user.ID,
+		CompanyID:      *company,
+		Message:        message,
+		NewAccessToken: token,
+		TokenType:      "bearer",
+	}, nil
+}
+
+// readCompany gives nil when the body names none, or is none.
+func readCompany(sent body) (*uuid.UUID, *Refusal) {
+	if sent.none() {
+		return nil, nil
+	}
+	form, refusal := sent.form()
+	if refusal != nil {
+		return nil, refusal
+	}
+	company := form.optionalUUID("company_id")
+	return company, form.refusal()
+}
+
+// target is the company wanted; else, for a user with none, the default; else
+// the user's own. It is nil when there is none of these.
+func (u *Users) target(user store.User, wanted *uuid.UUID) *uuid.UUID {
+	switch {
+	case wanted != nil:
+		return wanted
+	case user.CompanyID == nil:
+		return u.DefaultCompanyID
+	}
+	return user.CompanyID
+}
+
+// mayJoin lets everybody confirm their own company.
+func (u *Users) mayJoin(user store.User, company uuid.UUID) bool {
+	return isCompany(user, company) ||
+		u.Join == config.JoinAny ||
+		u.DefaultCompanyID != nil && *u.DefaultCompanyID == company ||
+		slices.Contains(u.Companies, company)
+}
+
+func isCompany(user store.User, company uuid.UUID) bool {
+	return user.CompanyID != nil && *user.CompanyID == company
+}

@@ -1,0 +1,124 @@
+package auth
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"gatehouse/config"
+	"gatehouse/store"
+)
+
+// TestEnsureCompany: who joins what, by what was asked for, what the user has
+// and what an operator allows.
+func TestEnsureCompany(t *testing.T) {
+	eachStore(t, func(t *testing.T, users store.Store) {
+		initech := uuid.MustParse("22222222-3333-4444-8555-666666666666")
+		naming := func(id uuid.UUID) string { return `{"company_id":"` + id.String() + `"}` }
+		const (
+			updated   = "Company association successfully updated to "
+			confirmed = "Company association confirmed as "
+			noTarget  = "Cannot associate company: No company ID provided and no default is configured for the gateway."
+			notJoined = "Company cannot be joined."
+		)
+		for name, test := range map[string]struct {
+			has      *uuid.UUID
+			body     string
+			fallback *uuid.UUID
+			listed   []uuid.UUID
+			join     config.Join
+			want     *uuid.UUID // nil for a refusal
+			status   int
+			message  string // without the id
+		}{
+			"default for a newcomer":      {fallback: &acme, want: &acme, message: updated},
+			"default, empty object":       {body: `{}`, fallback: &acme, want: &acme, message: updated},
+			"default, null":               {body: `{"company_id":null}`, fallback: &acme, want: &acme, message: updated},
+			"default, null body":          {body: `null`, fallback: &acme, want: &acme, message: updated},
+			"default by name":             {body: naming(acme), fallback: &acme, want: &acme, message: updated},
+			"default by name, for member": {has: &globex, body: naming(acme), fallback: &acme, want: &acme, message: updated},
+			"own before default":          {has: &globex, fallback: &acme, want: &globex, message: confirmed},
+			"own by name":                 {has: &globex, body: naming(globex), want: &globex, message: confirmed},
+			"own without a default":       {has: &globex, want: &globex, message: confirmed},
+			"listed":                      {body: naming(globex), listed: []uuid.UUID{acme, globex}, want: &globex, message: updated},
+			"listed, for a member":        {has: &acme, body: naming(globex), listed: []uuid.UUID{globex}, want: &globex, message: updated},
+			"any":                         {has: &acme, body: naming(initech), join: config.JoinAny, want: &initech, message: updated},
+			"nothing to join":             {status: 400, message: noTarget},
+			"nothing to join, though listed": {
+				listed: []uuid.UUID{acme}, status: 400, message: noTarget,
+			},
+			"nothing to join, though any": {join: config.JoinAny, status: 400, message: noTarget},
+			"not listed":                  {body: naming(initech), fallback: &acme, listed: []uuid.UUID{globex}, status: 403, message: notJoined},
+			"not listed, for a member":    {has: &acme, body: naming(initech), listed: []uuid.UUID{globex}, status: 403, message: notJoined},
+			"nobody listed any":           {body: naming(initech), join: config.Join(""), status: 403, message: notJoined},
+			"no company at all":           {body: naming(uuid.Nil), fallback: &acme, status: 403, message: notJoined},
+		} {
+			t.Run(name, func(t *testing.T) {
+				f := newFront(t, users, func(options *UsersOptions) {
+					options.DefaultCompanyID, options.Companies, options.Join = test.fallback, test.listed, test.join
+				})
+				user := addUser(t, users, store.User{Email: uuid.NewString() + "@example.com", Active: true, CompanyID: test.has, Role: "editor"})
+				got := f.send(t, "POST", "/me/ensure-company", f.tokenOf(t, user), test.body)
+
+				row, err := users.UserByID(t.Context(), user.ID)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if test.want == nil {
+					got.expectDetail(t, test.status, test.message)
+					if !sameCompany(row.CompanyID, test.has) {
+						t.Errorf("company = %v after a refusal", row.CompanyID)
+					}
+					return
+				}
+				token := got.field(t, "new_access_token")
+				got.expect(t, 200, `{"user_id":"`+user.ID.String()+`","company_id":"`+test.want.String()+`",`+
+					`"message":"`+test.message+test.want.String()+`.","new_access_token":"`+token+`","token_type":"bearer"}`)
+				if !sameCompany(row.CompanyID, test.want) || row.Role != "editor" {
+					t.Errorf("row = %+v", row)
+				}
+				header := http.Header{"Authorization": {"Bearer " + token}}
+				who, refusal := f.gate.Decide(t.Context(), header, Rule{Policy: config.PolicyStrict})
+				if refusal != nil || who.CompanyID != test.want.String() {
+					t.Errorf("the new token: %+v, %v", who, refusal)
+				}
+			})
+		}
+	})
+}
+
+func sameCompany(a, b *uuid.UUID) bool {
+	return a == nil && b == nil || a != nil && b != nil && *a == *b
+}
+
+func TestEnsureCompanyInvalid(t *testing.T) {
+	users := openSQLite(t)
+	f := newFront(t, users, func(options *UsersOptions) { options.Join = config.JoinAny })
+	token := f.tokenOf(t, addUser(t, users, store.User{Email: "ann@example.com", Active: true}))
+	for body, want := range map[string]string{
+		`{"company_id":"acme"}`: `{"type":"value_error","loc":["body","company_id"],"msg":"value is not a valid UUID"}`,
+		`{"company_id":""}`:     `{"type":"value_error","loc":["body","company_id"],"msg":"value is not a valid UUID"}`,
+		`{"company_id":7}`:      `{"type":"string_type","loc":["body","company_id"],"msg":"Input should be a valid string"}`,
+		`[]`:                    `{"type":"model_attributes_type","loc":["body"],"msg":"Input should be a valid dictionary or object to extract fields from"}`,
+		`{"company_id":`:        `{"type":"json_invalid","loc":["body",14],"msg":"JSON decode error"}`,
+	} {
+		f.send(t, "POST", "/me/ensure-company", token, body).expect(t, 422, `{"detail":[`+want+`],"request_id":"r-1"}`)
+	}
+}
+
+// A second look at the same user: after the move the old token is out, and the
+// new one confirms.
+func TestEnsureCompanyTwice(t *testing.T) {
+	users := openSQLite(t)
+	f := newFront(t, users, func(options *UsersOptions) { options.Companies = []uuid.UUID{globex} })
+	old := f.tokenOf(t, addUser(t, users, store.User{Email: "ann@example.com", Active: true, CompanyID: &acme}))
+	body := `{"company_id":"` + globex.String() + `"}`
+	fresh := f.send(t, "POST", "/me/ensure-company", old, body).field(t, "new_access_token")
+	f.send(t, "POST", "/me/ensure-company", old, body).
+		expectDetail(t, 403, "The company in the token is no longer the user's company.")
+	confirmed := f.send(t, "POST", "/me/ensure-company", fresh, "")
+	if got, want := confirmed.field(t, "message"), "Company association confirmed as "+globex.String()+"."; got != want {
+		t.Errorf("message = %q, want %q", got, want)
+	}
+}

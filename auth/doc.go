@@ -1,0 +1,51 @@
+// Package auth decides who is asking and whether they may: tokens, policies,
+// passwords and the built-in endpoints under /api/v1/users.
+//
+// A request that reaches a route is put to the Gate, which either names an
+// Identity or answers with a Refusal. The truth table, in the order in which
+// the rows are asked; the first that applies answers:
+//
+//	the request                               none   initial   strict
+//	-------------------------------------------------------------------------
+//	policy none                               pass      –         –
+//	two Authorization headers                  –       400       400
+//	no Authorization, or not Bearer            –       401       401
+//	token malformed, forged, other algorithm,
+//	  without exp, nbf or iat ahead, a claim
+//	  of the wrong type                        –       401       401
+//	token expired                              –       401       401
+//	no sub                                     –       401       401
+//	sub not a UUID                         (u) –       401       401
+//	users cannot be asked                  (u) –       503       503
+//	user unknown                           (u) –       401       401
+//	user inactive                          (u) –       401       401
+//	company_id not a UUID                  (u) –       401       401
+//	company_id is no longer the user's     (u) –       403       403
+//	no company_id                              –       pass      403
+//	role not among the route's roles           –       403       403
+//	anything else                              –       pass      pass
+//
+// Rows marked (u) are asked only with built-in users. With `users: off` the
+// token is all there is: sub and company_id are whatever the issuer says.
+//
+// The files, in the order a request meets them:
+//
+//	gate.go      the table above, as one function
+//	bearer.go    the token in the Authorization header
+//	token.go     signature, algorithm, times: what a token claims
+//	users.go     the one seam through which a user's state is asked
+//	identity.go  who passed, for headers, logs and handlers
+//	refusal.go   every answer to who did not, in one list
+//
+// The built-in endpoints ask the Gate themselves. Their files:
+//
+//	endpoints.go  which there are, with the policy of each
+//	body.go       a request body, bounded, as one JSON object
+//	form.go       its fields, and all that is wrong with them
+//	login.go      POST /login
+//	company.go    POST /me/ensure-company
+//	me.go         GET /me and PUT /me/password
+//	password.go   hashing and comparing, in the same time for everybody
+//	email.go      what an e-mail address looks like
+//	refusals.go   their answers, after the Gate has let a request pass
+package auth

@@ -1,0 +1,154 @@
+package auth
+
+// This file mounts the built-in users endpoints: which there are, what each
+// asks of a request, and the hops that all of them share.
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"gatehouse/config"
+	"gatehouse/store"
+)
+
+// storePatience bounds what an endpoint may take once the request is read: a
+// database that hangs is one that cannot be reached.
+const storePatience = 10 * time.Second
+
+// UsersOptions are what the users endpoints work with. Log and Metrics may be
+// nil.
+type UsersOptions struct {
+	Gate      *Gate // one that asks for users
+	Signer    *Signer
+	Store     store.Store
+	Passwords *Passwords
+
+	// Who may be joined by ensure-company: the default company and those
+	// listed, or with config.JoinAny every company there is.
+	DefaultCompanyID *uuid.UUID
+	Companies        []uuid.UUID
+	Join             config.Join
+
+	Metrics LoginMetrics
+	Log     *slog.Logger
+	Now     func() time.Time
+}
+
+// Users answers the endpoints under /api/v1/users, with that prefix stripped.
+type Users struct {
+	UsersOptions
+	endpoints []endpoint
+}
+
+// endpoint is one method of one path, with the policy it carries.
+type endpoint struct {
+	method string // GET brings HEAD
+	path   string
+	policy config.Policy
+	serve  serveFunc
+}
+
+// serveFunc answers a request that passed the policy: with the JSON value of a
+// 200, nil for a 204, or a refusal.
+type serveFunc func(ctx context.Context, who *Identity, body body) (any, *Refusal)
+
+// NewUsers makes the handler. It must be mounted with http.StripPrefix.
+func NewUsers(options UsersOptions) *Users {
+	if options.Log == nil {
+		options.Log = slog.New(slog.DiscardHandler)
+	}
+	if options.Metrics == nil {
+		options.Metrics = noMetrics{}
+	}
+	u := &Users{UsersOptions: options}
+	u.endpoints = []endpoint{
+		{http.MethodPost, "/login", config.PolicyNone, u.login},
+		{http.MethodGet, "/me", config.PolicyInitial, u.me},
+		{http.MethodPost, "/me/ensure-company", config.PolicyInitial, u.ensureCompany},
+		{http.MethodPut, "/me/password", config.PolicyInitial, u.changePassword},
+	}
+	return u
+}
+
+// ServeHTTP takes the request through find, Gate, body and endpoint. Whoever
+// refuses ends it.
+func (u *Users) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	// Answers hold tokens (RFC 6749 section 5.1) or are about one person.
+	w.Header().Set("Cache-Control", "no-store")
+	answer, refusal := u.answer(w, r)
+	switch {
+	case refusal != nil:
+		refusal.WriteTo(w)
+	case answer == nil:
+		w.WriteHeader(http.StatusNoContent)
+	default:
+		WriteJSON(w, http.StatusOK, answer)
+	}
+}
+
+func (u *Users) answer(w http.ResponseWriter, r *http.Request) (any, *Refusal) {
+	endpoint, refusal := u.find(r)
+	if refusal != nil {
+		decided(r.Context(), nil, refusal)
+		return nil, refusal
+	}
+	who, refusal := u.Gate.Decide(r.Context(), r.Header, Rule{Policy: endpoint.policy})
+	decided(r.Context(), who, refusal)
+	if refusal != nil {
+		return nil, refusal
+	}
+	var sent body
+	if endpoint.method != http.MethodGet {
+		if sent, refusal = readBody(w, r); refusal != nil {
+			decided(r.Context(), who, refusal)
+			return nil, refusal
+		}
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), storePatience)
+	defer cancel()
+	answer, refusal := endpoint.serve(ctx, who, sent)
+	if refusal != nil {
+		decided(ctx, who, refusal)
+	}
+	return answer, refusal
+}
+
+// find compares paths as they were sent: there is one spelling of each.
+func (u *Users) find(r *http.Request) (*endpoint, *Refusal) {
+	var allow []string
+	for i := range u.endpoints {
+		endpoint := &u.endpoints[i]
+		if endpoint.path != r.URL.EscapedPath() {
+			continue
+		}
+		if endpoint.method == r.Method || endpoint.method == http.MethodGet && r.Method == http.MethodHead {
+			return endpoint, nil
+		}
+		allow = append(allow, endpoint.method)
+		if endpoint.method == http.MethodGet {
+			allow = append(allow, http.MethodHead)
+		}
+	}
+	if allow == nil {
+		return nil, refuseNotFound
+	}
+	return nil, refuseMethod(strings.Join(allow, ", "))
+}
+
+// current is the user's row as it is now. The Gate may have known it from
+// before.
+func (u *Users) current(ctx context.Context, who *Identity) (store.User, *Refusal) {
+	user, err := u.Store.UserByID(ctx, who.UserUUID())
+	if err != nil {
+		return user, refuseStore(err)
+	}
+	if !user.Active {
+		return user, refuseInactive
+	}
+	return user, nil
+}

@@ -1,0 +1,112 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/google/uuid"
+
+	"gatehouse/config"
+	"gatehouse/store"
+)
+
+// Rule is what a route, or a built-in endpoint, asks of a request.
+type Rule struct {
+	Policy config.Policy
+	Roles  []string // the user must have one of them; empty asks nothing
+}
+
+// Gate decides who may pass. It is immutable and safe for concurrent use.
+type Gate struct {
+	tokens *Verifier
+	users  UserStates // nil with `users: off`
+}
+
+// NewGate makes a gate that accepts the verifier's tokens. With users it also
+// asks for the state of the user on every request; with nil the token is all
+// there is.
+func NewGate(tokens *Verifier, users UserStates) *Gate {
+	return &Gate{tokens: tokens, users: users}
+}
+
+// Decide is the truth table of the package documentation. It returns who
+// passed, or why nobody did; both are nil where the policy asks for nobody.
+func (g *Gate) Decide(ctx context.Context, header http.Header, rule Rule) (*Identity, *Refusal) {
+	switch rule.Policy {
+	case config.PolicyNone:
+		return nil, nil
+	case config.PolicyInitial, config.PolicyStrict:
+	default: // an unknown policy is refused, whatever the request holds
+		return nil, refuseUnavailable.Because(errors.New("unknown policy " + string(rule.Policy)))
+	}
+
+	token, refusal := bearerToken(header)
+	if refusal != nil {
+		return nil, refusal
+	}
+	identity, refusal := g.tokens.Verify(token)
+	if refusal != nil {
+		return nil, refusal
+	}
+	if g.users != nil {
+		if identity, refusal = g.checkUser(ctx, identity); refusal != nil {
+			return identity, refusal
+		}
+	}
+	if identity.CompanyID == "" && rule.Policy == config.PolicyStrict {
+		return identity, refuseNoCompany
+	}
+	if !identity.hasRole(rule.Roles) {
+		return identity, refuseRole
+	}
+	return identity, nil
+}
+
+// checkUser holds what the token says against what is true of the user now.
+func (g *Gate) checkUser(ctx context.Context, token *Identity) (*Identity, *Refusal) {
+	id, err := parseUUID(token.UserID)
+	if err != nil {
+		return token, refuseBadSubject
+	}
+	state, err := g.users.UserState(ctx, id)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return token, refuseUnknownUser
+	case err != nil:
+		return token, refuseUnavailable.Because(err)
+	case !state.Active:
+		return token, refuseInactive
+	}
+
+	// One spelling of each id goes on to the backends: the canonical one.
+	now := *token
+	now.UserID, now.Role = id.String(), state.Role
+	if token.CompanyID == "" {
+		return &now, nil
+	}
+	company, err := parseUUID(token.CompanyID)
+	if err != nil {
+		return token, refuseBadCompany
+	}
+	if state.CompanyID == nil || *state.CompanyID != company {
+		return token, refuseMoved
+	}
+	now.CompanyID = company.String()
+	return &now, nil
+}
+
+var errNotUUID = errors.New("not a UUID")
+
+// parseUUID takes the 36-character form and the 32 hexadecimal digits that
+// Python's uuid.UUID takes too, not the braces and URNs of uuid.Parse.
+func parseUUID(text string) (uuid.UUID, error) {
+	if len(text) != 36 && len(text) != 32 {
+		return uuid.UUID{}, errNotUUID
+	}
+	id, err := uuid.Parse(text)
+	if err != nil {
+		return uuid.UUID{}, errNotUUID
+	}
+	return id, nil
+}

@@ -1,0 +1,28 @@
+package auth
+
+import (
+	"testing"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// A claim is a header value or nothing: never half of one, never two.
+func TestClaim(t *testing.T) {
+	verifier := NewVerifier(secretKeys(t, secretOfTests), atNoon)
+	identity, refusal := verifier.Verify(signed(t, claims(jwt.MapClaims{
+		"role": "admin", "text": "två words", "big": 12345678901234567, "half": 0.5, "yes": true, "no": false,
+		"broken": "a\r\nb", "spaced": " a", "list": []string{"a"}, "object": map[string]string{"a": "b"}, "null": nil,
+	})))
+	if refusal != nil {
+		t.Fatal(refusal)
+	}
+	for name, want := range map[string]string{
+		"sub": identity.UserID, "company_id": acme.String(), "email": "ann@example.com", "role": "admin",
+		"text": "två words", "big": "12345678901234567", "half": "0.5", "yes": "true", "no": "false",
+		"broken": "", "spaced": "", "list": "", "object": "", "null": "", "absent": "",
+	} {
+		if got := identity.Claim(name); got != want {
+			t.Errorf("%s = %q, want %q", name, got, want)
+		}
+	}
+}

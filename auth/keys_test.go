@@ -1,0 +1,153 @@
+package auth
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/google/uuid"
+)
+
+func pemOf(t testing.TB, key crypto.Signer) []byte {
+	t.Helper()
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+}
+
+func newRSA(t testing.TB, bits int) *rsa.PrivateKey {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, bits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func newEC(t testing.TB, curve elliptic.Curve) *ecdsa.PrivateKey {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(curve, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func newEd25519(t testing.TB) ed25519.PrivateKey {
+	t.Helper()
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func TestPrivateKeys(t *testing.T) {
+	rsaKey, ecKey, edKey := newRSA(t, 2048), newEC(t, elliptic.P256()), newEd25519(t)
+	sec1, err := x509.MarshalECPrivateKey(ecKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name      string
+		pem       []byte
+		algorithm string
+	}{
+		{"RSA, PKCS #8", pemOf(t, rsaKey), "RS256"},
+		{"RSA, PKCS #1", pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(rsaKey)}), "RS256"},
+		{"EC, PKCS #8", pemOf(t, ecKey), "ES256"},
+		{"EC, SEC 1", pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: sec1}), "ES256"},
+		{"Ed25519", pemOf(t, edKey), "EdDSA"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			keys, err := PrivateKeys(test.pem)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if keys.Algorithm != test.algorithm {
+				t.Errorf("algorithm = %s, want %s", keys.Algorithm, test.algorithm)
+			}
+			token, err := NewSigner(keys, time.Hour, atNoon).Token(uuid.New(), "ann@example.com", &acme)
+			if err != nil {
+				t.Fatal(err)
+			}
+			verifier := NewVerifier(keys, atNoon)
+			if _, refusal := verifier.Verify(token); refusal != nil {
+				t.Error(refusal)
+			}
+			// Not those of another key of the same kind, nor secrets.
+			if _, refusal := verifier.Verify(signed(t, claims(nil))); refusal != refuseAlgorithm {
+				t.Errorf("HS256: %+v", refusal)
+			}
+			body, signature := token[:strings.LastIndexByte(token, '.')], token[strings.LastIndexByte(token, '.')+1:]
+			if _, refusal := verifier.Verify(body + "." + "AAAA" + signature[4:]); refusal != refuseSignature {
+				t.Errorf("forged: %+v", refusal)
+			}
+		})
+	}
+}
+
+// The public key is public: who signs with it as a secret is a forger.
+func TestPublicKeyAsSecret(t *testing.T) {
+	key := newRSA(t, 2048)
+	keys, err := PrivateKeys(pemOf(t, key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKIXPublicKey(key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	public := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
+	token := signedWith(t, jwt.SigningMethodHS256, public, claims(nil), nil)
+	if _, refusal := NewVerifier(keys, atNoon).Verify(token); refusal != refuseAlgorithm {
+		t.Errorf("got %+v", refusal)
+	}
+}
+
+func TestKeysRefused(t *testing.T) {
+	public, err := x509.MarshalPKIXPublicKey(newEd25519(t).Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string][]byte{
+		"empty":        nil,
+		"not PEM":      []byte("secret of somebody"),
+		"RSA too weak": pemOf(t, newRSA(t, 1024)),
+		"P-384":        pemOf(t, newEC(t, elliptic.P384())),
+		"public key":   pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}),
+		"broken":       pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte("secret of somebody")}),
+	} {
+		if _, err := PrivateKeys(text); err == nil {
+			t.Errorf("%s: taken", name)
+		} else if strings.Contains(err.Error(), "somebody") {
+			t.Errorf("%s: the error tells the key: %v", name, err)
+		}
+	}
+
+	secret := []byte(secretOfTests)
+	for name, take := range map[string]func() (Keys, error){
+		"algorithm none":  func() (Keys, error) { return SecretKeys("none", secret) },
+		"algorithm RS256": func() (Keys, error) { return SecretKeys("RS256", secret) },
+		"no algorithm":    func() (Keys, error) { return SecretKeys("", secret) },
+		"no secret":       func() (Keys, error) { return SecretKeys("HS256", nil) },
+		"empty previous":  func() (Keys, error) { return SecretKeys("HS256", secret, []byte{}) },
+	} {
+		if _, err := take(); err == nil {
+			t.Errorf("%s: taken", name)
+		} else if strings.Contains(err.Error(), secretOfTests) {
+			t.Errorf("%s: the error tells the secret: %v", name, err)
+		}
+	}
+}

@@ -1,0 +1,74 @@
+package auth
+
+// This file lets users look at themselves and change their password.
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"gatehouse/store"
+)
+
+type meAnswer struct {
+	UserID    uuid.UUID  `json:"user_id"`
+	Email     string     `json:"email"`
+	FullName  *string    `json:"full_name"`
+	Role      string     `json:"role"`
+	CompanyID *uuid.UUID `json:"company_id"`
+	Active    bool       `json:"is_active"`
+	CreatedAt time.Time  `json:"created_at"`
+	LastLogin *time.Time `json:"last_login"`
+}
+
+func (u *Users) me(ctx context.Context, who *Identity, _ body) (any, *Refusal) {
+	user, refusal := u.current(ctx, who)
+	if refusal != nil {
+		return nil, refusal
+	}
+	return meAnswer{
+		UserID:    user.ID,
+		Email:     user.Email,
+		FullName:  user.FullName,
+		Role:      user.Role,
+		CompanyID: user.CompanyID,
+		Active:    user.Active,
+		CreatedAt: user.CreatedAt,
+		LastLogin: user.LastLogin,
+	}, nil
+}
+
+// changePassword wants the old password, too: a token that was found lying
+// about must not be enough to keep its owner out.
+func (u *Users) changePassword(ctx context.Context, who *Identity, sent body) (any, *Refusal) {
+	form, refusal := sent.form()
+	if refusal != nil {
+		return nil, refusal
+	}
+	// An old password may be shorter than what is asked of new ones.
+	old, _ := form.text("old_password")
+	fresh := form.newPassword("new_password")
+	if refusal := form.refusal(); refusal != nil {
+		return nil, refusal
+	}
+	user, refusal := u.current(ctx, who)
+	if refusal != nil {
+		return nil, refusal
+	}
+	right, err := u.Passwords.Compare(ctx, user.HashedPassword, old)
+	if err != nil {
+		return nil, refuseUnavailable.Because(err)
+	}
+	if !right {
+		return nil, refusePassword
+	}
+	hash, err := u.Passwords.Hash(ctx, fresh)
+	if err != nil { // not the password's fault: the form has checked it
+		return nil, refuseUnavailable.Because(err)
+	}
+	if _, err := u.Store.UpdateUser(ctx, user.ID, store.Change{HashedPassword: &hash}); err != nil {
+		return nil, refuseStore(err)
+	}
+	return nil, nil
+}

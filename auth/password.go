@@ -1,0 +1,115 @@
+package auth
+
+// This file keeps passwords: which ones are good enough, how they are hashed,
+// and how one is compared so that the time taken tells nothing.
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/crypto/bcrypt"
+)
+
+const (
+	minPasswordLength = 6  // characters
+	maxPasswordBytes  = 72 // bcrypt reads no further: what follows would count for nothing
+
+	// maxBcryptCost takes some five seconds. A hash of a higher cost, in a row
+	// that somebody imported, would be a way to keep the gateway busy for hours.
+	maxBcryptCost = 16
+)
+
+// What can be wrong with a new password.
+var (
+	ErrPasswordShort = fmt.Errorf("password is too short: want %d characters or more", minPasswordLength)
+	ErrPasswordLong  = fmt.Errorf("password is too long: want %d bytes or fewer", maxPasswordBytes)
+	ErrPasswordText  = errors.New("password is not text: want UTF-8 without NUL characters")
+)
+
+// CheckNewPassword says what is wrong with a password that somebody wants to
+// have: one of the errors above, or nil.
+func CheckNewPassword(password string) error {
+	switch {
+	case utf8.RuneCountInString(password) < minPasswordLength:
+		return ErrPasswordShort
+	case len(password) > maxPasswordBytes:
+		return ErrPasswordLong
+	case !utf8.ValidString(password), strings.ContainsRune(password, 0): // C's bcrypt ends at a NUL
+		return ErrPasswordText
+	}
+	return nil
+}
+
+// Passwords hashes and compares passwords. All bcrypt work of the gateway goes
+// through its two methods, since it is the costliest thing a stranger can ask
+// for. It is safe for concurrent use.
+type Passwords struct {
+	cost    int
+	nobodys []byte // the hash of a password that nobody knows
+	compare func(hash, password []byte) error
+}
+
+// NewPasswords hashes with a bcrypt cost from 4 to 16; every step doubles the
+// time. Making it takes as long as hashing one password.
+func NewPasswords(cost int) (*Passwords, error) {
+	if cost < bcrypt.MinCost || cost > maxBcryptCost {
+		return nil, fmt.Errorf("bcrypt cost %d is out of range: want %d to %d", cost, bcrypt.MinCost, maxBcryptCost)
+	}
+	nobodys, err := bcrypt.GenerateFromPassword([]byte(rand.Text()), cost)
+	if err != nil {
+		return nil, fmt.Errorf("hash password of nobody: %w", err)
+	}
+	return &Passwords{cost: cost, nobodys: nobodys, compare: bcrypt.CompareHashAndPassword}, nil
+}
+
+// Hash makes the hash to store of a new password, or says what is wrong with
+// the password (see CheckNewPassword).
+func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
+	if err := CheckNewPassword(password); err != nil {
+		return "", err
+	}
+	if err := ctx.Err(); err != nil {
+		return "", fmt.Errorf("hash password: %w", err)
+	}
+	hash, err := bcrypt.GenerateFromPassword([]byte(password), p.cost)
+	if err != nil {
+		return "", fmt.Errorf("hash password: %w", err)
+	}
+	return string(hash), nil
+}
+
+// Compare tells whether a stored hash is that of the password. A hash that is
+// "" or unreadable is nobody's: the answer is no, after as much work as a wrong
+// password takes. An error says that nothing was compared.
+//
+// Of a password beyond 72 bytes the first 72 are compared, as the original
+// gateway did: rows it wrote may have such passwords.
+func (p *Passwords) Compare(ctx context.Context, hash, password string) (bool, error) {
+	if err := ctx.Err(); err != nil {
+		return false, fmt.Errorf("compare password: %w", err)
+	}
+	stored, readable := []byte(hash), readableHash(hash)
+	if !readable {
+		stored = p.nobodys
+	}
+	err := p.compare(stored, []byte(password))
+	return readable && err == nil, nil
+}
+
+// hashForm is a bcrypt hash: version, cost, and 22 characters of salt and 31
+// of hash in bcrypt's own base64. passlib writes 2b, Go 2a, PHP 2y: the same.
+var hashForm = regexp.MustCompile(`^\$2[aby]\$[0-9]{2}\$[./A-Za-z0-9]{53}$`)
+
+// readableHash tells whether comparing with the hash would do the work.
+func readableHash(hash string) bool {
+	if !hashForm.MatchString(hash) {
+		return false
+	}
+	cost, err := bcrypt.Cost([]byte(hash))
+	return err == nil && cost <= maxBcryptCost
+}

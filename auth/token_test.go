@@ -1,0 +1,196 @@
+package auth
+
+import (
+	"encoding/base64"
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/google/uuid"
+)
+
+// Every way in which somebody could bend a token.
+func TestVerifyRefuses(t *testing.T) {
+	secret := []byte(secretOfTests)
+	good := signed(t, claims(nil))
+	parts := strings.Split(good, ".")
+	head, payload, signature := parts[0], parts[1], parts[2]
+	part := func(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
+	with := func(name string, value any) string { return signed(t, claims(jwt.MapClaims{name: value})) }
+	withHeader := func(header map[string]any) string {
+		return signedWith(t, jwt.SigningMethodHS256, secret, claims(nil), header)
+	}
+
+	tests := []struct {
+		name, token string
+		want        answer
+	}{
+		{"empty", "", malformed},
+		{"dots", "..", malformed},
+		{"two parts", head + "." + payload, malformed},
+		{"four parts", good + ".e30", malformed},
+		{"signature truncated", good[:len(good)-3], forged},
+		{"signature emptied", head + "." + payload + ".", forged},
+		{"payload truncated", head + "." + payload[:len(payload)-4] + "." + signature, malformed},
+		{"payload exchanged", head + "." + part(`{"sub":"root","exp":99999999999}`) + "." + signature, forged},
+		{"payload is no object", head + "." + part(`[]`) + "." + signature, malformed},
+		{"header is no object", part(`"x"`) + "." + payload + "." + signature, malformed},
+		{"padding", good + "=", malformed},
+		{"line break", good + "\n", malformed},
+		{"line break inside", good[:20] + "\r\n" + good[20:], malformed},
+		{"another spelling of the signature", nextSpelling(good), malformed},
+		{"standard base64", head + "." + payload + "." + "+/" + signature[2:], malformed},
+		{"space inside", "x " + good, malformed},
+		{"oversize", with("padding", strings.Repeat("x", maxTokenBytes)), malformed},
+
+		{"algorithm none", signedWith(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, claims(nil), nil), algorithm},
+		{"algorithm None", part(`{"alg":"None"}`) + "." + payload + ".", algorithm},
+		{"algorithm missing", part(`{}`) + "." + payload + "." + signature, algorithm},
+		{"algorithm not text", part(`{"alg":["HS256"]}`) + "." + payload + "." + signature, algorithm},
+		{"algorithm HS512", signedWith(t, jwt.SigningMethodHS512, secret, claims(nil), nil), algorithm},
+		{"algorithm unknown", part(`{"alg":"HS1024"}`) + "." + payload + "." + signature, algorithm},
+		{"another secret", signedWith(t, jwt.SigningMethodHS256, append(secret, 'x'), claims(nil), nil), forged},
+		{"critical extension", withHeader(map[string]any{"crit": []string{"b64"}, "b64": false}), malformed},
+		{"critical and null", withHeader(map[string]any{"crit": nil}), malformed},
+
+		{"no exp", with("exp", nil), noExpiry},
+		{"exp is text", with("exp", "99999999999"), noExpiry},
+		{"exp in milliseconds", with("exp", noon.UnixMilli()), noExpiry},
+		{"exp is true", with("exp", true), noExpiry},
+		{"exp now", with("exp", noon.Unix()), expired},
+		{"exp a second ago", with("exp", noon.Unix()-1), expired},
+		{"exp negative", with("exp", -1), expired},
+		{"nbf in 31 s", with("nbf", noon.Unix()+31), notYet},
+		{"nbf is text", with("nbf", "0"), wrongType},
+		{"iat in 31 s", with("iat", noon.Unix()+31), notYet},
+		{"iat next year", with("iat", noon.AddDate(1, 0, 0).Unix()), notYet},
+		{"iat is an object", with("iat", map[string]any{}), wrongType},
+
+		{"no sub", with("sub", nil), noSubject},
+		{"sub empty", with("sub", ""), noSubject},
+		{"sub is a number", with("sub", 7), wrongType},
+		{"sub is a list", with("sub", []string{"a"}), wrongType},
+		{"sub would break a header", with("sub", "a\r\nX-Role: root"), wrongType},
+		{"sub ends in space", with("sub", "a "), wrongType},
+		{"company_id is a number", with("company_id", 7), wrongType},
+		{"company_id is false", with("company_id", false), wrongType},
+		{"email is a list", with("email", []string{"a@example.com"}), wrongType},
+		{"email with NUL", with("email", "a\x00@example.com"), wrongType},
+		{"role is an object", with("role", map[string]any{"a": 1}), wrongType},
+	}
+	verifier := NewVerifier(secretKeys(t, secretOfTests), atNoon)
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			identity, refusal := verifier.Verify(test.token)
+			if got := seen(t, refusal); got != test.want {
+				t.Errorf("got %+v, want %+v", got, test.want)
+			}
+			if identity != nil {
+				t.Errorf("identity %+v", identity)
+			}
+		})
+	}
+}
+
+// nextSpelling changes bits of the last character that decoding drops: a
+// lenient decoder reads the same signature.
+func nextSpelling(token string) string {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	last := strings.IndexByte(alphabet, token[len(token)-1])
+	return token[:len(token)-1] + alphabet[last+1:last+2]
+}
+
+func TestVerifyAccepts(t *testing.T) {
+	verifier := NewVerifier(secretKeys(t, secretOfTests, "an older secret, of thirty-two bytes too", "an even older one, and long enough too"), atNoon)
+	hs256 := jwt.SigningMethodHS256
+	for name, token := range map[string]string{
+		"plain":                   signed(t, claims(nil)),
+		"exp in a second":         signed(t, claims(jwt.MapClaims{"exp": noon.Unix() + 1})),
+		"exp with a fraction":     signed(t, claims(jwt.MapClaims{"exp": float64(noon.Unix()) + 0.5})),
+		"nbf in 29 s":             signed(t, claims(jwt.MapClaims{"nbf": noon.Unix() + 29})),
+		"iat in 29 s":             signed(t, claims(jwt.MapClaims{"iat": noon.Unix() + 29})),
+		"no iat":                  signed(t, claims(jwt.MapClaims{"iat": nil})),
+		"another type":            signedWith(t, hs256, []byte(secretOfTests), claims(nil), map[string]any{"typ": "at+jwt"}),
+		"key id is not looked at": signedWith(t, hs256, []byte(secretOfTests), claims(nil), map[string]any{"kid": "../../etc/passwd"}),
+		"previous secret":         signedWith(t, hs256, []byte("an older secret, of thirty-two bytes too"), claims(nil), nil),
+		"the one before":          signedWith(t, hs256, []byte("an even older one, and long enough too"), claims(nil), nil),
+	} {
+		t.Run(name, func(t *testing.T) {
+			identity, refusal := verifier.Verify(token)
+			if refusal != nil {
+				t.Fatal(refusal)
+			}
+			if identity.UserID != claims(nil)["sub"] || identity.CompanyID != acme.String() || identity.Email != "ann@example.com" {
+				t.Errorf("identity %+v", identity)
+			}
+		})
+	}
+}
+
+// What the Signer makes, the Verifier takes, until it expires.
+func TestSigner(t *testing.T) {
+	keys := secretKeys(t, secretOfTests)
+	id := uuid.New()
+	for _, company := range []*uuid.UUID{nil, &acme} {
+		token, err := NewSigner(keys, time.Hour, atNoon).Token(id, "ann@example.com", company)
+		if err != nil {
+			t.Fatal(err)
+		}
+		identity, refusal := NewVerifier(keys, atNoon).Verify(token)
+		if refusal != nil {
+			t.Fatal(refusal)
+		}
+		want := map[string]string{
+			"sub": id.String(), "email": "ann@example.com", "company_id": "", "role": "",
+			"iat": "1773489600", "exp": "1773493200",
+		}
+		if company != nil {
+			want["company_id"] = company.String()
+		}
+		got := map[string]string{}
+		for name := range want {
+			got[name] = identity.Claim(name)
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("claims = %v, want %v", got, want)
+		}
+		later := NewVerifier(keys, func() time.Time { return noon.Add(time.Hour) })
+		if _, refusal := later.Verify(token); refusal != refuseExpired {
+			t.Errorf("an hour later: %+v", refusal)
+		}
+	}
+}
+
+// FuzzVerify: whatever a token is, an answer is a signed identity or a 401.
+func FuzzVerify(f *testing.F) {
+	good := signed(f, claims(nil))
+	f.Add(good)
+	f.Add(nextSpelling(good))
+	f.Add("..")
+	f.Add("eyJhbGciOiJub25lIn0.e30.")
+	verifier := NewVerifier(secretKeys(f, secretOfTests), atNoon)
+	f.Fuzz(func(t *testing.T, token string) {
+		identity, refusal := verifier.Verify(token)
+		switch {
+		case (identity == nil) == (refusal == nil):
+			t.Errorf("identity %+v, refusal %+v", identity, refusal)
+		case refusal == nil && token != good:
+			t.Errorf("%q is accepted", token)
+		case refusal != nil && refusal.Status != 401:
+			t.Errorf("refusal %+v", refusal)
+		}
+	})
+}
+
+func BenchmarkVerify(b *testing.B) {
+	verifier := NewVerifier(secretKeys(b, secretOfTests), atNoon)
+	token := signed(b, claims(nil))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, refusal := verifier.Verify(token); refusal != nil {
+			b.Fatal(refusal)
+		}
+	}
+}
