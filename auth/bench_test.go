@@ -16,7 +16,7 @@ type oneUser UserState
 func (u oneUser) UserState(context.Context, uuid.UUID) (UserState, error) { return UserState(u), nil }
 
 func BenchmarkGateStrict(b *testing.B) {
-	verifier := NewVerifier(secretKeys(b, secretOfTests), atNoon)
+	verifier := NewVerifier(secretKeys(b, secretOfTests), nil, atNoon)
 	gate := NewGate(verifier, oneUser{Active: true, CompanyID: &acme, Role: "user"})
 	header := http.Header{"Authorization": {"Bearer " + signed(b, claims(nil))}}
 	rule := Rule{Policy: config.PolicyStrict}

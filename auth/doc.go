@@ -10,10 +10,14 @@
 //	policy none                               pass      –         –
 //	two Authorization headers                  –       400       400
 //	no Authorization, or not Bearer            –       401       401
-//	token malformed, forged, other algorithm,
-//	  without exp, nbf or iat ahead, a claim
-//	  of the wrong type                        –       401       401
+//	token malformed, other algorithm           –       401       401
+//	key unknown while the keys of the issuer
+//	  cannot be read                       (i) –       503       503
+//	key unknown                            (i) –       401       401
+//	token forged, without exp, nbf or iat
+//	  ahead, a claim of the wrong type         –       401       401
 //	token expired                              –       401       401
+//	for another audience                   (i) –       401       401
 //	no sub                                     –       401       401
 //	sub not a UUID                         (u) –       401       401
 //	users cannot be asked                  (u) –       503       503
@@ -28,14 +32,28 @@
 // Rows marked (u) are asked only with built-in users. With `users: off` the
 // token is all there is: sub and company_id are whatever the issuer says.
 //
+// Rows marked (i) are asked only of a token whose iss is one of `tokens`. It
+// has to be signed by that issuer; every other token by us. An issuer's claims
+// go by our names from the row "no sub" on.
+//
 // The files, in the order a request meets them:
 //
 //	gate.go      the table above, as one function
 //	bearer.go    the token in the Authorization header
-//	token.go     signature, algorithm, times: what a token claims
+//	token.go     which keys may have signed a token, and whether one did
+//	claims.go    its times, and what it claims
 //	users.go     the one seam through which a user's state is asked
 //	identity.go  who passed, for headers, logs and handlers
 //	refusal.go   every answer to who did not, in one list
+//
+// The keys behind token.go, ours and those of other issuers:
+//
+//	keys.go       what our own tokens are signed and verified with
+//	signer.go     the making of our own tokens
+//	issuers.go    the entries of `tokens`; sources of keys, shared by tables
+//	keysource.go  one source: the last good keys, kept fresh in the background
+//	keyfetch.go   reading a URL or a file, bounded
+//	keyset.go     a JWK set or PEM: which keys are taken, which one fits
 //
 // The built-in endpoints ask the Gate themselves. Their files:
 //

@@ -43,7 +43,7 @@ func newFront(t testing.TB, users store.Store, change func(*UsersOptions)) *fron
 	passwords, comparisons := countedPasswords(t)
 	f := &front{
 		store:       users,
-		gate:        NewGate(NewVerifier(keys, atNoon), StoredUsers{Store: users}),
+		gate:        NewGate(NewVerifier(keys, nil, atNoon), StoredUsers{Store: users}),
 		signer:      NewSigner(keys, time.Hour, atNoon),
 		logins:      &loginCounts{},
 		comparisons: comparisons,
@@ -277,7 +277,7 @@ func TestStoreAway(t *testing.T) {
 func TestStoreAwayBehindGate(t *testing.T) {
 	users := openSQLite(t)
 	f := newFront(t, users, func(options *UsersOptions) {
-		options.Gate = NewGate(NewVerifier(secretKeys(t, secretOfTests), atNoon), oneUser{Active: true, Role: "user"})
+		options.Gate = NewGate(NewVerifier(secretKeys(t, secretOfTests), nil, atNoon), oneUser{Active: true, Role: "user"})
 	})
 	users.Close()
 	token := f.tokenOf(t, store.User{ID: uuid.New()})
@@ -307,7 +307,7 @@ func TestUserGone(t *testing.T) {
 	keys := secretKeys(t, secretOfTests)
 	// This gate remembers everybody.
 	f := newFront(t, users, func(options *UsersOptions) {
-		options.Gate = NewGate(NewVerifier(keys, atNoon), oneUser{Active: true, Role: "user"})
+		options.Gate = NewGate(NewVerifier(keys, nil, atNoon), oneUser{Active: true, Role: "user"})
 		options.DefaultCompanyID = &acme
 	})
 	retired := addUser(t, users, store.User{Email: "ann@example.com"})

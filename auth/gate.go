@@ -45,7 +45,7 @@ func (g *Gate) Decide(ctx context.Context, header http.Header, rule Rule) (*Iden
 	if refusal != nil {
 		return nil, refusal
 	}
-	identity, refusal := g.tokens.Verify(token)
+	identity, refusal := g.tokens.Verify(ctx, token)
 	if refusal != nil {
 		return nil, refusal
 	}

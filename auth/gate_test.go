@@ -70,7 +70,7 @@ func TestDecide(t *testing.T) {
 	retired := addUser(t, users, store.User{Email: "retired@example.com", CompanyID: &acme}).ID.String()
 	nobody := uuid.NewString()
 
-	tokens := NewVerifier(secretKeys(t, secretOfTests), atNoon)
+	tokens := NewVerifier(secretKeys(t, secretOfTests), nil, atNoon)
 	withUsers := NewGate(tokens, StoredUsers{Store: users})
 	withoutStore := NewGate(tokens, StoredUsers{Store: gone})
 	off := NewGate(tokens, nil)
@@ -154,7 +154,7 @@ func TestDecide(t *testing.T) {
 
 // An unknown policy must not turn out to be the weakest.
 func TestDecideUnknownPolicy(t *testing.T) {
-	gate := NewGate(NewVerifier(secretKeys(t, secretOfTests), atNoon), nil)
+	gate := NewGate(NewVerifier(secretKeys(t, secretOfTests), nil, atNoon), nil)
 	header := http.Header{"Authorization": {"Bearer " + signed(t, claims(nil))}}
 	for _, policy := range []config.Policy{"", "None", "stricter"} {
 		if _, refusal := gate.Decide(t.Context(), header, Rule{Policy: policy}); refusal == nil || refusal.Status != 503 {
@@ -169,7 +169,7 @@ func TestDecideIdentity(t *testing.T) {
 	users := openSQLite(t)
 	id := uuid.MustParse("AAAAAAAA-bbbb-4ccc-8ddd-EEEEEEEEEEEE")
 	addUser(t, users, store.User{ID: id, Email: "ann@example.com", Active: true, CompanyID: &acme, Role: "admin"})
-	gate := NewGate(NewVerifier(secretKeys(t, secretOfTests), atNoon), StoredUsers{Store: users})
+	gate := NewGate(NewVerifier(secretKeys(t, secretOfTests), nil, atNoon), StoredUsers{Store: users})
 	header := http.Header{"Authorization": {"Bearer " + signed(t, claims(jwt.MapClaims{
 		"sub":        "AAAAAAAABBBB4CCC8DDDEEEEEEEEEEEE",
 		"company_id": "9B8F7E6D-5C4B-4A39-8877-665544332222",
@@ -189,7 +189,7 @@ func TestDecideIdentity(t *testing.T) {
 func TestDecideRevocation(t *testing.T) {
 	eachStore(t, func(t *testing.T, users store.Store) {
 		keys := secretKeys(t, secretOfTests)
-		gate := NewGate(NewVerifier(keys, atNoon), StoredUsers{Store: users})
+		gate := NewGate(NewVerifier(keys, nil, atNoon), StoredUsers{Store: users})
 		user := addUser(t, users, store.User{Email: "ann@example.com", Active: true, CompanyID: &acme})
 		token, err := NewSigner(keys, time.Hour, atNoon).Token(user.ID, user.Email, user.CompanyID)
 		if err != nil {

@@ -8,8 +8,8 @@ import (
 
 // A claim is a header value or nothing: never half of one, never two.
 func TestClaim(t *testing.T) {
-	verifier := NewVerifier(secretKeys(t, secretOfTests), atNoon)
-	identity, refusal := verifier.Verify(signed(t, claims(jwt.MapClaims{
+	verifier := NewVerifier(secretKeys(t, secretOfTests), nil, atNoon)
+	identity, refusal := verifier.Verify(t.Context(), signed(t, claims(jwt.MapClaims{
 		"role": "admin", "text": "två words", "big": 12345678901234567, "half": 0.5, "yes": true, "no": false,
 		"broken": "a\r\nb", "spaced": " a", "list": []string{"a"}, "object": map[string]string{"a": "b"}, "null": nil,
 	})))

@@ -1,17 +1,25 @@
 package auth
 
+// This file makes the keys that the gateway's own tokens are signed and
+// verified with.
+
 import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/hmac"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/go-jose/go-jose/v4"
 	"github.com/golang-jwt/jwt/v5"
 )
 
@@ -21,6 +29,30 @@ type Keys struct {
 	Algorithm string // as in the token's header (RFC 7518 section 3.1)
 	sign      any
 	verify    []jwt.VerificationKey
+	ids       []string // the `kid` of each in verify
+}
+
+// verifying gives the keys that may have signed a token: the one that it names,
+// or all for a token that names none of ours, as those made elsewhere with the
+// same secret.
+func (k Keys) verifying(id string) []jwt.VerificationKey {
+	if i := slices.Index(k.ids, id); i >= 0 {
+		return k.verify[i : i+1]
+	}
+	return k.verify
+}
+
+// PublicSet is the JWK set (RFC 7517 section 5) with which others can verify
+// the tokens made here. There is none for a secret.
+func (k Keys) PublicSet() (set []byte, ok bool) {
+	private, ok := k.sign.(crypto.Signer)
+	if !ok {
+		return nil, false
+	}
+	set, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{
+		{Key: private.Public(), KeyID: k.ids[0], Algorithm: k.Algorithm, Use: "sig"},
+	}})
+	return set, err == nil
 }
 
 // secretAlgorithms are those that sign with a secret.
@@ -38,11 +70,20 @@ func SecretKeys(algorithm string, secret []byte, previous ...[]byte) (Keys, erro
 	if len(secret) == 0 || slices.ContainsFunc(previous, func(old []byte) bool { return len(old) == 0 }) {
 		return Keys{}, errors.New("secret is empty")
 	}
-	keys := Keys{Algorithm: algorithm, sign: secret, verify: []jwt.VerificationKey{secret}}
-	for _, old := range previous {
-		keys.verify = append(keys.verify, old)
+	keys := Keys{Algorithm: algorithm, sign: secret}
+	for _, each := range append([][]byte{secret}, previous...) {
+		keys.verify = append(keys.verify, each)
+		keys.ids = append(keys.ids, secretID(each))
 	}
 	return keys, nil
+}
+
+// secretID tells secrets apart. Every signature already lets those who hold a
+// token try out secrets; the id adds nothing to that.
+func secretID(secret []byte) string {
+	mac := hmac.New(sha256.New, secret)
+	mac.Write([]byte("gatehouse key id"))
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:9])
 }
 
 // PrivateKeys signs with the private key in a PEM block (PKCS #8, PKCS #1 or
@@ -68,7 +109,13 @@ func PrivateKeys(pemBytes []byte) (Keys, error) {
 	case ed25519.PrivateKey:
 		keys.Algorithm = "EdDSA"
 	}
-	keys.verify = []jwt.VerificationKey{private.Public()}
+	public := jose.JSONWebKey{Key: private.Public()}
+	thumbprint, err := public.Thumbprint(crypto.SHA256) // RFC 7638
+	if err != nil {
+		return Keys{}, fmt.Errorf("make key id: %w", err)
+	}
+	keys.verify = []jwt.VerificationKey{public.Key}
+	keys.ids = []string{base64.RawURLEncoding.EncodeToString(thumbprint)}
 	return keys, nil
 }
 

@@ -82,16 +82,27 @@ func TestPrivateKeys(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			verifier := NewVerifier(keys, atNoon)
-			if _, refusal := verifier.Verify(token); refusal != nil {
+			verifier := NewVerifier(keys, nil, atNoon)
+			if _, refusal := verifier.Verify(t.Context(), token); refusal != nil {
 				t.Error(refusal)
 			}
+			// Those who have the public set only can verify it too.
+			text, ok := keys.PublicSet()
+			set, err := parseKeySet(text)
+			if !ok || err != nil {
+				t.Fatalf("public set %s: %v", text, err)
+			}
+			if _, err := jwt.Parse(token, func(token *jwt.Token) (any, error) {
+				return jwt.VerificationKeySet{Keys: set.find(keys.Algorithm, token.Header["kid"].(string))}, nil
+			}, jwt.WithTimeFunc(atNoon)); err != nil {
+				t.Errorf("public set %s: %v", text, err)
+			}
 			// Not those of another key of the same kind, nor secrets.
-			if _, refusal := verifier.Verify(signed(t, claims(nil))); refusal != refuseAlgorithm {
+			if _, refusal := verifier.Verify(t.Context(), signed(t, claims(nil))); refusal != refuseAlgorithm {
 				t.Errorf("HS256: %+v", refusal)
 			}
 			body, signature := token[:strings.LastIndexByte(token, '.')], token[strings.LastIndexByte(token, '.')+1:]
-			if _, refusal := verifier.Verify(body + "." + "AAAA" + signature[4:]); refusal != refuseSignature {
+			if _, refusal := verifier.Verify(t.Context(), body+"."+"AAAA"+signature[4:]); refusal != refuseSignature {
 				t.Errorf("forged: %+v", refusal)
 			}
 		})
@@ -105,14 +116,41 @@ func TestPublicKeyAsSecret(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	der, err := x509.MarshalPKIXPublicKey(key.Public())
-	if err != nil {
-		t.Fatal(err)
-	}
-	public := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
-	token := signedWith(t, jwt.SigningMethodHS256, public, claims(nil), nil)
-	if _, refusal := NewVerifier(keys, atNoon).Verify(token); refusal != refuseAlgorithm {
+	token := signedWith(t, jwt.SigningMethodHS256, publicPEM(t, key.Public()), claims(nil), nil)
+	if _, refusal := NewVerifier(keys, nil, atNoon).Verify(t.Context(), token); refusal != refuseAlgorithm {
 		t.Errorf("got %+v", refusal)
+	}
+}
+
+// A secret is replaced while tokens signed with it are about: each names its
+// own, and is held against no other.
+func TestSecretsRotate(t *testing.T) {
+	const newer = "the secret that comes after it, as long"
+	old, rotated := secretKeys(t, secretOfTests), secretKeys(t, newer, secretOfTests)
+	verifier := NewVerifier(rotated, nil, atNoon)
+	var ids []any
+	for _, keys := range []Keys{old, rotated} {
+		token, err := NewSigner(keys, time.Hour, atNoon).Token(uuid.New(), "ann@example.com", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		expectRefusal(t, verifier, token, nil)
+		parsed, _, err := jwt.NewParser().ParseUnverified(token, jwt.MapClaims{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, parsed.Header["kid"])
+	}
+	if ids[0] == ids[1] || ids[0] == "" {
+		t.Errorf("key ids %q", ids)
+	}
+	sign := func(secret string, id any) string {
+		return signedWith(t, jwt.SigningMethodHS256, []byte(secret), claims(nil), map[string]any{"kid": id})
+	}
+	expectRefusal(t, verifier, sign(newer, ids[0]), refuseSignature)
+	expectRefusal(t, verifier, sign(newer, "somebody's"), nil)
+	if set, ok := rotated.PublicSet(); ok {
+		t.Errorf("secrets are published: %s", set)
 	}
 }
 

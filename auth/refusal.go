@@ -121,6 +121,8 @@ var (
 	refuseMalformed = invalidToken("Token validation failed: malformed token.")
 	refuseSignature = invalidToken("Token validation failed: signature is invalid.")
 	refuseAlgorithm = invalidToken("Token validation failed: algorithm is not accepted.")
+	refuseKey       = invalidToken("Token validation failed: signing key is not known.")
+	refuseAudience  = invalidToken("Token validation failed: audience is not accepted.")
 	refuseNoExpiry  = invalidToken("Token validation failed: 'exp' claim is missing or invalid.")
 	refuseNotYet    = invalidToken("Token validation failed: token is not valid yet.")
 	refuseClaims    = invalidToken("Token validation failed: a claim has the wrong type.")
@@ -154,6 +156,10 @@ var (
 	refuseUnavailable = &Refusal{
 		Status: http.StatusServiceUnavailable, RetryAfter: time.Second, Result: ResultUnavailable,
 		Detail: "The user database cannot be reached.",
+	}
+	refuseIssuer = &Refusal{
+		Status: http.StatusServiceUnavailable, RetryAfter: readPause, Result: ResultUnavailable,
+		Detail: "The keys of the token's issuer cannot be read.",
 	}
 )
 

@@ -1,15 +1,14 @@
 package auth
 
+// This file holds a token against the keys that may have signed it.
+
 import (
-	"encoding/json"
+	"context"
 	"errors"
-	"fmt"
-	"math"
 	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
-	"github.com/google/uuid"
 )
 
 // Bounds on a token.
@@ -21,16 +20,20 @@ const (
 // Verifier checks tokens and says what they claim. It is immutable and safe
 // for concurrent use.
 type Verifier struct {
-	keys   Keys
-	parser *jwt.Parser
-	now    func() time.Time
+	keys    Keys
+	issuers *Issuers
+	parser  *jwt.Parser
+	now     func() time.Time
 }
 
-// NewVerifier accepts tokens signed with one of the keys.
-func NewVerifier(keys Keys, now func() time.Time) *Verifier {
+// NewVerifier accepts tokens signed with one of the keys, and those of other
+// issuers, if there are any. A token that names one of the issuers has to be
+// signed by it; all others by us.
+func NewVerifier(keys Keys, issuers *Issuers, now func() time.Time) *Verifier {
 	return &Verifier{
-		keys: keys,
-		now:  now,
+		keys:    keys,
+		issuers: issuers,
+		now:     now,
 		parser: jwt.NewParser(
 			jwt.WithStrictDecoding(),
 			jwt.WithJSONNumber(),
@@ -39,156 +42,89 @@ func NewVerifier(keys Keys, now func() time.Time) *Verifier {
 	}
 }
 
-// Verify checks signature, algorithm, times and the form of the claims that
-// make an identity. Nothing is fetched, whatever the token's header says.
-func (v *Verifier) Verify(token string) (*Identity, *Refusal) {
+// Verify checks signature, algorithm, audience, times and the form of the
+// claims that make an identity. Nothing is fetched because a token's header
+// says so; for a key that its issuer may have made just now, Verify waits a
+// moment, or until the context ends.
+func (v *Verifier) Verify(ctx context.Context, token string) (*Identity, *Refusal) {
 	// Go's base64 skips line breaks, and a token has one spelling.
 	if len(token) > maxTokenBytes || strings.ContainsAny(token, "\r\n") {
 		return nil, refuseMalformed
 	}
 	claims := jwt.MapClaims{}
-	_, err := v.parser.ParseWithClaims(token, claims, v.keyFor)
+	parsed, err := v.parser.ParseWithClaims(token, claims, func(parsed *jwt.Token) (any, error) {
+		found, refusal := v.keysFor(ctx, parsed, v.issuers.of(claims))
+		if refusal != nil {
+			return nil, refusal
+		}
+		return jwt.VerificationKeySet{Keys: found}, nil
+	})
+	var refusal *Refusal
 	switch {
 	case err == nil:
-	case errors.Is(err, errCritical), errors.Is(err, jwt.ErrTokenMalformed):
+	case errors.As(err, &refusal): // keysFor's
+		return nil, refusal
+	case errors.Is(err, jwt.ErrTokenMalformed):
 		return nil, refuseMalformed
-	case errors.Is(err, jwt.ErrTokenUnverifiable): // keyFor said no, or nobody knows the algorithm
+	case errors.Is(err, jwt.ErrTokenUnverifiable): // nobody knows the algorithm
 		return nil, refuseAlgorithm
 	default:
 		return nil, refuseSignature
 	}
-	if refusal := v.checkTimes(claims); refusal != nil {
+	if !v.hasOneReading(parsed, claims) {
+		return nil, refuseMalformed
+	}
+	if refusal := checkTimes(claims, v.now()); refusal != nil {
 		return nil, refusal
+	}
+	if issuer := v.issuers.of(claims); issuer != nil {
+		if refusal := issuer.checkAudience(claims); refusal != nil {
+			return nil, refusal
+		}
+		claims = issuer.translate(claims)
 	}
 	return identify(claims)
 }
 
-// Why keyFor gives no key.
-var (
-	errCritical  = errors.New("token has critical header extensions")
-	errAlgorithm = errors.New("token has another algorithm")
-)
-
-// keyFor gives the keys that may have signed the token. The algorithm is the
-// keys', never the token's choice (RFC 8725 section 3.1).
-func (v *Verifier) keyFor(token *jwt.Token) (any, error) {
+// keysFor gives the keys that may have signed the token: the issuer's, ours
+// when there is none. The algorithm is the keys', never the token's choice
+// (RFC 8725 section 3.1).
+func (v *Verifier) keysFor(ctx context.Context, token *jwt.Token, from *issuer) ([]jwt.VerificationKey, *Refusal) {
 	// RFC 7515 section 4.1.11: extensions we do not understand must be refused,
-	// and golang-jwt does not look.
-	if _, critical := token.Header["crit"]; critical {
-		return nil, errCritical
-	}
-	if token.Method.Alg() != v.keys.Algorithm {
-		return nil, errAlgorithm
-	}
-	return jwt.VerificationKeySet{Keys: v.keys.verify}, nil
-}
-
-// checkTimes wants an expiry ahead, and no beginning ahead by more than the
-// leeway. An expiry gets no leeway, as in the original.
-func (v *Verifier) checkTimes(claims jwt.MapClaims) *Refusal {
-	now := v.now()
-	expiry, present, ok := numericDate(claims["exp"])
-	if !present || !ok {
-		return refuseNoExpiry
-	}
-	if !now.Before(expiry) {
-		return refuseExpired
-	}
-	for _, name := range []string{"nbf", "iat"} {
-		begin, present, ok := numericDate(claims[name])
-		if present && !ok {
-			return refuseClaims
-		}
-		if present && begin.After(now.Add(clockLeeway)) {
-			return refuseNotYet
+	// and golang-jwt does not look. A token that brings its key, or says where
+	// to get it, asks to be trusted on its own word.
+	for _, name := range []string{"crit", "jwk", "jku", "x5u"} {
+		if _, present := token.Header[name]; present {
+			return nil, refuseMalformed
 		}
 	}
-	return nil
+	kid, isText := token.Header["kid"].(string)
+	if !isText && token.Header["kid"] != nil {
+		return nil, refuseMalformed
+	}
+	algorithm := token.Method.Alg()
+	if from != nil {
+		return from.keysFor(ctx, algorithm, kid)
+	}
+	if algorithm != v.keys.Algorithm {
+		return nil, refuseAlgorithm
+	}
+	return v.keys.verifying(kid), nil
 }
 
-// numericDate reads a NumericDate (RFC 7519 section 2), seconds since 1970,
-// fractions allowed.
-func numericDate(claim any) (at time.Time, present, ok bool) {
-	if claim == nil {
-		return time.Time{}, false, false
-	}
-	number, isNumber := claim.(json.Number)
-	if !isNumber {
-		return time.Time{}, true, false
-	}
-	seconds, err := number.Float64()
-	if err != nil || math.Abs(seconds) > 1<<40 { // some 34,000 years: time.Unix is exact within
-		return time.Time{}, true, false
-	}
-	whole, fraction := math.Modf(seconds)
-	return time.Unix(int64(whole), int64(fraction*float64(time.Second))), true, true
+// hasOneReading tells whether header and claims are one JSON object each, with
+// no name twice: encoding/json takes the last value, other readers the first
+// (RFC 8725 section 2.4).
+func (v *Verifier) hasOneReading(token *jwt.Token, claims jwt.MapClaims) bool {
+	header, rest, _ := strings.Cut(token.Raw, ".")
+	payload, _, _ := strings.Cut(rest, ".")
+	return v.countMembers(header) == len(token.Header) && v.countMembers(payload) == len(claims)
 }
 
-// identify reads the claims that make an identity. A claim that a header will
-// carry must be one that a header can carry.
-func identify(claims jwt.MapClaims) (*Identity, *Refusal) {
-	identity := &Identity{claims: claims}
-	for _, claim := range []struct {
-		name string
-		into *string
-	}{
-		{"sub", &identity.UserID},
-		{"company_id", &identity.CompanyID},
-		{"email", &identity.Email},
-		{"role", &identity.Role},
-	} {
-		switch value := claims[claim.name].(type) {
-		case nil:
-		case string:
-			if !fitsHeader(value) {
-				return nil, refuseClaims
-			}
-			*claim.into = value
-		default:
-			return nil, refuseClaims
-		}
+func (v *Verifier) countMembers(part string) int {
+	object, err := v.parser.DecodeSegment(part)
+	if err != nil { // it could be decoded a moment ago
+		return -1
 	}
-	if identity.UserID == "" {
-		return nil, refuseNoSubject
-	}
-	return identity, nil
-}
-
-// fitsHeader tells whether the text can be a field value as it is (RFC 9110
-// section 5.5): no control characters, no space at either end.
-func fitsHeader(text string) bool {
-	return strings.Trim(text, " \t") == text &&
-		!strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f })
-}
-
-// Signer makes tokens. It is immutable and safe for concurrent use.
-type Signer struct {
-	keys Keys
-	ttl  time.Duration
-	now  func() time.Time
-}
-
-// NewSigner signs with the first of the keys; its tokens live for ttl.
-func NewSigner(keys Keys, ttl time.Duration, now func() time.Time) *Signer {
-	return &Signer{keys: keys, ttl: ttl, now: now}
-}
-
-// Token makes a token for a user: sub, iat, exp, email and, for a user with a
-// company, company_id.
-func (s *Signer) Token(userID uuid.UUID, email string, companyID *uuid.UUID) (string, error) {
-	now := s.now()
-	claims := jwt.MapClaims{
-		"sub":   userID.String(),
-		"iat":   now.Unix(),
-		"exp":   now.Add(s.ttl).Unix(),
-		"email": email,
-	}
-	if companyID != nil {
-		claims["company_id"] = companyID.String()
-	}
-	signed, err := jwt.NewWithClaims(jwt.GetSigningMethod(s.keys.Algorithm), claims).SignedString(s.keys.sign)
-	if err != nil {
-		return "", fmt.Errorf("sign token: %w", err)
-	}
-	return signed, nil
+	return countMembers(object)
 }

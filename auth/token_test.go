@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"crypto/ed25519"
 	"encoding/base64"
 	"maps"
 	"strings"
@@ -22,6 +23,12 @@ func TestVerifyRefuses(t *testing.T) {
 	withHeader := func(header map[string]any) string {
 		return signedWith(t, jwt.SigningMethodHS256, secret, claims(nil), header)
 	}
+
+	// as is a token with exactly this text in it, signed as it should be.
+	as := func(header, payload string) string {
+		return signedText(t, jwt.SigningMethodHS256, secret, header, payload)
+	}
+	const plainHeader = `{"alg":"HS256"}`
 
 	tests := []struct {
 		name, token string
@@ -55,6 +62,19 @@ func TestVerifyRefuses(t *testing.T) {
 		{"critical extension", withHeader(map[string]any{"crit": []string{"b64"}, "b64": false}), malformed},
 		{"critical and null", withHeader(map[string]any{"crit": nil}), malformed},
 
+		{"brings its key", withHeader(map[string]any{"jwk": map[string]any{"kty": "oct", "k": "AAAA"}}), malformed},
+		{"says where its key is", withHeader(map[string]any{"jku": "https://evil.example.com/"}), malformed},
+		{"says where its certificate is", withHeader(map[string]any{"x5u": "https://evil.example.com/"}), malformed},
+		{"key id is a number", withHeader(map[string]any{"kid": 7}), malformed},
+
+		{"claim twice", as(plainHeader, `{"sub":"a","exp":99999999999,"sub":"a"}`), malformed},
+		{"claim twice, once escaped", as(plainHeader, `{"sub":"a","exp":99999999999,"s\u0075b":"b"}`), malformed},
+		{"claim twice, once null", as(plainHeader, `{"sub":"a","exp":99999999999,"company_id":null,"company_id":"b"}`), malformed},
+		{"algorithm twice", as(`{"alg":"none","alg":"HS256"}`, `{"sub":"a","exp":99999999999}`), malformed},
+		{"two payloads", as(plainHeader, `{"sub":"a","exp":99999999999} {"sub":"b"}`), malformed},
+		{"payload is null", as(plainHeader, `null`), malformed},
+		{"header and more", as(plainHeader+"{}", `{"sub":"a","exp":99999999999}`), malformed},
+
 		{"no exp", with("exp", nil), noExpiry},
 		{"exp is text", with("exp", "99999999999"), noExpiry},
 		{"exp in milliseconds", with("exp", noon.UnixMilli()), noExpiry},
@@ -78,12 +98,12 @@ func TestVerifyRefuses(t *testing.T) {
 		{"company_id is false", with("company_id", false), wrongType},
 		{"email is a list", with("email", []string{"a@example.com"}), wrongType},
 		{"email with NUL", with("email", "a\x00@example.com"), wrongType},
-		{"role is an object", with("role", map[string]any{"a": 1}), wrongType},
+		{"role would break a header", with("role", "a\r\nX-Role: root"), wrongType},
 	}
-	verifier := NewVerifier(secretKeys(t, secretOfTests), atNoon)
+	verifier := NewVerifier(secretKeys(t, secretOfTests), nil, atNoon)
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			identity, refusal := verifier.Verify(test.token)
+			identity, refusal := verifier.Verify(t.Context(), test.token)
 			if got := seen(t, refusal); got != test.want {
 				t.Errorf("got %+v, want %+v", got, test.want)
 			}
@@ -92,6 +112,17 @@ func TestVerifyRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// signedText is a token with this text in it, whatever it is.
+func signedText(t testing.TB, method jwt.SigningMethod, key any, header, payload string) string {
+	t.Helper()
+	text := base64.RawURLEncoding.EncodeToString([]byte(header)) + "." + base64.RawURLEncoding.EncodeToString([]byte(payload))
+	signature, err := method.Sign(text, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text + "." + base64.RawURLEncoding.EncodeToString(signature)
 }
 
 // nextSpelling changes bits of the last character that decoding drops: a
@@ -103,7 +134,7 @@ func nextSpelling(token string) string {
 }
 
 func TestVerifyAccepts(t *testing.T) {
-	verifier := NewVerifier(secretKeys(t, secretOfTests, "an older secret, of thirty-two bytes too", "an even older one, and long enough too"), atNoon)
+	verifier := NewVerifier(secretKeys(t, secretOfTests, "an older secret, of thirty-two bytes too", "an even older one, and long enough too"), nil, atNoon)
 	hs256 := jwt.SigningMethodHS256
 	for name, token := range map[string]string{
 		"plain":                   signed(t, claims(nil)),
@@ -114,15 +145,18 @@ func TestVerifyAccepts(t *testing.T) {
 		"no iat":                  signed(t, claims(jwt.MapClaims{"iat": nil})),
 		"another type":            signedWith(t, hs256, []byte(secretOfTests), claims(nil), map[string]any{"typ": "at+jwt"}),
 		"key id is not looked at": signedWith(t, hs256, []byte(secretOfTests), claims(nil), map[string]any{"kid": "../../etc/passwd"}),
+		"punctuation in text":     signed(t, claims(jwt.MapClaims{"name": `{"a":"b\\\\"}, [`, "more": map[string]any{"a": map[string]any{"a": []int{1}}}})),
+		"no role but a list":      signed(t, claims(jwt.MapClaims{"role": []string{"admin"}})),
+		"no role but an object":   signed(t, claims(jwt.MapClaims{"role": map[string]any{"a": 1}})),
 		"previous secret":         signedWith(t, hs256, []byte("an older secret, of thirty-two bytes too"), claims(nil), nil),
 		"the one before":          signedWith(t, hs256, []byte("an even older one, and long enough too"), claims(nil), nil),
 	} {
 		t.Run(name, func(t *testing.T) {
-			identity, refusal := verifier.Verify(token)
+			identity, refusal := verifier.Verify(t.Context(), token)
 			if refusal != nil {
 				t.Fatal(refusal)
 			}
-			if identity.UserID != claims(nil)["sub"] || identity.CompanyID != acme.String() || identity.Email != "ann@example.com" {
+			if identity.Role != "" || identity.UserID != claims(nil)["sub"] || identity.CompanyID != acme.String() || identity.Email != "ann@example.com" {
 				t.Errorf("identity %+v", identity)
 			}
 		})
@@ -138,7 +172,7 @@ func TestSigner(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		identity, refusal := NewVerifier(keys, atNoon).Verify(token)
+		identity, refusal := NewVerifier(keys, nil, atNoon).Verify(t.Context(), token)
 		if refusal != nil {
 			t.Fatal(refusal)
 		}
@@ -156,8 +190,8 @@ func TestSigner(t *testing.T) {
 		if !maps.Equal(got, want) {
 			t.Errorf("claims = %v, want %v", got, want)
 		}
-		later := NewVerifier(keys, func() time.Time { return noon.Add(time.Hour) })
-		if _, refusal := later.Verify(token); refusal != refuseExpired {
+		later := NewVerifier(keys, nil, func() time.Time { return noon.Add(time.Hour) })
+		if _, refusal := later.Verify(t.Context(), token); refusal != refuseExpired {
 			t.Errorf("an hour later: %+v", refusal)
 		}
 	}
@@ -165,18 +199,25 @@ func TestSigner(t *testing.T) {
 
 // FuzzVerify: whatever a token is, an answer is a signed identity or a 401.
 func FuzzVerify(f *testing.F) {
-	good := signed(f, claims(nil))
-	f.Add(good)
-	f.Add(nextSpelling(good))
+	key := newEd25519(f)
+	header := map[string]any{"kid": "a"}
+	ours, theirs := signed(f, claims(nil)), signedWith(f, jwt.SigningMethodEdDSA, key, issued(nil), header)
+	f.Add(ours)
+	f.Add(theirs)
+	f.Add(nextSpelling(ours))
+	f.Add(signedText(f, jwt.SigningMethodHS256, []byte(key.Public().(ed25519.PublicKey)), `{"alg":"HS256","kid":"a"}`, `{"iss":"`+issuerName+`"}`))
 	f.Add("..")
 	f.Add("eyJhbGciOiJub25lIn0.e30.")
-	verifier := NewVerifier(secretKeys(f, secretOfTests), atNoon)
+	verifier := verifierOf(f, listed(fileWith(f, jwks(f, named{"a", key}))))
+	for _, token := range []string{ours, theirs} {
+		expectRefusal(f, verifier, token, nil)
+	}
 	f.Fuzz(func(t *testing.T, token string) {
-		identity, refusal := verifier.Verify(token)
+		identity, refusal := verifier.Verify(t.Context(), token)
 		switch {
 		case (identity == nil) == (refusal == nil):
 			t.Errorf("identity %+v, refusal %+v", identity, refusal)
-		case refusal == nil && token != good:
+		case refusal == nil && token != ours && token != theirs:
 			t.Errorf("%q is accepted", token)
 		case refusal != nil && refusal.Status != 401:
 			t.Errorf("refusal %+v", refusal)
@@ -185,11 +226,11 @@ func FuzzVerify(f *testing.F) {
 }
 
 func BenchmarkVerify(b *testing.B) {
-	verifier := NewVerifier(secretKeys(b, secretOfTests), atNoon)
+	verifier := NewVerifier(secretKeys(b, secretOfTests), nil, atNoon)
 	token := signed(b, claims(nil))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, refusal := verifier.Verify(token); refusal != nil {
+		if _, refusal := verifier.Verify(b.Context(), token); refusal != nil {
 			b.Fatal(refusal)
 		}
 	}

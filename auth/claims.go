@@ -1,0 +1,120 @@
+package auth
+
+// This file reads the claims of a token whose signature is good.
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// checkTimes wants an expiry ahead, and no beginning ahead by more than the
+// leeway. An expiry gets no leeway, as in the original.
+func checkTimes(claims jwt.MapClaims, now time.Time) *Refusal {
+	expiry, present, ok := numericDate(claims["exp"])
+	if !present || !ok {
+		return refuseNoExpiry
+	}
+	if !now.Before(expiry) {
+		return refuseExpired
+	}
+	for _, name := range []string{"nbf", "iat"} {
+		begin, present, ok := numericDate(claims[name])
+		if present && !ok {
+			return refuseClaims
+		}
+		if present && begin.After(now.Add(clockLeeway)) {
+			return refuseNotYet
+		}
+	}
+	return nil
+}
+
+// numericDate reads a NumericDate (RFC 7519 section 2), seconds since 1970,
+// fractions allowed.
+func numericDate(claim any) (at time.Time, present, ok bool) {
+	if claim == nil {
+		return time.Time{}, false, false
+	}
+	number, isNumber := claim.(json.Number)
+	if !isNumber {
+		return time.Time{}, true, false
+	}
+	seconds, err := number.Float64()
+	if err != nil || math.Abs(seconds) > 1<<40 { // some 34,000 years: time.Unix is exact within
+		return time.Time{}, true, false
+	}
+	whole, fraction := math.Modf(seconds)
+	return time.Unix(int64(whole), int64(fraction*float64(time.Second))), true, true
+}
+
+// identify reads the claims that make an identity. A claim that a header will
+// carry must be one that a header can carry. A role that is not text, such as
+// the list that some issuers send, is none of ours.
+func identify(claims jwt.MapClaims) (*Identity, *Refusal) {
+	identity := &Identity{claims: claims}
+	for _, claim := range []struct {
+		name string
+		into *string
+	}{
+		{"sub", &identity.UserID},
+		{"company_id", &identity.CompanyID},
+		{"email", &identity.Email},
+		{"role", &identity.Role},
+	} {
+		switch value := claims[claim.name].(type) {
+		case nil:
+		case string:
+			if !fitsHeader(value) {
+				return nil, refuseClaims
+			}
+			*claim.into = value
+		default:
+			if claim.name != "role" {
+				return nil, refuseClaims
+			}
+		}
+	}
+	if identity.UserID == "" {
+		return nil, refuseNoSubject
+	}
+	return identity, nil
+}
+
+// fitsHeader tells whether the text can be a field value as it is (RFC 9110
+// section 5.5): no control characters, no space at either end.
+func fitsHeader(text string) bool {
+	return strings.Trim(text, " \t") == text &&
+		!strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f })
+}
+
+// countMembers gives the number of members of a valid JSON object, each time
+// that a name comes; -1 when it is no object, or not the end of the text.
+func countMembers(object []byte) int {
+	members, depth, inText := 0, 0, false
+	for i := 0; i < len(object); i++ {
+		switch c := object[i]; {
+		case inText && c == '\\':
+			i++
+		case c == '"':
+			inText = !inText
+		case inText:
+		case c == ':' && depth == 1:
+			members++
+		case c == '{', c == '[':
+			depth++
+		case c == '}', c == ']':
+			if depth--; depth == 0 {
+				if len(bytes.TrimSpace(object[i+1:])) > 0 {
+					return -1
+				}
+				return members
+			}
+		}
+	}
+	return -1
+}

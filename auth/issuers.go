@@ -1,0 +1,180 @@
+package auth
+
+// This file knows the other issuers of a table, and shares the sources of
+// their keys between tables.
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"gatehouse/config"
+)
+
+// KeySources shares the keys of other issuers between tables: a reload finds
+// those that it had. Only sources that were adopted are read, in the
+// background; nothing here waits for the network but Close, and requests whose
+// key is not known, for a moment.
+type KeySources struct {
+	client *http.Client
+	now    func() time.Time
+	log    *slog.Logger
+
+	readers sync.WaitGroup
+	mu      sync.Mutex
+	live    map[string]liveSource // by `keys`
+}
+
+// liveSource is a source that is being read.
+type liveSource struct {
+	*keySource
+	stop context.CancelFunc
+}
+
+// KeySourcesOptions are what key sources depend on.
+type KeySourcesOptions struct {
+	Log       *slog.Logger
+	Transport http.RoundTripper // nil for one that trusts the system's roots
+	Now       func() time.Time
+}
+
+// NewKeySources makes an empty pool.
+func NewKeySources(o KeySourcesOptions) *KeySources {
+	if o.Transport == nil {
+		o.Transport = newKeyTransport()
+	}
+	return &KeySources{client: newKeyClient(o.Transport), now: o.Now, log: o.Log}
+}
+
+// Issuers are the other issuers of one table. A nil one has none.
+type Issuers struct {
+	byName  map[string]*issuer
+	sources map[string]*keySource // by `keys`
+}
+
+// issuer is one entry of `tokens`.
+type issuer struct {
+	source     *keySource
+	audience   string
+	algorithms []string
+	claims     map[string]string // ours → theirs
+}
+
+// Issuers makes the issuers of a table, with the live sources where there are
+// any. It reads nothing and changes nothing: sources that are new begin to be
+// read when the issuers are adopted.
+func (k *KeySources) Issuers(tokens []config.Issuer) *Issuers {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	made := &Issuers{byName: map[string]*issuer{}, sources: map[string]*keySource{}}
+	for _, t := range tokens {
+		source := made.sources[t.Keys]
+		if source == nil {
+			source = k.live[t.Keys].keySource
+		}
+		if source == nil {
+			source = k.newSource(t.Keys)
+		}
+		made.sources[t.Keys] = source
+		made.byName[t.Issuer] = &issuer{source: source, audience: t.Audience, algorithms: t.Algorithms, claims: t.Claims}
+	}
+	return made
+}
+
+func (k *KeySources) newSource(keys string) *keySource {
+	if !strings.Contains(keys, "://") {
+		return newKeySource(keys, fetchFile(keys), k.now, k.log)
+	}
+	place, _, _ := strings.Cut(keys, "?") // a query has no place in a log
+	return newKeySource(place, fetchURL(k.client, keys), k.now, k.log)
+}
+
+// Adopt makes the issuers the live ones: their sources are read from now on,
+// and those that only the old ones had no longer.
+func (k *KeySources) Adopt(issuers *Issuers) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	next := map[string]liveSource{}
+	for keys, source := range issuers.sources {
+		if have := k.live[keys]; have.keySource == source {
+			next[keys] = have
+			continue
+		}
+		ctx, stop := context.WithCancel(context.Background())
+		next[keys] = liveSource{source, stop}
+		source.start(ctx)
+		k.readers.Go(func() { source.run(ctx) })
+	}
+	for keys, old := range k.live {
+		if next[keys].keySource != old.keySource {
+			old.stop()
+		}
+	}
+	k.live = next
+}
+
+// Close ends all reading, and waits until it has ended.
+func (k *KeySources) Close() {
+	k.Adopt(new(Issuers))
+	k.readers.Wait()
+}
+
+// of gives the issuer that the token names, nil for all others. The token may
+// not be verified yet: the name only says whose keys it has to be held against.
+func (i *Issuers) of(claims jwt.MapClaims) *issuer {
+	if i == nil {
+		return nil
+	}
+	name, _ := claims["iss"].(string)
+	return i.byName[name]
+}
+
+// keysFor gives the keys of the issuer that may have signed the token.
+func (i *issuer) keysFor(ctx context.Context, algorithm, kid string) ([]jwt.VerificationKey, *Refusal) {
+	if !slices.Contains(i.algorithms, algorithm) {
+		return nil, refuseAlgorithm
+	}
+	return i.source.find(ctx, algorithm, kid)
+}
+
+// checkAudience wants ours in `aud`, which is text or a list (RFC 7519 section
+// 4.1.3).
+func (i *issuer) checkAudience(claims jwt.MapClaims) *Refusal {
+	if i.audience == "" {
+		return nil
+	}
+	audiences, err := claims.GetAudience()
+	if err != nil {
+		return refuseClaims
+	}
+	if !slices.Contains(audiences, i.audience) {
+		return refuseAudience
+	}
+	return nil
+}
+
+// translate gives the claims by our names. One of ours that the issuer should
+// have under another name, and has not, is absent: what the issuer itself calls
+// so is something else.
+func (i *issuer) translate(claims jwt.MapClaims) jwt.MapClaims {
+	if len(i.claims) == 0 {
+		return claims
+	}
+	ours := maps.Clone(claims)
+	for name := range i.claims {
+		delete(ours, name)
+	}
+	for name, theirs := range i.claims {
+		if value, present := claims[theirs]; present {
+			ours[name] = value
+		}
+	}
+	return ours
+}

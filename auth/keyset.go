@@ -1,0 +1,203 @@
+package auth
+
+// This file reads the keys that another issuer publishes, and tells which of
+// them may have signed a token.
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// Bounds on the keys of an issuer.
+const (
+	maxIssuerKeys = 100
+	minRSABits    = 2048 // RFC 7518 section 3.3
+	maxRSABits    = 8192 // verifying with longer ones is a way to keep the gateway busy
+)
+
+// issuerKey is a public key that verifies signatures.
+type issuerKey struct {
+	id        string // `kid`, "" without one
+	algorithm string // the only one that the key is for, "" for all that fit its type
+	public    crypto.PublicKey
+}
+
+// keySet is what an issuer publishes at one time. It is immutable.
+type keySet struct {
+	keys    []issuerKey
+	named   bool    // a key has an id, so tokens must say which they mean
+	ignored []error // why keys were left out
+}
+
+// parseKeySet reads a JWK set (RFC 7517 section 5), or public keys and
+// certificates in PEM. Of a certificate only the key counts: whoever publishes
+// it as the issuer's vouches for it. A set without a usable key is an error.
+func parseKeySet(content []byte) (*keySet, error) {
+	parse := parsePEM
+	if bytes.HasPrefix(bytes.TrimSpace(content), []byte("{")) {
+		parse = parseJWKs
+	}
+	set, err := parse(content)
+	if err != nil {
+		return nil, err
+	}
+	if len(set.keys) == 0 {
+		return nil, errors.Join(append([]error{errors.New("no usable key found, in a JWK set or PEM")}, set.ignored...)...)
+	}
+	set.named = slices.ContainsFunc(set.keys, func(key issuerKey) bool { return key.id != "" })
+	return set, nil
+}
+
+// add takes one entry into the set, or notes why not. An entry that we cannot
+// use says nothing against the others (RFC 7517 section 5).
+func (s *keySet) add(key issuerKey, err error) error {
+	if len(s.keys)+len(s.ignored) == maxIssuerKeys {
+		return fmt.Errorf("more than %d keys", maxIssuerKeys)
+	}
+	if err == nil {
+		err = checkPublicKey(key.public)
+	}
+	if err != nil {
+		s.ignored = append(s.ignored, fmt.Errorf("key %d: %w", len(s.keys)+len(s.ignored)+1, err))
+	} else {
+		s.keys = append(s.keys, key)
+	}
+	return nil
+}
+
+func parseJWKs(content []byte) (*keySet, error) {
+	var document struct {
+		Keys []json.RawMessage `json:"keys"`
+	}
+	if err := json.Unmarshal(content, &document); err != nil {
+		return nil, fmt.Errorf("read JWK set: %w", err)
+	}
+	set := new(keySet)
+	for _, entry := range document.Keys {
+		if err := set.add(parseJWK(entry)); err != nil {
+			return nil, fmt.Errorf("read JWK set: %w", err)
+		}
+	}
+	return set, nil
+}
+
+// parseJWK reads one key (RFC 7517 section 4).
+func parseJWK(entry []byte) (issuerKey, error) {
+	var key jose.JSONWebKey
+	if err := key.UnmarshalJSON(entry); err != nil {
+		return issuerKey{}, err
+	}
+	var purpose struct {
+		Operations []string `json:"key_ops"` // go-jose does not look at it
+	}
+	if err := json.Unmarshal(entry, &purpose); err != nil {
+		return issuerKey{}, err
+	}
+	if key.Use != "" && key.Use != "sig" || purpose.Operations != nil && !slices.Contains(purpose.Operations, "verify") {
+		return issuerKey{}, errors.New("is not for verifying signatures")
+	}
+	return issuerKey{id: key.KeyID, algorithm: key.Algorithm, public: key.Key}, nil
+}
+
+func parsePEM(content []byte) (*keySet, error) {
+	set := new(keySet)
+	for {
+		var block *pem.Block
+		if block, content = pem.Decode(content); block == nil {
+			return set, nil
+		}
+		public, err := parsePublicKey(block)
+		if err := set.add(issuerKey{public: public}, err); err != nil {
+			return nil, fmt.Errorf("read PEM: %w", err)
+		}
+	}
+}
+
+func parsePublicKey(block *pem.Block) (crypto.PublicKey, error) {
+	switch block.Type {
+	case "PUBLIC KEY":
+		return x509.ParsePKIXPublicKey(block.Bytes)
+	case "RSA PUBLIC KEY":
+		return x509.ParsePKCS1PublicKey(block.Bytes)
+	case "CERTIFICATE":
+		certificate, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, err
+		}
+		return certificate.PublicKey, nil
+	}
+	return nil, errors.New("is neither a public key nor a certificate")
+}
+
+// checkPublicKey leaves out what verifies nothing that we accept. A private
+// key is left out too: what is published with it can be signed by anybody.
+func checkPublicKey(key crypto.PublicKey) error {
+	switch key := key.(type) {
+	case *rsa.PublicKey:
+		if bits := key.N.BitLen(); bits < minRSABits || bits > maxRSABits {
+			return fmt.Errorf("is RSA of %d bits: want %d to %d", bits, minRSABits, maxRSABits)
+		}
+		return nil
+	case *ecdsa.PublicKey, ed25519.PublicKey:
+		return nil
+	}
+	return errors.New("is not a public key of RSA, EC or Ed25519")
+}
+
+// size is the number of keys; none for a nil set.
+func (s *keySet) size() int {
+	if s == nil {
+		return 0
+	}
+	return len(s.keys)
+}
+
+// find gives the keys that may have signed a token. Where keys have ids, the
+// token has to name one, unless a single key fits. It is nil for a nil set.
+func (s *keySet) find(algorithm, id string) []jwt.VerificationKey {
+	if s == nil {
+		return nil
+	}
+	var found []jwt.VerificationKey
+	for _, key := range s.keys {
+		if key.fits(algorithm) && (!s.named || id == "" || id == key.id) {
+			found = append(found, key.public)
+		}
+	}
+	if s.named && id == "" && len(found) > 1 {
+		return nil
+	}
+	return found
+}
+
+// fits tells whether the algorithm goes with the key: with its type and curve
+// (RFC 8725 section 3.1), and with what the issuer says that it is for.
+func (k issuerKey) fits(algorithm string) bool {
+	if k.algorithm != "" && k.algorithm != algorithm {
+		return false
+	}
+	switch key := k.public.(type) {
+	case *rsa.PublicKey:
+		return slices.Contains([]string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}, algorithm)
+	case *ecdsa.PublicKey:
+		return algorithm == "ES256" && key.Curve == elliptic.P256() ||
+			algorithm == "ES384" && key.Curve == elliptic.P384() ||
+			algorithm == "ES512" && key.Curve == elliptic.P521()
+	case ed25519.PublicKey:
+		return algorithm == "EdDSA"
+	}
+	return false
+}

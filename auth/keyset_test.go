@@ -1,0 +1,116 @@
+package auth
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"math/big"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// TestParseKeySet: what is taken of what issuers publish, by algorithm and key
+// id.
+func TestParseKeySet(t *testing.T) {
+	rsaKey, ecKey, edKey := newRSA(t, 2048), newEC(t, elliptic.P256()), newEd25519(t)
+	rsaPublic, ecPublic := rsaKey.Public(), ecKey.Public()
+	p384 := newEC(t, elliptic.P384()).Public()
+	pkcs1 := pem.EncodeToMemory(&pem.Block{Type: "RSA PUBLIC KEY", Bytes: x509.MarshalPKCS1PublicKey(&rsaKey.PublicKey)})
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: noon}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, ecPublic, ecKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	set := func(keys ...jose.JSONWebKey) []byte {
+		text, err := json.Marshal(jose.JSONWebKeySet{Keys: keys})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	forEncryption := jose.JSONWebKey{Key: rsaPublic, KeyID: "a", Use: "enc"}
+	secret := jose.JSONWebKey{Key: []byte("a secret of somebody's"), KeyID: "a"}
+	two := set(jose.JSONWebKey{Key: rsaPublic, KeyID: "a"}, jose.JSONWebKey{Key: ecPublic, KeyID: "b"})
+	twins := set(jose.JSONWebKey{Key: ecPublic, KeyID: "a"}, jose.JSONWebKey{Key: newEC(t, elliptic.P256()).Public(), KeyID: "b"})
+
+	for _, test := range []struct {
+		name          string
+		content       []byte
+		algorithm, id string
+		want          []crypto.PublicKey
+	}{
+		{"RSA", set(jose.JSONWebKey{Key: rsaPublic, KeyID: "a"}), "RS256", "a", []crypto.PublicKey{rsaPublic}},
+		{"RSA, PSS", set(jose.JSONWebKey{Key: rsaPublic, KeyID: "a"}), "PS512", "a", []crypto.PublicKey{rsaPublic}},
+		{"RSA for one algorithm", set(jose.JSONWebKey{Key: rsaPublic, KeyID: "a", Algorithm: "RS256"}), "PS256", "a", nil},
+		{"RSA as secret", set(jose.JSONWebKey{Key: rsaPublic, KeyID: "a"}), "HS256", "a", nil},
+		{"RSA said to be one", set(jose.JSONWebKey{Key: rsaPublic, KeyID: "a", Algorithm: "HS256"}), "HS256", "a", nil},
+		{"RSA for none", set(jose.JSONWebKey{Key: rsaPublic, KeyID: "a"}), "none", "a", nil},
+		{"RSA for EC", set(jose.JSONWebKey{Key: rsaPublic, KeyID: "a"}), "ES256", "a", nil},
+		{"EC", set(jose.JSONWebKey{Key: ecPublic, KeyID: "a"}), "ES256", "a", []crypto.PublicKey{ecPublic}},
+		{"EC, other curve", set(jose.JSONWebKey{Key: p384, KeyID: "a"}), "ES256", "a", nil},
+		{"EC, its curve", set(jose.JSONWebKey{Key: p384, KeyID: "a"}), "ES384", "a", []crypto.PublicKey{p384}},
+		{"Ed25519", set(jose.JSONWebKey{Key: edKey.Public(), KeyID: "a"}), "EdDSA", "a", []crypto.PublicKey{edKey.Public()}},
+		{"for encryption", set(forEncryption), "RS256", "a", nil},
+		{"for other operations", []byte(strings.Replace(string(set(jose.JSONWebKey{Key: rsaPublic})), `{"kty"`, `{"key_ops":["encrypt"],"kty"`, 1)), "RS256", "", nil},
+		{"for this operation", []byte(strings.Replace(string(set(jose.JSONWebKey{Key: rsaPublic})), `{"kty"`, `{"key_ops":["verify"],"kty"`, 1)), "RS256", "", []crypto.PublicKey{rsaPublic}},
+		{"secret", set(secret), "HS256", "a", nil},
+		{"private", set(jose.JSONWebKey{Key: ecKey, KeyID: "a"}), "ES256", "a", nil},
+		{"among others", set(forEncryption, secret, jose.JSONWebKey{Key: ecPublic, KeyID: "b"}), "ES256", "b", []crypto.PublicKey{ecPublic}},
+		{"unknown type among others", []byte(strings.Replace(string(two), `[`, `[{"kty":"new"},{"kty":"RSA"},7,`, 1)), "ES256", "b", []crypto.PublicKey{ecPublic}},
+
+		{"other id", two, "ES256", "c", nil},
+		{"id of another type", two, "ES256", "a", nil},
+		{"no id, one fits", two, "ES256", "", []crypto.PublicKey{ecPublic}},
+		{"no id, two fit", twins, "ES256", "", nil},
+		{"set without ids", set(jose.JSONWebKey{Key: rsaPublic}, jose.JSONWebKey{Key: ecPublic}), "ES256", "x", []crypto.PublicKey{ecPublic}},
+
+		{"PEM", publicPEM(t, rsaPublic), "RS256", "", []crypto.PublicKey{rsaPublic}},
+		{"PEM, PKCS #1", pkcs1, "RS256", "x", []crypto.PublicKey{rsaPublic}},
+		{"PEM, Ed25519", publicPEM(t, edKey.Public()), "EdDSA", "", []crypto.PublicKey{edKey.Public()}},
+		{"PEM, certificate", certificate, "ES256", "", []crypto.PublicKey{ecPublic}},
+		{"PEM, two", slices.Concat(publicPEM(t, rsaPublic), certificate, pkcs1), "RS256", "x", []crypto.PublicKey{rsaPublic, rsaPublic}},
+		{"PEM, private", pemOf(t, ecKey), "ES256", "", nil},
+		{"PEM, private among others", slices.Concat(pemOf(t, newEC(t, elliptic.P256())), certificate), "ES256", "", []crypto.PublicKey{ecPublic}},
+		{"PEM, broken", bytes.Replace(certificate, []byte("CERTIFICATE"), []byte("PUBLIC KEY"), 2), "ES256", "", nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			set, err := parseKeySet(test.content)
+			if err != nil && (test.want != nil || strings.Contains(err.Error(), "somebody")) {
+				t.Fatal(err)
+			}
+			got := set.find(test.algorithm, test.id)
+			if !slices.EqualFunc(got, test.want, func(got jwt.VerificationKey, want crypto.PublicKey) bool {
+				return got.(interface{ Equal(crypto.PublicKey) bool }).Equal(want)
+			}) {
+				t.Errorf("got %v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
+// FuzzParseKeySet: a set that is taken holds keys that may be used.
+func FuzzParseKeySet(f *testing.F) {
+	f.Add(jwks(f, newNamed(f, "a"), named{"b", newEd25519(f)}))
+	f.Add(publicPEM(f, newEd25519(f).Public()))
+	f.Add([]byte(`{"keys":[{"kty":"RSA","n":"AQAB","e":"AQAB"}]}`))
+	f.Fuzz(func(t *testing.T, content []byte) {
+		set, err := parseKeySet(content)
+		if (set == nil) == (err == nil) || err == nil && set.size() == 0 {
+			t.Fatalf("set %+v, error %v", set, err)
+		}
+		for i := range set.size() {
+			if err := checkPublicKey(set.keys[i].public); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}

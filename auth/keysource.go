@@ -1,0 +1,190 @@
+package auth
+
+// This file keeps the keys of one place fresh: a goroutine reads them now and
+// then, and sooner when a request asks for a key that is not among them.
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// Patience with the place that keys come from.
+const (
+	readPause  = 5 * time.Second  // between two readings, whatever requests ask for
+	retryPause = 30 * time.Second // after a failure that no request asks about
+	readWait   = 2 * time.Second  // how long a request waits for a reading
+)
+
+var (
+	errNotRead = errors.New("the keys are still being read")
+	errRetired = errors.New("the table with this issuer was replaced")
+)
+
+// keySource holds the keys of one place: the last good set, whatever became of
+// the place since. All readings are made by one goroutine, so there is never
+// more than one at a time.
+type keySource struct {
+	place string // for the log
+	fetch fetch
+	now   func() time.Time
+	log   *slog.Logger
+
+	set    atomic.Pointer[keySet] // nil before the first good one
+	wanted chan struct{}          // of capacity 1: a request asks for a reading
+
+	running sync.Mutex // held while run runs
+	content []byte     // what set was made of; for run alone
+
+	mu      sync.Mutex      // for those below
+	reading bool            // a reading is under way
+	over    chan struct{}   // closed when it is over; else when the next one is
+	ended   time.Time       // when the last one was over
+	problem error           // why it failed; nil when it did not
+	retired <-chan struct{} // closed when there will be no more; nil before the first
+}
+
+func newKeySource(place string, f fetch, now func() time.Time, log *slog.Logger) *keySource {
+	return &keySource{
+		place: place, fetch: f, now: now, log: log,
+		wanted: make(chan struct{}, 1), over: make(chan struct{}),
+	}
+}
+
+// find gives the keys that may have signed a token. For a kid that is not
+// known, and before the first good set, it waits for a reading, within bounds.
+func (s *keySource) find(ctx context.Context, algorithm, kid string) ([]jwt.VerificationKey, *Refusal) {
+	set := s.set.Load()
+	found := set.find(algorithm, kid)
+	if len(found) > 0 {
+		return found, nil
+	}
+	if set != nil && kid == "" {
+		return nil, refuseKey
+	}
+	problem := s.await(ctx)
+	if found = s.set.Load().find(algorithm, kid); len(found) > 0 {
+		return found, nil
+	}
+	if problem != nil {
+		return nil, refuseIssuer.Because(problem)
+	}
+	return nil, refuseKey
+}
+
+// await waits until a reading is over, and tells how it came out. It asks for
+// one, unless the last was a moment ago.
+func (s *keySource) await(ctx context.Context) error {
+	s.mu.Lock()
+	over, retired, problem := s.over, s.retired, s.problem
+	recent := !s.ended.IsZero() && s.now().Sub(s.ended) < readPause
+	if recent && !s.reading {
+		s.mu.Unlock()
+		return problem
+	}
+	if !s.reading {
+		select {
+		case s.wanted <- struct{}{}:
+		default: // somebody else has asked
+		}
+	}
+	s.mu.Unlock()
+
+	patience := time.NewTimer(readWait)
+	defer patience.Stop()
+	select {
+	case <-over:
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.problem
+	case <-patience.C:
+		return errNotRead
+	case <-retired:
+		return errRetired
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// start says that the source is about to be read until the context ends.
+func (s *keySource) start(ctx context.Context) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.retired = ctx.Done()
+}
+
+// run reads the source until the context ends: at once, and then whenever it
+// is due or a request asks.
+func (s *keySource) run(ctx context.Context) {
+	s.running.Lock() // a run that was told to end may not have ended yet
+	defer s.running.Unlock()
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-time.After(s.read(ctx)):
+		case <-s.wanted:
+		}
+	}
+}
+
+// read reads the keys once, and says when they are due again.
+func (s *keySource) read(ctx context.Context) (due time.Duration) {
+	s.mu.Lock()
+	s.reading = true
+	before := s.problem
+	select {
+	case <-s.wanted: // this is the reading that was asked for
+	default:
+	}
+	s.mu.Unlock()
+
+	content, due, err := s.fetch(ctx)
+	if err == nil {
+		err = s.take(content)
+	}
+	s.finish(err)
+	switch {
+	case ctx.Err() != nil: // nobody asks any more
+	case err != nil && (before == nil || before.Error() != err.Error()):
+		s.log.Warn("keys of an issuer cannot be read", "place", s.place, "error", err, "keys_kept", s.set.Load().size())
+	case err == nil && before != nil:
+		s.log.Info("keys of an issuer can be read again", "place", s.place)
+	}
+	if err != nil {
+		return min(due, retryPause)
+	}
+	return due
+}
+
+// finish lets those who wait know.
+func (s *keySource) finish(problem error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reading, s.problem, s.ended = false, problem, s.now()
+	close(s.over)
+	s.over = make(chan struct{})
+}
+
+// take makes the text the set, if it is a good one.
+func (s *keySource) take(content []byte) error {
+	if s.content != nil && bytes.Equal(content, s.content) {
+		return nil
+	}
+	set, err := parseKeySet(content)
+	if err != nil {
+		return err
+	}
+	s.content = content
+	s.set.Store(set)
+	s.log.Info("keys of an issuer read", "place", s.place, "keys", set.size(), "ignored", len(set.ignored))
+	for _, reason := range set.ignored {
+		s.log.Info("key of an issuer ignored", "place", s.place, "reason", reason)
+	}
+	return nil
+}

@@ -1,0 +1,217 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gatehouse/auth"
+)
+
+// Bounds on how long a client may take over a body that is not streamed.
+const (
+	// lastReadGrace is for a body that nobody will read: net/http waits for the
+	// rest of it before it ends the request.
+	lastReadGrace = time.Second
+	// handlerBodyTime is for the whole body of a request to a built-in handler.
+	handlerBodyTime = 30 * time.Second
+)
+
+// bodyPhase says who looks after a client that sends nothing.
+type bodyPhase int
+
+const (
+	bodyAwaited   bodyPhase = iota // the backend has not answered: it is the client's turn
+	bodyStreamed                   // it has: patience looks after both directions
+	bodyAbandoned                  // nobody will read what is left
+)
+
+// clientBody is the request body on its way to the backend: never held, counted
+// against the route's bound, each piece awaited for the idle timeout.
+type clientBody struct {
+	io.ReadCloser
+	control  *http.ResponseController
+	patience *patience
+	idle     time.Duration // 0 is no bound
+	left     int64         // bytes that may still come, if bounded
+	bounded  bool
+	refusal  atomic.Pointer[auth.Refusal]
+	trailers func() // hands the trailers on, once they have come; nil without
+
+	reading sync.Mutex // held while a read is under way
+
+	mu    sync.Mutex // whoever reads and whoever answers are two goroutines
+	phase bodyPhase
+	ended bool // all of it has been read, trailers and all
+}
+
+var (
+	errBodySize      = errors.New("request body exceeds max_body")
+	errBodyAbandoned = errors.New("request body was abandoned")
+)
+
+// Read waits for the client, not for the backend, and tells apart why nothing
+// more comes: the fault is then the client's and is answered as such.
+func (b *clientBody) Read(p []byte) (int, error) {
+	b.reading.Lock()
+	defer b.reading.Unlock()
+	if !b.await() {
+		return 0, errBodyAbandoned
+	}
+	defer b.patience.touch()
+	if b.bounded && int64(len(p)) > b.left+1 {
+		p = p[:b.left+1] // one more byte than allowed tells "exactly full" from "too large"
+	}
+	n, err := b.ReadCloser.Read(p)
+	switch {
+	case b.bounded && int64(n) > b.left:
+		n, err = int(b.left), errBodySize
+		b.fail(refuseBodySize)
+	case err == io.EOF:
+		b.end()
+	case err != nil:
+		b.fail(bodyFault(err))
+	}
+	b.left -= int64(n)
+	return n, err
+}
+
+// await begins the wait for the client's next bytes, if they are still wanted.
+func (b *clientBody) await() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.phase == bodyAwaited {
+		b.patience.pause()
+		if b.idle > 0 {
+			b.deadline(b.idle)
+		}
+	}
+	return b.phase != bodyAbandoned
+}
+
+// deadline bounds reads from the client from now on; 0 lifts the bound. A
+// connection that knows no deadlines stays as it is.
+func (b *clientBody) deadline(limit time.Duration) {
+	var at time.Time
+	if limit > 0 {
+		at = time.Now().Add(limit)
+	}
+	_ = b.control.SetReadDeadline(at)
+}
+
+// end notes that the body is complete. net/http goes on reading, to notice a
+// client that leaves, so the deadline must not stay.
+func (b *clientBody) end() {
+	b.mu.Lock()
+	b.ended = true
+	if b.phase == bodyAwaited && b.idle > 0 {
+		b.deadline(0)
+	}
+	b.mu.Unlock()
+	if b.trailers != nil {
+		b.trailers()
+	}
+}
+
+// answer says that the backend has answered: both bodies are streams now, and
+// either one shows life for the other.
+func (b *clientBody) answer() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.phase = bodyStreamed
+	if !b.ended && b.idle > 0 {
+		b.deadline(0)
+	}
+}
+
+// abandon bounds what net/http still reads of a body when the answer is given.
+// A read under way has to end first: net/http would abort it, and lift the
+// bound with it.
+func (b *clientBody) abandon() {
+	b.mu.Lock()
+	b.phase = bodyAbandoned
+	ended := b.ended
+	b.mu.Unlock()
+	if ended {
+		return
+	}
+	_ = b.control.SetReadDeadline(time.Unix(1, 0))
+	b.reading.Lock()
+	defer b.reading.Unlock()
+	b.deadline(lastReadGrace)
+}
+
+// complete tells whether all of the body has been read.
+func (b *clientBody) complete() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.ended
+}
+
+func (b *clientBody) fail(refusal *auth.Refusal) { b.refusal.CompareAndSwap(nil, refusal) }
+
+// bodyFault names what was wrong with the client's body.
+func bodyFault(err error) *auth.Refusal {
+	var network *net.OpError
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return refuseBodySlow
+	case errors.As(err, &network): // a connection that was reset
+		return refuseClientGone
+	}
+	return refuseBodyForm.Because(fmt.Errorf("read request body: %w", err))
+}
+
+// backendBody is the response body on its way to the client. Every piece,
+// and every piece of an upgraded stream in either direction, shows life.
+type backendBody struct {
+	io.ReadCloser
+	x   *exchange
+	res *http.Response
+}
+
+// Read leaves why a body broke off where the access log finds it: httputil
+// cuts the answer off without telling.
+func (b *backendBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.x.patience.touch()
+	switch {
+	case err == io.EOF:
+		b.x.table.removeOwn(b.res.Trailer)
+	case err != nil && b.x.err == nil:
+		b.x.err = fmt.Errorf("read response body: %w", err)
+	}
+	return n, err
+}
+
+// backendStream is the body of a 101 answer: httputil writes to it, too.
+type backendStream struct {
+	io.ReadWriteCloser
+	x *exchange
+}
+
+func (s *backendStream) Read(p []byte) (int, error) {
+	n, err := s.ReadWriteCloser.Read(p)
+	s.x.patience.touch()
+	return n, err
+}
+
+func (s *backendStream) Write(p []byte) (int, error) {
+	n, err := s.ReadWriteCloser.Write(p)
+	s.x.patience.touch()
+	return n, err
+}
+
+// CloseWrite passes a half-close on, as httputil does for a bare connection.
+func (s *backendStream) CloseWrite() error {
+	if half, ok := s.ReadWriteCloser.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return s.Close()
+}

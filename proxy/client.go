@@ -1,0 +1,97 @@
+package proxy
+
+import (
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// caller is who sent a request, as far as the network tells.
+type caller struct {
+	ip      netip.Addr // the client; invalid when the listener has no addresses
+	trusted bool       // the peer is a trusted proxy: its X-Forwarded-* are believed
+}
+
+// findCaller takes the peer's address, or, where the peer is a trusted proxy,
+// the last address in X-Forwarded-For that is not one itself: whatever stands
+// further left may have been written by the client.
+func findCaller(r *http.Request, trusted []netip.Prefix) caller {
+	peer := peerAddress(r.RemoteAddr)
+	isTrusted := func(ip netip.Addr) bool {
+		return slices.ContainsFunc(trusted, func(p netip.Prefix) bool { return p.Contains(ip) })
+	}
+	c := caller{ip: peer, trusted: isTrusted(peer)}
+	if !c.trusted {
+		return c
+	}
+	hops := r.Header["X-Forwarded-For"]
+	for _, hop := range slices.Backward(hops) {
+		for rest := hop; rest != ""; {
+			comma := strings.LastIndexByte(rest, ',')
+			ip, err := netip.ParseAddr(strings.TrimSpace(rest[comma+1:]))
+			if err != nil { // what a trusted proxy would not have written ends the chain
+				return c
+			}
+			c.ip = ip.Unmap().WithZone("")
+			if !isTrusted(c.ip) {
+				return c
+			}
+			rest = rest[:max(comma, 0)]
+		}
+	}
+	return c
+}
+
+// peerAddress reads the address of "ip:port".
+func peerAddress(remote string) netip.Addr {
+	peer, err := netip.ParseAddrPort(remote)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return peer.Addr().Unmap().WithZone("")
+}
+
+// addressText is the address, or "" where the listener has none.
+func addressText(ip netip.Addr) string {
+	if !ip.IsValid() {
+		return ""
+	}
+	return ip.String()
+}
+
+// scheme is what the client spoke: a trusted proxy's word, or the listener's.
+func (c caller) scheme(r *http.Request) string {
+	if c.trusted {
+		if said := r.Header.Get("X-Forwarded-Proto"); said == "http" || said == "https" {
+			return said
+		}
+	}
+	if r.TLS != nil {
+		return "https"
+	}
+	return "http"
+}
+
+// forward writes the X-Forwarded-* that a backend sees. What a client sent is
+// gone by then (Rewrite begins without them); a trusted proxy's is kept, its
+// list of addresses grown by the proxy's own.
+func (c caller) forward(in *http.Request, out http.Header) {
+	addresses := addressText(peerAddress(in.RemoteAddr))
+	host := in.Host
+	if c.trusted {
+		if prior := in.Header["X-Forwarded-For"]; len(prior) > 0 {
+			addresses = strings.Join(prior, ", ") + ", " + addresses
+		}
+		if said := in.Header.Get("X-Forwarded-Host"); said != "" {
+			host = said
+		}
+	}
+	if addresses != "" {
+		out["X-Forwarded-For"] = []string{addresses}
+	}
+	if host != "" {
+		out["X-Forwarded-Host"] = []string{host}
+	}
+	out["X-Forwarded-Proto"] = []string{c.scheme(in)}
+}

@@ -1,0 +1,146 @@
+package proxy
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httputil"
+	"net/netip"
+	"net/textproto"
+	"slices"
+	"strings"
+
+	"gatehouse/auth"
+	"gatehouse/config"
+)
+
+// Table is a compiled route table: immutable, and safe for any number of
+// requests at once.
+type Table struct {
+	config     *config.Config
+	name       string
+	gate       *auth.Gate
+	cors       *cors
+	trusted    []netip.Prefix
+	identity   []identityHeader
+	owned      foldedNames // headers that clients may never set
+	claims     foldedNames // headers that only trusted proxies may set
+	index      index       // by prefix
+	lenient    index       // by what a careless backend reads in the prefix
+	escapes    bool        // a prefix has escapes, so that index and lenient differ
+	routes     []*route    // as in the file
+	transports transportSet
+}
+
+// Config is what the table was compiled from.
+func (t *Table) Config() *config.Config { return t.config }
+
+// route is one compiled route.
+type route struct {
+	config  *config.Route
+	rule    auth.Rule
+	methods []string // sorted, with the HEAD that GET brings; empty is any
+	wanted  []wantedHeader
+	metrics RouteMetrics
+
+	handler http.Handler           // built in, or
+	proxy   *httputil.ReverseProxy // to the backend
+	base    string                 // path that is put before the request's, "" mostly
+}
+
+// wantedHeader is a header that a request must have for a route.
+type wantedHeader struct{ name, value string }
+
+// Parts are what a table is compiled with, besides its configuration.
+type Parts struct {
+	Gate       *auth.Gate
+	Users      http.Handler // the built-in users endpoints; nil with `users: off`
+	Metrics    Metrics
+	Transports *Transports
+}
+
+// Compile turns a configuration into a table. It touches nothing live: what it
+// makes is thrown away when an error stops it.
+func Compile(cfg *config.Config, parts Parts) (*Table, error) {
+	rules, err := compileCORS(cfg.CORS)
+	if err != nil {
+		return nil, fmt.Errorf("compile cors: %w", err)
+	}
+	t := &Table{
+		config: cfg, name: cfg.Name, gate: parts.Gate, cors: rules, trusted: cfg.TrustedProxies,
+		claims: foldNames(clientClaims...), transports: transportSet{},
+	}
+	names := slices.Clone(ownHeaders)
+	for header, claim := range cfg.Identity.Headers {
+		names = append(names, header)
+		t.identity = append(t.identity, identityHeader{name: textproto.CanonicalMIMEHeaderKey(header), claim: claim})
+	}
+	t.owned = foldNames(names...)
+
+	buffers := newCopyBuffers()
+	for i := range cfg.Routes {
+		r, err := t.compileRoute(&cfg.Routes[i], parts, buffers)
+		if err != nil {
+			return nil, fmt.Errorf("compile route %q: %w", cfg.Routes[i].Name, err)
+		}
+		t.routes = append(t.routes, r)
+		prefix, ok := CanonicalPath(r.config.Prefix)
+		if !ok {
+			return nil, fmt.Errorf("compile route %q: prefix %q is ambiguous", r.config.Name, r.config.Prefix)
+		}
+		t.index.add(prefix.Raw, r)
+		t.lenient.add(prefix.Lenient, r)
+		t.escapes = t.escapes || prefix.Raw != prefix.Lenient
+	}
+	return t, nil
+}
+
+func (t *Table) compileRoute(cfg *config.Route, parts Parts, buffers httputil.BufferPool) (*route, error) {
+	r := &route{
+		config:  cfg,
+		rule:    auth.Rule{Policy: cfg.Auth, Roles: cfg.Roles},
+		methods: withHead(cfg.Methods),
+	}
+	for name, value := range cfg.Headers {
+		r.wanted = append(r.wanted, wantedHeader{textproto.CanonicalMIMEHeaderKey(name), value})
+	}
+	if cfg.Handler != "" {
+		if parts.Users == nil {
+			return nil, fmt.Errorf("handler %q needs users, which are off", cfg.Handler)
+		}
+		r.metrics = parts.Metrics.Route(cfg.Name, "")
+		r.handler = http.StripPrefix(strings.TrimSuffix(cfg.Prefix, "/"), parts.Users)
+		return r, nil
+	}
+	transport, err := parts.Transports.get(t.transports, cfg)
+	if err != nil {
+		return nil, err
+	}
+	r.metrics = parts.Metrics.Route(cfg.Name, cfg.Backend.Host)
+	r.base = strings.TrimSuffix(cfg.Backend.EscapedPath(), "/")
+	r.proxy = t.reverseProxy(r, transport, buffers)
+	return r, nil
+}
+
+// withHead sorts the methods and adds the HEAD that GET brings (RFC 9110
+// section 9.3.2).
+func withHead(methods []string) []string {
+	sorted := slices.Clone(methods)
+	if slices.Contains(sorted, http.MethodGet) {
+		sorted = append(sorted, http.MethodHead)
+	}
+	slices.Sort(sorted)
+	return slices.Compact(sorted)
+}
+
+func (r *route) takesMethod(method string) bool {
+	return len(r.methods) == 0 || slices.Contains(r.methods, method)
+}
+
+func (r *route) wantsHeaders(header http.Header) bool {
+	for _, w := range r.wanted {
+		if !slices.Contains(header[w.name], w.value) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,120 @@
+package proxy
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"gatehouse/auth"
+	"gatehouse/config"
+)
+
+// cors answers preflights and prepares the headers that every answer to a
+// cross-origin request carries (Fetch standard, section 3.2). It is compiled
+// once and immutable; nil leaves cross-origin matters to the backends.
+type cors struct {
+	origins     []config.OriginPattern
+	any         bool // one of the origins is "*"
+	credentials string
+	expose      string
+	maxAge      string
+}
+
+// corsMethods is what a preflight is told; whether a route takes the method is
+// the route's to say.
+const corsMethods = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
+
+func compileCORS(cfg *config.CORS) (*cors, error) {
+	if cfg == nil {
+		return nil, nil
+	}
+	c := &cors{
+		expose: strings.Join(cfg.Expose, ", "),
+		maxAge: strconv.Itoa(int(cfg.MaxAge.Seconds())),
+	}
+	if cfg.Credentials {
+		c.credentials = "true"
+	}
+	for _, origin := range cfg.Origins {
+		pattern, err := config.CompileOrigin(origin)
+		if err != nil {
+			return nil, err
+		}
+		if pattern.Any() {
+			c.any = true
+			continue
+		}
+		c.origins = append(c.origins, pattern)
+	}
+	return c, nil
+}
+
+// allowedOrigin gives what Access-Control-Allow-Origin should say, or "" for
+// an origin that is absent, repeated, opaque ("null") or not listed.
+func (c *cors) allowedOrigin(header http.Header) string {
+	values := header["Origin"]
+	if len(values) != 1 || values[0] == "null" {
+		return ""
+	}
+	origin := values[0]
+	if slices.ContainsFunc(c.origins, func(p config.OriginPattern) bool { return p.Match(origin) }) {
+		return origin
+	}
+	if c.any {
+		return "*"
+	}
+	return ""
+}
+
+// isPreflight tells a preflight from an ordinary OPTIONS request.
+func isPreflight(r *http.Request) bool {
+	return r.Method == http.MethodOptions &&
+		len(r.Header["Origin"]) > 0 && len(r.Header["Access-Control-Request-Method"]) > 0
+}
+
+// preflight answers for the gateway: no backend, no token.
+func (c *cors) preflight(x *exchange, r *http.Request) *auth.Refusal {
+	x.Header().Add("Vary", "Access-Control-Request-Method, Access-Control-Request-Headers")
+	if x.allowOrigin == "" {
+		return refuseOrigin
+	}
+	header := x.Header()
+	header.Set("Access-Control-Allow-Methods", corsMethods)
+	if asked := r.Header["Access-Control-Request-Headers"]; len(asked) > 0 {
+		header.Set("Access-Control-Allow-Headers", strings.Join(asked, ", "))
+	}
+	header.Set("Access-Control-Max-Age", c.maxAge)
+	x.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// variesByOrigin tells whether Origin is in a list of header names.
+func variesByOrigin(vary []string) bool {
+	for _, list := range vary {
+		for name := range strings.SplitSeq(list, ",") {
+			if strings.EqualFold(strings.TrimSpace(name), "Origin") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// decorate writes what every answer carries. What a backend said is gone by
+// then.
+func (c *cors) decorate(header http.Header, allowOrigin string) {
+	if !variesByOrigin(header["Vary"]) {
+		header.Add("Vary", "Origin")
+	}
+	if allowOrigin == "" {
+		return
+	}
+	header.Set("Access-Control-Allow-Origin", allowOrigin)
+	if c.credentials != "" {
+		header.Set("Access-Control-Allow-Credentials", c.credentials)
+	}
+	if c.expose != "" {
+		header.Set("Access-Control-Expose-Headers", c.expose)
+	}
+}

@@ -1,0 +1,279 @@
+package proxy
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+
+	"gatehouse/auth"
+)
+
+// maxLogged bounds what a client can put into one field of a log line.
+const maxLogged = 512
+
+// exchange is one request and its answer: what was found out so far, and the
+// http.ResponseWriter that everything behind it writes to. It sets the headers
+// that every answer carries in one place, when the status is written.
+type exchange struct {
+	http.ResponseWriter
+
+	gateway *Gateway
+	start   time.Time
+	id      string // X-Request-ID
+	method  string // as the client sent it
+	http1   bool
+
+	table       *Table
+	caller      caller
+	allowOrigin string // for Access-Control-Allow-Origin
+	path        Path
+	route       *route
+	metrics     RouteMetrics
+	identity    *auth.Identity
+	refusal     *auth.Refusal // what the gateway answered instead of a backend
+	body        *clientBody   // nil without a body
+	patience    patience
+	answered    atomic.Bool // the backend's response headers have come
+
+	status int   // 0 until written; 101 once hijacked
+	bytes  int64 // of body, written
+	length int64 // of body, announced; -1 when unknown
+	err    error // why an answer that had begun was cut off
+}
+
+type exchangeKey struct{}
+
+// exchangeOf finds the exchange in the context of a forwarded request.
+func exchangeOf(ctx context.Context) *exchange {
+	x, _ := ctx.Value(exchangeKey{}).(*exchange)
+	return x
+}
+
+// begin opens the exchange: from here on everything is observed.
+func (g *Gateway) begin(w http.ResponseWriter, r *http.Request) *exchange {
+	x := &exchange{
+		ResponseWriter: w, gateway: g, start: time.Now(), length: -1,
+		table: g.table.Load(), method: r.Method, http1: r.ProtoMajor == 1, metrics: g.unmatched,
+	}
+	x.id = requestID(r.Header["X-Request-Id"])
+	return x
+}
+
+// requestID believes the client's id when it is 1 to 128 characters of
+// [A-Za-z0-9._-]; else it makes one.
+func requestID(sent []string) string {
+	if len(sent) == 1 && len(sent[0]) >= 1 && len(sent[0]) <= 128 {
+		for i := 0; ; i++ {
+			if i == len(sent[0]) {
+				return sent[0]
+			}
+			switch c := sent[0][i]; {
+			case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '.', c == '_', c == '-':
+				continue
+			}
+			break
+		}
+	}
+	return uuid.NewString()
+}
+
+// refuse answers with a refusal, unless an answer has begun.
+func (x *exchange) refuse(refusal *auth.Refusal) {
+	x.refusal = refusal
+	if x.status != 0 {
+		return
+	}
+	if refusal.Status == StatusClientGone { // there is nobody to tell
+		x.status = StatusClientGone
+		return
+	}
+	x.Header().Set("X-Request-Id", x.id) // for the body of the refusal
+	refusal.WriteTo(x)
+}
+
+// end closes the exchange, whatever happened in it: a panic, too. It counts,
+// logs, and panics on with http.ErrAbortHandler where the answer must be cut
+// off, which net/http understands.
+func (x *exchange) end(r *http.Request, panicked any) {
+	if panicked != nil && panicked != http.ErrAbortHandler { //nolint:errorlint // net/http compares it in the same way
+		x.gateway.log.LogAttrs(r.Context(), slog.LevelError, "handler panicked",
+			slog.String("request_id", x.id), slog.Any("panic", panicked), slog.String("stack", string(debug.Stack())))
+		begun := x.status != 0
+		x.refuse(refuseInternal.Because(fmt.Errorf("panic: %v", panicked)))
+		panicked = nil
+		if begun {
+			panicked = http.ErrAbortHandler // half an answer is out: only cutting it off is honest
+		}
+	}
+	if x.status == 0 && panicked == nil {
+		x.WriteHeader(http.StatusOK) // as net/http would; now it carries our headers
+	}
+	x.leaveBody(r)
+	duration := time.Since(x.start)
+	if x.route == nil {
+		x.metrics.Started()
+	}
+	x.metrics.Finished(x.method, x.status, duration, x.bytes)
+	x.logAccess(r, duration)
+	if x.status == StatusClientGone && panicked == nil {
+		panicked = http.ErrAbortHandler // or net/http would answer 200 to a client that only stopped sending
+	}
+	if panicked != nil {
+		panic(panicked)
+	}
+}
+
+// leaveBody bounds how long net/http waits for a body that was not read.
+func (x *exchange) leaveBody(r *http.Request) {
+	switch {
+	case x.body != nil:
+		x.body.abandon()
+	case r.ContentLength != 0:
+		_ = http.NewResponseController(x.ResponseWriter).SetReadDeadline(time.Now().Add(lastReadGrace))
+	}
+}
+
+// logAccess writes the one line of this request. Never a query string.
+func (x *exchange) logAccess(r *http.Request, duration time.Duration) {
+	level := slog.LevelInfo
+	if x.path.Raw == "/health" && x.route == nil {
+		level = slog.LevelDebug
+	}
+	if !x.gateway.log.Enabled(r.Context(), level) {
+		return
+	}
+	attrs := make([]slog.Attr, 0, 12)
+	attrs = append(attrs,
+		slog.String("request_id", x.id),
+		slog.String("method", clip(x.method)),
+		slog.String("path", x.loggedPath(r)),
+		slog.String("route", x.routeName()),
+		slog.Int("status", x.status),
+		slog.Float64("duration_ms", float64(duration.Microseconds())/1000),
+		slog.Int64("bytes", x.bytes),
+		slog.String("client_ip", addressText(x.caller.ip)),
+	)
+	if origin := r.Header.Get("Origin"); origin != "" {
+		attrs = append(attrs, slog.String("origin", clip(origin)))
+	}
+	if x.identity != nil {
+		attrs = append(attrs, slog.String("user_id", clip(x.identity.UserID)), slog.String("company_id", clip(x.identity.CompanyID)))
+	}
+	switch {
+	case x.err != nil:
+		attrs = append(attrs, slog.String("error", clip(x.err.Error())))
+	case x.refusal != nil:
+		attrs = append(attrs, slog.String("error", clip(x.refusal.Error())))
+	}
+	x.gateway.log.LogAttrs(r.Context(), level, "request", attrs...)
+}
+
+// loggedPath is the path without the query, also of a request that was answered
+// before its path was looked at. What else a target can hold, such as a
+// password or a fragment, is nobody's to read.
+func (x *exchange) loggedPath(r *http.Request) string {
+	if x.path.Raw != "" {
+		return clip(x.path.Raw)
+	}
+	target, _, _ := strings.Cut(r.RequestURI, "?")
+	target, _, _ = strings.Cut(target, "#")
+	path, _ := targetPath(target)
+	return clip(path)
+}
+
+func (x *exchange) routeName() string {
+	if x.route == nil {
+		return NoRoute
+	}
+	return x.route.config.Name
+}
+
+func clip(text string) string {
+	if len(text) > maxLogged {
+		return text[:maxLogged] + "…"
+	}
+	return text
+}
+
+// WriteHeader implements http.ResponseWriter. Informational answers (1xx) pass
+// through; the final one gets what every answer carries. It is set here, not
+// before, because httputil clears all headers after an informational answer.
+func (x *exchange) WriteHeader(status int) {
+	if status < 200 {
+		x.ResponseWriter.WriteHeader(status)
+		return
+	}
+	if x.status != 0 {
+		return
+	}
+	x.status = status
+	if x.http1 && x.body != nil && !x.body.complete() {
+		// In full duplex net/http would take what is left of the body for the
+		// next request when reading it ends in an error (RFC 9112 section 9.3).
+		x.Header()["Connection"] = []string{"close"}
+	}
+	x.seal()
+	if length, err := strconv.ParseInt(x.Header().Get("Content-Length"), 10, 64); err == nil {
+		x.length = length
+	}
+	x.ResponseWriter.WriteHeader(status)
+}
+
+// seal sets the headers of every answer.
+func (x *exchange) seal() {
+	header := x.Header()
+	header["X-Request-Id"] = []string{x.id}
+	header["X-Process-Time"] = []string{processTime(time.Since(x.start))}
+	if x.table != nil && x.table.cors != nil {
+		x.table.cors.decorate(header, x.allowOrigin)
+	}
+}
+
+// processTime writes a duration like "12.34ms".
+func processTime(d time.Duration) string {
+	text := strconv.AppendFloat(make([]byte, 0, 16), float64(d)/float64(time.Millisecond), 'f', 2, 64)
+	return string(append(text, "ms"...))
+}
+
+// Write implements http.ResponseWriter. A piece that is not the last one of an
+// announced length is sent at once: the next may be long in coming.
+func (x *exchange) Write(p []byte) (int, error) {
+	if x.status == 0 {
+		x.WriteHeader(http.StatusOK)
+	}
+	n, err := x.ResponseWriter.Write(p)
+	if x.method != http.MethodHead { // whose body net/http keeps to itself
+		x.bytes += int64(n)
+		if err == nil && x.length > x.bytes {
+			err = http.NewResponseController(x.ResponseWriter).Flush()
+		}
+	}
+	if err != nil && x.err == nil {
+		x.err = fmt.Errorf("write response: %w", err)
+	}
+	return n, err
+}
+
+// Hijack passes the connection to an upgraded stream. The 101 that httputil
+// writes itself takes its headers from Header().
+func (x *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, buffered, err := http.NewResponseController(x.ResponseWriter).Hijack()
+	if err == nil {
+		x.status = http.StatusSwitchingProtocols
+		x.seal()
+	}
+	return conn, buffered, err
+}
+
+// Unwrap lets http.ResponseController reach flushing, deadlines and full duplex.
+func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }

@@ -1,0 +1,230 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"strings"
+	"time"
+
+	"gatehouse/auth"
+)
+
+// forward sends the request to the route's backend. All that can refuse it
+// before a byte is sent has done so, but for the size that it announces.
+func forward(x *exchange, r *http.Request, route *route) *auth.Refusal {
+	limit := int64(route.config.MaxBody)
+	if limit > 0 && r.ContentLength > limit {
+		return refuseBodySize
+	}
+	ctx, cancel := context.WithCancelCause(r.Context())
+	defer cancel(nil)
+	control := http.NewResponseController(x.ResponseWriter)
+	x.patience.start(route.config.Timeout, func() {
+		cancel(errSilent)
+		if x.answered.Load() {
+			// A client that takes nothing holds a write, which the cancelled
+			// request alone would not end.
+			_ = control.SetWriteDeadline(time.Unix(1, 0))
+		}
+	})
+	defer x.patience.stop()
+
+	if !mayUpgrade(r.Header) {
+		delete(r.Header, "Upgrade")
+	}
+	out := r.WithContext(context.WithValue(ctx, exchangeKey{}, x))
+	if r.ContentLength != 0 {
+		if r.ProtoMajor == 1 {
+			// The answer may begin before the request has ended, in both
+			// directions at once; HTTP/2 does so anyway.
+			_ = control.EnableFullDuplex()
+		}
+		x.body = &clientBody{
+			ReadCloser: r.Body, control: control, patience: &x.patience,
+			idle: route.config.IdleTimeout, left: limit, bounded: limit > 0,
+		}
+		out.Body = x.body
+	}
+	route.proxy.ServeHTTP(x, out)
+	return nil
+}
+
+// mayUpgrade keeps those protocols from being asked for that carry HTTP
+// requests of their own: on an upgraded connection nobody would look at them
+// (h2c, RFC 9113 section 3.1; TLS, RFC 2817; HTTP, RFC 9110 section 7.8).
+func mayUpgrade(header http.Header) bool {
+	for _, value := range header["Upgrade"] {
+		for protocol := range strings.SplitSeq(value, ",") {
+			name, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(protocol)), "/")
+			if strings.HasPrefix(name, "h2c") || name == "h2" || name == "http" || name == "tls" ||
+				strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// reverseProxy makes the one proxy of a route.
+func (t *Table) reverseProxy(r *route, transport http.RoundTripper, buffers httputil.BufferPool) *httputil.ReverseProxy {
+	return &httputil.ReverseProxy{
+		Transport:      transport,
+		BufferPool:     buffers,
+		Rewrite:        func(pr *httputil.ProxyRequest) { t.rewrite(r, pr) },
+		ModifyResponse: func(res *http.Response) error { return accept(r, res) },
+		ErrorHandler:   fail,
+		// httputil logs what it also gives to the ErrorHandler or cuts off;
+		// the access line has it, with the request id.
+		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
+	}
+}
+
+// rewrite expresses what was decided. Nothing in it can fail. httputil has
+// already removed the hop-by-hop headers and those that the client named in
+// Connection, so none of what is added here can be taken away again.
+func (t *Table) rewrite(r *route, pr *httputil.ProxyRequest) {
+	x := exchangeOf(pr.In.Context())
+	in, out := pr.In, pr.Out
+
+	out.URL.Scheme, out.URL.Host = r.config.Backend.Scheme, r.config.Backend.Host
+	// Opaque goes out byte for byte; Path would be encoded anew.
+	out.URL.Opaque = r.base + r.forwardedPath(x.path.Raw)
+	out.URL.RawQuery = in.URL.RawQuery // as it came, unparsable parts and all
+	if r.config.PreserveHost {
+		out.Host = in.Host
+	} else {
+		out.Host = r.config.Backend.Host
+	}
+
+	t.owned.remove(out.Header)
+	if !x.caller.trusted {
+		t.claims.remove(out.Header)
+	}
+	x.caller.forward(in, out.Header)
+	if !r.config.ForwardToken {
+		delete(out.Header, "Authorization")
+	}
+	out.Header["X-Request-Id"] = []string{x.id}
+	inject(out.Header, x.identity, t.identity)
+	t.passTrailers(x, in, out)
+}
+
+// forwardedPath is the path as matched, without the prefix where the route
+// says so.
+func (r *route) forwardedPath(path string) string {
+	if !r.config.StripPrefix {
+		return path
+	}
+	if path = strings.TrimPrefix(path, strings.TrimSuffix(r.config.Prefix, "/")); path == "" {
+		return "/"
+	}
+	return path
+}
+
+// passTrailers forwards the announced trailers whose values come after the
+// body (RFC 9110 section 6.5), but none that could pass for a header of the
+// gateway's own.
+func (t *Table) passTrailers(x *exchange, in, out *http.Request) {
+	if len(in.Trailer) == 0 || x.body == nil {
+		return
+	}
+	out.Trailer = http.Header{}
+	for name := range in.Trailer {
+		if !t.owned.has(name) && !t.claims.has(name) && !strings.EqualFold(name, "Authorization") {
+			out.Trailer[name] = nil
+		}
+	}
+	x.body.trailers = func() {
+		for name := range out.Trailer {
+			out.Trailer[name] = in.Trailer[name]
+		}
+	}
+}
+
+// accept takes the backend's response headers: what the gateway says of every
+// answer is not the backend's to say, and from here on bodies are streams.
+func accept(r *route, res *http.Response) error {
+	x := exchangeOf(res.Request.Context())
+	r.metrics.Backend(true)
+	x.table.removeOwn(res.Header)
+	x.table.removeOwn(res.Trailer)
+	if res.StatusCode == http.StatusSwitchingProtocols {
+		// httputil refuses it too, but would not close the connection.
+		if !strings.EqualFold(res.Header.Get("Upgrade"), res.Request.Header.Get("Upgrade")) {
+			return errUpgrade
+		}
+		if stream, ok := res.Body.(io.ReadWriteCloser); ok {
+			res.Body = &backendStream{ReadWriteCloser: stream, x: x}
+		}
+	} else {
+		res.Body = &backendBody{ReadCloser: res.Body, x: x, res: res}
+	}
+	if x.http1 && len(res.Trailer) > 0 {
+		delete(res.Header, "Content-Length") // HTTP/2 has both; in HTTP/1.1 trailers come with chunks only
+	}
+	if x.body != nil {
+		x.body.answer()
+	}
+	x.answered.Store(true)
+	x.patience.allow(r.config.IdleTimeout) // after answer, so that no reader pauses it again
+	return nil
+}
+
+var errUpgrade = errors.New("backend switched to a protocol that was not asked for")
+
+// removeOwn deletes what the gateway says of every answer by itself.
+func (t *Table) removeOwn(header http.Header) {
+	if len(header) == 0 {
+		return
+	}
+	delete(header, "X-Request-Id")
+	delete(header, "X-Process-Time")
+	if t.cors != nil {
+		delete(header, "Access-Control-Allow-Origin")
+		delete(header, "Access-Control-Allow-Credentials")
+		delete(header, "Access-Control-Expose-Headers")
+	}
+}
+
+// fail answers for a backend that could not. The client gets a fixed sentence;
+// the log has the cause.
+func fail(_ http.ResponseWriter, r *http.Request, err error) {
+	x := exchangeOf(r.Context())
+	if errors.Is(err, errDial) {
+		x.metrics.Backend(false)
+	}
+	if x.status != 0 { // the answer has begun: httputil cuts it off
+		x.err = err
+		return
+	}
+	x.refuse(diagnose(r.Context(), x, err))
+}
+
+// diagnose tells whose fault it was that the backend gave no answer.
+func diagnose(ctx context.Context, x *exchange, err error) *auth.Refusal {
+	var network net.Error
+	ended := context.Cause(ctx)
+	gone := ended != nil && !errors.Is(ended, errSilent)
+	if x.body != nil {
+		refusal := x.body.refusal.Load()
+		if refusal != nil && !(gone && refusal.Status == refuseBodyForm.Status) { // a body that breaks off has no other form
+			return refusal
+		}
+	}
+	switch {
+	case gone:
+		return refuseClientGone
+	case ended != nil:
+		return refuseTimeout.Because(ended)
+	case errors.As(err, &network) && network.Timeout():
+		return refuseTimeout.Because(err)
+	case errors.Is(err, errDial):
+		return refuseConnect.Because(err)
+	}
+	return refuseUpstream.Because(err)
+}

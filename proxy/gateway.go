@@ -1,0 +1,128 @@
+package proxy
+
+import (
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"gatehouse/auth"
+)
+
+// Options are what a Gateway works with, besides its table.
+type Options struct {
+	Log        *slog.Logger // access lines at info, /health at debug
+	Metrics    Metrics
+	Transports *Transports
+	// StoreHealth tells whether the store of the users answers, for GET
+	// /health; nil without a store.
+	StoreHealth func() error
+}
+
+// Gateway is the public http.Handler. It serves the table that Swap gave it
+// last, and 503 before.
+type Gateway struct {
+	log         *slog.Logger
+	unmatched   RouteMetrics
+	transports  *Transports
+	storeHealth func() error
+	table       atomic.Pointer[Table]
+}
+
+// NewGateway makes a gateway without a table.
+func NewGateway(o Options) *Gateway {
+	return &Gateway{
+		log: o.Log, unmatched: o.Metrics.Route(NoRoute, ""), transports: o.Transports, storeHealth: o.StoreHealth,
+	}
+}
+
+// Table gives the live table, nil before the first Swap.
+func (g *Gateway) Table() *Table { return g.table.Load() }
+
+// Swap makes the table the live one: one store of one pointer. Requests that
+// have begun finish with the table they began with. It gives back the old one.
+func (g *Gateway) Swap(table *Table) (old *Table) {
+	old = g.table.Swap(table)
+	g.transports.adopt(table.transports)
+	return old
+}
+
+// ServeHTTP is the life of a request; see the package documentation.
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := g.begin(w, r)
+	defer func() { x.end(r, recover()) }()
+	if refusal := g.serve(x, r); refusal != nil {
+		x.refuse(refusal)
+	}
+}
+
+// serve takes the request through its hops. Whoever refuses ends it.
+func (g *Gateway) serve(x *exchange, r *http.Request) *auth.Refusal {
+	table := x.table
+	if table == nil {
+		x.caller = findCaller(r, nil)
+		return refuseNoTable
+	}
+	x.caller = findCaller(r, table.trusted)
+	if table.cors != nil { // before all refusals: errors carry the CORS headers, too
+		x.allowOrigin = table.cors.allowedOrigin(r.Header)
+		if isPreflight(r) {
+			return table.cors.preflight(x, r)
+		}
+	}
+
+	if r.Method == http.MethodConnect { // a tunnel would pass what nobody has looked at
+		return refuseTunnel
+	}
+	path, ok := CanonicalPath(r.RequestURI)
+	if !ok {
+		return refusePath
+	}
+	x.path = path
+	host, ok := hostName(r.Host)
+	if !ok {
+		return refuseHost
+	}
+
+	route, refusal := table.match(path, query{method: r.Method, host: host, header: r.Header})
+	if refusal == refuseNotFound && table.answerAbout(x, r, g.storeHealth) {
+		return nil
+	}
+	if refusal != nil {
+		return refusal
+	}
+	x.route, x.metrics = route, route.metrics
+	route.metrics.Started()
+
+	if route.handler != nil {
+		return serveHandler(x, r, route)
+	}
+	identity, refusal := table.gate.Decide(r.Context(), r.Header, route.rule)
+	x.identity = identity
+	if refusal != nil {
+		route.metrics.Decided(refusal.Result)
+		return refusal
+	}
+	route.metrics.Decided(auth.ResultAllowed)
+	return forward(x, r, route)
+}
+
+// serveHandler lets a built-in handler answer. Its endpoints ask the gate
+// themselves, and leave what was decided for the log.
+func serveHandler(x *exchange, r *http.Request, route *route) *auth.Refusal {
+	if r.ContentLength != 0 {
+		_ = http.NewResponseController(x.ResponseWriter).SetReadDeadline(time.Now().Add(handlerBodyTime))
+	}
+	var decision auth.Decision
+	ctx := auth.WithDecision(r.Context(), &decision)
+	x.Header().Set("X-Request-Id", x.id) // refusals carry it in their body
+	route.handler.ServeHTTP(x, r.WithContext(ctx))
+	x.identity, x.refusal = decision.Identity, decision.Refusal
+	switch {
+	case decision.Refusal != nil && decision.Refusal.Result != "":
+		route.metrics.Decided(decision.Refusal.Result)
+	case decision.Identity != nil:
+		route.metrics.Decided(auth.ResultAllowed)
+	}
+	return nil
+}

@@ -1,0 +1,443 @@
+package proxy
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"gatehouse/auth"
+	"gatehouse/config"
+)
+
+// patient is how long a test waits for what should happen at once.
+const patient = 20 * time.Second
+
+const testSecret = "a secret of the tests, 32 bytes or more"
+
+var (
+	testUser    = uuid.MustParse("11111111-1111-4111-8111-111111111111")
+	testCompany = uuid.MustParse("22222222-2222-4222-8222-222222222222")
+)
+
+// kit is a gateway in front of a backend, both on real sockets.
+type kit struct {
+	t        testing.TB
+	gateway  *Gateway
+	parts    Parts
+	metrics  *recorder
+	log      *accessLog
+	signer   *auth.Signer
+	verifier *auth.Verifier
+	backend  string // URL
+	server   *httptest.Server
+	url      string // of the front server
+}
+
+// start serves a table, written as YAML in which ${BACKEND} is the backend's
+// URL, over HTTP/1.1.
+func start(t testing.TB, table string, backend http.HandlerFunc) *kit {
+	t.Helper()
+	return startBefore(t, table, serveBackend(t, backend))
+}
+
+// startBefore is start for a backend that is served already.
+func startBefore(t testing.TB, table, backend string) *kit {
+	t.Helper()
+	k := newKit(t, table, backend)
+	k.server = httptest.NewUnstartedServer(k.gateway)
+	k.server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	k.server.Start()
+	k.url = k.server.URL
+	t.Cleanup(k.server.Close)
+	return k
+}
+
+// startTLS is start over TLS with HTTP/2, for a backend that is served elsewhere.
+func startTLS(t testing.TB, table, backend string) *kit {
+	t.Helper()
+	k := newKit(t, table, backend)
+	k.server = httptest.NewUnstartedServer(k.gateway)
+	k.server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	k.server.EnableHTTP2 = true
+	k.server.StartTLS()
+	k.url = k.server.URL
+	t.Cleanup(k.server.Close)
+	return k
+}
+
+func serveBackend(t testing.TB, handler http.HandlerFunc) string {
+	t.Helper()
+	if handler == nil {
+		handler = func(http.ResponseWriter, *http.Request) {}
+	}
+	server := httptest.NewUnstartedServer(handler)
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	server.Start()
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// rawBackend reads the head of one request from each connection, and leaves
+// the rest to the test. The connection is closed when the test is done with it.
+func rawBackend(t testing.TB, serve func(conn net.Conn, r *http.Request)) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var connections sync.WaitGroup
+	t.Cleanup(connections.Wait)
+	t.Cleanup(func() { listener.Close() })
+	connections.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			connections.Go(func() {
+				defer conn.Close()
+				_ = conn.SetDeadline(time.Now().Add(patient))
+				in := bufio.NewReader(conn)
+				if r, err := http.ReadRequest(in); err == nil {
+					serve(readAhead{conn, in}, r)
+				}
+			})
+		}
+	})
+	return "http://" + listener.Addr().String()
+}
+
+// readAhead is a connection of which a part was read into a buffer.
+type readAhead struct {
+	net.Conn
+	in *bufio.Reader
+}
+
+func (c readAhead) Read(p []byte) (int, error) { return c.in.Read(p) }
+
+func (c readAhead) CloseWrite() error { return c.Conn.(*net.TCPConn).CloseWrite() }
+
+// newKit makes a gateway that nobody serves yet.
+func newKit(t testing.TB, table, backend string) *kit {
+	t.Helper()
+	keys, err := auth.SecretKeys("HS256", []byte(testSecret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := &kit{
+		t:        t,
+		metrics:  newRecorder(),
+		log:      &accessLog{lines: make(chan string, 1024)},
+		signer:   auth.NewSigner(keys, time.Hour, time.Now),
+		verifier: auth.NewVerifier(keys, nil, time.Now),
+		backend:  backend,
+	}
+	transports := NewTransports(0, 64)
+	k.parts = Parts{
+		Gate:       auth.NewGate(auth.NewVerifier(keys, nil, time.Now), nil),
+		Metrics:    k.metrics,
+		Transports: transports,
+		Users: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			auth.WriteJSON(w, http.StatusOK, map[string]string{"path": r.URL.Path})
+		}),
+	}
+	k.gateway = NewGateway(Options{
+		Log:        slog.New(slog.NewJSONHandler(k.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Metrics:    k.metrics,
+		Transports: transports,
+	})
+	k.gateway.Swap(k.compile(table))
+	t.Cleanup(func() { transports.adopt(nil) })
+	return k
+}
+
+// parse reads a table as an operator would have written it.
+func parse(t testing.TB, table, backend string) *config.Config {
+	t.Helper()
+	cfg, err := config.Parse("routes.yaml", []byte(table), func(name string) (string, bool) {
+		return backend, name == "BACKEND"
+	})
+	if err != nil {
+		t.Fatalf("parse table: %v\n%s", err, table)
+	}
+	return cfg
+}
+
+func (k *kit) compile(table string) *Table {
+	k.t.Helper()
+	compiled, err := Compile(parse(k.t, table, k.backend), k.parts)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	return compiled
+}
+
+// member is the Authorization of a user with a company.
+func (k *kit) member() string { return k.bearer(&testCompany) }
+
+// newcomer is the Authorization of a user without one.
+func (k *kit) newcomer() string { return k.bearer(nil) }
+
+func (k *kit) bearer(company *uuid.UUID) string {
+	k.t.Helper()
+	token, err := k.signer.Token(testUser, "ada@example.com", company)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	return "Bearer " + token
+}
+
+// answer is a response whose body was read.
+type answer struct {
+	*http.Response
+	body string
+}
+
+// do sends a request to the gateway, "Name: value" headers with it.
+func (k *kit) do(method, target string, body io.Reader, headers ...string) answer {
+	k.t.Helper()
+	res := k.open(method, target, body, headers...)
+	defer res.Body.Close()
+	got, err := io.ReadAll(res.Body)
+	if err != nil {
+		k.t.Fatalf("%s %s: read body: %v", method, target, err)
+	}
+	return answer{res, string(got)}
+}
+
+func (k *kit) get(target string, headers ...string) answer {
+	k.t.Helper()
+	return k.do(http.MethodGet, target, nil, headers...)
+}
+
+// open is do without reading the body.
+func (k *kit) open(method, target string, body io.Reader, headers ...string) *http.Response {
+	k.t.Helper()
+	req := k.request(method, target, body, headers...)
+	res, err := k.client().Do(req)
+	if err != nil {
+		k.t.Fatalf("%s %s: %v", method, target, err)
+	}
+	k.t.Cleanup(func() { res.Body.Close() })
+	return res
+}
+
+func (k *kit) request(method, target string, body io.Reader, headers ...string) *http.Request {
+	k.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patient)
+	k.t.Cleanup(cancel)
+	req, err := http.NewRequestWithContext(ctx, method, k.url+target, body)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	for _, header := range headers {
+		name, value, _ := strings.Cut(header, ": ")
+		if name == "Host" {
+			req.Host = value
+			continue
+		}
+		req.Header[name] = append(req.Header[name], value) // spelled as given
+	}
+	return req
+}
+
+// client is the front server's, without redirects.
+func (k *kit) client() *http.Client {
+	client := *k.server.Client()
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &client
+}
+
+// wire is a raw connection, for what a client library would tidy.
+type wire struct {
+	t testing.TB
+	net.Conn
+	in *bufio.Reader
+}
+
+func dial(t testing.TB, server string) *wire {
+	t.Helper()
+	u, err := url.Parse(server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.Dial("tcp", u.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	if err := conn.SetDeadline(time.Now().Add(patient)); err != nil {
+		t.Fatal(err)
+	}
+	return &wire{t, conn, bufio.NewReader(conn)}
+}
+
+func (k *kit) dial() *wire { return dial(k.t, k.url) }
+
+func (w *wire) send(text string) {
+	w.t.Helper()
+	if _, err := io.WriteString(w.Conn, text); err != nil {
+		w.t.Fatalf("send %q: %v", text, err)
+	}
+}
+
+// receive reads one answer whole.
+func (w *wire) receive() answer {
+	w.t.Helper()
+	res, err := http.ReadResponse(w.in, nil)
+	if err != nil {
+		w.t.Fatalf("receive: %v", err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		w.t.Fatalf("receive body: %v", err)
+	}
+	return answer{res, string(body)}
+}
+
+// raw sends bytes over a connection of their own and reads one answer.
+func (k *kit) raw(text string) answer {
+	k.t.Helper()
+	w := k.dial()
+	w.send(text)
+	return w.receive()
+}
+
+// wantDetail holds an answer of the gateway's own against what it should say.
+func (a answer) wantDetail(t testing.TB, status int, detail string) {
+	t.Helper()
+	if a.StatusCode != status {
+		t.Errorf("status = %d, want %d; body %q", a.StatusCode, status, a.body)
+	}
+	var body struct {
+		Detail    string `json:"detail"`
+		RequestID string `json:"request_id"`
+	}
+	if err := json.Unmarshal([]byte(a.body), &body); err != nil {
+		t.Errorf("body %q: %v", a.body, err)
+	}
+	if body.Detail != detail {
+		t.Errorf("detail = %q, want %q", body.Detail, detail)
+	}
+	if id := a.Header.Get("X-Request-ID"); id == "" || body.RequestID != id {
+		t.Errorf("request_id = %q, X-Request-ID = %q", body.RequestID, id)
+	}
+	if got := a.Header.Get("Content-Type"); got != "application/json" {
+		t.Errorf("Content-Type = %q", got)
+	}
+}
+
+// accessLog hands on what is logged, line by line.
+type accessLog struct{ lines chan string }
+
+func (l *accessLog) Write(p []byte) (int, error) {
+	select {
+	case l.lines <- string(bytes.TrimSpace(p)):
+	default: // nobody reads this test's log
+	}
+	return len(p), nil
+}
+
+// line waits for the next line of the log.
+func (k *kit) line() map[string]any {
+	k.t.Helper()
+	select {
+	case text := <-k.log.lines:
+		var line map[string]any
+		if err := json.Unmarshal([]byte(text), &line); err != nil {
+			k.t.Fatalf("log line %q: %v", text, err)
+		}
+		return line
+	case <-time.After(patient):
+		k.t.Fatal("nothing was logged")
+		return nil
+	}
+}
+
+// recorder implements Metrics.
+type recorder struct {
+	mu     sync.Mutex
+	routes map[string]*routeRecorder
+}
+
+func newRecorder() *recorder { return &recorder{routes: map[string]*routeRecorder{}} }
+
+func (r *recorder) Route(name, _ string) RouteMetrics {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.routes[name] == nil {
+		r.routes[name] = &routeRecorder{}
+	}
+	return r.routes[name]
+}
+
+func (r *recorder) of(name string) *routeRecorder { return r.Route(name, "").(*routeRecorder) }
+
+type routeRecorder struct {
+	mu       sync.Mutex
+	started  int
+	finished []string // "GET 200 5": method, status, bytes
+	decided  []auth.Result
+	backend  []bool
+}
+
+func (r *routeRecorder) Started() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.started++
+}
+
+func (r *routeRecorder) Finished(method string, status int, _ time.Duration, size int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.finished = append(r.finished, fmt.Sprint(method, " ", status, " ", size))
+}
+
+func (r *routeRecorder) Decided(result auth.Result) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.decided = append(r.decided, result)
+}
+
+func (r *routeRecorder) Backend(up bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.backend = append(r.backend, up)
+}
+
+// wait receives from a channel that should deliver soon.
+func wait[T any](t testing.TB, what string, from <-chan T) T {
+	t.Helper()
+	select {
+	case value := <-from:
+		return value
+	case <-time.After(patient):
+		t.Fatalf("waited in vain for %s", what)
+		panic("unreachable")
+	}
+}
+
+// open is a table of one route without a policy.
+const openTable = `
+users: off
+routes:
+  - {name: open, prefix: /, backend: "${BACKEND}", auth: none}
+`
+
+// flush sends what a handler has written.
+func flush(w http.ResponseWriter) { _ = http.NewResponseController(w).Flush() }

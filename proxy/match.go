@@ -1,0 +1,217 @@
+package proxy
+
+import (
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"gatehouse/auth"
+)
+
+// index finds the route of a request: a tree of path segments, and at each
+// prefix the routes by host. A lookup costs one map access a segment, for no
+// more segments than the longest prefix has, however many routes there are.
+type index struct {
+	children map[string]*index
+	routes   *hostRoutes // nil where no prefix ends
+}
+
+// hostRoutes are the routes of one prefix, by what they ask of the host.
+type hostRoutes struct {
+	exact map[string][]*route // by host name
+	wild  map[string][]*route // by what follows "*."
+	any   []*route            // without hosts
+}
+
+// query is what the index is asked.
+type query struct {
+	method string
+	host   string // as hostName gives it
+	header http.Header
+}
+
+// outcome is the answer of the index: a route, or the methods that would have
+// been allowed, or neither.
+type outcome struct {
+	route *route
+	allow string
+}
+
+func (o outcome) found() bool { return o.route != nil || o.allow != "" }
+
+// match finds the route of a request, or the refusal: 404, 405, and 400 where
+// a careless backend would read the path as another route's.
+func (t *Table) match(path Path, q query) (*route, *auth.Refusal) {
+	found := t.index.lookup(path.Raw, &q)
+	if (t.escapes || path.Lenient != path.Raw) && t.lenient.lookup(path.Lenient, &q) != found {
+		return nil, refusePath
+	}
+	switch {
+	case path.EncodedSlash && (found.route == nil || !found.route.config.AllowEncodedSlashes):
+		return nil, refusePath
+	case found.route != nil:
+		return found.route, nil
+	case found.allow != "":
+		return nil, methodNotAllowed(found.allow)
+	}
+	return nil, refuseNotFound
+}
+
+// lookup wants the longest prefix that has a route for the request. rest
+// begins with "/", or is empty past the last segment.
+func (n *index) lookup(rest string, q *query) outcome {
+	if len(n.children) > 0 && rest != "" {
+		segment, after := rest[1:], ""
+		if slash := strings.IndexByte(segment, '/'); slash >= 0 {
+			segment, after = segment[:slash], segment[slash:]
+		}
+		if child := n.children[segment]; child != nil {
+			if found := child.lookup(after, q); found.found() {
+				return found
+			}
+		}
+	}
+	if n.routes == nil {
+		return outcome{}
+	}
+	return n.routes.pick(q)
+}
+
+// pick wants the most particular route of one prefix: by exact host, by
+// wildcard from the longest, without a host. A method that none of them takes
+// is answered 405 with what they would take, and does not fall back to a
+// shorter prefix, whose policy was meant for something else.
+func (h *hostRoutes) pick(q *query) outcome {
+	var allow []string
+	try := func(routes []*route) *route {
+		for _, r := range routes {
+			if !r.wantsHeaders(q.header) {
+				continue
+			}
+			if r.takesMethod(q.method) {
+				return r
+			}
+			allow = append(allow, r.methods...)
+		}
+		return nil
+	}
+	if r := try(h.exact[q.host]); r != nil {
+		return outcome{route: r}
+	}
+	if len(h.wild) > 0 {
+		for _, suffix, more := strings.Cut(q.host, "."); more; _, suffix, more = strings.Cut(suffix, ".") {
+			if r := try(h.wild[suffix]); r != nil {
+				return outcome{route: r}
+			}
+		}
+	}
+	if r := try(h.any); r != nil {
+		return outcome{route: r}
+	}
+	slices.Sort(allow)
+	return outcome{allow: strings.Join(slices.Compact(allow), ", ")}
+}
+
+// add puts a route into the index under its prefix, keeping each list in the
+// order of pick: with methods before without, more headers before fewer.
+func (n *index) add(prefix string, r *route) {
+	at := n
+	if prefix != "/" {
+		for segment := range strings.SplitSeq(prefix[1:], "/") {
+			child := at.children[segment]
+			if child == nil {
+				child = &index{}
+				if at.children == nil {
+					at.children = map[string]*index{}
+				}
+				at.children[segment] = child
+			}
+			at = child
+		}
+	}
+	if at.routes == nil {
+		at.routes = &hostRoutes{exact: map[string][]*route{}, wild: map[string][]*route{}}
+	}
+	at.routes.add(r)
+}
+
+func (h *hostRoutes) add(r *route) {
+	if len(r.config.Hosts) == 0 {
+		h.any = insert(h.any, r)
+	}
+	for _, host := range r.config.Hosts {
+		if suffix, wild := strings.CutPrefix(host, "*."); wild {
+			h.wild[suffix] = insert(h.wild[suffix], r)
+		} else {
+			h.exact[host] = insert(h.exact[host], r)
+		}
+	}
+}
+
+func insert(routes []*route, r *route) []*route {
+	at, _ := slices.BinarySearchFunc(routes, r, moreParticular)
+	return slices.Insert(routes, at, r)
+}
+
+// moreParticular orders two routes of one prefix and host.
+func moreParticular(a, b *route) int {
+	if withMethods := len(b.methods) > 0; withMethods != (len(a.methods) > 0) {
+		if withMethods {
+			return 1
+		}
+		return -1
+	}
+	return len(b.wanted) - len(a.wanted)
+}
+
+// hostName is the host of a request without port and trailing dot, in lower
+// case, an IPv6 address without brackets and in its shortest form. ok is false
+// for what cannot be a host (RFC 3986 section 3.2.2). A request may have none
+// (RFC 9112 section 3.2), and then goes to routes that ask for none.
+func hostName(host string) (name string, ok bool) {
+	if host == "" {
+		return "", true
+	}
+	if strings.HasPrefix(host, "[") {
+		literal, port, closed := strings.Cut(host[1:], "]")
+		address, err := netip.ParseAddr(literal)
+		if !closed || !isPort(port) || err != nil || !address.Is6() || address.Zone() != "" {
+			return "", false
+		}
+		return address.String(), true
+	}
+	name, port := host, ""
+	if colon := strings.IndexByte(host, ':'); colon >= 0 {
+		name, port = host[:colon], host[colon:]
+	}
+	name = strings.TrimSuffix(name, ".")
+	if name == "" || !isPort(port) {
+		return "", false
+	}
+	lower, label := true, 0
+	for i := range len(name) {
+		label++
+		switch c := name[i]; {
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '-', c == '_':
+		case c == '.' && label > 1 && i+1 < len(name):
+			label = 0
+		case 'A' <= c && c <= 'Z':
+			lower = false
+		default:
+			return "", false
+		}
+	}
+	if !lower {
+		name = strings.ToLower(name)
+	}
+	return name, true
+}
+
+// isPort takes "" and ":" followed by up to five digits.
+func isPort(text string) bool {
+	if text == "" {
+		return true
+	}
+	return text[0] == ':' && len(text) <= 6 && strings.Trim(text[1:], "0123456789") == ""
+}

@@ -1,0 +1,249 @@
+package proxy
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// matcher compiles routes, each "name: {…}" of a flow mapping without backend.
+func matcher(t testing.TB, routes ...string) *Table {
+	t.Helper()
+	var table strings.Builder
+	table.WriteString("users: off\ndefaults: {auth: none}\nroutes:\n")
+	for _, r := range routes {
+		fmt.Fprintf(&table, "  - {backend: \"http://127.0.0.1:9\", %s}\n", r)
+	}
+	return newKit(t, table.String(), "").gateway.Table()
+}
+
+// matched gives the name of the route, or the status and Allow of the refusal.
+func matched(table *Table, method, host, path string, header http.Header) string {
+	p, ok := CanonicalPath(path)
+	if !ok {
+		return "path"
+	}
+	host, ok = hostName(host)
+	if !ok {
+		return "host"
+	}
+	found, refusal := table.match(p, query{method: method, host: host, header: header})
+	if refusal != nil {
+		return strings.TrimSpace(fmt.Sprint(refusal.Status, " ", refusal.Allow))
+	}
+	return found.config.Name
+}
+
+func TestMatch(t *testing.T) {
+	t.Parallel()
+	table := matcher(t,
+		`name: query, prefix: /api/v1/query`,
+		`name: chats, prefix: /api/v1/query/chats, methods: [POST, GET]`,
+		`name: admin, prefix: /api/v1/query/admin, hosts: [admin.example.com]`,
+		`name: exact, prefix: /hosts, hosts: [a.example.com, "[2001:db8::1]"]`,
+		`name: wild, prefix: /hosts, hosts: ["*.example.com"]`,
+		`name: wilder, prefix: /hosts, hosts: ["*.b.example.com"]`,
+		`name: anyhost, prefix: /hosts, methods: [GET]`,
+		`name: beta, prefix: /flags, headers: {x-beta: "1"}`,
+		`name: betamax, prefix: /flags, headers: {X-Beta: "1", X-Max: "2"}`,
+		`name: reads, prefix: /flags, methods: [GET]`,
+		`name: flags, prefix: /flags`,
+		`name: onlybeta, prefix: /only, headers: {X-Beta: "1"}`,
+		`name: writes, prefix: /split, methods: [POST, PUT]`,
+		`name: deletes, prefix: /split, methods: [DELETE, GET]`,
+		`name: escaped, prefix: "/caf%C3%A9"`,
+	)
+	beta := http.Header{"X-Beta": {"1"}}
+	tests := []struct {
+		method, host, path string
+		header             http.Header
+		want               string
+	}{
+		// A prefix ends where a segment ends.
+		{"GET", "x", "/api/v1/query", nil, "query"},
+		{"GET", "x", "/api/v1/query/", nil, "query"},
+		{"GET", "x", "/api/v1/query/a/b/c", nil, "query"},
+		{"GET", "x", "/api/v1/queryx", nil, "404"},
+		{"GET", "x", "/api/v1/quer", nil, "404"},
+		{"GET", "x", "/api/v1", nil, "404"},
+		{"GET", "x", "/", nil, "404"},
+		{"GET", "x", "/x/api/v1/query", nil, "404"},
+		// Case matters in paths, and not in hosts.
+		{"GET", "x", "/API/v1/query", nil, "404"},
+		// The longest prefix wins.
+		{"GET", "x", "/api/v1/query/chats/1", nil, "chats"},
+		{"GET", "x", "/api/v1/query/chatsx", nil, "query"},
+		// GET brings HEAD; other methods do not fall back to a shorter prefix.
+		{"HEAD", "x", "/api/v1/query/chats", nil, "chats"},
+		{"DELETE", "x", "/api/v1/query/chats", nil, "405 GET, HEAD, POST"},
+		{"get", "x", "/api/v1/query/chats", nil, "405 GET, HEAD, POST"},
+		{"OPTIONS", "x", "/api/v1/query/chats", nil, "405 GET, HEAD, POST"},
+		{"BREW", "x", "/api/v1/query", nil, "query"},
+		// A host that does not match falls back to a shorter prefix.
+		{"GET", "admin.example.com", "/api/v1/query/admin", nil, "admin"},
+		{"GET", "x", "/api/v1/query/admin", nil, "query"},
+		// Exact host, then the longest wildcard, then none.
+		{"GET", "a.example.com", "/hosts", nil, "exact"},
+		{"GET", "A.Example.COM:8080", "/hosts", nil, "exact"},
+		{"GET", "a.example.com.", "/hosts", nil, "exact"},
+		{"GET", "[2001:db8::1]:80", "/hosts", nil, "exact"},
+		{"GET", "[2001:DB8:0::1]", "/hosts", nil, "exact"},
+		{"GET", "z.example.com", "/hosts", nil, "wild"},
+		{"GET", "y.z.example.com", "/hosts", nil, "wild"},
+		{"GET", "z.b.example.com", "/hosts", nil, "wilder"},
+		{"GET", "b.example.com", "/hosts", nil, "wild"},
+		{"GET", "example.com", "/hosts", nil, "anyhost"},
+		{"GET", "xexample.com", "/hosts", nil, "anyhost"},
+		{"GET", "", "/hosts", nil, "anyhost"},
+		{"POST", "other.org", "/hosts", nil, "405 GET, HEAD"},
+		{"POST", "z.example.com", "/hosts", nil, "wild"},
+		// Methods before none, more headers before fewer.
+		{"GET", "x", "/flags", nil, "reads"},
+		{"POST", "x", "/flags", nil, "flags"},
+		{"POST", "x", "/flags", beta, "beta"},
+		{"POST", "x", "/flags", http.Header{"X-Beta": {"1"}, "X-Max": {"2"}}, "betamax"},
+		{"POST", "x", "/flags", http.Header{"X-Beta": {"0", "1"}}, "beta"},
+		{"POST", "x", "/flags", http.Header{"X-Beta": {"1 "}}, "flags"},
+		{"POST", "x", "/only", nil, "404"},
+		{"POST", "x", "/only", beta, "onlybeta"},
+		// Allow tells of all routes of the prefix.
+		{"PUT", "x", "/split", nil, "writes"},
+		{"HEAD", "x", "/split", nil, "deletes"},
+		{"PATCH", "x", "/split", nil, "405 DELETE, GET, HEAD, POST, PUT"},
+		// A prefix with escapes is matched as written.
+		{"GET", "x", "/caf%C3%A9/menu", nil, "escaped"},
+	}
+	for _, tt := range tests {
+		if got := matched(table, tt.method, tt.host, tt.path, tt.header); got != tt.want {
+			t.Errorf("%s %q %s %v = %s, want %s", tt.method, tt.host, tt.path, tt.header, got, tt.want)
+		}
+	}
+}
+
+// A path that a careless backend would read as another route's is refused, or
+// the weaker policy of one route would open the other.
+func TestMatchRefusesTwoReadings(t *testing.T) {
+	t.Parallel()
+	table := matcher(t,
+		`name: root, prefix: /, allow_encoded_slashes: true`,
+		`name: admin, prefix: /admin`,
+		`name: cafe, prefix: "/caf%C3%A9"`,
+		`name: at, prefix: "/a%40b"`,
+		`name: data, prefix: /data`,
+	)
+	for path, want := range map[string]string{
+		"/admin":           "admin",
+		"/%61dmin":         "400",
+		"/%2561dmin":       "400",
+		"/admin;x=1":       "400",
+		"/admin;x/users":   "400",
+		"/admin%3Bx":       "400",
+		"/admin%2Fusers":   "400",
+		"/x%2Fadmin":       "root",
+		"/%61dmi":          "root",
+		"/admin/%61":       "admin",
+		"/admin/a;b":       "admin",
+		"/admin/a%2Fb":     "400", // the route does not take encoded slashes
+		"/data/100%25":     "data",
+		"/data/100%2525":   "data",
+		"/caf%C3%A9":       "cafe",
+		"/caf%C3%A9/%41":   "cafe",
+		"/caf%c3%a9":       "400",
+		"/caf\xc3\xa9":     "400",
+		"/c%61f%C3%A9":     "400",
+		"/caf%25C3%25A9/x": "400",
+		"/a%40b/x":         "at",
+		"/a@b/x":           "400",
+	} {
+		if got := matched(table, "GET", "x", path, nil); got != want {
+			t.Errorf("%s = %s, want %s", path, got, want)
+		}
+	}
+}
+
+func TestMatchRoot(t *testing.T) {
+	t.Parallel()
+	table := matcher(t, `name: root, prefix: /`, `name: api, prefix: /api`)
+	for path, want := range map[string]string{"/": "root", "/x": "root", "/apix": "root", "/api": "api", "/api/": "api"} {
+		if got := matched(table, "GET", "x", path, nil); got != want {
+			t.Errorf("%s = %s, want %s", path, got, want)
+		}
+	}
+}
+
+func TestHostName(t *testing.T) {
+	t.Parallel()
+	for host, want := range map[string]string{
+		"":                    "",
+		"example.com":         "example.com",
+		"Example.COM":         "example.com",
+		"example.com.":        "example.com",
+		"example.com:8080":    "example.com",
+		"example.com:":        "example.com",
+		"my_service:80":       "my_service",
+		"127.0.0.1:1":         "127.0.0.1",
+		"[::1]":               "::1",
+		"[::1]:443":           "::1",
+		"[2001:DB8:0:0::1]:1": "2001:db8::1",
+	} {
+		if got, ok := hostName(host); !ok || got != want {
+			t.Errorf("hostName(%q) = %q, %v, want %q", host, got, ok, want)
+		}
+	}
+	for _, host := range []string{
+		".", ":80", "a:b", "a:123456", "a:80:80", "::1", "[::1", "[::1]x", "[]", "[::1%25eth0]", "[example.com]", "[:::]", "[127.0.0.1]",
+		"user@example.com", "example.com/", "exa mple.com", "a,b", "a\\b", "a%2eb", "\xff", "münchen.de", ".example.com", "a..b", "a..",
+	} {
+		if got, ok := hostName(host); ok {
+			t.Errorf("hostName(%q) = %q, want it refused", host, got)
+		}
+	}
+}
+
+func TestNotFoundAndMethodNotAllowed(t *testing.T) {
+	t.Parallel()
+	k := start(t, `
+users: off
+routes:
+  - {name: api, prefix: /api, backend: "${BACKEND}", auth: none, methods: [GET, DELETE]}
+`, nil)
+	k.get("/other").wantDetail(t, 404, "Not Found")
+	res := k.do(http.MethodPost, "/api", nil)
+	res.wantDetail(t, 405, "Method Not Allowed")
+	if got := res.Header.Get("Allow"); got != "DELETE, GET, HEAD" {
+		t.Errorf("Allow = %q", got)
+	}
+	// A refused method says nothing about who is asking.
+	if got := res.Header.Get("WWW-Authenticate"); got != "" {
+		t.Errorf("WWW-Authenticate = %q", got)
+	}
+	// A tunnel is not for a reverse proxy, whatever the route takes (RFC 9110 section 9.3.6).
+	k = start(t, openTable, func(http.ResponseWriter, *http.Request) { t.Error("the backend was asked") })
+	if res := k.raw("CONNECT /x HTTP/1.1\r\nHost: x\r\n\r\n"); res.StatusCode != 501 {
+		t.Errorf("CONNECT /x = %d", res.StatusCode)
+	}
+	if res := k.raw("CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n"); res.StatusCode != 501 {
+		t.Errorf("CONNECT = %d", res.StatusCode)
+	}
+}
+
+func BenchmarkMatch(b *testing.B) {
+	for _, size := range []int{10, 1_000, 10_000} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			var routes []string
+			for i := range size {
+				routes = append(routes, fmt.Sprintf("name: r%d, prefix: /api/v1/service%d, methods: [GET]", i, i))
+			}
+			table := matcher(b, routes...)
+			path, _ := CanonicalPath(fmt.Sprintf("/api/v1/service%d/chats/42/messages", size/2))
+			header := http.Header{"Accept": {"*/*"}}
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, refusal := table.match(path, query{method: "GET", host: "example.com", header: header}); refusal != nil {
+					b.Fatal(refusal)
+				}
+			}
+		})
+	}
+}

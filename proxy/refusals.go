@@ -1,0 +1,76 @@
+package proxy
+
+import (
+	"net/http"
+
+	"gatehouse/auth"
+)
+
+// StatusClientGone is what the access log says when the client left before
+// the answer: there is nobody to send it to. nginx introduced the number.
+const StatusClientGone = 499
+
+// Every answer of this package to a request it does not forward, or could not.
+var (
+	refusePath = &auth.Refusal{
+		Status: http.StatusBadRequest,
+		Detail: "The request path is ambiguous or malformed.",
+	}
+	refuseHost = &auth.Refusal{
+		Status: http.StatusBadRequest,
+		Detail: "The Host header is malformed.",
+	}
+	refuseTunnel = &auth.Refusal{
+		Status: http.StatusNotImplemented,
+		Detail: "CONNECT is not supported.",
+	}
+	refuseNotFound = &auth.Refusal{
+		Status: http.StatusNotFound,
+		Detail: "Not Found",
+	}
+	refuseOrigin = &auth.Refusal{
+		Status: http.StatusForbidden,
+		Detail: "Disallowed CORS origin",
+	}
+	refuseBodySize = &auth.Refusal{
+		Status: http.StatusRequestEntityTooLarge,
+		Detail: "Request body is too large.",
+	}
+	refuseBodyForm = &auth.Refusal{
+		Status: http.StatusBadRequest,
+		Detail: "The request body is malformed or ended early.",
+	}
+	refuseBodySlow = &auth.Refusal{
+		Status: http.StatusRequestTimeout,
+		Detail: "The request body did not arrive in time.",
+	}
+	refuseNoTable = &auth.Refusal{
+		Status: http.StatusServiceUnavailable,
+		Detail: "The gateway has no route table yet.",
+	}
+	refuseConnect = &auth.Refusal{
+		Status: http.StatusServiceUnavailable,
+		Detail: "Could not connect to upstream service.",
+	}
+	refuseTimeout = &auth.Refusal{
+		Status: http.StatusGatewayTimeout,
+		Detail: "Upstream service timed out.",
+	}
+	refuseUpstream = &auth.Refusal{
+		Status: http.StatusBadGateway,
+		Detail: "An unexpected error occurred communicating with upstream service.",
+	}
+	refuseClientGone = &auth.Refusal{
+		Status: StatusClientGone,
+		Detail: "The client closed the connection.",
+	}
+	refuseInternal = &auth.Refusal{
+		Status: http.StatusInternalServerError,
+		Detail: "Internal Server Error",
+	}
+)
+
+// methodNotAllowed answers 405 with the methods that would do.
+func methodNotAllowed(allow string) *auth.Refusal {
+	return &auth.Refusal{Status: http.StatusMethodNotAllowed, Detail: "Method Not Allowed", Allow: allow}
+}

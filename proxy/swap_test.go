@@ -1,0 +1,198 @@
+package proxy
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/big"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// TestSwapLosesNothing swaps tables while requests and a stream are under way.
+func TestSwapLosesNothing(t *testing.T) {
+	t.Parallel()
+	k := start(t, openTable, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/stream" {
+			echo(w, r)
+			return
+		}
+		_, _ = io.Copy(w, r.Body)
+	})
+	source, sink := io.Pipe()
+	stream := k.open("POST", "/stream", source)
+
+	tables := []string{
+		openTable,
+		strings.Replace(openTable, "auth: none", "auth: none, connect_timeout: 9s, timeout: 30s", 1),
+		strings.Replace(openTable, "auth: none", "auth: none, protocol: http1", 1),
+	}
+	var served atomic.Int64
+	var clients sync.WaitGroup
+	done := make(chan struct{})
+	for i := range 4 {
+		clients.Go(func() {
+			for n := 0; ; n++ {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				body := fmt.Sprint(i, " ", n)
+				res, err := k.client().Do(k.request("POST", "/", strings.NewReader(body)))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				got, err := io.ReadAll(res.Body)
+				res.Body.Close()
+				if err != nil || res.StatusCode != 200 || string(got) != body {
+					t.Errorf("%d %q, %v", res.StatusCode, got, err)
+				}
+				served.Add(1)
+			}
+		})
+	}
+	for i := range 60 {
+		before := served.Load()
+		next := k.compile(tables[i%len(tables)])
+		if old := k.gateway.Swap(next); old == next || k.gateway.Table() != next {
+			t.Error("the table was not swapped")
+		}
+		for served.Load() < before+4 && !t.Failed() {
+			k.get("/")
+		}
+	}
+	close(done)
+	clients.Wait()
+
+	if _, err := io.WriteString(sink, "still here"); err != nil {
+		t.Fatal(err)
+	}
+	sink.Close()
+	if got, err := io.ReadAll(stream.Body); err != nil || string(got) != "still here" {
+		t.Errorf("the stream read %q, %v", got, err)
+	}
+}
+
+func TestTransportsAreShared(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, `
+users: off
+routes:
+  - {name: a, prefix: /a, backend: "http://a"}
+  - {name: b, prefix: /b, backend: "http://b"}
+  - {name: c, prefix: /c, backend: "http://a", protocol: h2c}
+  - {name: d, prefix: /d, backend: "http://a", connect_timeout: 1s}
+`, "")
+	first := k.gateway.Table()
+	if len(first.transports) != 3 || first.routes[0].proxy.Transport != first.routes[1].proxy.Transport {
+		t.Errorf("%d transports", len(first.transports))
+	}
+	second := k.compile("users: off\nroutes:\n  - {name: z, prefix: /z, backend: 'http://z'}\n")
+	if second.routes[0].proxy.Transport != first.routes[0].proxy.Transport {
+		t.Error("a reload made a transport anew")
+	}
+	k.gateway.Swap(second)
+	if third := k.compile("users: off\nroutes:\n  - {name: c, prefix: /c, backend: 'http://c', protocol: h2c}\n"); third.routes[0].proxy.Transport == first.routes[2].proxy.Transport {
+		t.Error("a transport outlived its last table")
+	}
+}
+
+// A reload takes up a certificate that was renewed under the same name.
+func TestRenewedCertificateIsTakenUp(t *testing.T) {
+	t.Parallel()
+	backend := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") }))
+	backend.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	backend.StartTLS()
+	t.Cleanup(backend.Close)
+	authority := filepath.Join(t.TempDir(), "ca.pem")
+	write := func(certificate []byte) {
+		t.Helper()
+		block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate})
+		if err := os.WriteFile(authority, block, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stranger, _ := selfSigned(t)
+	write(stranger)
+	table := "users: off\nroutes:\n  - {name: open, prefix: /, backend: \"${BACKEND}\", auth: none, tls: {ca: " + authority + "}}\n"
+	k := startBefore(t, table, backend.URL)
+	k.get("/").wantDetail(t, 502, sentenceUpstream)
+	before := k.gateway.Table().routes[0].proxy.Transport
+	write(backend.Certificate().Raw)
+	k.gateway.Swap(k.compile(table))
+	if res := k.get("/"); res.body != "hello" || k.gateway.Table().routes[0].proxy.Transport == before {
+		t.Errorf("%d %q", res.StatusCode, res.body)
+	}
+	for _, broken := range []string{"", "no PEM"} {
+		if err := os.WriteFile(authority, []byte(broken), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Compile(parse(t, table, backend.URL), k.parts); err == nil || !strings.Contains(err.Error(), "tls.ca") {
+			t.Errorf("compiled with %q: %v", broken, err)
+		}
+	}
+}
+
+// selfSigned makes a certificate that nobody else vouches for, in DER, and its key in PKCS #8.
+func selfSigned(t *testing.T) (certificate, key []byte) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	certificate, err = x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err = x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return certificate, key
+}
+
+// TestConnectionsAreBounded holds maxConns: the requests that wait for a
+// connection are answered, too.
+func TestConnectionsAreBounded(t *testing.T) {
+	t.Parallel()
+	var now, most atomic.Int32
+	backend := serveBackend(t, func(w http.ResponseWriter, r *http.Request) {
+		n := now.Add(1)
+		defer now.Add(-1)
+		for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
+		}
+		mirror(w, r)
+	})
+	k := startBefore(t, openTable, backend)
+	k.parts.Transports = NewTransports(2, 2)
+	k.gateway.Swap(k.compile(openTable))
+	var clients sync.WaitGroup
+	for range 8 {
+		clients.Go(func() {
+			for range 5 {
+				if res := k.get("/"); res.StatusCode != 200 {
+					t.Errorf("status %d", res.StatusCode)
+				}
+			}
+		})
+	}
+	clients.Wait()
+	if most.Load() > 2 {
+		t.Errorf("%d requests at once", most.Load())
+	}
+}

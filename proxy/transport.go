@@ -1,0 +1,200 @@
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"gatehouse/config"
+)
+
+// Pool sizes and bounds towards backends.
+const (
+	idleConnLife         = 90 * time.Second
+	keepAliveProbe       = 15 * time.Second
+	maxAnswerHeaderBytes = 256 << 10
+	copyBufferBytes      = 32 << 10
+)
+
+// Transports shares connections between routes and between tables: routes that
+// reach their backends in the same way use one http.Transport, and a reload
+// finds the one it had.
+type Transports struct {
+	maxConns, maxIdle int // per backend; 0 is no bound for maxConns
+
+	mu   sync.Mutex
+	live transportSet // what the live table uses
+}
+
+// transportKey is all in which two transports can differ. The files of a
+// route's `tls` count by what they hold: a renewed certificate makes a new
+// transport.
+type transportKey struct {
+	protocol      config.Protocol
+	connect       time.Duration
+	ca, cert, key string // PEM; "" for none
+	serverName    string
+}
+
+// transportSet is what one table uses.
+type transportSet map[transportKey]*http.Transport
+
+// NewTransports makes an empty pool. maxConns bounds the connections to one
+// backend (0: no bound), maxIdle those that are kept for reuse.
+func NewTransports(maxConns, maxIdle int) *Transports {
+	return &Transports{maxConns: maxConns, maxIdle: maxIdle}
+}
+
+// get finds the transport for a route in the set that is being gathered or in
+// the live one, or makes it. It reads the route's TLS files, connects to
+// nothing and changes only the set.
+func (t *Transports) get(set transportSet, r *config.Route) (*http.Transport, error) {
+	key, err := keyOf(r)
+	if err != nil {
+		return nil, err
+	}
+	if have := set[key]; have != nil {
+		return have, nil
+	}
+	t.mu.Lock()
+	transport := t.live[key]
+	t.mu.Unlock()
+	if transport == nil {
+		made, err := t.make(key)
+		if err != nil {
+			return nil, err
+		}
+		transport = made
+	}
+	set[key] = transport
+	return transport, nil
+}
+
+// keyOf reads the files of the route's `tls`.
+func keyOf(r *config.Route) (transportKey, error) {
+	key := transportKey{protocol: r.Protocol, connect: r.ConnectTimeout}
+	if r.TLS == nil {
+		return key, nil
+	}
+	key.serverName = r.TLS.ServerName
+	for _, file := range []struct {
+		name, path string
+		into       *string
+	}{
+		{"tls.ca", r.TLS.CA, &key.ca},
+		{"tls.cert", r.TLS.Cert, &key.cert},
+		{"tls.key", r.TLS.Key, &key.key},
+	} {
+		if file.path == "" {
+			continue
+		}
+		pem, err := os.ReadFile(file.path)
+		if err != nil {
+			return key, fmt.Errorf("read %s: %w", file.name, err)
+		}
+		if len(pem) == 0 {
+			return key, fmt.Errorf("read %s: %s is empty", file.name, file.path)
+		}
+		*file.into = string(pem)
+	}
+	return key, nil
+}
+
+// adopt makes the set the live one, and closes the idle connections of every
+// transport that the old one alone used. Requests under way finish.
+func (t *Transports) adopt(set transportSet) {
+	t.mu.Lock()
+	old := t.live
+	t.live = set
+	t.mu.Unlock()
+	for key, transport := range old {
+		if set[key] != transport {
+			transport.CloseIdleConnections()
+		}
+	}
+}
+
+// make builds a transport that passes bodies as they are (no transparent gzip)
+// and ignores HTTP_PROXY: a gateway reaches its backends directly.
+func (t *Transports) make(key transportKey) (*http.Transport, error) {
+	tlsConfig, err := backendTLS(key)
+	if err != nil {
+		return nil, err
+	}
+	protocols := new(http.Protocols)
+	switch key.protocol {
+	case config.ProtocolH2C:
+		protocols.SetUnencryptedHTTP2(true)
+	case config.ProtocolHTTP1:
+		protocols.SetHTTP1(true)
+	default:
+		protocols.SetHTTP1(true)
+		protocols.SetHTTP2(true)
+	}
+	return &http.Transport{
+		DialContext:            dialer(key.connect),
+		TLSClientConfig:        tlsConfig,
+		TLSHandshakeTimeout:    key.connect,
+		Protocols:              protocols,
+		DisableCompression:     true,
+		MaxConnsPerHost:        t.maxConns,
+		MaxIdleConnsPerHost:    t.maxIdle,
+		IdleConnTimeout:        idleConnLife,
+		ExpectContinueTimeout:  time.Second,
+		MaxResponseHeaderBytes: maxAnswerHeaderBytes,
+	}, nil
+}
+
+// errDial marks an error as one of opening the connection: nothing was sent.
+var errDial = errors.New("dial")
+
+func dialer(timeout time.Duration) func(ctx context.Context, network, address string) (net.Conn, error) {
+	dialer := &net.Dialer{Timeout: timeout, KeepAlive: keepAliveProbe}
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dialer.DialContext(ctx, network, address)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", errDial, err)
+		}
+		return conn, nil
+	}
+}
+
+// backendTLS is how a route's `tls` asks for the backend to be met.
+// Certificates are verified always; there is no way to say otherwise.
+func backendTLS(key transportKey) (*tls.Config, error) {
+	made := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: key.serverName}
+	if key.ca != "" {
+		made.RootCAs = x509.NewCertPool()
+		if !made.RootCAs.AppendCertsFromPEM([]byte(key.ca)) {
+			return nil, errors.New("read tls.ca: it holds no PEM certificate")
+		}
+	}
+	if key.cert != "" {
+		pair, err := tls.X509KeyPair([]byte(key.cert), []byte(key.key))
+		if err != nil {
+			return nil, fmt.Errorf("read tls.cert and tls.key: %w", err)
+		}
+		made.Certificates = []tls.Certificate{pair}
+	}
+	return made, nil
+}
+
+// copyBuffers lends httputil the buffers through which bodies flow.
+type copyBuffers struct{ pool sync.Pool }
+
+func newCopyBuffers() *copyBuffers {
+	return &copyBuffers{pool: sync.Pool{New: func() any { return new([copyBufferBytes]byte) }}}
+}
+
+// Get implements httputil.BufferPool.
+func (b *copyBuffers) Get() []byte { return b.pool.Get().(*[copyBufferBytes]byte)[:] }
+
+// Put implements httputil.BufferPool.
+func (b *copyBuffers) Put(buffer []byte) { b.pool.Put((*[copyBufferBytes]byte)(buffer)) }
