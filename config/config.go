@@ -136,7 +136,8 @@ type Route struct {
 	ForwardToken        bool     `yaml:"forward_token"` // send Authorization on
 	AllowEncodedSlashes bool     `yaml:"allow_encoded_slashes"`
 	Protocol            Protocol `yaml:"protocol"`
-	TLS                 *TLS     `yaml:"tls"` // nil when the file has none
+	Upgrade             []string `yaml:"upgrade"` // lower case protocols that a client may switch to; empty is none
+	TLS                 *TLS     `yaml:"tls"`     // nil when the file has none
 
 	// Bounds. A duration of 0 is no bound, and so is a size of 0.
 	Timeout        time.Duration `yaml:"timeout"`         // until the response headers, while the backend is awaited

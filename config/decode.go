@@ -52,7 +52,7 @@ func (d *decoder) value(n *yaml.Node, at place, v reflect.Value) {
 	if !d.hasValue(n, at) {
 		return
 	}
-	if custom, ok := v.Addr().Interface().(customDecoder); ok {
+	if custom, ok := reflect.TypeAssert[customDecoder](v.Addr()); ok {
 		custom.decodeNode(d, n, at)
 		return
 	}

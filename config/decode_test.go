@@ -205,7 +205,7 @@ func TestEveryFieldHasATag(t *testing.T) {
 
 // All problems of a file are reported in one run, in its order.
 func TestAllProblemsAtOnce(t *testing.T) {
-	_, err := Parse("routes.yaml", []byte(`nmae: x
+	_, err := Parse("routes.yaml", []byte(`nome: x
 routes:
   - name: a
     prefix: a

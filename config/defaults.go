@@ -18,6 +18,7 @@ func builtInRoute() Route {
 		Auth:           PolicyStrict,
 		ForwardToken:   true,
 		Protocol:       ProtocolAuto,
+		Upgrade:        []string{"websocket"},
 		Timeout:        60 * time.Second,
 		ConnectTimeout: 10 * time.Second,
 		IdleTimeout:    5 * time.Minute,
@@ -51,9 +52,12 @@ func (r *routeDefaults) decodeNode(d *decoder, n *yaml.Node, at place) {
 		return
 	}
 	route := reflect.ValueOf((*Route)(r)).Elem()
-	d.mapping(n, at.inside(), route, "name", "prefix", "backend", "handler")
+	d.mapping(n, at.inside(), route, withoutDefault()...)
 	d.route = Route(*r)
 }
+
+// withoutDefault are the keys of a route that `defaults:` cannot hold.
+func withoutDefault() []string { return []string{"name", "prefix", "backend", "handler"} }
 
 // decodeNode reads `users:`, which is a mapping or the word off.
 func (u *Users) decodeNode(d *decoder, n *yaml.Node, at place) {
@@ -95,6 +99,12 @@ func finish(c *Config) {
 			// The endpoints of a handler carry their own policies. With no
 			// policy at all, forgetting that refuses instead of letting in.
 			route.Auth, route.Roles = "", nil
+			// Nor is anything forwarded. They bound their bodies themselves.
+			route.MaxBody, route.Upgrade = 0, nil
+		}
+		if route.Protocol == ProtocolH2C {
+			// HTTP/2 has no way to switch (RFC 9113 section 8.6).
+			route.Upgrade = nil
 		}
 	}
 }

@@ -41,17 +41,24 @@ func Parse(file string, data []byte, lookup func(name string) (string, bool)) (*
 	if root == nil {
 		return nil, r.sorted()
 	}
+	r.findSecrets(root, "", "")
 	config, start := decode(r, root, lookup)
 	validate(r, root, config, start)
+	r.warnSecrets()
 	problems := r.sorted()
 	if problems.HasErrors() {
 		return nil, problems
 	}
-	sum := sha256.Sum256(data)
 	config.File = file
-	config.Hash = hex.EncodeToString(sum[:])[:12]
+	config.Hash = contentHash(data)
 	config.Warnings = problems
 	return config, nil
+}
+
+// contentHash names a content, as Config.Hash says.
+func contentHash(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])[:12]
 }
 
 // readBounded reads a file of at most maxFileSize bytes. It looks before it

@@ -54,7 +54,7 @@ func readsAs(n *yaml.Node) string {
 
 func isDecimal(text string) bool {
 	digits := strings.TrimPrefix(text, "-")
-	if digits == "" || len(digits) > 1 && digits[0] == '0' {
+	if digits == "" || text == "-0" || len(digits) > 1 && digits[0] == '0' {
 		return false
 	}
 	return strings.Trim(digits, "0123456789") == ""

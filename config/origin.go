@@ -141,17 +141,18 @@ func originClass(pattern string) (class, rest string, err error) {
 
 // sameKind says whether two characters are both digits, both upper case letters
 // or both lower case ones.
-func sameKind(a, b byte) bool {
-	kind := func(c byte) int {
-		switch {
-		case '0' <= c && c <= '9':
-			return 1
-		case 'a' <= c && c <= 'z':
-			return 2
-		case 'A' <= c && c <= 'Z':
-			return 3
-		}
-		return 0
+func sameKind(a, b byte) bool { return kindOfByte(a) == kindOfByte(b) && kindOfByte(a) != 0 }
+
+// kindOfByte tells digits (1), lower case (2) and upper case letters (3) from
+// each other and from the rest (0).
+func kindOfByte(c byte) int {
+	switch {
+	case '0' <= c && c <= '9':
+		return 1
+	case 'a' <= c && c <= 'z':
+		return 2
+	case 'A' <= c && c <= 'Z':
+		return 3
 	}
-	return kind(a) == kind(b) && kind(a) != 0
+	return 0
 }

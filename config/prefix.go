@@ -104,7 +104,9 @@ func prefixEscape(text string) *fault {
 	switch {
 	case isAlphanumeric(c) || strings.ContainsRune("-._~", rune(c)):
 		return &fault{reason: "holds " + quote(escape) + ", an escape that is not needed", hint: "write " + quote(string(rune(c)))}
-	case c == '/' || c == '\\' || c == 0:
+	case c == '%' && len(text) >= 5 && isHex(text[3]) && isHex(text[4]):
+		return &fault{reason: "holds " + quote(text[:5]) + ", which is encoded twice", hint: "encode it once"}
+	case c == '/' || c == '\\' || c < ' ' || c == 0x7f || c == 0xc0 || c == 0xc1:
 		return &fault{reason: "holds " + quote(escape), hint: "requests with it are refused, so it would match nothing"}
 	case strings.ToUpper(escape) != escape:
 		return &fault{reason: "holds " + quote(escape), hint: "write " + quote(strings.ToUpper(escape))}
@@ -127,13 +129,18 @@ func unhex(c byte) byte {
 	}
 }
 
+// methodNames are the usual methods that a route may take.
+func methodNames() []string {
+	return []string{
+		http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+		http.MethodOptions, http.MethodTrace,
+	}
+}
+
 // methodRule is the rule for a method: one of RFC 9110 section 9 and RFC 5789,
 // or an extension that is not a slip for one of them.
 func methodRule(method string) *fault {
-	known := []string{
-		http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
-		http.MethodOptions, http.MethodTrace, http.MethodConnect,
-	}
+	known := append(methodNames(), http.MethodConnect)
 	switch {
 	case method == "*":
 		return &fault{reason: "not a method", hint: "leave `methods` out to take any"}

@@ -42,6 +42,7 @@ type report struct {
 	expanded map[*yaml.Node]string // values that hold ${…}, and what they became
 	failed   map[*yaml.Node]bool   // values with a problem, which need no second one
 	private  map[int]bool          // lines whose text holds a password, though it may not look so
+	secrets  map[*yaml.Node]string // values that look like secrets, and what kind of
 }
 
 func newReport(file string, data []byte) *report {
@@ -51,6 +52,7 @@ func newReport(file string, data []byte) *report {
 		expanded: map[*yaml.Node]string{},
 		failed:   map[*yaml.Node]bool{},
 		private:  map[int]bool{},
+		secrets:  map[*yaml.Node]string{},
 	}
 }
 
@@ -111,6 +113,9 @@ func hintOf(f *fault, hidden bool) string {
 // not repeated, since a wrong name might have put a secret there, but for the
 // URL of a backend, which an operator has to see to understand the message.
 func (r *report) shown(n *yaml.Node) (quoted string, hidden bool) {
+	if r.secrets[n] != "" {
+		return redacted, true
+	}
 	expanded, fromEnvironment := r.expanded[n]
 	if !fromEnvironment {
 		return quote(n.Value), false
@@ -133,16 +138,20 @@ func clip(text string) string {
 	return string(characters[:maxQuoted]) + "…"
 }
 
-// redact takes userinfo and query out of the URLs in a text. It rather removes
-// too much: a password may hold any character when nobody escaped it.
+// redact takes userinfo and query out of the URLs in a text, and hides what looks
+// like a secret. It rather removes too much: a password may hold any character
+// when nobody escaped it.
 func redact(text string) string {
+	if recogniseSecret(text) != "" {
+		return redacted
+	}
 	start := strings.Index(text, "://")
 	if start < 0 {
 		return text
 	}
 	start += len("://")
 	if end := strings.LastIndexByte(text, '@'); end > start {
-		text = text[:start] + "[redacted]" + text[end:]
+		text = text[:start] + redacted + text[end:]
 	}
 	if query := strings.IndexByte(text[start:], '?'); query >= 0 {
 		text = text[:start+query] + "?…"
@@ -151,18 +160,22 @@ func redact(text string) string {
 }
 
 // mayHoldSecret says whether a text may hold a URL with a password, or with a
-// query, where keys of an API stand.
+// query, where keys of an API stand, or something else that looks like a secret.
 func mayHoldSecret(text string) bool {
 	_, rest, found := strings.Cut(text, "://")
-	return found && strings.ContainsAny(rest, "@?")
+	return found && strings.ContainsAny(rest, "@?") || recogniseSecret(text) != ""
 }
 
 // keepPrivate remembers the lines of a value that holds a password. Escapes and
 // folding may hide it from a look at the line alone.
 func (r *report) keepPrivate(n *yaml.Node) {
-	if !mayHoldSecret(n.Value) {
-		return
+	if mayHoldSecret(n.Value) {
+		r.hideLines(n)
 	}
+}
+
+// hideLines keeps the lines of a value out of messages.
+func (r *report) hideLines(n *yaml.Node) {
 	breaks := strings.Count(n.Value, " ") + strings.Count(n.Value, "\n") + 1
 	for line := n.Line; line <= n.Line+breaks; line++ {
 		r.private[line] = true

@@ -75,6 +75,8 @@ func (s Settings) CheckSigning() error {
 
 // Attrs gives every setting under its variable's name, in a fixed order, for
 // the log. Secrets are redacted, and the database's URL loses its password.
+//
+//nolint:sloglint // the keys are names of variables
 func (s Settings) Attrs() []slog.Attr {
 	secret := func(name string, set bool) slog.Attr {
 		if !set {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -108,9 +109,7 @@ func TestSettingsRefuse(t *testing.T) {
 			t.Errorf("%v\n got %v\nwant %s", test.variables, err, test.want)
 		}
 		if len(test.variables) == 1 {
-			for name, value := range test.variables {
-				all[name] = value
-			}
+			maps.Copy(all, test.variables)
 		}
 	}
 	_, err := load(all)
@@ -218,8 +217,8 @@ func TestUnknownSettings(t *testing.T) {
 
 func TestEnvironmentFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), ".env")
-	real := environment(map[string]string{"A": "real", "EMPTY": ""})
-	lookup, err := Environment(path, real)
+	process := environment(map[string]string{"A": "real", "EMPTY": ""})
+	lookup, err := Environment(path, process)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,7 +228,7 @@ func TestEnvironmentFile(t *testing.T) {
 	if err := os.WriteFile(path, []byte("# ours\nA=file\nB='two words'\nEMPTY=file\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	lookup, err = Environment(path, real)
+	lookup, err = Environment(path, process)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -244,10 +243,10 @@ func TestEnvironmentFile(t *testing.T) {
 	if err := os.WriteFile(path, []byte("SECRET=hunter2\nhunter2 hunter2\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err = Environment(path, real); err == nil || strings.Contains(err.Error(), "hunter2") {
+	if _, err = Environment(path, process); err == nil || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("a broken file: %v", err)
 	}
-	if _, err = Environment(filepath.Dir(path), real); err == nil || errors.Is(err, os.ErrNotExist) {
+	if _, err = Environment(filepath.Dir(path), process); err == nil || errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a folder: %v", err)
 	}
 }

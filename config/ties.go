@@ -5,6 +5,7 @@ package config
 import (
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -47,11 +48,13 @@ func (v *validator) ties(nodes []*yaml.Node) {
 		if route.Prefix == "" || v.failed[n] || v.failed[child(n, "prefix")] {
 			continue
 		}
+		// The gateway refuses a request whose path reads as another route's.
+		prefix := unescaped(route.Prefix)
 		c := contender{route: route, node: n, label: label("routes", i, n)}
 		c.names, c.all = headerKeys(route.Headers)
 		tied := false
 		for _, host := range hostsOf(route) {
-			r := rank{route.Prefix, host, len(route.Methods) > 0, len(route.Headers)}
+			r := rank{prefix, host, len(route.Methods) > 0, len(route.Headers)}
 			if ranks[r] == nil {
 				ranks[r] = &rivals{map[string][]contender{}, map[string][]contender{}}
 			}
@@ -63,6 +66,23 @@ func (v *validator) ties(nodes []*yaml.Node) {
 			ranks[r].byAll[c.all] = append(ranks[r].byAll[c.all], c)
 		}
 	}
+}
+
+// unescaped is what a careless backend reads in a prefix: escapes decoded, and
+// parameters cut off.
+func unescaped(prefix string) string {
+	if !strings.Contains(prefix, "%") {
+		return prefix
+	}
+	plain, err := url.PathUnescape(prefix)
+	if err != nil {
+		return prefix
+	}
+	segments := strings.Split(plain, "/")
+	for i, segment := range segments {
+		segments[i], _, _ = strings.Cut(segment, ";")
+	}
+	return strings.Join(segments, "/")
 }
 
 func hostsOf(route *Route) []string {
@@ -144,6 +164,9 @@ func (v *validator) reportTie(later, earlier contender) {
 		place = later.node
 	}
 	what := "the same prefix"
+	if later.route.Prefix != earlier.route.Prefix {
+		what = "another spelling of the same prefix"
+	}
 	if len(later.route.Hosts) > 0 {
 		what += " and host"
 	}

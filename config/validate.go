@@ -40,6 +40,9 @@ func validate(r *report, root *yaml.Node, c *Config, start Route) {
 	v.defaults(file.child("defaults"))
 	v.routes(file)
 	v.tests()
+	if !r.problems.HasErrors() {
+		warn(v)
+	}
 }
 
 // child gives the section under a key.

@@ -108,8 +108,11 @@ func originClasses(origin string) *fault {
 func originAddress(origin string) *fault {
 	scheme, rest, _ := strings.Cut(withoutAddress(origin), "://")
 	host, port, hasPort := strings.Cut(rest, ":")
-	if host == "" && withoutAddress(origin) == origin {
+	switch bare := withoutAddress(origin) == origin; {
+	case host == "" && bare:
 		return &fault{reason: "has no host"}
+	case host != "" && !bare:
+		return &fault{reason: "holds something between the address and the port"}
 	}
 	for label := range strings.SplitSeq(host, ".") {
 		if label == "" && host != "" {

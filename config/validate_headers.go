@@ -57,19 +57,24 @@ func identityHeader(name string) *fault {
 		return f
 	}
 	folded := foldHeader(name)
-	reserved := []string{
+	hasPrefix := func(prefix string) bool { return strings.HasPrefix(folded, prefix) }
+	if slices.Contains(reservedHeaders(), folded) || slices.ContainsFunc(reservedHeaderPrefixes(), hasPrefix) {
+		return &fault{reason: "this header has another use", hint: "choose a name of your own, such as X-User-ID"}
+	}
+	return nil
+}
+
+// reservedHeaders are folded names of headers with another use than identity.
+func reservedHeaders() []string {
+	return []string{
 		"accept", "accept-encoding", "authorization", "connection", "content-encoding", "content-length", "content-type",
 		"cookie", "date", "expect", "forwarded", "host", "keep-alive", "origin", "range", "te", "traceparent", "tracestate",
 		"trailer", "transfer-encoding", "upgrade", "user-agent", "via", "x-forwarded-for", "x-forwarded-host",
 		"x-forwarded-port", "x-forwarded-proto", "x-process-time", "x-real-ip", "x-request-id",
 	}
-	prefixes := []string{"proxy-", "sec-", "access-control-", "if-"}
-	hasPrefix := func(prefix string) bool { return strings.HasPrefix(folded, prefix) }
-	if slices.Contains(reserved, folded) || slices.ContainsFunc(prefixes, hasPrefix) {
-		return &fault{reason: "this header has another use", hint: "choose a name of your own, such as X-User-ID"}
-	}
-	return nil
 }
+
+func reservedHeaderPrefixes() []string { return []string{"proxy-", "sec-", "access-control-", "if-"} }
 
 // foldHeader gives the form in which two spellings of a header are the same:
 // backends read `_` and `.` in a name as `-`, as CGI and WSGI do.

@@ -63,6 +63,9 @@ func (v *validator) route(s section, route *Route) {
 	v.routeValues(s, route)
 	v.roles(s, route)
 	v.secured(s, route)
+	if n := s.sound("upgrade"); n != nil && len(n.Content) > 0 && route.Protocol == ProtocolH2C {
+		s.forbid("upgrade", "needs HTTP/1.1, and protocol is h2c", "HTTP/2 has no upgrade: remove it, or use protocol: auto")
+	}
 }
 
 // target checks that a route leads to exactly one place that exists.
@@ -97,18 +100,25 @@ func (v *validator) handler(s section, route *Route) {
 		}
 		return nil
 	})
-	applies := []string{"name", "prefix", "handler", "backend", "hosts", "methods", "headers", "max_body"}
 	for i := 0; i+1 < len(s.node.Content); i += 2 {
 		key := follow(s.node.Content[i])
-		if slices.Contains(applies, key.Value) || s.failed[key] {
+		if key.Value == "backend" || slices.Contains(handlerKeys(), key.Value) || s.failed[key] {
 			continue
 		}
 		hint := "remove it: a handler forwards nothing"
-		if key.Value == "auth" || key.Value == "roles" {
+		switch key.Value {
+		case "auth", "roles":
 			hint = "remove it: the endpoints of a handler carry their own policies"
+		case "max_body":
+			hint = "remove it: the endpoints of a handler take no more than they need"
 		}
 		s.fail(key, s.within+key.Value+" does not apply to a built-in handler", hint)
 	}
+}
+
+// handlerKeys are the keys of a route to something built in.
+func handlerKeys() []string {
+	return []string{"name", "prefix", "handler", "hosts", "methods", "headers"}
 }
 
 // routeValues checks those keys that `defaults:` may hold too, where given.
@@ -130,8 +140,32 @@ func (v *validator) routeValues(s section, route *Route) {
 	s.check("protocol", string(route.Protocol), func(protocol string) *fault {
 		return oneOf("protocol", protocol, string(ProtocolAuto), string(ProtocolHTTP1), string(ProtocolH2C))
 	})
+	s.checkEach("upgrade", route.Upgrade, upgradeRule)
 	v.certificate(s.child("tls"), route.TLS)
 }
+
+// upgradeRule is the rule for a protocol that a client may switch to. Those that
+// carry requests are out: nobody would look at what follows on the connection.
+func upgradeRule(protocol string) *fault {
+	switch {
+	case protocol == "*":
+		return &fault{reason: "not a protocol", hint: "list them: what is not known cannot be trusted"}
+	case !isToken(protocol):
+		return &fault{reason: "not a protocol", hint: "such as websocket"}
+	case protocol != strings.ToLower(protocol):
+		return &fault{reason: "protocols are lower case", write: strings.ToLower(protocol)}
+	case slices.Contains(requestProtocols(), protocol):
+		return &fault{
+			reason: "requests could be smuggled through it: nothing on the upgraded connection is matched or authorised",
+			hint:   "remove it; HTTP/2 is spoken without an upgrade",
+		}
+	}
+	return nil
+}
+
+// requestProtocols are those that carry requests after an upgrade (RFC 7540
+// section 3.2, RFC 2817, RFC 9110 section 7.8).
+func requestProtocols() []string { return []string{"h2c", "h2", "http", "tls"} }
 
 func (v *validator) matchedHeaders(s section, route *Route) {
 	first := map[string]bool{}

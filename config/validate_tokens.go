@@ -52,7 +52,7 @@ func (v *validator) algorithms(s section, algorithms []string) {
 // RFC 8037). Those with a shared secret are out: whoever can read the keys of
 // an issuer could then sign as the issuer.
 func algorithmRule(algorithm string) *fault {
-	known := []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
+	known := algorithmNames()
 	switch {
 	case strings.EqualFold(algorithm, "none"):
 		return &fault{reason: "an unsigned token proves nothing", hint: "one of " + strings.Join(known, ", ")}
@@ -60,6 +60,10 @@ func algorithmRule(algorithm string) *fault {
 		return &fault{reason: "an algorithm with a shared secret", hint: "a shared secret goes into GATEWAY_JWT_SECRET"}
 	}
 	return oneOf("algorithm", algorithm, known...)
+}
+
+func algorithmNames() []string {
+	return []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
 }
 
 // keysRule is the rule for where the keys of an issuer are: whoever can change

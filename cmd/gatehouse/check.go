@@ -1,0 +1,125 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"gatehouse/config"
+)
+
+// formatFlag adds --format to a command whose output a machine may read.
+func formatFlag(cmd *cobra.Command) *string {
+	format := cmd.Flags().String("format", "text", "text or json")
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		if *format != "text" && *format != "json" {
+			return fmt.Errorf("unknown format %q: want text or json", *format)
+		}
+		return nil
+	}
+	return format
+}
+
+// printJSON writes a value for a machine, indented for the people who look.
+func printJSON(w io.Writer, value any) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(value)
+}
+
+func newCheck(t terminal, file *string) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Say every problem of a route table",
+		Long: "Reads the table as `serve` would and prints every problem with its place. Nothing is contacted.\n" +
+			"Exit status 1 when there is an error; warnings alone do not count.",
+		Args: cobra.NoArgs,
+	}
+	format := formatFlag(cmd)
+	cmd.RunE = func(*cobra.Command, []string) error {
+		environment, err := t.environment()
+		if err != nil {
+			return err
+		}
+		cfg, err := config.Load(*file, environment)
+		var problems config.Problems
+		if err != nil && !errors.As(err, &problems) {
+			return err
+		}
+		if cfg != nil {
+			problems = cfg.Warnings
+		}
+		if *format == "json" {
+			err = printJSON(t.out, checkReport(*file, cfg, problems))
+		} else {
+			err = printProblems(t.out, *file, cfg, problems)
+		}
+		if err != nil {
+			return err
+		}
+		if problems.HasErrors() {
+			return &saidError{}
+		}
+		return nil
+	}
+	return cmd
+}
+
+// report is the output of `check --format json`.
+type report struct {
+	File     string          `json:"file"`
+	Valid    bool            `json:"valid"`
+	Routes   int             `json:"routes"`
+	Problems []reportProblem `json:"problems"`
+}
+
+type reportProblem struct {
+	File     string `json:"file"`
+	Line     int    `json:"line,omitempty"`
+	Column   int    `json:"column,omitempty"`
+	Severity string `json:"severity"` // error or warning
+	Message  string `json:"message"`
+	Hint     string `json:"hint,omitempty"`
+}
+
+func checkReport(file string, cfg *config.Config, problems config.Problems) report {
+	r := report{File: file, Valid: !problems.HasErrors(), Problems: []reportProblem{}}
+	if cfg != nil {
+		r.Routes = len(cfg.Routes)
+	}
+	for _, p := range problems {
+		r.Problems = append(r.Problems, reportProblem{
+			File: p.File, Line: p.Line, Column: p.Column,
+			Severity: p.Severity.String(), Message: p.Message, Hint: p.Hint,
+		})
+	}
+	return r
+}
+
+func printProblems(w io.Writer, file string, cfg *config.Config, problems config.Problems) error {
+	if _, err := problems.WriteTo(w); err != nil {
+		return err
+	}
+	if cfg != nil {
+		fmt.Fprintf(w, "%s: fine, %s", file, count(len(cfg.Routes), "route"))
+	} else {
+		fmt.Fprintf(w, "%s: %s", file, count(len(problems.Errors()), "error"))
+	}
+	if warnings := len(problems.Warnings()); warnings > 0 {
+		fmt.Fprintf(w, ", %s", count(warnings, "warning"))
+	}
+	fmt.Fprintln(w)
+	return nil
+}
+
+// count writes a number with its noun.
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

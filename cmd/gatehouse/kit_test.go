@@ -1,0 +1,221 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"gatehouse/auth"
+	"gatehouse/store"
+)
+
+const (
+	testSecret   = "a secret of the tests, 32 bytes or more"
+	testPassword = "correct horse"
+	testPatience = 30 * time.Second // for what is awaited; nothing sleeps
+)
+
+// running is a gateway that serves, in this process.
+type running struct {
+	url, operators string
+	log            *lockedBuffer
+	stop           func() error // ends it and gives what run returned
+}
+
+// lockedBuffer is a log that is read while it is written.
+type lockedBuffer struct {
+	mu     sync.Mutex
+	buffer bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.String()
+}
+
+// newGateway makes a gateway with a table and settings of its own, not started.
+func newGateway(t *testing.T, file string, settings map[string]string) (*gateway, *lockedBuffer) {
+	t.Helper()
+	log := new(lockedBuffer)
+	all := map[string]string{
+		"GATEWAY_LISTEN":      "127.0.0.1:0",
+		"GATEWAY_OPS_LISTEN":  "127.0.0.1:0",
+		"GATEWAY_JWT_SECRET":  testSecret,
+		"GATEWAY_BCRYPT_COST": "4",
+	}
+	maps.Copy(all, settings)
+	return &gateway{
+		terminal: terminal{out: io.Discard, err: log},
+		lookup: func(name string) (string, bool) {
+			value, found := all[name]
+			return value, found
+		},
+		file: file,
+	}, log
+}
+
+// start runs a gateway until the test ends.
+func start(t *testing.T, file string, settings map[string]string) *running {
+	t.Helper()
+	g, log := newGateway(t, file, settings)
+	type addresses struct{ public, operators net.Addr }
+	ready := make(chan addresses, 1)
+	g.ready = func(public, operators net.Addr) { ready <- addresses{public, operators} }
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- g.run(ctx) }()
+	stop := sync.OnceValue(func() error {
+		cancel()
+		return <-done
+	})
+	t.Cleanup(func() { _ = stop() })
+	select {
+	case at := <-ready:
+		scheme := "http://"
+		if settings["GATEWAY_TLS_CERT_FILE"] != "" {
+			scheme = "https://"
+		}
+		return &running{scheme + at.public.String(), "http://" + at.operators.String(), log, stop}
+	case err := <-done:
+		done <- err
+		t.Fatalf("the gateway did not start: %v\n%s", err, log)
+	case <-time.After(testPatience):
+		t.Fatalf("the gateway did not start in %v:\n%s", testPatience, log)
+	}
+	return nil
+}
+
+// writeFile writes a file into the test's own folder.
+func writeFile(t *testing.T, name, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// addUser puts a user with testPassword into a store, beside the gateway.
+func addUser(t *testing.T, url, email string, company *uuid.UUID) store.User {
+	t.Helper()
+	users, err := store.Open(t.Context(), url, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer users.Close()
+	if _, err := users.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	passwords, err := auth.NewPasswords(4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hash, err := passwords.Hash(t.Context(), testPassword)
+	if err != nil {
+		t.Fatal(err)
+	}
+	user, err := users.AddUser(t.Context(), store.User{Email: email, HashedPassword: hash, CompanyID: company, Active: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return user
+}
+
+// request is one exchange with the gateway.
+type request struct {
+	method, url, token, body string
+	header                   http.Header
+}
+
+// answer is what came back, read to its end.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// field gives a field of a JSON object, "" for null.
+func (a answer) field(t *testing.T, name string) string {
+	t.Helper()
+	var object map[string]any
+	if err := json.Unmarshal([]byte(a.body), &object); err != nil {
+		t.Fatalf("body is no JSON object: %v\n%s", err, a.body)
+	}
+	text, _ := object[name].(string)
+	return text
+}
+
+func do(t *testing.T, r request) answer {
+	t.Helper()
+	if r.method == "" {
+		r.method = http.MethodGet
+	}
+	req, err := http.NewRequestWithContext(t.Context(), r.method, r.url, strings.NewReader(r.body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	maps.Copy(req.Header, r.header)
+	if r.body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if r.token != "" {
+		req.Header.Set("Authorization", "Bearer "+r.token)
+	}
+	res, err := http.DefaultTransport.RoundTrip(req) // no redirects, no cookies
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{res.StatusCode, res.Header, string(body)}
+}
+
+// login gives the token of a user with testPassword.
+func login(t *testing.T, gateway *running, email string) string {
+	t.Helper()
+	a := do(t, request{
+		method: http.MethodPost, url: gateway.url + "/api/v1/users/login",
+		body: `{"email":"` + email + `","password":"` + testPassword + `"}`,
+	})
+	if a.status != http.StatusOK {
+		t.Fatalf("login: %d %s", a.status, a.body)
+	}
+	return a.field(t, "access_token")
+}
+
+// eventually asks again and again until the answer is yes.
+func eventually(t *testing.T, what string, yes func() bool) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(testPatience)
+	for !yes() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("not within %v: %s", testPatience, what)
+		}
+	}
+}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+
+	"gatehouse/config"
+)
+
+// Bounds on clients. Bodies have those of their routes.
+const (
+	readHeaderTimeout = 10 * time.Second
+	idleClientTimeout = 120 * time.Second
+	maxHeaderBytes    = 64 << 10 // 431 past it
+	opsStopTimeout    = time.Second
+)
+
+// listeners are the two sockets of a gateway and their servers.
+type listeners struct {
+	public, operators             net.Listener
+	publicServer, operatorsServer *http.Server
+	failed                        chan error // why a server ended by itself
+}
+
+// listen opens both sockets, so that a port in use ends the start before
+// anything else has happened.
+func (g *gateway) listen(handler http.Handler) (*listeners, error) {
+	certificate, err := loadCertificate(g.settings)
+	if err != nil {
+		return nil, err
+	}
+	public, err := openPort("GATEWAY_LISTEN", g.settings.Listen)
+	if err != nil {
+		return nil, err
+	}
+	operators, err := openPort("GATEWAY_OPS_LISTEN", g.settings.OpsListen)
+	if err != nil {
+		_ = public.Close()
+		return nil, err
+	}
+	errorLog := slog.NewLogLogger(g.log.Handler(), slog.LevelDebug) // clients' broken handshakes and the like
+	l := &listeners{
+		public: public, operators: operators, failed: make(chan error, 2),
+		publicServer: &http.Server{
+			Handler:                      handler,
+			ReadHeaderTimeout:            readHeaderTimeout,
+			IdleTimeout:                  idleClientTimeout,
+			MaxHeaderBytes:               maxHeaderBytes,
+			ErrorLog:                     errorLog,
+			DisableGeneralOptionsHandler: true, // "OPTIONS *" is a path like any other: refused
+		},
+		operatorsServer: &http.Server{ReadHeaderTimeout: readHeaderTimeout, ErrorLog: errorLog},
+	}
+	if certificate != nil {
+		l.publicServer.TLSConfig = &tls.Config{
+			MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{*certificate},
+		}
+	}
+	return l, nil
+}
+
+func loadCertificate(s config.Settings) (*tls.Certificate, error) {
+	if s.TLSCertFile == "" {
+		return nil, nil
+	}
+	pair, err := tls.LoadX509KeyPair(s.TLSCertFile, s.TLSKeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("read GATEWAY_TLS_CERT_FILE and GATEWAY_TLS_KEY_FILE: %w", err)
+	}
+	return &pair, nil
+}
+
+func openPort(setting, address string) (net.Listener, error) {
+	listener, err := net.Listen("tcp", address)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, withHint(fmt.Errorf("listen on %s: the address is in use", address),
+			"is another gateway running? Set "+setting+" to another address")
+	case err != nil:
+		return nil, withHint(fmt.Errorf("listen: %w", err), "the address is that of "+setting)
+	}
+	return listener, nil
+}
+
+func (l *listeners) serveOperators(handler http.Handler) {
+	l.operatorsServer.Handler = handler
+	go l.watch(func() error { return l.operatorsServer.Serve(l.operators) })
+}
+
+func (l *listeners) servePublic() {
+	go l.watch(func() error {
+		if l.publicServer.TLSConfig != nil {
+			return l.publicServer.ServeTLS(l.public, "", "")
+		}
+		return l.publicServer.Serve(l.public)
+	})
+}
+
+func (l *listeners) watch(serve func() error) {
+	if err := serve(); !errors.Is(err, http.ErrServerClosed) {
+		l.failed <- fmt.Errorf("serve: %w", err)
+	}
+}
+
+// close gives the sockets back, whatever state they are in.
+func (l *listeners) close() {
+	_ = l.public.Close()
+	_ = l.operators.Close()
+}
+
+// waitAndDrain serves until the context ends. Then: not ready, the shutdown
+// delay while the network notices, no new connections, and the requests in
+// flight finish.
+func (g *gateway) waitAndDrain(ctx context.Context, l *listeners) error {
+	select {
+	case err := <-l.failed:
+		return err
+	case <-ctx.Done():
+	}
+	g.health.Drain()
+	g.log.Info("draining", "delay", g.settings.ShutdownDelay.String(), "timeout", g.settings.ShutdownTimeout.String())
+	select {
+	case err := <-l.failed:
+		return err
+	case <-time.After(g.settings.ShutdownDelay):
+	}
+
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.settings.ShutdownTimeout)
+	defer cancel()
+	if err := l.publicServer.Shutdown(stopping); err != nil {
+		g.log.Warn("requests were still in flight at the end of the shutdown timeout", "error", err.Error())
+		_ = l.publicServer.Close()
+	}
+	stopping, cancel = context.WithTimeout(context.WithoutCancel(ctx), opsStopTimeout)
+	defer cancel()
+	if l.operatorsServer.Shutdown(stopping) != nil {
+		_ = l.operatorsServer.Close()
+	}
+	g.log.Info("stopped")
+	return nil
+}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestMain lets the test binary be the command as well: the stories in
+// testdata/script run it as `gatehouse`.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"gatehouse": main})
+}
+
+// TestScripts tells what each command does, one story a file.
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			// Every story gets a store of its own, cheap passwords, and no
+			// settings of whoever runs the test.
+			env.Setenv("GATEWAY_DATABASE_URL", "sqlite:"+filepath.Join(env.WorkDir, "test.db"))
+			env.Setenv("GATEWAY_BCRYPT_COST", "4")
+			return nil
+		},
+	})
+}
+
+// buildGateway builds the binary as `make build` does, without the race
+// detector, for tests that measure it or send it signals.
+func buildGateway(t *testing.T) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "gatehouse")
+	build := exec.Command("go", "build", "-o", binary, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if output, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build gatehouse: %v\n%s", err, output)
+	}
+	return binary
+}
+
+// TestStaticBinary wants a binary that needs nothing of the image it is put
+// into.
+func TestStaticBinary(t *testing.T) {
+	t.Parallel()
+	output, err := exec.Command("go", "version", "-m", buildGateway(t)).CombinedOutput()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(output), "CGO_ENABLED=0") {
+		t.Errorf("the binary was built with cgo:\n%s", output)
+	}
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+
+	"gatehouse/auth"
+	"gatehouse/config"
+)
+
+// readNewPassword takes a new password from a prompt, twice, or from the first
+// line of a standard input that is no terminal, and gives its hash.
+func readNewPassword(ctx context.Context, t terminal, s config.Settings) (hash string, err error) {
+	password, err := readPassword(t)
+	if err != nil {
+		return "", err
+	}
+	if err := auth.CheckNewPassword(password); err != nil {
+		return "", err
+	}
+	passwords, err := auth.NewPasswords(s.BcryptCost)
+	if err != nil {
+		return "", err
+	}
+	return passwords.Hash(ctx, password)
+}
+
+func readPassword(t terminal) (string, error) {
+	if file, ok := t.in.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+		first, err := askPassword(t, file, "Password: ")
+		if err != nil {
+			return "", err
+		}
+		again, err := askPassword(t, file, "Again: ")
+		if err != nil {
+			return "", err
+		}
+		if first != again {
+			return "", errors.New("the two passwords differ")
+		}
+		return first, nil
+	}
+	line, err := bufio.NewReader(t.in).ReadString('\n')
+	if err != nil && line == "" {
+		return "", withHint(errors.New("read password: standard input is empty"),
+			"pipe it in: printf '%s\\n' \"$PASSWORD\" | gatehouse users …")
+	}
+	return strings.TrimRight(line, "\r\n"), nil
+}
+
+func askPassword(t terminal, file *os.File, prompt string) (string, error) {
+	fmt.Fprint(t.err, prompt)
+	password, err := term.ReadPassword(int(file.Fd()))
+	fmt.Fprintln(t.err)
+	if err != nil {
+		return "", fmt.Errorf("read password: %w", err)
+	}
+	return string(password), nil
+}
+
+// confirm asks a question that only "yes" answers with yes.
+func confirm(t terminal, question string) bool {
+	fmt.Fprintf(t.err, "%s [yes/no] ", question)
+	line, _ := bufio.NewReader(t.in).ReadString('\n')
+	return strings.EqualFold(strings.TrimSpace(line), "yes")
+}

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"gatehouse/config"
+	"gatehouse/ops"
+)
+
+func newRoutes(t terminal, file *string) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "routes",
+		Short: "Print the route table in the order in which it matches",
+		Args:  cobra.NoArgs,
+	}
+	format := formatFlag(cmd)
+	cmd.RunE = func(*cobra.Command, []string) error {
+		environment, err := t.environment()
+		if err != nil {
+			return err
+		}
+		cfg, err := config.Load(*file, environment)
+		if err != nil {
+			return invalidTable(t, err)
+		}
+		routes := ops.Routes(cfg)
+		if *format == "json" {
+			return printJSON(t.out, routes)
+		}
+		table := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(table, "PREFIX\tMETHODS\tHOSTS\tAUTH\tROUTE\tTARGET\tSOURCE")
+		for _, r := range routes {
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
+				r.Prefix, listOr(r.Methods, "any"), listOr(r.Hosts, "any"), r.Auth, r.Name, r.Target, r.Source)
+		}
+		return table.Flush()
+	}
+	return cmd
+}
+
+func listOr(list []string, empty string) string {
+	if len(list) == 0 {
+		return empty
+	}
+	return strings.Join(list, ",")
+}

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os/signal"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gatehouse/auth"
+	"gatehouse/config"
+	"gatehouse/ops"
+	"gatehouse/proxy"
+)
+
+func newServe(t terminal, file *string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "serve",
+		Short: "Run the gateway",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			lookup, err := t.environment()
+			if err != nil {
+				return err
+			}
+			g := &gateway{terminal: t, lookup: lookup, file: *file}
+			return g.run(cmd.Context())
+		},
+	}
+}
+
+// gateway is one run of `serve`, from its settings to its last request.
+type gateway struct {
+	terminal terminal
+	lookup   config.Lookup
+	file     string
+	// storeWait is how long the database may take to appear; 0 is serveStoreWait.
+	storeWait time.Duration
+	// ready, if set, is told the addresses once requests are answered.
+	ready func(public, operators net.Addr)
+
+	settings config.Settings
+	log      *slog.Logger
+	health   *ops.Health
+	parts    parts
+}
+
+// run starts the gateway, serves until SIGTERM, SIGINT or the context's end,
+// and stops gracefully. A second signal ends the process at once.
+func (g *gateway) run(ctx context.Context) error {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+
+	cfg, err := g.configure()
+	if err != nil {
+		return err
+	}
+	handler := proxy.NewGateway(g.options(cfg))
+	listeners, err := g.listen(handler)
+	if err != nil {
+		return err
+	}
+	defer listeners.close()
+
+	// The operators' listener answers while the store is awaited.
+	listeners.serveOperators(ops.Handler(g.parts.metrics, g.health, handler))
+	if !cfg.Users.Off {
+		if err := g.openStore(ctx); ctx.Err() != nil {
+			return nil // stopped while waiting: not the store's fault
+		} else if err != nil {
+			return err
+		}
+		defer g.parts.store.Close()
+		go g.health.WatchStore(ctx, g.parts.store.Ping, g.parts.metrics)
+	}
+	table, err := g.parts.compile(cfg)
+	if err != nil {
+		return fmt.Errorf("%s: %w", g.file, err)
+	}
+	handler.Swap(table)
+	g.health.TableServed()
+	g.parts.metrics.Serving(cfg, time.Now())
+
+	listeners.servePublic()
+	g.log.Info("serving", "routes", len(cfg.Routes), "config", cfg.File, "hash", cfg.Hash, "version", version,
+		"listen", listeners.public.Addr().String(), "ops_listen", listeners.operators.Addr().String())
+	if g.ready != nil {
+		g.ready(listeners.public.Addr(), listeners.operators.Addr())
+	}
+	return g.waitAndDrain(ctx, listeners)
+}
+
+// configure reads settings and table, says every problem of both, and makes
+// what does not depend on a connection.
+func (g *gateway) configure() (*config.Config, error) {
+	settings, settingsErr := config.LoadSettings(g.lookup)
+	if settingsErr == nil {
+		settingsErr = settings.CheckSigning()
+	}
+	cfg, tableErr := config.Load(g.file, g.lookup)
+	if tableErr != nil {
+		tableErr = invalidTable(g.terminal, tableErr)
+	}
+	if err := errors.Join(settingsErr, tableErr); err != nil {
+		if settingsErr == nil {
+			return nil, tableErr
+		}
+		return nil, settingsErr
+	}
+	g.settings, g.log = settings, newLogger(g.terminal.err, settings)
+	g.logSettings(cfg)
+
+	keys, err := signingKeys(settings)
+	if err != nil {
+		return nil, err
+	}
+	g.health = new(ops.Health)
+	g.parts = parts{
+		settings: settings,
+		keys:     keys,
+		metrics:  ops.NewMetrics(version),
+		transports: proxy.NewTransports(
+			settings.MaxConnections, settings.MaxKeepaliveConnections),
+	}
+	if !cfg.Users.Off {
+		g.health.NeedStore()
+		g.parts.metrics.WatchStore()
+		if g.parts.passwords, err = auth.NewPasswords(settings.BcryptCost); err != nil {
+			return nil, err
+		}
+	}
+	return cfg, nil
+}
+
+func (g *gateway) options(cfg *config.Config) proxy.Options {
+	options := proxy.Options{Log: g.log, Metrics: g.parts.metrics, Transports: g.parts.transports}
+	if !cfg.Users.Off {
+		options.StoreHealth = g.health.Store
+	}
+	return options
+}
+
+// openStore waits for the database as long as a start may take.
+func (g *gateway) openStore(ctx context.Context) error {
+	started := time.Now()
+	opened, applied, err := openStore(ctx, g.settings, cmp.Or(g.storeWait, serveStoreWait))
+	if err != nil {
+		return err
+	}
+	g.parts.store = opened
+	g.health.StoreAnswered(nil)
+	g.parts.metrics.StoreUp(true)
+	g.log.Info("store reached", "address", opened.Address(), "migrations_applied", applied,
+		"waited_ms", time.Since(started).Milliseconds())
+	return nil
+}
+
+// logSettings tells what this run goes by: every setting but the secrets, and
+// the warnings about settings and table.
+func (g *gateway) logSettings(cfg *config.Config) {
+	g.log.Info("settings", slog.GroupAttrs("settings", g.settings.Attrs()...))
+	for _, warning := range slices.Concat(g.settings.Warnings, config.UnknownSettings(g.terminal.environ)) {
+		g.log.Warn("setting", "problem", warning.Error())
+	}
+	for _, warning := range cfg.Warnings {
+		g.log.Warn("route table", "problem", warning.Error())
+	}
+}
+
+// newLogger writes JSON lines, or text for people.
+func newLogger(w io.Writer, s config.Settings) *slog.Logger {
+	options := &slog.HandlerOptions{Level: s.LogLevel}
+	if s.LogFormat == config.LogText {
+		return slog.New(slog.NewTextHandler(w, options))
+	}
+	return slog.New(slog.NewJSONHandler(w, options))
+}

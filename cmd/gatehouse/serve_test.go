@@ -1,0 +1,392 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"gatehouse/store/storetest"
+)
+
+// openTable is a table with one open route, and no users.
+func openTable(t *testing.T, backend string) string {
+	return writeFile(t, "routes.yaml", "users: off\nroutes:\n  - {name: open, prefix: /open, backend: '"+backend+"', auth: none}\n")
+}
+
+// TestStopsGracefully sends the real binary SIGTERM while a request is in
+// flight: no new ones, the old one finishes, exit 0.
+func TestStopsGracefully(t *testing.T) {
+	t.Parallel()
+	arrived, release := make(chan struct{}), make(chan struct{})
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		close(arrived)
+		<-release
+		_, _ = io.WriteString(w, "finished")
+	}))
+	defer backend.Close()
+	process := startProcess(t, openTable(t, backend.URL), nil)
+
+	answered := make(chan answer, 1)
+	go func() { answered <- do(t, request{url: process.url + "/open"}) }()
+	<-arrived
+	if err := process.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the public port is closed", func() bool {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(process.url, "http://"))
+		if err == nil {
+			conn.Close()
+		}
+		return err != nil
+	})
+	if a := do(t, request{url: process.operators + "/readyz"}); a.status != http.StatusServiceUnavailable || !strings.Contains(a.body, "draining") {
+		t.Errorf("readyz while draining: %d %s", a.status, a.body)
+	}
+	close(release)
+	if a := <-answered; a.status != http.StatusOK || a.body != "finished" {
+		t.Errorf("the request in flight: %d %q", a.status, a.body)
+	}
+	if err := process.cmd.Wait(); err != nil {
+		t.Errorf("exit: %v\n%s", err, process.log)
+	}
+}
+
+// process is the real binary, running.
+type process struct {
+	cmd            *exec.Cmd
+	url, operators string
+	log            *lockedBuffer
+}
+
+// startProcess runs `serve` and waits until it says that it does.
+func startProcess(t *testing.T, table string, settings map[string]string) *process {
+	t.Helper()
+	p := &process{log: new(lockedBuffer)}
+	p.cmd = exec.Command(buildGateway(t), "serve", "-c", table)
+	p.cmd.Dir = t.TempDir()
+	p.cmd.Stderr = p.log
+	p.cmd.Env = []string{"GATEWAY_LISTEN=127.0.0.1:0", "GATEWAY_OPS_LISTEN=127.0.0.1:0", "GATEWAY_JWT_SECRET=" + testSecret}
+	for name, value := range settings {
+		p.cmd.Env = append(p.cmd.Env, name+"="+value)
+	}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = p.cmd.Process.Kill()
+		_ = p.cmd.Wait()
+	})
+	eventually(t, "the gateway says that it serves", func() bool {
+		for line := range strings.Lines(p.log.String()) {
+			var said struct {
+				Msg, Listen string
+				OpsListen   string `json:"ops_listen"`
+			}
+			if json.Unmarshal([]byte(line), &said) == nil && said.Msg == "serving" {
+				p.url, p.operators = "http://"+said.Listen, "http://"+said.OpsListen
+				return true
+			}
+		}
+		return false
+	})
+	return p
+}
+
+// residentPeak gives a process's highest resident set so far, in bytes.
+func residentPeak(t *testing.T, pid int) int64 {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	match := regexp.MustCompile(`VmHWM:\s+(\d+) kB`).FindSubmatch(status)
+	if match == nil {
+		t.Fatalf("no VmHWM in\n%s", status)
+	}
+	kilobytes, _ := strconv.ParseInt(string(match[1]), 10, 64)
+	return kilobytes << 10
+}
+
+// TestResidentSet streams far more through the real binary than it may ever
+// hold: up, down, and several at once.
+func TestResidentSet(t *testing.T) {
+	t.Parallel()
+	const size, bound = 256 << 20, 64 << 20
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n, _ := io.Copy(io.Discard, r.Body)
+		w.Header().Set("X-Received", strconv.FormatInt(n, 10))
+		if r.Method == http.MethodGet {
+			_, _ = io.CopyN(w, zeros{}, size)
+		}
+	}))
+	defer backend.Close()
+	process := startProcess(t, openTable(t, backend.URL), nil)
+
+	failed := make(chan error, 4)
+	for range 2 {
+		go func() { failed <- download(process.url+"/open", size) }()
+		go func() { failed <- upload(process.url+"/open", size) }()
+	}
+	for range 4 {
+		if err := <-failed; err != nil {
+			t.Error(err)
+		}
+	}
+	if peak := residentPeak(t, process.cmd.Process.Pid); peak > bound {
+		t.Errorf("resident set reached %d MiB: want less than %d MiB", peak>>20, bound>>20)
+	}
+}
+
+// zeros reads as zero bytes without end.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
+
+func download(url string, size int64) error {
+	res, err := http.Get(url)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if n, err := io.Copy(io.Discard, res.Body); err != nil || n != size {
+		return fmt.Errorf("downloaded %d bytes: %w", n, err)
+	}
+	return nil
+}
+
+func upload(url string, size int64) error {
+	res, err := http.Post(url, "application/octet-stream", io.LimitReader(zeros{}, size))
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if got := res.Header.Get("X-Received"); got != strconv.FormatInt(size, 10) {
+		return fmt.Errorf("the backend received %s bytes of %d", got, size)
+	}
+	return nil
+}
+
+// TestStoreGoesAway takes the database away under a running gateway: what needs
+// it is 503, what does not goes on, the gateway stays ready, and all is well by
+// itself when it comes back.
+func TestStoreGoesAway(t *testing.T) {
+	t.Parallel()
+	server := storetest.StartPostgres(t)
+	url := server.Database(t)
+	company := uuid.MustParse(listedCompany)
+	addUser(t, url, "ann@example.com", &company)
+	settings := originalBackends(t)
+	settings["GATEWAY_DATABASE_URL"] = url
+	gateway := start(t, "../../examples/atenex.yaml", settings)
+	token := login(t, gateway, "ann@example.com")
+	strict := request{url: gateway.url + "/api/v1/query/chats", token: token}
+	if a := do(t, strict); a.status != http.StatusOK {
+		t.Fatalf("before: %d %s", a.status, a.body)
+	}
+
+	server.Stop(t)
+	eventually(t, "a strict request is refused with 503", func() bool { return do(t, strict).status == http.StatusServiceUnavailable })
+	if a := do(t, strict); a.header.Get("Retry-After") == "" || strings.Contains(a.body, "postgres") {
+		t.Errorf("the refusal: %v %s", a.header, a.body)
+	}
+	if a := do(t, request{method: http.MethodPost, url: gateway.url + "/api/v1/users/login", body: `{"email":"ann@example.com","password":"correct horse"}`}); a.status != http.StatusServiceUnavailable {
+		t.Errorf("login: %d %s", a.status, a.body)
+	}
+	if a := do(t, request{url: gateway.url + "/api/v1/auth/x"}); a.status != http.StatusOK {
+		t.Errorf("an open route: %d %s", a.status, a.body)
+	}
+	eventually(t, "the metric tells", func() bool {
+		return strings.Contains(do(t, request{url: gateway.operators + "/metrics"}).body, "gatehouse_store_up 0")
+	})
+	if a := do(t, request{url: gateway.operators + "/readyz"}); a.status != http.StatusOK || !strings.Contains(a.body, "does not answer") {
+		t.Errorf("readyz: %d %s", a.status, a.body)
+	}
+	if a := do(t, request{url: gateway.url + "/health"}); !strings.Contains(a.body, `"failed (warning)"`) {
+		t.Errorf("health: %d %s", a.status, a.body)
+	}
+
+	server.Start(t)
+	eventually(t, "strict requests pass again", func() bool { return do(t, strict).status == http.StatusOK })
+	eventually(t, "the metric tells", func() bool {
+		return strings.Contains(do(t, request{url: gateway.operators + "/metrics"}).body, "gatehouse_store_up 1")
+	})
+}
+
+// TestStoreDownAtStart wants a refusal that names the host, not the password.
+func TestStoreDownAtStart(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listener.Addr().String()
+	listener.Close() // nobody listens there now
+	settings := originalBackends(t)
+	settings["GATEWAY_DATABASE_URL"] = "postgres://gate:sesame@" + address + "/users"
+	g, log := newGateway(t, "../../examples/atenex.yaml", settings)
+	g.storeWait = time.Second
+	err = g.run(t.Context())
+	if err == nil || !strings.Contains(err.Error(), address) {
+		t.Errorf("run: %v; want an error that names %s", err, address)
+	}
+	if strings.Contains(fmt.Sprint(err)+log.String(), "sesame") {
+		t.Errorf("the password is told: %v\n%s", err, log)
+	}
+}
+
+// TestStopsWhileWaitingForStore ends a start that would wait for long.
+func TestStopsWhileWaitingForStore(t *testing.T) {
+	t.Parallel()
+	settings := originalBackends(t)
+	settings["GATEWAY_DATABASE_URL"] = "postgres://gate:sesame@127.0.0.1:1/users"
+	g, log := newGateway(t, "../../examples/atenex.yaml", settings)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- g.run(ctx) }()
+	eventually(t, "the start is under way", func() bool { return strings.Contains(log.String(), "settings") })
+	cancel()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Errorf("run: %v", err)
+		}
+	case <-time.After(testPatience):
+		t.Fatal("the start went on")
+	}
+}
+
+// TestPortInUse wants the address, and what to do.
+func TestPortInUse(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for _, setting := range []string{"GATEWAY_LISTEN", "GATEWAY_OPS_LISTEN"} {
+		g, _ := newGateway(t, openTable(t, "http://127.0.0.1:9"), map[string]string{setting: taken.Addr().String()})
+		var said bytes.Buffer
+		printError(&said, g.run(t.Context()))
+		if !strings.Contains(said.String(), taken.Addr().String()+": the address is in use") || !strings.Contains(said.String(), setting) {
+			t.Errorf("%s: %s", setting, said.String())
+		}
+	}
+}
+
+// TestServesTLS speaks HTTP/2 to clients that want it.
+func TestServesTLS(t *testing.T) {
+	t.Parallel()
+	certificate, key, roots := selfSigned(t)
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, r.Header.Get("X-Forwarded-Proto"))
+	}))
+	defer backend.Close()
+	gateway := start(t, openTable(t, backend.URL), map[string]string{
+		"GATEWAY_TLS_CERT_FILE": certificate, "GATEWAY_TLS_KEY_FILE": key,
+	})
+	transport := &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{RootCAs: roots}}
+	defer transport.CloseIdleConnections()
+	res, err := (&http.Client{Transport: transport}).Get(gateway.url + "/open")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if body, _ := io.ReadAll(res.Body); res.ProtoMajor != 2 || string(body) != "https" {
+		t.Errorf("got HTTP/%d and %q", res.ProtoMajor, body)
+	}
+}
+
+// selfSigned makes a certificate for 127.0.0.1.
+func selfSigned(t *testing.T) (certificate, key string, roots *x509.CertPool) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, NotAfter: time.Now().Add(time.Hour),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots = x509.NewCertPool()
+	roots.AddCert(parsed)
+	block := func(kind string, der []byte) string {
+		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
+	}
+	return writeFile(t, "cert.pem", block("CERTIFICATE", der)), writeFile(t, "key.pem", block("PRIVATE KEY", keyDER)), roots
+}
+
+// TestDemo does what the demonstration tells a newcomer to do.
+func TestDemo(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	out, log := new(lockedBuffer), new(lockedBuffer)
+	done := make(chan int, 1)
+	go func() { done <- run(ctx, []string{"demo"}, terminal{out: out, err: log}) }()
+	eventually(t, "the demo prints its commands", func() bool { return strings.Contains(out.String(), "/readyz") })
+	match := regexp.MustCompile(`running on (http://\S+) `).FindStringSubmatch(out.String())
+	if match == nil {
+		t.Fatalf("no address in\n%s", out)
+	}
+	url := match[1]
+	a := do(t, request{
+		method: http.MethodPost, url: url + "/api/v1/users/login",
+		body: `{"email":"` + demoEmail + `","password":"` + demoPassword + `"}`,
+	})
+	token := a.field(t, "access_token")
+	var seen echo
+	a = do(t, request{url: url + "/api/v1/query/chats", token: token, header: http.Header{"X-User-ID": {"somebody-else"}}})
+	if err := json.Unmarshal([]byte(a.body), &seen); err != nil {
+		t.Fatal(err)
+	}
+	if seen.Headers["X-Company-Id"] != demoCompany || seen.Headers["X-User-Email"] != demoEmail || seen.Headers["X-User-Id"] == "somebody-else" {
+		t.Errorf("the backend saw %v", seen.Headers)
+	}
+	if a := do(t, request{url: url + "/api/v1/query/chats"}); a.status != http.StatusUnauthorized {
+		t.Errorf("without a token: %d", a.status)
+	}
+	cancel()
+	if status := <-done; status != exitFine {
+		t.Errorf("exit status %d\n%s", status, log)
+	}
+	if left, _ := filepath.Glob(filepath.Join(os.TempDir(), "gatehouse-demo-*")); len(left) > 0 {
+		t.Logf("folders of demos in %s: %v (another may be running)", os.TempDir(), left)
+	}
+}

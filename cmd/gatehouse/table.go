@@ -1,0 +1,92 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/google/uuid"
+
+	"gatehouse/auth"
+	"gatehouse/config"
+	"gatehouse/ops"
+	"gatehouse/proxy"
+	"gatehouse/store"
+)
+
+// invalidTable says every problem of a table, with its place.
+func invalidTable(t terminal, err error) error {
+	var problems config.Problems
+	if !errors.As(err, &problems) {
+		return err
+	}
+	if _, err := problems.WriteTo(t.err); err != nil {
+		return err
+	}
+	return &saidError{}
+}
+
+// parts are what every table of a running gateway is compiled with. They are
+// made once, at the start.
+type parts struct {
+	settings   config.Settings
+	keys       auth.Keys
+	store      store.Store // nil with `users: off`
+	passwords  *auth.Passwords
+	metrics    *ops.Metrics
+	transports *proxy.Transports
+}
+
+// compile turns a configuration into a table: the gate, the built-in users,
+// the routes. It touches nothing live.
+func (p *parts) compile(cfg *config.Config) (*proxy.Table, error) {
+	made := proxy.Parts{Metrics: p.metrics, Transports: p.transports}
+	verifier := auth.NewVerifier(p.keys, nil, time.Now)
+	if cfg.Users.Off {
+		made.Gate = auth.NewGate(verifier, nil)
+		return proxy.Compile(cfg, made)
+	}
+	made.Gate = auth.NewGate(verifier, auth.StoredUsers{Store: p.store})
+	var defaultCompany *uuid.UUID
+	if p.settings.DefaultCompanyID != uuid.Nil {
+		defaultCompany = &p.settings.DefaultCompanyID
+	}
+	made.Users = auth.NewUsers(auth.UsersOptions{
+		Gate:             made.Gate,
+		Signer:           auth.NewSigner(p.keys, p.settings.TokenTTL, time.Now),
+		Store:            p.store,
+		Passwords:        p.passwords,
+		DefaultCompanyID: defaultCompany,
+		Companies:        cfg.Users.Companies,
+		Join:             cfg.Users.Join,
+		Metrics:          p.metrics,
+		Now:              time.Now,
+	})
+	return proxy.Compile(cfg, made)
+}
+
+// signingKeys makes the keys that the settings name: a private key's, or the
+// secret's.
+func signingKeys(s config.Settings) (auth.Keys, error) {
+	if s.JWTPrivateKeyFile != "" {
+		pem, err := os.ReadFile(s.JWTPrivateKeyFile)
+		if err != nil {
+			return auth.Keys{}, fmt.Errorf("read GATEWAY_JWT_PRIVATE_KEY_FILE: %w", err)
+		}
+		keys, err := auth.PrivateKeys(pem)
+		if err != nil {
+			return auth.Keys{}, fmt.Errorf("read GATEWAY_JWT_PRIVATE_KEY_FILE: %w", err)
+		}
+		if s.JWTAlgorithm != "" && s.JWTAlgorithm != keys.Algorithm {
+			return auth.Keys{}, fmt.Errorf("GATEWAY_JWT_ALGORITHM is %s, but the key in GATEWAY_JWT_PRIVATE_KEY_FILE is for %s",
+				s.JWTAlgorithm, keys.Algorithm)
+		}
+		return keys, nil
+	}
+	var previous [][]byte
+	for _, secret := range s.JWTPreviousSecrets {
+		previous = append(previous, []byte(secret.Reveal()))
+	}
+	return auth.SecretKeys(s.JWTAlgorithm, []byte(s.JWTSecret.Reveal()), previous...)
+}

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/crypto/bcrypt"
+
+	"gatehouse/auth"
+	"gatehouse/config"
+	"gatehouse/store"
+)
+
+// maxImportLine bounds one user in an import file, in bytes.
+const maxImportLine = 64 << 10
+
+func newUsersExport(t terminal) *cobra.Command {
+	return &cobra.Command{
+		Use:   "export",
+		Short: "Write every user as one JSON object a line",
+		Long: "Writes the users to standard output, hashed passwords included, in the form that `users import` reads:\n" +
+			"a way from SQLite to PostgreSQL, and a backup. Keep the file as you would the database.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return withStore(cmd.Context(), t, func(_ config.Settings, users store.Store) error {
+				encoder := json.NewEncoder(t.out)
+				return users.EachUser(cmd.Context(), func(u store.User) error { return encoder.Encode(u) })
+			})
+		},
+	}
+}
+
+func newUsersImport(t terminal) *cobra.Command {
+	return &cobra.Command{
+		Use:   "import FILE",
+		Short: "Add the users of an export, or of - for standard input",
+		Long: "Reads one JSON object a line, as `users export` writes them. A user whose e-mail or id is taken is left\n" +
+			"as it is and reported; the others are added. Exit status 1 when a line was not imported.",
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			source := t.in
+			if args[0] != "-" {
+				file, err := os.Open(args[0])
+				if err != nil {
+					return err
+				}
+				defer file.Close()
+				source = file
+			}
+			return withStore(cmd.Context(), t, func(_ config.Settings, users store.Store) error {
+				return importUsers(cmd.Context(), t, users, source)
+			})
+		},
+	}
+}
+
+// importUsers adds a user a line, and says of each line that it could not.
+func importUsers(ctx context.Context, t terminal, users store.Store, source io.Reader) error {
+	lines := bufio.NewScanner(source)
+	lines.Buffer(make([]byte, 0, 4<<10), maxImportLine)
+	added, refused, number := 0, 0, 0
+	for lines.Scan() {
+		number++
+		if strings.TrimSpace(lines.Text()) == "" {
+			continue
+		}
+		user, err := parseImport(lines.Bytes())
+		if err == nil {
+			_, err = users.AddUser(ctx, user)
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			refused++
+			fmt.Fprintf(t.err, "line %d: %v\n", number, err)
+			continue
+		}
+		added++
+	}
+	fmt.Fprintf(t.out, "added %s", count(added, "user"))
+	if refused > 0 {
+		fmt.Fprintf(t.out, ", left out %s", count(refused, "line"))
+	}
+	fmt.Fprintln(t.out)
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("read line %d: %w", number+1, err)
+	}
+	if refused > 0 {
+		return &saidError{}
+	}
+	return nil
+}
+
+// parseImport reads one user strictly: a misspelt key must not lose a value.
+func parseImport(line []byte) (store.User, error) {
+	user := store.User{Active: true}
+	decoder := json.NewDecoder(strings.NewReader(string(line)))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&user); err != nil {
+		return user, fmt.Errorf("read user: %w", err)
+	}
+	if err := auth.CheckEmail(user.Email); err != nil {
+		return user, fmt.Errorf("e-mail %q: %w", user.Email, err)
+	}
+	if _, err := bcrypt.Cost([]byte(user.HashedPassword)); err != nil {
+		return user, errors.New("hashed_password is not a bcrypt hash")
+	}
+	return user, nil
+}
+
+// shownUser is a user without the hashed password.
+type shownUser struct {
+	store.User
+	HashedPassword string `json:"hashed_password,omitempty"` // hides that of User
+}
+
+func publicUser(u store.User) shownUser { return shownUser{User: u} }
+
+func listJSON(ctx context.Context, t terminal, users store.Store) error {
+	list := []shownUser{}
+	err := users.EachUser(ctx, func(u store.User) error {
+		list = append(list, publicUser(u))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return printJSON(t.out, list)
+}

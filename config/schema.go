@@ -1,0 +1,205 @@
+// The JSON Schema of a table: what an editor underlines while it is written. It
+// is made from the types of config.go by the tables that decoding uses, so that
+// it cannot know other keys, other types or other defaults than the decoder.
+
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Schema gives the JSON Schema (draft 2020-12) of routes.yaml, as committed in
+// routes.schema.json. It refuses nothing that Parse takes, but cannot say all
+// that Parse refuses: what several keys say together, the environment, and what
+// YAML makes of a plain word. The error is a key that nobody described.
+func Schema() ([]byte, error) {
+	b := &schemaBuilder{
+		decoder: &decoder{report: newReport("", nil), route: builtInRoute(), fields: map[reflect.Type][]field{}},
+		notes:   keyNotes(),
+		noted:   map[string]bool{},
+	}
+	root := b.object("", reflect.New(reflect.TypeFor[document]()).Elem())
+	root.Dialect = "https://json-schema.org/draft/2020-12/schema"
+	root.Comment = "Generated from the types of package config: go test ./config -run TestSchemaFile -update"
+	root.Title = "routes.yaml"
+	root.Description = "The route table of Gatehouse. `gatehouse check` says all that is wrong with it. " +
+		"In every value ${NAME} stands for a variable of the environment, ${NAME:-x} has a default."
+	root.AllOf = tableConditions()
+	root.Defs = append(valueSchemas(), b.defs...)
+	for path := range b.notes {
+		if !b.noted[path] {
+			b.undescribed = append(b.undescribed, path+" (described, but no key)")
+		}
+	}
+	if len(b.undescribed) > 0 {
+		slices.Sort(b.undescribed)
+		return nil, fmt.Errorf("describe the keys of the table: %s", strings.Join(b.undescribed, ", "))
+	}
+	written, err := marshalPlain(root)
+	if err != nil {
+		return nil, fmt.Errorf("write the schema: %w", err)
+	}
+	var out bytes.Buffer
+	if err := json.Indent(&out, written, "", "  "); err != nil {
+		return nil, fmt.Errorf("indent the schema: %w", err)
+	}
+	out.WriteByte('\n')
+	return out.Bytes(), nil
+}
+
+// schemaBuilder goes through the types as the decoder does, and calls each key
+// by its path, such as `routes.tls.ca`.
+type schemaBuilder struct {
+	*decoder
+	notes       map[string]note
+	noted       map[string]bool // those that a key asked for
+	undescribed []string
+	defs        properties
+}
+
+// object is the schema of a struct, whose value v is thrown away: it only holds
+// the defaults.
+func (b *schemaBuilder) object(path string, v reflect.Value) *schema {
+	b.start(v)
+	s := &schema{Type: "object", AdditionalProperties: false}
+	for _, f := range b.fieldsOf(v.Type()) {
+		at := strings.TrimPrefix(path+"."+f.key, ".")
+		n, found := b.notes[at]
+		if !found {
+			b.undescribed = append(b.undescribed, at)
+		}
+		b.noted[at] = true
+		s.Properties = append(s.Properties, property{f.key, b.property(at, n, v.FieldByIndex(f.index))})
+		if n.required {
+			s.Required = append(s.Required, f.key)
+		}
+	}
+	s.AllOf = conditions(path)
+	return s
+}
+
+// property is the schema of a key, with what its note says about it.
+func (b *schemaBuilder) property(path string, n note, v reflect.Value) *schema {
+	s := b.shape(path, n, v)
+	s.Title, s.Description, s.Examples = n.title, n.description, n.examples
+	s.Default = defaultOf(v)
+	return s
+}
+
+// shape is the schema of a value by its type.
+func (b *schemaBuilder) shape(path string, n note, v reflect.Value) *schema {
+	t := v.Type()
+	switch {
+	case t == reflect.TypeFor[routeDefaults]():
+		return b.routeDefaults()
+	case t == reflect.TypeFor[Users]():
+		return usersOrOff(b.object(path, v))
+	case isScalar(t):
+		return plainValue(t, n)
+	}
+	switch t.Kind() {
+	case reflect.Pointer:
+		return b.object(path, reflect.New(t.Elem()).Elem())
+	case reflect.Struct:
+		return b.object(path, v)
+	case reflect.Map:
+		return &schema{Type: "object", PropertyNames: n.keys, AdditionalProperties: plainValue(t.Elem(), n)}
+	case reflect.Slice:
+		s := &schema{Type: "array", UniqueItems: n.unique}
+		if n.notEmpty {
+			s.MinItems = 1
+		}
+		if isScalar(t.Elem()) {
+			s.Items = plainValue(t.Elem(), n)
+			return s
+		}
+		name := strings.ToLower(t.Elem().Name())
+		b.defs = append(b.defs, property{name, b.object(path, reflect.New(t.Elem()).Elem())})
+		s.Items = ref(name)
+		return s
+	default:
+		panic("config: no schema for a " + t.String())
+	}
+}
+
+// routeDefaults is the schema of `defaults:`: the keys of a route, but for those
+// that make it one.
+func (b *schemaBuilder) routeDefaults() *schema {
+	s := &schema{Type: "object", AdditionalProperties: false}
+	for _, key := range b.keysOf(reflect.TypeFor[Route]()) {
+		if !slices.Contains(withoutDefault(), key) {
+			s.Properties = append(s.Properties, property{key, ref("route/properties/" + key)})
+		}
+	}
+	return s
+}
+
+// usersOrOff is a mapping or the word off, which tools that read YAML 1.1 write
+// as false.
+func usersOrOff(mapping *schema) *schema {
+	return anyOf(mapping, &schema{Const: "off"}, &schema{Const: false}, &schema{Type: "string", Pattern: offPattern}, ref("reference"))
+}
+
+// plainValue is the schema of one plain value.
+func plainValue(t reflect.Type, n note) *schema {
+	if n.value != nil {
+		return n.value()
+	}
+	switch t {
+	case reflect.TypeFor[netip.Prefix]():
+		return ref("network")
+	case reflect.TypeFor[uuid.UUID]():
+		return ref("uuid")
+	case reflect.TypeFor[time.Duration]():
+		return ref("duration")
+	case reflect.TypeFor[Size]():
+		return ref("size")
+	case reflect.TypeFor[*url.URL](), reflect.TypeFor[url.URL]():
+		return exactly(backendPattern)
+	}
+	if t.Kind() == reflect.Bool {
+		return ref("boolean")
+	}
+	return ref("text")
+}
+
+// defaultOf writes what a value is when the file says nothing, or gives nil when
+// that is nothing.
+func defaultOf(v reflect.Value) any {
+	switch value := v.Interface().(type) {
+	case time.Duration:
+		return shortDuration(value)
+	case Size:
+		return int64(value)
+	}
+	switch {
+	case v.Kind() == reflect.Bool:
+		return v.Bool()
+	case v.Kind() == reflect.String && v.Len() > 0:
+		return v.String()
+	case (v.Kind() == reflect.Slice || v.Kind() == reflect.Map) && v.Len() > 0:
+		return v.Interface()
+	}
+	return nil
+}
+
+// shortDuration writes a duration as an operator would: 5m, not 5m0s.
+func shortDuration(d time.Duration) string {
+	text := d.String()
+	for _, zero := range []string{"0s", "0m"} {
+		if shorter, found := strings.CutSuffix(text, zero); found && strings.TrimRight(shorter, "hm") != shorter {
+			text = shorter
+		}
+	}
+	return text
+}

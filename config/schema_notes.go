@@ -1,0 +1,200 @@
+// What the schema says about each key to an operator in an editor, and what its
+// values may be besides their type. Schema refuses a key without a note, and a
+// note without a key.
+
+package config
+
+import "maps"
+
+// note is about one key.
+type note struct {
+	title       string
+	description string
+	examples    []any
+
+	required bool
+	value    func() *schema // of one plain value: its own, an entry's, a mapping's; nil goes by the type
+	keys     *schema        // of a mapping with keys of the operator's choice
+	unique   bool           // no entry of a list may be there twice
+	notEmpty bool           // a list needs an entry
+}
+
+// keyNotes gives the note of every key, by its path in the file.
+func keyNotes() map[string]note {
+	notes := map[string]note{}
+	for _, some := range []map[string]note{
+		tableNotes(), userNotes(), issuerNotes(), corsNotes(), matchNotes(), forwardNotes(), boundNotes(), testNotes(),
+	} {
+		maps.Copy(notes, some)
+	}
+	return notes
+}
+
+func tableNotes() map[string]note {
+	return map[string]note{
+		"name": {
+			title:       "Name of the gateway",
+			description: "What GET / and GET /health call the gateway.",
+			examples:    []any{"Atenex API Gateway"},
+			value:       notBlankText,
+		},
+		"identity": {
+			title:       "Identity headers",
+			description: "What backends learn about the caller.",
+		},
+		"identity.headers": {
+			title: "Header: claim",
+			description: "The headers that carry a token's claims to the backend. All of them are removed from what clients send, on every route. " +
+				"Given, they replace the defaults; {} sends none.",
+			examples: []any{map[string]string{"X-User-ID": "sub", "X-Company-ID": "company_id"}},
+			keys:     identityHeaderName(),
+			value:    notEmptyText,
+		},
+		"users": {
+			title: "Built-in users",
+			description: "The users that log in here. `users: off` is a gateway that only verifies tokens: " +
+				"no store, no login, no look at the user behind a token.",
+			examples: []any{"off", map[string]string{"join": "listed"}},
+		},
+		"tokens": {
+			title:       "Other people's tokens",
+			description: "Issuers whose tokens are accepted, besides those signed here.",
+		},
+		"cors": {
+			title:       "Cross-origin policy",
+			description: "Which pages may call from a browser. Left out, none but the gateway's own.",
+		},
+		"trusted_proxies": {
+			title:       "Trusted proxies",
+			description: "Addresses and networks (CIDR) of your own proxies, whose X-Forwarded-* headers are believed. Nobody's, when left out.",
+			examples:    []any{[]string{"10.0.0.0/8", "2001:db8::/32", "192.0.2.7"}},
+		},
+		"defaults": {
+			title:       "Defaults of routes",
+			description: "What every route starts from: any of its keys but name, prefix, backend and handler. A route's own key replaces it.",
+			examples:    []any{map[string]string{"auth": "strict", "timeout": "60s"}},
+		},
+		"routes": {
+			title: "Routes",
+			description: "Where requests go. The longest prefix wins; then the route with a host, with methods, with headers. " +
+				"Two routes that nothing tells apart are an error.",
+			required: true,
+			notEmpty: true,
+		},
+		"tests": {
+			title:       "Tests",
+			description: "What has to hold. A reload that fails one of these is refused, and the last good table goes on serving.",
+		},
+	}
+}
+
+func userNotes() map[string]note {
+	return map[string]note{
+		"users.companies": {
+			title:       "Companies that may be joined",
+			description: "UUIDs of companies that a user may join, besides GATEWAY_DEFAULT_COMPANY_ID.",
+			examples:    []any{[]string{"9b8f7e6d-5c4b-4a39-8877-665544332222"}},
+		},
+		"users.join": {
+			title:       "Who may be joined",
+			description: "`listed`: the default company and those under `companies`. `any`: whoever knows the id of a company may join it.",
+			value:       func() *schema { return one(string(JoinListed), string(JoinAny)) },
+		},
+	}
+}
+
+func issuerNotes() map[string]note {
+	return map[string]note{
+		"tokens.issuer": {
+			title:       "Issuer",
+			description: "The exact `iss` claim of its tokens.",
+			examples:    []any{"https://login.example.com/"},
+			required:    true,
+			value:       notEmptyText,
+		},
+		"tokens.keys": {
+			title:       "Keys",
+			description: "Where its public keys are: an https URL or a file, with a JWKS or a PEM. http is for loopback addresses only.",
+			examples:    []any{"https://login.example.com/.well-known/jwks.json", "/etc/gatehouse/issuer.pem"},
+			required:    true,
+			value:       keysValue,
+		},
+		"tokens.audience": {
+			title:       "Audience",
+			description: "What must be in the `aud` claim. Left out, tokens that the issuer made for other services are accepted too.",
+			examples:    []any{"atenex"},
+		},
+		"tokens.algorithms": {
+			title:       "Algorithms",
+			description: "The signature algorithms that are accepted. They are never taken from a token, so they have to be listed.",
+			examples:    []any{[]string{"RS256", "ES256"}},
+			required:    true,
+			value:       func() *schema { return one(algorithmNames()...) },
+			unique:      true,
+			notEmpty:    true,
+		},
+		"tokens.claims": {
+			title:       "Claims",
+			description: "Names of claims, ours: theirs. What is not listed has the same name there.",
+			examples:    []any{map[string]string{"company_id": "org_id"}},
+			keys:        &schema{MinLength: 1},
+			value:       notEmptyText,
+		},
+	}
+}
+
+func corsNotes() map[string]note {
+	return map[string]note{
+		"cors.origins": {
+			title: "Origins",
+			description: "Who may call: scheme://host, with the port if it is not the usual one. " +
+				"`*` stands for letters, digits and hyphens of one label, `[0-9]` for one character; \"*\" alone is anybody, and not with credentials.",
+			examples: []any{[]string{"https://app.example.com", "https://preview-*.example.com", "http://localhost:300[0-9]"}},
+			required: true,
+			value:    originValue,
+			unique:   true,
+			notEmpty: true,
+		},
+		"cors.credentials": {
+			title:       "Credentials",
+			description: "Whether a page may send cookies and Authorization, and act for a signed-in user.",
+		},
+		"cors.expose": {
+			title:       "Exposed headers",
+			description: "Headers of answers that a page may read, besides the usual few.",
+			examples:    []any{[]string{"X-Request-ID", "X-Process-Time"}},
+			value:       func() *schema { return token(tokenPattern) },
+			unique:      true,
+		},
+		"cors.max_age": {
+			title:       "Age of preflights",
+			description: "How long a browser may remember the answer to a preflight: a number and a unit (ms, s, m, h).",
+			examples:    []any{"10m"},
+		},
+	}
+}
+
+func testNotes() map[string]note {
+	return map[string]note{
+		"tests.request": {
+			title:       "Request",
+			description: "METHOD /path, with a query if it matters. Nothing is sent.",
+			examples:    []any{"GET /api/v1/query/chats?limit=2"},
+			required:    true,
+			value:       requestValue,
+		},
+		"tests.as": {
+			title:       "Who asks",
+			description: "anonymous: no token; newcomer: a token without a company; member: a token with one.",
+			required:    true,
+			value:       func() *schema { return one("anonymous", "newcomer", "member") },
+		},
+		"tests.expect": {
+			title:       "Expectation",
+			description: "A status, such as 401; or the name of a route: the request is let through to it.",
+			examples:    []any{401, "query"},
+			required:    true,
+			value:       expectValue,
+		},
+	}
+}

@@ -1,0 +1,158 @@
+// What the schema says about the keys of a route.
+
+package config
+
+// matchNotes are about what a request must look like, and who may pass.
+func matchNotes() map[string]note {
+	return map[string]note{
+		"routes.name": {
+			title:       "Name",
+			description: "Unique; the label in metrics and logs. Letters, digits, `.`, `_` and `-`, at most 64.",
+			examples:    []any{"query"},
+			required:    true,
+			value:       routeNameValue,
+		},
+		"routes.prefix": {
+			title: "Prefix of the path",
+			description: "Matches itself and everything below it: /api/v1/query takes /api/v1/query/chats, never /api/v1/queryx. " +
+				"Literal, in canonical form, without a slash at its end; / matches everything.",
+			examples: []any{"/api/v1/query"},
+			required: true,
+			value:    func() *schema { return exactly(prefixPattern) },
+		},
+		"routes.backend": {
+			title:       "Backend",
+			description: "Where requests go: an http or https URL, maybe with a path that is put before theirs. No user name, password or query.",
+			examples:    []any{"http://query-service:8080", "${INGEST_URL:-http://ingest-api-service}"},
+		},
+		"routes.handler": {
+			title:       "Handler",
+			description: "Something built in, instead of a backend: `users` has login and ensure-company. Its endpoints carry their own policies.",
+			value:       func() *schema { return one(HandlerUsers) },
+		},
+		"routes.hosts": {
+			title:       "Hosts",
+			description: "Names that the request must be for, without port; *.example.com takes every name below example.com. Left out, any.",
+			examples:    []any{[]string{"api.example.com", "*.example.com"}},
+			value:       func() *schema { return token(matchedHost) },
+			unique:      true,
+		},
+		"routes.methods": {
+			title:       "Methods",
+			description: "Upper case; other methods are answered 405. GET brings HEAD. Left out, any.",
+			examples:    []any{[]string{"GET", "POST"}},
+			value:       methodValue,
+			unique:      true,
+		},
+		"routes.headers": {
+			title:       "Headers",
+			description: "Exact values that the request must have, all of them.",
+			examples:    []any{map[string]string{"X-Canary": "1"}},
+			keys:        matchedHeaderName(),
+			value:       func() *schema { return text(headerText) },
+		},
+		"routes.auth": {
+			title:       "Policy",
+			description: "strict: a valid token with a company. initial: a valid token. none: open to everybody.",
+			value:       func() *schema { return one(string(PolicyStrict), string(PolicyInitial), string(PolicyNone)) },
+		},
+		"routes.roles": {
+			title:       "Roles",
+			description: "One of these must be among the caller's roles. Left out, any. Not with `auth: none`.",
+			examples:    []any{[]string{"admin"}},
+			value:       notBlankText,
+			unique:      true,
+		},
+	}
+}
+
+// forwardNotes are about how a request is forwarded.
+func forwardNotes() map[string]note {
+	return map[string]note{
+		"routes.strip_prefix": {
+			title:       "Strip the prefix",
+			description: "Forward the path without the prefix: /api/v1/query/chats as /chats.",
+		},
+		"routes.preserve_host": {
+			title:       "Preserve the host",
+			description: "Send the client's Host to the backend instead of the backend's own.",
+		},
+		"routes.forward_token": {
+			title:       "Forward the token",
+			description: "Send the Authorization header on to the backend.",
+		},
+		"routes.allow_encoded_slashes": {
+			title:       "Allow encoded slashes",
+			description: "Let %2F through as data, not as a separator. Otherwise a path with one is answered 400.",
+		},
+		"routes.protocol": {
+			title:       "Protocol",
+			description: "auto: HTTP/1.1, or HTTP/2 where TLS negotiates it. http1: HTTP/1.1 only. h2c: HTTP/2 without TLS, as gRPC uses.",
+			value:       func() *schema { return one(string(ProtocolAuto), string(ProtocolHTTP1), string(ProtocolH2C)) },
+		},
+		"routes.upgrade": {
+			title: "Upgrades",
+			description: "Protocols that a client may switch to with an Upgrade header; [] is none. " +
+				"h2c and others that carry requests are refused: requests could be smuggled through them.",
+			examples: []any{[]string{"websocket"}, []string{}},
+			value:    upgradeValue,
+			unique:   true,
+		},
+		"routes.tls": {
+			title:       "TLS to the backend",
+			description: "How an https backend is met. Its certificate is always verified.",
+		},
+		"routes.tls.ca": {
+			title:       "Authorities",
+			description: "PEM file of the authorities to trust instead of the system's.",
+			examples:    []any{"/etc/gatehouse/ca.pem"},
+			value:       notEmptyText,
+		},
+		"routes.tls.cert": {
+			title:       "Client certificate",
+			description: "PEM file of the certificate that the gateway shows. Needs `key`.",
+			examples:    []any{"/etc/gatehouse/client.pem"},
+			value:       notEmptyText,
+		},
+		"routes.tls.key": {
+			title:       "Client key",
+			description: "PEM file of the certificate's private key. Needs `cert`.",
+			examples:    []any{"/etc/gatehouse/client-key.pem"},
+			value:       notEmptyText,
+		},
+		"routes.tls.server_name": {
+			title:       "Server name",
+			description: "The name that is verified, instead of the backend's host.",
+			examples:    []any{"query.internal"},
+			value:       func() *schema { return token(serverName) },
+		},
+	}
+}
+
+// boundNotes are about the bounds of a route.
+func boundNotes() map[string]note {
+	const unit = " A number and a unit (ms, s, m, h); 0 is no bound."
+	return map[string]note{
+		"routes.timeout": {
+			title:       "Timeout",
+			description: "How long the backend may take until its response headers; 504 after it. Streams have idle_timeout instead." + unit,
+			examples:    []any{"60s", "5m"},
+		},
+		"routes.connect_timeout": {
+			title:       "Timeout of connecting",
+			description: "How long opening a connection to the backend may take." + unit,
+			examples:    []any{"10s"},
+		},
+		"routes.idle_timeout": {
+			title:       "Idle timeout",
+			description: "How long a body or an upgraded stream may be silent." + unit,
+			examples:    []any{"5m"},
+		},
+		"routes.max_body": {
+			title: "Largest body",
+			description: "How large a request's body may be, counted while it streams; 413 past it. " +
+				"Bytes, or a unit: KiB, MiB, GiB (1024) or kB, MB, GB (1000); 0 is no bound.",
+			examples: []any{"100MiB", "64kB"},
+		},
+	}
+}

@@ -1,0 +1,286 @@
+// Tests of the schema: that the committed file is the generated one, that it
+// lets every good table through, and which bad ones it refuses.
+
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"gopkg.in/yaml.v3"
+)
+
+const schemaFile = "routes.schema.json"
+
+func TestSchemaFile(t *testing.T) {
+	first, err := Schema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := Schema()
+	if err != nil || !bytes.Equal(first, second) {
+		t.Fatalf("two runs differ: %v", err)
+	}
+	compareGolden(t, schemaFile, string(first))
+}
+
+// compiledSchema checks the schema against the dialect's own, too.
+func compiledSchema(t testing.TB) *jsonschema.Schema {
+	t.Helper()
+	written, err := Schema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(written))
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiler := jsonschema.NewCompiler()
+	if err := compiler.AddResource(schemaFile, document); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := compiler.Compile(schemaFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return schema
+}
+
+// asJSON makes of a file what an editor makes of it. The editor's own parser
+// refuses what is not one YAML document.
+func asJSON(data []byte) (any, error) {
+	documents, err := parseYAML(bytes.TrimPrefix(data, []byte("\ufeff")))
+	switch {
+	case err != nil:
+		return nil, err
+	case len(documents) != 1 || len(documents[0].Content) == 0:
+		return nil, fmt.Errorf("%d documents", len(documents))
+	}
+	return nodeAsJSON(documents[0].Content[0])
+}
+
+// nodeAsJSON reads plain words as YAML 1.2 does: off, yes and dates are text.
+func nodeAsJSON(n *yaml.Node) (any, error) {
+	n = follow(n)
+	switch n.Kind {
+	case yaml.SequenceNode:
+		list := make([]any, len(n.Content))
+		for i, entry := range n.Content {
+			value, err := nodeAsJSON(entry)
+			if err != nil {
+				return nil, err
+			}
+			list[i] = value
+		}
+		return list, nil
+	case yaml.MappingNode:
+		return mappingAsJSON(n)
+	}
+	if slices.Contains([]string{"!!timestamp", "!!binary", "!!str"}, n.Tag) {
+		return n.Value, nil
+	}
+	var value any
+	if err := n.Decode(&value); err != nil {
+		return nil, err
+	}
+	switch number := value.(type) {
+	case float64:
+		if math.IsInf(number, 0) || math.IsNaN(number) {
+			return 0.5, nil // some number that is not a whole one
+		}
+	case int, int64, uint64:
+		return json.Number(fmt.Sprint(number)), nil
+	}
+	return value, nil
+}
+
+// mappingAsJSON follows merges, as editors do. Keys of a mapping's own go before
+// those that it merges.
+func mappingAsJSON(n *yaml.Node) (any, error) {
+	object, merged := map[string]any{}, map[string]any{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key := follow(n.Content[i])
+		if key.Kind != yaml.ScalarNode {
+			return nil, errors.New("a key is no text")
+		}
+		value, err := nodeAsJSON(n.Content[i+1])
+		if err != nil {
+			return nil, err
+		}
+		if mapping, ok := value.(map[string]any); ok && key.Tag == "!!merge" {
+			maps.Copy(merged, mapping)
+			continue
+		}
+		if _, repeated := object[key.Value]; repeated {
+			return nil, errors.New("a key is given twice")
+		}
+		object[key.Value] = value
+	}
+	for name, value := range merged {
+		if _, own := object[name]; !own {
+			object[name] = value
+		}
+	}
+	return object, nil
+}
+
+func TestSchemaTakesGoodTables(t *testing.T) {
+	schema := compiledSchema(t)
+	var files []string
+	for _, pattern := range []string{"testdata/good/*.yaml", "testdata/warn/*.yaml", "../examples/*.yaml", "../routes.yaml"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil || len(found) == 0 {
+			t.Fatalf("%s: %v", pattern, err)
+		}
+		files = append(files, found...)
+	}
+	for _, path := range files {
+		document, err := asJSON(readFile(t, path))
+		if err != nil {
+			t.Fatal(path, err)
+		}
+		if err := schema.Validate(document); err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
+
+func readFile(t testing.TB, path string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// beyondSchema are the bad files that a schema cannot refuse, by the reason.
+func beyondSchema() map[string][]string {
+	return map[string][]string{
+		"an editor does not know the environment": {
+			"environment-duration", "environment-line-break", "environment-password", "environment-structure", "environment-unset",
+			"environment-unset-two", "environment-value-hidden", "environment-value-shown",
+		},
+		"two entries of a list are compared by one of their values": {
+			"route-name-twice", "test-route", "tie-escape", "tie-headers", "tie-host", "tie-methods", "tie-plain", "token-twice",
+		},
+		"two spellings are the same":                       {"header-twice", "host-twice", "identity-folded"},
+		"a route starts from the file's defaults":          {"roles-inherited"},
+		"the value is near a known word, but not that one": {"cors-scheme", "method-near"},
+		"the value has to be computed":                     {"cors-class-range", "prefix-escape-twice", "proxies-bits", "proxies-mapped", "size-huge"},
+		"YAML hides how the value was written": {
+			"bool-case", "misread-date", "misread-hex", "misread-key", "misread-no", "misread-number", "misread-octal", "misread-time",
+			"misread-underscore", "misread-y", "type-tag",
+		},
+		"editors follow merges": {"merge-key"},
+	}
+}
+
+// A bad file is refused by the schema, or stands above with the reason why not.
+func TestSchemaRefusesBadTables(t *testing.T) {
+	schema := compiledSchema(t)
+	excused := map[string]string{}
+	for reason, names := range beyondSchema() {
+		for _, name := range names {
+			excused[name] = reason
+		}
+	}
+	files, err := filepath.Glob("testdata/bad/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatal(err)
+	}
+	for _, path := range files {
+		name := strings.TrimSuffix(filepath.Base(path), ".yaml")
+		reason, beyond := excused[name]
+		delete(excused, name)
+		document, err := asJSON(readFile(t, path))
+		if err == nil {
+			err = schema.Validate(document)
+		}
+		switch {
+		case err == nil && !beyond:
+			t.Errorf("%s: the schema takes it; refuse it there, or say in beyondSchema why that cannot be", name)
+		case err != nil && beyond:
+			t.Errorf("%s: the schema refuses it after all, though %q", name, reason)
+		}
+	}
+	for name := range excused {
+		t.Errorf("%s: there is no such file", name)
+	}
+}
+
+// The schema refuses nothing that check takes: an editor that underlines what is
+// right is soon ignored.
+func FuzzSchemaIsNoStricter(f *testing.F) {
+	places := []string{
+		"name: %s", "name: x\nusers: %s", "users: {companies: [%s]}", "users: {join: %s}", "identity: {headers: {X-A: %s}}",
+		"identity: {headers: {%s: sub}}", "tokens: [{issuer: %s, keys: k, algorithms: [RS256], audience: a}]",
+		"tokens: [{issuer: a, keys: %s, algorithms: [RS256], audience: a}]", "tokens: [{issuer: a, keys: k, algorithms: [%s], audience: a}]",
+		"cors: {origins: [%s]}", "cors: {origins: [%s], credentials: true}", "cors: {origins: ['*'], expose: [%s], max_age: 1s}",
+		"cors: {origins: ['*'], max_age: %s}", "cors: {origins: ['*'], credentials: %s}", "trusted_proxies: [%s]", "defaults: {timeout: %s}",
+		"defaults: {max_body: %s}", "defaults: {protocol: %s}", "defaults: {upgrade: [%s]}", "defaults: {auth: %s}", "defaults: {strip_prefix: %s}",
+		"routes: [{name: %s, prefix: /, backend: 'http://b'}]", "routes: [{name: a, prefix: %s, backend: 'http://b'}]",
+		"routes: [{name: a, prefix: /, backend: %s}]", "routes: [{name: a, prefix: /, backend: 'http://b', hosts: [%s]}]",
+		"routes: [{name: a, prefix: /, backend: 'http://b', methods: [%s]}]", "routes: [{name: a, prefix: /, backend: 'http://b', headers: {X-A: %s}}]",
+		"routes: [{name: a, prefix: /, backend: 'http://b', headers: {%s: x}}]", "routes: [{name: a, prefix: /, backend: 'http://b', roles: [%s]}]",
+		"routes: [{name: a, prefix: /, backend: 'https://b', tls: {server_name: %s}}]", "tests: [{request: %s, as: member, expect: 200}]",
+		"tests: [{request: GET /, as: member, expect: %s}]", "tests: [{request: GET /, as: %s, expect: 200}]", "%s",
+	}
+	values := []string{
+		"x", "off", "true", "0", "60", "-0", "1.5h", "+.5s", "64KiB", "10.0.0.0/8", "::1", "[::1]", "*.example.com", "A.example.com", "GET", "GET /a?b=c",
+		"/", "/a/b", "/caf%C3%A9/...", "http://b:8080/base/", "https://[::1]:443", "http://127.0.0.1/keys", "https://a-*.b.com:300[0-9]",
+		"http://[::1]:3000", "*", "9b8f7e6d-5c4b-4a39-8877-665544332222", "${NAME}", "a ${NOWHERE:-b$} $${c}", "websocket", "RS256", "X-Y", "strict",
+	}
+	for place := range places {
+		for _, value := range values {
+			f.Add(place, value, false)
+		}
+	}
+	schema := compiledSchema(f)
+	f.Fuzz(func(t *testing.T, place int, value string, plain bool) {
+		if place < 0 || place >= len(places) {
+			return
+		}
+		if written, err := json.Marshal(value); err == nil && !plain {
+			value = string(written) // JSON is YAML
+		}
+		table := []byte(fmt.Sprintf(places[place], value) + "\n")
+		if !bytes.HasPrefix(table, []byte("routes")) {
+			table = append(table, oneRoute...)
+		}
+		if _, err := Parse("routes.yaml", table, corpusEnvironment()); err != nil {
+			return
+		}
+		document, err := asJSON(table)
+		if err != nil {
+			t.Fatalf("%s: %v", table, err)
+		}
+		if err := schema.Validate(document); err != nil {
+			t.Errorf("check takes, and the schema refuses:\n%s\n%v", table, err)
+		}
+	})
+}
+
+// In a prefix the schema knows exactly which escapes are right.
+func TestSchemaEscapes(t *testing.T) {
+	pattern := regexp.MustCompile(prefixPattern)
+	for c := range 256 {
+		for _, form := range []string{"/a%%%02X", "/%%%02x/b", "/%c"} {
+			prefix := fmt.Sprintf(form, c)
+			if check, schema := prefixRule(prefix) == nil, pattern.MatchString(prefix); check != schema {
+				t.Errorf("%q: check takes it: %v, the schema: %v", prefix, check, schema)
+			}
+		}
+	}
+}

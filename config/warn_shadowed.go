@@ -1,0 +1,142 @@
+// Routes that get fewer requests than they seem to, because others go before.
+
+package config
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// Among the routes of one prefix and host those with methods go before those
+// without, whatever headers either wants. So a route without methods, and only
+// such a route, may find its requests taken: all other shadows would be ties,
+// which are errors, or leave requests that cannot be listed, such as those for
+// hosts that have no route of their own.
+
+// stage is where routes meet: one prefix, and one entry of `hosts` or "".
+type stage struct{ prefix, host string }
+
+// maxSubsets bounds the headers of a route whose subsets are looked for. A route
+// with more of them is not warned of.
+const maxSubsets = 6
+
+// warnShadowed reports each route that is shadowed by routes with methods, once.
+func (v *validator) warnShadowed(nodes []*yaml.Node) {
+	first := map[stage]map[string][]contender{} // those with methods, by their headers
+	for i, n := range nodes {
+		route := &v.config.Routes[i]
+		if len(route.Methods) == 0 {
+			continue
+		}
+		c := contender{route: route, node: n, label: label("routes", i, n)}
+		c.names, c.all = headerKeys(route.Headers)
+		for _, host := range hostsOf(route) {
+			at := stage{route.Prefix, host}
+			if first[at] == nil {
+				first[at] = map[string][]contender{}
+			}
+			first[at][c.all] = append(first[at][c.all], c)
+		}
+	}
+	for i, n := range nodes {
+		route := &v.config.Routes[i]
+		if len(route.Methods) > 0 || len(route.Headers) > maxSubsets {
+			continue
+		}
+		for _, host := range hostsOf(route) {
+			c := contender{route: route, node: n, label: label("routes", i, n)}
+			if v.shadowed(c, host, first[stage{route.Prefix, host}]) {
+				break
+			}
+		}
+	}
+}
+
+// shadowed reports a route without methods whose requests others take.
+func (v *validator) shadowed(c contender, host string, first map[string][]contender) bool {
+	if len(first) == 0 {
+		return false
+	}
+	if host != "" {
+		host = " for " + host
+	}
+	var takers, unasked []contender // unasked want fewer headers
+	for headers := range subsets(c.route.Headers) {
+		_, all := headerKeys(headers)
+		takers = append(takers, first[all]...)
+		if len(headers) < len(c.route.Headers) {
+			unasked = append(unasked, first[all]...)
+		}
+	}
+	place := section{v.report, c.node, ""}.at("prefix")
+	if taken := methodsOf(takers); !slices.ContainsFunc(usualMethods(), func(method string) bool { return !taken[method] }) {
+		v.warnAt(place, c.label+" is hardly ever reached"+host+": every usual method of its prefix goes to "+names(takers),
+			"remove it, or the methods it should take from the others")
+		return true
+	}
+	if len(unasked) == 0 {
+		return false
+	}
+	methods := slices.Sorted(maps.Keys(methodsOf(unasked)))
+	v.warnAt(place, c.label+" does not get "+strings.Join(methods, ", ")+host+", even with its headers: they go to "+names(unasked)+
+		", since methods count before headers", "give it `methods` too, and it goes first")
+	return true
+}
+
+// usualMethods are those that nearly all requests have.
+func usualMethods() []string {
+	return slices.DeleteFunc(methodNames(), func(method string) bool { return method == http.MethodTrace })
+}
+
+// methodsOf gives the methods that some of the routes take. GET brings HEAD.
+func methodsOf(routes []contender) map[string]bool {
+	methods := map[string]bool{}
+	for _, c := range routes {
+		for _, method := range c.route.Methods {
+			methods[method] = true
+			if method == http.MethodGet {
+				methods[http.MethodHead] = true
+			}
+		}
+	}
+	return methods
+}
+
+// names lists routes for a message, each once and in the order of the file.
+func names(routes []contender) string {
+	slices.SortStableFunc(routes, func(a, b contender) int { return a.node.Line - b.node.Line })
+	var labels []string
+	for _, c := range routes {
+		if !slices.Contains(labels, c.label) {
+			labels = append(labels, c.label)
+		}
+	}
+	const most = 5
+	if len(labels) > most {
+		return strings.Join(labels[:most], ", ") + " and others"
+	}
+	return strings.Join(labels, ", ")
+}
+
+// subsets goes through the subsets of a few headers, the empty one and the whole
+// one among them.
+func subsets(headers map[string]string) func(yield func(map[string]string) bool) {
+	names := slices.Sorted(maps.Keys(headers))
+	return func(yield func(map[string]string) bool) {
+		for chosen := range 1 << len(names) {
+			subset := map[string]string{}
+			for i, name := range names {
+				if chosen&(1<<i) != 0 {
+					subset[name] = headers[name]
+				}
+			}
+			if !yield(subset) {
+				return
+			}
+		}
+	}
+}

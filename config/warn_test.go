@@ -1,0 +1,146 @@
+// Tests of warnings: the corpus of files that load and are worth a look, what
+// must not be warned of, and that a large table is looked at quickly.
+
+package config
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Each file gives rise to one kind of warning; the text beside it is what an
+// operator reads.
+func TestWarnCorpus(t *testing.T) {
+	files, err := filepath.Glob("testdata/warn/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no corpus: %v", err)
+	}
+	for _, path := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".yaml"), func(t *testing.T) {
+			table, err := Parse("routes.yaml", readFile(t, path), corpusEnvironment())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(table.Warnings) == 0 || table.Warnings.HasErrors() {
+				t.Fatalf("no warning: %v", table.Warnings)
+			}
+			var got strings.Builder
+			if _, err := table.Warnings.WriteTo(&got); err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(strings.ToLower(got.String()), "hunter2") {
+				t.Errorf("a secret is shown:\n%s", got.String())
+			}
+			compareGolden(t, strings.TrimSuffix(path, ".yaml")+".txt", got.String())
+		})
+	}
+}
+
+// routesTable makes a table of routes in flow style, without their braces.
+func routesTable(routes ...string) string {
+	var b strings.Builder
+	b.WriteString("routes:\n")
+	for i, route := range routes {
+		fmt.Fprintf(&b, "  - {name: r%d, %s}\n", i, route)
+	}
+	return b.String()
+}
+
+// What is all right is not warned of: who is warned too often stops reading.
+func TestNoWarning(t *testing.T) {
+	for name, text := range map[string]string{
+		"reads and the rest": routesTable(`prefix: /a, backend: "http://a", methods: [GET]`, `prefix: /a, backend: "http://a"`),
+		"the same headers": routesTable(`prefix: /a, backend: "http://a", methods: [GET], headers: {X-A: "1"}`,
+			`prefix: /a, backend: "http://a", headers: {x-a: "1"}`),
+		"other values":    routesTable(`prefix: /a, backend: "http://a", methods: [GET], headers: {X-A: "1"}`, `prefix: /a, backend: "http://a", headers: {X-A: "2", X-B: "1"}`),
+		"other hosts":     routesTable(`prefix: /a, backend: "http://a", methods: [GET], hosts: [a.b]`, `prefix: /a, backend: "http://a", hosts: ["*.b"], headers: {X-A: "1"}`),
+		"other prefixes":  routesTable(`prefix: /a/b, backend: "http://a", methods: [GET]`, `prefix: /a, backend: "http://a", headers: {X-A: "1"}`),
+		"header first":    routesTable(`prefix: /a, backend: "http://a", methods: [GET]`, `prefix: /a, backend: "http://a", methods: [GET], headers: {X-A: "1"}`),
+		"other ports":     routesTable(`prefix: /a, backend: "http://a:81", auth: none`, `prefix: /b, backend: "http://a"`),
+		"other schemes":   routesTable(`prefix: /a, backend: "https://a:80", auth: none`, `prefix: /b, backend: "http://a:80"`),
+		"all open":        routesTable(`prefix: /a, backend: "http://a", auth: none`, `prefix: /b, backend: "http://a", auth: none`),
+		"initial beside":  routesTable(`prefix: /a, backend: "http://a", auth: initial`, `prefix: /b, backend: "http://a"`),
+		"initial above":   routesTable(`prefix: /, backend: "http://a", auth: initial`, `prefix: /b, backend: "http://a"`),
+		"one on the way":  routesTable(`prefix: /a, backend: "http://a", strip_prefix: true, auth: initial`, `prefix: /b, backend: "http://a"`, `prefix: /a/b, backend: "http://o"`),
+		"a handler":       routesTable(`prefix: /users, handler: users`, `prefix: /u, backend: "http://a", auth: none`),
+		"long names":      "name: The Production Gateway Of My Company 2\n" + routesTable(`prefix: /risk-assessment-service-in-production-2024/v1, backend: "http://query-service-7d9f8b6c5d-x2x4z.my-development.svc.cluster.local"`),
+		"a claim":         "identity: {headers: {X-Access-Token: access_token_claim}}\n" + oneRoute,
+		"the environment": routesTable(`prefix: /a, backend: "http://a", headers: {X-API-Key: "${TOKEN}", Authorization: "Bearer ${TOKEN}"}`),
+		"identifiers":     "users: {companies: [9b8f7e6d-5c4b-4a39-8877-665544332222]}\n" + routesTable(`prefix: /a, backend: "http://a", headers: {X-Tenant: 9b8f7e6d5c4b4a398877665544332222}`),
+		"documents":       "name: Basic authentication service\n" + routesTable(`prefix: /BasicAuthenticationAndAuthorizationService2, backend: "http://a"`),
+		"long polling":    routesTable(`prefix: /a, backend: "http://a", timeout: 0`),
+		"plain origins":   "cors: {origins: [http://a.com]}\n" + oneRoute,
+	} {
+		t.Run(name, func(t *testing.T) {
+			if table := mustParse(t, text, map[string]string{"TOKEN": "hunter2hunter2"}); len(table.Warnings) > 0 {
+				t.Errorf("%s\n%v", text, table.Warnings)
+			}
+		})
+	}
+}
+
+// A problem beside a secret does not show it either, whatever kind it is.
+func TestWrittenSecretsStayHidden(t *testing.T) {
+	for _, entry := range []string{
+		"prefix: ghp_hunter2hunter2hunter2hunter2hunter2", "headers: ghp_hunter2hunter2hunter2hunter2hunter2", "bogus: ghp_hunter2hunter2hunter2hunter2hunter2",
+		`methods: [GTE], headers: {X-API-Key: hunter2hunter2}`, `headers: {X-API-Key: "hunter2hunter2 "}`, "auth: eyJhbGciOiJIUzI1.eyJzdWIiOiJodW50.hunter2hunter2",
+		`prefix: "/a?token=hunter2hunter2"`, "ghp_hunter2hunter2hunter2hunter2hunter2: x", "methods: ghp_hunter2hunter2hunter2hunter2hunter2",
+	} {
+		_, err := Parse("routes.yaml", []byte("routes:\n  - {name: a, bogos: 1, "+entry+"}\n"), nil)
+		var out strings.Builder
+		if _, err := problemsOf(t, err).WriteTo(&out); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(out.String(), "hunter2") {
+			t.Errorf("%s:\n%s", entry, out.String())
+		}
+	}
+}
+
+// Large tables that are made to be compared route by route.
+func TestWarningsOfBigTables(t *testing.T) {
+	for name, each := range map[string]func(i int) string{
+		"one backend": func(i int) string {
+			return fmt.Sprintf("prefix: /a%d, backend: 'http://a', auth: %s", i, []string{"none", "strict"}[i%2])
+		},
+		"one space": func(i int) string {
+			return fmt.Sprintf("prefix: /a%d, backend: 'http://a', strip_prefix: true, auth: %s", i, []string{"none", "initial", "strict"}[i%3])
+		},
+		"nested": func(i int) string {
+			return fmt.Sprintf("prefix: '%s/%d', backend: 'http://a', auth: %s", strings.Repeat("/a", i%20), i, []string{"none", "strict"}[i%2])
+		},
+		"headers": func(i int) string {
+			return fmt.Sprintf("prefix: /a, backend: 'http://a', headers: {X-A: 'a%d', X-B: b, X-C: c}%s", i/2, []string{", methods: [GET]", ""}[i%2])
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var routes []string
+			for i := range 2_000 {
+				routes = append(routes, each(i))
+			}
+			text := []byte(routesTable(routes...))
+			start := time.Now()
+			if _, err := Parse("routes.yaml", text, nil); err != nil {
+				t.Fatal(err)
+			}
+			// A tenth of a second alone; pair by pair it would be minutes.
+			if took := time.Since(start); took > 10*time.Second {
+				t.Errorf("took %v", took)
+			}
+		})
+	}
+}
+
+func FuzzRecogniseSecret(f *testing.F) {
+	for _, text := range []string{"", "eyJhbGciOi.eyJzdWIi.x", "Bearer abcdefgh12345678", "/a?token=12345678", "Xk29fLq0ZpB7vR4tYw8NcD3mJs6aGe1aaaa", "sk-1", "//"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if what := recogniseSecret(text); what != "" && redact(text) != redacted {
+			t.Errorf("%q holds %s, and becomes %q", text, what, redact(text))
+		}
+	})
+}

@@ -1,0 +1,4 @@
+// Package ops is what operators look at, on a listener of their own: metrics
+// for Prometheus (metrics.go), health for Kubernetes (health.go) and the table
+// as it is served (routes.go), put together by Handler (handler.go).
+package ops

@@ -1,0 +1,125 @@
+package ops
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gatehouse/auth"
+)
+
+// How often the store is asked whether it is there, and for how long.
+const (
+	storeInterval = 2 * time.Second
+	storePatience = 2 * time.Second
+)
+
+// Health knows whether the gateway should be sent requests. Its zero value is
+// a gateway that has just started: alive, not ready.
+type Health struct {
+	hasTable     atomic.Bool
+	draining     atomic.Bool
+	storeReached atomic.Bool
+
+	mu       sync.Mutex
+	needs    bool  // there is a store
+	storeErr error // what the store last answered
+}
+
+// NeedStore says that readiness waits for the first contact with a store.
+func (h *Health) NeedStore() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.needs, h.storeErr = true, errors.New("not asked yet")
+}
+
+// TableServed says that there is a valid table.
+func (h *Health) TableServed() { h.hasTable.Store(true) }
+
+// Drain says that the gateway is about to stop: it is not ready from now on.
+func (h *Health) Drain() { h.draining.Store(true) }
+
+// Store is the store's last answer, nil when it is well or there is none.
+func (h *Health) Store() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.storeErr
+}
+
+// StoreAnswered records an answer of the store.
+func (h *Health) StoreAnswered(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.storeErr = err
+	if err == nil {
+		h.storeReached.Store(true)
+	}
+}
+
+// WatchStore asks the store every few seconds, until the context ends.
+func (h *Health) WatchStore(ctx context.Context, ping func(context.Context) error, metrics *Metrics) {
+	tick := time.NewTicker(storeInterval)
+	defer tick.Stop()
+	for {
+		asking, cancel := context.WithTimeout(ctx, storePatience)
+		err := ping(asking)
+		cancel()
+		if ctx.Err() != nil {
+			return
+		}
+		h.StoreAnswered(err)
+		metrics.StoreUp(err == nil)
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// readiness is the body of /readyz.
+type readiness struct {
+	Ready   bool     `json:"ready"`
+	Reasons []string `json:"reasons,omitempty"` // why not
+	Notes   []string `json:"notes,omitempty"`   // what is wrong, though not enough to be taken out
+}
+
+// ready decides. Trouble with the store after the first contact is told, but
+// does not take every replica out at once.
+func (h *Health) ready() readiness {
+	var r readiness
+	if h.draining.Load() {
+		r.Reasons = append(r.Reasons, "draining: the gateway is about to stop")
+	}
+	if !h.hasTable.Load() {
+		r.Reasons = append(r.Reasons, "no valid route table yet")
+	}
+	h.mu.Lock()
+	needs, storeErr := h.needs, h.storeErr
+	h.mu.Unlock()
+	switch {
+	case needs && !h.storeReached.Load():
+		r.Reasons = append(r.Reasons, "the user store was not reached yet")
+	case needs && storeErr != nil:
+		r.Notes = append(r.Notes, "the user store does not answer")
+	}
+	r.Ready = len(r.Reasons) == 0
+	return r
+}
+
+// serveReady is GET /readyz.
+func (h *Health) serveReady(w http.ResponseWriter, _ *http.Request) {
+	answer, status := h.ready(), http.StatusOK
+	if !answer.Ready {
+		status = http.StatusServiceUnavailable
+	}
+	auth.WriteJSON(w, status, answer)
+}
+
+// serveLive is GET /livez: whoever can answer is alive.
+func serveLive(w http.ResponseWriter, _ *http.Request) {
+	auth.WriteJSON(w, http.StatusOK, map[string]bool{"alive": true})
+}

@@ -1,0 +1,39 @@
+package ops
+
+import (
+	"fmt"
+
+	"gatehouse/config"
+)
+
+// RouteInfo is one route as operators see it, in GET /routes and in the
+// command `routes`.
+type RouteInfo struct {
+	Name    string   `json:"name"`
+	Prefix  string   `json:"prefix"`
+	Hosts   []string `json:"hosts,omitempty"`
+	Methods []string `json:"methods,omitempty"`
+	Target  string   `json:"target"` // the backend's URL, or "handler:users"
+	Auth    string   `json:"auth"`   // a policy, or "own" for built-in endpoints
+	Roles   []string `json:"roles,omitempty"`
+	Source  string   `json:"source"` // file:line
+}
+
+// Routes describes the routes of a table, in the order of the file.
+func Routes(cfg *config.Config) []RouteInfo {
+	infos := make([]RouteInfo, 0, len(cfg.Routes))
+	for i := range cfg.Routes {
+		r := &cfg.Routes[i]
+		info := RouteInfo{
+			Name: r.Name, Prefix: r.Prefix, Hosts: r.Hosts, Methods: r.Methods, Roles: r.Roles,
+			Source: fmt.Sprintf("%s:%d", r.Position.File, r.Position.Line),
+		}
+		if r.Handler != "" {
+			info.Target, info.Auth = "handler:"+r.Handler, "own"
+		} else {
+			info.Target, info.Auth = r.Backend.Redacted(), string(r.Auth)
+		}
+		infos = append(infos, info)
+	}
+	return infos
+}
