@@ -118,6 +118,15 @@ func (u *Users) answer(w http.ResponseWriter, r *http.Request) (any, *Refusal) {
 	return answer, refusal
 }
 
+// Rule tells what the endpoint of a request asks, without answering it.
+func (u *Users) Rule(r *http.Request) (Rule, *Refusal) {
+	endpoint, refusal := u.find(r)
+	if refusal != nil {
+		return Rule{}, refusal
+	}
+	return Rule{Policy: endpoint.policy}, nil
+}
+
 // find compares paths as they were sent: there is one spelling of each.
 func (u *Users) find(r *http.Request) (*endpoint, *Refusal) {
 	var allow []string

@@ -33,14 +33,9 @@ func NewGate(tokens *Verifier, users UserStates) *Gate {
 // Decide is the truth table of the package documentation. It returns who
 // passed, or why nobody did; both are nil where the policy asks for nobody.
 func (g *Gate) Decide(ctx context.Context, header http.Header, rule Rule) (*Identity, *Refusal) {
-	switch rule.Policy {
-	case config.PolicyNone:
-		return nil, nil
-	case config.PolicyInitial, config.PolicyStrict:
-	default: // an unknown policy is refused, whatever the request holds
-		return nil, refuseUnavailable.Because(errors.New("unknown policy " + string(rule.Policy)))
+	if asks, refusal := rule.asks(); !asks {
+		return nil, refusal
 	}
-
 	token, refusal := bearerToken(header)
 	if refusal != nil {
 		return nil, refusal
@@ -54,13 +49,30 @@ func (g *Gate) Decide(ctx context.Context, header http.Header, rule Rule) (*Iden
 			return identity, refusal
 		}
 	}
+	return identity, rule.judge(identity)
+}
+
+// asks tells whether the rule wants to know who is asking at all. An unknown
+// policy is refused, whatever the request holds.
+func (rule Rule) asks() (bool, *Refusal) {
+	switch rule.Policy {
+	case config.PolicyNone:
+		return false, nil
+	case config.PolicyInitial, config.PolicyStrict:
+		return true, nil
+	}
+	return false, refuseUnavailable.Because(errors.New("unknown policy " + string(rule.Policy)))
+}
+
+// judge holds a known caller against the rule: the last rows of the table.
+func (rule Rule) judge(identity *Identity) *Refusal {
 	if identity.CompanyID == "" && rule.Policy == config.PolicyStrict {
-		return identity, refuseNoCompany
+		return refuseNoCompany
 	}
 	if !identity.hasRole(rule.Roles) {
-		return identity, refuseRole
+		return refuseRole
 	}
-	return identity, nil
+	return nil
 }
 
 // checkUser holds what the token says against what is true of the user now.

@@ -136,7 +136,7 @@ type Route struct {
 	ForwardToken        bool     `yaml:"forward_token"` // send Authorization on
 	AllowEncodedSlashes bool     `yaml:"allow_encoded_slashes"`
 	Protocol            Protocol `yaml:"protocol"`
-	Upgrade             []string `yaml:"upgrade"` // lower case protocols that a client may switch to; empty is none
+	Upgrade             []string `yaml:"upgrade"` // lower case; what a client may switch to; empty is none
 	TLS                 *TLS     `yaml:"tls"`     // nil when the file has none
 
 	// Bounds. A duration of 0 is no bound, and so is a size of 0.

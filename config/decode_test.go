@@ -67,6 +67,27 @@ defaults: {auth: initial, methods: [GET, POST], headers: {X-A: "1"}, timeout: 5s
 	}
 }
 
+// An upgrade is offered where something is forwarded over HTTP/1.1.
+func TestUpgrade(t *testing.T) {
+	table := mustParse(t, `
+routes:
+  - {name: a, prefix: /a, backend: "http://a"}
+  - {name: b, prefix: /b, backend: "http://b", upgrade: []}
+  - {name: c, prefix: /c, backend: "http://c", upgrade: [websocket, irc]}
+  - {name: d, prefix: /d, backend: "http://d", protocol: h2c}
+  - {name: users, prefix: /u, handler: users}
+`, nil)
+	for i, want := range []string{"websocket", "", "websocket irc", "", ""} {
+		if got := strings.Join(table.Routes[i].Upgrade, " "); got != want {
+			t.Errorf("%s: got %q, want %q", table.Routes[i].Name, got, want)
+		}
+	}
+	table = mustParse(t, "defaults: {upgrade: [], max_body: 1MiB}\n"+oneRoute+"  - {name: users, prefix: /u, handler: users}\n", nil)
+	if route, users := table.Routes[0], table.Routes[1]; len(route.Upgrade) > 0 || route.MaxBody != 1<<20 || users.MaxBody != 0 {
+		t.Errorf("got %v, %v, users %v", route.Upgrade, route.MaxBody, users.MaxBody)
+	}
+}
+
 func TestIdentityReplacesDefault(t *testing.T) {
 	for text, want := range map[string]int{"identity: {}\n": 3, "identity: {headers: {}}\n": 0, "identity: {headers: {X-Me: sub}}\n": 1} {
 		if got := len(mustParse(t, text+oneRoute, nil).Identity.Headers); got != want {

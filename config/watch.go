@@ -56,7 +56,7 @@ func (w Watch) Run(ctx context.Context, seen string, changed func()) error {
 		case <-ctx.Done():
 			return watchErr
 		case <-signs.Events:
-		case <-signs.Errors: // lost events, most likely: look
+		case <-signs.Errors: //nolint:errcheck // it means that signs were lost, most likely: looking is the answer
 		case <-poll.C:
 			look()
 			continue

@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 
@@ -10,9 +11,14 @@ import (
 	"gatehouse/proxy"
 )
 
+// Reload reads the route table anew and gives what changed. The error is
+// config.Problems where the table is to blame.
+type Reload func(ctx context.Context) (proxy.Diff, error)
+
 // Handler serves the operators' listener.
-func Handler(metrics *Metrics, health *Health, gateway *proxy.Gateway) http.Handler {
+func Handler(metrics *Metrics, health *Health, gateway *proxy.Gateway, reload Reload) http.Handler {
 	mux := http.NewServeMux()
+	mux.HandleFunc("POST /-/reload", func(w http.ResponseWriter, r *http.Request) { serveReload(w, r, reload) })
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics.Registry, promhttp.HandlerOpts{Registry: metrics.Registry}))
 	mux.HandleFunc("GET /livez", serveLive)
 	mux.HandleFunc("GET /readyz", health.serveReady)
@@ -22,7 +28,7 @@ func Handler(metrics *Metrics, health *Health, gateway *proxy.Gateway) http.Hand
 			auth.WriteJSON(w, http.StatusServiceUnavailable, auth.Body{Detail: "The gateway has no route table yet."})
 			return
 		}
-		auth.WriteJSON(w, http.StatusOK, Routes(table.Config()))
+		auth.WriteJSON(w, http.StatusOK, Routes(table.Ordered()))
 	})
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -30,7 +36,8 @@ func Handler(metrics *Metrics, health *Health, gateway *proxy.Gateway) http.Hand
 			"  /metrics   for Prometheus\n"+
 			"  /livez     is the process alive\n"+
 			"  /readyz    should it be sent requests, and why not\n"+
-			"  /routes    the route table being served\n")
+			"  /routes    the route table being served\n"+
+			"  POST /-/reload   read the route table anew\n")
 	})
 	return mux
 }

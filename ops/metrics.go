@@ -106,6 +106,12 @@ func (m *Metrics) Serving(cfg *config.Config, at time.Time) {
 	m.configInfo.WithLabelValues(cfg.Hash).Set(1)
 }
 
+// Refused records that a table was read and is not served.
+func (m *Metrics) Refused() {
+	m.reloads.WithLabelValues("failure").Inc()
+	m.reloadGood.Set(0)
+}
+
 // Login implements auth.LoginMetrics.
 func (m *Metrics) Login(result string) { m.logins.WithLabelValues(result).Inc() }
 

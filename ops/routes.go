@@ -19,11 +19,10 @@ type RouteInfo struct {
 	Source  string   `json:"source"` // file:line
 }
 
-// Routes describes the routes of a table, in the order of the file.
-func Routes(cfg *config.Config) []RouteInfo {
-	infos := make([]RouteInfo, 0, len(cfg.Routes))
-	for i := range cfg.Routes {
-		r := &cfg.Routes[i]
+// Routes describes routes, in the order given.
+func Routes(routes []*config.Route) []RouteInfo {
+	infos := make([]RouteInfo, 0, len(routes))
+	for _, r := range routes {
 		info := RouteInfo{
 			Name: r.Name, Prefix: r.Prefix, Hosts: r.Hosts, Methods: r.Methods, Roles: r.Roles,
 			Source: fmt.Sprintf("%s:%d", r.Position.File, r.Position.Line),

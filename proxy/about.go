@@ -6,6 +6,13 @@ import (
 	"gatehouse/auth"
 )
 
+// What the gateway answers itself, where no route takes the path.
+const (
+	rootPath   = "/"
+	healthPath = "/health"
+	keySetPath = "/.well-known/jwks.json"
+)
+
 // health is the body of GET /health.
 type health struct {
 	Status  string            `json:"status"`
@@ -13,27 +20,42 @@ type health struct {
 	Checks  map[string]string `json:"checks,omitempty"`
 }
 
-// answerAbout answers GET / and GET /health, unless the path is another. It is
-// asked only when no route takes the path.
-func (t *Table) answerAbout(x *exchange, r *http.Request, storeHealth func() error) bool {
-	if x.path.Raw != "/" && x.path.Raw != "/health" {
+// isAbout tells the paths that every gateway answers itself.
+func isAbout(path Path) bool { return path.Raw == rootPath || path.Raw == healthPath }
+
+// answerAbout answers GET /, GET /health and, where tokens are signed with a
+// private key, GET /.well-known/jwks.json. It gives false for any other path,
+// and is asked only when no route takes it.
+func (g *Gateway) answerAbout(x *exchange, r *http.Request) bool {
+	if !isAbout(x.path) && (x.path.Raw != keySetPath || g.keySet == nil) {
 		return false
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		x.refuse(methodNotAllowed("GET, HEAD"))
 		return true
 	}
-	if x.path.Raw == "/" {
-		auth.WriteJSON(x, http.StatusOK, map[string]string{"message": t.name + " is running!"})
-		return true
+	switch x.path.Raw {
+	case rootPath:
+		auth.WriteJSON(x, http.StatusOK, map[string]string{"message": x.table.name + " is running!"})
+	case healthPath:
+		auth.WriteJSON(x, http.StatusOK, g.health(x.table.name))
+	case keySetPath:
+		x.Header().Set("Content-Type", "application/jwk-set+json")
+		x.Header().Set("Cache-Control", "public, max-age=300")
+		_, _ = x.Write(g.keySet)
 	}
-	answer := health{Status: "healthy", Service: t.name}
-	if storeHealth != nil {
+	return true
+}
+
+// health stays 200 when the store is in trouble: a front end that looks here
+// is told, and open routes go on.
+func (g *Gateway) health(service string) health {
+	answer := health{Status: "healthy", Service: service}
+	if g.storeHealth != nil {
 		answer.Checks = map[string]string{"database_connection": "ok"}
-		if storeHealth() != nil {
+		if g.storeHealth() != nil {
 			answer.Checks["database_connection"] = "failed (warning)"
 		}
 	}
-	auth.WriteJSON(x, http.StatusOK, answer)
-	return true
+	return answer
 }

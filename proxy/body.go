@@ -193,7 +193,16 @@ func (b *backendBody) Read(p []byte) (int, error) {
 // backendStream is the body of a 101 answer: httputil writes to it, too.
 type backendStream struct {
 	io.ReadWriteCloser
-	x *exchange
+	x      *exchange
+	frames *framedWriter // what is written goes through it; nil where it is no WebSocket
+}
+
+func newBackendStream(stream io.ReadWriteCloser, x *exchange, protocol string) *backendStream {
+	made := &backendStream{ReadWriteCloser: stream, x: x}
+	if isWebSocket(protocol) {
+		made.frames = &framedWriter{w: stream}
+	}
+	return made
 }
 
 func (s *backendStream) Read(p []byte) (int, error) {
@@ -202,8 +211,12 @@ func (s *backendStream) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (s *backendStream) Write(p []byte) (int, error) {
-	n, err := s.ReadWriteCloser.Write(p)
+func (s *backendStream) Write(p []byte) (n int, err error) {
+	if s.frames != nil {
+		n, err = s.frames.Write(p)
+	} else {
+		n, err = s.ReadWriteCloser.Write(p)
+	}
 	s.x.patience.touch()
 	return n, err
 }

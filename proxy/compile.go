@@ -42,7 +42,8 @@ type route struct {
 	wanted  []wantedHeader
 	metrics RouteMetrics
 
-	handler http.Handler           // built in, or
+	builtIn Handler                // built in, behind
+	handler http.Handler           // the stripping of the prefix; or
 	proxy   *httputil.ReverseProxy // to the backend
 	base    string                 // path that is put before the request's, "" mostly
 }
@@ -50,10 +51,18 @@ type route struct {
 // wantedHeader is a header that a request must have for a route.
 type wantedHeader struct{ name, value string }
 
+// Handler is a target that is built in. Its endpoints ask the gate themselves.
+type Handler interface {
+	http.Handler
+	// Rule tells what the endpoint of a request asks, without answering it. The
+	// route's prefix is stripped, as for ServeHTTP.
+	Rule(r *http.Request) (auth.Rule, *auth.Refusal)
+}
+
 // Parts are what a table is compiled with, besides its configuration.
 type Parts struct {
 	Gate       *auth.Gate
-	Users      http.Handler // the built-in users endpoints; nil with `users: off`
+	Users      Handler // the built-in users endpoints; nil with `users: off`
 	Metrics    Metrics
 	Transports *Transports
 }
@@ -108,6 +117,7 @@ func (t *Table) compileRoute(cfg *config.Route, parts Parts, buffers httputil.Bu
 			return nil, fmt.Errorf("handler %q needs users, which are off", cfg.Handler)
 		}
 		r.metrics = parts.Metrics.Route(cfg.Name, "")
+		r.builtIn = parts.Users
 		r.handler = http.StripPrefix(strings.TrimSuffix(cfg.Prefix, "/"), parts.Users)
 		return r, nil
 	}

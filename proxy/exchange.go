@@ -43,7 +43,8 @@ type exchange struct {
 	refusal     *auth.Refusal // what the gateway answered instead of a backend
 	body        *clientBody   // nil without a body
 	patience    patience
-	answered    atomic.Bool // the backend's response headers have come
+	answered    atomic.Bool    // the backend's response headers have come
+	upstream    *backendStream // behind a 101
 
 	status int   // 0 until written; 101 once hijacked
 	bytes  int64 // of body, written
@@ -271,6 +272,7 @@ func (x *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err == nil {
 		x.status = http.StatusSwitchingProtocols
 		x.seal()
+		conn = x.gateway.streams.add(conn, x)
 	}
 	return conn, buffered, err
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,9 +35,7 @@ func forward(x *exchange, r *http.Request, route *route) *auth.Refusal {
 	})
 	defer x.patience.stop()
 
-	if !mayUpgrade(r.Header) {
-		delete(r.Header, "Upgrade")
-	}
+	route.keepUpgrade(r.Header)
 	out := r.WithContext(context.WithValue(ctx, exchangeKey{}, x))
 	if r.ContentLength != 0 {
 		if r.ProtoMajor == 1 {
@@ -54,20 +53,19 @@ func forward(x *exchange, r *http.Request, route *route) *auth.Refusal {
 	return nil
 }
 
-// mayUpgrade keeps those protocols from being asked for that carry HTTP
-// requests of their own: on an upgraded connection nobody would look at them
-// (h2c, RFC 9113 section 3.1; TLS, RFC 2817; HTTP, RFC 9110 section 7.8).
-func mayUpgrade(header http.Header) bool {
-	for _, value := range header["Upgrade"] {
-		for protocol := range strings.SplitSeq(value, ",") {
-			name, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(protocol)), "/")
-			if strings.HasPrefix(name, "h2c") || name == "h2" || name == "http" || name == "tls" ||
-				strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
-				return false
-			}
-		}
+// keepUpgrade drops the wish to upgrade to a protocol that the route does not
+// list (RFC 9110 section 7.8 lets a server ignore it): on an upgraded connection
+// nobody would look at what is sent. Several protocols, or several headers, are
+// a choice that the backend would make, so they are dropped too.
+func (r *route) keepUpgrade(header http.Header) {
+	wanted := header["Upgrade"]
+	if len(wanted) == 0 {
+		return
 	}
-	return true
+	name, _, _ := strings.Cut(strings.ToLower(wanted[0]), "/") // a version may follow
+	if len(wanted) > 1 || !slices.Contains(r.config.Upgrade, name) {
+		delete(header, "Upgrade")
+	}
 }
 
 // reverseProxy makes the one proxy of a route.
@@ -159,7 +157,8 @@ func accept(r *route, res *http.Response) error {
 			return errUpgrade
 		}
 		if stream, ok := res.Body.(io.ReadWriteCloser); ok {
-			res.Body = &backendStream{ReadWriteCloser: stream, x: x}
+			x.upstream = newBackendStream(stream, x, res.Header.Get("Upgrade"))
+			res.Body = x.upstream
 		}
 	} else {
 		res.Body = &backendBody{ReadCloser: res.Body, x: x, res: res}

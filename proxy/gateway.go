@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"sync/atomic"
@@ -17,6 +18,9 @@ type Options struct {
 	// StoreHealth tells whether the store of the users answers, for GET
 	// /health; nil without a store.
 	StoreHealth func() error
+	// KeySet is the JSON of GET /.well-known/jwks.json (RFC 7517 section 5),
+	// nil where tokens are signed with a secret.
+	KeySet []byte
 }
 
 // Gateway is the public http.Handler. It serves the table that Swap gave it
@@ -26,13 +30,16 @@ type Gateway struct {
 	unmatched   RouteMetrics
 	transports  *Transports
 	storeHealth func() error
+	keySet      []byte
 	table       atomic.Pointer[Table]
+	streams     streams
 }
 
 // NewGateway makes a gateway without a table.
 func NewGateway(o Options) *Gateway {
 	return &Gateway{
-		log: o.Log, unmatched: o.Metrics.Route(NoRoute, ""), transports: o.Transports, storeHealth: o.StoreHealth,
+		log: o.Log, unmatched: o.Metrics.Route(NoRoute, ""), transports: o.Transports,
+		storeHealth: o.StoreHealth, keySet: o.KeySet,
 	}
 }
 
@@ -46,6 +53,11 @@ func (g *Gateway) Swap(table *Table) (old *Table) {
 	g.transports.adopt(table.transports)
 	return old
 }
+
+// DrainStreams waits until the upgraded connections have ended, or the context
+// has. Those that are left then are ended, WebSockets with a close frame; it
+// gives their number. net/http's Shutdown knows nothing of them.
+func (g *Gateway) DrainStreams(ctx context.Context) (left int) { return g.streams.drain(ctx) }
 
 // ServeHTTP is the life of a request; see the package documentation.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -71,21 +83,9 @@ func (g *Gateway) serve(x *exchange, r *http.Request) *auth.Refusal {
 		}
 	}
 
-	if r.Method == http.MethodConnect { // a tunnel would pass what nobody has looked at
-		return refuseTunnel
-	}
-	path, ok := CanonicalPath(r.RequestURI)
-	if !ok {
-		return refusePath
-	}
+	path, route, refusal := table.find(r)
 	x.path = path
-	host, ok := hostName(r.Host)
-	if !ok {
-		return refuseHost
-	}
-
-	route, refusal := table.match(path, query{method: r.Method, host: host, header: r.Header})
-	if refusal == refuseNotFound && table.answerAbout(x, r, g.storeHealth) {
+	if refusal == refuseNotFound && g.answerAbout(x, r) {
 		return nil
 	}
 	if refusal != nil {
@@ -105,6 +105,23 @@ func (g *Gateway) serve(x *exchange, r *http.Request) *auth.Refusal {
 	}
 	route.metrics.Decided(auth.ResultAllowed)
 	return forward(x, r, route)
+}
+
+// find takes a request to its route: the canonical path, the host, the match.
+func (t *Table) find(r *http.Request) (Path, *route, *auth.Refusal) {
+	if r.Method == http.MethodConnect { // a tunnel would pass what nobody has looked at
+		return Path{}, nil, refuseTunnel
+	}
+	path, ok := CanonicalPath(r.RequestURI)
+	if !ok {
+		return Path{}, nil, refusePath
+	}
+	host, ok := hostName(r.Host)
+	if !ok {
+		return path, nil, refuseHost
+	}
+	route, refusal := t.match(path, query{method: r.Method, host: host, header: r.Header})
+	return path, route, refusal
 }
 
 // serveHandler lets a built-in handler answer. Its endpoints ask the gate

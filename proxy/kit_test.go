@@ -131,6 +131,15 @@ func (c readAhead) Read(p []byte) (int, error) { return c.in.Read(p) }
 
 func (c readAhead) CloseWrite() error { return c.Conn.(*net.TCPConn).CloseWrite() }
 
+// builtIn is a built-in handler without endpoints of its own.
+type builtIn func(http.ResponseWriter, *http.Request)
+
+func (b builtIn) ServeHTTP(w http.ResponseWriter, r *http.Request) { b(w, r) }
+
+func (builtIn) Rule(*http.Request) (auth.Rule, *auth.Refusal) {
+	return auth.Rule{Policy: config.PolicyInitial}, nil
+}
+
 // newKit makes a gateway that nobody serves yet.
 func newKit(t testing.TB, table, backend string) *kit {
 	t.Helper()
@@ -151,7 +160,7 @@ func newKit(t testing.TB, table, backend string) *kit {
 		Gate:       auth.NewGate(auth.NewVerifier(keys, nil, time.Now), nil),
 		Metrics:    k.metrics,
 		Transports: transports,
-		Users: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		Users: builtIn(func(w http.ResponseWriter, r *http.Request) {
 			auth.WriteJSON(w, http.StatusOK, map[string]string{"path": r.URL.Path})
 		}),
 	}

@@ -110,7 +110,7 @@ func TestBytesOfHead(t *testing.T) {
 func TestPanics(t *testing.T) {
 	t.Parallel()
 	k := newKit(t, openTable, "http://127.0.0.1:9")
-	k.parts.Users = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	k.parts.Users = builtIn(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/half":
 			_, _ = io.WriteString(w, "half")

@@ -19,7 +19,7 @@ const upgradeTable = `
 users: off
 cors: {origins: ["https://app.example.com"]}
 routes:
-  - {name: open, prefix: /open, backend: "${BACKEND}", auth: none}
+  - {name: open, prefix: /open, backend: "${BACKEND}", auth: none, upgrade: [websocket, shout]}
   - {name: strict, prefix: /strict, backend: "${BACKEND}"}
 `
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -51,7 +52,9 @@ func newCheck(t terminal, file *string) *cobra.Command {
 			return err
 		}
 		if cfg != nil {
-			problems = cfg.Warnings
+			if problems, err = checkTests(cfg); err != nil {
+				return err
+			}
 		}
 		if *format == "json" {
 			err = printJSON(t.out, checkReport(*file, cfg, problems))
@@ -67,6 +70,16 @@ func newCheck(t terminal, file *string) *cobra.Command {
 		return nil
 	}
 	return cmd
+}
+
+// checkTests gives the warnings of a valid table, and a problem for every one
+// of its own tests that fails.
+func checkTests(cfg *config.Config) (config.Problems, error) {
+	table, err := compileOffline(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Concat(cfg.Warnings, table.Unmet()), nil
 }
 
 // report is the output of `check --format json`.
@@ -104,7 +117,7 @@ func printProblems(w io.Writer, file string, cfg *config.Config, problems config
 	if _, err := problems.WriteTo(w); err != nil {
 		return err
 	}
-	if cfg != nil {
+	if !problems.HasErrors() {
 		fmt.Fprintf(w, "%s: fine, %s", file, count(len(cfg.Routes), "route"))
 	} else {
 		fmt.Fprintf(w, "%s: %s", file, count(len(problems.Errors()), "error"))

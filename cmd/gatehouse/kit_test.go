@@ -52,6 +52,13 @@ func (b *lockedBuffer) String() string {
 	return b.buffer.String()
 }
 
+// drop forgets what was written so far.
+func (b *lockedBuffer) drop() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.buffer = bytes.Buffer{}
+}
+
 // newGateway makes a gateway with a table and settings of its own, not started.
 func newGateway(t *testing.T, file string, settings map[string]string) (*gateway, *lockedBuffer) {
 	t.Helper()

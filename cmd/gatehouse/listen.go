@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gatehouse/config"
+	"gatehouse/proxy"
 )
 
 // Bounds on clients. Bodies have those of their routes.
@@ -89,6 +90,18 @@ func openPort(setting, address string) (net.Listener, error) {
 	return listener, nil
 }
 
+// dialable is where a listener's address can be reached from this machine.
+func dialable(address string) string {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return address
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port)
+}
+
 func (l *listeners) serveOperators(handler http.Handler) {
 	l.operatorsServer.Handler = handler
 	go l.watch(func() error { return l.operatorsServer.Serve(l.operators) })
@@ -116,9 +129,10 @@ func (l *listeners) close() {
 }
 
 // waitAndDrain serves until the context ends. Then: not ready, the shutdown
-// delay while the network notices, no new connections, and the requests in
-// flight finish.
-func (g *gateway) waitAndDrain(ctx context.Context, l *listeners) error {
+// delay while the network notices, no new connections, and what is in flight
+// finishes: HTTP/1.1 connections end by "Connection: close", HTTP/2 by GOAWAY,
+// and WebSockets that outlive the timeout by a close frame.
+func (g *gateway) waitAndDrain(ctx context.Context, l *listeners, handler *proxy.Gateway) error {
 	select {
 	case err := <-l.failed:
 		return err
@@ -134,9 +148,14 @@ func (g *gateway) waitAndDrain(ctx context.Context, l *listeners) error {
 
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.settings.ShutdownTimeout)
 	defer cancel()
+	streams := make(chan int, 1)
+	go func() { streams <- handler.DrainStreams(stopping) }()
 	if err := l.publicServer.Shutdown(stopping); err != nil {
 		g.log.Warn("requests were still in flight at the end of the shutdown timeout", "error", err.Error())
 		_ = l.publicServer.Close()
+	}
+	if left := <-streams; left > 0 {
+		g.log.Warn("streams were ended at the end of the shutdown timeout", "streams", left)
 	}
 	stopping, cancel = context.WithTimeout(context.WithoutCancel(ctx), opsStopTimeout)
 	defer cancel()

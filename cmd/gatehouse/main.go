@@ -112,7 +112,8 @@ func newRoot(t terminal) *cobra.Command {
 	var file string
 	root.PersistentFlags().StringVarP(&file, "config", "c", "routes.yaml", "the route table")
 	root.AddCommand(
-		newServe(t, &file), newDemo(t), newCheck(t, &file), newRoutes(t, &file),
+		newServe(t, &file), newDemo(t), newCheck(t, &file), newRoutes(t, &file), newExplain(t, &file),
+		newTest(t, &file), newDiff(t), newSchema(t), newReload(t),
 		newUsers(t), newToken(t), newMigrate(t), newVersion(t),
 	)
 	return root

@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gatehouse/config"
 	"gatehouse/ops"
 )
 
@@ -19,15 +18,11 @@ func newRoutes(t terminal, file *string) *cobra.Command {
 	}
 	format := formatFlag(cmd)
 	cmd.RunE = func(*cobra.Command, []string) error {
-		environment, err := t.environment()
+		compiled, err := offlineTable(t, *file)
 		if err != nil {
 			return err
 		}
-		cfg, err := config.Load(*file, environment)
-		if err != nil {
-			return invalidTable(t, err)
-		}
-		routes := ops.Routes(cfg)
+		routes := ops.Routes(compiled.Ordered())
 		if *format == "json" {
 			return printJSON(t.out, routes)
 		}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"os/signal"
 	"slices"
 	"syscall"
@@ -64,6 +65,7 @@ func (g *gateway) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	defer g.parts.keySources.Close()
 	handler := proxy.NewGateway(g.options(cfg))
 	listeners, err := g.listen(handler)
 	if err != nil {
@@ -72,7 +74,8 @@ func (g *gateway) run(ctx context.Context) error {
 	defer listeners.close()
 
 	// The operators' listener answers while the store is awaited.
-	listeners.serveOperators(ops.Handler(g.parts.metrics, g.health, handler))
+	reloader := &reloader{file: g.file, lookup: g.lookup, parts: &g.parts, gateway: handler, log: g.log}
+	listeners.serveOperators(ops.Handler(g.parts.metrics, g.health, handler, reloader.onRequest))
 	if !cfg.Users.Off {
 		if err := g.openStore(ctx); ctx.Err() != nil {
 			return nil // stopped while waiting: not the store's fault
@@ -82,13 +85,17 @@ func (g *gateway) run(ctx context.Context) error {
 		defer g.parts.store.Close()
 		go g.health.WatchStore(ctx, g.parts.store.Ping, g.parts.metrics)
 	}
-	table, err := g.parts.compile(cfg)
+	first, err := g.parts.compile(cfg)
 	if err != nil {
-		return fmt.Errorf("%s: %w", g.file, err)
+		return invalidTable(g.terminal, fmt.Errorf("%s: %w", g.file, err))
 	}
-	handler.Swap(table)
+	g.parts.swap(handler, first)
 	g.health.TableServed()
-	g.parts.metrics.Serving(cfg, time.Now())
+
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	go reloader.watch(ctx, cfg.Hash, hangups)
 
 	listeners.servePublic()
 	g.log.Info("serving", "routes", len(cfg.Routes), "config", cfg.File, "hash", cfg.Hash, "version", version,
@@ -96,7 +103,7 @@ func (g *gateway) run(ctx context.Context) error {
 	if g.ready != nil {
 		g.ready(listeners.public.Addr(), listeners.operators.Addr())
 	}
-	return g.waitAndDrain(ctx, listeners)
+	return g.waitAndDrain(ctx, listeners, handler)
 }
 
 // configure reads settings and table, says every problem of both, and makes
@@ -125,9 +132,11 @@ func (g *gateway) configure() (*config.Config, error) {
 	}
 	g.health = new(ops.Health)
 	g.parts = parts{
-		settings: settings,
-		keys:     keys,
-		metrics:  ops.NewMetrics(version),
+		settings:   settings,
+		keys:       keys,
+		keySources: auth.NewKeySources(auth.KeySourcesOptions{Log: g.log, Now: time.Now}),
+		metrics:    ops.NewMetrics(version),
+		log:        g.log,
 		transports: proxy.NewTransports(
 			settings.MaxConnections, settings.MaxKeepaliveConnections),
 	}
@@ -143,6 +152,9 @@ func (g *gateway) configure() (*config.Config, error) {
 
 func (g *gateway) options(cfg *config.Config) proxy.Options {
 	options := proxy.Options{Log: g.log, Metrics: g.parts.metrics, Transports: g.parts.transports}
+	if set, ok := g.parts.keys.PublicSet(); ok {
+		options.KeySet = set
+	}
 	if !cfg.Users.Off {
 		options.StoreHealth = g.health.Store
 	}

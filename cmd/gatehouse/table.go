@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"time"
 
@@ -32,38 +33,70 @@ func invalidTable(t terminal, err error) error {
 type parts struct {
 	settings   config.Settings
 	keys       auth.Keys
+	keySources *auth.KeySources
 	store      store.Store // nil with `users: off`
 	passwords  *auth.Passwords
 	metrics    *ops.Metrics
 	transports *proxy.Transports
+	log        *slog.Logger
 }
 
-// compile turns a configuration into a table: the gate, the built-in users,
-// the routes. It touches nothing live.
-func (p *parts) compile(cfg *config.Config) (*proxy.Table, error) {
+// edition is a compiled configuration: what is swapped in together.
+type edition struct {
+	table   *proxy.Table
+	issuers *auth.Issuers
+}
+
+// compile turns a configuration into an edition that may serve: it meets its
+// own tests. It touches nothing live.
+func (p *parts) compile(cfg *config.Config) (edition, error) {
+	issuers := p.keySources.Issuers(cfg.Tokens)
+	table, err := p.build(cfg, auth.NewVerifier(p.keys, issuers, time.Now))
+	if err != nil {
+		return edition{}, err
+	}
+	if unmet := table.Unmet(); len(unmet) > 0 {
+		return edition{}, unmet
+	}
+	return edition{table, issuers}, nil
+}
+
+// build puts the gate, the built-in users and the routes together.
+func (p *parts) build(cfg *config.Config, verifier *auth.Verifier) (*proxy.Table, error) {
 	made := proxy.Parts{Metrics: p.metrics, Transports: p.transports}
-	verifier := auth.NewVerifier(p.keys, nil, time.Now)
 	if cfg.Users.Off {
 		made.Gate = auth.NewGate(verifier, nil)
 		return proxy.Compile(cfg, made)
 	}
 	made.Gate = auth.NewGate(verifier, auth.StoredUsers{Store: p.store})
-	var defaultCompany *uuid.UUID
-	if p.settings.DefaultCompanyID != uuid.Nil {
-		defaultCompany = &p.settings.DefaultCompanyID
-	}
 	made.Users = auth.NewUsers(auth.UsersOptions{
 		Gate:             made.Gate,
 		Signer:           auth.NewSigner(p.keys, p.settings.TokenTTL, time.Now),
 		Store:            p.store,
 		Passwords:        p.passwords,
-		DefaultCompanyID: defaultCompany,
+		DefaultCompanyID: p.defaultCompany(),
 		Companies:        cfg.Users.Companies,
 		Join:             cfg.Users.Join,
 		Metrics:          p.metrics,
+		Log:              p.log,
 		Now:              time.Now,
 	})
 	return proxy.Compile(cfg, made)
+}
+
+// defaultCompany is the company that users without one join; nil for none.
+func (p *parts) defaultCompany() *uuid.UUID {
+	if p.settings.DefaultCompanyID == uuid.Nil {
+		return nil
+	}
+	return &p.settings.DefaultCompanyID
+}
+
+// swap makes an edition the live one.
+func (p *parts) swap(gateway *proxy.Gateway, next edition) {
+	gateway.Swap(next.table)
+	p.keySources.Adopt(next.issuers)
+	p.metrics.Serving(next.table.Config(), time.Now())
 }
 
 // signingKeys makes the keys that the settings name: a private key's, or the

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"gatehouse/proxy"
+)
+
+func newDiff(t terminal) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "diff OLD NEW",
+		Short: "Say what changes for whom between two route tables",
+		Long: "Compares by meaning, not by text. What lets more through than before comes first: a policy lowered, a\n" +
+			"route that newly takes requests from a stricter one, a role or method limit dropped.",
+		Example: "  gatehouse diff routes.yaml routes-new.yaml --fail-on-weaker",
+		Args:    cobra.ExactArgs(2),
+	}
+	failOnWeaker := cmd.Flags().Bool("fail-on-weaker", false, "status 1 when something weakens")
+	format := formatFlag(cmd)
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		before, err := offlineTable(t, args[0])
+		if err != nil {
+			return err
+		}
+		after, err := offlineTable(t, args[1])
+		if err != nil {
+			return err
+		}
+		diff := proxy.Compare(before, after)
+		if *format == "json" {
+			if err := printJSON(t.out, diff); err != nil {
+				return err
+			}
+		} else {
+			printDiff(t.out, diff)
+		}
+		if *failOnWeaker && len(diff.Weaker) > 0 {
+			return &saidError{}
+		}
+		return nil
+	}
+	return cmd
+}
+
+func printDiff(w io.Writer, d proxy.Diff) {
+	if d.Empty() {
+		fmt.Fprintln(w, "no change")
+		return
+	}
+	for _, part := range []struct {
+		title, mark string
+		lines       []string
+	}{
+		{"WEAKER", "!", d.Weaker}, {"added", "+", d.Added}, {"removed", "-", d.Removed}, {"changed", "~", d.Changed},
+	} {
+		for i, line := range part.lines {
+			if i == 0 {
+				fmt.Fprintln(w, part.title)
+			}
+			fmt.Fprintf(w, "  %s %s\n", part.mark, line)
+		}
+	}
+}

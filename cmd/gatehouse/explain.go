@@ -1,0 +1,215 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gatehouse/auth"
+	"gatehouse/config"
+	"gatehouse/ops"
+	"gatehouse/proxy"
+)
+
+// offlineTable compiles the table of a file for questions: nothing is opened,
+// and nobody is asked. Problems are said.
+func offlineTable(t terminal, file string) (*proxy.Table, error) {
+	lookup, err := t.environment()
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := config.Load(file, lookup)
+	if err != nil {
+		return nil, invalidTable(t, err)
+	}
+	return compileOffline(cfg)
+}
+
+// compileOffline compiles a table that will not serve.
+func compileOffline(cfg *config.Config) (*proxy.Table, error) {
+	made := proxy.Parts{
+		Gate:       auth.NewGate(nil, nil),
+		Metrics:    ops.NewMetrics(version),
+		Transports: proxy.NewTransports(0, 0),
+	}
+	if !cfg.Users.Off {
+		made.Users = auth.NewUsers(auth.UsersOptions{Gate: made.Gate})
+	}
+	table, err := proxy.Compile(cfg, made)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", cfg.File, err)
+	}
+	return table, nil
+}
+
+// asker are the flags that say who asks.
+type asker struct {
+	as, claims, token string
+	headers           []string
+}
+
+func newExplain(t terminal, file *string) *cobra.Command {
+	var who asker
+	cmd := &cobra.Command{
+		Use:   "explain METHOD TARGET",
+		Short: "Say what would become of a request, without sending it",
+		Long: "Prints the canonical path, every route whose prefix fits and why it won or lost, the policy's verdict,\n" +
+			"and the URL and headers that the backend would get. Decided by the code that serves.",
+		Example: "  gatehouse explain GET '/api/v1/query/chats?limit=2' --as member\n" +
+			"  gatehouse explain POST /api/v1/ingest/upload --claims '{\"sub\":\"…\",\"role\":\"admin\"}'\n" +
+			"  gatehouse explain GET https://shop.example.com/orders -H 'X-User-ID: forged'",
+		Args: cobra.ExactArgs(2),
+	}
+	cmd.Flags().StringVar(&who.as, "as", "anonymous", strings.Join(auth.Personas(), ", "))
+	cmd.Flags().StringVar(&who.claims, "claims", "", "a caller whose token says this JSON object")
+	cmd.Flags().StringVar(&who.token, "token", "", "a caller with this token, checked with the gateway's keys")
+	cmd.Flags().StringArrayVarP(&who.headers, "header", "H", nil, "a header of the request, 'Name: value'; may be repeated")
+	cmd.MarkFlagsMutuallyExclusive("as", "claims", "token")
+	format := formatFlag(cmd)
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		table, err := offlineTable(t, *file)
+		if err != nil {
+			return err
+		}
+		header, err := who.header()
+		if err != nil {
+			return err
+		}
+		request, err := proxy.Ask(strings.ToUpper(args[0]), args[1], header)
+		if err != nil {
+			return err
+		}
+		decider, err := who.decider(t)
+		if err != nil {
+			return err
+		}
+		explanation := table.Explain(request, decider)
+		redact(explanation)
+		if *format == "json" {
+			return printJSON(t.out, explanation)
+		}
+		return printExplanation(t.out, explanation)
+	}
+	return cmd
+}
+
+// header makes the request's headers of the flags.
+func (a asker) header() (http.Header, error) {
+	header := http.Header{}
+	for _, line := range a.headers {
+		name, value, found := strings.Cut(line, ":")
+		if !found || strings.TrimSpace(name) == "" {
+			return nil, fmt.Errorf("header %q: want 'Name: value'", line)
+		}
+		header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
+	}
+	if a.token != "" {
+		header.Set("Authorization", "Bearer "+a.token)
+	}
+	return header, nil
+}
+
+// decider is who answers for the caller: a supposed one, or, for a token, a
+// gate with the gateway's own keys, which asks for no user.
+func (a asker) decider(t terminal) (auth.Decider, error) {
+	switch {
+	case a.token != "":
+		s, err := t.settings()
+		if err != nil {
+			return nil, err
+		}
+		if err := s.CheckSigning(); err != nil {
+			return nil, err
+		}
+		keys, err := signingKeys(s)
+		if err != nil {
+			return nil, err
+		}
+		fmt.Fprintln(t.err, "note: the token is checked, the state of its user is not")
+		return auth.NewGate(auth.NewVerifier(keys, nil, time.Now), nil), nil
+	case a.claims != "":
+		claims := auth.Supposed{}
+		if err := json.Unmarshal([]byte(a.claims), &claims); err != nil || claims == nil {
+			return nil, errors.New("--claims: want a JSON object, such as '{\"sub\":\"…\",\"company_id\":\"…\"}'")
+		}
+		return claims, nil
+	}
+	persona, known := auth.Persona(a.as)
+	if !known {
+		return nil, fmt.Errorf("--as %q: want one of %s", a.as, strings.Join(auth.Personas(), ", "))
+	}
+	return persona, nil
+}
+
+// redact hides the token, which the backend would get.
+func redact(e proxy.Explanation) {
+	if e.Forwarded != nil && e.Forwarded.Headers.Get("Authorization") != "" {
+		e.Forwarded.Headers["Authorization"] = []string{"Bearer [redacted]"}
+	}
+}
+
+func printExplanation(w io.Writer, e proxy.Explanation) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	row := func(key, value string) { fmt.Fprintf(table, "%s\t%s\n", key, value) }
+	row("request", e.Request)
+	if e.Path != "" {
+		row("path", e.Path)
+	}
+	if e.Lenient != "" {
+		row("read leniently", e.Lenient)
+	}
+	for i, c := range e.Candidates {
+		key := ""
+		if i == 0 {
+			key = "candidates"
+		}
+		row(key, fmt.Sprintf("%s  %s  %s: %s", c.Prefix, c.Route, c.Source, c.Why))
+	}
+	if e.Route != "" {
+		row("route", fmt.Sprintf("%s (%s)", e.Route, e.Source))
+	}
+	if e.Policy != "" {
+		policy := e.Policy
+		if len(e.Roles) > 0 {
+			policy += ", roles " + strings.Join(e.Roles, " ")
+		}
+		row("policy", policy)
+	}
+	if e.Verdict.Allowed {
+		row("verdict", "let through")
+	} else {
+		row("verdict", fmt.Sprintf("answered %d: %s", e.Verdict.Status, e.Verdict.Detail))
+	}
+	if e.Forwarded != nil {
+		printForwarded(row, e.Forwarded)
+	}
+	return table.Flush()
+}
+
+// printForwarded shows what the backend would get, the gateway's doing first.
+func printForwarded(row func(key, value string), f *proxy.Forwarded) {
+	row("sent to", f.URL)
+	row("with Host", f.Host)
+	line := func(key string, names []string) {
+		for _, name := range names {
+			row(key, name+": "+strings.Join(f.Headers[name], ", "))
+		}
+	}
+	line("  adds", f.Added)
+	line("  replaces", f.Replaced)
+	for _, name := range f.Removed {
+		row("  removes", name)
+	}
+	line("  passes", slices.DeleteFunc(slices.Sorted(maps.Keys(f.Headers)), func(name string) bool {
+		return slices.Contains(f.Added, name) || slices.Contains(f.Replaced, name)
+	}))
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gatehouse/config"
+	"gatehouse/proxy"
+)
+
+// How an edit of the table is noticed.
+const (
+	watchSettle = 100 * time.Millisecond
+	watchPoll   = 5 * time.Second
+)
+
+// reloader replaces the table of a running gateway. It takes one reload at a
+// time; whatever asks for one meanwhile waits for its turn.
+type reloader struct {
+	file    string
+	lookup  config.Lookup
+	parts   *parts
+	gateway *proxy.Gateway
+	log     *slog.Logger
+
+	mu sync.Mutex
+}
+
+// reload is the life of a configuration: load, compile, test, swap. Any error
+// stops it before the swap, and the last good table goes on serving.
+func (r *reloader) reload(ctx context.Context, trigger string) (proxy.Diff, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	began := time.Now()
+	next, err := r.next()
+	if err != nil {
+		r.parts.metrics.Refused()
+		r.logRefusal(ctx, trigger, err)
+		return proxy.Diff{}, err
+	}
+	diff := proxy.Compare(r.gateway.Table(), next.table)
+	r.parts.swap(r.gateway, next)
+	r.log.LogAttrs(ctx, slog.LevelInfo, "route table reloaded", slog.String("trigger", trigger),
+		slog.Int("routes", len(next.table.Config().Routes)), slog.String("hash", next.table.Config().Hash),
+		slog.Float64("duration_ms", float64(time.Since(began).Microseconds())/1000),
+		slog.Any("weaker", diff.Weaker), slog.Any("added", diff.Added),
+		slog.Any("removed", diff.Removed), slog.Any("changed", diff.Changed))
+	return diff, nil
+}
+
+// onRequest is POST /-/reload.
+func (r *reloader) onRequest(ctx context.Context) (proxy.Diff, error) {
+	if r.gateway.Table() == nil {
+		return proxy.Diff{}, errors.New("the gateway is still starting: it has no route table yet")
+	}
+	return r.reload(ctx, "request")
+}
+
+// next makes the edition that could replace the live one.
+func (r *reloader) next() (edition, error) {
+	cfg, err := config.Load(r.file, r.lookup)
+	if err != nil {
+		return edition{}, err
+	}
+	if live := r.gateway.Table().Config(); live.Users.Off != cfg.Users.Off {
+		return edition{}, config.Problems{{
+			Position: config.Position{File: r.file},
+			Message:  "users cannot be switched on or off while the gateway runs: the store is opened at its start",
+			Hint:     "restart the gateway to change `users: off`",
+		}}
+	}
+	return r.parts.compile(cfg)
+}
+
+// logRefusal says every problem, one line each: logs are searched by line.
+func (r *reloader) logRefusal(ctx context.Context, trigger string, err error) {
+	var problems config.Problems
+	if !errors.As(err, &problems) {
+		problems = config.Problems{{Message: err.Error()}}
+	}
+	r.log.LogAttrs(ctx, slog.LevelError, "route table refused: the last good one goes on serving",
+		slog.String("trigger", trigger), slog.Int("problems", len(problems.Errors())))
+	for _, problem := range problems {
+		r.log.LogAttrs(ctx, slog.LevelError, "route table problem", slog.String("problem", problem.Error()))
+	}
+}
+
+// watch reloads on every edit of the file and on every hang-up, until the
+// context ends.
+func (r *reloader) watch(ctx context.Context, seen string, hangups <-chan os.Signal) {
+	watch := config.Watch{Path: r.file, Settle: watchSettle, Poll: watchPoll}
+	go func() {
+		// An error is in the log already, and nobody waits for this one.
+		err := watch.Run(ctx, seen, func() { _, _ = r.reload(ctx, "file") })
+		if err != nil {
+			r.log.WarnContext(ctx, "edits were found by polling only", "error", err.Error())
+		}
+	}()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangups:
+			_, _ = r.reload(ctx, "SIGHUP")
+		}
+	}
+}
+
+// reloadTimeout is how long the command waits for the answer.
+const reloadTimeout = 30 * time.Second
+
+func newReload(t terminal) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "reload",
+		Short: "Have a running gateway read its route table now",
+		Long: "Asks the gateway at GATEWAY_OPS_LISTEN to reload, and prints what it answers: what changed, or every\n" +
+			"problem, in which case it goes on as it was. Status 1 when the table was refused.",
+		Args: cobra.NoArgs,
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		s, err := t.settings()
+		if err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(cmd.Context(), reloadTimeout)
+		defer cancel()
+		return askReload(ctx, t, dialable(s.OpsListen))
+	}
+	return cmd
+}
+
+func askReload(ctx context.Context, t terminal, address string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+address+"/-/reload", nil)
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return withHint(fmt.Errorf("ask for a reload: %w", err),
+			"is a gateway running here? GATEWAY_OPS_LISTEN says where it listens for its operators")
+	}
+	defer func() { _ = response.Body.Close() }()
+	if _, err := io.Copy(t.out, response.Body); err != nil {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	fmt.Fprintln(t.out)
+	if response.StatusCode != http.StatusOK {
+		return &saidError{}
+	}
+	return nil
+}

@@ -1,0 +1,340 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"github.com/coder/websocket"
+)
+
+// table is a route table with one open route to a backend, and whatever else.
+func table(backend string, more ...string) string {
+	return "users: off\nroutes:\n  - {name: open, prefix: /open, backend: '" + backend + "', auth: none}\n" + strings.Join(more, "\n")
+}
+
+// rewrite replaces a file's content in place.
+func rewrite(t *testing.T, path, content string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// metric gives a sample's value as /metrics writes it, "" when it is not there.
+func metric(t *testing.T, operators, name string) string {
+	t.Helper()
+	for line := range strings.Lines(do(t, request{url: operators + "/metrics"}).body) {
+		if value, found := strings.CutPrefix(line, name+" "); found {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
+}
+
+// TestReloadsEdits follows an operator's day: a good edit, a bad one, a good
+// one again. Nobody restarts anything.
+func TestReloadsEdits(t *testing.T) {
+	t.Parallel()
+	first, second := tattle(t, "first"), tattle(t, "second")
+	file := writeFile(t, "routes.yaml", table(first))
+	gateway := start(t, file, nil)
+	answers := func(name string) func() bool {
+		return func() bool { return strings.HasPrefix(do(t, request{url: gateway.url + "/open"}).body, name+" ") }
+	}
+	if !answers("first")() {
+		t.Fatal("the first table is not served")
+	}
+
+	rewrite(t, file, table(second))
+	eventually(t, "the edit is served", answers("second"))
+	if log := gateway.log.String(); !strings.Contains(log, "route open: backend "+first+" → "+second) {
+		t.Errorf("the log does not tell what changed:\n%s", log)
+	}
+
+	for name, bad := range map[string]string{
+		"half a file":   table(first)[:40],
+		"a typo":        strings.Replace(table(first), "prefix", "prefxi", 1),
+		"a failed test": table(first, "tests:", "  - {request: GET /open, as: anonymous, expect: 401}"),
+		"users now":     strings.Replace(table(first), "users: off", "", 1),
+	} {
+		before := metric(t, gateway.operators, `gatehouse_config_reloads_total{result="failure"}`)
+		rewrite(t, file, bad)
+		eventually(t, name+" is counted", func() bool {
+			return metric(t, gateway.operators, `gatehouse_config_reloads_total{result="failure"}`) != before
+		})
+		if got := metric(t, gateway.operators, "gatehouse_config_last_reload_successful"); got != "0" {
+			t.Errorf("%s: gatehouse_config_last_reload_successful %s", name, got)
+		}
+		if !answers("second")() {
+			t.Errorf("%s: the last good table is not served any more", name)
+		}
+	}
+	if log := gateway.log.String(); !strings.Contains(log, `did you mean \"prefix\"?`) || !strings.Contains(log, "expected 401, got open") {
+		t.Errorf("the log does not tell the problems:\n%s", log)
+	}
+
+	rewrite(t, file, table(first))
+	eventually(t, "the next good table is served", answers("first"))
+	if got := metric(t, gateway.operators, "gatehouse_config_last_reload_successful"); got != "1" {
+		t.Errorf("gatehouse_config_last_reload_successful %s", got)
+	}
+
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the missing file is told", func() bool {
+		return metric(t, gateway.operators, "gatehouse_config_last_reload_successful") == "0"
+	})
+	rewrite(t, file, table(second))
+	eventually(t, "the returned file is served", answers("second"))
+}
+
+// TestReloadsConfigMap swaps a folder under the running gateway as the kubelet
+// does.
+func TestReloadsConfigMap(t *testing.T) {
+	t.Parallel()
+	first, second := tattle(t, "first"), tattle(t, "second")
+	mount := t.TempDir()
+	swap := func(dated, content string) {
+		if err := os.Mkdir(filepath.Join(mount, dated), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		rewrite(t, filepath.Join(mount, dated, "routes.yaml"), content)
+		if err := os.Symlink(dated, filepath.Join(mount, "..data_tmp")); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(filepath.Join(mount, "..data_tmp"), filepath.Join(mount, "..data")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	swap("..1", table(first))
+	file := filepath.Join(mount, "routes.yaml")
+	if err := os.Symlink(filepath.Join("..data", "routes.yaml"), file); err != nil {
+		t.Fatal(err)
+	}
+	gateway := start(t, file, nil)
+	swap("..2", table(second))
+	eventually(t, "the swapped table is served", func() bool {
+		return strings.HasPrefix(do(t, request{url: gateway.url + "/open"}).body, "second ")
+	})
+}
+
+// TestReloadByRequest asks the operators' listener.
+func TestReloadByRequest(t *testing.T) {
+	t.Parallel()
+	backend := tattle(t, "backend")
+	file := writeFile(t, "routes.yaml", table(backend))
+	gateway := start(t, file, nil)
+	reload := request{method: http.MethodPost, url: gateway.operators + "/-/reload", body: strings.Repeat("ignored ", 1000)}
+
+	rewrite(t, file, table(backend, "  - {name: more, prefix: /more, backend: '"+backend+"', auth: none}"))
+	a := do(t, reload)
+	var good struct {
+		Reloaded bool
+		Changes  struct{ Weaker, Added, Removed, Changed []string }
+	}
+	if err := json.Unmarshal([]byte(a.body), &good); err != nil || a.status != http.StatusOK || !good.Reloaded {
+		t.Fatalf("reload: %d %s", a.status, a.body)
+	}
+	// The file's watch may have been first: then nothing has changed since.
+	if want := "route more: /more → " + backend + " (none)"; len(good.Changes.Added) > 0 && good.Changes.Added[0] != want {
+		t.Errorf("added %q, want %q", good.Changes.Added, want)
+	}
+	if a := do(t, request{url: gateway.url + "/more"}); a.status != http.StatusOK {
+		t.Errorf("the new route: %d", a.status)
+	}
+
+	rewrite(t, file, "routes: 7\n")
+	a = do(t, reload)
+	if a.status != http.StatusBadRequest || !strings.Contains(a.body, file+":1:9") {
+		t.Errorf("a bad table: %d %s", a.status, a.body)
+	}
+	if a := do(t, request{url: gateway.operators + "/-/reload"}); a.status != http.StatusMethodNotAllowed {
+		t.Errorf("GET /-/reload: %d", a.status)
+	}
+
+	// Many at once, while the file is edited: each is answered, none is torn.
+	rewrite(t, file, table(backend))
+	var callers sync.WaitGroup
+	for range 8 {
+		callers.Go(func() {
+			if a := do(t, reload); a.status != http.StatusOK {
+				t.Errorf("one of many: %d %s", a.status, a.body)
+			}
+		})
+	}
+	callers.Wait()
+}
+
+// TestReloadBySignal sends the real binary SIGHUP, also while it reloads.
+func TestReloadBySignal(t *testing.T) {
+	t.Parallel()
+	backend := tattle(t, "backend")
+	file := writeFile(t, "routes.yaml", table(backend))
+	process := startProcess(t, file, nil)
+	for range 20 {
+		if err := process.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "the signal is in the log", func() bool { return strings.Contains(process.log.String(), `"trigger":"SIGHUP"`) })
+	if a := do(t, request{url: process.url + "/open"}); a.status != http.StatusOK {
+		t.Errorf("after the signals: %d", a.status)
+	}
+}
+
+// TestReloadLosesNothing edits the table 100 times under constant load. Each
+// answer must come from one table alone: the backend says which of the two it
+// belongs to, and the header that only this table injects must agree.
+func TestReloadLosesNothing(t *testing.T) {
+	t.Parallel()
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, r.URL.Path[:2], " ", r.Header.Get("X-Table"))
+	}))
+	defer backend.Close()
+	tables := [2]string{}
+	for i, name := range []string{"a", "b"} {
+		tables[i] = "users: off\nroutes:\n  - {name: " + name + ", prefix: /open, backend: '" + backend.URL + "/" + name + "', auth: none}\n"
+	}
+	file := writeFile(t, "routes.yaml", tables[0])
+	gateway := start(t, file, nil)
+
+	var answered, wrong atomic.Int64
+	stop := make(chan struct{})
+	var load sync.WaitGroup
+	for range 4 {
+		load.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				a := do(t, request{url: gateway.url + "/open"})
+				if answered.Add(1); a.status != http.StatusOK || a.body != "/a " && a.body != "/b " {
+					wrong.Add(1)
+				}
+			}
+		})
+	}
+	for i := range 100 {
+		rewrite(t, file, tables[(i+1)%2])
+		if a := do(t, request{method: http.MethodPost, url: gateway.operators + "/-/reload"}); a.status != http.StatusOK {
+			t.Fatalf("reload %d: %s", i, a.body)
+		}
+	}
+	close(stop)
+	load.Wait()
+	if wrong.Load() > 0 || answered.Load() == 0 {
+		t.Errorf("%d of %d requests went wrong", wrong.Load(), answered.Load())
+	}
+}
+
+// TestReloadKeepsStreams opens a WebSocket and an event stream, reloads so that
+// their routes are gone, and wants both to live on.
+func TestReloadKeepsStreams(t *testing.T) {
+	t.Parallel()
+	events := make(chan string)
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/open/socket" {
+			conn, err := websocket.Accept(w, r, nil)
+			if err != nil {
+				return
+			}
+			defer conn.CloseNow()
+			for {
+				kind, message, err := conn.Read(r.Context())
+				if err != nil || conn.Write(r.Context(), kind, message) != nil {
+					return
+				}
+			}
+		}
+		w.Header().Set("Content-Type", "text/event-stream")
+		_ = http.NewResponseController(w).Flush()
+		for event := range events {
+			fmt.Fprintf(w, "data: %s\n", event)
+			_ = http.NewResponseController(w).Flush()
+		}
+	}))
+	defer backend.Close()
+	defer close(events)
+	file := writeFile(t, "routes.yaml", table(backend.URL))
+	gateway := start(t, file, nil)
+
+	socket, response, err := websocket.Dial(t.Context(), gateway.url+"/open/socket", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.CloseNow()
+	_ = response
+	stream, err := http.Get(gateway.url + "/open/events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stream.Body.Close()
+	lines := bufio.NewReader(stream.Body)
+
+	rewrite(t, file, strings.Replace(table(backend.URL), "/open", "/elsewhere", 1))
+	if a := do(t, request{method: http.MethodPost, url: gateway.operators + "/-/reload"}); a.status != http.StatusOK {
+		t.Fatalf("reload: %s", a.body)
+	}
+	if a := do(t, request{url: gateway.url + "/open/events"}); a.status != http.StatusNotFound {
+		t.Errorf("the route that is gone: %d", a.status)
+	}
+	events <- "after"
+	if line, err := lines.ReadString('\n'); err != nil || line != "data: after\n" {
+		t.Errorf("event stream: %q, %v", line, err)
+	}
+	if err := socket.Write(t.Context(), websocket.MessageText, []byte("after")); err != nil {
+		t.Fatal(err)
+	}
+	if _, message, err := socket.Read(t.Context()); err != nil || string(message) != "after" {
+		t.Errorf("WebSocket: %q, %v", message, err)
+	}
+}
+
+// TestReloadIsFlat reloads 1,000 times and wants no goroutine and hardly a
+// byte more than after the first hundred. It runs alone: it counts.
+func TestReloadIsFlat(t *testing.T) {
+	backend := tattle(t, "backend")
+	file := writeFile(t, "routes.yaml", table(backend))
+	gateway := start(t, file, nil)
+	reload := func(times int) {
+		for range times {
+			if a := do(t, request{method: http.MethodPost, url: gateway.operators + "/-/reload"}); a.status != http.StatusOK {
+				t.Fatalf("reload: %s", a.body)
+			}
+			do(t, request{url: gateway.url + "/open"})
+		}
+	}
+	measure := func() (goroutines int, heap uint64) {
+		var stats runtime.MemStats
+		runtime.GC()
+		runtime.GC()
+		runtime.ReadMemStats(&stats)
+		return runtime.NumGoroutine(), stats.HeapAlloc
+	}
+	reload(100)
+	gateway.log.drop()
+	goroutines, heap := measure()
+	reload(1000)
+	gateway.log.drop()
+	after, heapAfter := measure()
+	if after > goroutines+10 {
+		t.Errorf("goroutines: %d, then %d", goroutines, after)
+	}
+	if heapAfter > heap+2<<20 {
+		t.Errorf("heap: %d KiB, then %d KiB", heap>>10, heapAfter>>10)
+	}
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"gatehouse/proxy"
+)
+
+func newTest(t terminal, file *string) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "test",
+		Short: "Run the tests that a route table holds about itself",
+		Long: "Runs the entries of `tests:`, without sending anything. The same happens before every reload: a table\n" +
+			"that fails one is not taken over. Status 1 when one fails.",
+		Args: cobra.NoArgs,
+	}
+	format := formatFlag(cmd)
+	cmd.RunE = func(*cobra.Command, []string) error {
+		table, err := offlineTable(t, *file)
+		if err != nil {
+			return err
+		}
+		results := table.Expectations()
+		if *format == "json" {
+			err = printJSON(t.out, testReports(results))
+		} else {
+			printTests(t, *file, results)
+		}
+		if err != nil {
+			return err
+		}
+		for _, r := range results {
+			if !r.Fine {
+				return &saidError{}
+			}
+		}
+		return nil
+	}
+	return cmd
+}
+
+// testReport is one entry of `test --format json`.
+type testReport struct {
+	Source  string `json:"source"`
+	Request string `json:"request"`
+	As      string `json:"as"`
+	Expect  string `json:"expect"`
+	Got     string `json:"got"`
+	Fine    bool   `json:"fine"`
+}
+
+func testReports(results []proxy.Expectation) []testReport {
+	reports := make([]testReport, 0, len(results))
+	for _, r := range results {
+		reports = append(reports, testReport{r.Position.String(), r.Request, r.As, r.Expect, r.Got, r.Fine})
+	}
+	return reports
+}
+
+func printTests(t terminal, file string, results []proxy.Expectation) {
+	failed := 0
+	for _, r := range results {
+		if r.Fine {
+			continue
+		}
+		failed++
+		fmt.Fprintf(t.out, "%s: %s as %s: expected %s, got %s\n", r.Position, r.Request, r.As, r.Expect, r.Got)
+	}
+	switch {
+	case len(results) == 0:
+		fmt.Fprintf(t.out, "%s: no tests: put some under `tests:`\n", file)
+	case failed > 0:
+		fmt.Fprintf(t.out, "%s: %d of %s failed\n", file, failed, count(len(results), "test"))
+	default:
+		fmt.Fprintf(t.out, "%s: fine, %s\n", file, count(len(results), "test"))
+	}
+}

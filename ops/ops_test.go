@@ -1,0 +1,213 @@
+package ops_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"gatehouse/auth"
+	"gatehouse/config"
+	"gatehouse/ops"
+	"gatehouse/proxy"
+)
+
+// operators is the operators' listener of a gateway, with or without a table.
+type operators struct {
+	metrics *ops.Metrics
+	health  *ops.Health
+	gateway *proxy.Gateway
+	handler http.Handler
+}
+
+func newOperators(t *testing.T, reload ops.Reload) *operators {
+	t.Helper()
+	o := &operators{metrics: ops.NewMetrics("test"), health: new(ops.Health)}
+	o.gateway = proxy.NewGateway(proxy.Options{
+		Log: slog.New(slog.DiscardHandler), Metrics: o.metrics, Transports: proxy.NewTransports(0, 0),
+	})
+	o.handler = ops.Handler(o.metrics, o.health, o.gateway, reload)
+	return o
+}
+
+func (o *operators) serve(t *testing.T, table string) {
+	t.Helper()
+	cfg, err := config.Parse("routes.yaml", []byte(table), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiled, err := proxy.Compile(cfg, proxy.Parts{
+		Gate: auth.NewGate(nil, nil), Metrics: o.metrics, Transports: proxy.NewTransports(0, 0),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.gateway.Swap(compiled)
+	o.metrics.Serving(cfg, time.Unix(1000, 0))
+	o.health.TableServed()
+}
+
+func (o *operators) ask(method, path string) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	o.handler.ServeHTTP(w, httptest.NewRequest(method, path, nil))
+	return w
+}
+
+const openTable = "users: off\nroutes:\n  - {name: open, prefix: /open, backend: 'http://127.0.0.1:9', auth: none}\n"
+
+// TestReadiness follows a gateway from its start to its end.
+func TestReadiness(t *testing.T) {
+	t.Parallel()
+	o := newOperators(t, nil)
+	ready := func(status int, reason string) {
+		t.Helper()
+		if w := o.ask("GET", "/readyz"); w.Code != status || !strings.Contains(w.Body.String(), reason) {
+			t.Errorf("readyz: %d %s; want %d and %q", w.Code, w.Body, status, reason)
+		}
+		if w := o.ask("GET", "/livez"); w.Code != http.StatusOK {
+			t.Errorf("livez: %d", w.Code)
+		}
+	}
+	o.health.NeedStore()
+	ready(503, "the user store was not reached yet")
+	ready(503, "no valid route table yet")
+	o.health.StoreAnswered(errors.New("refused"))
+	ready(503, "the user store was not reached yet")
+	o.health.StoreAnswered(nil)
+	o.serve(t, openTable)
+	ready(200, `{"ready":true}`)
+	o.health.StoreAnswered(errors.New("refused"))
+	ready(200, "the user store does not answer") // one database must not take every replica out
+	o.health.Drain()
+	ready(503, "draining")
+}
+
+// TestWatchStore asks a store that is away and comes back.
+func TestWatchStore(t *testing.T) {
+	t.Parallel()
+	o := newOperators(t, nil)
+	o.metrics.WatchStore()
+	o.health.NeedStore()
+	ctx, cancel := context.WithCancel(t.Context())
+	asked := 0
+	o.health.WatchStore(ctx, func(context.Context) error {
+		if asked++; asked == 1 {
+			return errors.New("refused")
+		}
+		cancel()
+		return nil
+	}, o.metrics)
+	if err := o.health.Store(); err == nil { // the second answer came after the end
+		t.Error("the store is well, though it last refused")
+	}
+	if body := o.ask("GET", "/metrics").Body.String(); !strings.Contains(body, "gatehouse_store_up 0") {
+		t.Errorf("metrics:\n%s", body)
+	}
+}
+
+// TestRouteMetrics counts a request, and keeps what clients invent out of the
+// labels.
+func TestRouteMetrics(t *testing.T) {
+	t.Parallel()
+	o := newOperators(t, nil)
+	route := o.metrics.Route("query", "backend:80")
+	for _, method := range []string{"GET", "BREW", "get", strings.Repeat("X", 1000)} {
+		route.Started()
+		route.Finished(method, 200, 30*time.Millisecond, 7)
+	}
+	route.Decided(auth.ResultExpired)
+	route.Backend(false)
+	o.metrics.Login("success")
+	body := o.ask("GET", "/metrics").Body.String()
+	for _, want := range []string{
+		`gatehouse_http_requests_total{code="200",method="GET",route="query"} 1`,
+		`gatehouse_http_requests_total{code="200",method="_OTHER",route="query"} 3`,
+		`gatehouse_http_requests_in_flight{route="query"} 0`,
+		`gatehouse_http_response_bytes_total{route="query"} 28`,
+		`gatehouse_http_request_duration_seconds_bucket{route="query",le="0.05"} 4`,
+		`gatehouse_http_request_duration_seconds_bucket{route="query",le="0.025"} 0`,
+		`gatehouse_auth_decisions_total{result="expired",route="query"} 1`,
+		`gatehouse_backend_up{backend="backend:80",route="query"} 0`,
+		`gatehouse_login_attempts_total{result="success"} 1`,
+		`gatehouse_build_info{goversion="go`,
+	} {
+		if !strings.Contains(body, want) {
+			t.Errorf("no %s", want)
+		}
+	}
+	if problems, err := testutil.GatherAndLint(o.metrics.Registry); err != nil || len(problems) > 0 {
+		t.Errorf("lint: %v %v", problems, err)
+	}
+}
+
+// TestReloadMetrics tells which table is served, and that the last one read is not.
+func TestReloadMetrics(t *testing.T) {
+	t.Parallel()
+	o := newOperators(t, nil)
+	o.serve(t, openTable)
+	first := o.gateway.Table().Config().Hash
+	o.serve(t, openTable+"name: second\n")
+	second := o.gateway.Table().Config().Hash
+	o.metrics.Refused()
+	body := o.ask("GET", "/metrics").Body.String()
+	for _, want := range []string{
+		`gatehouse_config_reloads_total{result="success"} 2`,
+		`gatehouse_config_reloads_total{result="failure"} 1`,
+		`gatehouse_config_last_reload_successful 0`,
+		`gatehouse_config_last_reload_success_timestamp_seconds 1000`,
+		`gatehouse_config_info{hash="` + second + `"} 1`,
+	} {
+		if !strings.Contains(body, want) {
+			t.Errorf("no %s", want)
+		}
+	}
+	if strings.Contains(body, first) {
+		t.Error("the old table's hash is still there")
+	}
+}
+
+func TestHandler(t *testing.T) {
+	t.Parallel()
+	problems := config.Problems{{
+		Position: config.Position{File: "routes.yaml", Line: 3, Column: 5}, Message: "unknown key", Hint: "did you mean?",
+	}}
+	var fail bool
+	o := newOperators(t, func(context.Context) (proxy.Diff, error) {
+		if fail {
+			return proxy.Diff{}, problems
+		}
+		return proxy.Diff{Weaker: []string{}, Added: []string{"route x"}, Removed: []string{}, Changed: []string{}}, nil
+	})
+	if w := o.ask("GET", "/routes"); w.Code != http.StatusServiceUnavailable {
+		t.Errorf("routes without a table: %d", w.Code)
+	}
+	o.serve(t, openTable)
+	tests := []struct {
+		method, path string
+		status       int
+		body         string
+	}{
+		{"GET", "/routes", 200, `"name":"open","prefix":"/open","target":"http://127.0.0.1:9","auth":"none","source":"routes.yaml:3"`},
+		{"GET", "/", 200, "/readyz"},
+		{"GET", "/nowhere", 404, ""},
+		{"POST", "/metrics", 405, ""},
+		{"GET", "/-/reload", 405, ""},
+		{"POST", "/-/reload", 200, `{"changes":{"weaker":[],"added":["route x"],"removed":[],"changed":[]},"reloaded":true}`},
+	}
+	for _, test := range tests {
+		if w := o.ask(test.method, test.path); w.Code != test.status || !strings.Contains(w.Body.String(), test.body) {
+			t.Errorf("%s %s: %d %s", test.method, test.path, w.Code, w.Body)
+		}
+	}
+	fail = true
+	w := o.ask("POST", "/-/reload")
+	if want := `{"problems":[{"position":"routes.yaml:3:5","severity":"error","message":"unknown key","hint":"did you mean?"}],"reloaded":false}`; w.Code != http.StatusBadRequest || w.Body.String() != want {
+		t.Errorf("a refused reload: %d %s", w.Code, w.Body)
+	}
+}

@@ -1,0 +1,195 @@
+package proxy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"gatehouse/config"
+)
+
+// Diff is what changes between two tables, by meaning. Order, comments and
+// spelling are nothing.
+type Diff struct {
+	// Weaker is what now lets through more than before: look at it first.
+	Weaker  []string `json:"weaker"`
+	Added   []string `json:"added"`
+	Removed []string `json:"removed"`
+	Changed []string `json:"changed"`
+}
+
+// Empty tells that nothing changes.
+func (d Diff) Empty() bool {
+	return len(d.Weaker)+len(d.Added)+len(d.Removed)+len(d.Changed) == 0
+}
+
+// Compare says what changes for whom when a table replaces another.
+func Compare(before, after *Table) Diff {
+	d := Diff{Weaker: []string{}, Added: []string{}, Removed: []string{}, Changed: []string{}}
+	d.routes(before, after)
+	d.reach(before, after)
+	d.whole(before.config, after.config)
+	return d
+}
+
+// routes compares the routes by name.
+func (d *Diff) routes(before, after *Table) {
+	old := byName(before)
+	for _, r := range after.routes {
+		was := old[r.config.Name]
+		delete(old, r.config.Name)
+		if was == nil {
+			d.Added = append(d.Added, "route "+describe(r.config))
+			continue
+		}
+		for _, change := range changes(was.config, r.config) {
+			d.Changed = append(d.Changed, fmt.Sprintf("route %s: %s", r.config.Name, change))
+		}
+	}
+	for _, r := range before.routes {
+		if old[r.config.Name] != nil {
+			d.Removed = append(d.Removed, "route "+describe(r.config))
+		}
+	}
+}
+
+func byName(t *Table) map[string]*route {
+	routes := make(map[string]*route, len(t.routes))
+	for _, r := range t.routes {
+		routes[r.config.Name] = r
+	}
+	return routes
+}
+
+// describe says a route in one line.
+func describe(r *config.Route) string {
+	if r.Handler != "" {
+		return fmt.Sprintf("%s: %s → handler %s", r.Name, r.Prefix, r.Handler)
+	}
+	return fmt.Sprintf("%s: %s → %s (%s)", r.Name, r.Prefix, r.Backend.Redacted(), r.Auth)
+}
+
+// changes lists what differs between two versions of a route, key by key.
+func changes(before, after *config.Route) []string {
+	var list []string
+	old, now := routeFields(before), routeFields(after)
+	for i := range old {
+		if old[i].value != now[i].value {
+			list = append(list, fmt.Sprintf("%s %s → %s", old[i].key, orNone(old[i].value), orNone(now[i].value)))
+		}
+	}
+	return list
+}
+
+type fieldValue struct{ key, value string }
+
+// routeFields are the keys of a route as text that can be compared. The
+// backend comes first: it is what a route is about.
+func routeFields(r *config.Route) []fieldValue {
+	backend, tls := "", ""
+	if r.Backend != nil {
+		backend = r.Backend.Redacted()
+	}
+	if r.TLS != nil {
+		tls = fmt.Sprintf("ca %q cert %q key %q server_name %q", r.TLS.CA, r.TLS.Cert, r.TLS.Key, r.TLS.ServerName)
+	}
+	return []fieldValue{
+		{"prefix", r.Prefix},
+		{"backend", backend},
+		{"handler", r.Handler},
+		{"auth", string(r.Auth)},
+		{"roles", strings.Join(r.Roles, ", ")},
+		{"methods", strings.Join(withHead(r.Methods), ", ")},
+		{"hosts", strings.Join(slices.Sorted(slices.Values(r.Hosts)), ", ")},
+		{"headers", fmt.Sprint(r.Headers)},
+		{"strip_prefix", fmt.Sprint(r.StripPrefix)},
+		{"preserve_host", fmt.Sprint(r.PreserveHost)},
+		{"forward_token", fmt.Sprint(r.ForwardToken)},
+		{"allow_encoded_slashes", fmt.Sprint(r.AllowEncodedSlashes)},
+		{"protocol", string(r.Protocol)},
+		{"tls", tls},
+		{"timeout", r.Timeout.String()},
+		{"connect_timeout", r.ConnectTimeout.String()},
+		{"idle_timeout", r.IdleTimeout.String()},
+		{"max_body", r.MaxBody.String()},
+	}
+}
+
+func orNone(value string) string {
+	if value == "" || value == "map[]" {
+		return "(none)"
+	}
+	return value
+}
+
+// whole compares what is not a route's. Whatever lets more callers in, or lets
+// them say more, is weaker.
+func (d *Diff) whole(before, after *config.Config) {
+	changed := func(key, old, now string, weaker bool) {
+		if old == now {
+			return
+		}
+		line := fmt.Sprintf("%s: %s → %s", key, orNone(old), orNone(now))
+		if weaker {
+			d.Weaker = append(d.Weaker, line)
+		} else {
+			d.Changed = append(d.Changed, line)
+		}
+	}
+	changed("name", before.Name, after.Name, false)
+	changed("users", onOff(before), onOff(after), after.Users.Off)
+	changed("users.join", string(before.Users.Join), string(after.Users.Join), after.Users.Join == config.JoinAny)
+	changedSet(changed, "users.companies", texts(before.Users.Companies), texts(after.Users.Companies))
+	changedSet(changed, "trusted_proxies", texts(before.TrustedProxies), texts(after.TrustedProxies))
+	changedSet(changed, "tokens", issuers(before), issuers(after))
+	oldCORS, newCORS := before.CORS, after.CORS
+	if oldCORS == nil {
+		oldCORS = &config.CORS{}
+	}
+	if newCORS == nil {
+		newCORS = &config.CORS{}
+	}
+	changedSet(changed, "cors.origins", oldCORS.Origins, newCORS.Origins)
+	changed("cors.credentials", fmt.Sprint(oldCORS.Credentials), fmt.Sprint(newCORS.Credentials), newCORS.Credentials)
+	changed("cors.expose", strings.Join(oldCORS.Expose, ", "), strings.Join(newCORS.Expose, ", "), false)
+	changed("cors.max_age", oldCORS.MaxAge.String(), newCORS.MaxAge.String(), false)
+	for header, claim := range before.Identity.Headers {
+		if _, kept := after.Identity.Headers[header]; !kept { // clients may send it from now on
+			changed("identity.headers."+header, claim, "", true)
+		}
+	}
+	for header, claim := range after.Identity.Headers {
+		changed("identity.headers."+header, before.Identity.Headers[header], claim, false)
+	}
+}
+
+// changedSet compares two sets of which every further member lets more in.
+func changedSet(changed func(key, old, now string, weaker bool), key string, before, after []string) {
+	before, after = slices.Sorted(slices.Values(before)), slices.Sorted(slices.Values(after))
+	more := slices.ContainsFunc(after, func(v string) bool { return !slices.Contains(before, v) })
+	changed(key, strings.Join(before, ", "), strings.Join(after, ", "), more)
+}
+
+func onOff(c *config.Config) string {
+	if c.Users.Off {
+		return "off"
+	}
+	return "on"
+}
+
+func texts[T fmt.Stringer](values []T) []string {
+	list := make([]string, len(values))
+	for i, v := range values {
+		list[i] = v.String()
+	}
+	return list
+}
+
+func issuers(c *config.Config) []string {
+	list := make([]string, len(c.Tokens))
+	for i, t := range c.Tokens {
+		list[i] = fmt.Sprintf("%s (keys %s, audience %s, %s, claims %v)",
+			t.Issuer, t.Keys, orNone(t.Audience), strings.Join(t.Algorithms, " "), t.Claims)
+	}
+	return list
+}

@@ -1,0 +1,66 @@
+package proxy
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"gatehouse/auth"
+	"gatehouse/config"
+)
+
+// Expectation is one of the file's own tests, and how it came out.
+type Expectation struct {
+	config.Test
+	Got  string // a status, or the name of the route it was let through to
+	Fine bool
+}
+
+// Expectations runs the file's own tests, in its order. Nothing is sent.
+func (t *Table) Expectations() []Expectation {
+	results := make([]Expectation, 0, len(t.config.Tests))
+	for _, test := range t.config.Tests {
+		got := t.expect(test)
+		results = append(results, Expectation{Test: test, Got: got, Fine: got == test.Expect})
+	}
+	return results
+}
+
+func (t *Table) expect(test config.Test) string {
+	method, target, _ := strings.Cut(test.Request, " ")
+	r, err := Ask(method, strings.TrimSpace(target), nil)
+	if err != nil {
+		return err.Error()
+	}
+	persona, known := auth.Persona(test.As)
+	if !known {
+		return fmt.Sprintf("nobody is called %q", test.As)
+	}
+	e := t.Explain(r, persona)
+	if e.Verdict.Allowed {
+		return e.Route
+	}
+	return strconv.Itoa(e.Verdict.Status)
+}
+
+// Unmet gives a problem for every expectation that the table does not meet.
+func (t *Table) Unmet() config.Problems {
+	var problems config.Problems
+	for _, result := range t.Expectations() {
+		if !result.Fine {
+			problems = append(problems, config.Problem{
+				Position: result.Position,
+				Message: fmt.Sprintf("test %q as %s: expected %s, got %s",
+					result.Request, result.As, result.Expect, result.Got),
+				Hint: fmt.Sprintf("`gatehouse explain %s --as %s` tells why", quoteTarget(result.Request), result.As),
+			})
+		}
+	}
+	return problems
+}
+
+// quoteTarget quotes the target of "METHOD target" for a shell.
+func quoteTarget(request string) string {
+	method, target, _ := strings.Cut(request, " ")
+	return method + " '" + target + "'"
+}

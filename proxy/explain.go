@@ -1,0 +1,257 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"gatehouse/auth"
+)
+
+// Explanation is the whole decision about one request that is not sent. It is
+// made by the code that serves.
+type Explanation struct {
+	Request string `json:"request"` // method and target, as asked
+	Path    string `json:"path,omitempty"`
+	// Lenient is what a careless backend could read in the path, where that is
+	// something else.
+	Lenient    string      `json:"lenient_path,omitempty"`
+	Candidates []Candidate `json:"candidates,omitempty"`
+	Route      string      `json:"route,omitempty"` // the winner's name
+	Source     string      `json:"source,omitempty"`
+	Policy     string      `json:"policy,omitempty"`
+	Roles      []string    `json:"roles,omitempty"`
+	Verdict    Verdict     `json:"verdict"`
+	Forwarded  *Forwarded  `json:"forwarded,omitempty"` // nil when no backend is asked
+}
+
+// Candidate is a route whose prefix fits the path, and why it won or lost.
+type Candidate struct {
+	Route  string `json:"route"`
+	Prefix string `json:"prefix"`
+	Source string `json:"source"`
+	Won    bool   `json:"won"`
+	Why    string `json:"why"`
+}
+
+// Verdict is what comes of the request.
+type Verdict struct {
+	Allowed bool   `json:"allowed"`          // let through to the route's target
+	Status  int    `json:"status,omitempty"` // what the gateway answers itself, else 0
+	Detail  string `json:"detail,omitempty"`
+}
+
+// Forwarded is what the backend would get.
+type Forwarded struct {
+	URL      string      `json:"url"`
+	Host     string      `json:"host"`
+	Headers  http.Header `json:"headers"`
+	Added    []string    `json:"added,omitempty"`    // headers that the client did not send
+	Replaced []string    `json:"replaced,omitempty"` // headers that the client sent otherwise
+	Removed  []string    `json:"removed,omitempty"`  // headers of the client that do not arrive
+}
+
+// Ask makes the request that an Explanation is about. The target is a path
+// with or without a query, or an absolute URL, whose host it is sent to.
+func Ask(method, target string, header http.Header) (*http.Request, error) {
+	if method == "" || strings.ContainsFunc(method, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+		return nil, fmt.Errorf("method %q: want a word such as GET", method)
+	}
+	parsed, err := url.ParseRequestURI(target)
+	if err != nil {
+		parsed = &url.URL{Path: target} // the canonical path refuses it; that is worth explaining
+	}
+	host := header.Get("Host")
+	if host == "" {
+		host = parsed.Host
+	}
+	if host == "" {
+		host = "localhost"
+	}
+	header = header.Clone()
+	if header == nil {
+		header = http.Header{}
+	}
+	header.Del("Host")
+	return &http.Request{
+		Method: method, RequestURI: target, URL: parsed, Host: host, Header: header,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, RemoteAddr: "127.0.0.1:0", Body: http.NoBody,
+	}, nil
+}
+
+// Explain decides about a request as ServeHTTP would, asking decider instead of
+// the table's gate, and sends nothing.
+func (t *Table) Explain(r *http.Request, decider auth.Decider) Explanation {
+	e := Explanation{Request: r.Method + " " + r.RequestURI}
+	if t.cors != nil && isPreflight(r) {
+		e.Verdict = t.explainPreflight(r)
+		return e
+	}
+	path, won, refusal := t.find(r)
+	e.Path = path.Raw
+	if path.Lenient != path.Raw {
+		e.Lenient = path.Lenient
+	}
+	e.Candidates = t.candidates(path, r, won)
+	switch {
+	case refusal == refuseNotFound && isAbout(path):
+		e.Verdict = Verdict{Status: http.StatusOK, Detail: "answered by the gateway itself"}
+	case refusal != nil:
+		e.Verdict = refusedBy(refusal)
+	default:
+		t.explainRoute(&e, r, path, won, decider)
+	}
+	return e
+}
+
+func refusedBy(refusal *auth.Refusal) Verdict {
+	return Verdict{Status: refusal.Status, Detail: refusal.Detail}
+}
+
+func (t *Table) explainPreflight(r *http.Request) Verdict {
+	if t.cors.allowedOrigin(r.Header) == "" {
+		return refusedBy(refuseOrigin)
+	}
+	return Verdict{Status: http.StatusNoContent, Detail: "a preflight, answered by the gateway"}
+}
+
+// explainRoute goes on behind the match: the policy, and what is forwarded.
+func (t *Table) explainRoute(e *Explanation, r *http.Request, path Path, won *route, decider auth.Decider) {
+	e.Route, e.Source = won.config.Name, won.source()
+	rule := won.rule
+	if won.builtIn != nil {
+		var refusal *auth.Refusal
+		http.StripPrefix(strings.TrimSuffix(won.config.Prefix, "/"), http.HandlerFunc(
+			func(_ http.ResponseWriter, stripped *http.Request) { rule, refusal = won.builtIn.Rule(stripped) },
+		)).ServeHTTP(nil, r)
+		if refusal != nil {
+			e.Verdict = refusedBy(refusal)
+			return
+		}
+	}
+	e.Policy, e.Roles = string(rule.Policy), rule.Roles
+	identity, refusal := decider.Decide(r.Context(), r.Header, rule)
+	if refusal != nil {
+		e.Verdict = refusedBy(refusal)
+		return
+	}
+	e.Verdict = Verdict{Allowed: true}
+	if won.proxy != nil {
+		e.Forwarded = t.wouldForward(r, path, won, identity)
+	}
+}
+
+// errCaptured ends a round trip that must not happen.
+var errCaptured = errors.New("captured")
+
+// capture is a transport that keeps the request.
+type capture struct{ request *http.Request }
+
+func (c *capture) RoundTrip(r *http.Request) (*http.Response, error) {
+	c.request = r
+	return nil, errCaptured
+}
+
+// wouldForward runs the route's own proxy against a transport that sends
+// nothing.
+func (t *Table) wouldForward(r *http.Request, path Path, won *route, identity *auth.Identity) *Forwarded {
+	x := &exchange{
+		id: "(a new UUID)", table: t, path: path, route: won, identity: identity,
+		caller: findCaller(r, t.trusted),
+	}
+	if asked := r.Header["X-Request-Id"]; len(asked) == 1 && requestID(asked) == asked[0] {
+		x.id = asked[0]
+	}
+	sent := r
+	r = r.Clone(context.WithValue(r.Context(), exchangeKey{}, x))
+	won.keepUpgrade(r.Header)
+	caught := new(capture)
+	proxy := *won.proxy
+	proxy.Transport = caught
+	proxy.ErrorHandler = func(http.ResponseWriter, *http.Request, error) {}
+	proxy.ServeHTTP(nil, r)
+
+	out := caught.request
+	f := &Forwarded{URL: out.URL.Scheme + "://" + out.URL.Host + out.URL.RequestURI(), Host: out.Host, Headers: out.Header}
+	if agent := out.Header["User-Agent"]; len(agent) == 1 && agent[0] == "" {
+		delete(out.Header, "User-Agent") // httputil's word for "do not invent one"
+	}
+	for name, values := range out.Header {
+		switch before, has := sent.Header[name]; {
+		case !has:
+			f.Added = append(f.Added, name)
+		case !slices.Equal(values, before):
+			f.Replaced = append(f.Replaced, name)
+		}
+	}
+	for name := range sent.Header {
+		if _, arrives := out.Header[name]; !arrives {
+			f.Removed = append(f.Removed, name)
+		}
+	}
+	slices.Sort(f.Added)
+	slices.Sort(f.Replaced)
+	slices.Sort(f.Removed)
+	return f
+}
+
+// candidates are the routes whose prefix fits, in the order in which they are
+// tried, each with why it won or lost.
+func (t *Table) candidates(path Path, r *http.Request, won *route) []Candidate {
+	host, _ := hostName(r.Host)
+	q := query{method: r.Method, host: host, header: r.Header}
+	var list []Candidate
+	for _, candidate := range t.fitting(path.Raw) {
+		c := Candidate{Route: candidate.config.Name, Prefix: candidate.config.Prefix, Source: candidate.source()}
+		c.Won, c.Why = candidate == won, candidate.why(&q, won)
+		list = append(list, c)
+	}
+	return list
+}
+
+// fitting gives the routes whose prefix fits a path, in the order of matching.
+func (t *Table) fitting(path string) []*route {
+	var routes []*route
+	for _, r := range t.ordered() {
+		prefix := strings.TrimSuffix(r.config.Prefix, "/")
+		if rest, ok := strings.CutPrefix(path, prefix); ok && (rest == "" || rest[0] == '/') {
+			routes = append(routes, r)
+		}
+	}
+	return routes
+}
+
+// why says in a few words what decided about a route.
+func (r *route) why(q *query, won *route) string {
+	switch {
+	case r == won:
+		return "wins"
+	case !r.wantsHost(q.host):
+		return fmt.Sprintf("host is %s, not %s", q.host, strings.Join(r.config.Hosts, " or "))
+	case !r.wantsHeaders(q.header):
+		return "lacks a header: " + strings.Join(slices.Sorted(maps.Keys(r.config.Headers)), ", ")
+	case !r.takesMethod(q.method):
+		return "takes only " + strings.Join(r.methods, ", ")
+	case won == nil:
+		return "fits, but the request is refused"
+	case len(won.config.Prefix) > len(r.config.Prefix):
+		return "a longer prefix wins"
+	}
+	return "a more particular route of the same prefix wins"
+}
+
+func (r *route) wantsHost(host string) bool {
+	return len(r.config.Hosts) == 0 || slices.ContainsFunc(r.config.Hosts, func(wanted string) bool {
+		suffix, wild := strings.CutPrefix(wanted, "*")
+		return wanted == host || wild && strings.HasSuffix(host, suffix) && len(host) > len(suffix)
+	})
+}
+
+func (r *route) source() string {
+	return fmt.Sprintf("%s:%d", r.config.Position.File, r.config.Position.Line)
+}

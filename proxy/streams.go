@@ -1,0 +1,178 @@
+package proxy
+
+import (
+	"context"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"time"
+)
+
+// farewell is how long a peer may take to receive the end of a stream.
+const farewell = time.Second
+
+// streams are the upgraded connections of a gateway, which net/http no longer
+// knows of: they are ended here.
+type streams struct {
+	mu   sync.Mutex
+	live map[*stream]struct{}
+	none chan struct{} // closed while live is empty and somebody waits
+}
+
+// stream is one upgraded connection, as the client's net.Conn. Both its
+// directions are written through a framedWriter where it is a WebSocket.
+type stream struct {
+	net.Conn
+	of       *streams
+	toClient io.Writer
+	x        *exchange
+	once     sync.Once
+}
+
+func (s *streams) add(conn net.Conn, x *exchange) *stream {
+	made := &stream{Conn: conn, of: s, toClient: conn, x: x}
+	if x.upstream != nil && x.upstream.frames != nil {
+		made.toClient = &framedWriter{w: conn}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.live == nil {
+		s.live = map[*stream]struct{}{}
+	}
+	s.live[made] = struct{}{}
+	return made
+}
+
+// Write implements net.Conn: from the backend to the client.
+func (s *stream) Write(p []byte) (int, error) { return s.toClient.Write(p) }
+
+// CloseWrite passes a half-close on.
+func (s *stream) CloseWrite() error {
+	if half, ok := s.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return s.Close()
+}
+
+// Close implements net.Conn; httputil calls it when the stream has ended.
+func (s *stream) Close() error {
+	s.once.Do(func() {
+		s.of.mu.Lock()
+		defer s.of.mu.Unlock()
+		delete(s.of.live, s)
+		if len(s.of.live) == 0 && s.of.none != nil {
+			close(s.of.none)
+			s.of.none = nil
+		}
+	})
+	return s.Conn.Close()
+}
+
+// end closes the stream: a WebSocket with a close frame both ways, between two
+// frames; anything else, or one whose peer does not take it, as it is.
+func (s *stream) end(code uint16) {
+	_ = s.SetDeadline(time.Now().Add(farewell))
+	if framed, ok := s.toClient.(*framedWriter); ok {
+		framed.end(closeFrame(code, false))
+		s.x.upstream.frames.end(closeFrame(code, true))
+	}
+	_ = s.Close()
+}
+
+// drain waits for the streams to end by themselves until the context does, and
+// ends those that are left.
+func (s *streams) drain(ctx context.Context) (left int) {
+	s.mu.Lock()
+	if len(s.live) == 0 {
+		s.mu.Unlock()
+		return 0
+	}
+	if s.none == nil {
+		s.none = make(chan struct{})
+	}
+	none := s.none
+	s.mu.Unlock()
+	select {
+	case <-none:
+		return 0
+	case <-ctx.Done():
+	}
+
+	s.mu.Lock()
+	var remaining []*stream
+	for live := range s.live {
+		remaining = append(remaining, live)
+	}
+	s.mu.Unlock()
+	var ending sync.WaitGroup
+	for _, live := range remaining {
+		ending.Go(func() { live.end(closeGoingAway) })
+	}
+	ending.Wait()
+	return len(remaining)
+}
+
+// framedWriter writes one direction of a WebSocket, and can end it between two
+// frames.
+type framedWriter struct {
+	w io.Writer
+
+	mu     sync.Mutex
+	frames frames
+	last   []byte        // the close frame, once the direction is to end
+	ended  chan struct{} // closed when last is out, or cannot be
+}
+
+// Write implements io.Writer. Once the direction is to end it finishes the
+// frame that has begun, and nothing after that.
+func (f *framedWriter) Write(p []byte) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.last == nil {
+		n, err := f.w.Write(p)
+		f.frames.pass(p[:n], false)
+		return n, err
+	}
+	n := f.frames.pass(p, true)
+	if n, err := f.w.Write(p[:n]); err != nil {
+		return n, err
+	}
+	f.finish()
+	if n < len(p) {
+		return n, net.ErrClosed
+	}
+	return n, nil
+}
+
+// finish writes the close frame when it is its turn.
+func (f *framedWriter) finish() {
+	if !f.frames.between() {
+		return
+	}
+	select {
+	case <-f.ended:
+	default:
+		_, _ = f.w.Write(f.last)
+		close(f.ended)
+	}
+}
+
+// end writes the last frame as soon as the one that has begun is complete, and
+// waits for that, for a bounded time.
+func (f *framedWriter) end(last []byte) {
+	f.mu.Lock()
+	if f.last == nil {
+		f.last, f.ended = last, make(chan struct{})
+	}
+	f.finish()
+	ended := f.ended
+	f.mu.Unlock()
+	select {
+	case <-ended:
+	case <-time.After(farewell):
+	}
+}
+
+// isWebSocket tells the one protocol whose frames are known here.
+func isWebSocket(protocol string) bool { return strings.EqualFold(protocol, "websocket") }
