@@ -23,6 +23,14 @@ type health struct {
 // isAbout tells the paths that every gateway answers itself.
 func isAbout(path Path) bool { return path.Raw == rootPath || path.Raw == healthPath }
 
+// refuseAbout refuses a method that asks for more than to be told.
+func refuseAbout(method string) *auth.Refusal {
+	if method == http.MethodGet || method == http.MethodHead {
+		return nil
+	}
+	return methodNotAllowed("GET, HEAD")
+}
+
 // answerAbout answers GET /, GET /health and, where tokens are signed with a
 // private key, GET /.well-known/jwks.json. It gives false for any other path,
 // and is asked only when no route takes it.
@@ -30,8 +38,8 @@ func (g *Gateway) answerAbout(x *exchange, r *http.Request) bool {
 	if !isAbout(x.path) && (x.path.Raw != keySetPath || g.keySet == nil) {
 		return false
 	}
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		x.refuse(methodNotAllowed("GET, HEAD"))
+	if refusal := refuseAbout(r.Method); refusal != nil {
+		x.refuse(refusal)
 		return true
 	}
 	switch x.path.Raw {

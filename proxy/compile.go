@@ -64,7 +64,7 @@ type Parts struct {
 	Gate       *auth.Gate
 	Users      Handler // the built-in users endpoints; nil with `users: off`
 	Metrics    Metrics
-	Transports *Transports
+	Transports *Transports // nil for a table that only answers questions
 }
 
 // Compile turns a configuration into a table. It touches nothing live: what it
@@ -121,9 +121,13 @@ func (t *Table) compileRoute(cfg *config.Route, parts Parts, buffers httputil.Bu
 		r.handler = http.StripPrefix(strings.TrimSuffix(cfg.Prefix, "/"), parts.Users)
 		return r, nil
 	}
-	transport, err := parts.Transports.get(t.transports, cfg)
-	if err != nil {
-		return nil, err
+	var transport http.RoundTripper
+	if parts.Transports != nil {
+		made, err := parts.Transports.get(t.transports, cfg)
+		if err != nil {
+			return nil, err
+		}
+		transport = made
 	}
 	r.metrics = parts.Metrics.Route(cfg.Name, cfg.Backend.Host)
 	r.base = strings.TrimSuffix(cfg.Backend.EscapedPath(), "/")

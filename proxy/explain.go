@@ -99,6 +99,8 @@ func (t *Table) Explain(r *http.Request, decider auth.Decider) Explanation {
 	}
 	e.Candidates = t.candidates(path, r, won)
 	switch {
+	case refusal == refuseNotFound && isAbout(path) && refuseAbout(r.Method) != nil:
+		e.Verdict = refusedBy(refuseAbout(r.Method))
 	case refusal == refuseNotFound && isAbout(path):
 		e.Verdict = Verdict{Status: http.StatusOK, Detail: "answered by the gateway itself"}
 	case refusal != nil:

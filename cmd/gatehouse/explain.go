@@ -37,9 +37,8 @@ func offlineTable(t terminal, file string) (*proxy.Table, error) {
 // compileOffline compiles a table that will not serve.
 func compileOffline(cfg *config.Config) (*proxy.Table, error) {
 	made := proxy.Parts{
-		Gate:       auth.NewGate(nil, nil),
-		Metrics:    ops.NewMetrics(version),
-		Transports: proxy.NewTransports(0, 0),
+		Gate:    auth.NewGate(nil, nil),
+		Metrics: ops.NewMetrics(version),
 	}
 	if !cfg.Users.Off {
 		made.Users = auth.NewUsers(auth.UsersOptions{Gate: made.Gate})
