@@ -36,8 +36,10 @@ func TestExplain(t *testing.T) {
 		url            string
 		lost           []string // "route: why", of those that lost
 	}{
-		{"GET", "/api/v1/query/chats?limit=2", nil, persona(t, "member"), "query", 0, "http://query/api/v1/query/chats?limit=2",
-			[]string{"acme: host is localhost, not acme.example.com", "beta: lacks a header: X-Beta", "api: a longer prefix wins"}},
+		{
+			"GET", "/api/v1/query/chats?limit=2", nil, persona(t, "member"), "query", 0, "http://query/api/v1/query/chats?limit=2",
+			[]string{"acme: host is localhost, not acme.example.com", "beta: lacks a header: X-Beta", "api: a longer prefix wins"},
+		},
 		{"GET", "/api/v1/query/chats", nil, persona(t, "newcomer"), "query", 403, "", nil},
 		{"GET", "/api/v1/query/chats", nil, persona(t, "anonymous"), "query", 401, "", nil},
 		{"POST", "/api/v1/query/chats", nil, persona(t, "member"), "", 405, "", []string{
@@ -56,10 +58,16 @@ func TestExplain(t *testing.T) {
 		{"GET", "/api/../etc/passwd", nil, persona(t, "member"), "", 400, "", nil},
 		{"GET", "/api/%2e%2e/x", nil, persona(t, "member"), "", 400, "", nil},
 		{"GET", "not-a-path", nil, persona(t, "member"), "", 400, "", nil},
-		{"OPTIONS", "/api/v1/query", http.Header{"Origin": {"https://app.example.com"}, "Access-Control-Request-Method": {"GET"}},
-			persona(t, "anonymous"), "", 204, "", nil},
-		{"OPTIONS", "/api/v1/query", http.Header{"Origin": {"https://evil.example"}, "Access-Control-Request-Method": {"GET"}},
-			persona(t, "anonymous"), "", 403, "", nil},
+		{
+			"OPTIONS", "/api/v1/query",
+			http.Header{"Origin": {"https://app.example.com"}, "Access-Control-Request-Method": {"GET"}},
+			persona(t, "anonymous"), "", 204, "", nil,
+		},
+		{
+			"OPTIONS", "/api/v1/query",
+			http.Header{"Origin": {"https://evil.example"}, "Access-Control-Request-Method": {"GET"}},
+			persona(t, "anonymous"), "", 403, "", nil,
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.method+" "+test.target, func(t *testing.T) {

@@ -13,9 +13,6 @@ type frames struct {
 // between tells whether the next byte begins a frame.
 func (f *frames) between() bool { return len(f.header) == 0 && f.left == 0 }
 
-// maxFrameHeader is two bytes, eight of length, four of mask.
-const maxFrameHeader = 14
-
 // pass follows bytes on their way, up to the end of all of them or, if
 // untilBoundary, to the end of the frame that has begun. It gives how many it
 // followed.

@@ -72,14 +72,14 @@ type probe struct {
 
 // String is how a Diff names the requests, but for the method.
 func (p probe) String() string {
-	text := p.path
+	parts := []string{p.path}
 	if p.host != "" {
-		text += " (host " + p.host + ")"
+		parts = append(parts, "(host "+p.host+")")
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.header)) {
-		text += fmt.Sprintf(" (%s: %s)", name, p.header[name][0])
+		parts = append(parts, fmt.Sprintf("(%s: %s)", name, p.header[name][0]))
 	}
-	return text
+	return strings.Join(parts, " ")
 }
 
 // belowPrefix is a segment that no route has.

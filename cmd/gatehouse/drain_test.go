@@ -25,7 +25,7 @@ func TestDrain(t *testing.T) {
 		if err != nil {
 			return
 		}
-		defer conn.CloseNow()
+		defer func() { _ = conn.CloseNow() }()
 		for {
 			kind, message, err := conn.Read(context.Background())
 			if err != nil {
@@ -43,7 +43,7 @@ func TestDrain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer socket.CloseNow()
+	defer func() { _ = socket.CloseNow() }()
 	if response.StatusCode != http.StatusSwitchingProtocols {
 		t.Fatalf("upgrade: %d", response.StatusCode)
 	}

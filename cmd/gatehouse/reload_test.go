@@ -252,7 +252,7 @@ func TestReloadKeepsStreams(t *testing.T) {
 			if err != nil {
 				return
 			}
-			defer conn.CloseNow()
+			defer func() { _ = conn.CloseNow() }()
 			for {
 				kind, message, err := conn.Read(r.Context())
 				if err != nil || conn.Write(r.Context(), kind, message) != nil {
@@ -276,7 +276,7 @@ func TestReloadKeepsStreams(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer socket.CloseNow()
+	defer func() { _ = socket.CloseNow() }()
 	_ = response
 	stream, err := http.Get(gateway.url + "/open/events")
 	if err != nil {
