@@ -144,7 +144,7 @@ func (d *decoder) mapping(n *yaml.Node, within string, v reflect.Value, except .
 		case slices.Contains(except, key.Value):
 			d.fail(key, within+quote(key.Value)+" has no default", "give it to each route")
 		default:
-			d.fail(key, within+"unknown key "+quote(key.Value), didYouMean(key.Value, known))
+			d.fail(key, within+"unknown key "+quote(key.Value), keyHint(key.Value, known))
 		}
 	}
 	for _, f := range fields {

@@ -13,6 +13,21 @@ func didYouMean(word string, known []string) string {
 	return ""
 }
 
+// keyHint is the hint for a key that is not one of the known ones: what it may
+// have been meant for, or where else it belongs.
+func keyHint(key string, known []string) string {
+	if hint := didYouMean(key, known); hint != "" {
+		return hint
+	}
+	switch fold(key) {
+	case "listen", "port", "address", "ops_listen", "listeners":
+		return "a table does not move the listeners: GATEWAY_LISTEN and GATEWAY_OPS_LISTEN do, at the start"
+	case "database", "database_url", "secret", "jwt_secret", "log_level":
+		return "this is a setting of the process: see GATEWAY_* in the README"
+	}
+	return ""
+}
+
 // nearest gives the known word within two edits of word, or "". Case and the
 // choice of hyphen or underscore count for nothing.
 func nearest(word string, known []string) string {

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"gatehouse/auth"
+	"gatehouse/config"
+	"gatehouse/ops"
+	"gatehouse/proxy"
+)
+
+// BenchmarkReload reads, checks, compiles, tests, compares and swaps a table,
+// as an edit does.
+func BenchmarkReload(b *testing.B) {
+	for _, routes := range []int{100, 10_000} {
+		b.Run(fmt.Sprint(routes, " routes"), func(b *testing.B) {
+			r := benchReloader(b, routes)
+			for b.Loop() {
+				if _, err := r.reload(b.Context(), "benchmark"); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// benchReloader makes a reloader of a table with many routes, already served.
+func benchReloader(b *testing.B, routes int) *reloader {
+	b.Helper()
+	var table strings.Builder
+	table.WriteString("users: off\nroutes:\n")
+	for i := range routes {
+		fmt.Fprintf(&table, "  - {name: r%d, prefix: /api/v%d/service-%d, backend: \"http://service-%d\", methods: [GET, POST]}\n", i, i%10, i, i%50)
+	}
+	file := filepath.Join(b.TempDir(), "routes.yaml")
+	if err := os.WriteFile(file, []byte(table.String()), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	keys, err := auth.SecretKeys("HS256", []byte(testSecret))
+	if err != nil {
+		b.Fatal(err)
+	}
+	quiet := slog.New(slog.DiscardHandler)
+	p := &parts{
+		keys: keys, keySources: auth.NewKeySources(auth.KeySourcesOptions{Log: quiet, Now: time.Now}),
+		metrics: ops.NewMetrics("bench"), transports: proxy.NewTransports(0, 100), log: quiet,
+	}
+	b.Cleanup(p.keySources.Close)
+	r := &reloader{
+		file: file, parts: p, log: quiet,
+		gateway: proxy.NewGateway(proxy.Options{Log: quiet, Metrics: p.metrics, Transports: p.transports}),
+	}
+	cfg, err := config.Load(file, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	first, err := p.compile(cfg)
+	if err != nil {
+		b.Fatal(err)
+	}
+	p.swap(r.gateway, first)
+	return r
+}
