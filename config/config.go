@@ -38,6 +38,9 @@ type Config struct {
 	Tokens         []Issuer       `yaml:"tokens"`
 	CORS           *CORS          `yaml:"cors"` // nil when the file has none
 	TrustedProxies []netip.Prefix `yaml:"trusted_proxies"`
+	Limits         Limits         `yaml:"limits"`
+	// ResponseHeaders are set on every answer, over what a backend says.
+	ResponseHeaders map[string]string `yaml:"response_headers"`
 	Routes         []Route        `yaml:"routes"`
 	Tests          []Test         `yaml:"tests"`
 }
@@ -85,6 +88,17 @@ type CORS struct {
 	Expose      []string      `yaml:"expose"`
 	MaxAge      time.Duration `yaml:"max_age"`
 }
+
+// Limits bound what clients may hold open. 0 is no bound. An IPv6 client is
+// its /64; the connections of a trusted proxy are not a client's.
+type Limits struct {
+	Connections          Count `yaml:"connections"`            // to the public listener; further ones are closed
+	ConnectionsPerClient Count `yaml:"connections_per_client"` // further ones are closed
+	RequestsPerClient    Count `yaml:"requests_per_client"`    // at once, streams included; 429 past it
+}
+
+// Count is a whole number of things.
+type Count int64
 
 // Policy is what a route asks of a request before it is forwarded.
 type Policy string

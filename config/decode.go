@@ -271,7 +271,7 @@ func (d *decoder) textOf(n *yaml.Node, at place) (string, bool) {
 func isScalar(t reflect.Type) bool {
 	switch t {
 	case reflect.TypeFor[*url.URL](), reflect.TypeFor[url.URL](), reflect.TypeFor[netip.Prefix](),
-		reflect.TypeFor[uuid.UUID](), reflect.TypeFor[time.Duration](), reflect.TypeFor[Size]():
+		reflect.TypeFor[uuid.UUID](), reflect.TypeFor[time.Duration](), reflect.TypeFor[Size](), reflect.TypeFor[Count]():
 		return true
 	}
 	return t.Kind() == reflect.String || t.Kind() == reflect.Bool

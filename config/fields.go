@@ -60,6 +60,8 @@ func (d *decoder) expected(t reflect.Type) string {
 		return "a duration"
 	case reflect.TypeFor[Size]():
 		return "a size"
+	case reflect.TypeFor[Count]():
+		return "a whole number"
 	}
 	switch t.Kind() {
 	case reflect.Bool:

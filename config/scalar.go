@@ -31,6 +31,8 @@ func parseScalar(text string, v reflect.Value) *fault {
 		return set(target, text, parseDuration)
 	case *Size:
 		return set(target, text, parseSize)
+	case *Count:
+		return set(target, text, parseCount)
 	case *bool:
 		return set(target, text, parseBool)
 	default:

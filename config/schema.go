@@ -164,6 +164,8 @@ func plainValue(t reflect.Type, n note) *schema {
 		return ref("duration")
 	case reflect.TypeFor[Size]():
 		return ref("size")
+	case reflect.TypeFor[Count]():
+		return ref("count")
 	case reflect.TypeFor[*url.URL](), reflect.TypeFor[url.URL]():
 		return exactly(backendPattern)
 	}
@@ -180,6 +182,8 @@ func defaultOf(v reflect.Value) any {
 	case time.Duration:
 		return shortDuration(value)
 	case Size:
+		return int64(value)
+	case Count:
 		return int64(value)
 	}
 	switch {

@@ -69,6 +69,31 @@ func tableNotes() map[string]note {
 			description: "Addresses and networks (CIDR) of your own proxies, whose X-Forwarded-* headers are believed. Nobody's, when left out.",
 			examples:    []any{[]string{"10.0.0.0/8", "2001:db8::/32", "192.0.2.7"}},
 		},
+		"limits": {
+			title:       "Limits on clients",
+			description: "What clients may hold open. A client is an address, or the /64 of an IPv6 address. 0 is no bound.",
+		},
+		"limits.connections": {
+			title:       "Connections",
+			description: "Open connections to the public listener. Further ones are closed at once.",
+			examples:    []any{32768},
+		},
+		"limits.connections_per_client": {
+			title:       "Connections of one client",
+			description: "Open connections of one client. Further ones are closed at once. Those of trusted proxies do not count.",
+			examples:    []any{8192},
+		},
+		"limits.requests_per_client": {
+			title:       "Requests of one client at once",
+			description: "Requests of one client that have no complete answer yet, open streams among them. Further ones are answered 429.",
+			examples:    []any{1024},
+		},
+		"response_headers": {
+			title:       "Headers of every answer",
+			description: "Headers that every answer carries, over what a backend says.",
+			examples:    []any{map[string]string{"Strict-Transport-Security": "max-age=31536000"}},
+			keys:        answerHeaderName(),
+		},
 		"defaults": {
 			title:       "Defaults of routes",
 			description: "What every route starts from: any of its keys but name, prefix, backend and handler. A route's own key replaces it.",

@@ -69,6 +69,9 @@ const (
 	originAnybodys  = `^(?:\*|[^:]+://(?:\*|[^:/]*\.[^.:]*\*[^.:]*|(?:[^:/]*\.)?[^.:/]*\*[^.:]*\.[^.:]+)(?::.*)?)$`
 )
 
+// countPattern is a whole number.
+const countPattern = `^(?:0|[1-9][0-9]{0,9})$`
+
 // sizePattern is a whole number with one of the units, or none.
 func sizePattern() string {
 	var names []string
@@ -82,6 +85,12 @@ func sizePattern() string {
 // carry a claim.
 func reservedHeaderPattern() string {
 	return `^(?:(?:` + foldedPattern(reservedHeaders()) + `)$|(?:` + foldedPattern(reservedHeaderPrefixes()) + `))`
+}
+
+// answerHeaderPattern is met by every spelling of the headers that are about
+// one answer.
+func answerHeaderPattern() string {
+	return `^(?:(?:` + foldedPattern(answerHeaders()) + `)$|(?:` + foldedPattern([]string{"access-control-"}) + `))`
 }
 
 // foldedPattern is met by every spelling that foldHeader makes one of names.

@@ -18,6 +18,7 @@ func valueSchemas() properties {
 		{"boolean", anyOf(&schema{Type: "boolean"}, &schema{Type: "string", Pattern: "^(?:true|false)$"}, ref("reference"))},
 		{"duration", anyOf(&schema{Const: 0}, &schema{Type: "string", Pattern: durationPattern}, ref("reference"))},
 		{"size", anyOf(&schema{Type: "integer", Minimum: new(0)}, &schema{Type: "string", Pattern: sizePattern()}, ref("reference"))},
+		{"count", anyOf(&schema{Type: "integer", Minimum: new(0)}, &schema{Type: "string", Pattern: countPattern}, ref("reference"))},
 		{"network", exactly(networkPattern)},
 		{"uuid", exactly(uuidPattern)},
 	}
@@ -102,6 +103,11 @@ func expectValue() *schema {
 // matchedHeaderName is a header that a route may ask for: any but Host.
 func matchedHeaderName() *schema {
 	return &schema{Pattern: tokenPattern, Not: &schema{Pattern: `^[Hh][Oo][Ss][Tt]$`}}
+}
+
+// answerHeaderName is a header that every answer may carry.
+func answerHeaderName() *schema {
+	return &schema{Pattern: tokenPattern, Not: &schema{Pattern: answerHeaderPattern()}}
 }
 
 // identityHeaderName is a header that may carry a claim.

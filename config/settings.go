@@ -53,6 +53,9 @@ type Settings struct {
 
 	TLSCertFile string // PEM; "" serves without TLS
 	TLSKeyFile  string
+	// TLSClientCAFile holds the authorities of client certificates, PEM; ""
+	// asks clients for none.
+	TLSClientCAFile string
 
 	ShutdownDelay   time.Duration // between turning unready and closing the listener
 	ShutdownTimeout time.Duration // for what is in flight after that
@@ -110,6 +113,7 @@ func (s Settings) Attrs() []slog.Attr {
 		slog.Int("GATEWAY_BCRYPT_COST", s.BcryptCost),
 		slog.String("GATEWAY_TLS_CERT_FILE", s.TLSCertFile),
 		slog.String("GATEWAY_TLS_KEY_FILE", s.TLSKeyFile),
+		slog.String("GATEWAY_TLS_CLIENT_CA_FILE", s.TLSClientCAFile),
 		slog.String("GATEWAY_SHUTDOWN_DELAY", s.ShutdownDelay.String()),
 		slog.String("GATEWAY_SHUTDOWN_TIMEOUT", s.ShutdownTimeout.String()),
 	}

@@ -42,6 +42,8 @@ func LoadSettings(lookup func(name string) (string, bool)) (Settings, error) {
 		TLSCertFile: r.text("GATEWAY_TLS_CERT_FILE"),
 		TLSKeyFile:  r.text("GATEWAY_TLS_KEY_FILE"),
 
+		TLSClientCAFile: r.text("GATEWAY_TLS_CLIENT_CA_FILE"),
+
 		ShutdownDelay:   setting(r, "GATEWAY_SHUTDOWN_DELAY", 0, parseDuration),
 		ShutdownTimeout: setting(r, "GATEWAY_SHUTDOWN_TIMEOUT", 30*time.Second, parseDuration),
 	}
@@ -155,6 +157,8 @@ func (r *settingsReader) together(s Settings) {
 		r.fail("GATEWAY_TLS_CERT_FILE is set without GATEWAY_TLS_KEY_FILE", "set both, or neither")
 	case s.TLSKeyFile != "" && s.TLSCertFile == "":
 		r.fail("GATEWAY_TLS_KEY_FILE is set without GATEWAY_TLS_CERT_FILE", "set both, or neither")
+	case s.TLSClientCAFile != "" && s.TLSCertFile == "":
+		r.fail("GATEWAY_TLS_CLIENT_CA_FILE is set without GATEWAY_TLS_CERT_FILE", "client certificates need TLS: set GATEWAY_TLS_CERT_FILE and GATEWAY_TLS_KEY_FILE too")
 	}
 	if s.Listen == s.OpsListen && !strings.HasSuffix(s.Listen, ":0") {
 		r.fail("GATEWAY_OPS_LISTEN "+quote(s.OpsListen)+": the same address as GATEWAY_LISTEN", "give the operators' listener a port of its own")

@@ -37,6 +37,7 @@ func validate(r *report, root *yaml.Node, c *Config, start Route) {
 	v.issuers()
 	v.cors(file.child("cors"))
 	v.trustedProxies()
+	v.responseHeaders(file)
 	v.defaults(file.child("defaults"))
 	v.routes(file)
 	v.tests()

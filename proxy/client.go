@@ -18,9 +18,7 @@ type caller struct {
 // further left may have been written by the client.
 func findCaller(r *http.Request, trusted []netip.Prefix) caller {
 	peer := peerAddress(r.RemoteAddr)
-	isTrusted := func(ip netip.Addr) bool {
-		return slices.ContainsFunc(trusted, func(p netip.Prefix) bool { return p.Contains(ip) })
-	}
+	isTrusted := func(ip netip.Addr) bool { return contains(trusted, ip) }
 	c := caller{ip: peer, trusted: isTrusted(peer)}
 	if !c.trusted {
 		return c
@@ -59,6 +57,13 @@ func addressText(ip netip.Addr) string {
 	}
 	return ip.String()
 }
+
+func contains(networks []netip.Prefix, ip netip.Addr) bool {
+	return slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(ip) })
+}
+
+// trusts tells whether an address is a trusted proxy's.
+func (t *Table) trusts(ip netip.Addr) bool { return contains(t.trusted, ip) }
 
 // scheme is what the client spoke: a trusted proxy's word, or the listener's.
 func (c caller) scheme(r *http.Request) string {

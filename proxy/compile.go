@@ -22,12 +22,13 @@ type Table struct {
 	cors       *cors
 	trusted    []netip.Prefix
 	identity   []identityHeader
-	owned      foldedNames // headers that clients may never set
-	claims     foldedNames // headers that only trusted proxies may set
-	index      index       // by prefix
-	lenient    index       // by what a careless backend reads in the prefix
-	escapes    bool        // a prefix has escapes, so that index and lenient differ
-	routes     []*route    // as in the file
+	answers    []fixedHeader // that every answer carries
+	owned      foldedNames   // headers that clients may never set
+	claims     foldedNames   // headers that only trusted proxies may set
+	index      index         // by prefix
+	lenient    index         // by what a careless backend reads in the prefix
+	escapes    bool          // a prefix has escapes, so that index and lenient differ
+	routes     []*route      // as in the file
 	transports transportSet
 }
 
@@ -47,6 +48,9 @@ type route struct {
 	proxy   *httputil.ReverseProxy // to the backend
 	base    string                 // path that is put before the request's, "" mostly
 }
+
+// fixedHeader is a header that every answer carries.
+type fixedHeader struct{ name, value string }
 
 // wantedHeader is a header that a request must have for a route.
 type wantedHeader struct{ name, value string }
@@ -84,6 +88,9 @@ func Compile(cfg *config.Config, parts Parts) (*Table, error) {
 		t.identity = append(t.identity, identityHeader{name: textproto.CanonicalMIMEHeaderKey(header), claim: claim})
 	}
 	t.owned = foldNames(names...)
+	for name, value := range cfg.ResponseHeaders {
+		t.answers = append(t.answers, fixedHeader{textproto.CanonicalMIMEHeaderKey(name), value})
+	}
 
 	buffers := newCopyBuffers()
 	for i := range cfg.Routes {

@@ -112,6 +112,7 @@ func routeFields(r *config.Route) []fieldValue {
 		{"connect_timeout", r.ConnectTimeout.String()},
 		{"idle_timeout", r.IdleTimeout.String()},
 		{"max_body", r.MaxBody.String()},
+		{"upgrade", strings.Join(slices.Sorted(slices.Values(r.Upgrade)), ", ")},
 	}
 }
 
@@ -142,6 +143,8 @@ func (d *Diff) whole(before, after *config.Config) {
 	changedSet(changed, "users.companies", texts(before.Users.Companies), texts(after.Users.Companies))
 	changedSet(changed, "trusted_proxies", texts(before.TrustedProxies), texts(after.TrustedProxies))
 	changedSet(changed, "tokens", issuers(before), issuers(after))
+	changed("limits", fmt.Sprint(before.Limits), fmt.Sprint(after.Limits), false)
+	changed("response_headers", fmt.Sprint(before.ResponseHeaders), fmt.Sprint(after.ResponseHeaders), false)
 	oldCORS, newCORS := before.CORS, after.CORS
 	if oldCORS == nil {
 		oldCORS = &config.CORS{}

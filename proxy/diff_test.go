@@ -106,7 +106,7 @@ func TestCompare(t *testing.T) {
 			replace(`prefix: /users, handler: users`, `prefix: /users, backend: "http://users"`),
 			Diff{
 				Weaker:  []string{"GET, OTHER /users: own policies (users) → strict (users)"},
-				Changed: []string{"route users: backend (none) → http://users", "route users: handler users → (none)", "route users: auth (none) → strict"},
+				Changed: []string{"route users: backend (none) → http://users", "route users: handler users → (none)", "route users: auth (none) → strict", "route users: upgrade (none) → websocket"},
 			},
 		},
 		"whoever may join": {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -35,7 +36,8 @@ type exchange struct {
 
 	table       *Table
 	caller      caller
-	allowOrigin string // for Access-Control-Allow-Origin
+	held        netip.Addr // whom the request is counted for; invalid when for nobody
+	allowOrigin string     // for Access-Control-Allow-Origin
 	path        Path
 	route       *route
 	metrics     RouteMetrics
@@ -120,6 +122,7 @@ func (x *exchange) end(r *http.Request, panicked any) {
 		x.WriteHeader(http.StatusOK) // as net/http would; now it carries our headers
 	}
 	x.leaveBody(r)
+	x.release()
 	duration := time.Since(x.start)
 	if x.route == nil {
 		x.metrics.Started()
@@ -235,7 +238,13 @@ func (x *exchange) seal() {
 	header := x.Header()
 	header["X-Request-Id"] = []string{x.id}
 	header["X-Process-Time"] = []string{processTime(time.Since(x.start))}
-	if x.table != nil && x.table.cors != nil {
+	if x.table == nil {
+		return
+	}
+	for _, h := range x.table.answers {
+		header[h.name] = []string{h.value}
+	}
+	if x.table.cors != nil {
 		x.table.cors.decorate(header, x.allowOrigin)
 	}
 }

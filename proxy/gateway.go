@@ -31,6 +31,7 @@ type Gateway struct {
 	transports  *Transports
 	storeHealth func() error
 	keySet      []byte
+	requests    *tally // that have no complete answer yet
 	table       atomic.Pointer[Table]
 	streams     streams
 }
@@ -39,7 +40,7 @@ type Gateway struct {
 func NewGateway(o Options) *Gateway {
 	return &Gateway{
 		log: o.Log, unmatched: o.Metrics.Route(NoRoute, ""), transports: o.Transports,
-		storeHealth: o.StoreHealth, keySet: o.KeySet,
+		storeHealth: o.StoreHealth, keySet: o.KeySet, requests: newTally(),
 	}
 }
 
@@ -78,9 +79,12 @@ func (g *Gateway) serve(x *exchange, r *http.Request) *auth.Refusal {
 	x.caller = findCaller(r, table.trusted)
 	if table.cors != nil { // before all refusals: errors carry the CORS headers, too
 		x.allowOrigin = table.cors.allowedOrigin(r.Header)
-		if isPreflight(r) {
-			return table.cors.preflight(x, r)
-		}
+	}
+	if !x.admit() {
+		return refuseTooMany
+	}
+	if table.cors != nil && isPreflight(r) {
+		return table.cors.preflight(x, r)
 	}
 
 	path, route, refusal := table.find(r)

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"net/http"
+	"time"
 
 	"gatehouse/auth"
 )
@@ -43,6 +44,10 @@ var (
 	refuseBodySlow = &auth.Refusal{
 		Status: http.StatusRequestTimeout,
 		Detail: "The request body did not arrive in time.",
+	}
+	refuseTooMany = &auth.Refusal{
+		Status: http.StatusTooManyRequests, RetryAfter: time.Second,
+		Detail: "Too many requests at once.",
 	}
 	refuseNoTable = &auth.Refusal{
 		Status: http.StatusServiceUnavailable,

@@ -11,7 +11,6 @@ import (
 	"syscall"
 	"time"
 
-	"gatehouse/config"
 	"gatehouse/proxy"
 )
 
@@ -21,21 +20,30 @@ const (
 	idleClientTimeout = 120 * time.Second
 	maxHeaderBytes    = 64 << 10 // 431 past it
 	opsStopTimeout    = time.Second
+	maxStreams        = 250              // of one HTTP/2 connection at once
+	silentConnection  = 60 * time.Second // an HTTP/2 client that answers no ping, or receives nothing, is gone
 )
 
 // listeners are the two sockets of a gateway and their servers.
 type listeners struct {
 	public, operators             net.Listener
 	publicServer, operatorsServer *http.Server
-	failed                        chan error // why a server ended by itself
+	certificate                   *certificate // nil without TLS
+	failed                        chan error   // why a server ended by itself
 }
 
 // listen opens both sockets, so that a port in use ends the start before
 // anything else has happened.
-func (g *gateway) listen(handler http.Handler) (*listeners, error) {
+func (g *gateway) listen(handler *proxy.Gateway) (*listeners, error) {
 	certificate, err := loadCertificate(g.settings)
 	if err != nil {
 		return nil, err
+	}
+	var tlsConfig *tls.Config
+	if certificate != nil {
+		if tlsConfig, err = certificate.config(g.settings); err != nil {
+			return nil, err
+		}
 	}
 	public, err := openPort("GATEWAY_LISTEN", g.settings.Listen)
 	if err != nil {
@@ -48,34 +56,24 @@ func (g *gateway) listen(handler http.Handler) (*listeners, error) {
 	}
 	errorLog := slog.NewLogLogger(g.log.Handler(), slog.LevelDebug) // clients' broken handshakes and the like
 	l := &listeners{
-		public: public, operators: operators, failed: make(chan error, 2),
+		public: handler.Limit(public), operators: operators, failed: make(chan error, 2),
 		publicServer: &http.Server{
 			Handler:                      handler,
+			TLSConfig:                    tlsConfig,
 			ReadHeaderTimeout:            readHeaderTimeout,
 			IdleTimeout:                  idleClientTimeout,
 			MaxHeaderBytes:               maxHeaderBytes,
 			ErrorLog:                     errorLog,
 			DisableGeneralOptionsHandler: true, // "OPTIONS *" is a path like any other: refused
+			HTTP2: &http.HTTP2Config{
+				MaxConcurrentStreams: maxStreams,
+				SendPingTimeout:      silentConnection,
+				WriteByteTimeout:     silentConnection,
+			},
 		},
 		operatorsServer: &http.Server{ReadHeaderTimeout: readHeaderTimeout, ErrorLog: errorLog},
 	}
-	if certificate != nil {
-		l.publicServer.TLSConfig = &tls.Config{
-			MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{*certificate},
-		}
-	}
 	return l, nil
-}
-
-func loadCertificate(s config.Settings) (*tls.Certificate, error) {
-	if s.TLSCertFile == "" {
-		return nil, nil
-	}
-	pair, err := tls.LoadX509KeyPair(s.TLSCertFile, s.TLSKeyFile)
-	if err != nil {
-		return nil, fmt.Errorf("read GATEWAY_TLS_CERT_FILE and GATEWAY_TLS_KEY_FILE: %w", err)
-	}
-	return &pair, nil
 }
 
 func openPort(setting, address string) (net.Listener, error) {

@@ -97,6 +97,9 @@ func (g *gateway) run(ctx context.Context) error {
 	defer signal.Stop(hangups)
 	go reloader.watch(ctx, cfg.Hash, hangups)
 
+	if listeners.certificate != nil {
+		go listeners.certificate.watch(ctx, certificatePoll, g.log)
+	}
 	listeners.servePublic()
 	g.log.Info("serving", "routes", len(cfg.Routes), "config", cfg.File, "hash", cfg.Hash, "version", version,
 		"listen", listeners.public.Addr().String(), "ops_listen", listeners.operators.Addr().String())

@@ -1,0 +1,38 @@
+// The headers that the gateway adds to answers.
+
+package config
+
+import (
+	"slices"
+	"strings"
+
+	"golang.org/x/net/http/httpguts"
+	"gopkg.in/yaml.v3"
+)
+
+// answerHeaders are folded names of headers that say something of one answer,
+// which a table cannot know.
+func answerHeaders() []string {
+	return []string{
+		"connection", "content-encoding", "content-length", "content-range", "content-type", "date", "keep-alive", "location",
+		"retry-after", "set-cookie", "te", "trailer", "transfer-encoding", "upgrade", "vary", "www-authenticate",
+		"x-process-time", "x-request-id",
+	}
+}
+
+func (v *validator) responseHeaders(file section) {
+	v.eachPair(file, "response_headers", func(key, value *yaml.Node) {
+		at := place{"", "response_headers"}
+		folded := foldHeader(key.Value)
+		switch {
+		case !httpguts.ValidHeaderFieldName(key.Value):
+			v.reject(at, key, &fault{reason: "not a header's name", hint: "such as Strict-Transport-Security"})
+		case slices.Contains(answerHeaders(), folded):
+			v.reject(at, key, &fault{reason: "this header says something of one answer alone"})
+		case strings.HasPrefix(folded, "access-control-"):
+			v.reject(at, key, &fault{reason: "this header is written by cross-origin rules", hint: "see `cors:`"})
+		case !v.failed[value] && !httpguts.ValidHeaderFieldValue(v.config.ResponseHeaders[key.Value]):
+			v.fail(value, "response_headers: "+key.Value+" has control characters", "")
+		}
+	})
+}

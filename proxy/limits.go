@@ -1,0 +1,198 @@
+package proxy
+
+import (
+	"hash/maphash"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// tally counts what each client holds open. It knows only those who hold
+// something, so it is as large as what is open.
+type tally struct {
+	seed   maphash.Seed
+	shards [32]tallyShard // so that clients seldom wait for one another
+}
+
+type tallyShard struct {
+	mu   sync.Mutex
+	held map[netip.Addr]int
+}
+
+func newTally() *tally { return &tally{seed: maphash.MakeSeed()} }
+
+func (t *tally) shard(client netip.Addr) *tallyShard {
+	return &t.shards[maphash.Comparable(t.seed, client)%uint64(len(t.shards))]
+}
+
+// take counts one more for a client, unless it holds as many as the limit; 0
+// is no limit.
+func (t *tally) take(client netip.Addr, limit int64) bool {
+	s := t.shard(client)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if limit > 0 && int64(s.held[client]) >= limit {
+		return false
+	}
+	if s.held == nil {
+		s.held = map[netip.Addr]int{}
+	}
+	s.held[client]++
+	return true
+}
+
+// give counts one less.
+func (t *tally) give(client netip.Addr) {
+	s := t.shard(client)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.held[client]--; s.held[client] <= 0 {
+		delete(s.held, client)
+	}
+}
+
+// clientKey is whom limits count: an address, or the /64 of an IPv6 address,
+// out of which one client may choose at will (RFC 7707 section 2.1).
+func clientKey(ip netip.Addr) netip.Addr {
+	if ip.Is6() {
+		if network, err := ip.Prefix(64); err == nil {
+			return network.Addr()
+		}
+	}
+	return ip
+}
+
+// admit holds the request against what its client has open already.
+func (x *exchange) admit() bool {
+	limit := int64(x.table.config.Limits.RequestsPerClient)
+	if limit == 0 || !x.caller.ip.IsValid() {
+		return true
+	}
+	client := clientKey(x.caller.ip)
+	if !x.gateway.requests.take(client, limit) {
+		return false
+	}
+	x.held = client
+	return true
+}
+
+// release gives back what admit took.
+func (x *exchange) release() {
+	if x.held.IsValid() {
+		x.gateway.requests.give(x.held)
+	}
+}
+
+// Limit puts the table's limits on connections in front of the public
+// listener. A connection too many is closed at once: to wait would let one
+// client keep out the others.
+func (g *Gateway) Limit(listener net.Listener) net.Listener {
+	return &limitedListener{Listener: listener, gateway: g, clients: newTally()}
+}
+
+type limitedListener struct {
+	net.Listener
+	gateway *Gateway
+	open    atomic.Int64
+	clients *tally
+}
+
+// Accept implements net.Listener.
+func (l *limitedListener) Accept() (net.Conn, error) {
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if admitted := l.admit(conn); admitted != nil {
+			return admitted, nil
+		}
+		_ = conn.Close()
+	}
+}
+
+// admit counts a connection, or gives nil for one too many. Before there is a
+// table nothing is known of limits, and nothing is served.
+func (l *limitedListener) admit(conn net.Conn) net.Conn {
+	made := &clientConn{Conn: conn, listener: l}
+	open := l.open.Add(1)
+	table := l.gateway.table.Load()
+	if table == nil {
+		return made
+	}
+	limits := table.config.Limits
+	if limits.Connections > 0 && open > int64(limits.Connections) {
+		l.open.Add(-1)
+		return nil
+	}
+	peer := peerAddress(conn.RemoteAddr().String())
+	if !peer.IsValid() || table.trusts(peer) {
+		return made
+	}
+	client := clientKey(peer)
+	if !l.clients.take(client, int64(limits.ConnectionsPerClient)) {
+		l.open.Add(-1)
+		return nil
+	}
+	made.client = client
+	return made
+}
+
+// writeStall is how long a client may take to receive something at all.
+const writeStall = 2 * time.Minute
+
+// clientConn is a counted connection. A client that receives nothing loses it:
+// net/http itself waits for such a one without end.
+type clientConn struct {
+	net.Conn
+	listener *limitedListener
+	client   netip.Addr // invalid when it is not counted for a client
+	closed   sync.Once
+
+	bounded atomic.Bool  // somebody set a write deadline of their own
+	fresh   atomic.Int64 // until when, in Unix seconds, ours need not be renewed
+}
+
+// Write implements net.Conn.
+func (c *clientConn) Write(p []byte) (int, error) {
+	if now := time.Now(); !c.bounded.Load() && now.Unix() >= c.fresh.Load() {
+		_ = c.Conn.SetWriteDeadline(now.Add(writeStall))
+		c.fresh.Store(now.Unix() + int64(writeStall/time.Second)/2)
+	}
+	return c.Conn.Write(p)
+}
+
+// SetWriteDeadline implements net.Conn.
+func (c *clientConn) SetWriteDeadline(t time.Time) error {
+	c.bounded.Store(!t.IsZero())
+	c.fresh.Store(0)
+	return c.Conn.SetWriteDeadline(t)
+}
+
+// SetDeadline implements net.Conn.
+func (c *clientConn) SetDeadline(t time.Time) error {
+	c.bounded.Store(!t.IsZero())
+	c.fresh.Store(0)
+	return c.Conn.SetDeadline(t)
+}
+
+// CloseWrite passes a half-close on.
+func (c *clientConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return c.Close()
+}
+
+// Close implements net.Conn.
+func (c *clientConn) Close() error {
+	c.closed.Do(func() {
+		c.listener.open.Add(-1)
+		if c.client.IsValid() {
+			c.listener.clients.give(c.client)
+		}
+	})
+	return c.Conn.Close()
+}
