@@ -41,8 +41,8 @@ type Config struct {
 	Limits         Limits         `yaml:"limits"`
 	// ResponseHeaders are set on every answer, over what a backend says.
 	ResponseHeaders map[string]string `yaml:"response_headers"`
-	Routes         []Route        `yaml:"routes"`
-	Tests          []Test         `yaml:"tests"`
+	Routes          []Route           `yaml:"routes"`
+	Tests           []Test            `yaml:"tests"`
 }
 
 // Identity says which claims reach a backend, and under which header.
