@@ -2,6 +2,8 @@
 
 GO           ?= go
 TEST_TIMEOUT ?= 8m
+# How long `make fuzz` tries each parser.
+FUZZTIME     ?= 1m
 # What `gatehouse version` tells, and "devel" outside a git checkout.
 VERSION      ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
@@ -13,7 +15,7 @@ LINT := .cache/$(shell $(GO) env GOVERSION)/golangci-lint
 
 .PHONY: help
 help: ## list what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: build
 build: ## build bin/gatehouse, one static binary
@@ -23,10 +25,31 @@ build: ## build bin/gatehouse, one static binary
 run: build ## build, then try it: bin/gatehouse demo, with nothing to set up
 	bin/gatehouse demo
 
+# Flags for bench, such as BENCH='-only small,gatehouse -rounds 9'; `go run ./bench -h` lists them.
+BENCH ?=
+
+.PHONY: bench
+bench: build ## compare with a bare proxy, HAProxy, nginx, Caddy: CPU per request, in bench/results (20 minutes)
+	$(GO) run ./bench $(BENCH)
+
+.PHONY: bench-quick
+bench-quick: build ## the same in two minutes: small and large answers, tokens
+	$(GO) run ./bench -quick $(BENCH)
+
 .PHONY: test
 test: ## run every test with the race detector, against a real PostgreSQL too
 	@tools/test-programs
 	CGO_ENABLED=1 $(GO) test -race -timeout $(TEST_TIMEOUT) ./...
+
+.PHONY: fuzz
+fuzz: ## try every fuzz test for a minute (FUZZTIME); what it finds goes into testdata/fuzz
+	@for package in $$($(GO) list ./...); do \
+		names=$$($(GO) test -list '^Fuzz' $$package) || { echo "$$names"; exit 1; }; \
+		for name in $$(echo "$$names" | grep '^Fuzz'); do \
+			echo "=== $$package $$name"; \
+			$(GO) test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+		done; \
+	done
 
 .PHONY: cover
 cover: ## run every test and show what it covers, in coverage.out

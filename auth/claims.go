@@ -82,6 +82,9 @@ func identify(claims jwt.MapClaims) (*Identity, *Refusal) {
 	if identity.UserID == "" {
 		return nil, refuseNoSubject
 	}
+	// checkTimes has looked at their form.
+	identity.IssuedAt, _, _ = numericDate(claims["iat"])
+	identity.ExpiresAt, _, _ = numericDate(claims["exp"])
 	return identity, nil
 }
 

@@ -29,6 +29,7 @@ func (u *Users) ensureCompany(ctx context.Context, who *Identity, sent body) (an
 	if refusal != nil {
 		return nil, refusal
 	}
+	began := u.Now()
 	user, refusal := u.current(ctx, who)
 	if refusal != nil {
 		return nil, refusal
@@ -42,13 +43,16 @@ func (u *Users) ensureCompany(ctx context.Context, who *Identity, sent body) (an
 	}
 	message := "Company association confirmed as " + company.String() + "."
 	if !isCompany(user, *company) {
-		var err error
-		if user, err = u.Store.UpdateUser(ctx, user.ID, store.Change{CompanyID: &company}); err != nil {
-			return nil, refuseStore(err)
+		if user, refusal = u.change(ctx, user.ID, store.Change{CompanyID: &company}); refusal != nil {
+			return nil, refusal
+		}
+		// A token that was made void meanwhile must not buy a good one.
+		if stateOf(user).revokes(who.IssuedAt) {
+			return nil, refuseRevoked
 		}
 		message = "Company association successfully updated to " + company.String() + "."
 	}
-	token, err := u.Signer.Token(user.ID, user.Email, company)
+	token, err := u.Signer.TokenFor(user, began)
 	if err != nil {
 		return nil, refuseInternal.Because(err)
 	}

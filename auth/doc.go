@@ -23,6 +23,8 @@
 //	users cannot be asked                  (u) –       503       503
 //	user unknown                           (u) –       401       401
 //	user inactive                          (u) –       401       401
+//	token issued before those of the user
+//	  were made void                       (u) –       401       401
 //	company_id not a UUID                  (u) –       401       401
 //	company_id is no longer the user's     (u) –       403       403
 //	no company_id                              –       pass      403
@@ -32,19 +34,30 @@
 // Rows marked (u) are asked only with built-in users. With `users: off` the
 // token is all there is: sub and company_id are whatever the issuer says.
 //
+// What is true of a user is true within a second on every replica: a disabled
+// or deleted user, and one of another company or role, meets the row for it with
+// the next request. None of these makes tokens void, because the table asks for
+// the user of now; a new password and POST /me/logout-everywhere do, since
+// nothing else would tell an old token from a new one. iat counts in whole
+// seconds: tokens issued in the second in which others were made void say the
+// next one, and those that say this one are void. A token without iat is void
+// once any was.
+//
 // Rows marked (i) are asked only of a token whose iss is one of `tokens`. It
 // has to be signed by that issuer; every other token by us. An issuer's claims
 // go by our names from the row "no sub" on.
 //
 // The files, in the order a request meets them:
 //
-//	gate.go      the table above, as one function
-//	bearer.go    the token in the Authorization header
-//	token.go     which keys may have signed a token, and whether one did
-//	claims.go    its times, and what it claims
-//	users.go     the one seam through which a user's state is asked
-//	identity.go  who passed, for headers, logs and handlers
-//	refusal.go   every answer to who did not, in one list
+//	gate.go         the table above, as one function
+//	bearer.go       the token in the Authorization header
+//	token.go        which keys may have signed a token, and whether one did
+//	claims.go       its times, and what it claims
+//	users.go        the one seam through which a user's state is asked
+//	cachedusers.go  states in memory, kept true by the store's feed
+//	identity.go     who passed, for headers, logs and handlers
+//	refusal.go      every answer to who did not, in one list
+//	watch.go        looking again at who passed, while a stream lasts
 //
 // The keys behind token.go, ours and those of other issuers:
 //
@@ -62,8 +75,12 @@
 //	form.go       its fields, and all that is wrong with them
 //	login.go      POST /login
 //	company.go    POST /me/ensure-company
-//	me.go         GET /me and PUT /me/password
+//	me.go         GET /me, PUT /me/password and POST /me/logout-everywhere
+//	guess.go      how a password is guessed at: throttled, counted, in turn
+//	throttle.go   how soon one may guess again, by account and by address
+//	turns.go      how many passwords are hashed at a time, and how many wait
 //	password.go   hashing and comparing, in the same time for everybody
+//	bcrypt.go     bcrypt in steps, so that requests go first
 //	email.go      what an e-mail address looks like
 //	refusals.go   their answers, after the Gate has let a request pass
 package auth

@@ -34,6 +34,10 @@ type UsersOptions struct {
 	Companies        []uuid.UUID
 	Join             config.Join
 
+	// Changed is told whose row an endpoint has changed, so that the next
+	// request here need not wait for the store's feed. It may be nil.
+	Changed func(id uuid.UUID)
+
 	Metrics LoginMetrics
 	Log     *slog.Logger
 	Now     func() time.Time
@@ -43,6 +47,7 @@ type UsersOptions struct {
 type Users struct {
 	UsersOptions
 	endpoints []endpoint
+	throttle  *throttle
 }
 
 // endpoint is one method of one path, with the policy it carries.
@@ -65,12 +70,17 @@ func NewUsers(options UsersOptions) *Users {
 	if options.Metrics == nil {
 		options.Metrics = noMetrics{}
 	}
+	if options.Changed == nil {
+		options.Changed = func(uuid.UUID) {}
+	}
 	u := &Users{UsersOptions: options}
+	u.throttle = &throttle{attempts: options.Store, now: options.Now, log: options.Log}
 	u.endpoints = []endpoint{
 		{http.MethodPost, "/login", config.PolicyNone, u.login},
 		{http.MethodGet, "/me", config.PolicyInitial, u.me},
 		{http.MethodPost, "/me/ensure-company", config.PolicyInitial, u.ensureCompany},
 		{http.MethodPut, "/me/password", config.PolicyInitial, u.changePassword},
+		{http.MethodPost, "/me/logout-everywhere", config.PolicyInitial, u.logoutEverywhere},
 	}
 	return u
 }
@@ -159,5 +169,18 @@ func (u *Users) current(ctx context.Context, who *Identity) (store.User, *Refusa
 	if !user.Active {
 		return user, refuseInactive
 	}
+	if stateOf(user).revokes(who.IssuedAt) {
+		return user, refuseRevoked
+	}
+	return user, nil
+}
+
+// change writes to the row of somebody whom the Gate has let pass.
+func (u *Users) change(ctx context.Context, id uuid.UUID, change store.Change) (store.User, *Refusal) {
+	user, err := u.Store.UpdateUser(ctx, id, change)
+	if err != nil {
+		return user, refuseStore(err)
+	}
+	u.Changed(id)
 	return user, nil
 }

@@ -89,6 +89,8 @@ func (g *Gate) checkUser(ctx context.Context, token *Identity) (*Identity, *Refu
 		return token, refuseUnavailable.Because(err)
 	case !state.Active:
 		return token, refuseInactive
+	case state.revokes(token.IssuedAt):
+		return token, refuseRevoked
 	}
 
 	// One spelling of each id goes on to the backends: the canonical one.

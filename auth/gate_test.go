@@ -37,6 +37,7 @@ var (
 	down      = answer{503, "The user database cannot be reached.", ""}
 	unknown   = invalid("User associated with token not found.")
 	inactive  = invalid("User associated with token is inactive.")
+	revoked   = invalid("Token has been revoked.")
 	badFirm   = invalid("Invalid company ID format in token.")
 	moved     = scope("The company in the token is no longer the user's company.")
 	noFirm    = scope("User authenticated, but required company association is missing or invalid in token.")
@@ -69,6 +70,9 @@ func TestDecide(t *testing.T) {
 	newcomer := addUser(t, users, store.User{Email: "newcomer@example.com", Active: true}).ID.String()
 	retired := addUser(t, users, store.User{Email: "retired@example.com", CompanyID: &acme}).ID.String()
 	nobody := uuid.NewString()
+	// In the middle of a second.
+	voidAt := noon.Add(-time.Minute + 300*time.Millisecond)
+	loggedOut := addUser(t, users, store.User{Email: "out@example.com", Active: true, CompanyID: &acme, TokensValidAfter: &voidAt}).ID.String()
 
 	tokens := NewVerifier(secretKeys(t, secretOfTests), nil, atNoon)
 	withUsers := NewGate(tokens, StoredUsers{Store: users})
@@ -105,6 +109,12 @@ func TestDecide(t *testing.T) {
 		{request: "users cannot be asked (u)", gate: withoutStore, authorization: bearer(of(member)), initial: down, strict: down, offI: passes, offS: passes},
 		{request: "user unknown (u)", authorization: bearer(of(nobody)), initial: unknown, strict: unknown, offI: passes, offS: passes},
 		{request: "user inactive (u)", authorization: bearer(of(retired)), initial: inactive, strict: inactive, offI: passes, offS: passes},
+		{request: "issued before tokens were made void (u)", authorization: bearer(of(loggedOut)), initial: revoked, strict: revoked, offI: passes, offS: passes},
+		{request: "issued in the same second (u)", authorization: bearer(with(loggedOut, "iat", voidAt.Unix())), initial: revoked, strict: revoked, offI: passes, offS: passes},
+		{request: "issued in the same second, by its fraction after (u)", authorization: bearer(with(loggedOut, "iat", float64(voidAt.Unix())+.9)), initial: revoked, strict: revoked, offI: passes, offS: passes},
+		{request: "issued nobody knows when (u)", authorization: bearer(with(loggedOut, "iat", nil)), initial: revoked, strict: revoked, offI: passes, offS: passes},
+		{request: "issued in the next second", authorization: bearer(with(loggedOut, "iat", voidAt.Unix()+1)), initial: passes, strict: passes, offI: passes, offS: passes},
+		{request: "issued nobody knows when, none made void", authorization: bearer(with(member, "iat", nil)), initial: passes, strict: passes, offI: passes, offS: passes},
 		{request: "company_id not a UUID (u)", authorization: bearer(with(member, "company_id", "acme")), initial: badFirm, strict: badFirm, offI: passes, offS: passes},
 		{request: "company_id is another's (u)", authorization: bearer(with(member, "company_id", globex.String())), initial: moved, strict: moved, offI: passes, offS: passes},
 		{request: "company_id is the user's no longer (u)", authorization: bearer(of(newcomer)), initial: moved, strict: moved, offI: passes, offS: passes},
@@ -218,6 +228,22 @@ func TestDecideRevocation(t *testing.T) {
 		expect("disabled", inactive)
 		change(store.Change{Active: &yes})
 		expect("enabled", passes)
+		change(store.Change{RevokeTokens: true})
+		expect("logged out everywhere", revoked)
+		row, err := users.UserByID(t.Context(), user.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		old := header
+		if token, err = NewSigner(keys, time.Hour, atNoon).TokenFor(row, noon); err != nil {
+			t.Fatal(err)
+		}
+		header = http.Header{"Authorization": {"Bearer " + token}}
+		expect("logged in again in the same second", passes)
+		hash := "new"
+		change(store.Change{HashedPassword: &hash})
+		expect("another password in the same second", revoked)
+		header = old
 		if err := users.DeleteUser(t.Context(), user.ID); err != nil {
 			t.Fatal(err)
 		}

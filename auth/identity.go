@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -15,6 +16,9 @@ type Identity struct {
 	CompanyID string // the claim `company_id`, "" without one
 	Email     string // the claim `email`, "" without one
 	Role      string // the user's role now; with `users: off` the claim `role`
+
+	IssuedAt  time.Time // the claim `iat`, zero without one
+	ExpiresAt time.Time // the claim `exp`
 
 	claims map[string]any
 }

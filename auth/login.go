@@ -5,6 +5,7 @@ package auth
 import (
 	"context"
 	"errors"
+	"net/http"
 	"time"
 
 	"github.com/google/uuid"
@@ -25,6 +26,8 @@ const (
 	LoginInactive      = "inactive"
 	LoginWrongPassword = "wrong_password"
 	LoginInvalid       = "invalid"     // the body is not a login
+	LoginThrottled     = "throttled"   // too many have failed before
+	LoginOverloaded    = "overloaded"  // too many at the same time
 	LoginUnavailable   = "unavailable" // nobody could tell
 )
 
@@ -52,34 +55,62 @@ func (u *Users) login(ctx context.Context, _ *Identity, sent body) (any, *Refusa
 	return answer, refusal
 }
 
-// attemptLogin does the same work whether the e-mail is known or not, since
-// the time taken must not tell.
+// attemptLogin takes an attempt through its hops: a place in the line, the
+// throttle, a turn at bcrypt, the throttle once more, now counting, and then the
+// password. It does the same work whether the e-mail is known or not, since the
+// time taken must not tell.
 func (u *Users) attemptLogin(ctx context.Context, sent body) (answer any, result string, refusal *Refusal) {
 	email, password, refusal := readLogin(sent)
 	if refusal != nil {
 		return nil, LoginInvalid, refusal
 	}
+	guess := u.throttle.login(email, clientOf(ctx))
+	turn, refusal := u.takeTurn(ctx, guess)
+	if refusal != nil {
+		return nil, resultOf(refusal), refusal
+	}
+	began := u.Now()
+	user, result, refusal := u.comparePassword(ctx, turn, email, password)
+	if refusal != nil {
+		return nil, result, refusal
+	}
+	u.wasRight(ctx, guess)
+	return u.welcome(ctx, user, began)
+}
+
+// comparePassword finds the user whose password it is. It ends the turn.
+func (u *Users) comparePassword(ctx context.Context, turn *turn, email, password string) (store.User, string, *Refusal) {
+	defer turn.leave()
 	user, err := u.Store.UserByEmail(ctx, email)
 	unknown := errors.Is(err, store.ErrNotFound)
 	if err != nil && !unknown {
-		return nil, LoginUnavailable, refuseUnavailable.Because(err)
+		return user, LoginUnavailable, refuseUnavailable.Because(err)
 	}
 	hash := "" // nobody's
 	if !unknown && user.Active {
 		hash = user.HashedPassword
 	}
-	right, err := u.Passwords.Compare(ctx, hash, password)
+	right := u.Passwords.compareNow(hash, password)
 	switch {
-	case err != nil:
-		return nil, LoginUnavailable, refuseUnavailable.Because(err)
 	case unknown:
-		return nil, LoginUnknownUser, refuseLogin
+		return user, LoginUnknownUser, refuseLogin
 	case !user.Active:
-		return nil, LoginInactive, refuseLogin
+		return user, LoginInactive, refuseLogin
 	case !right:
-		return nil, LoginWrongPassword, refuseLogin
+		return user, LoginWrongPassword, refuseLogin
 	}
-	return u.welcome(ctx, user)
+	return user, LoginSuccess, nil
+}
+
+// resultOf names how an attempt came out that was never made.
+func resultOf(refusal *Refusal) string {
+	switch {
+	case refusal.Status == http.StatusTooManyRequests:
+		return LoginThrottled
+	case errors.Is(refusal, ErrBusy):
+		return LoginOverloaded
+	}
+	return LoginUnavailable
 }
 
 func readLogin(sent body) (email, password string, refusal *Refusal) {
@@ -91,12 +122,13 @@ func readLogin(sent body) (email, password string, refusal *Refusal) {
 	return email, password, form.refusal()
 }
 
-// welcome gives a token to a user who has shown the password.
-func (u *Users) welcome(ctx context.Context, user store.User) (answer any, result string, refusal *Refusal) {
+// welcome gives a token to a user who has shown the password, of the row that
+// was read since then.
+func (u *Users) welcome(ctx context.Context, user store.User, readAt time.Time) (answer any, result string, refusal *Refusal) {
 	if gone := u.recordLogin(ctx, user.ID); gone {
 		return nil, LoginUnknownUser, refuseLogin
 	}
-	token, err := u.Signer.Token(user.ID, user.Email, user.CompanyID)
+	token, err := u.Signer.TokenFor(user, readAt)
 	if err != nil {
 		return nil, LoginUnavailable, refuseInternal.Because(err)
 	}
@@ -117,9 +149,8 @@ func (u *Users) welcome(ctx context.Context, user store.User) (answer any, resul
 }
 
 // recordLogin writes last_login, and tells whether the user is gone by now.
-// Any other trouble does not stop the login: the password was right, and a
-// database that can be read but not written, as during a failover, should not
-// keep everybody out for a note that only people look at.
+// Any other trouble does not stop the login: the password was right, and this
+// is a note that only people look at.
 func (u *Users) recordLogin(ctx context.Context, id uuid.UUID) (gone bool) {
 	recording, cancel := context.WithTimeout(ctx, recordPatience)
 	defer cancel()

@@ -1,6 +1,7 @@
 package auth
 
-// This file lets users look at themselves and change their password.
+// This file lets users look at themselves, change their password and make their
+// tokens void.
 
 import (
 	"context"
@@ -56,19 +57,23 @@ func (u *Users) changePassword(ctx context.Context, who *Identity, sent body) (a
 	if refusal != nil {
 		return nil, refusal
 	}
-	right, err := u.Passwords.Compare(ctx, user.HashedPassword, old)
-	if err != nil {
-		return nil, refuseUnavailable.Because(err)
+	hash, refusal := u.replacePassword(ctx, user, old, fresh)
+	if refusal != nil {
+		return nil, refusal
 	}
-	if !right {
-		return nil, refusePassword
+	// The tokens of this user are void from now on, the one that came with this
+	// request included.
+	_, refusal = u.change(ctx, user.ID, store.Change{HashedPassword: &hash})
+	return nil, refusal
+}
+
+// logoutEverywhere makes all tokens of the user void. A body is not asked for,
+// and not looked at.
+func (u *Users) logoutEverywhere(ctx context.Context, who *Identity, _ body) (any, *Refusal) {
+	user, refusal := u.current(ctx, who)
+	if refusal != nil {
+		return nil, refusal
 	}
-	hash, err := u.Passwords.Hash(ctx, fresh)
-	if err != nil { // not the password's fault: the form has checked it
-		return nil, refuseUnavailable.Because(err)
-	}
-	if _, err := u.Store.UpdateUser(ctx, user.ID, store.Change{HashedPassword: &hash}); err != nil {
-		return nil, refuseStore(err)
-	}
-	return nil, nil
+	_, refusal = u.change(ctx, user.ID, store.Change{RevokeTokens: true})
+	return nil, refusal
 }

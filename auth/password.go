@@ -46,12 +46,12 @@ func CheckNewPassword(password string) error {
 }
 
 // Passwords hashes and compares passwords. All bcrypt work of the gateway goes
-// through its two methods, since it is the costliest thing a stranger can ask
-// for. It is safe for concurrent use.
+// through it, a few at a time (see turns.go). It is safe for concurrent use.
 type Passwords struct {
 	cost    int
 	nobodys []byte // the hash of a password that nobody knows
 	compare func(hash, password []byte) error
+	turns   *turns
 }
 
 // NewPasswords hashes with a bcrypt cost from 4 to 16; every step doubles the
@@ -60,45 +60,62 @@ func NewPasswords(cost int) (*Passwords, error) {
 	if cost < bcrypt.MinCost || cost > maxBcryptCost {
 		return nil, fmt.Errorf("bcrypt cost %d is out of range: want %d to %d", cost, bcrypt.MinCost, maxBcryptCost)
 	}
-	nobodys, err := bcrypt.GenerateFromPassword([]byte(rand.Text()), cost)
+	p := &Passwords{cost: cost, compare: compareBcrypt, turns: newTurns()}
+	nobodys, err := p.hashNow(rand.Text())
 	if err != nil {
-		return nil, fmt.Errorf("hash password of nobody: %w", err)
+		return nil, err
 	}
-	return &Passwords{cost: cost, nobodys: nobodys, compare: bcrypt.CompareHashAndPassword}, nil
+	p.nobodys = []byte(nobodys)
+	return p, nil
 }
 
 // Hash makes the hash to store of a new password, or says what is wrong with
-// the password (see CheckNewPassword).
-func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
+// the password (see CheckNewPassword). It returns ErrBusy when too many wait.
+func (p *Passwords) Hash(ctx context.Context, password string) (hash string, err error) {
 	if err := CheckNewPassword(password); err != nil {
 		return "", err
 	}
-	if err := ctx.Err(); err != nil {
-		return "", fmt.Errorf("hash password: %w", err)
-	}
-	hash, err := bcrypt.GenerateFromPassword([]byte(password), p.cost)
-	if err != nil {
-		return "", fmt.Errorf("hash password: %w", err)
-	}
-	return string(hash), nil
+	err = p.turns.do(ctx, func() error {
+		hash, err = p.hashNow(password)
+		return err
+	})
+	return hash, err
 }
 
 // Compare tells whether a stored hash is that of the password. A hash that is
 // "" or unreadable is nobody's: the answer is no, after as much work as a wrong
-// password takes. An error says that nothing was compared.
+// password takes. An error says that nothing was compared; it is ErrBusy when
+// too many wait.
 //
 // Of a password beyond 72 bytes the first 72 are compared, as the original
 // gateway did: rows it wrote may have such passwords.
-func (p *Passwords) Compare(ctx context.Context, hash, password string) (bool, error) {
-	if err := ctx.Err(); err != nil {
-		return false, fmt.Errorf("compare password: %w", err)
+func (p *Passwords) Compare(ctx context.Context, hash, password string) (right bool, err error) {
+	err = p.turns.do(ctx, func() error {
+		right = p.compareNow(hash, password)
+		return nil
+	})
+	return right, err
+}
+
+// hashNow is Hash for who has a turn, and a password that was checked.
+func (p *Passwords) hashNow(password string) (string, error) {
+	salt := make([]byte, saltBytes)
+	_, _ = rand.Read(salt) // it never fails: crypto/rand ends the program first
+	hash, err := hashBcrypt([]byte(password), salt, p.cost)
+	if err != nil {
+		return "", fmt.Errorf("hash password: %w", err)
 	}
+	return hash, nil
+}
+
+// compareNow is Compare for who has a turn.
+func (p *Passwords) compareNow(hash, password string) bool {
 	stored, readable := []byte(hash), readableHash(hash)
 	if !readable {
 		stored = p.nobodys
 	}
 	err := p.compare(stored, []byte(password))
-	return readable && err == nil, nil
+	return readable && err == nil
 }
 
 // hashForm is a bcrypt hash: version, cost, and 22 characters of salt and 31

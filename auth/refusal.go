@@ -93,6 +93,7 @@ const (
 	ResultExpired      Result = "expired"
 	ResultUnknownUser  Result = "unknown_user"
 	ResultInactive     Result = "inactive"
+	ResultRevoked      Result = "revoked"
 	ResultNoCompany    Result = "no_company"
 	ResultMoved        Result = "company_moved"
 	ResultRole         Result = "role"
@@ -140,6 +141,10 @@ var (
 	refuseInactive = &Refusal{
 		Status: http.StatusUnauthorized, Challenge: challengeInvalid, Result: ResultInactive,
 		Detail: "User associated with token is inactive.",
+	}
+	refuseRevoked = &Refusal{
+		Status: http.StatusUnauthorized, Challenge: challengeInvalid, Result: ResultRevoked,
+		Detail: "Token has been revoked.",
 	}
 	refuseMoved = &Refusal{
 		Status: http.StatusForbidden, Challenge: challengeInsufficient, Result: ResultMoved,

@@ -7,6 +7,7 @@ package auth
 import (
 	"errors"
 	"net/http"
+	"time"
 
 	"gatehouse/store"
 )
@@ -27,6 +28,17 @@ var (
 	// refusePassword is not a 401: the token is fine, and front ends take a 401
 	// for a session that has ended.
 	refusePassword = &Refusal{Status: http.StatusForbidden, Detail: "Incorrect password"}
+
+	// refuseGuesses is the answer whatever was guessed too often, and whether
+	// or not there is such a user.
+	refuseGuesses = &Refusal{
+		Status: http.StatusTooManyRequests,
+		Detail: "Too many attempts. Try again later.",
+	}
+	refuseBusy = &Refusal{
+		Status: http.StatusServiceUnavailable, RetryAfter: maxWait,
+		Detail: "Too many logins at the same time. Try again shortly.",
+	}
 
 	refuseGone = &Refusal{
 		Status: http.StatusNotFound,
@@ -50,4 +62,11 @@ func refuseStore(err error) *Refusal {
 		return refuseGone
 	}
 	return refuseUnavailable.Because(err)
+}
+
+// refuseWait answers 429 with the wait that is left.
+func refuseWait(left time.Duration) *Refusal {
+	refusal := *refuseGuesses
+	refusal.RetryAfter = left
+	return &refusal
 }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/uuid"
+
+	"gatehouse/store"
 )
 
 // Signer makes tokens. It is immutable and safe for concurrent use.
@@ -22,14 +24,31 @@ func NewSigner(keys Keys, ttl time.Duration, now func() time.Time) *Signer {
 	return &Signer{keys: keys, ttl: ttl, now: now}
 }
 
+// TokenFor makes a token for a user whose row was read at that time or later.
+// What has made tokens void since then makes this one void, too: it says that
+// it was issued when the row was read; or in the second from which on tokens
+// are good again, which is at most one ahead. It is a whole number because that
+// is what most readers of a NumericDate expect.
+func (s *Signer) TokenFor(user store.User, readAt time.Time) (string, error) {
+	issued := readAt
+	if at := user.TokensValidAfter; at != nil && issued.Before(goodFrom(*at)) {
+		issued = goodFrom(*at)
+	}
+	return s.sign(user.ID, user.Email, user.CompanyID, issued)
+}
+
 // Token makes a token for a user: sub, iat, exp, email and, for a user with a
-// company, company_id.
+// company, company_id. It does not know whether tokens of the user were made
+// void a moment ago, and then makes one that is, too; TokenFor does.
 func (s *Signer) Token(userID uuid.UUID, email string, companyID *uuid.UUID) (string, error) {
-	now := s.now()
+	return s.sign(userID, email, companyID, s.now())
+}
+
+func (s *Signer) sign(userID uuid.UUID, email string, companyID *uuid.UUID, issued time.Time) (string, error) {
 	claims := jwt.MapClaims{
 		"sub":   userID.String(),
-		"iat":   now.Unix(),
-		"exp":   now.Add(s.ttl).Unix(),
+		"iat":   issued.Unix(),
+		"exp":   s.now().Add(s.ttl).Unix(),
 		"email": email,
 	}
 	if companyID != nil {

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -13,6 +14,23 @@ type UserState struct {
 	Active    bool
 	CompanyID *uuid.UUID // nil without a company
 	Role      string
+	// ValidAfter is when the user's tokens were last made void, zero when they
+	// never were. See revokes.
+	ValidAfter time.Time
+}
+
+// revokes tells whether a token is void that was issued at that time, zero when
+// it does not say.
+func (s UserState) revokes(issued time.Time) bool {
+	return !s.ValidAfter.IsZero() && issued.Before(goodFrom(s.ValidAfter))
+}
+
+// goodFrom is when the first good token is issued after tokens were made void:
+// in the next second. A token says in which second it was issued, and one of
+// the same second may be from before. Signer.TokenFor has those of after say
+// the next, so that nobody has to wait.
+func goodFrom(validAfter time.Time) time.Time {
+	return validAfter.Truncate(time.Second).Add(time.Second)
 }
 
 // UserStates tells the state of a user as it is now. It is the one seam
@@ -34,5 +52,13 @@ func (s StoredUsers) UserState(ctx context.Context, id uuid.UUID) (UserState, er
 	if err != nil {
 		return UserState{}, err
 	}
-	return UserState{Active: user.Active, CompanyID: user.CompanyID, Role: user.Role}, nil
+	return stateOf(user), nil
+}
+
+func stateOf(user store.User) UserState {
+	state := UserState{Active: user.Active, CompanyID: user.CompanyID, Role: user.Role}
+	if user.TokensValidAfter != nil {
+		state.ValidAfter = *user.TokensValidAfter
+	}
+	return state
 }

@@ -58,6 +58,9 @@ type Users struct {
 	Off       bool        `yaml:"-"`
 	Companies []uuid.UUID `yaml:"companies"` // may be joined, besides GATEWAY_DEFAULT_COMPANY_ID
 	Join      Join        `yaml:"join"`
+	// Grace is how long users are let pass by what was last known of them while
+	// changes to them cannot be heard of.
+	Grace time.Duration `yaml:"grace"`
 }
 
 // Join says which company a user may join through ensure-company.

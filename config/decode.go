@@ -84,12 +84,17 @@ func (d *decoder) hasValue(n *yaml.Node, at place) bool {
 	switch {
 	case isNull(n):
 		d.fail(n, at.within+at.key+" has no value", "give it one, or leave it out")
-	case n.Style&yaml.TaggedStyle != 0 && n.Tag != "!!str":
+	case isTagged(n):
 		d.fail(n, at.within+at.key+": the tag "+quote(n.Tag)+" means nothing here", "remove the tag")
 	default:
 		return true
 	}
 	return false
+}
+
+// isTagged says whether a node has a tag that is not without effect.
+func isTagged(n *yaml.Node) bool {
+	return n.Style&yaml.TaggedStyle != 0 && (n.Tag != "!!str" || n.Kind != yaml.ScalarNode)
 }
 
 // isNull says whether YAML reads a node as null: nothing at all, ~ or null.
@@ -110,7 +115,7 @@ func (d *decoder) hasKind(n *yaml.Node, at place, t reflect.Type) bool {
 	case reflect.Slice:
 		want = yaml.SequenceNode
 		if n.Kind == yaml.ScalarNode && isScalar(t.Elem()) && !strings.Contains(n.Value, "${") {
-			hint = "write [" + redact(clip(n.Value)) + "]"
+			hint = "write [" + asEntry(n) + "]"
 		}
 	}
 	if isScalar(t) {
@@ -121,6 +126,14 @@ func (d *decoder) hasKind(n *yaml.Node, at place, t reflect.Type) bool {
 	}
 	d.fail(n, at.within+at.key+" must be "+d.expected(t)+", not "+kindOf(n), hint)
 	return false
+}
+
+// asEntry writes a plain value as it can stand between [ and ].
+func asEntry(n *yaml.Node) string {
+	if strings.Trim(n.Value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789./_:-") != "" || misread(n) != nil {
+		return quote(n.Value)
+	}
+	return redact(clip(n.Value))
 }
 
 func (d *decoder) keysHint(t reflect.Type) string {
@@ -242,7 +255,8 @@ func (d *decoder) scalar(n *yaml.Node, at place, v reflect.Value) {
 	if !ok {
 		return
 	}
-	if v.Kind() == reflect.String {
+	// To a policy written off or no, validation has the policies to answer.
+	if v.Kind() == reflect.String && v.Type() != reflect.TypeFor[Policy]() {
 		if f := misread(n); f != nil {
 			d.reject(at, n, f)
 			return

@@ -28,7 +28,7 @@ const oneRoute = "routes:\n  - name: query\n    prefix: /q\n    backend: http://
 
 func TestDefaults(t *testing.T) {
 	table := mustParse(t, oneRoute, nil)
-	if table.Name != "Gatehouse" || table.Users.Join != JoinListed || table.Users.Off || table.CORS != nil {
+	if table.Name != "Gatehouse" || table.Users.Join != JoinListed || table.Users.Grace != 30*time.Second || table.Users.Off || table.CORS != nil {
 		t.Errorf("got %+v", table)
 	}
 	want := map[string]string{"X-User-ID": "sub", "X-Company-ID": "company_id", "X-User-Email": "email"}

@@ -36,6 +36,7 @@ func (d *decoder) start(v reflect.Value) {
 			"X-User-Email": "email",
 		}
 		value.Users.Join = JoinListed
+		value.Users.Grace = 30 * time.Second
 		value.Limits = Limits{Connections: 32768, ConnectionsPerClient: 8192, RequestsPerClient: 1024}
 	case *CORS:
 		value.MaxAge = 10 * time.Minute

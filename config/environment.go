@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"os"
+	"slices"
 	"strings"
 
 	"github.com/joho/godotenv"
@@ -14,17 +17,9 @@ import (
 // Environment gives a lookup that asks the real environment first, and then the
 // .env file at dotenvPath. A file that is not there is fine.
 func Environment(dotenvPath string, lookup func(name string) (string, bool)) (func(name string) (string, bool), error) {
-	variables, err := godotenv.Read(dotenvPath)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return lookup, nil
-	case err != nil:
-		if pathError, ok := errors.AsType[*fs.PathError](err); ok {
-			return nil, fmt.Errorf("read %s: %w", dotenvPath, pathError.Err)
-		}
-		// The parser's message repeats the text around the fault, which in
-		// this file is likely a secret.
-		return nil, fmt.Errorf("read %s: a line is not NAME=value, or a quote is not closed", dotenvPath)
+	variables, err := readDotenv(dotenvPath)
+	if err != nil {
+		return nil, err
 	}
 	return func(name string) (string, bool) {
 		if value, found := lookup(name); found {
@@ -33,6 +28,48 @@ func Environment(dotenvPath string, lookup func(name string) (string, bool)) (fu
 		value, found := variables[name]
 		return value, found
 	}, nil
+}
+
+// DotenvNames lists the variables of a .env file, for UnknownSettings. A file
+// that cannot be read has none: Environment tells why.
+func DotenvNames(path string) []string {
+	variables, _ := readDotenv(path)
+	return slices.Sorted(maps.Keys(variables))
+}
+
+// readDotenv reads a .env file. No error repeats its text: likely a secret.
+func readDotenv(path string) (map[string]string, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, cause(err))
+	}
+	for number, line := range strings.Split(string(data), "\n") {
+		// The parser would put a variable's value there, or nothing.
+		_, value, _ := strings.Cut(line, "=")
+		if value = strings.TrimSpace(value); strings.Contains(value, "$") && value[0] != '\'' && !strings.HasPrefix(strings.TrimSpace(line), "#") {
+			return nil, fmt.Errorf("read %s:%d: a value with $ in it needs single quotes around it", path, number+1)
+		}
+	}
+	variables, err := godotenv.UnmarshalBytes(data)
+	if err != nil {
+		return nil, fmt.Errorf("read %s:%d: the line is not NAME=value, or a quote is not closed", path, badLine(string(data)))
+	}
+	return variables, nil
+}
+
+// badLine finds the first line that cannot stand in a .env file by itself, for
+// a file that as a whole cannot.
+func badLine(data string) int {
+	lines := strings.Split(data, "\n")
+	for i, line := range lines {
+		if _, err := godotenv.Unmarshal(line + "\n"); err != nil {
+			return i + 1
+		}
+	}
+	return len(lines)
 }
 
 // UnknownSettings warns of variables that are not settings but nearly have the

@@ -114,7 +114,8 @@ func keyIndex(n *yaml.Node, key string) int {
 		return -1
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		if k := follow(n.Content[i]); k.Kind == yaml.ScalarNode && k.Value == key {
+		// What is decoded is no merge key.
+		if k := follow(n.Content[i]); k.Kind == yaml.ScalarNode && k.Value == key && k.Tag != "!!merge" {
 			return i
 		}
 	}

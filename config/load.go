@@ -30,6 +30,16 @@ func Load(path string, lookup func(name string) (string, bool)) (*Config, error)
 	return Parse(path, data, lookup)
 }
 
+// LoadFrom is Load for a table that comes from a reader, such as a pipe; file
+// only names it in messages.
+func LoadFrom(file string, source io.Reader, lookup func(name string) (string, bool)) (*Config, error) {
+	data, err := readAll(source)
+	if err != nil {
+		return nil, Problems{{Position: Position{File: file}, Message: err.Error()}}
+	}
+	return Parse(file, data, lookup)
+}
+
 // Parse is Load for a table that was read already; file only names it in
 // messages. It is pure: the same arguments always give the same result.
 func Parse(file string, data []byte, lookup func(name string) (string, bool)) (*Config, error) {
@@ -79,7 +89,12 @@ func readBounded(path string) ([]byte, error) {
 		return nil, fmt.Errorf("read the route table: %w", cause(err))
 	}
 	defer func() { _ = file.Close() }()
-	data, err := io.ReadAll(io.LimitReader(file, maxFileSize+1))
+	return readAll(file)
+}
+
+// readAll reads at most maxFileSize bytes.
+func readAll(source io.Reader) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(source, maxFileSize+1))
 	if err != nil {
 		return nil, fmt.Errorf("read the route table: %w", cause(err))
 	}

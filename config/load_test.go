@@ -171,6 +171,8 @@ func TestBombs(t *testing.T) {
 		"deep block":       strings.Repeat("- ", 1<<20),
 		"deep keys":        strings.Repeat("? ", 1<<20),
 		"deep mapping":     strings.Repeat("{a: ", 1<<20),
+		"nested secrets":   strings.Repeat("{secret: ", 9000) + strings.Repeat("}", 9000),
+		"many colons":      "password: " + strings.Repeat("a:", 1<<20) + "@",
 		"many mistakes":    "routes:\n" + strings.Repeat("- {nme: x}\n", 10000),
 	}
 	for name, text := range bombs {

@@ -2,7 +2,10 @@
 
 package config
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // didYouMean is the hint for a word that is not one of the known ones, or ""
 // when none is near enough.
@@ -16,6 +19,13 @@ func didYouMean(word string, known []string) string {
 // keyHint is the hint for a key that is not one of the known ones: what it may
 // have been meant for, or where else it belongs.
 func keyHint(key string, known []string) string {
+	other := map[string]string{
+		"path": "prefix", "url": "backend", "target": "backend", "upstream": "backend", "service": "backend",
+		"policy": "auth", "host": "hosts", "method": "methods", "header": "headers", "role": "roles",
+	}[fold(key)]
+	if slices.Contains(known, other) {
+		return "did you mean " + quote(other) + "?"
+	}
 	if hint := didYouMean(key, known); hint != "" {
 		return hint
 	}

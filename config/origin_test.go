@@ -68,6 +68,22 @@ func TestOriginPattern(t *testing.T) {
 	}
 }
 
+// With credentials a pattern has to stay within what one owner has.
+func TestOriginsWithCredentials(t *testing.T) {
+	for origin, fine := range map[string]bool{
+		"https://atenex-frontend-*.vercel.app": true, "https://*.example.com": true, "https://*.example.co.uk": true, "https://a-*.github.io": true,
+		"https://app[0-9].example.com": true, "http://localhost:300[0-9]": true, "http://[::1]:300[0-9]": true, "https://*.corp.internal": true,
+		"https://*-preview.vercel.app": true, "https://*.me.vercel.app": true, "https://*.app-*.vercel.app": true,
+		"https://exampl[a-z].com": false, "https://example.[a-z][a-z]": false, "https://*.co.uk": false, "https://*.github.io": false,
+		"https://*.vercel.app": false, "https://*.s3.amazonaws.com": false, "https://app.*.vercel.app": false, "https://[a-z]*.vercel.app:8443": false,
+		"https://1-*.vercel.app": false, "https://a-*.com": false, "https://*": false, "https://a-*.com.kw.ck": true, "https://app.a-*.kawasaki.jp": false,
+	} {
+		if f := originWithCredentials(origin); (f == nil) != fine {
+			t.Errorf("%s: %+v", origin, f)
+		}
+	}
+}
+
 func TestCompileOriginRefuses(t *testing.T) {
 	for _, pattern := range []string{"", "null", "a.com", "https://", "https://a.com/", "https://a.com/x", "https://a.com?x", "https*://a.com", "http://[", "http://a[]", "http://a[z-a]", "http://a[!b]", "https://:3000"} {
 		if _, err := CompileOrigin(pattern); err == nil {

@@ -39,6 +39,8 @@ func (r *report) parse(data []byte) *yaml.Node {
 		r.add(SeverityError, root.Line, root.Column, "the file holds nothing but null", "a table needs at least `routes:` with one route")
 	case root.Kind != yaml.MappingNode:
 		r.add(SeverityError, root.Line, root.Column, "the top level must be a mapping, not "+kindOf(root), "begin with `routes:`")
+	case isTagged(root):
+		r.add(SeverityError, root.Line, root.Column, "the top level: the tag "+quote(root.Tag)+" means nothing here", "remove the tag")
 	case r.checkAliases(root):
 		return root
 	}
@@ -126,6 +128,12 @@ func (r *report) syntaxError(err error) {
 	}
 	if name, found := strings.CutPrefix(message, "unknown anchor "); found {
 		line = r.lineOf("*" + strings.Trim(strings.TrimSuffix(name, " referenced"), "'"))
+		if r.nearSecret(line) {
+			message = "unknown anchor referenced"
+		}
+	}
+	if r.nearSecret(line) {
+		r.private[line] = true
 	}
 	r.add(SeverityError, line, 0, "not valid YAML: "+message, r.syntaxHint(line, message))
 }

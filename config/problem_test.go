@@ -54,7 +54,7 @@ func TestProblemsError(t *testing.T) {
 // wherever that place is.
 func TestEnvironmentStaysHidden(t *testing.T) {
 	table := `name: %s
-users: {companies: [%[1]s], join: %[1]s}
+users: {companies: [%[1]s], join: %[1]s, grace: %[1]s}
 identity: {headers: {X-User-ID: %[1]s}}
 tokens: [{issuer: %[1]s, keys: %[1]s, audience: %[1]s, algorithms: [%[1]s], claims: {a: %[1]s}}]
 cors: {origins: [%[1]s], credentials: %[1]s, expose: [%[1]s], max_age: %[1]s}
@@ -91,6 +91,7 @@ func TestPasswordsStayHidden(t *testing.T) {
 	for _, backend := range []string{
 		`"http://me:hunter2@b"`, `"http:\u002f/me:hunter2@b"`, "'http://me:hunter2@b'", `"http://me:hun%zzter2@b"`, `"http://me:/hunter2@b:x"`,
 		`"${X:-http://me:hunter2@b}"`, "\"http://me:\n    hunter2@b\"", `"http://b/?token=hunter2"`, `"htp://b?hunter2"`,
+		`"u:hunter2@h"`, `"//u:hunter2@h"`, `"http:u:hunter2@h"`, `"u: hunter2@h"`,
 	} {
 		_, err := Parse("routes.yaml", []byte("routes:\n  - {name: _a, backend: "+backend+", prefix: b, auth: x}\n"), nil)
 		var out strings.Builder

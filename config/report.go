@@ -42,6 +42,7 @@ type report struct {
 	expanded map[*yaml.Node]string // values that hold ${…}, and what they became
 	failed   map[*yaml.Node]bool   // values with a problem, which need no second one
 	private  map[int]bool          // lines whose text holds a password, though it may not look so
+	covered  map[*yaml.Node]bool   // values under the key of a secret, whose lines are all private
 	secrets  map[*yaml.Node]string // values that look like secrets, and what kind of
 }
 
@@ -52,6 +53,7 @@ func newReport(file string, data []byte) *report {
 		expanded: map[*yaml.Node]string{},
 		failed:   map[*yaml.Node]bool{},
 		private:  map[int]bool{},
+		covered:  map[*yaml.Node]bool{},
 		secrets:  map[*yaml.Node]string{},
 	}
 }
@@ -147,6 +149,9 @@ func redact(text string) string {
 	}
 	start := strings.Index(text, "://")
 	if start < 0 {
+		if end := strings.LastIndexByte(text, '@'); end > 0 && strings.Contains(text[:end], ":") {
+			return redacted + text[end:]
+		}
 		return text
 	}
 	start += len("://")
@@ -163,13 +168,24 @@ func redact(text string) string {
 // query, where keys of an API stand, or something else that looks like a secret.
 func mayHoldSecret(text string) bool {
 	_, rest, found := strings.Cut(text, "://")
-	return found && strings.ContainsAny(rest, "@?") || recogniseSecret(text) != ""
+	return found && strings.ContainsAny(rest, "@?") || recogniseSecret(text) != "" || holdsUserinfo(text) || namesSecret(text)
+}
+
+// holdsUserinfo looks for name:password@ in a line, where a colon before a space
+// is one of YAML.
+func holdsUserinfo(line string) bool {
+	for name := range strings.SplitAfterSeq(line[:strings.LastIndexByte(line, '@')+1], " ") {
+		if colon := strings.IndexByte(name, ':'); colon >= 0 && colon+1 < len(name) && name[colon+1] != ' ' {
+			return true
+		}
+	}
+	return false
 }
 
 // keepPrivate remembers the lines of a value that holds a password. Escapes and
 // folding may hide it from a look at the line alone.
 func (r *report) keepPrivate(n *yaml.Node) {
-	if mayHoldSecret(n.Value) {
+	if mayHoldSecret(n.Value) || redact(n.Value) != n.Value {
 		r.hideLines(n)
 	}
 }

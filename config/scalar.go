@@ -119,6 +119,9 @@ func parseNetwork(text string) (netip.Prefix, *fault) {
 // it cannot hold a part of a password.
 func parseURL(text string) (*url.URL, *fault) {
 	if !strings.Contains(text, "://") {
+		if name, found := strings.CutPrefix(text, "$"); found && isVariable(name) {
+			return nil, &fault{reason: "not an absolute URL", write: "${" + name + "}"}
+		}
 		return nil, &fault{reason: "not an absolute URL", hint: "begin with http:// or https://", write: addScheme(text)}
 	}
 	parsed, err := url.Parse(text)
@@ -143,7 +146,7 @@ func addScheme(text string) string {
 			return scheme + "://" + strings.TrimLeft(rest, "/")
 		}
 	}
-	if text == "" || strings.ContainsAny(text, " /?#@") {
+	if text == "" || strings.ContainsAny(text, " /?#@$") {
 		return ""
 	}
 	return "http://" + text

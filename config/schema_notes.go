@@ -125,6 +125,12 @@ func userNotes() map[string]note {
 			description: "`listed`: the default company and those under `companies`. `any`: whoever knows the id of a company may join it.",
 			value:       func() *schema { return one(string(JoinListed), string(JoinAny)) },
 		},
+		"users.grace": {
+			title: "Grace without news",
+			description: "While changes to users cannot be heard of, as when the database is away: how long users pass by what was last known " +
+				"of them, before the database is asked each time and a request is refused with 503 when it cannot be. 0 is at once.",
+			examples: []any{"30s"},
+		},
 	}
 }
 

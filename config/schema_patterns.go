@@ -66,7 +66,7 @@ const (
 	originPattern      = `^(?:\*|[a-z0-9+.-]+://(?:` + originLabel + `(?:\.` + originLabel + `)*|\[[0-9a-f:.]+\])(?::` + originPort + `)?)$`
 
 	originUsualPort = `^(?:http://(?:\[[^\]]*\]|[^:]*):80|https://(?:\[[^\]]*\]|[^:]*):443)$`
-	originAnybodys  = `^(?:\*|[^:]+://(?:\*|[^:/]*\.[^.:]*\*[^.:]*|(?:[^:/]*\.)?[^.:/]*\*[^.:]*\.[^.:]+)(?::.*)?)$`
+	originAnybodys  = `^(?:\*|[^:]+://(?:\*|[^:/]*\.[^.:]*[*\[][^.:]*|(?:[^:/]*\.)?[^.:/]*[*\[][^.:]*\.[^.:]+)(?::.*)?)$`
 )
 
 // countPattern is a whole number.
@@ -87,6 +87,12 @@ func reservedHeaderPattern() string {
 	return `^(?:(?:` + foldedPattern(reservedHeaders()) + `)$|(?:` + foldedPattern(reservedHeaderPrefixes()) + `))`
 }
 
+// unmatchedHeaderPattern is met by every spelling of the headers that a route
+// cannot ask for.
+func unmatchedHeaderPattern() string {
+	return `^(?:[Hh][Oo][Ss][Tt]$|(?:` + foldedPattern(proxyHeaderPrefixes()) + `))`
+}
+
 // answerHeaderPattern is met by every spelling of the headers that are about
 // one answer.
 func answerHeaderPattern() string {
@@ -102,7 +108,7 @@ func foldedPattern(names []string) string {
 		}
 		for _, c := range name {
 			if c == '-' {
-				b.WriteString(`[-_.]`)
+				b.WriteString(`[^0-9A-Za-z]`)
 				continue
 			}
 			b.WriteString(`[` + strings.ToUpper(string(c)) + string(c) + `]`)

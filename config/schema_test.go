@@ -175,13 +175,15 @@ func beyondSchema() map[string][]string {
 		"two entries of a list are compared by one of their values": {
 			"route-name-twice", "test-route", "tie-escape", "tie-headers", "tie-host", "tie-methods", "tie-plain", "token-twice",
 		},
-		"two spellings are the same":                       {"header-twice", "host-twice", "identity-folded"},
+		"two spellings are the same":                       {"header-twice", "host-twice", "identity-folded", "identity-folded-other"},
+		"one part of the file is held against another":     {"header-identity", "header-identity-default", "header-identity-defaults"},
+		"a schema does not know the public suffixes":       {"cors-public-suffix-credentials"},
 		"a route starts from the file's defaults":          {"roles-inherited"},
 		"the value is near a known word, but not that one": {"cors-scheme", "method-near"},
 		"the value has to be computed":                     {"cors-class-range", "prefix-escape-twice", "proxies-bits", "proxies-mapped", "size-huge"},
 		"YAML hides how the value was written": {
 			"bool-case", "misread-date", "misread-hex", "misread-key", "misread-no", "misread-number", "misread-octal", "misread-time",
-			"misread-underscore", "misread-y", "type-tag",
+			"misread-underscore", "misread-y", "tagged-merge-tokens", "tagged-route", "tagged-route-map", "tagged-section", "tagged-tests", "tagged-tokens", "tagged-top", "type-tag",
 		},
 		"editors follow merges": {"merge-key"},
 	}
@@ -224,7 +226,7 @@ func TestSchemaRefusesBadTables(t *testing.T) {
 // right is soon ignored.
 func FuzzSchemaIsNoStricter(f *testing.F) {
 	places := []string{
-		"name: %s", "name: x\nusers: %s", "users: {companies: [%s]}", "users: {join: %s}", "identity: {headers: {X-A: %s}}",
+		"name: %s", "name: x\nusers: %s", "users: {companies: [%s]}", "users: {join: %s}", "users: {grace: %s}", "identity: {headers: {X-A: %s}}",
 		"identity: {headers: {%s: sub}}", "tokens: [{issuer: %s, keys: k, algorithms: [RS256], audience: a}]",
 		"tokens: [{issuer: a, keys: %s, algorithms: [RS256], audience: a}]", "tokens: [{issuer: a, keys: k, algorithms: [%s], audience: a}]",
 		"cors: {origins: [%s]}", "cors: {origins: [%s], credentials: true}", "cors: {origins: ['*'], expose: [%s], max_age: 1s}",

@@ -102,7 +102,7 @@ func expectValue() *schema {
 
 // matchedHeaderName is a header that a route may ask for: any but Host.
 func matchedHeaderName() *schema {
-	return &schema{Pattern: tokenPattern, Not: &schema{Pattern: `^[Hh][Oo][Ss][Tt]$`}}
+	return &schema{Pattern: tokenPattern, Not: &schema{Pattern: unmatchedHeaderPattern()}}
 }
 
 // answerHeaderName is a header that every answer may carry.

@@ -103,7 +103,7 @@ func (s Settings) Attrs() []slog.Attr {
 		secret("GATEWAY_JWT_SECRET", s.JWTSecret.IsSet()),
 		secret("GATEWAY_JWT_PREVIOUS_SECRETS", len(s.JWTPreviousSecrets) > 0),
 		slog.String("GATEWAY_JWT_ALGORITHM", s.JWTAlgorithm),
-		slog.String("GATEWAY_JWT_PRIVATE_KEY_FILE", s.JWTPrivateKeyFile),
+		slog.String("GATEWAY_JWT_PRIVATE_KEY_FILE", publicPath(s.JWTPrivateKeyFile)),
 		slog.String("GATEWAY_TOKEN_TTL", s.TokenTTL.String()),
 		slog.String("GATEWAY_DATABASE_URL", publicDatabaseURL(s.DatabaseURL.Reveal())),
 		slog.String("GATEWAY_MIGRATE", migrate),
@@ -111,9 +111,9 @@ func (s Settings) Attrs() []slog.Attr {
 		slog.Int("GATEWAY_HTTP_CLIENT_MAX_CONNECTIONS", s.MaxConnections),
 		slog.Int("GATEWAY_HTTP_CLIENT_MAX_KEEPALIVE_CONNECTIONS", s.MaxKeepaliveConnections),
 		slog.Int("GATEWAY_BCRYPT_COST", s.BcryptCost),
-		slog.String("GATEWAY_TLS_CERT_FILE", s.TLSCertFile),
-		slog.String("GATEWAY_TLS_KEY_FILE", s.TLSKeyFile),
-		slog.String("GATEWAY_TLS_CLIENT_CA_FILE", s.TLSClientCAFile),
+		slog.String("GATEWAY_TLS_CERT_FILE", publicPath(s.TLSCertFile)),
+		slog.String("GATEWAY_TLS_KEY_FILE", publicPath(s.TLSKeyFile)),
+		slog.String("GATEWAY_TLS_CLIENT_CA_FILE", publicPath(s.TLSClientCAFile)),
 		slog.String("GATEWAY_SHUTDOWN_DELAY", s.ShutdownDelay.String()),
 		slog.String("GATEWAY_SHUTDOWN_TIMEOUT", s.ShutdownTimeout.String()),
 	}
@@ -130,7 +130,7 @@ func publicDatabaseURL(text string) string {
 		return path
 	}
 	parsed, err := url.Parse(text)
-	if err != nil {
+	if err != nil || hasStrayAt(text) {
 		return redacted
 	}
 	public := url.URL{Scheme: parsed.Scheme, Host: parsed.Host, Path: parsed.Path}
@@ -138,6 +138,27 @@ func publicDatabaseURL(text string) string {
 		public.User = url.User(parsed.User.Username())
 	}
 	return public.String()
+}
+
+// hasStrayAt says whether an @ stands behind the authority of a URL: then likely
+// a part of a password does, which was cut off at a / ? or #.
+func hasStrayAt(text string) bool {
+	_, rest, _ := strings.Cut(text, "://")
+	end := strings.IndexAny(rest, "/?#")
+	return end >= 0 && strings.Contains(rest[end:], "@")
+}
+
+// publicPath gives a path, unless what was given as one is a key.
+func publicPath(path string) string {
+	if isPastedKey(path) || recogniseSecret(path) != "" {
+		return redacted
+	}
+	return path
+}
+
+// isPastedKey says whether a text is the content of a PEM file, not its path.
+func isPastedKey(text string) bool {
+	return strings.ContainsAny(text, "\r\n") || strings.Contains(text, "-----BEGIN")
 }
 
 // settingNames lists every variable that LoadSettings looks at.

@@ -39,10 +39,10 @@ func LoadSettings(lookup func(name string) (string, bool)) (Settings, error) {
 
 		BcryptCost: setting(r, "GATEWAY_BCRYPT_COST", 12, numberBetween(4, 16)),
 
-		TLSCertFile: r.text("GATEWAY_TLS_CERT_FILE"),
-		TLSKeyFile:  r.text("GATEWAY_TLS_KEY_FILE"),
+		TLSCertFile: r.path("GATEWAY_TLS_CERT_FILE"),
+		TLSKeyFile:  r.path("GATEWAY_TLS_KEY_FILE"),
 
-		TLSClientCAFile: r.text("GATEWAY_TLS_CLIENT_CA_FILE"),
+		TLSClientCAFile: r.path("GATEWAY_TLS_CLIENT_CA_FILE"),
 
 		ShutdownDelay:   setting(r, "GATEWAY_SHUTDOWN_DELAY", 0, parseDuration),
 		ShutdownTimeout: setting(r, "GATEWAY_SHUTDOWN_TIMEOUT", 30*time.Second, parseDuration),
@@ -69,6 +69,15 @@ func (r *settingsReader) text(name string) string {
 	return value
 }
 
+// path gives a variable that names a PEM file.
+func (r *settingsReader) path(name string) string {
+	path := r.text(name)
+	if isPastedKey(path) {
+		r.fail(name+" is not a path", "want the path of a PEM file, not the key itself")
+	}
+	return path
+}
+
 func (r *settingsReader) fail(message, hint string) {
 	r.problems = append(r.problems, Problem{Message: message, Hint: hint})
 }
@@ -87,8 +96,21 @@ func setting[T any](r *settingsReader, name string, fallback T, parse func(strin
 	if f == nil {
 		return value
 	}
-	r.fail(name+" "+quote(text)+": "+f.reason, hintOf(f, false))
+	shown, hidden := shownSetting(name, text)
+	r.fail(shown+": "+f.reason, hintOf(f, hidden))
 	return fallback
+}
+
+// maxShown is the length past which a setting is not repeated, in bytes: it may
+// be a secret that was meant for another one.
+const maxShown = 10
+
+// shownSetting gives a variable's name, with its value where that may be seen.
+func shownSetting(name, text string) (shown string, hidden bool) {
+	if len(text) > maxShown {
+		return name, true
+	}
+	return name + " " + quote(text), false
 }
 
 // maxSecretFile bounds the file of a secret, in bytes.
@@ -107,7 +129,11 @@ func (r *settingsReader) secret(name string) string {
 	}
 	text, err := readSecret(path)
 	if err != nil {
-		r.fail(fmt.Sprintf("%s_FILE %s: %v", name, quote(path), err), "it names a file that holds the value and nothing else")
+		shown := name + "_FILE"
+		if !isPastedKey(path) && (strings.Contains(path, "/") || len(path) < 2*maxShown) {
+			shown += " " + quote(path)
+		}
+		r.fail(fmt.Sprintf("%s: %v", shown, err), "it names a file that holds the value and nothing else")
 		return ""
 	}
 	return text
@@ -179,7 +205,8 @@ func parseAddress(text string) (string, *fault) {
 		return "", &fault{reason: "not an address", hint: "host:port, such as :8080 or 127.0.0.1:8080"}
 	}
 	if _, f := numberBetween(0, 65535)(port); f != nil {
-		return "", &fault{reason: "port " + quote(port) + " is not between 0 and 65535"}
+		shown, _ := shownSetting("port", port)
+		return "", &fault{reason: shown + " is not between 0 and 65535"}
 	}
 	if host != "" {
 		if f := hostName(host); f != nil {

@@ -12,7 +12,7 @@ import (
 
 // signing reads what tokens are signed and verified with.
 func (r *settingsReader) signing(s *Settings) {
-	s.JWTPrivateKeyFile = r.text("GATEWAY_JWT_PRIVATE_KEY_FILE")
+	s.JWTPrivateKeyFile = r.path("GATEWAY_JWT_PRIVATE_KEY_FILE")
 	s.JWTAlgorithm = r.algorithm(s.JWTPrivateKeyFile != "")
 	const name = "GATEWAY_JWT_SECRET"
 	if secret := r.secret(name); secret != "" {
@@ -186,6 +186,9 @@ func databaseRule(text string) *fault {
 			return &fault{reason: "names no file", hint: "such as sqlite:gatehouse.db"}
 		}
 		return nil
+	}
+	if hasStrayAt(text) {
+		return &fault{reason: "has an @ in the wrong place", hint: "percent-encode / ? # @ in the password"}
 	}
 	parsed, err := url.Parse(text)
 	if err != nil {

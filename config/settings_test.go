@@ -62,6 +62,23 @@ func TestSettingsAll(t *testing.T) {
 	}
 }
 
+const strayAtMessage = "GATEWAY_DATABASE_URL has an @ in the wrong place (percent-encode / ? # @ in the password)"
+
+// What nobody could have loaded is not shown either.
+func TestAttrsHideWhatIsPasted(t *testing.T) {
+	for _, s := range []Settings{
+		{DatabaseURL: NewSecret("postgres://user:12/34hunter2@h/db")},
+		{DatabaseURL: NewSecret("postgres://user:12?34hunter2@h/db")},
+		{DatabaseURL: NewSecret("postgres://user:12#34hunter2@h/db")},
+		{JWTPrivateKeyFile: "-----BEGIN PRIVATE KEY-----hunter2"},
+		{TLSKeyFile: "MII\nhunter2"},
+	} {
+		if text := fmt.Sprint(s.Attrs()); strings.Contains(text, "hunter2") || strings.Contains(text, "user:12") || !strings.Contains(text, redacted) {
+			t.Error(text)
+		}
+	}
+}
+
 // Every bad value has a message of its own.
 func TestSettingsRefuse(t *testing.T) {
 	tests := []struct {
@@ -101,6 +118,16 @@ func TestSettingsRefuse(t *testing.T) {
 		{map[string]string{"GATEWAY_MIGRATE": "maybe"}, `GATEWAY_MIGRATE "maybe": must be on or off`},
 		{map[string]string{"GATEWAY_JWT_SECRET_FILE": "/nowhere", "GATEWAY_JWT_SECRET": goodSecret}, "GATEWAY_JWT_SECRET and GATEWAY_JWT_SECRET_FILE are both set (keep one of them)"},
 		{map[string]string{"GATEWAY_JWT_SECRET_FILE": "/nowhere"}, `GATEWAY_JWT_SECRET_FILE "/nowhere": no such file or directory (it names a file that holds the value and nothing else)`},
+		{map[string]string{"GATEWAY_DATABASE_URL": "postgres://user:12/34s3cret@127.0.0.1:1/db"}, strayAtMessage},
+		{map[string]string{"GATEWAY_DATABASE_URL": "postgres://user:12?34s3cret@127.0.0.1:1/db"}, strayAtMessage},
+		{map[string]string{"GATEWAY_DATABASE_URL": "postgres://user:12#34s3cret@127.0.0.1:1/db"}, strayAtMessage},
+		{map[string]string{"GATEWAY_DATABASE_URL": "postgres://user:x/34s3cret@127.0.0.1:1/db"}, strayAtMessage},
+		{map[string]string{"GATEWAY_JWT_PRIVATE_KEY_FILE": "-----BEGIN PRIVATE KEY-----\\nMIIhunter2"}, "GATEWAY_JWT_PRIVATE_KEY_FILE is not a path (want the path of a PEM file, not the key itself)"},
+		{map[string]string{"GATEWAY_TLS_KEY_FILE": "MII\nhunter2", "GATEWAY_TLS_CERT_FILE": "c.pem"}, "GATEWAY_TLS_KEY_FILE is not a path (want the path of a PEM file, not the key itself)"},
+		{map[string]string{"GATEWAY_JWT_ALGORITHM": "correct horse battery"}, "GATEWAY_JWT_ALGORITHM: unknown algorithm (one of HS256, HS384, HS512)"},
+		{map[string]string{"GATEWAY_LISTEN": ":correct horse battery"}, "GATEWAY_LISTEN: port is not between 0 and 65535"},
+		{map[string]string{"GATEWAY_JWT_SECRET_FILE": "correcthorsebatterystaple"}, "GATEWAY_JWT_SECRET_FILE: no such file or directory (it names a file that holds the value and nothing else)"},
+		{map[string]string{"GATEWAY_JWT_SECRET_FILE": "a/b\nc"}, "GATEWAY_JWT_SECRET_FILE: no such file or directory (it names a file that holds the value and nothing else)"},
 	}
 	all := map[string]string{}
 	for _, test := range tests {

@@ -41,11 +41,11 @@ type rivals struct {
 }
 
 // ties reports each route that ties with an earlier one.
-func (v *validator) ties(nodes []*yaml.Node) {
+func (v *validator) ties(file section) {
 	ranks := map[rank]*rivals{}
-	for i, n := range nodes {
+	for i, n := range file.mappings("routes", len(v.config.Routes)) {
 		route := &v.config.Routes[i]
-		if route.Prefix == "" || v.failed[n] || v.failed[child(n, "prefix")] {
+		if route.Prefix == "" || v.failed[child(n, "prefix")] {
 			continue
 		}
 		// The gateway refuses a request whose path reads as another route's.

@@ -4,6 +4,7 @@
 package config
 
 import (
+	"iter"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -41,14 +42,26 @@ func validate(r *report, root *yaml.Node, c *Config, start Route) {
 	v.defaults(file.child("defaults"))
 	v.routes(file)
 	v.tests()
-	if !r.problems.HasErrors() {
+	if !r.problems.HasErrors() && r.dropped == 0 {
 		warn(v)
 	}
 }
 
-// child gives the section under a key.
+// child gives the section under a key; one with a problem was not decoded.
 func (s section) child(key string) section {
-	return section{s.report, child(s.node, key), s.within + key + ": "}
+	return section{s.report, s.sound(key), s.within + key + ": "}
+}
+
+// mappings goes through those entries of a list that were decoded into as many
+// values. What decoding refused, a tagged list or entry, has nodes and no value.
+func (s section) mappings(key string, values int) iter.Seq2[int, *yaml.Node] {
+	return func(yield func(int, *yaml.Node) bool) {
+		for i, n := range entries(s.sound(key)) {
+			if i < values && n.Kind == yaml.MappingNode && !s.failed[n] && !yield(i, n) {
+				return
+			}
+		}
+	}
 }
 
 // entry gives the section of one entry of a list.

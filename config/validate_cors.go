@@ -5,6 +5,8 @@ package config
 import (
 	"strconv"
 	"strings"
+
+	"golang.org/x/net/publicsuffix"
 )
 
 func (v *validator) cors(s section) {
@@ -149,8 +151,45 @@ func originWithCredentials(origin string) *fault {
 		}
 		return nil
 	}
-	if strings.Contains(last, "*") || strings.Contains(labels[len(labels)-2], "*") {
-		return &fault{reason: reason, hint: "anybody can register such a name: keep the `*` left of a domain of yours"}
+	const hint = "anybody can register such a name: keep the pattern left of a domain of yours"
+	if isLabelPattern(last) || isLabelPattern(labels[len(labels)-2]) {
+		return &fault{reason: reason, hint: hint}
+	}
+	for i := len(labels) - 3; i >= 0; i-- {
+		if !isLabelPattern(labels[i]) {
+			continue
+		}
+		// What is further to the left is under names of the same owners.
+		below := strings.Join(labels[i+1:], ".")
+		switch {
+		case isPublicSuffix("any." + below):
+			return &fault{reason: reason, hint: hint}
+		case isPublicSuffix(below) && !hasLiteralLetter(labels[i]):
+			return &fault{reason: reason, hint: "anybody can have a name under " + quote(below) + ": begin it with your own, such as my-app-*"}
+		}
+		break
 	}
 	return nil
+}
+
+func isLabelPattern(label string) bool { return strings.ContainsAny(label, "*[") }
+
+// isPublicSuffix says whether names directly under a domain have owners of their
+// own, as publicsuffix.org lists them.
+func isPublicSuffix(domain string) bool {
+	suffix, _ := publicsuffix.PublicSuffix(domain)
+	return suffix == domain
+}
+
+// hasLiteralLetter says whether a pattern for a label has a letter outside of
+// classes: a name, and not only a form.
+func hasLiteralLetter(label string) bool {
+	for label != "" {
+		literal, rest, _ := strings.Cut(label, "[")
+		if strings.ContainsFunc(literal, func(r rune) bool { return 'a' <= r && r <= 'z' }) {
+			return true
+		}
+		_, label, _ = strings.Cut(rest, "]")
+	}
+	return false
 }

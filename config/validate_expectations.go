@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"gopkg.in/yaml.v3"
 )
 
 func (v *validator) tests() {
@@ -17,12 +15,10 @@ func (v *validator) tests() {
 	}
 	slices.Sort(names)
 	expectation := func(expect string) *fault { return expectRule(expect, names) }
-	for i, n := range entries(child(v.root, "tests")) {
-		if n.Kind != yaml.MappingNode {
-			continue
-		}
+	file := section{v.report, v.root, ""}
+	for i, n := range file.mappings("tests", len(v.config.Tests)) {
 		test := v.config.Tests[i]
-		s := section{v.report, v.root, ""}.entry("tests", i, n)
+		s := file.entry("tests", i, n)
 		s.require("request", test.Request, "METHOD /path, such as GET /api/v1/query/chats")
 		s.require("as", test.As, "anonymous, newcomer or member")
 		s.require("expect", test.Expect, "a status, such as 401, or the name of a route")

@@ -35,6 +35,10 @@ func matchedHeader(name string) *fault {
 	if strings.EqualFold(name, "Host") {
 		return &fault{reason: "the host is not matched as a header", hint: "use `hosts:`"}
 	}
+	says := func(prefix string) bool { return strings.HasPrefix(foldHeader(name), prefix) }
+	if isToken(name) && slices.ContainsFunc(proxyHeaderPrefixes(), says) {
+		return &fault{reason: "this is for proxies to say", hint: "a client could choose the route by it: use a header of your own, or `hosts:`"}
+	}
 	return headerName(name)
 }
 
@@ -76,10 +80,20 @@ func reservedHeaders() []string {
 
 func reservedHeaderPrefixes() []string { return []string{"proxy-", "sec-", "access-control-", "if-"} }
 
+// proxyHeaderPrefixes are what the folded names of headers begin with that
+// proxies tell each other about a client.
+func proxyHeaderPrefixes() []string { return []string{"forwarded", "x-forwarded", "x-real-ip"} }
+
 // foldHeader gives the form in which two spellings of a header are the same:
-// backends read `_` and `.` in a name as `-`, as CGI and WSGI do.
+// servers in the manner of CGI make one `_` of whatever is no letter or digit
+// (RFC 3875 section 4.1.18).
 func foldHeader(name string) string {
-	return strings.NewReplacer("_", "-", ".", "-").Replace(strings.ToLower(name))
+	return strings.Map(func(r rune) rune {
+		if r < 0x80 && isAlphanumeric(byte(r)) {
+			return r
+		}
+		return '-'
+	}, strings.ToLower(name))
 }
 
 func (v *validator) identity(identity section) {
@@ -89,7 +103,7 @@ func (v *validator) identity(identity section) {
 		folded := foldHeader(key.Value)
 		f := identityHeader(key.Value)
 		if other, taken := first[folded]; taken && f == nil {
-			f = &fault{reason: "the same header as " + quote(other), hint: "case, `_`, `.` and `-` make no difference"}
+			f = &fault{reason: "the same header as " + quote(other), hint: "case makes no difference, nor which character stands between words"}
 		}
 		first[folded] = key.Value
 		if f != nil {
@@ -104,7 +118,7 @@ func (v *validator) identity(identity section) {
 // eachPair goes through a mapping with keys of the operator's choice, leaving
 // out what decoding had a problem with.
 func (v *validator) eachPair(s section, key string, do func(key, value *yaml.Node)) {
-	table := child(s.node, key)
+	table := s.sound(key)
 	if table == nil || table.Kind != yaml.MappingNode {
 		return
 	}

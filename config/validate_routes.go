@@ -23,10 +23,7 @@ func (v *validator) routes(file section) {
 		return
 	}
 	first := map[string]int{}
-	for i, n := range entries(list) {
-		if n.Kind != yaml.MappingNode {
-			continue
-		}
+	for i, n := range file.mappings("routes", len(v.config.Routes)) {
 		route := &v.config.Routes[i]
 		s := file.entry("routes", i, n)
 		v.route(s, route)
@@ -37,7 +34,7 @@ func (v *validator) routes(file section) {
 		}
 		first[route.Name] = n.Line
 	}
-	v.ties(entries(list))
+	v.ties(file)
 }
 
 // defaults checks the values that routes start from, once and where they are
@@ -77,7 +74,7 @@ func (v *validator) target(s section, route *Route) {
 		v.handler(s, route)
 	case s.given("backend"):
 		n := s.sound("backend")
-		if n == nil {
+		if n == nil || route.Backend == nil {
 			return
 		}
 		if f := backendRule(route.Backend); f != nil {
@@ -133,15 +130,22 @@ func (v *validator) routeValues(s section, route *Route) {
 		return nil
 	})
 	if route.Handler == "" {
-		s.check("auth", string(route.Auth), func(policy string) *fault {
-			return oneOf("policy", policy, string(PolicyStrict), string(PolicyInitial), string(PolicyNone))
-		})
+		s.check("auth", string(route.Auth), policyRule)
 	}
 	s.check("protocol", string(route.Protocol), func(protocol string) *fault {
 		return oneOf("protocol", protocol, string(ProtocolAuto), string(ProtocolHTTP1), string(ProtocolH2C))
 	})
 	s.checkEach("upgrade", route.Upgrade, upgradeRule)
 	v.certificate(s.child("tls"), route.TLS)
+}
+
+// policyRule is the rule for a policy. Whoever writes off may mean any of them.
+func policyRule(policy string) *fault {
+	policies := []string{string(PolicyStrict), string(PolicyInitial), string(PolicyNone)}
+	if slices.Contains([]string{"off", "no", "false", "n", "on", "yes", "true", "y"}, strings.ToLower(policy)) {
+		return &fault{reason: "unknown policy", hint: "one of " + strings.Join(policies, ", ")}
+	}
+	return oneOf("policy", policy, policies...)
 }
 
 // upgradeRule is the rule for a protocol that a client may switch to. Those that
@@ -169,8 +173,15 @@ func requestProtocols() []string { return []string{"h2c", "h2", "http", "tls"} }
 
 func (v *validator) matchedHeaders(s section, route *Route) {
 	first := map[string]bool{}
+	claimed := map[string]bool{}
+	for name := range v.config.Identity.Headers {
+		claimed[foldHeader(name)] = true
+	}
 	v.eachPair(s, "headers", func(key, value *yaml.Node) {
 		f := matchedHeader(key.Value)
+		if f == nil && claimed[foldHeader(key.Value)] {
+			f = &fault{reason: "an identity header, which is removed from what clients send", hint: "a client could choose the route by it: see `identity:`"}
+		}
 		if folded := strings.ToLower(key.Value); f == nil && first[folded] {
 			f = &fault{reason: "the same header in another spelling"}
 		} else {

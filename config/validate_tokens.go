@@ -13,12 +13,10 @@ import (
 
 func (v *validator) issuers() {
 	first := map[string]int{}
-	for i, n := range entries(child(v.root, "tokens")) {
-		if n.Kind != yaml.MappingNode {
-			continue
-		}
+	file := section{v.report, v.root, ""}
+	for i, n := range file.mappings("tokens", len(v.config.Tokens)) {
 		issuer := v.config.Tokens[i]
-		s := section{v.report, v.root, ""}.entry("tokens", i, n)
+		s := file.entry("tokens", i, n)
 		s.require("issuer", issuer.Issuer, "the exact `iss` claim of its tokens")
 		if line, taken := first[issuer.Issuer]; taken && s.sound("issuer") != nil {
 			s.fail(s.sound("issuer"), s.within+"is given twice", "first given at line "+strconv.Itoa(line))

@@ -25,12 +25,17 @@ func (r *report) findSecrets(n *yaml.Node, of, key string) {
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			r.findSecrets(n.Content[i], "", "")
 			r.findSecrets(n.Content[i+1], key, n.Content[i].Value)
+			if isSecretKey(n.Content[i].Value) && key != "claims" {
+				r.hideAll(n.Content[i])
+				r.hideAll(n.Content[i+1])
+			}
 		}
 	case yaml.SequenceNode:
 		for _, entry := range n.Content {
 			r.findSecrets(entry, of, key)
 		}
 	case yaml.ScalarNode:
+		r.keepPrivate(n)
 		what := recogniseSecret(n.Value)
 		if what == "" && of == "headers" && holdsSecret(key) && len(written(n.Value)) >= shortestSecret {
 			what = "the secret that header " + quote(key) + " has to hold"
@@ -72,6 +77,71 @@ func holdsSecret(name string) bool {
 	for _, word := range []string{"authorization", "api-key", "apikey", "access-key", "token", "secret", "password", "passwd", "signature"} {
 		if rest, found := strings.CutSuffix(folded, word); found && (rest == "" || rest[len(rest)-1] == '-') {
 			return true
+		}
+	}
+	return false
+}
+
+// hideAll keeps every line of a node out of messages.
+func (r *report) hideAll(n *yaml.Node) {
+	if r.covered[n] {
+		return
+	}
+	r.covered[n] = true
+	r.hideLines(n)
+	for _, child := range n.Content {
+		r.hideAll(child)
+	}
+}
+
+// isSecretKey says whether a key that is none of a table's says that it is for a
+// secret. Here too much is better than too little: only a line is not shown.
+func isSecretKey(key string) bool {
+	folded := strings.ReplaceAll(foldHeader(key), "-", "")
+	switch folded {
+	case "forwardtoken", "tokens", "credentials":
+		return false
+	case "pass", "pwd":
+		return true
+	}
+	return slices.ContainsFunc([]string{"secret", "password", "passwd", "passphrase", "token", "apikey", "accesskey", "privatekey", "credential"},
+		func(word string) bool { return strings.Contains(folded, word) })
+}
+
+// namesSecret looks in a line for the key of a secret with something behind it.
+func namesSecret(line string) bool {
+	for line != "" {
+		n := runLength(line, "_-.")
+		if n == 0 {
+			line = line[1:]
+			continue
+		}
+		after := strings.TrimLeft(line[n:], `"' `)
+		if after != "" && (after[0] == ':' || after[0] == '=') && isSecretKey(line[:n]) {
+			return true
+		}
+		line = line[n:]
+	}
+	return false
+}
+
+// nearSecret says whether a line that is no YAML, the line before or after it or
+// one that it is indented under has the key of a secret.
+func (r *report) nearSecret(line int) bool {
+	r.source(line) // cuts the lines
+	indent := maxSource
+	for i := min(line+1, len(r.lines)); i >= 1 && indent > 0; i-- {
+		text := r.lines[i-1]
+		depth := len(text) - len(strings.TrimLeft(text, " \t-"))
+		near := i >= line-1
+		if (near || depth < indent) && len(text) <= maxSource && namesSecret(text) {
+			return true
+		}
+		if i <= line && strings.TrimSpace(text) != "" {
+			indent = min(indent, depth)
+			if i == line && indent == 0 {
+				indent = 1 // the line before it is looked at all the same
+			}
 		}
 	}
 	return false

@@ -8,12 +8,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"gatehouse/auth"
+	"gatehouse/config"
 	"gatehouse/proxy"
 )
 
-// Reload reads the route table anew and gives what changed. The error is
-// config.Problems where the table is to blame.
-type Reload func(ctx context.Context) (proxy.Diff, error)
+// Reload reads the route table anew and gives what changed, and the warnings
+// about the new one. The error is config.Problems where the table is to blame.
+type Reload func(ctx context.Context) (proxy.Diff, config.Problems, error)
 
 // Handler serves the operators' listener.
 func Handler(metrics *Metrics, health *Health, gateway *proxy.Gateway, reload Reload) http.Handler {

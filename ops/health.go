@@ -3,6 +3,7 @@ package ops
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -27,6 +28,7 @@ type Health struct {
 	mu       sync.Mutex
 	needs    bool  // there is a store
 	storeErr error // what the store last answered
+	feedErr  error // why changes to users are not heard of
 }
 
 // NeedStore says that readiness waits for the first contact with a store.
@@ -34,6 +36,7 @@ func (h *Health) NeedStore() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.needs, h.storeErr = true, errors.New("not asked yet")
+	h.feedErr = errors.New("not connected yet")
 }
 
 // TableServed says that there is a valid table.
@@ -59,8 +62,16 @@ func (h *Health) StoreAnswered(err error) {
 	}
 }
 
-// WatchStore asks the store every few seconds, until the context ends.
-func (h *Health) WatchStore(ctx context.Context, ping func(context.Context) error, metrics *Metrics) {
+// UserFeed records whether changes to users are heard of: nil when they are.
+func (h *Health) UserFeed(lost error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.feedErr = lost
+}
+
+// WatchStore asks the store every few seconds, until the context ends, and logs
+// when it is lost and when it is back.
+func (h *Health) WatchStore(ctx context.Context, ping func(context.Context) error, metrics *Metrics, log *slog.Logger) {
 	tick := time.NewTicker(storeInterval)
 	defer tick.Stop()
 	for {
@@ -69,6 +80,12 @@ func (h *Health) WatchStore(ctx context.Context, ping func(context.Context) erro
 		cancel()
 		if ctx.Err() != nil {
 			return
+		}
+		switch before := h.Store(); {
+		case err != nil && before == nil:
+			log.WarnContext(ctx, "store lost: what needs it is answered 503", "error", err.Error())
+		case err == nil && before != nil:
+			log.InfoContext(ctx, "store is back")
 		}
 		h.StoreAnswered(err)
 		metrics.StoreUp(err == nil)
@@ -95,16 +112,19 @@ func (h *Health) ready() readiness {
 		r.Reasons = append(r.Reasons, "draining: the gateway is about to stop")
 	}
 	if !h.hasTable.Load() {
-		r.Reasons = append(r.Reasons, "no valid route table yet")
+		r.Reasons = append(r.Reasons, "no route table is served yet")
 	}
 	h.mu.Lock()
-	needs, storeErr := h.needs, h.storeErr
+	needs, storeErr, feedErr := h.needs, h.storeErr, h.feedErr
 	h.mu.Unlock()
 	switch {
 	case needs && !h.storeReached.Load():
 		r.Reasons = append(r.Reasons, "the user store was not reached yet")
 	case needs && storeErr != nil:
 		r.Notes = append(r.Notes, "the user store does not answer")
+	}
+	if needs && feedErr != nil {
+		r.Notes = append(r.Notes, "changes to users are not heard of: what is known of them lives for users.grace, then the store is asked each time")
 	}
 	r.Ready = len(r.Reasons) == 0
 	return r

@@ -36,6 +36,7 @@ type Metrics struct {
 	logins    *prometheus.CounterVec
 	backends  *prometheus.GaugeVec
 	storeUp   prometheus.Gauge
+	userFeed  prometheus.Gauge
 
 	reloads        *prometheus.CounterVec
 	reloadGood     prometheus.Gauge
@@ -71,6 +72,9 @@ func NewMetrics(version string) *Metrics {
 		storeUp: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "gatehouse_store_up", Help: "Whether the store of the users answered when last asked.",
 		}),
+		userFeed: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "gatehouse_user_feed_connected", Help: "Whether changes to users are heard of as they happen.",
+		}),
 		reloads: counter("gatehouse_config_reloads_total", "Route tables read, by result.", "result"),
 		reloadGood: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "gatehouse_config_last_reload_successful", Help: "Whether the route table read last is the one being served.",
@@ -91,11 +95,15 @@ func NewMetrics(version string) *Metrics {
 	return m
 }
 
-// WatchStore adds gatehouse_store_up, for a gateway that has a store.
-func (m *Metrics) WatchStore() { m.Registry.MustRegister(m.storeUp) }
+// WatchStore adds gatehouse_store_up and gatehouse_user_feed_connected, for a
+// gateway that has a store.
+func (m *Metrics) WatchStore() { m.Registry.MustRegister(m.storeUp, m.userFeed) }
 
 // StoreUp sets whether the store answers.
 func (m *Metrics) StoreUp(up bool) { m.storeUp.Set(boolValue(up)) }
+
+// UserFeed sets whether changes to users are heard of.
+func (m *Metrics) UserFeed(connected bool) { m.userFeed.Set(boolValue(connected)) }
 
 // Serving records that a table is being served from now on.
 func (m *Metrics) Serving(cfg *config.Config, at time.Time) {

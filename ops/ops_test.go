@@ -76,14 +76,18 @@ func TestReadiness(t *testing.T) {
 	}
 	o.health.NeedStore()
 	ready(503, "the user store was not reached yet")
-	ready(503, "no valid route table yet")
+	ready(503, "no route table is served yet")
 	o.health.StoreAnswered(errors.New("refused"))
 	ready(503, "the user store was not reached yet")
 	o.health.StoreAnswered(nil)
 	o.serve(t, openTable)
+	ready(200, "changes to users are not heard of")
+	o.health.UserFeed(nil)
 	ready(200, `{"ready":true}`)
 	o.health.StoreAnswered(errors.New("refused"))
 	ready(200, "the user store does not answer") // one database must not take every replica out
+	o.health.UserFeed(errors.New("refused"))
+	ready(200, "changes to users are not heard of")
 	o.health.Drain()
 	ready(503, "draining")
 }
@@ -102,7 +106,7 @@ func TestWatchStore(t *testing.T) {
 		}
 		cancel()
 		return nil
-	}, o.metrics)
+	}, o.metrics, slog.New(slog.DiscardHandler))
 	if err := o.health.Store(); err == nil { // the second answer came after the end
 		t.Error("the store is well, though it last refused")
 	}
@@ -124,6 +128,11 @@ func TestRouteMetrics(t *testing.T) {
 	route.Decided(auth.ResultExpired)
 	route.Backend(false)
 	o.metrics.Login("success")
+	if strings.Contains(o.ask("GET", "/metrics").Body.String(), "gatehouse_user_feed_connected") {
+		t.Error("a gateway without users has a feed of changes to them")
+	}
+	o.metrics.WatchStore()
+	o.metrics.UserFeed(true)
 	body := o.ask("GET", "/metrics").Body.String()
 	for _, want := range []string{
 		`gatehouse_http_requests_total{code="200",method="GET",route="query"} 1`,
@@ -135,6 +144,7 @@ func TestRouteMetrics(t *testing.T) {
 		`gatehouse_auth_decisions_total{result="expired",route="query"} 1`,
 		`gatehouse_backend_up{backend="backend:80",route="query"} 0`,
 		`gatehouse_login_attempts_total{result="success"} 1`,
+		`gatehouse_user_feed_connected 1`,
 		`gatehouse_build_info{goversion="go`,
 	} {
 		if !strings.Contains(body, want) {
@@ -178,11 +188,11 @@ func TestHandler(t *testing.T) {
 		Position: config.Position{File: "routes.yaml", Line: 3, Column: 5}, Message: "unknown key", Hint: "did you mean?",
 	}}
 	var fail bool
-	o := newOperators(t, func(context.Context) (proxy.Diff, error) {
+	o := newOperators(t, func(context.Context) (proxy.Diff, config.Problems, error) {
 		if fail {
-			return proxy.Diff{}, problems
+			return proxy.Diff{}, nil, problems
 		}
-		return proxy.Diff{Weaker: []string{}, Added: []string{"route x"}, Removed: []string{}, Changed: []string{}}, nil
+		return proxy.Diff{Weaker: []string{}, Added: []string{"route x"}, Removed: []string{}, Changed: []string{}}, nil, nil
 	})
 	if w := o.ask("GET", "/routes"); w.Code != http.StatusServiceUnavailable {
 		t.Errorf("routes without a table: %d", w.Code)
@@ -198,7 +208,7 @@ func TestHandler(t *testing.T) {
 		{"GET", "/nowhere", 404, ""},
 		{"POST", "/metrics", 405, ""},
 		{"GET", "/-/reload", 405, ""},
-		{"POST", "/-/reload", 200, `{"changes":{"weaker":[],"added":["route x"],"removed":[],"changed":[]},"reloaded":true}`},
+		{"POST", "/-/reload", 200, `{"reloaded":true,"changes":{"weaker":[],"added":["route x"],"removed":[],"changed":[]},"problems":[]}`},
 	}
 	for _, test := range tests {
 		if w := o.ask(test.method, test.path); w.Code != test.status || !strings.Contains(w.Body.String(), test.body) {
@@ -207,7 +217,7 @@ func TestHandler(t *testing.T) {
 	}
 	fail = true
 	w := o.ask("POST", "/-/reload")
-	if want := `{"problems":[{"position":"routes.yaml:3:5","severity":"error","message":"unknown key","hint":"did you mean?"}],"reloaded":false}`; w.Code != http.StatusBadRequest || w.Body.String() != want {
+	if want := `{"reloaded":false,"problems":[{"file":"routes.yaml","line":3,"column":5,"severity":"error","message":"unknown key","hint":"did you mean?"}]}`; w.Code != http.StatusBadRequest || w.Body.String() != want {
 		t.Errorf("a refused reload: %d %s", w.Code, w.Body)
 	}
 }

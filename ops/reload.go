@@ -6,35 +6,48 @@ import (
 
 	"gatehouse/auth"
 	"gatehouse/config"
+	"gatehouse/proxy"
 )
 
-// reloadProblem is one reason why a table is not taken over.
-type reloadProblem struct {
-	Position string `json:"position,omitempty"` // file:line:column
-	Severity string `json:"severity"`
+// Reloaded is the answer to POST /-/reload.
+type Reloaded struct {
+	Reloaded bool        `json:"reloaded"`
+	Changes  *proxy.Diff `json:"changes,omitempty"` // nil when the table was refused
+	Problems []Problem   `json:"problems"`          // why it was; or warnings about the one taken
+}
+
+// Problem is a config.Problem for a machine, here and in `check --format json`.
+type Problem struct {
+	File     string `json:"file"`
+	Line     int    `json:"line,omitempty"`
+	Column   int    `json:"column,omitempty"`
+	Severity string `json:"severity"` // error or warning
 	Message  string `json:"message"`
 	Hint     string `json:"hint,omitempty"`
+}
+
+// Problems makes them of a table's.
+func Problems(problems config.Problems) []Problem {
+	list := make([]Problem, 0, len(problems))
+	for _, p := range problems {
+		list = append(list, Problem{
+			File: p.File, Line: p.Line, Column: p.Column, Severity: p.Severity.String(), Message: p.Message, Hint: p.Hint,
+		})
+	}
+	return list
 }
 
 // serveReload is POST /-/reload: 200 with what changed, or 400 with every
 // problem, and then nothing has changed. A body is not looked at.
 func serveReload(w http.ResponseWriter, r *http.Request, reload Reload) {
-	diff, err := reload(r.Context())
+	diff, warnings, err := reload(r.Context())
 	if err == nil {
-		auth.WriteJSON(w, http.StatusOK, map[string]any{"reloaded": true, "changes": diff})
+		auth.WriteJSON(w, http.StatusOK, Reloaded{Reloaded: true, Changes: &diff, Problems: Problems(warnings)})
 		return
 	}
-	list := []reloadProblem{}
 	var problems config.Problems
 	if !errors.As(err, &problems) {
 		problems = config.Problems{{Message: err.Error()}}
 	}
-	for _, p := range problems {
-		said := reloadProblem{Severity: p.Severity.String(), Message: p.Message, Hint: p.Hint}
-		if p.Position != (config.Position{}) {
-			said.Position = p.Position.String()
-		}
-		list = append(list, said)
-	}
-	auth.WriteJSON(w, http.StatusBadRequest, map[string]any{"reloaded": false, "problems": list})
+	auth.WriteJSON(w, http.StatusBadRequest, Reloaded{Problems: Problems(problems)})
 }

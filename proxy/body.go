@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,11 +15,14 @@ import (
 	"gatehouse/auth"
 )
 
-// Bounds on how long a client may take over a body that is not streamed.
+// Bounds on how long a client may take over what is not streamed.
 const (
 	// lastReadGrace is for a body that nobody will read: net/http waits for the
 	// rest of it before it ends the request.
 	lastReadGrace = time.Second
+	// lastWriteGrace is for a client of HTTP/2 to take what is left of an answer
+	// that is complete.
+	lastWriteGrace = time.Minute
 	// handlerBodyTime is for the whole body of a request to a built-in handler.
 	handlerBodyTime = 30 * time.Second
 )
@@ -185,7 +189,11 @@ func (b *backendBody) Read(p []byte) (int, error) {
 	case err == io.EOF:
 		b.x.table.removeOwn(b.res.Trailer)
 	case err != nil && b.x.err == nil:
-		b.x.err = fmt.Errorf("read response body: %w", err)
+		why := err
+		if ended := context.Cause(b.res.Request.Context()); ended != nil {
+			why = ended // the read failed because the request was ended
+		}
+		b.x.err = fmt.Errorf("read response body: %w", why)
 	}
 	return n, err
 }

@@ -6,6 +6,7 @@ import (
 	"net/http/httputil"
 	"net/netip"
 	"net/textproto"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -41,10 +42,12 @@ type route struct {
 	rule    auth.Rule
 	methods []string // sorted, with the HEAD that GET brings; empty is any
 	wanted  []wantedHeader
-	metrics RouteMetrics
+	// overrides are the headers by which a request could pass for one with
+	// another method.
+	overrides foldedNames
+	metrics   RouteMetrics
 
-	builtIn Handler                // built in, behind
-	handler http.Handler           // the stripping of the prefix; or
+	builtIn Handler                // built in, or
 	proxy   *httputil.ReverseProxy // to the backend
 	base    string                 // path that is put before the request's, "" mostly
 }
@@ -115,6 +118,8 @@ func (t *Table) compileRoute(cfg *config.Route, parts Parts, buffers httputil.Bu
 		config:  cfg,
 		rule:    auth.Rule{Policy: cfg.Auth, Roles: cfg.Roles},
 		methods: withHead(cfg.Methods),
+
+		overrides: foldNames(methodOverrides...),
 	}
 	for name, value := range cfg.Headers {
 		r.wanted = append(r.wanted, wantedHeader{textproto.CanonicalMIMEHeaderKey(name), value})
@@ -125,7 +130,6 @@ func (t *Table) compileRoute(cfg *config.Route, parts Parts, buffers httputil.Bu
 		}
 		r.metrics = parts.Metrics.Route(cfg.Name, "")
 		r.builtIn = parts.Users
-		r.handler = http.StripPrefix(strings.TrimSuffix(cfg.Prefix, "/"), parts.Users)
 		return r, nil
 	}
 	var transport http.RoundTripper
@@ -164,4 +168,17 @@ func (r *route) wantsHeaders(header http.Header) bool {
 		}
 	}
 	return true
+}
+
+// stripped is the request as a built-in handler sees it: without the route's
+// prefix, the rest of the path as it was sent.
+func (r *route) stripped(request *http.Request, path Path) *http.Request {
+	rest := strings.TrimPrefix(path.Raw, strings.TrimSuffix(r.config.Prefix, "/"))
+	plain, err := url.PathUnescape(rest)
+	if err != nil { // the canonical path has no broken escapes
+		plain = rest
+	}
+	without := *request
+	without.URL = &url.URL{Path: plain, RawPath: rest, RawQuery: request.URL.RawQuery}
+	return &without
 }

@@ -28,13 +28,20 @@ func Compare(before, after *Table) Diff {
 	d := Diff{Weaker: []string{}, Added: []string{}, Removed: []string{}, Changed: []string{}}
 	d.routes(before, after)
 	d.reach(before, after)
+	old := routesByName(before)
+	for _, r := range after.routes {
+		if was := old[r.config.Name]; was != nil {
+			d.loosened(was, r)
+		}
+	}
+	d.backends(before, after)
 	d.whole(before.config, after.config)
 	return d
 }
 
 // routes compares the routes by name.
 func (d *Diff) routes(before, after *Table) {
-	old := byName(before)
+	old := routesByName(before)
 	for _, r := range after.routes {
 		was := old[r.config.Name]
 		delete(old, r.config.Name)
@@ -53,7 +60,7 @@ func (d *Diff) routes(before, after *Table) {
 	}
 }
 
-func byName(t *Table) map[string]*route {
+func routesByName(t *Table) map[string]*route {
 	routes := make(map[string]*route, len(t.routes))
 	for _, r := range t.routes {
 		routes[r.config.Name] = r
@@ -101,7 +108,7 @@ func routeFields(r *config.Route) []fieldValue {
 		{"roles", strings.Join(r.Roles, ", ")},
 		{"methods", strings.Join(withHead(r.Methods), ", ")},
 		{"hosts", strings.Join(slices.Sorted(slices.Values(r.Hosts)), ", ")},
-		{"headers", fmt.Sprint(r.Headers)},
+		{"headers", digests(r.Headers)},
 		{"strip_prefix", fmt.Sprint(r.StripPrefix)},
 		{"preserve_host", fmt.Sprint(r.PreserveHost)},
 		{"forward_token", fmt.Sprint(r.ForwardToken)},
@@ -117,7 +124,7 @@ func routeFields(r *config.Route) []fieldValue {
 }
 
 func orNone(value string) string {
-	if value == "" || value == "map[]" {
+	if value == "" || value == "map[]" || value == "[]" {
 		return "(none)"
 	}
 	return value
@@ -140,11 +147,12 @@ func (d *Diff) whole(before, after *config.Config) {
 	changed("name", before.Name, after.Name, false)
 	changed("users", onOff(before), onOff(after), after.Users.Off)
 	changed("users.join", string(before.Users.Join), string(after.Users.Join), after.Users.Join == config.JoinAny)
+	changed("users.grace", before.Users.Grace.String(), after.Users.Grace.String(), after.Users.Grace > before.Users.Grace)
 	changedSet(changed, "users.companies", texts(before.Users.Companies), texts(after.Users.Companies))
 	changedSet(changed, "trusted_proxies", texts(before.TrustedProxies), texts(after.TrustedProxies))
 	changedSet(changed, "tokens", issuers(before), issuers(after))
 	changed("limits", fmt.Sprint(before.Limits), fmt.Sprint(after.Limits), false)
-	changed("response_headers", fmt.Sprint(before.ResponseHeaders), fmt.Sprint(after.ResponseHeaders), false)
+	changed("response_headers", digests(before.ResponseHeaders), digests(after.ResponseHeaders), false)
 	oldCORS, newCORS := before.CORS, after.CORS
 	if oldCORS == nil {
 		oldCORS = &config.CORS{}
@@ -162,8 +170,10 @@ func (d *Diff) whole(before, after *config.Config) {
 		}
 	}
 	for header, claim := range after.Identity.Headers {
-		changed("identity.headers."+header, before.Identity.Headers[header], claim, false)
+		was := before.Identity.Headers[header]
+		changed("identity.headers."+header, was, claim, was != "") // backends would take it for what it was
 	}
+	changed("tests", testTexts(before.Tests), testTexts(after.Tests), false)
 }
 
 // changedSet compares two sets of which every further member lets more in.
@@ -188,11 +198,25 @@ func texts[T fmt.Stringer](values []T) []string {
 	return list
 }
 
+// publicURL cuts what of a URL may be a secret.
+func publicURL(text string) string {
+	address, _, _ := strings.Cut(text, "?")
+	return address
+}
+
+func testTexts(tests []config.Test) string {
+	list := make([]string, len(tests))
+	for i, t := range tests {
+		list[i] = fmt.Sprintf("%s as %s: %s", t.Request, t.As, t.Expect)
+	}
+	return strings.Join(list, "; ")
+}
+
 func issuers(c *config.Config) []string {
 	list := make([]string, len(c.Tokens))
 	for i, t := range c.Tokens {
 		list[i] = fmt.Sprintf("%s (keys %s, audience %s, %s, claims %v)",
-			t.Issuer, t.Keys, orNone(t.Audience), strings.Join(t.Algorithms, " "), t.Claims)
+			t.Issuer, publicURL(t.Keys), orNone(t.Audience), strings.Join(t.Algorithms, " "), t.Claims)
 	}
 	return list
 }

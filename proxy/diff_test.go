@@ -1,11 +1,15 @@
 package proxy
 
 import (
+	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"gatehouse/config"
 )
 
 const diffTable = `
@@ -94,6 +98,7 @@ func TestCompare(t *testing.T) {
 					"GET /api/hook: strict (api) → none (hook)",
 					"OTHER /api/hook: 405 → none (hook)",
 					"GET, OTHER /api/hook (host any.acme.example): strict (acme) → none (hook)",
+					"backend api: reached with strict (api) at least → none (hook)",
 				},
 				Added: []string{"route hook: /api/hook → http://api (none)"},
 			},
@@ -108,6 +113,57 @@ func TestCompare(t *testing.T) {
 				Weaker:  []string{"GET, OTHER /users: own policies (users) → strict (users)"},
 				Changed: []string{"route users: backend (none) → http://users", "route users: handler users → (none)", "route users: auth (none) → strict", "route users: upgrade (none) → websocket"},
 			},
+		},
+		"a role is dropped while the policy rises": {
+			replace(`roles: [admin]}`, `roles: [admin], auth: initial}`),
+			Diff{
+				Weaker:  []string{"GET, OTHER /api/admin: strict, roles admin (admin) → initial, roles admin (admin)"},
+				Changed: []string{"route admin: auth strict → initial"},
+			},
+		},
+		"a route moves and is opened": {
+			replace(`prefix: /api, backend: "http://acme", hosts: ["*.acme.example"]`, `prefix: /acme, backend: "http://acme", hosts: ["*.acme.example"], auth: none`),
+			Diff{
+				Weaker: []string{
+					"route acme: moved, and policy strict (acme) → none (acme)",
+					"backend acme: reached with strict (acme) at least → none (acme)",
+				},
+				Changed: []string{"route acme: prefix /api → /acme", "route acme: auth strict → none"},
+			},
+		},
+		"a host limit is dropped": {
+			replace(`, hosts: ["*.acme.example"]}`, `, headers: {X-Acme: s3cret}}`),
+			Diff{
+				Weaker: []string{
+					"OTHER /api (X-Acme: #1ec1c26b): 405 → strict (acme)",
+					"route acme: hosts *.acme.example → (none)",
+				},
+				Changed: []string{
+					"route acme: hosts *.acme.example → (none)", "route acme: headers (none) → X-Acme=#1ec1c26b",
+				},
+			},
+		},
+		"tunnels are let through": {
+			replace(`methods: [GET]`, `methods: [GET], upgrade: [websocket, foo]`),
+			Diff{
+				Weaker:  []string{"route api: upgrade websocket → websocket, foo"},
+				Changed: []string{"route api: upgrade websocket → foo, websocket"},
+			},
+		},
+		"an open route is pointed at a guarded backend": {
+			replace("http://site", "http://acme"),
+			Diff{
+				Weaker:  []string{"backend acme: reached with strict (acme) at least → none (root)"},
+				Changed: []string{"route root: backend http://site → http://acme"},
+			},
+		},
+		"a claim changes under an identity header": {
+			diffTable + "identity: {headers: {X-User-ID: nickname, X-Company-ID: company_id, X-User-Email: email}}\n",
+			Diff{Weaker: []string{"identity.headers.X-User-ID: sub → nickname"}},
+		},
+		"a test is added": {
+			diffTable + "tests:\n  - {request: GET /, as: anonymous, expect: root}\n",
+			Diff{Changed: []string{"tests: (none) → GET / as anonymous: root"}},
 		},
 		"whoever may join": {
 			replace("join: listed", "join: any"),
@@ -138,5 +194,43 @@ func TestCompare(t *testing.T) {
 				t.Errorf("Empty: %v", got.Empty())
 			}
 		})
+	}
+}
+
+// TestDiffKnowsEveryKey fails when a route gets a key that no Diff would tell.
+func TestDiffKnowsEveryKey(t *testing.T) {
+	t.Parallel()
+	known := map[string]bool{"-": true, "name": true}
+	for _, f := range routeFields(&config.Route{}) {
+		known[f.key] = true
+	}
+	for field := range reflect.TypeFor[config.Route]().Fields() {
+		if key := field.Tag.Get("yaml"); !known[key] {
+			t.Errorf("routeFields lacks %q", key)
+		}
+	}
+}
+
+// TestDiffOfManyTenants compares tables whose hosts and prefixes multiply, and
+// does not multiply them.
+func TestDiffOfManyTenants(t *testing.T) {
+	t.Parallel()
+	var table strings.Builder
+	table.WriteString("users: off\nroutes:\n")
+	for i := range 500 {
+		fmt.Fprintf(&table, "  - {name: t%d, prefix: /, hosts: [t%d.example.com], backend: 'http://t%d'}\n", i, i, i)
+		fmt.Fprintf(&table, "  - {name: p%d, prefix: /p%d, backend: 'http://p%d'}\n", i, i, i)
+	}
+	k := newKit(t, table.String(), "")
+	after := k.compile(strings.Replace(table.String(), "backend: 'http://t7'", "backend: 'http://t7', auth: none", 1))
+	asked := 0
+	for range probes(k.gateway.Table(), after) {
+		asked++
+	}
+	if limit := 10_000; asked > limit {
+		t.Errorf("%d requests were asked about for one edit: want less than %d", asked, limit)
+	}
+	if got := Compare(k.gateway.Table(), after); len(got.Weaker) != 1 {
+		t.Errorf("weaker: %q", got.Weaker)
 	}
 }

@@ -33,6 +33,7 @@ type exchange struct {
 	id      string // X-Request-ID
 	method  string // as the client sent it
 	http1   bool
+	last    bool // no other request is read from the connection
 
 	table       *Table
 	caller      caller
@@ -47,6 +48,9 @@ type exchange struct {
 	patience    patience
 	answered    atomic.Bool    // the backend's response headers have come
 	upstream    *backendStream // behind a 101
+	upgraded    atomic.Pointer[stream]
+	cancel      context.CancelCauseFunc // ends what was forwarded
+	unhold      func()                  // nil when nobody is watched over
 
 	status int   // 0 until written; 101 once hijacked
 	bytes  int64 // of body, written
@@ -66,10 +70,19 @@ func exchangeOf(ctx context.Context) *exchange {
 func (g *Gateway) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	x := &exchange{
 		ResponseWriter: w, gateway: g, start: time.Now(), length: -1,
-		table: g.table.Load(), method: r.Method, http1: r.ProtoMajor == 1, metrics: g.unmatched,
+		table: g.table.Load(), method: r.Method, http1: r.ProtoMajor == 1, last: isLast(r), metrics: g.unmatched,
 	}
 	x.id = requestID(r.Header["X-Request-Id"])
 	return x
+}
+
+// isLast tells of a request behind which nothing on its connection may be taken
+// for another. One with both Transfer-Encoding and Content-Length, or with the
+// former in HTTP/1.0, ends its connection (RFC 9112 section 6.1): a proxy in
+// front may have framed it by the other. net/http hides which of them it had,
+// so all that may have had both are taken for such.
+func isLast(r *http.Request) bool {
+	return r.ProtoMajor == 1 && (r.ProtoMinor == 0 || len(r.TransferEncoding) > 0 || r.Method == http.MethodConnect)
 }
 
 // requestID believes the client's id when it is 1 to 128 characters of
@@ -122,7 +135,11 @@ func (x *exchange) end(r *http.Request, panicked any) {
 		x.WriteHeader(http.StatusOK) // as net/http would; now it carries our headers
 	}
 	x.leaveBody(r)
+	x.leaveAnswer()
 	x.release()
+	if x.unhold != nil {
+		x.unhold()
+	}
 	duration := time.Since(x.start)
 	if x.route == nil {
 		x.metrics.Started()
@@ -144,6 +161,15 @@ func (x *exchange) leaveBody(r *http.Request) {
 		x.body.abandon()
 	case r.ContentLength != 0:
 		_ = http.NewResponseController(x.ResponseWriter).SetReadDeadline(time.Now().Add(lastReadGrace))
+	}
+}
+
+// leaveAnswer bounds how long an HTTP/2 client may leave the rest of an answer
+// where it is: net/http would keep it, and a goroutine with it, for as long as
+// the client opens no window. In HTTP/1.1 the connection has a bound itself.
+func (x *exchange) leaveAnswer() {
+	if !x.http1 && x.bytes > 0 {
+		_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Now().Add(x.gateway.lastWrite))
 	}
 }
 
@@ -221,7 +247,7 @@ func (x *exchange) WriteHeader(status int) {
 		return
 	}
 	x.status = status
-	if x.http1 && x.body != nil && !x.body.complete() {
+	if x.last || x.http1 && x.body != nil && !x.body.complete() {
 		// In full duplex net/http would take what is left of the body for the
 		// next request when reading it ends in an error (RFC 9112 section 9.3).
 		x.Header()["Connection"] = []string{"close"}
@@ -281,7 +307,9 @@ func (x *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err == nil {
 		x.status = http.StatusSwitchingProtocols
 		x.seal()
-		conn = x.gateway.streams.add(conn, x)
+		upgraded := x.gateway.streams.add(conn, x)
+		x.upgraded.Store(upgraded)
+		conn = upgraded
 	}
 	return conn, buffered, err
 }

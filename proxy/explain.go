@@ -64,7 +64,8 @@ func Ask(method, target string, header http.Header) (*http.Request, error) {
 	}
 	parsed, err := url.ParseRequestURI(target)
 	if err != nil {
-		parsed = &url.URL{Path: target} // the canonical path refuses it; that is worth explaining
+		// The canonical path or the host is refused, which is worth explaining.
+		parsed = &url.URL{Path: target, Host: "(malformed)"}
 	}
 	host := header.Get("Host")
 	if host == "" {
@@ -128,10 +129,7 @@ func (t *Table) explainRoute(e *Explanation, r *http.Request, path Path, won *ro
 	rule := won.rule
 	if won.builtIn != nil {
 		var refusal *auth.Refusal
-		http.StripPrefix(strings.TrimSuffix(won.config.Prefix, "/"), http.HandlerFunc(
-			func(_ http.ResponseWriter, stripped *http.Request) { rule, refusal = won.builtIn.Rule(stripped) },
-		)).ServeHTTP(nil, r)
-		if refusal != nil {
+		if rule, refusal = won.builtIn.Rule(won.stripped(r, path)); refusal != nil {
 			e.Verdict = refusedBy(refusal)
 			return
 		}
@@ -144,7 +142,9 @@ func (t *Table) explainRoute(e *Explanation, r *http.Request, path Path, won *ro
 	}
 	e.Verdict = Verdict{Allowed: true}
 	if won.proxy != nil {
-		e.Forwarded = t.wouldForward(r, path, won, identity)
+		if e.Forwarded = t.wouldForward(r, path, won, identity); e.Forwarded == nil {
+			e.Verdict = refusedBy(refuseUpstream) // httputil itself would not send it
+		}
 	}
 }
 
@@ -160,7 +160,7 @@ func (c *capture) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // wouldForward runs the route's own proxy against a transport that sends
-// nothing.
+// nothing. It is nil when the proxy asks for nothing to be sent.
 func (t *Table) wouldForward(r *http.Request, path Path, won *route, identity *auth.Identity) *Forwarded {
 	x := &exchange{
 		id: "(a new UUID)", table: t, path: path, route: won, identity: identity,
@@ -179,6 +179,9 @@ func (t *Table) wouldForward(r *http.Request, path Path, won *route, identity *a
 	proxy.ServeHTTP(nil, r)
 
 	out := caught.request
+	if out == nil {
+		return nil
+	}
 	f := &Forwarded{URL: out.URL.Scheme + "://" + out.URL.Host + out.URL.RequestURI(), Host: out.Host, Headers: out.Header}
 	if agent := out.Header["User-Agent"]; len(agent) == 1 && agent[0] == "" {
 		delete(out.Header, "User-Agent") // httputil's word for "do not invent one"

@@ -218,3 +218,38 @@ func BenchmarkExplain(b *testing.B) {
 		}
 	})
 }
+
+// TestExplainOddRequests asks about what the proxy itself would not send, and
+// about a built-in handler behind a prefix with escapes.
+func TestExplainOddRequests(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, `
+routes:
+  - {name: users, prefix: /caf%C3%A9/users, handler: users}
+  - {name: open, prefix: /open, backend: "http://open", auth: none, upgrade: [websocket]}
+`, "http://127.0.0.1:9")
+	tests := []struct {
+		target string
+		header http.Header
+		status int
+		route  string
+	}{
+		{"/caf%C3%A9/users/me", nil, 0, "users"},
+		{"http://a:b/caf%C3%A9/users/me", nil, 400, ""},
+		{"/open", http.Header{"Connection": {"upgrade"}, "Upgrade": {"websocket/\u00e9"}}, 502, "open"},
+		{"/open", http.Header{"Connection": {"upgrade"}, "Upgrade": {"websocket/13, h2c"}}, 0, "open"},
+	}
+	for _, test := range tests {
+		r, err := Ask("GET", test.target, test.header)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := k.gateway.Table().Explain(r, persona(t, "newcomer"))
+		if e.Verdict.Status != test.status || e.Route != test.route {
+			t.Errorf("%s %v: route %q, verdict %+v", test.target, test.header, e.Route, e.Verdict)
+		}
+		if e.Forwarded != nil && e.Forwarded.Headers.Get("Upgrade") != "" {
+			t.Errorf("%s %v: upgrade forwarded", test.target, test.header)
+		}
+	}
+}

@@ -24,6 +24,7 @@ func forward(x *exchange, r *http.Request, route *route) *auth.Refusal {
 	}
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
+	x.cancel = cancel
 	control := http.NewResponseController(x.ResponseWriter)
 	x.patience.start(route.config.Timeout, func() {
 		cancel(errSilent)
@@ -63,7 +64,7 @@ func (r *route) keepUpgrade(header http.Header) {
 		return
 	}
 	name, _, _ := strings.Cut(strings.ToLower(wanted[0]), "/") // a version may follow
-	if len(wanted) > 1 || !slices.Contains(r.config.Upgrade, name) {
+	if len(wanted) > 1 || strings.Contains(wanted[0], ",") || !slices.Contains(r.config.Upgrade, name) {
 		delete(header, "Upgrade")
 	}
 }
@@ -100,12 +101,17 @@ func (t *Table) rewrite(r *route, pr *httputil.ProxyRequest) {
 	}
 
 	t.owned.remove(out.Header)
-	if !x.caller.trusted {
-		t.claims.remove(out.Header)
+	if x.caller.trusted {
+		t.claims.removeAliases(out.Header)
+	} else {
+		t.removeClaims(out.Header)
 	}
 	x.caller.forward(in, out.Header)
 	if !r.config.ForwardToken {
 		delete(out.Header, "Authorization")
+	}
+	if len(r.methods) > 0 {
+		r.overrides.remove(out.Header)
 	}
 	out.Header["X-Request-Id"] = []string{x.id}
 	inject(out.Header, x.identity, t.identity)
@@ -133,7 +139,7 @@ func (t *Table) passTrailers(x *exchange, in, out *http.Request) {
 	}
 	out.Trailer = http.Header{}
 	for name := range in.Trailer {
-		if !t.owned.has(name) && !t.claims.has(name) && !strings.EqualFold(name, "Authorization") {
+		if !t.owned.has(name) && !t.claimed(name) && !strings.EqualFold(name, "Authorization") {
 			out.Trailer[name] = nil
 		}
 	}
@@ -151,6 +157,9 @@ func accept(r *route, res *http.Response) error {
 	r.metrics.Backend(true)
 	x.table.removeOwn(res.Header)
 	x.table.removeOwn(res.Trailer)
+	if len(res.Header["Content-Type"]) == 0 {
+		x.Header()["Content-Type"] = nil // or net/http would guess one
+	}
 	if res.StatusCode == http.StatusSwitchingProtocols {
 		// httputil refuses it too, but would not close the connection.
 		if !strings.EqualFold(res.Header.Get("Upgrade"), res.Request.Header.Get("Upgrade")) {
@@ -168,6 +177,9 @@ func accept(r *route, res *http.Response) error {
 	}
 	if x.body != nil {
 		x.body.answer()
+	}
+	if isStream(res) {
+		x.hold(res.Request.Context())
 	}
 	x.answered.Store(true)
 	x.patience.allow(r.config.IdleTimeout) // after answer, so that no reader pauses it again

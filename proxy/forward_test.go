@@ -548,3 +548,51 @@ func BenchmarkRemoveOwned(b *testing.B) {
 		set.remove(header)
 	}
 }
+
+// A backend that says nothing of its bytes has nothing said for it: a guess of
+// net/http's could make them active content.
+func TestNoContentTypeIsInvented(t *testing.T) {
+	t.Parallel()
+	k := start(t, openTable, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header()["Content-Type"] = nil
+		_, _ = io.WriteString(w, "<html><script>alert(1)</script>")
+	})
+	res := k.raw("GET /x HTTP/1.1\r\nHost: x\r\n\r\n")
+	if got := res.Header["Content-Type"]; got != nil || res.StatusCode != http.StatusOK {
+		t.Errorf("%d, Content-Type %q", res.StatusCode, got)
+	}
+}
+
+// TestClientClaims sends what only a trusted proxy may say, and spellings that
+// some servers take for an identity header.
+func TestClientClaims(t *testing.T) {
+	t.Parallel()
+	names := []string{
+		"X-Forwarded-User", "X-Forwarded-Email", "X-Forwarded-Client-Cert", "X_Forwarded_Ssl", "X-Forwarded", "X-Original-URI",
+		"X-Original-Method", "X.Original.For", "X-Real-IP", "CF-Connecting-IP", "Remote-User", "X-Auth-Request-User",
+		"X!User!ID", "X~User~ID", "X+User+ID", "X*Company*ID", "Proxy", "X-HTTP-Method-Override",
+	}
+	k := start(t, `
+users: off
+routes:
+  - {name: open, prefix: /, backend: "${BACKEND}", auth: none, methods: [GET]}
+`, func(w http.ResponseWriter, r *http.Request) {
+		for name := range r.Header {
+			fmt.Fprintln(w, name)
+		}
+	})
+	var request strings.Builder
+	request.WriteString("GET /x HTTP/1.1\r\nHost: x\r\nX-Mine: passes\r\n")
+	for _, name := range names {
+		request.WriteString(name + ": evil\r\n")
+	}
+	res := k.raw(request.String() + "\r\n")
+	if !strings.Contains(res.body, "X-Mine") {
+		t.Fatalf("%d %q", res.StatusCode, res.body)
+	}
+	for _, name := range names {
+		if strings.Contains(strings.ToLower(res.body), strings.ToLower(name)+"\n") {
+			t.Errorf("%s reached the backend", name)
+		}
+	}
+}

@@ -66,7 +66,10 @@ func payloadLength(header []byte) (payload uint64, complete bool) {
 }
 
 // Close codes (RFC 6455 section 7.4.1).
-const closeGoingAway = 1001
+const (
+	closeGoingAway       = 1001
+	closePolicyViolation = 1008
+)
 
 // closeFrame ends a WebSocket with a code. What goes to a server is masked
 // (section 5.3); a mask of zeros changes nothing.

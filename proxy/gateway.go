@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/net/http/httpguts"
+
 	"gatehouse/auth"
 )
 
@@ -33,6 +35,7 @@ type Gateway struct {
 	keySet      []byte
 	requests    *tally // that have no complete answer yet
 	table       atomic.Pointer[Table]
+	lastWrite   time.Duration // for a client to take the rest of an answer; constant but for tests
 	streams     streams
 }
 
@@ -41,6 +44,7 @@ func NewGateway(o Options) *Gateway {
 	return &Gateway{
 		log: o.Log, unmatched: o.Metrics.Route(NoRoute, ""), transports: o.Transports,
 		storeHealth: o.StoreHealth, keySet: o.KeySet, requests: newTally(),
+		lastWrite: lastWriteGrace,
 	}
 }
 
@@ -98,7 +102,7 @@ func (g *Gateway) serve(x *exchange, r *http.Request) *auth.Refusal {
 	x.route, x.metrics = route, route.metrics
 	route.metrics.Started()
 
-	if route.handler != nil {
+	if route.builtIn != nil {
 		return serveHandler(x, r, route)
 	}
 	identity, refusal := table.gate.Decide(r.Context(), r.Header, route.rule)
@@ -116,9 +120,15 @@ func (t *Table) find(r *http.Request) (Path, *route, *auth.Refusal) {
 	if r.Method == http.MethodConnect { // a tunnel would pass what nobody has looked at
 		return Path{}, nil, refuseTunnel
 	}
+	if refusal := refuseMessage(r); refusal != nil {
+		return Path{}, nil, refusal
+	}
 	path, ok := CanonicalPath(r.RequestURI)
 	if !ok {
 		return Path{}, nil, refusePath
+	}
+	if !httpguts.ValidHeaderFieldName(r.Method) { // a token; HTTP/2 does not look
+		return path, nil, refuseMethodName
 	}
 	host, ok := hostName(r.Host)
 	if !ok {
@@ -135,9 +145,9 @@ func serveHandler(x *exchange, r *http.Request, route *route) *auth.Refusal {
 		_ = http.NewResponseController(x.ResponseWriter).SetReadDeadline(time.Now().Add(handlerBodyTime))
 	}
 	var decision auth.Decision
-	ctx := auth.WithDecision(r.Context(), &decision)
+	ctx := auth.WithClient(auth.WithDecision(r.Context(), &decision), x.caller.ip)
 	x.Header().Set("X-Request-Id", x.id) // refusals carry it in their body
-	route.handler.ServeHTTP(x, r.WithContext(ctx))
+	route.builtIn.ServeHTTP(x, route.stripped(r.WithContext(ctx), x.path))
 	x.identity, x.refusal = decision.Identity, decision.Refusal
 	switch {
 	case decision.Refusal != nil && decision.Refusal.Result != "":

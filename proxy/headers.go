@@ -8,7 +8,7 @@ import (
 
 // foldedNames is a set of header names that a backend may take for one
 // another: case does not matter, and CGI-like servers turn "-" and "_" (some
-// "." too) into the same variable.
+// every character but letters and digits) into the same variable.
 type foldedNames struct {
 	names   []string
 	lengths uint64 // bit n%64 is set when a name has n bytes: most headers are dismissed by it
@@ -49,12 +49,12 @@ func equalFolded(a, b string) bool {
 
 func foldByte(c byte) byte {
 	switch {
-	case c == '_' || c == '.':
-		return '-'
+	case 'a' <= c && c <= 'z', '0' <= c && c <= '9':
+		return c
 	case 'A' <= c && c <= 'Z':
 		return c | 0x20
 	}
-	return c
+	return '-'
 }
 
 // remove deletes every spelling of the names.
@@ -66,16 +66,68 @@ func (s *foldedNames) remove(header http.Header) {
 	}
 }
 
+// removeAliases deletes those spellings that a proxy which writes the headers
+// under their own names does not know: a client's would pass it.
+func (s *foldedNames) removeAliases(header http.Header) {
+	for name := range header {
+		if isAlias(name) && s.has(name) {
+			delete(header, name)
+		}
+	}
+}
+
+// isAlias tells whether a name has a character that folds to "-" and is none.
+func isAlias(name string) bool {
+	for i := range len(name) {
+		if name[i] != '-' && foldByte(name[i]) == '-' {
+			return true
+		}
+	}
+	return false
+}
+
 // ownHeaders are those that only the gateway sends to backends, besides the
-// identity headers. Those of a trusted proxy it has read before.
-var ownHeaders = []string{"X-Request-ID", "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"}
+// identity headers. Those of a trusted proxy it has read before. Proxy is nobody's:
+// in CGI it becomes HTTP_PROXY (CVE-2016-5385).
+var ownHeaders = []string{"X-Request-ID", "Proxy", "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"}
 
 // clientClaims are headers in which a client could claim what only a trusted
-// proxy may say. X-Original-URL and X-Rewrite-URL make some frameworks route by
-// them instead of by the path.
+// proxy may say, besides the families of claimFamilies. X-Rewrite-URL makes some
+// frameworks route by it instead of by the path.
 var clientClaims = []string{
-	"X-Forwarded-Port", "X-Forwarded-Server", "X-Forwarded-Prefix", "X-Forwarded-Uri", "X-Forwarded-Method",
-	"X-Real-IP", "X-Client-IP", "True-Client-IP", "X-Original-URL", "X-Original-Host", "X-Rewrite-URL",
+	"X-Real-IP", "X-Client-IP", "True-Client-IP", "X-Cluster-Client-IP", "CF-Connecting-IP", "Fastly-Client-IP",
+	"X-Host", "X-Rewrite-URL", "X-Envoy-Original-Path", "X-Envoy-External-Address",
+	"Remote-User", "X-Remote-User", "X-Auth-Request-User", "X-Auth-Request-Email", "X-Auth-Request-Groups",
+	"Forwarded-For",
+}
+
+// claimFamilies are beginnings, folded, of whole families of such headers.
+var claimFamilies = []string{"x-forwarded", "x-original-"}
+
+// methodOverrides let a request be taken for one with another method, which a
+// route that limits methods would have refused.
+var methodOverrides = []string{"X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"}
+
+// claimed tells whether the header is one that only a trusted proxy may send.
+func (t *Table) claimed(header string) bool {
+	if t.claims.has(header) {
+		return true
+	}
+	for _, family := range claimFamilies {
+		if len(header) >= len(family) && equalFolded(family, header[:len(family)]) {
+			return true
+		}
+	}
+	return false
+}
+
+// removeClaims deletes what a client that is no trusted proxy claims.
+func (t *Table) removeClaims(header http.Header) {
+	for name := range header {
+		if t.claimed(name) {
+			delete(header, name)
+		}
+	}
 }
 
 // identityHeader carries one claim to the backends.

@@ -70,13 +70,17 @@ func startBefore(t testing.TB, table, backend string) *kit {
 func startTLS(t testing.TB, table, backend string) *kit {
 	t.Helper()
 	k := newKit(t, table, backend)
+	k.serveTLS()
+	return k
+}
+
+func (k *kit) serveTLS() {
 	k.server = httptest.NewUnstartedServer(k.gateway)
 	k.server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	k.server.EnableHTTP2 = true
 	k.server.StartTLS()
 	k.url = k.server.URL
-	t.Cleanup(k.server.Close)
-	return k
+	k.t.Cleanup(k.server.Close)
 }
 
 func serveBackend(t testing.TB, handler http.HandlerFunc) string {

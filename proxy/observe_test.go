@@ -308,3 +308,13 @@ func TestNoTableYet(t *testing.T) {
 		t.Errorf("logged %v", line)
 	}
 }
+
+// TestHandlerBehindEscapedPrefix wants a built-in handler to see the rest of
+// the path, whatever the prefix looks like decoded.
+func TestHandlerBehindEscapedPrefix(t *testing.T) {
+	t.Parallel()
+	k := start(t, "routes:\n  - {name: users, prefix: /caf%C3%A9/users, handler: users}\n", nil)
+	if res := k.raw("GET /caf%C3%A9/users/me HTTP/1.1\r\nHost: x\r\n\r\n"); res.StatusCode != http.StatusOK || res.body != `{"path":"/me"}` {
+		t.Errorf("%d %q", res.StatusCode, res.body)
+	}
+}

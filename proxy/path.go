@@ -11,7 +11,8 @@ type Path struct {
 	// Raw is the path as the client sent it, escapes and all. It begins with "/".
 	Raw string
 	// Lenient is what a careless backend might read in Raw: escapes decoded
-	// until none is left, path parameters cut off, slashes collapsed. It is
+	// until none is left, path parameters and what then looks like a query cut
+	// off, slashes collapsed. It is
 	// Raw itself for nearly every request. A request whose two readings match
 	// different routes is refused.
 	Lenient string
@@ -68,7 +69,8 @@ func targetPath(target string) (string, bool) {
 	} else {
 		path = "/"
 	}
-	return path, !strings.ContainsAny(authority, " #\\")
+	host := authority[strings.LastIndexByte(authority, '@')+1:]
+	return path, host != "" && !strings.ContainsAny(authority, " #\\") // RFC 9110 section 4.2.1
 }
 
 // scan looks at a path byte by byte. It is plain when every reader must read
@@ -123,7 +125,7 @@ func readLeniently(raw string) (Path, bool) {
 	lenient.Grow(len(decoded))
 	for segment := range strings.SplitSeq(decoded[1:], "/") {
 		name, _, hasParameters := strings.Cut(segment, ";")
-		if isDots(strings.Trim(name, " ")) || (hasParameters && name == "") {
+		if isDots(strings.Trim(beforeQuery(name), " ")) || (hasParameters && name == "") {
 			return Path{}, false
 		}
 		if name != "" {
@@ -131,11 +133,20 @@ func readLeniently(raw string) (Path, bool) {
 			lenient.WriteString(name)
 		}
 	}
-	path.Lenient = lenient.String()
+	path.Lenient = beforeQuery(lenient.String())
 	if path.Lenient == "" {
 		path.Lenient = "/"
 	}
 	return path, true
+}
+
+// beforeQuery is what is left of a decoded path for a backend that looks for
+// query and fragment only then.
+func beforeQuery(decoded string) string {
+	if end := strings.IndexAny(decoded, "?#"); end >= 0 {
+		return decoded[:end]
+	}
+	return decoded
 }
 
 // decode decodes the escapes once. A percent sign without two hexadecimal

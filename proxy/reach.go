@@ -11,25 +11,34 @@ import (
 	"gatehouse/config"
 )
 
+// maxProbes bounds a comparison: past it the tables differ in so much that a
+// list would help nobody.
+const maxProbes = 200_000
+
 // reach asks both tables about the same requests and notes each that the new
 // one lets through more easily: a policy lowered, a role or a method limit
 // dropped, a route that newly takes requests from a stricter one. Which route
-// a request meets changes only at a prefix, so one request at each prefix of
-// either table and one below it, for each host, method and header that a route
-// there names, stand for all there are.
+// a request meets changes only at a prefix, so one request at each prefix and
+// one below it, for each host, method and header that a route there names,
+// stand for all there are. Only where a route changed need be asked.
 func (d *Diff) reach(before, after *Table) {
+	found := map[string]*weakening{}
 	var list []*weakening
-	known := map[string]*weakening{}
-	for _, probe := range probes(before, after) {
+	asked := 0
+	for probe := range probes(before, after) {
+		if asked++; asked > maxProbes {
+			d.Weaker = append(d.Weaker, "the tables differ in too much to compare every request: look at the routes themselves")
+			break
+		}
 		change := weakened(before.guard(probe), after.guard(probe))
 		if change == "" {
 			continue
 		}
 		// The first probe of a change shows where; the others add their methods.
-		w := known[change]
+		w := found[change]
 		if w == nil {
 			w = &weakening{probe: probe, change: change}
-			known[change] = w
+			found[change] = w
 			list = append(list, w)
 		}
 		if !slices.Contains(w.methods, probe.method) {
@@ -70,76 +79,37 @@ type probe struct {
 	header             http.Header
 }
 
-// String is how a Diff names the requests, but for the method.
+// String is how a Diff names the requests, but for the method. A header's
+// value may be a secret.
 func (p probe) String() string {
 	parts := []string{p.path}
 	if p.host != "" {
 		parts = append(parts, "(host "+p.host+")")
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.header)) {
-		parts = append(parts, fmt.Sprintf("(%s: %s)", name, p.header[name][0]))
+		parts = append(parts, fmt.Sprintf("(%s: %s)", name, digest(p.header[name][0])))
 	}
 	return strings.Join(parts, " ")
 }
 
-// belowPrefix is a segment that no route has.
-const belowPrefix = "/…"
-
-// otherHost and otherMethod stand for those that no route names.
 const (
-	otherHost   = ""
-	otherMethod = "OTHER"
+	belowPrefix = "/…"    // a segment that no route has
+	otherHost   = ""      // a host that no route names
+	otherMethod = "OTHER" // a method that no route names
 )
 
-// probes gathers the requests for two tables: at each prefix, with what the
-// routes on the way to it ask for.
-func probes(before, after *Table) []probe {
-	prefixes := map[string][]*config.Route{}
-	for _, t := range []*Table{before, after} {
-		for _, r := range t.routes {
-			prefixes[r.config.Prefix] = append(prefixes[r.config.Prefix], r.config)
-		}
-	}
-	var list []probe
-	for _, prefix := range slices.Sorted(maps.Keys(prefixes)) {
-		hosts, methods, headers := asked(prefix, prefixes)
-		below := strings.TrimSuffix(prefix, "/") + belowPrefix
-		for _, host := range hosts {
-			for _, method := range methods {
-				for _, header := range headers {
-					list = append(list, probe{method, host, prefix, header}, probe{method, host, below, header})
-				}
-			}
-		}
-	}
-	return list
-}
+// byPrefix are routes by their prefix.
+type byPrefix map[string][]*config.Route
 
-// asked gives the hosts, methods and headers that the routes of a prefix and
-// of those above it name, and one of each that none names.
-func asked(prefix string, prefixes map[string][]*config.Route) (hosts, methods []string, headers []http.Header) {
-	hosts, methods, headers = []string{otherHost}, []string{http.MethodGet, otherMethod}, []http.Header{nil}
+// over gives the routes of a prefix and of those above it.
+func (b byPrefix) over(prefix string) []*config.Route {
+	var list []*config.Route
 	for at := prefix; ; at = above(at) {
-		for _, r := range prefixes[at] {
-			for _, host := range r.Hosts {
-				hosts = append(hosts, strings.Replace(host, "*", "any", 1))
-			}
-			methods = append(methods, r.Methods...)
-			if len(r.Headers) > 0 {
-				header := http.Header{}
-				for name, value := range r.Headers {
-					header.Set(name, value)
-				}
-				headers = append(headers, header)
-			}
-		}
+		list = append(list, b[at]...)
 		if at == "/" {
-			break
+			return list
 		}
 	}
-	slices.Sort(hosts)
-	slices.Sort(methods)
-	return slices.Compact(hosts), slices.Compact(methods), headers
 }
 
 // above is the prefix one segment shorter.
@@ -150,16 +120,97 @@ func above(prefix string) string {
 	return "/"
 }
 
+// probes gives the requests to compare two tables by, one after the other.
+func probes(before, after *Table) func(yield func(probe) bool) {
+	all, changed := byPrefix{}, byPrefix{}
+	gather := func(t, other *Table) {
+		there := routesByName(other)
+		for _, r := range t.routes {
+			all[r.config.Prefix] = append(all[r.config.Prefix], r.config)
+			if twin := there[r.config.Name]; twin == nil || guards(r.config) != guards(twin.config) {
+				changed[r.config.Prefix] = append(changed[r.config.Prefix], r.config)
+			}
+		}
+	}
+	gather(before, after)
+	gather(after, before)
+	return func(yield func(probe) bool) {
+		for _, prefix := range slices.Sorted(maps.Keys(all)) {
+			if over := changed.over(prefix); len(over) > 0 && !probePrefix(prefix, over, all.over(prefix), yield) {
+				return
+			}
+		}
+	}
+}
+
+// probePrefix gives the requests at one prefix and below it.
+func probePrefix(prefix string, changed, all []*config.Route, yield func(probe) bool) bool {
+	methods, headers := askedFor(all)
+	below := strings.TrimSuffix(prefix, "/") + belowPrefix
+	for _, host := range hostsOf(changed, all) {
+		for _, method := range methods {
+			for _, header := range headers {
+				if !yield(probe{method, host, prefix, header}) || !yield(probe{method, host, below, header}) {
+					return false
+				}
+			}
+		}
+	}
+	return true
+}
+
+// guards is all of a route that says which requests it takes, and what it asks.
+func guards(r *config.Route) string {
+	return fmt.Sprint(r.Prefix, r.Hosts, r.Methods, r.Headers, r.Handler, r.Auth, r.Roles)
+}
+
+// hostsOf gives the hosts to ask about: those of the changed routes, where all
+// of them name some; else every one, and one that nobody names.
+func hostsOf(changed, all []*config.Route) []string {
+	from, hosts := changed, []string{}
+	if slices.ContainsFunc(changed, func(r *config.Route) bool { return len(r.Hosts) == 0 }) {
+		from, hosts = all, []string{otherHost}
+	}
+	for _, r := range from {
+		for _, host := range r.Hosts {
+			hosts = append(hosts, strings.Replace(host, "*", "any", 1))
+		}
+	}
+	slices.Sort(hosts)
+	return slices.Compact(hosts)
+}
+
+// askedFor gives the methods and headers that the routes name, and one of each
+// that none names.
+func askedFor(routes []*config.Route) (methods []string, headers []http.Header) {
+	methods, headers = []string{http.MethodGet, otherMethod}, []http.Header{nil}
+	seen := map[string]bool{}
+	for _, r := range routes {
+		methods = append(methods, r.Methods...)
+		if key := fmt.Sprint(r.Headers); len(r.Headers) > 0 && !seen[key] {
+			seen[key] = true
+			header := http.Header{}
+			for name, value := range r.Headers {
+				header.Set(name, value)
+			}
+			headers = append(headers, header)
+		}
+	}
+	slices.Sort(methods)
+	return slices.Compact(methods), headers
+}
+
 // guard finds the route that a probe meets, or the methods that would have
 // been allowed.
 func (t *Table) guard(p probe) outcome {
 	return t.index.lookup(p.path, &query{method: p.method, host: p.host, header: p.header})
 }
 
-// weaker tells whether somebody who was refused passes now.
+// weaker tells whether somebody who was refused passes now. Policy and roles
+// are apart: a stricter policy does not make up for a role that is let in.
 func weaker(before, after auth.Rule) bool {
-	if strictness(after.Policy) != strictness(before.Policy) {
-		return strictness(after.Policy) < strictness(before.Policy)
+	if strictness(after.Policy) < strictness(before.Policy) {
+		return true
 	}
 	if len(before.Roles) == 0 {
 		return false

@@ -17,9 +17,17 @@ var (
 		Status: http.StatusBadRequest,
 		Detail: "The request path is ambiguous or malformed.",
 	}
+	refuseMethodName = &auth.Refusal{
+		Status: http.StatusBadRequest,
+		Detail: "The request method is malformed.",
+	}
 	refuseHost = &auth.Refusal{
 		Status: http.StatusBadRequest,
 		Detail: "The Host header is malformed.",
+	}
+	refuseMethod = &auth.Refusal{
+		Status: http.StatusBadRequest,
+		Detail: "The request method is malformed.",
 	}
 	refuseTunnel = &auth.Refusal{
 		Status: http.StatusNotImplemented,

@@ -338,7 +338,7 @@ func TestPipelinedRequestsAreAnsweredInTurn(t *testing.T) {
 	k := start(t, openTable, mirror)
 	w := k.dial()
 	w.send("POST /1 HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc" +
-		"POST /2 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\nGET /3 HTTP/1.1\r\nHost: x\r\n\r\n")
+		"GET /2 HTTP/1.1\r\nHost: x\r\n\r\nPOST /3 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
 	for _, want := range []string{"/1", "/2", "/3"} {
 		if got := w.receive().seen(t); got.URI != want {
 			t.Errorf("answer to %s, want %s", got.URI, want)

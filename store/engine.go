@@ -26,6 +26,10 @@ type engine interface {
 	// row only.
 	isUniqueViolation(err error) bool
 
+	// follow tells the follower of changes until it cannot any longer, and
+	// whether it ever could.
+	follow(ctx context.Context, follower Follower) (connected bool, err error)
+
 	dialect() dialect
 	// lendDB returns a database/sql handle to run migrations through, alone
 	// among all processes where the database can say so. The caller calls
@@ -46,6 +50,10 @@ type dialect struct {
 	// byBytes makes ORDER BY compare bytes, so that both databases, and every
 	// locale, agree.
 	byBytes string
+	// revokedBy is when tokens become good again that a change at the time %s
+	// makes void: a second after the last time at least, since tokens count in
+	// seconds.
+	revokedBy string
 	// tableExists returns a row when the table named $1 exists.
 	tableExists string
 }

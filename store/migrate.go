@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/pressly/goose/v3"
@@ -75,31 +76,43 @@ func (s *users) Migrate(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open migrations: %w", err)
 	}
-	results, err := provider.Up(ctx)
-	if err != nil {
-		return s.explainMigration(ctx, db, err)
+	var applied []string
+	for {
+		results, err := provider.Up(ctx)
+		if err == nil {
+			return append(applied, migrationNames(results)...), nil
+		}
+		partial := new(goose.PartialError)
+		if !errors.As(err, &partial) {
+			return applied, fmt.Errorf("migrate %s: %w", s.Address(), err)
+		}
+		applied = append(applied, migrationNames(partial.Applied)...)
+		if !s.overtaken(ctx, partial) {
+			return applied, s.explainMigration(ctx, db, partial)
+		}
 	}
-	return migrationNames(results), nil
+}
+
+// overtaken tells whether another process was quicker with the migration that
+// failed. It can be so once for each: the rest is still to be done.
+func (s *users) overtaken(ctx context.Context, partial *goose.PartialError) bool {
+	if !s.isUniqueViolation(partial.Err) {
+		return false
+	}
+	pending, err := s.Pending(ctx)
+	return err == nil && !slices.Contains(pending, path.Base(partial.Failed.Source.Path))
 }
 
 // explainMigration turns an error of goose into one that an operator can act
-// upon, or into success when another process was quicker.
-func (s *users) explainMigration(ctx context.Context, db *sql.DB, err error) ([]string, error) {
-	partial := new(goose.PartialError)
-	if !errors.As(err, &partial) {
-		return nil, fmt.Errorf("migrate %s: %w", s.Address(), err)
-	}
-	applied := migrationNames(partial.Applied)
-	err = partial.Err
+// upon.
+func (s *users) explainMigration(ctx context.Context, db *sql.DB, partial *goose.PartialError) error {
+	err := partial.Err
 	if s.isUniqueViolation(err) {
-		if pending, pendingErr := s.Pending(ctx); pendingErr == nil && len(pending) == 0 {
-			return applied, nil
-		}
 		if duplicates, findErr := duplicateEmails(ctx, db); findErr == nil && duplicates != nil {
 			err = duplicates
 		}
 	}
-	return applied, fmt.Errorf("migrate %s: apply %s: %w", s.Address(), path.Base(partial.Failed.Source.Path), err)
+	return fmt.Errorf("migrate %s: apply %s: %w", s.Address(), path.Base(partial.Failed.Source.Path), err)
 }
 
 // duplicateEmails returns nil when there are none.

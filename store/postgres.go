@@ -161,6 +161,7 @@ func (p *postgres) dialect() dialect {
 		goose:      goose.DialectPostgres,
 		migrations: "migrations/postgres",
 		byBytes:    `COLLATE "C"`,
+		revokedBy:  `GREATEST(CAST(%s AS timestamptz), tokens_valid_after + interval '1 second')`,
 		// to_regclass looks along the search_path, as the statements do.
 		tableExists: `SELECT 1 WHERE to_regclass($1) IS NOT NULL`,
 	}

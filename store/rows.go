@@ -13,7 +13,7 @@ import (
 )
 
 // userColumns is in the order of scanUser and of userValues.
-const userColumns = `id, company_id, email, hashed_password, full_name, role, created_at, updated_at, last_login, is_active`
+const userColumns = `id, company_id, email, hashed_password, full_name, role, created_at, updated_at, last_login, is_active, tokens_valid_after`
 
 // scanUser reads a row of userColumns. A null is_active is false: what is
 // unknown is refused.
@@ -22,10 +22,11 @@ func scanUser(r row) (User, error) {
 		user                        User
 		email, hashedPassword, role *string
 		createdAt, updatedAt, login timestamp
+		validAfter                  timestamp
 		active                      *bool
 	)
 	err := r.Scan(&user.ID, &user.CompanyID, &email, &hashedPassword, &user.FullName, &role,
-		&createdAt, &updatedAt, &login, &active)
+		&createdAt, &updatedAt, &login, &active, &validAfter)
 	if err != nil {
 		return User{}, fmt.Errorf("read user: %w", err)
 	}
@@ -39,6 +40,7 @@ func scanUser(r row) (User, error) {
 	user.UpdatedAt = orZero(updatedAt.time)
 	user.LastLogin = login.time
 	user.Active = orZero(active)
+	user.TokensValidAfter = validAfter.time
 	return user, nil
 }
 
@@ -57,24 +59,26 @@ func userValues(user User, now time.Time) []any {
 	if user.UpdatedAt.IsZero() {
 		user.UpdatedAt = now
 	}
-	var lastLogin *time.Time
-	if user.LastLogin != nil {
-		at := storedTime(*user.LastLogin)
-		lastLogin = &at
-	}
 	return []any{
 		user.ID, user.CompanyID, lowerEmail(user.Email), user.HashedPassword, user.FullName, user.Role,
-		storedTime(user.CreatedAt), storedTime(user.UpdatedAt), lastLogin, user.Active,
+		storedTime(user.CreatedAt), storedTime(user.UpdatedAt), storedTimeOrNull(user.LastLogin), user.Active,
+		storedTimeOrNull(user.TokensValidAfter),
 	}
 }
 
 // assignments is the SET list of an UPDATE that makes the change, and its
 // arguments, the first of which is $1.
-func (c Change) assignments(now time.Time) (string, []any) {
-	columns, values := []string{"updated_at"}, []any{storedTime(now)}
-	set := func(column string, value any) {
-		columns, values = append(columns, column), append(values, value)
+func (c Change) assignments(now time.Time, d dialect) (string, []any) {
+	var (
+		list   []string
+		values []any
+	)
+	setTo := func(column, expression string, value any) {
+		values = append(values, value)
+		list = append(list, column+" = "+fmt.Sprintf(expression, "$"+strconv.Itoa(len(values))))
 	}
+	set := func(column string, value any) { setTo(column, "%s", value) }
+	set("updated_at", storedTime(now))
 	if c.HashedPassword != nil {
 		set("hashed_password", *c.HashedPassword)
 	}
@@ -87,10 +91,10 @@ func (c Change) assignments(now time.Time) (string, []any) {
 	if c.Active != nil {
 		set("is_active", *c.Active)
 	}
-	for i, column := range columns {
-		columns[i] = column + " = $" + strconv.Itoa(i+1)
+	if c.HashedPassword != nil || c.RevokeTokens {
+		setTo("tokens_valid_after", d.revokedBy, storedTime(now))
 	}
-	return strings.Join(columns, ", "), values
+	return strings.Join(list, ", "), values
 }
 
 // lowerEmail is done here and not by the database, whose lower() leaves
@@ -102,6 +106,14 @@ func lowerEmail(email string) string {
 // storedTime is what comes back of a time after it was stored.
 func storedTime(at time.Time) time.Time {
 	return at.UTC().Truncate(time.Microsecond)
+}
+
+func storedTimeOrNull(at *time.Time) *time.Time {
+	if at == nil {
+		return nil
+	}
+	stored := storedTime(*at)
+	return &stored
 }
 
 func orZero[T any](value *T) T {

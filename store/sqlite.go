@@ -165,6 +165,7 @@ func (s *sqliteFile) dialect() dialect {
 		goose:       goose.DialectSQLite3,
 		migrations:  "migrations/sqlite",
 		byBytes:     "COLLATE BINARY",
+		revokedBy:   `max(%s, coalesce(strftime('%%Y-%%m-%%d %%H:%%M:%%f+00:00', tokens_valid_after, '+1 second'), ''))`,
 		tableExists: `SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = $1`,
 	}
 }

@@ -1,9 +1,10 @@
 // Package store keeps users, in PostgreSQL (postgres.go) or in an embedded
 // SQLite file (sqlite.go), behind one interface. What both do alike is written
 // once (users.go, rows.go) over the few things they differ in (engine.go), and
-// both pass one contract suite (storetest). The schema is brought up to date by
-// embedded migrations (migrate.go), which take over the original gateway's
-// `users` table as it is.
+// both pass one contract suite (storetest). Whoever has to know of changes
+// follows them (feed.go). The schema is brought up to date by embedded
+// migrations (migrate.go), which take over the original gateway's `users` table
+// as it is.
 package store
 
 import (
@@ -39,6 +40,9 @@ type User struct {
 	UpdatedAt      time.Time  `json:"updated_at"`
 	LastLogin      *time.Time `json:"last_login"`
 	Active         bool       `json:"is_active"`
+	// TokensValidAfter is when tokens of this user were last made void: those
+	// made before are no longer good. Nil when they never were.
+	TokensValidAfter *time.Time `json:"tokens_valid_after"`
 }
 
 // Store keeps users. All methods are safe for concurrent use and give up when
@@ -73,6 +77,14 @@ type Store interface {
 	// DeleteUser removes the user, or returns ErrNotFound.
 	DeleteUser(ctx context.Context, id uuid.UUID) error
 
+	// Attempts bounds the guessing of passwords.
+	Attempts
+
+	// Follow keeps the follower told of changes to users, whoever makes them,
+	// until ctx ends; it connects again by itself. The last thing it tells is
+	// Lost, with ctx's cause.
+	Follow(ctx context.Context, follower Follower)
+
 	// Migrate brings the schema up to date and returns the names of the
 	// migrations it applied, in order: none when there was nothing to do. Each
 	// runs in a transaction of its own. Several processes may call it at once. It
@@ -89,8 +101,9 @@ type Store interface {
 
 // Change is a set of columns to write. Fields that are nil stay as they are.
 type Change struct {
-	HashedPassword *string
+	HashedPassword *string     // makes the user's tokens void, too
 	CompanyID      **uuid.UUID // outer nil: leave; inner nil: set null
 	Role           *string
 	Active         *bool
+	RevokeTokens   bool // makes the tokens void that were made up to now
 }

@@ -24,7 +24,7 @@ const (
 		ORDER BY CASE WHEN email = CAST($2 AS text) THEN 0 ELSE 1 END LIMIT 1`
 
 	insertUser = `INSERT INTO users (` + userColumns + `)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING ` + userColumns
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING ` + userColumns
 
 	updateLogin = `UPDATE users SET last_login = $2 WHERE id = $1 RETURNING ` + userColumns
 
@@ -84,7 +84,7 @@ func (s *users) AddUser(ctx context.Context, user User) (User, error) {
 
 // UpdateUser implements Store.
 func (s *users) UpdateUser(ctx context.Context, id uuid.UUID, change Change) (User, error) {
-	set, args := change.assignments(s.now())
+	set, args := change.assignments(s.now(), s.dialect())
 	args = append(args, id)
 	statement := `UPDATE users SET ` + set + ` WHERE id = $` + strconv.Itoa(len(args)) + ` RETURNING ` + userColumns
 	user, err := one(ctx, s.write, statement, args...)

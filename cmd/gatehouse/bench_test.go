@@ -22,7 +22,7 @@ func BenchmarkReload(b *testing.B) {
 		b.Run(fmt.Sprint(routes, " routes"), func(b *testing.B) {
 			r := benchReloader(b, routes)
 			for b.Loop() {
-				if _, err := r.reload(b.Context(), "benchmark"); err != nil {
+				if _, _, err := r.reload(b.Context(), "benchmark"); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gatehouse/config"
+	"gatehouse/ops"
 )
 
 // formatFlag adds --format to a command whose output a machine may read.
@@ -17,7 +18,7 @@ func formatFlag(cmd *cobra.Command) *string {
 	format := cmd.Flags().String("format", "text", "text or json")
 	cmd.PreRunE = func(*cobra.Command, []string) error {
 		if *format != "text" && *format != "json" {
-			return fmt.Errorf("unknown format %q: want text or json", *format)
+			return &usageError{fmt.Errorf("unknown format %q: want text or json", *format)}
 		}
 		return nil
 	}
@@ -38,15 +39,10 @@ func newCheck(t terminal, file *string) *cobra.Command {
 		Short: "Say every problem of a route table",
 		Long: "Reads the table as `serve` would and prints every problem with its place. Nothing is contacted.\n" +
 			"Exit status 1 when there is an error; warnings alone do not count.",
-		Args: cobra.NoArgs,
 	}
 	format := formatFlag(cmd)
 	cmd.RunE = func(*cobra.Command, []string) error {
-		environment, err := t.environment()
-		if err != nil {
-			return err
-		}
-		cfg, err := config.Load(*file, environment)
+		cfg, err := t.load(*file)
 		var problems config.Problems
 		if err != nil && !errors.As(err, &problems) {
 			return err
@@ -84,31 +80,16 @@ func checkTests(cfg *config.Config) (config.Problems, error) {
 
 // report is the output of `check --format json`.
 type report struct {
-	File     string          `json:"file"`
-	Valid    bool            `json:"valid"`
-	Routes   int             `json:"routes"`
-	Problems []reportProblem `json:"problems"`
-}
-
-type reportProblem struct {
-	File     string `json:"file"`
-	Line     int    `json:"line,omitempty"`
-	Column   int    `json:"column,omitempty"`
-	Severity string `json:"severity"` // error or warning
-	Message  string `json:"message"`
-	Hint     string `json:"hint,omitempty"`
+	File     string        `json:"file"`
+	Valid    bool          `json:"valid"`
+	Routes   int           `json:"routes"`
+	Problems []ops.Problem `json:"problems"`
 }
 
 func checkReport(file string, cfg *config.Config, problems config.Problems) report {
-	r := report{File: file, Valid: !problems.HasErrors(), Problems: []reportProblem{}}
+	r := report{File: file, Valid: !problems.HasErrors(), Problems: ops.Problems(problems)}
 	if cfg != nil {
 		r.Routes = len(cfg.Routes)
-	}
-	for _, p := range problems {
-		r.Problems = append(r.Problems, reportProblem{
-			File: p.File, Line: p.Line, Column: p.Column,
-			Severity: p.Severity.String(), Message: p.Message, Hint: p.Hint,
-		})
 	}
 	return r
 }

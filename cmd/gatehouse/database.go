@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,17 +16,18 @@ import (
 const (
 	serveStoreWait   = 30 * time.Second
 	commandStoreWait = 5 * time.Second
+	waitTold         = 5 * time.Second // between two lines about it
 )
 
 // openStore opens the store of the settings, waits for it, and brings its
 // schema up to date, or only looks at it with GATEWAY_MIGRATE=off. It returns
-// the names of the migrations that it applied.
-func openStore(ctx context.Context, s config.Settings, wait time.Duration) (store.Store, []string, error) {
+// the names of the migrations that it applied. While it waits it tells the log.
+func openStore(ctx context.Context, s config.Settings, wait time.Duration, log *slog.Logger) (store.Store, []string, error) {
 	opened, err := store.Open(ctx, s.DatabaseURL.Reveal(), store.Options{})
 	if err != nil {
 		return nil, nil, err
 	}
-	applied, err := prepareStore(ctx, opened, s, wait)
+	applied, err := prepareStore(ctx, opened, s, wait, log)
 	if err != nil {
 		_ = opened.Close()
 		return nil, nil, err
@@ -33,8 +35,24 @@ func openStore(ctx context.Context, s config.Settings, wait time.Duration) (stor
 	return opened, applied, nil
 }
 
-func prepareStore(ctx context.Context, opened store.Store, s config.Settings, wait time.Duration) ([]string, error) {
-	if err := store.WaitReady(ctx, opened, wait); err != nil {
+// tellingStore tells of failed attempts to reach it, now and then.
+type tellingStore struct {
+	store.Store
+	log  *slog.Logger
+	told time.Time
+}
+
+func (s *tellingStore) Ping(ctx context.Context) error {
+	err := s.Store.Ping(ctx)
+	if err != nil && ctx.Err() == nil && time.Since(s.told) > waitTold {
+		s.told = time.Now()
+		s.log.WarnContext(ctx, "waiting for the store", "address", s.Address(), "error", err.Error())
+	}
+	return err
+}
+
+func prepareStore(ctx context.Context, opened store.Store, s config.Settings, wait time.Duration, log *slog.Logger) ([]string, error) {
+	if err := store.WaitReady(ctx, &tellingStore{Store: opened, log: log}, wait); err != nil {
 		return nil, err
 	}
 	if !s.Migrate {
@@ -46,6 +64,9 @@ func prepareStore(ctx context.Context, opened store.Store, s config.Settings, wa
 	}
 	return applied, nil
 }
+
+// quiet is the log of commands: they tell how they ended.
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func newMigrate(t terminal) *cobra.Command {
 	return &cobra.Command{
@@ -60,7 +81,7 @@ func newMigrate(t terminal) *cobra.Command {
 				return err
 			}
 			s.Migrate = true
-			opened, applied, err := openStore(cmd.Context(), s, commandStoreWait)
+			opened, applied, err := openStore(cmd.Context(), s, commandStoreWait, quiet())
 			if err != nil {
 				return err
 			}

@@ -23,11 +23,7 @@ import (
 // offlineTable compiles the table of a file for questions: nothing is opened,
 // and nobody is asked. Problems are said.
 func offlineTable(t terminal, file string) (*proxy.Table, error) {
-	lookup, err := t.environment()
-	if err != nil {
-		return nil, err
-	}
-	cfg, err := config.Load(file, lookup)
+	cfg, err := t.load(file)
 	if err != nil {
 		return nil, invalidTable(t, err)
 	}
@@ -107,7 +103,7 @@ func (a asker) header() (http.Header, error) {
 	for _, line := range a.headers {
 		name, value, found := strings.Cut(line, ":")
 		if !found || strings.TrimSpace(name) == "" {
-			return nil, fmt.Errorf("header %q: want 'Name: value'", line)
+			return nil, &usageError{fmt.Errorf("header %q: want 'Name: value'", line)}
 		}
 		header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
 	}
@@ -138,13 +134,13 @@ func (a asker) decider(t terminal) (auth.Decider, error) {
 	case a.claims != "":
 		claims := auth.Supposed{}
 		if err := json.Unmarshal([]byte(a.claims), &claims); err != nil || claims == nil {
-			return nil, errors.New("--claims: want a JSON object, such as '{\"sub\":\"…\",\"company_id\":\"…\"}'")
+			return nil, &usageError{errors.New("--claims: want a JSON object, such as '{\"sub\":\"…\",\"company_id\":\"…\"}'")}
 		}
 		return claims, nil
 	}
 	persona, known := auth.Persona(a.as)
 	if !known {
-		return nil, fmt.Errorf("--as %q: want one of %s", a.as, strings.Join(auth.Personas(), ", "))
+		return nil, &usageError{fmt.Errorf("--as %q: want one of %s", a.as, strings.Join(auth.Personas(), ", "))}
 	}
 	return persona, nil
 }

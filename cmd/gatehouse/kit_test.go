@@ -60,7 +60,7 @@ func (b *lockedBuffer) drop() {
 }
 
 // newGateway makes a gateway with a table and settings of its own, not started.
-func newGateway(t *testing.T, file string, settings map[string]string) (*gateway, *lockedBuffer) {
+func newGateway(t testing.TB, file string, settings map[string]string) (*gateway, *lockedBuffer) {
 	t.Helper()
 	log := new(lockedBuffer)
 	all := map[string]string{
@@ -81,7 +81,7 @@ func newGateway(t *testing.T, file string, settings map[string]string) (*gateway
 }
 
 // start runs a gateway until the test ends.
-func start(t *testing.T, file string, settings map[string]string) *running {
+func start(t testing.TB, file string, settings map[string]string) *running {
 	t.Helper()
 	g, log := newGateway(t, file, settings)
 	type addresses struct{ public, operators net.Addr }
@@ -112,7 +112,7 @@ func start(t *testing.T, file string, settings map[string]string) *running {
 }
 
 // writeFile writes a file into the test's own folder.
-func writeFile(t *testing.T, name, content string) string {
+func writeFile(t testing.TB, name, content string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
@@ -122,7 +122,7 @@ func writeFile(t *testing.T, name, content string) string {
 }
 
 // addUser puts a user with testPassword into a store, beside the gateway.
-func addUser(t *testing.T, url, email string, company *uuid.UUID) store.User {
+func addUser(t testing.TB, url, email string, company *uuid.UUID) store.User {
 	t.Helper()
 	users, err := store.Open(t.Context(), url, store.Options{})
 	if err != nil {
@@ -161,7 +161,7 @@ type answer struct {
 }
 
 // field gives a field of a JSON object, "" for null.
-func (a answer) field(t *testing.T, name string) string {
+func (a answer) field(t testing.TB, name string) string {
 	t.Helper()
 	var object map[string]any
 	if err := json.Unmarshal([]byte(a.body), &object); err != nil {
@@ -171,7 +171,7 @@ func (a answer) field(t *testing.T, name string) string {
 	return text
 }
 
-func do(t *testing.T, r request) answer {
+func do(t testing.TB, r request) answer {
 	t.Helper()
 	if r.method == "" {
 		r.method = http.MethodGet
@@ -200,7 +200,7 @@ func do(t *testing.T, r request) answer {
 }
 
 // login gives the token of a user with testPassword.
-func login(t *testing.T, gateway *running, email string) string {
+func login(t testing.TB, gateway *running, email string) string {
 	t.Helper()
 	a := do(t, request{
 		method: http.MethodPost, url: gateway.url + "/api/v1/users/login",
@@ -213,7 +213,7 @@ func login(t *testing.T, gateway *running, email string) string {
 }
 
 // eventually asks again and again until the answer is yes.
-func eventually(t *testing.T, what string, yes func() bool) {
+func eventually(t testing.TB, what string, yes func() bool) {
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()

@@ -47,16 +47,25 @@ func (t terminal) settings() (config.Settings, error) {
 	return config.LoadSettings(lookup)
 }
 
+// dotenv is the file that fills the gaps of the environment.
+const dotenv = ".env"
+
 // environment is the process's environment over that of .env.
 func (t terminal) environment() (config.Lookup, error) {
-	return config.Environment(".env", t.lookup)
+	return config.Environment(dotenv, t.lookup)
 }
 
 // run executes one command line and gives the exit status.
 func run(ctx context.Context, args []string, t terminal) int {
 	started := false
 	root := newRoot(t)
-	root.PersistentPreRun = func(*cobra.Command, []string) { started = true }
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		if cmd.Flags().Changed("config") && cmd.Annotations[readsTable] == "" {
+			return fmt.Errorf("%s reads no route table: --config means nothing to it", cmd.CommandPath())
+		}
+		started = true
+		return nil
+	}
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
@@ -65,11 +74,36 @@ func run(ctx context.Context, args []string, t terminal) int {
 	if said := new(saidError); !errors.As(err, &said) {
 		printError(t.err, err)
 	}
-	if !started { // cobra refused the command line before anything ran
+	if usage := new(usageError); !started || errors.As(err, &usage) { // nothing ran
 		return exitUsage
 	}
 	return exitNo
 }
+
+// readsTable marks a command to which --config means something.
+const readsTable = "reads the route table"
+
+// withTable marks a command, and lets the table's file follow it, too: people
+// try that first.
+func withTable(cmd *cobra.Command, file *string) *cobra.Command {
+	cmd.Annotations = map[string]string{readsTable: "yes"}
+	if cmd.Args == nil {
+		cmd.Use += " [FILE]"
+		cmd.Args = func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return fmt.Errorf("one route table at a time, not %d", len(args))
+			}
+			if len(args) == 1 {
+				*file = args[0]
+			}
+			return nil
+		}
+	}
+	return cmd
+}
+
+// usageError is about the command line: status 2.
+type usageError struct{ error }
 
 // saidError ends a command with status 1 after it has said why by itself.
 type saidError struct{}
@@ -105,15 +139,18 @@ func newRoot(t terminal) *cobra.Command {
 		SilenceUsage:  true,
 		Args:          subcommand,
 		RunE:          showHelp,
+		Version:       version,
 	}
+	root.SetVersionTemplate("gatehouse {{.Version}}\n")
 	root.SetIn(t.in)
 	root.SetOut(t.out)
 	root.SetErr(t.err)
 	var file string
 	root.PersistentFlags().StringVarP(&file, "config", "c", "routes.yaml", "the route table")
 	root.AddCommand(
-		newServe(t, &file), newDemo(t), newCheck(t, &file), newRoutes(t, &file), newExplain(t, &file),
-		newTest(t, &file), newDiff(t), newSchema(t), newReload(t),
+		withTable(newServe(t, &file), &file), newDemo(t), withTable(newCheck(t, &file), &file),
+		withTable(newRoutes(t, &file), &file), withTable(newExplain(t, &file), &file), withTable(newTest(t, &file), &file),
+		newDiff(t), newSchema(t), newReload(t),
 		newUsers(t), newToken(t), newMigrate(t), newVersion(t),
 	)
 	return root

@@ -34,7 +34,7 @@ func TestScripts(t *testing.T) {
 
 // buildGateway builds the binary as `make build` does, without the race
 // detector, for tests that measure it or send it signals.
-func buildGateway(t *testing.T) string {
+func buildGateway(t testing.TB) string {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "gatehouse")
 	build := exec.Command("go", "build", "-o", binary, ".")

@@ -2,18 +2,21 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"gatehouse/config"
+	"gatehouse/ops"
 	"gatehouse/proxy"
 )
 
@@ -37,7 +40,7 @@ type reloader struct {
 
 // reload is the life of a configuration: load, compile, test, swap. Any error
 // stops it before the swap, and the last good table goes on serving.
-func (r *reloader) reload(ctx context.Context, trigger string) (proxy.Diff, error) {
+func (r *reloader) reload(ctx context.Context, trigger string) (proxy.Diff, config.Problems, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	began := time.Now()
@@ -45,28 +48,38 @@ func (r *reloader) reload(ctx context.Context, trigger string) (proxy.Diff, erro
 	if err != nil {
 		r.parts.metrics.Refused()
 		r.logRefusal(ctx, trigger, err)
-		return proxy.Diff{}, err
+		return proxy.Diff{}, nil, err
 	}
-	diff := proxy.Compare(r.gateway.Table(), next.table)
+	before := r.gateway.Table()
 	r.parts.swap(r.gateway, next)
+	diff := proxy.Compare(before, next.table)
 	r.log.LogAttrs(ctx, slog.LevelInfo, "route table reloaded", slog.String("trigger", trigger),
 		slog.Int("routes", len(next.table.Config().Routes)), slog.String("hash", next.table.Config().Hash),
 		slog.Float64("duration_ms", float64(time.Since(began).Microseconds())/1000),
 		slog.Any("weaker", diff.Weaker), slog.Any("added", diff.Added),
 		slog.Any("removed", diff.Removed), slog.Any("changed", diff.Changed))
-	return diff, nil
+	warnings := next.table.Config().Warnings
+	logProblems(ctx, r.log, slog.LevelWarn, warnings)
+	return diff, warnings, nil
 }
 
 // onRequest is POST /-/reload.
-func (r *reloader) onRequest(ctx context.Context) (proxy.Diff, error) {
+func (r *reloader) onRequest(ctx context.Context) (proxy.Diff, config.Problems, error) {
 	if r.gateway.Table() == nil {
-		return proxy.Diff{}, errors.New("the gateway is still starting: it has no route table yet")
+		return proxy.Diff{}, nil, errors.New("the gateway is still starting: it has no route table yet")
 	}
 	return r.reload(ctx, "request")
 }
 
-// next makes the edition that could replace the live one.
-func (r *reloader) next() (edition, error) {
+// next makes the edition that could replace the live one. A table that makes
+// the code itself fail is a bad table like any other: the gateway goes on.
+func (r *reloader) next() (made edition, err error) {
+	defer func() {
+		if panicked := recover(); panicked != nil {
+			err = fmt.Errorf("read the route table: internal error: %v", panicked)
+			r.log.Error("reading the route table panicked", "panic", fmt.Sprint(panicked), "stack", string(debug.Stack()))
+		}
+	}()
 	cfg, err := config.Load(r.file, r.lookup)
 	if err != nil {
 		return edition{}, err
@@ -89,8 +102,19 @@ func (r *reloader) logRefusal(ctx context.Context, trigger string, err error) {
 	}
 	r.log.LogAttrs(ctx, slog.LevelError, "route table refused: the last good one goes on serving",
 		slog.String("trigger", trigger), slog.Int("problems", len(problems.Errors())))
-	for _, problem := range problems {
-		r.log.LogAttrs(ctx, slog.LevelError, "route table problem", slog.String("problem", problem.Error()))
+	logProblems(ctx, r.log, slog.LevelError, problems)
+}
+
+// maxLoggedProblems bounds what one bad table writes; `check` says them all.
+const maxLoggedProblems = 20
+
+func logProblems(ctx context.Context, log *slog.Logger, level slog.Level, problems config.Problems) {
+	for i, problem := range problems {
+		if i == maxLoggedProblems {
+			log.LogAttrs(ctx, level, "route table has more problems", slog.Int("not_shown", len(problems)-i))
+			return
+		}
+		log.LogAttrs(ctx, level, "route table problem", slog.String("problem", problem.Error()))
 	}
 }
 
@@ -100,7 +124,7 @@ func (r *reloader) watch(ctx context.Context, seen string, hangups <-chan os.Sig
 	watch := config.Watch{Path: r.file, Settle: watchSettle, Poll: watchPoll}
 	go func() {
 		// An error is in the log already, and nobody waits for this one.
-		err := watch.Run(ctx, seen, func() { _, _ = r.reload(ctx, "file") })
+		err := watch.Run(ctx, seen, func() { _, _, _ = r.reload(ctx, "file") })
 		if err != nil {
 			r.log.WarnContext(ctx, "edits were found by polling only", "error", err.Error())
 		}
@@ -110,7 +134,7 @@ func (r *reloader) watch(ctx context.Context, seen string, hangups <-chan os.Sig
 		case <-ctx.Done():
 			return
 		case <-hangups:
-			_, _ = r.reload(ctx, "SIGHUP")
+			_, _, _ = r.reload(ctx, "SIGHUP")
 		}
 	}
 }
@@ -126,6 +150,7 @@ func newReload(t terminal) *cobra.Command {
 			"problem, in which case it goes on as it was. Status 1 when the table was refused.",
 		Args: cobra.NoArgs,
 	}
+	format := formatFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		s, err := t.settings()
 		if err != nil {
@@ -133,28 +158,54 @@ func newReload(t terminal) *cobra.Command {
 		}
 		ctx, cancel := context.WithTimeout(cmd.Context(), reloadTimeout)
 		defer cancel()
-		return askReload(ctx, t, dialable(s.OpsListen))
+		answer, err := askReload(ctx, dialable(s.OpsListen))
+		if err != nil {
+			return err
+		}
+		if *format == "json" {
+			err = printJSON(t.out, answer)
+		} else {
+			printReloaded(t.out, answer)
+		}
+		if err == nil && !answer.Reloaded {
+			err = &saidError{}
+		}
+		return err
 	}
 	return cmd
 }
 
-func askReload(ctx context.Context, t terminal, address string) error {
+func askReload(ctx context.Context, address string) (ops.Reloaded, error) {
+	var answer ops.Reloaded
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+address+"/-/reload", nil)
 	if err != nil {
-		return err
+		return answer, err
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return withHint(fmt.Errorf("ask for a reload: %w", err),
+		return answer, withHint(fmt.Errorf("ask for a reload: %w", err),
 			"is a gateway running here? GATEWAY_OPS_LISTEN says where it listens for its operators")
 	}
 	defer func() { _ = response.Body.Close() }()
-	if _, err := io.Copy(t.out, response.Body); err != nil {
-		return fmt.Errorf("read the answer: %w", err)
+	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
+		return answer, fmt.Errorf("read the answer of %s: %w", address, err)
 	}
-	fmt.Fprintln(t.out)
-	if response.StatusCode != http.StatusOK {
-		return &saidError{}
+	return answer, nil
+}
+
+func printReloaded(w io.Writer, answer ops.Reloaded) {
+	for _, p := range answer.Problems {
+		fmt.Fprintf(w, "%s:%d:%d: %s: %s\n", p.File, p.Line, p.Column, p.Severity, p.Message)
+		if p.Hint != "" {
+			fmt.Fprintf(w, "  hint: %s\n", p.Hint)
+		}
 	}
-	return nil
+	if !answer.Reloaded {
+		fmt.Fprintln(w, "refused: the gateway goes on as it was")
+		return
+	}
+	fmt.Fprintln(w, "reloaded")
+	if answer.Changes != nil {
+		printDiff(w, *answer.Changes)
+	}
 }

@@ -157,7 +157,7 @@ func TestReloadByRequest(t *testing.T) {
 
 	rewrite(t, file, "routes: 7\n")
 	a = do(t, reload)
-	if a.status != http.StatusBadRequest || !strings.Contains(a.body, file+":1:9") {
+	if a.status != http.StatusBadRequest || !strings.Contains(a.body, `"line":1,"column":9`) {
 		t.Errorf("a bad table: %d %s", a.status, a.body)
 	}
 	if a := do(t, request{url: gateway.operators + "/-/reload"}); a.status != http.StatusMethodNotAllowed {

@@ -14,7 +14,6 @@ func newRoutes(t terminal, file *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "routes",
 		Short: "Print the route table in the order in which it matches",
-		Args:  cobra.NoArgs,
 	}
 	format := formatFlag(cmd)
 	cmd.RunE = func(*cobra.Command, []string) error {

@@ -32,6 +32,7 @@ func newServe(t terminal, file *string) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			t.environ = slices.Concat(t.environ, config.DotenvNames(dotenv))
 			g := &gateway{terminal: t, lookup: lookup, file: *file}
 			return g.run(cmd.Context())
 		},
@@ -83,7 +84,9 @@ func (g *gateway) run(ctx context.Context) error {
 			return err
 		}
 		defer g.parts.store.Close()
-		go g.health.WatchStore(ctx, g.parts.store.Ping, g.parts.metrics)
+		unfollow := g.followUsers()
+		defer unfollow()
+		go g.health.WatchStore(ctx, g.parts.store.Ping, g.parts.metrics, g.log)
 	}
 	first, err := g.parts.compile(cfg)
 	if err != nil {
@@ -167,7 +170,7 @@ func (g *gateway) options(cfg *config.Config) proxy.Options {
 // openStore waits for the database as long as a start may take.
 func (g *gateway) openStore(ctx context.Context) error {
 	started := time.Now()
-	opened, applied, err := openStore(ctx, g.settings, cmp.Or(g.storeWait, serveStoreWait))
+	opened, applied, err := openStore(ctx, g.settings, cmp.Or(g.storeWait, serveStoreWait), g.log)
 	if err != nil {
 		return err
 	}
@@ -177,6 +180,30 @@ func (g *gateway) openStore(ctx context.Context) error {
 	g.log.Info("store reached", "address", opened.Address(), "migrations_applied", applied,
 		"waited_ms", time.Since(started).Milliseconds())
 	return nil
+}
+
+// followUsers keeps in memory what requests have to know of users, as long as
+// there are requests: stop comes after the drain.
+func (g *gateway) followUsers() (stop func()) {
+	g.parts.users = auth.NewCachedUsers(auth.CachedUsersOptions{
+		Users: auth.StoredUsers{Store: g.parts.store},
+		Feed: func(lost error) {
+			g.health.UserFeed(lost)
+			g.parts.metrics.UserFeed(lost == nil)
+		},
+		Log: g.log,
+		Now: time.Now,
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		g.parts.store.Follow(ctx, g.parts.users)
+	}()
+	return func() {
+		cancel()
+		<-ended
+	}
 }
 
 // logSettings tells what this run goes by: every setting but the secrets, and

@@ -82,7 +82,7 @@ type process struct {
 }
 
 // startProcess runs `serve` and waits until it says that it does.
-func startProcess(t *testing.T, table string, settings map[string]string) *process {
+func startProcess(t testing.TB, table string, settings map[string]string) *process {
 	t.Helper()
 	p := &process{log: new(lockedBuffer)}
 	p.cmd = exec.Command(buildGateway(t), "serve", "-c", table)
@@ -203,7 +203,12 @@ func TestStoreGoesAway(t *testing.T) {
 	addUser(t, url, "ann@example.com", &company)
 	settings := originalBackends(t)
 	settings["GATEWAY_DATABASE_URL"] = url
-	gateway := start(t, "../../examples/atenex.yaml", settings)
+	text, err := os.ReadFile("../../examples/atenex.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	withoutGrace := strings.Replace(string(text), "\nusers:\n", "\nusers:\n  grace: 0s\n", 1)
+	gateway := start(t, writeFile(t, "routes.yaml", withoutGrace), settings)
 	token := login(t, gateway, "ann@example.com")
 	strict := request{url: gateway.url + "/api/v1/query/chats", token: token}
 	if a := do(t, strict); a.status != http.StatusOK {
@@ -388,5 +393,46 @@ func TestDemo(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(filepath.Join(os.TempDir(), "gatehouse-demo-*")); len(left) > 0 {
 		t.Logf("folders of demos in %s: %v (another may be running)", os.TempDir(), left)
+	}
+}
+
+// TestGuessingIsThrottledAcrossReplicas guesses at one gateway and is refused by
+// the other, for the address that a trusted proxy tells and not for its own.
+func TestGuessingIsThrottledAcrossReplicas(t *testing.T) {
+	t.Parallel()
+	for kind, url := range map[string]string{
+		"postgres": storetest.Postgres(t), "sqlite": "sqlite:" + filepath.Join(t.TempDir(), "users.db"),
+	} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			addUser(t, url, "ann@example.com", nil)
+			table := writeFile(t, "routes.yaml", "trusted_proxies: [127.0.0.0/8]\nroutes:\n  - {name: users, prefix: /api/v1/users, handler: users}\n")
+			settings := map[string]string{"GATEWAY_DATABASE_URL": url}
+			first, second := start(t, table, settings), start(t, table, settings)
+			try := func(gateway *running, client, password string) answer {
+				return do(t, request{
+					method: http.MethodPost, url: gateway.url + "/api/v1/users/login",
+					body:   `{"email":"ann@example.com","password":"` + password + `"}`,
+					header: http.Header{"X-Forwarded-For": {client}},
+				})
+			}
+			// Waits are real here: guess until they are long enough to be seen.
+			eventually(t, "the guesser has to wait some seconds", func() bool {
+				wait, _ := strconv.Atoi(try(first, "192.0.2.1", "wrong horse").header.Get("Retry-After"))
+				return wait >= 4
+			})
+			a := try(second, "192.0.2.1", testPassword)
+			if a.status != http.StatusTooManyRequests || a.header.Get("Retry-After") == "" || !strings.Contains(a.body, "Too many attempts.") {
+				t.Errorf("the other replica: %d %s", a.status, a.body)
+			}
+			for _, gateway := range []*running{first, second} {
+				if a := try(gateway, "192.0.2.2", testPassword); a.status != http.StatusOK {
+					t.Errorf("the owner from elsewhere: %d %s", a.status, a.body)
+				}
+			}
+			if a := do(t, request{url: second.operators + "/metrics"}); !strings.Contains(a.body, `gatehouse_login_attempts_total{result="throttled"} 1`) {
+				t.Error("metrics do not tell of a throttled login")
+			}
+		})
 	}
 }

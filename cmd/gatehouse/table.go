@@ -16,6 +16,27 @@ import (
 	"gatehouse/store"
 )
 
+// load reads a table for questions: a file, a pipe, or "-" for standard input.
+// Nothing is waited for that `serve` could not reload.
+func (t terminal) load(file string) (*config.Config, error) {
+	lookup, err := t.environment()
+	if err != nil {
+		return nil, err
+	}
+	if file == "-" {
+		return config.LoadFrom("standard input", t.in, lookup)
+	}
+	if info, err := os.Stat(file); err == nil && info.Mode()&os.ModeNamedPipe != 0 { // diff <(git show …) routes.yaml
+		pipe, err := os.Open(file)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = pipe.Close() }()
+		return config.LoadFrom(file, pipe, lookup)
+	}
+	return config.Load(file, lookup)
+}
+
 // invalidTable says every problem of a table, with its place.
 func invalidTable(t terminal, err error) error {
 	var problems config.Problems
@@ -34,7 +55,8 @@ type parts struct {
 	settings   config.Settings
 	keys       auth.Keys
 	keySources *auth.KeySources
-	store      store.Store // nil with `users: off`
+	store      store.Store       // nil with `users: off`
+	users      *auth.CachedUsers // nil with `users: off`
 	passwords  *auth.Passwords
 	metrics    *ops.Metrics
 	transports *proxy.Transports
@@ -68,7 +90,7 @@ func (p *parts) build(cfg *config.Config, verifier *auth.Verifier) (*proxy.Table
 		made.Gate = auth.NewGate(verifier, nil)
 		return proxy.Compile(cfg, made)
 	}
-	made.Gate = auth.NewGate(verifier, auth.StoredUsers{Store: p.store})
+	made.Gate = auth.NewGate(verifier, p.users)
 	made.Users = auth.NewUsers(auth.UsersOptions{
 		Gate:             made.Gate,
 		Signer:           auth.NewSigner(p.keys, p.settings.TokenTTL, time.Now),
@@ -77,6 +99,7 @@ func (p *parts) build(cfg *config.Config, verifier *auth.Verifier) (*proxy.Table
 		DefaultCompanyID: p.defaultCompany(),
 		Companies:        cfg.Users.Companies,
 		Join:             cfg.Users.Join,
+		Changed:          p.users.Changed,
 		Metrics:          p.metrics,
 		Log:              p.log,
 		Now:              time.Now,
@@ -94,6 +117,9 @@ func (p *parts) defaultCompany() *uuid.UUID {
 
 // swap makes an edition the live one.
 func (p *parts) swap(gateway *proxy.Gateway, next edition) {
+	if p.users != nil {
+		p.users.SetGrace(next.table.Config().Users.Grace)
+	}
 	gateway.Swap(next.table)
 	p.keySources.Adopt(next.issuers)
 	p.metrics.Serving(next.table.Config(), time.Now())

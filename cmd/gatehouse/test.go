@@ -14,7 +14,6 @@ func newTest(t terminal, file *string) *cobra.Command {
 		Short: "Run the tests that a route table holds about itself",
 		Long: "Runs the entries of `tests:`, without sending anything. The same happens before every reload: a table\n" +
 			"that fails one is not taken over. Status 1 when one fails.",
-		Args: cobra.NoArgs,
 	}
 	format := formatFlag(cmd)
 	cmd.RunE = func(*cobra.Command, []string) error {

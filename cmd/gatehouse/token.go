@@ -41,11 +41,12 @@ func newTokenIssue(t terminal) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		opened, _, err := openStore(cmd.Context(), s, commandStoreWait)
+		opened, _, err := openStore(cmd.Context(), s, commandStoreWait, quiet())
 		if err != nil {
 			return err
 		}
 		defer opened.Close()
+		began := time.Now()
 		user, err := findUser(cmd.Context(), opened, args[0])
 		if err != nil {
 			return err
@@ -56,7 +57,7 @@ func newTokenIssue(t terminal) *cobra.Command {
 		if *ttl == 0 {
 			*ttl = s.TokenTTL
 		}
-		issued, err := auth.NewSigner(keys, *ttl, time.Now).Token(user.ID, user.Email, user.CompanyID)
+		issued, err := auth.NewSigner(keys, *ttl, time.Now).TokenFor(user, began)
 		if err != nil {
 			return err
 		}

@@ -41,7 +41,7 @@ func withStore(ctx context.Context, t terminal, do func(s config.Settings, users
 	if err != nil {
 		return err
 	}
-	opened, _, err := openStore(ctx, s, commandStoreWait)
+	opened, _, err := openStore(ctx, s, commandStoreWait, quiet())
 	if err != nil {
 		return err
 	}

@@ -80,7 +80,7 @@ func importUsers(ctx context.Context, t terminal, users store.Store, source io.R
 		}
 		if err != nil {
 			refused++
-			fmt.Fprintf(t.err, "line %d: %v\n", number, err)
+			fmt.Fprintf(t.err, "line %d: %s%v\n", number, whose(user), err)
 			continue
 		}
 		added++
@@ -97,6 +97,14 @@ func importUsers(ctx context.Context, t terminal, users store.Store, source io.R
 		return &saidError{}
 	}
 	return nil
+}
+
+// whose names the user of a line, where it can be told.
+func whose(user store.User) string {
+	if user.Email == "" {
+		return ""
+	}
+	return user.Email + ": "
 }
 
 // parseImport reads one user strictly: a misspelt key must not lose a value.

@@ -40,7 +40,19 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		"ConcurrentAdd":    testConcurrentAdd,
 		"ConcurrentWrites": testConcurrentWrites,
 		"Cancelled":        testCancelled,
+		"Revoke":           testRevoke,
+		"Follow":           testFollow,
+		"FollowEnds":       testFollowEnds,
 		"Close":            testClose,
+
+		"AttemptWaits":       testAttemptWaits,
+		"AttemptsLeak":       testAttemptsLeak,
+		"AttemptsBounded":    testAttemptsBounded,
+		"ForgiveAttempt":     testForgiveAttempt,
+		"ConcurrentAttempts": testConcurrentAttempts,
+		"PruneAttempts":      testPruneAttempts,
+		"Addresses":          testAddresses,
+		"AttemptsCancelled":  testAttemptsCancelled,
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -200,6 +212,9 @@ func testUpdate(t *testing.T, s store.Store) {
 		}
 		test.apply(&want)
 		want.UpdatedAt = got.UpdatedAt
+		if test.change.HashedPassword != nil {
+			want.TokensValidAfter = got.TokensValidAfter // testRevoke looks at it
+		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s: user differs (-want +got):\n%s", test.name, diff)
 		}

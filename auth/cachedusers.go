@@ -1,0 +1,311 @@
+package auth
+
+// This file keeps users' states in memory and true: what the store's feed does
+// not vouch for is asked of the store.
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+
+	"gatehouse/store"
+)
+
+const (
+	// cachedUsers is how many users are remembered unless told otherwise; some
+	// 20 MB of them.
+	cachedUsers = 100_000
+	// askPatience bounds a question to the store, whoever waits for its answer.
+	askPatience = 5 * time.Second
+	// evictionSample is how many entries a newcomer is held against.
+	evictionSample = 8
+)
+
+// CachedUsersOptions are what CachedUsers work with.
+type CachedUsersOptions struct {
+	Users UserStates       // who knows: the store, behind StoredUsers
+	Limit int              // users to remember; 0 is 100,000
+	Grace time.Duration    // how long entries live after the feed was lost
+	Feed  func(lost error) // is told of the feed: nil when it is connected; may be nil
+	Log   *slog.Logger     // may be nil
+	Now   func() time.Time
+}
+
+// CachedUsers answer from memory. They have to follow the store (store.Follow):
+// while the feed is connected an entry is as true as the row; after it was lost
+// entries live for the grace at most; without it every question goes to the
+// store. There is one for a whole process, whatever tables come and go.
+type CachedUsers struct {
+	options CachedUsersOptions
+
+	mu        sync.RWMutex
+	entries   map[uuid.UUID]*cachedUser
+	questions map[uuid.UUID]*question // under way
+	watchers  map[uuid.UUID]map[*watcher]struct{}
+	grace     time.Duration
+	connected bool
+	followed  bool        // the feed was connected once
+	warned    bool        // the log says that it is not
+	lostAt    time.Time   // when it was lost, while it is
+	recheck   *time.Timer // while it is lost: when watchers have to look for themselves
+}
+
+// cachedUser is what is known of a user. It does not change; a new one takes
+// its place.
+type cachedUser struct {
+	state UserState
+	err   error // nil or store.ErrNotFound
+	used  mark
+}
+
+// mark is set by many at once, seldom anew: a cache line that all may read.
+type mark struct{ atomic.Bool }
+
+func (m *mark) set() {
+	if !m.Load() {
+		m.Store(true)
+	}
+}
+
+// clear tells whether it was set.
+func (m *mark) clear() bool { return m.Swap(false) }
+
+// question is asked once for all who want to know at the same time.
+type question struct {
+	answered chan struct{} // closed when state and err are there
+	state    UserState
+	err      error
+}
+
+// watcher is somebody to be told of changes to one user.
+type watcher struct{ changed func() }
+
+var (
+	_ UserStates     = (*CachedUsers)(nil)
+	_ UserWatcher    = (*CachedUsers)(nil)
+	_ store.Follower = (*CachedUsers)(nil)
+)
+
+// NewCachedUsers remembers nobody yet.
+func NewCachedUsers(options CachedUsersOptions) *CachedUsers {
+	if options.Limit <= 0 {
+		options.Limit = cachedUsers
+	}
+	if options.Log == nil {
+		options.Log = slog.New(slog.DiscardHandler)
+	}
+	if options.Feed == nil {
+		options.Feed = func(error) {}
+	}
+	return &CachedUsers{
+		options:   options,
+		grace:     options.Grace,
+		entries:   map[uuid.UUID]*cachedUser{},
+		questions: map[uuid.UUID]*question{},
+		watchers:  map[uuid.UUID]map[*watcher]struct{}{},
+	}
+}
+
+// SetGrace changes how long entries live after the feed was lost.
+func (c *CachedUsers) SetGrace(grace time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.grace = grace
+}
+
+// UserState implements UserStates.
+func (c *CachedUsers) UserState(ctx context.Context, id uuid.UUID) (UserState, error) {
+	c.mu.RLock()
+	known, found := c.entries[id]
+	trusted := c.trusted()
+	c.mu.RUnlock()
+	if found && trusted {
+		known.used.set()
+		return known.state, known.err
+	}
+	return c.ask(ctx, id)
+}
+
+// trusted tells whether what is remembered may be believed.
+func (c *CachedUsers) trusted() bool {
+	return c.connected || c.followed && c.options.Now().Sub(c.lostAt) < c.grace
+}
+
+// ask joins the question about the user that is under way, or puts it. A
+// change that is told meanwhile ends it (see forget): who comes later asks anew.
+func (c *CachedUsers) ask(ctx context.Context, id uuid.UUID) (UserState, error) {
+	c.mu.Lock()
+	q, underWay := c.questions[id]
+	if !underWay {
+		q = &question{answered: make(chan struct{})}
+		c.questions[id] = q
+		// Whoever asked first may leave while others wait.
+		go c.answer(context.WithoutCancel(ctx), id, q)
+	}
+	c.mu.Unlock()
+	select {
+	case <-q.answered:
+		return q.state, q.err
+	case <-ctx.Done():
+		return UserState{}, ctx.Err()
+	}
+}
+
+// answer remembers what the store says, unless somebody said that it is old
+// already.
+func (c *CachedUsers) answer(ctx context.Context, id uuid.UUID, q *question) {
+	defer close(q.answered)
+	ctx, cancel := context.WithTimeout(ctx, askPatience)
+	defer cancel()
+	q.state, q.err = c.options.Users.UserState(ctx, id)
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.questions[id] != q {
+		return
+	}
+	delete(c.questions, id)
+	if c.connected && (q.err == nil || errors.Is(q.err, store.ErrNotFound)) {
+		c.makeRoom()
+		c.entries[id] = &cachedUser{state: q.state, err: q.err}
+	}
+}
+
+// makeRoom evicts an entry that nobody used of late, out of a few that chance
+// picks: as good as the oldest of all, and without a list that every request
+// would have to change.
+func (c *CachedUsers) makeRoom() {
+	if len(c.entries) < c.options.Limit {
+		return
+	}
+	var victim uuid.UUID
+	seen := 0
+	for id, entry := range c.entries { // in an order that differs every time
+		victim = id
+		if seen++; !entry.used.clear() || seen == evictionSample {
+			break
+		}
+	}
+	delete(c.entries, victim)
+}
+
+// Changed implements store.Follower. Whoever changes a user itself may call it,
+// too, rather than wait for the feed to tell.
+func (c *CachedUsers) Changed(id uuid.UUID) {
+	c.mu.Lock()
+	delete(c.entries, id)
+	delete(c.questions, id)
+	told := watchersOf(c.watchers[id])
+	c.mu.Unlock()
+	tell(told)
+}
+
+// AllChanged implements store.Follower.
+func (c *CachedUsers) AllChanged() {
+	c.mu.Lock()
+	told := c.forgetAll()
+	c.mu.Unlock()
+	tell(told)
+}
+
+// forgetAll returns who has to be told.
+func (c *CachedUsers) forgetAll() []*watcher {
+	clear(c.questions)
+	c.entries = map[uuid.UUID]*cachedUser{} // clear would keep the memory
+	return c.allWatchers()
+}
+
+// Connected implements store.Follower. Nothing from before is trusted.
+func (c *CachedUsers) Connected() {
+	c.mu.Lock()
+	told := c.forgetAll()
+	c.connected, c.followed, c.warned = true, true, false
+	if c.recheck != nil {
+		c.recheck.Stop()
+		c.recheck = nil
+	}
+	c.mu.Unlock()
+	c.options.Log.Info("changes to users are heard of")
+	c.options.Feed(nil)
+	tell(told)
+}
+
+// Lost implements store.Follower.
+func (c *CachedUsers) Lost(cause error) {
+	c.mu.Lock()
+	wasConnected := c.connected
+	c.connected = false
+	if wasConnected {
+		c.lostAt = c.options.Now()
+		c.recheckAfter(c.grace)
+	}
+	grace, warned := c.grace, c.warned
+	c.warned = true
+	c.mu.Unlock()
+	c.options.Feed(cause)
+	// Not for every attempt, nor for the end of the process.
+	if !warned && !errors.Is(cause, context.Canceled) {
+		c.options.Log.Warn("changes to users are not heard of", "error", cause.Error(), "grace", grace.String())
+	}
+}
+
+// recheckAfter has the watchers look for themselves, while nobody tells them.
+func (c *CachedUsers) recheckAfter(pause time.Duration) {
+	var timer *time.Timer
+	timer = time.AfterFunc(pause, func() {
+		c.mu.Lock()
+		if c.recheck != timer { // connected again
+			c.mu.Unlock()
+			return
+		}
+		told := c.allWatchers()
+		c.recheckAfter(max(c.grace, time.Second))
+		c.mu.Unlock()
+		tell(told)
+	})
+	c.recheck = timer
+}
+
+// Watch implements UserWatcher.
+func (c *CachedUsers) Watch(id uuid.UUID, changed func()) (stop func()) {
+	w := &watcher{changed}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.watchers[id] == nil {
+		c.watchers[id] = map[*watcher]struct{}{}
+	}
+	c.watchers[id][w] = struct{}{}
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.watchers[id], w)
+		if len(c.watchers[id]) == 0 {
+			delete(c.watchers, id)
+		}
+	}
+}
+
+func (c *CachedUsers) allWatchers() (all []*watcher) {
+	for _, some := range c.watchers {
+		all = append(all, watchersOf(some)...)
+	}
+	return all
+}
+
+func watchersOf(some map[*watcher]struct{}) (list []*watcher) {
+	for w := range some {
+		list = append(list, w)
+	}
+	return list
+}
+
+func tell(watchers []*watcher) {
+	for _, w := range watchers {
+		w.changed()
+	}
+}

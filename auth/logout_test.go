@@ -1,0 +1,102 @@
+package auth
+
+// This file tests what makes tokens void, at the endpoints.
+
+import (
+	"testing"
+
+	"github.com/google/uuid"
+
+	"gatehouse/store"
+)
+
+// newCachedFront is a front whose gate remembers, and hears of changes from the
+// endpoints alone: no feed is connected to it.
+func newCachedFront(t *testing.T, users store.Store) *front {
+	t.Helper()
+	cached := NewCachedUsers(CachedUsersOptions{Users: StoredUsers{Store: users}, Now: atNoon})
+	cached.Connected()
+	return newFront(t, users, func(options *UsersOptions) {
+		options.Gate = NewGate(NewVerifier(secretKeys(t, secretOfTests), nil, atNoon), cached)
+		options.Changed = cached.Changed
+		options.Companies = []uuid.UUID{globex}
+	})
+}
+
+const loginOfAnn = `{"email":"ann@example.com","password":"correct horse"}`
+
+func TestLogoutEverywhere(t *testing.T) {
+	eachStore(t, func(t *testing.T, users store.Store) {
+		f := newCachedFront(t, users)
+		addUser(t, users, store.User{Email: "ann@example.com", Active: true, HashedPassword: hashOfCorrectHorse})
+		first := f.send(t, "POST", "/login", "", loginOfAnn).field(t, "access_token")
+		second := f.send(t, "POST", "/login", "", loginOfAnn).field(t, "access_token")
+		if got := f.send(t, "GET", "/me", second, ""); got.status != 200 {
+			t.Fatalf("before: %d", got.status)
+		}
+		f.send(t, "POST", "/me/logout-everywhere", first, "").expect(t, 204, "")
+		for _, token := range []string{first, second} {
+			f.send(t, "GET", "/me", token, "").expectDetail(t, 401, "Token has been revoked.")
+			f.send(t, "POST", "/me/logout-everywhere", token, "").expectDetail(t, 401, "Token has been revoked.")
+			f.send(t, "POST", "/me/ensure-company", token, "").expectDetail(t, 401, "Token has been revoked.")
+		}
+		// At once, in the second in which the others were made void.
+		third := f.send(t, "POST", "/login", "", loginOfAnn).field(t, "access_token")
+		if got := f.send(t, "GET", "/me", third, ""); got.status != 200 {
+			t.Errorf("after another login: %d %s", got.status, got.body)
+		}
+	})
+}
+
+func TestChangePasswordRevokes(t *testing.T) {
+	eachStore(t, func(t *testing.T, users store.Store) {
+		f := newCachedFront(t, users)
+		addUser(t, users, store.User{Email: "ann@example.com", Active: true, HashedPassword: hashOfCorrectHorse})
+		stolen := f.send(t, "POST", "/login", "", loginOfAnn).field(t, "access_token")
+		own := f.send(t, "POST", "/login", "", loginOfAnn).field(t, "access_token")
+		f.send(t, "GET", "/me", stolen, "")
+		f.send(t, "PUT", "/me/password", own, `{"old_password":"correct horse","new_password":"battery staple"}`).expect(t, 204, "")
+		for _, token := range []string{stolen, own} {
+			f.send(t, "GET", "/me", token, "").expectDetail(t, 401, "Token has been revoked.")
+		}
+		fresh := f.send(t, "POST", "/login", "", `{"email":"ann@example.com","password":"battery staple"}`).field(t, "access_token")
+		if got := f.send(t, "GET", "/me", fresh, ""); got.status != 200 {
+			t.Errorf("after a login with the new password: %d %s", got.status, got.body)
+		}
+	})
+}
+
+// A company joined is known here at once, and its token is good.
+func TestEnsureCompanyAtOnce(t *testing.T) {
+	eachStore(t, func(t *testing.T, users store.Store) {
+		f := newCachedFront(t, users)
+		addUser(t, users, store.User{Email: "ann@example.com", Active: true, HashedPassword: hashOfCorrectHorse})
+		f.send(t, "PUT", "/me/password", f.send(t, "POST", "/login", "", loginOfAnn).field(t, "access_token"),
+			`{"old_password":"correct horse","new_password":"battery staple"}`).expect(t, 204, "")
+		old := f.send(t, "POST", "/login", "", `{"email":"ann@example.com","password":"battery staple"}`).field(t, "access_token")
+		f.send(t, "GET", "/me", old, "")
+		fresh := f.send(t, "POST", "/me/ensure-company", old, `{"company_id":"`+globex.String()+`"}`).field(t, "new_access_token")
+		if got := f.send(t, "GET", "/me", fresh, ""); got.status != 200 {
+			t.Errorf("with the new token: %d %s", got.status, got.body)
+		}
+	})
+}
+
+// The Gate may know a user from before: an endpoint looks at the row.
+func TestRevokedBehindGate(t *testing.T) {
+	users := openSQLite(t)
+	f := newFront(t, users, func(options *UsersOptions) {
+		options.Gate = NewGate(NewVerifier(secretKeys(t, secretOfTests), nil, atNoon), oneUser{Active: true, Role: "user"})
+		options.DefaultCompanyID = &acme
+	})
+	user := addUser(t, users, store.User{Email: "ann@example.com", Active: true, TokensValidAfter: &noon})
+	for _, endpoint := range []struct{ method, path, body string }{
+		{"GET", "/me", ""},
+		{"POST", "/me/ensure-company", ""},
+		{"POST", "/me/logout-everywhere", ""},
+		{"PUT", "/me/password", `{"old_password":"correct horse","new_password":"battery staple"}`},
+	} {
+		f.send(t, endpoint.method, endpoint.path, f.tokenOf(t, user), endpoint.body).
+			expectDetail(t, 401, "Token has been revoked.")
+	}
+}

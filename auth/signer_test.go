@@ -1,0 +1,53 @@
+package auth
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"gatehouse/config"
+	"gatehouse/store"
+)
+
+// TestTokenFor holds a token against what made tokens void before it was made,
+// and after its row was read.
+func TestTokenFor(t *testing.T) {
+	keys := secretKeys(t, secretOfTests)
+	at := func(d time.Duration) *time.Time {
+		moment := noon.Add(d)
+		return &moment
+	}
+	for _, test := range []struct {
+		name   string
+		inRow  *time.Time // as read at noon
+		now    *time.Time // when the token is shown
+		issued time.Duration
+		void   bool
+	}{
+		{"never", nil, nil, 0, false},
+		{"yesterday", at(-24 * time.Hour), at(-24 * time.Hour), 0, false},
+		{"a second before", at(-time.Second), at(-time.Second), 0, false},
+		{"in the same second", at(0), at(0), time.Second, false},
+		{"by a clock that goes ahead", at(2500 * time.Millisecond), at(2500 * time.Millisecond), 3 * time.Second, false},
+		{"in the same second, since the row was read", nil, at(time.Millisecond), 0, true},
+		{"later, since the row was read", at(-time.Hour), at(5 * time.Second), 0, true},
+		{"twice in a second", at(0), at(time.Second), time.Second, true},
+	} {
+		user := store.User{ID: uuid.New(), Email: "ann@example.com", CompanyID: &acme, TokensValidAfter: test.inRow}
+		token, err := NewSigner(keys, time.Hour, atNoon).TokenFor(user, noon)
+		if err != nil {
+			t.Fatal(err)
+		}
+		user.TokensValidAfter, user.Active = test.now, true
+		gate := NewGate(NewVerifier(keys, nil, atNoon), oneUser(stateOf(user)))
+		who, refusal := gate.Decide(t.Context(), http.Header{"Authorization": {"Bearer " + token}}, Rule{Policy: config.PolicyStrict})
+		if (refusal == refuseRevoked) != test.void || !test.void && refusal != nil {
+			t.Errorf("%s: %v", test.name, refusal)
+		}
+		if !who.IssuedAt.Equal(noon.Add(test.issued)) || !who.ExpiresAt.Equal(noon.Add(time.Hour)) {
+			t.Errorf("%s: issued at %s until %s", test.name, who.IssuedAt, who.ExpiresAt)
+		}
+	}
+}

@@ -1,0 +1,441 @@
+package auth
+
+// This file is the guesser's side of a login: what he gets for trying, and what
+// he cannot do to others.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"gatehouse/store"
+)
+
+const (
+	home     = "203.0.113.7"
+	stranger = "198.51.100.1"
+)
+
+// door is the users handler, a clock that is set by hand, and the count of
+// comparisons.
+type door struct {
+	*Users
+	time        time.Time
+	comparisons atomic.Int64
+	logins      *loginCounts
+}
+
+func newDoor(t testing.TB, users store.Store) *door {
+	t.Helper()
+	passwords, _ := countedPasswords(t)
+	d := &door{time: noon, logins: &loginCounts{}}
+	passwords.compare = func(hash, password []byte) error {
+		d.comparisons.Add(1)
+		return compareBcrypt(hash, password)
+	}
+	keys := secretKeys(t, secretOfTests)
+	d.Users = NewUsers(UsersOptions{
+		Gate:   NewGate(NewVerifier(keys, nil, atNoon), StoredUsers{Store: users}),
+		Signer: NewSigner(keys, time.Hour, atNoon), Store: users, Passwords: passwords,
+		Metrics: d.logins, Now: func() time.Time { return d.time },
+	})
+	return d
+}
+
+// try tries to log in from an address, "" for a listener that has none.
+func (d *door) try(t testing.TB, address, email, password string) *httptest.ResponseRecorder {
+	t.Helper()
+	body := strings.NewReader(`{"email":"` + email + `","password":"` + password + `"}`)
+	ctx := t.Context()
+	if address != "" {
+		ctx = WithClient(ctx, netip.MustParseAddr(address))
+	}
+	answer := httptest.NewRecorder()
+	d.ServeHTTP(answer, httptest.NewRequestWithContext(ctx, http.MethodPost, "/login", body))
+	return answer
+}
+
+// expect wants a status, and of a 429 the seconds to wait.
+func (d *door) expect(t testing.TB, address, email, password string, status int, wait ...int) {
+	t.Helper()
+	before := d.comparisons.Load()
+	answer := d.try(t, address, email, password)
+	if answer.Code != status {
+		t.Fatalf("%s as %s with %q: %d %s, want %d", address, email, password, answer.Code, answer.Body, status)
+	}
+	ran := d.comparisons.Load() - before
+	if status != http.StatusTooManyRequests {
+		if ran != 1 {
+			t.Errorf("bcrypt ran %d times", ran)
+		}
+		return
+	}
+	if ran != 0 {
+		t.Errorf("throttled, but bcrypt ran %d times", ran)
+	}
+	if got, want := answer.Header().Get("Retry-After"), strconv.Itoa(wait[0]); got != want {
+		t.Errorf("Retry-After: %s, want %s", got, want)
+	}
+	if body := `{"detail":"Too many attempts. Try again later."}`; answer.Body.String() != body {
+		t.Errorf("body %s, want %s", answer.Body, body)
+	}
+	if last := d.logins.results[len(d.logins.results)-1]; last != LoginThrottled {
+		t.Errorf("counted as %s", last)
+	}
+}
+
+func (d *door) after(seconds int) { d.time = d.time.Add(time.Duration(seconds) * time.Second) }
+
+func addAnn(t testing.TB, users store.Store) store.User {
+	t.Helper()
+	return addUser(t, users, store.User{Email: "ann@example.com", Active: true, HashedPassword: hashOfCorrectHorse})
+}
+
+func TestGuessingIsSlowed(t *testing.T) {
+	eachStore(t, func(t *testing.T, users store.Store) {
+		d := newDoor(t, users)
+		addAnn(t, users)
+		for _, email := range []string{"ann@example.com", "nobody@example.com"} {
+			for range pairFree {
+				d.expect(t, stranger, email, "wrong horse", 401)
+			}
+			for _, wait := range []int{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 512, 900, 900} {
+				d.expect(t, stranger, email, "wrong horse", 401)
+				d.expect(t, stranger, email, "wrong horse", 429, wait)
+				d.expect(t, stranger, strings.ToUpper(email), "correct horse", 429, wait) // though it is right
+				d.after(wait - 1)
+				d.expect(t, stranger, email, "wrong horse", 429, 1)
+				d.after(1)
+			}
+			d.after(86_400)
+		}
+		d.expect(t, stranger, "ann@example.com", "correct horse", 200)
+	})
+}
+
+func TestRightPasswordStartsAnew(t *testing.T) {
+	eachStore(t, func(t *testing.T, users store.Store) {
+		d := newDoor(t, users)
+		addAnn(t, users)
+		for range 3 {
+			for range pairFree {
+				d.expect(t, home, "ann@example.com", "wrong horse", 401)
+			}
+			d.expect(t, home, "ann@example.com", "correct horse", 200)
+		}
+	})
+}
+
+// Hundreds of addresses guess at Ann's password. Each gets one try and the next
+// a quarter of an hour later; Ann gets in, from home and from a hotel.
+func TestManyAddressesGuessAtOneAccount(t *testing.T) {
+	eachStore(t, func(t *testing.T, users store.Store) {
+		d := newDoor(t, users)
+		addAnn(t, users)
+		d.expect(t, home, "ann@example.com", "correct horse", 200)
+		bot := func(i int) string { return fmt.Sprintf("192.0.2.%d", i) }
+		for _, email := range []string{"ann@example.com", "nobody@example.com"} {
+			for i := range accountLimit / pairFree {
+				for range pairFree {
+					d.expect(t, bot(i), email, "wrong horse", 401)
+				}
+			}
+			for i := range 30 {
+				d.expect(t, bot(100+i), email, "wrong horse", 401)
+				if i > 0 { // the first was the one that was too many
+					d.expect(t, bot(100+i), email, "wrong horse", 429, 900)
+				}
+			}
+			d.expect(t, bot(0), email, "wrong horse", 401)
+			d.expect(t, bot(0), email, "wrong horse", 429, 900)
+		}
+		d.expect(t, home, "ann@example.com", "wrong horse", 401)
+		d.expect(t, home, "ann@example.com", "wrong horse", 401)
+		d.expect(t, home, "ann@example.com", "correct horse", 200)
+		d.expect(t, "203.0.113.99", "ann@example.com", "correct horse", 200)
+		// When the guessing ends, so does this.
+		d.after(6 * 3_600)
+		for range pairFree {
+			d.expect(t, bot(200), "ann@example.com", "wrong horse", 401)
+		}
+	})
+}
+
+// One address guesses at many accounts. It has to wait; who is known there, or
+// comes from elsewhere, does not.
+func TestOneAddressGuessesAtManyAccounts(t *testing.T) {
+	eachStore(t, func(t *testing.T, users store.Store) {
+		d := newDoor(t, users)
+		addAnn(t, users)
+		d.expect(t, stranger, "ann@example.com", "correct horse", 200)
+		for i := range addressFree {
+			d.expect(t, stranger, fmt.Sprintf("user%d@example.com", i), "wrong horse", 401)
+		}
+		for i, wait := range []int{1, 2, 4, 8} {
+			d.expect(t, stranger, fmt.Sprintf("more%d@example.com", i), "wrong horse", 401)
+			d.expect(t, stranger, "other@example.com", "wrong horse", 429, wait)
+			d.expect(t, stranger, "ann@example.com", "wrong horse", 401)
+			d.expect(t, stranger, "ann@example.com", "correct horse", 200)
+			d.expect(t, home, "other@example.com", "wrong horse", 401)
+			d.after(wait)
+		}
+	})
+}
+
+// A right password forgives itself and no more: who has an account of his own
+// does not get an address clean with it.
+func TestOwnAccountDoesNotCleanAnAddress(t *testing.T) {
+	users := openSQLite(t)
+	d := newDoor(t, users)
+	addAnn(t, users)
+	for i := range addressFree {
+		d.expect(t, stranger, fmt.Sprintf("user%d@example.com", i), "wrong horse", 401)
+	}
+	d.expect(t, stranger, "ann@example.com", "correct horse", 200)
+	d.expect(t, stranger, "user@example.com", "wrong horse", 401)
+	d.expect(t, stranger, "user@example.com", "wrong horse", 429, 1)
+}
+
+func TestNetworkOf(t *testing.T) {
+	for _, test := range []struct {
+		a, b string
+		same bool
+	}{
+		{"192.0.2.1", "192.0.2.2", false},
+		{"192.0.2.1", "::ffff:192.0.2.1", true},
+		{"2001:db8::1", "2001:db8::ffff:1", true},
+		{"2001:db8:0:1::1", "2001:db8:0:2::1", false},
+		{"fe80::1%eth0", "fe80::1%eth1", true},
+	} {
+		a, b := networkOf(netip.MustParseAddr(test.a)), networkOf(netip.MustParseAddr(test.b))
+		if same := a == b; same != test.same || a == "" {
+			t.Errorf("%s and %s are of %s and %s", test.a, test.b, a, b)
+		}
+	}
+	if got := networkOf(netip.Addr{}); got != "" {
+		t.Errorf("no address is of %q", got)
+	}
+}
+
+// Who asks for one that exists, for one that does not and for one that is
+// disabled, sees the same, from the first try to the last.
+func TestGuessingTellsNothing(t *testing.T) {
+	users := openSQLite(t)
+	addAnn(t, users)
+	addUser(t, users, store.User{Email: "old@example.com", HashedPassword: hashOfCorrectHorse})
+	var first []*httptest.ResponseRecorder
+	for i, email := range []string{"ann@example.com", "old@example.com", "nobody@example.com"} {
+		d := newDoor(t, users)
+		var answers []*httptest.ResponseRecorder
+		for range 20 {
+			answers = append(answers, d.try(t, fmt.Sprintf("192.0.2.%d", i), email, "wrong horse"))
+			d.after(3)
+		}
+		if first == nil {
+			first = answers
+		}
+		for i, answer := range answers {
+			if answer.Code != first[i].Code || answer.Body.String() != first[i].Body.String() ||
+				!maps.EqualFunc(answer.Header(), first[i].Header(), slices.Equal) {
+				t.Errorf("%s, try %d: %d %v %s, want %d %v %s", email, i+1, answer.Code, answer.Header(), answer.Body,
+					first[i].Code, first[i].Header(), first[i].Body)
+			}
+		}
+	}
+}
+
+// Those who guess all at once, through two gateways, get no more tries.
+func TestGuessingAllAtOnce(t *testing.T) {
+	eachStore(t, func(t *testing.T, users store.Store) {
+		gateways := []*door{newDoor(t, users), newDoor(t, users)}
+		addAnn(t, users)
+		var group sync.WaitGroup
+		for i := range 40 {
+			d := gateways[i%2]
+			d.Metrics = noMetrics{}
+			group.Go(func() {
+				answer := d.try(t, stranger, "ann@example.com", "wrong horse")
+				if !slices.Contains([]int{401, 429, 503}, answer.Code) {
+					t.Errorf("%d %s", answer.Code, answer.Body)
+				}
+			})
+		}
+		group.Wait()
+		if ran := gateways[0].comparisons.Load() + gateways[1].comparisons.Load(); ran > pairFree+1 {
+			t.Errorf("%d passwords were compared, want at most %d", ran, pairFree+1)
+		}
+	})
+}
+
+// Too many at a time: those who find no place are told so, at once, and nothing
+// is asked of the store.
+func TestLoginOverloaded(t *testing.T) {
+	users := openSQLite(t)
+	d := newDoor(t, users)
+	addAnn(t, users)
+	var held []*turn
+	for {
+		turn, err := d.Passwords.turns.join()
+		if err != nil {
+			break
+		}
+		held = append(held, turn)
+	}
+	d.throttle.attempts = brokenAttempts{Store: users, err: errors.New("asked")}
+	answer := d.try(t, home, "ann@example.com", "correct horse")
+	if answer.Code != 503 || answer.Header().Get("Retry-After") != "2" ||
+		answer.Body.String() != `{"detail":"Too many logins at the same time. Try again shortly."}` {
+		t.Errorf("%d %v %s", answer.Code, answer.Header(), answer.Body)
+	}
+	if want := []string{LoginOverloaded}; !slices.Equal(d.logins.results, want) {
+		t.Errorf("counted as %v", d.logins.results)
+	}
+	for _, turn := range held {
+		turn.leave()
+	}
+	d.throttle.attempts = users
+	d.expect(t, home, "ann@example.com", "correct horse", 200)
+	wantNobody(t, d.Passwords.turns)
+}
+
+// brokenAttempts is a store whose tallies cannot be had.
+type brokenAttempts struct {
+	store.Store
+	readable bool
+	err      error
+}
+
+func (b brokenAttempts) Standings(ctx context.Context, keys ...string) ([]store.Standing, error) {
+	if b.readable {
+		return b.Store.Standings(ctx, keys...)
+	}
+	return nil, b.err
+}
+
+func (b brokenAttempts) CountAttempt(context.Context, store.Tally, time.Time) (time.Duration, error) {
+	return 0, b.err
+}
+
+// A guess that cannot be counted is not made.
+func TestGuessingWithoutTallies(t *testing.T) {
+	users := openSQLite(t)
+	addAnn(t, users)
+	for _, readable := range []bool{false, true} {
+		d := newDoor(t, users)
+		d.throttle.attempts = brokenAttempts{users, readable, errors.New("read-only transaction")}
+		answer := d.try(t, home, "ann@example.com", "correct horse")
+		if answer.Code != 503 || !strings.Contains(answer.Body.String(), refuseUnavailable.Detail) {
+			t.Errorf("%d %s", answer.Code, answer.Body)
+		}
+		if ran := d.comparisons.Load(); ran != 0 {
+			t.Errorf("bcrypt ran %d times", ran)
+		}
+		if want := []string{LoginUnavailable}; !slices.Equal(d.logins.results, want) {
+			t.Errorf("counted as %v", d.logins.results)
+		}
+		wantNobody(t, d.Passwords.turns)
+	}
+}
+
+// Without addresses there are only accounts.
+func TestGuessingWithoutAddresses(t *testing.T) {
+	users := openSQLite(t)
+	d := newDoor(t, users)
+	addAnn(t, users)
+	for i := range 3 * addressFree {
+		d.expect(t, "", fmt.Sprintf("user%d@example.com", i), "wrong horse", 401)
+	}
+	for range pairFree + 1 {
+		d.expect(t, "", "ann@example.com", "wrong horse", 401)
+	}
+	d.expect(t, "", "ann@example.com", "wrong horse", 429, 1)
+}
+
+func TestOldPasswordIsSlowed(t *testing.T) {
+	eachStore(t, func(t *testing.T, users store.Store) {
+		d := newDoor(t, users)
+		ann := addAnn(t, users)
+		bob := addUser(t, users, store.User{Email: "bob@example.com", Active: true, HashedPassword: hashOfCorrectHorse})
+		change := func(id uuid.UUID, old string) *Refusal {
+			sent := body{content: []byte(`{"old_password":"` + old + `","new_password":"battery staple"}`), isJSON: true}
+			_, refusal := d.changePassword(t.Context(), &Identity{UserID: id.String()}, sent)
+			return refusal
+		}
+		for range pairFree + 1 {
+			if refusal := change(ann.ID, "wrong horse"); refusal != refusePassword {
+				t.Fatalf("refused with %v", refusal)
+			}
+		}
+		before := d.comparisons.Load()
+		if refusal := change(ann.ID, "correct horse"); refusal == nil || refusal.Status != 429 || refusal.RetryAfter != time.Second {
+			t.Errorf("refused with %+v", refusal)
+		}
+		if d.comparisons.Load() != before {
+			t.Error("throttled, but bcrypt ran")
+		}
+		if refusal := change(bob.ID, "correct horse"); refusal != nil {
+			t.Errorf("somebody else: %v", refusal)
+		}
+		d.expect(t, home, "ann@example.com", "correct horse", 200) // a login is another matter
+		d.after(1)
+		if refusal := change(ann.ID, "correct horse"); refusal != nil {
+			t.Errorf("a second later: %v", refusal)
+		}
+		wantNobody(t, d.Passwords.turns)
+	})
+}
+
+// prunedStore counts how often it is pruned.
+type prunedStore struct {
+	store.Store
+	pruned int
+}
+
+func (p *prunedStore) PruneAttempts(ctx context.Context, now, seenSince time.Time, most int) error {
+	p.pruned++
+	return p.Store.PruneAttempts(ctx, now, seenSince, most)
+}
+
+// Hundreds of e-mails and addresses leave nothing behind that stays.
+func TestGuessesArePruned(t *testing.T) {
+	users := &prunedStore{Store: openSQLite(t)}
+	d := newDoor(t, users)
+	keys := map[string]bool{}
+	for i := range 200 {
+		address, email := fmt.Sprintf("10.0.0.%d", i), fmt.Sprintf("user%d@example.com", i)
+		d.expect(t, address, email, "wrong horse", 401)
+		d.after(3)
+		g := d.throttle.login(email, netip.MustParseAddr(address))
+		for _, key := range []string{g.pair, g.address, g.account} {
+			if len(key) != 22 || keys[key] || strings.Contains(key, "example") {
+				t.Errorf("key %q is too long, taken, or tells", key)
+			}
+			keys[key] = true
+		}
+	}
+	if users.pruned < 8 || users.pruned > 11 {
+		t.Errorf("pruned %d times in 600 seconds, want once a minute", users.pruned)
+	}
+	d.after(3_600)
+	d.expect(t, home, "last@example.com", "wrong horse", 401)
+	standings, err := users.Standings(t.Context(), slices.Collect(maps.Keys(keys))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if slices.ContainsFunc(standings, func(s store.Standing) bool { return s.Clear.After(time.Unix(0, 0)) }) {
+		t.Error("an hour later there are rows left")
+	}
+}

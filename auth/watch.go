@@ -1,0 +1,99 @@
+package auth
+
+// This file looks again at somebody who passed: what a request was allowed to
+// open may last longer than what allowed it.
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// UserWatcher is a UserStates that notices changes.
+type UserWatcher interface {
+	// Watch calls changed whenever the state of the user may have changed, until
+	// stop is called; a call under way may end after it. changed must not block.
+	Watch(id uuid.UUID, changed func()) (stop func())
+}
+
+// Recheck decides again about somebody who passed, by the token of then and the
+// user of now. It refuses what Decide would.
+func (g *Gate) Recheck(ctx context.Context, who *Identity, rule Rule) *Refusal {
+	if asks, refusal := rule.asks(); !asks {
+		return refusal
+	}
+	if !g.tokens.now().Before(who.ExpiresAt) {
+		return refuseExpired
+	}
+	if g.users != nil {
+		var refusal *Refusal
+		if who, refusal = g.checkUser(ctx, who); refusal != nil {
+			return refusal
+		}
+	}
+	return rule.judge(who)
+}
+
+// Watch calls changed whenever Recheck may come out differently because of the
+// user, until stop is called. changed must not block. With `users: off`, or
+// states that do not notice changes, it never does.
+func (g *Gate) Watch(who *Identity, changed func()) (stop func()) {
+	watched, can := g.users.(UserWatcher)
+	if !can {
+		return func() {}
+	}
+	return watched.Watch(who.UserUUID(), changed)
+}
+
+// Hold gives a context that ends when somebody who passed would not any longer,
+// with the refusal as its cause: the token expires, or the user changes. It is
+// for what outlives the answer to a request, as a WebSocket does. The caller
+// calls release. Where the rule asks for nobody the context is ctx.
+func (g *Gate) Hold(ctx context.Context, who *Identity, rule Rule) (held context.Context, release func()) {
+	if who == nil {
+		return ctx, func() {}
+	}
+	held, end := context.WithCancelCause(ctx)
+	h := &hold{ctx: held, end: end, gate: g, who: who, rule: rule}
+	expiry := time.AfterFunc(who.ExpiresAt.Sub(g.tokens.now()), func() { end(refuseExpired) })
+	unwatch := g.Watch(who, h.changed)
+	// The user may have changed between the decision and the watch.
+	h.changed()
+	return held, func() {
+		unwatch()
+		expiry.Stop()
+		end(nil)
+	}
+}
+
+// hold is one who passed and is watched.
+type hold struct {
+	ctx     context.Context
+	end     context.CancelCauseFunc
+	gate    *Gate
+	who     *Identity
+	rule    Rule
+	changes atomic.Int64 // not looked at yet
+}
+
+// changed has somebody look, unless somebody does: then once more.
+func (h *hold) changed() {
+	if h.changes.Add(1) == 1 {
+		go h.look()
+	}
+}
+
+func (h *hold) look() {
+	for {
+		seen := h.changes.Load()
+		if refusal := h.gate.Recheck(h.ctx, h.who, h.rule); refusal != nil {
+			h.end(refusal)
+			return
+		}
+		if h.changes.Add(-seen) == 0 {
+			return
+		}
+	}
+}

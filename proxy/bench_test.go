@@ -1,0 +1,76 @@
+package proxy
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"gatehouse/auth"
+)
+
+// oneUser is in memory: what is measured is the gateway.
+type oneUser auth.UserState
+
+func (u oneUser) UserState(context.Context, uuid.UUID) (auth.UserState, error) {
+	return auth.UserState(u), nil
+}
+
+// nowhere is a ResponseWriter that keeps nothing.
+type nowhere struct {
+	header http.Header
+	status int
+}
+
+func (n *nowhere) Header() http.Header         { return n.header }
+func (n *nowhere) WriteHeader(status int)      { n.status = status }
+func (n *nowhere) Write(p []byte) (int, error) { return len(p), nil }
+func (n *nowhere) Flush()                      {}
+
+// quietMetrics counts nothing.
+type quietMetrics struct{}
+
+func (quietMetrics) Route(string, string) RouteMetrics          { return quietMetrics{} }
+func (quietMetrics) Started()                                   {}
+func (quietMetrics) Finished(string, int, time.Duration, int64) {}
+func (quietMetrics) Decided(auth.Result)                        {}
+func (quietMetrics) Backend(bool)                               {}
+
+// BenchmarkStrictRequest is the whole handler with everything on, between a
+// request that was read and a backend that answers at once; beside it the same
+// without a policy.
+func BenchmarkStrictRequest(b *testing.B) {
+	for _, path := range []string{"/strict", "/none"} {
+		b.Run(path[1:], func(b *testing.B) {
+			k := newKit(b, identityTable+"cors: {origins: [\"https://app.example.com\"]}\n", "http://127.0.0.1:9")
+			k.parts.Gate = auth.NewGate(k.verifier, oneUser{Active: true, CompanyID: &testCompany, Role: "user"})
+			k.parts.Metrics = quietMetrics{}
+			k.gateway = NewGateway(Options{Log: slog.New(slog.DiscardHandler), Metrics: quietMetrics{}, Transports: k.parts.Transports})
+			table := k.compile(identityTable + "cors: {origins: [\"https://app.example.com\"]}\n")
+			for _, r := range table.routes {
+				r.proxy.Transport = new(silentBackend)
+			}
+			k.gateway.Swap(table)
+			header := http.Header{
+				"Authorization": {k.member()}, "Origin": {"https://app.example.com"}, "User-Agent": {"benchmark"},
+				"Accept": {"application/json"}, "Accept-Encoding": {"gzip"}, "X-User-Id": {"evil"},
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				r := &http.Request{
+					Method: http.MethodGet, URL: &url.URL{Path: path}, RequestURI: path, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+					Header: header.Clone(), Host: "gate.example.com", RemoteAddr: "192.0.2.1:4711", Body: http.NoBody,
+				}
+				w := &nowhere{header: make(http.Header, 8)}
+				k.gateway.ServeHTTP(w, r.WithContext(b.Context()))
+				if w.status != http.StatusOK {
+					b.Fatalf("status %d", w.status)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,45 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"gatehouse/auth"
+)
+
+// isStream tells the answers that may go on for long: an upgrade, and a body of
+// unknown length, such as server-sent events.
+func isStream(res *http.Response) bool {
+	return res.StatusCode == http.StatusSwitchingProtocols || res.ContentLength < 0
+}
+
+// hold watches over a stream that somebody was let in to: it outlives the
+// decision, but not what the decision rests on. unhold ends the watch.
+func (x *exchange) hold(ctx context.Context) {
+	if x.identity == nil {
+		return
+	}
+	held, release := x.table.gate.Hold(ctx, x.identity, x.route.rule)
+	stop := context.AfterFunc(held, func() {
+		if refusal, refused := errors.AsType[*auth.Refusal](context.Cause(held)); refused {
+			x.gateway.log.LogAttrs(ctx, slog.LevelInfo, "stream ended",
+				slog.String("request_id", x.id), slog.String("route", x.routeName()), slog.String("reason", refusal.Detail))
+			x.revoke(refusal)
+		}
+	})
+	x.unhold = func() {
+		stop()
+		release()
+	}
+}
+
+// revoke ends a stream: a WebSocket with a close frame, anything else by
+// cutting it off, which no client takes for its end.
+func (x *exchange) revoke(why *auth.Refusal) {
+	if upgraded := x.upgraded.Load(); upgraded != nil {
+		upgraded.end(closePolicyViolation)
+	}
+	x.cancel(why)
+}

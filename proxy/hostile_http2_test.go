@@ -1,0 +1,205 @@
+package proxy
+
+import (
+	"bytes"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+)
+
+// wire2 is a raw HTTP/2 connection, for what a client library would refuse.
+type wire2 struct {
+	t testing.TB
+	*http2.Framer
+	conn    *tls.Conn
+	block   bytes.Buffer
+	encoder *hpack.Encoder
+}
+
+// dial2 opens a connection and says what a client says first.
+func (k *kit) dial2(settings ...http2.Setting) *wire2 {
+	k.t.Helper()
+	conn, err := tls.Dial("tcp", strings.TrimPrefix(k.url, "https://"), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	k.t.Cleanup(func() { conn.Close() })
+	_ = conn.SetDeadline(time.Now().Add(patient))
+	w := &wire2{t: k.t, conn: conn, Framer: http2.NewFramer(conn, conn)}
+	w.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
+	w.encoder = hpack.NewEncoder(&w.block)
+	_, _ = io.WriteString(conn, http2.ClientPreface)
+	_ = w.WriteSettings(settings...)
+	return w
+}
+
+// open sends the headers of a request: name, value, name, value. Those that
+// are not there begin the list.
+func (w *wire2) open(stream uint32, end bool, fields ...string) {
+	w.t.Helper()
+	w.block.Reset()
+	for _, pseudo := range [][2]string{{":method", "POST"}, {":scheme", "https"}, {":authority", "x"}, {":path", "/a"}} {
+		if !slices.Contains(fields, pseudo[0]) {
+			_ = w.encoder.WriteField(hpack.HeaderField{Name: pseudo[0], Value: pseudo[1]})
+		}
+	}
+	for i := 0; i < len(fields); i += 2 {
+		_ = w.encoder.WriteField(hpack.HeaderField{Name: fields[i], Value: fields[i+1]})
+	}
+	_ = w.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: w.block.Bytes(), EndStream: end, EndHeaders: true})
+}
+
+// outcome is the status of the answer, "reset", or "closed" with the connection.
+func (w *wire2) outcome() string {
+	for {
+		frame, err := w.ReadFrame()
+		if err != nil {
+			return "closed"
+		}
+		switch frame := frame.(type) {
+		case *http2.MetaHeadersFrame:
+			return frame.PseudoValue("status")
+		case *http2.RSTStreamFrame:
+			return "reset"
+		case *http2.GoAwayFrame:
+			return "closed"
+		}
+	}
+}
+
+// TestHTTP2StaysOneRequest sends what would become two requests, or another
+// one, where HTTP/2 is written down as HTTP/1.1.
+func TestHTTP2StaysOneRequest(t *testing.T) {
+	t.Parallel()
+	type lie struct {
+		fields []string
+		data   string
+		want   []string // that reaches the backend; nothing otherwise
+	}
+	lies := map[string]lie{
+		"none":            {nil, "abc", []string{"POST /a abc"}},
+		"length":          {[]string{"content-length", "3"}, "abc", []string{"POST /a abc"}},
+		"a request in it": {nil, smuggled, []string{"POST /a " + smuggled}},
+		"trailers asked":  {[]string{"te", "trailers"}, "abc", []string{"POST /a abc"}},
+		"host, the same":  {[]string{"host", "x"}, "abc", []string{"POST /a abc"}},
+	}
+	for name, fields := range map[string][]string{
+		"length too short":        {"content-length", "2"},
+		"length too long":         {"content-length", "4"},
+		"length 0":                {"content-length", "0"},
+		"length with a sign":      {"content-length", "+3"},
+		"negative length":         {"content-length", "-3"},
+		"no number for a length":  {"content-length", "3, 3"},
+		"empty length":            {"content-length", ""},
+		"huge length":             {"content-length", "99999999999999999999"},
+		"two lengths":             {"content-length", "3", "content-length", "40"},
+		"two lengths, the longer": {"content-length", "40", "content-length", "3"},
+		"coding":                  {"transfer-encoding", "chunked"},
+		"connection":              {"connection", "keep-alive"},
+		"keep-alive":              {"keep-alive", "5"},
+		"proxy-connection":        {"proxy-connection", "keep-alive"},
+		"upgrade":                 {"upgrade", "websocket"},
+		"te":                      {"te", "gzip"},
+		"te, more than trailers":  {"te", "trailers, gzip"},
+		"upper case":              {"X-Upper", "a"},
+		"another host":            {"host", "y"},
+		"two hosts":               {"host", "x", "host", "y"},
+		"no authority":            {":authority", ""},
+		"userinfo":                {":authority", "u:p@x"},
+		"path in the authority":   {":authority", "x/a"},
+		"scheme":                  {":scheme", "ftp"},
+		"empty scheme":            {":scheme", ""},
+		"a pseudo-header of ours": {":x-user-id", "evil"},
+		"status":                  {":status", "200"},
+		"a pseudo-header behind":  {"x-a", "b", ":path", "/b"},
+		"method twice":            {":method", "POST", ":method", "GET"},
+		"path twice":              {":path", "/a", ":path", "/b"},
+		"authority twice":         {":authority", "x", ":authority", "y"},
+		"empty name":              {"", "a"},
+	} {
+		lies[name] = lie{fields: fields, data: "abc"}
+	}
+	for _, name := range []string{":method", ":path", ":authority", "x-value", "cookie", "content-length"} {
+		for _, c := range []string{"\r\n", "\n", "\r", "\x00", "\x7f"} {
+			lies[fmt.Sprintf("%q in %s", c, name)] = lie{fields: []string{name, "/a" + c + "X-User-ID: evil"}, data: "abc"}
+		}
+	}
+	for _, method := range []string{"GET /smuggled HTTP/1.1", "G T", "GET:", "GET\t", "", "G\xc3\x89T"} {
+		lies["method "+method] = lie{fields: []string{":method", method}, data: "abc"}
+	}
+	for _, name := range []string{"x y", "x:y", "x\r\ny", "x\n", "x\x00", " x", "x ", "content-length ", "\xc3\xa9", "x\"", "transfer-encoding\x0b"} {
+		lies[fmt.Sprintf("name %q", name)] = lie{fields: []string{name, "chunked"}, data: "abc"}
+	}
+	for name, lie := range lies {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			backend := count(t)
+			k := startTLS(t, openTable, backend.url)
+			w := k.dial2()
+			w.open(1, false, lie.fields...)
+			_ = w.WriteData(1, true, []byte(lie.data))
+			got := w.outcome()
+			if lie.want != nil && got != "200" {
+				t.Errorf("ended with %s", got)
+			}
+			if lie.want == nil && got != "400" && got != "reset" && got != "closed" {
+				t.Errorf("ended with %s", got)
+			}
+			if got := backend.seen(); !slices.Equal(got, lie.want) {
+				t.Errorf("the backend saw %q, want %q", got, lie.want)
+			}
+		})
+	}
+}
+
+// TestHTTP2WithoutWindow has clients that take headers and nothing more: an
+// answer that nobody receives is not kept, whoever wrote it.
+func TestHTTP2WithoutWindow(t *testing.T) {
+	t.Parallel()
+	ended := make(chan struct{}, 1)
+	k := newKit(t, `
+users: off
+routes:
+  - {name: open, prefix: /open, backend: "${BACKEND}", auth: none, idle_timeout: 100ms}
+  - {name: strict, prefix: /strict, backend: "${BACKEND}"}
+`, serveBackend(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/open/small" {
+			_, _ = io.WriteString(w, "small")
+			return
+		}
+		defer func() { ended <- struct{}{} }()
+		_, _ = io.Copy(w, zeros(1<<30))
+	}))
+	k.gateway.lastWrite = 100 * time.Millisecond
+	k.serveTLS()
+	for path, want := range map[string]string{"/open/large": "200", "/open/small": "200", "/strict": "401", "/health": "200", "/nowhere": "404"} {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			w := k.dial2(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
+			w.open(1, true, ":path", path, ":method", "GET")
+			if got := w.outcome(); got != want {
+				t.Fatalf("status %s, want %s", got, want)
+			}
+			if got := w.outcome(); got != "reset" {
+				t.Errorf("ended with %s", got)
+			}
+			if path == "/open/large" {
+				wait(t, "the backend to be released", ended)
+			}
+			// The connection is as good as before.
+			_ = w.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1 << 16})
+			w.open(3, true, ":path", path, ":method", "GET")
+			if got := w.outcome(); got != want {
+				t.Errorf("then status %s, want %s", got, want)
+			}
+		})
+	}
+}

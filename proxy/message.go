@@ -1,0 +1,38 @@
+package proxy
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"gatehouse/auth"
+)
+
+// refuseMessage refuses what only HTTP/2 can carry, and net/http lets pass
+// there: to write it down as HTTP/1.1 would be to send another request, or to
+// blame the backend for it (RFC 9113 sections 8.1.1 and 8.3.1).
+func refuseMessage(r *http.Request) *auth.Refusal {
+	switch {
+	case r.ProtoMajor < 2:
+		return nil
+	case !isToken(r.Method):
+		return refuseMethod
+	case r.Host == "" || slices.ContainsFunc(r.Header["Host"], func(host string) bool { return host != r.Host }):
+		return refuseHost
+	case len(r.Header["Content-Length"]) > 1:
+		return refuseBodyForm
+	}
+	return nil
+}
+
+// isToken tells a token of RFC 9110 section 5.6.2, which a method is.
+func isToken(text string) bool {
+	for i := range len(text) {
+		switch c := text[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0:
+		default:
+			return false
+		}
+	}
+	return text != ""
+}

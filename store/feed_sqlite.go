@@ -1,0 +1,70 @@
+package store
+
+// This file hears of changes in an SQLite file, by looking.
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+)
+
+// lookInterval is how often. A look at a file that did not change takes
+// microseconds and reads nothing of it.
+const lookInterval = 100 * time.Millisecond
+
+// follow looks from a connection of its own: to one connection the data version
+// changes by what others write, those of this process included.
+func (s *sqliteFile) follow(ctx context.Context, follower Follower) (connected bool, err error) {
+	conn, err := s.reader.Conn(ctx)
+	if err != nil {
+		return false, fmt.Errorf("watch database %s: %w", s.path, err)
+	}
+	defer func() { _ = conn.Close() }()
+	eye := &sqliteFeed{conn: conn}
+	if _, err := eye.look(ctx); err != nil {
+		return false, fmt.Errorf("watch database %s: %w", s.path, err)
+	}
+	follower.Connected()
+	tick := time.NewTicker(lookInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return true, ctx.Err()
+		case <-tick.C:
+		}
+		changed, err := eye.look(ctx)
+		if err != nil {
+			return true, fmt.Errorf("watch database %s: %w", s.path, err)
+		}
+		if changed {
+			follower.AllChanged()
+		}
+	}
+}
+
+// sqliteFeed is one connection that looks.
+type sqliteFeed struct {
+	conn    *sql.Conn
+	version int64 // changes with every write of others
+	counted int64 // how many changes to users there were
+}
+
+// look tells whether users changed since the last look. The version is read
+// first: a write between the two is seen once more, and not missed.
+func (f *sqliteFeed) look(ctx context.Context) (changed bool, err error) {
+	var version, counted int64
+	if err := f.conn.QueryRowContext(ctx, "PRAGMA data_version").Scan(&version); err != nil {
+		return false, err
+	}
+	if version == f.version {
+		return false, nil
+	}
+	if err := f.conn.QueryRowContext(ctx, "SELECT counted FROM gatehouse_user_changes").Scan(&counted); err != nil {
+		return false, err
+	}
+	changed = counted != f.counted
+	f.version, f.counted = version, counted
+	return changed, nil
+}
