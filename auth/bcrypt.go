@@ -25,7 +25,7 @@ const (
 	// rest: the busier the machine, the less bcrypt takes of it. A rest, unlike
 	// runtime.Gosched, also has the runtime look at the network.
 	stepTime     = 250 * time.Microsecond
-	stepsPerRest = 2
+	stepsPerRest = 1
 
 	saltBytes    = 16
 	saltLength   = 22 // characters, in a hash

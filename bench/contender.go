@@ -69,8 +69,9 @@ type scene struct {
 	Routes  []int // below /open and /strict, one each; none is one for all
 	Root    bool
 
-	gatehouse, bare string // programs
-	users           []byte // to import
+	gatehouse, bare string   // programs
+	settings        []string // of Gatehouse, besides those that it cannot do without
+	users           []byte   // to import
 }
 
 // Port is that of the address.

@@ -32,6 +32,7 @@ func launchGatehouse(ctx context.Context, s *scene) (*process, error) {
 	if s.TLS != nil {
 		env = append(env, "GATEWAY_TLS_CERT_FILE="+s.TLS.Cert, "GATEWAY_TLS_KEY_FILE="+s.TLS.Key)
 	}
+	env = append(env, s.settings...)
 	users := command{folder: s.Folder, path: s.gatehouse, args: []string{"users", "import", "-"}, env: env}
 	if err := users.run(ctx, bytes.NewReader(s.users)); err != nil {
 		return nil, err

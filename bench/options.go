@@ -19,8 +19,9 @@ type options struct {
 	connections int           // where the workload does not say otherwise
 	idle        int           // connections that are only held
 	quick       bool
-	out         string // folder of the results
-	gatehouse   string // the built program
+	out         string   // folder of the results
+	gatehouse   string   // the built program
+	settings    []string // NAME=VALUE, for its environment
 	workloads   []workload
 	only        []string // names of gateways besides the bare proxy; empty is all of them
 }
@@ -51,6 +52,13 @@ func parseOptions(args []string) (options, error) {
 	only := flags.String("only", "", "names of workloads and gateways, with commas between (default all)")
 	flags.StringVar(&o.out, "out", "bench/results", "the folder of the results")
 	flags.StringVar(&o.gatehouse, "gatehouse", "bin/gatehouse", "the gateway to measure")
+	flags.Func("set", "a setting of Gatehouse, `NAME=VALUE`, to see what it does; may come again (default none: the default configuration)", func(setting string) error {
+		if !strings.Contains(setting, "=") {
+			return fmt.Errorf("not NAME=VALUE")
+		}
+		o.settings = append(o.settings, setting)
+		return nil
+	})
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}

@@ -85,7 +85,7 @@ func (r *runner) findPrograms(ctx context.Context) error {
 		return fmt.Errorf("build the bare proxy and the backend: %w: %s", err, lastLines(said))
 	}
 	r.bare = filepath.Join(r.folder, "bare")
-	r.about = aboutHere()
+	r.about = about{machine: machine(), settings: r.settings}
 	seen := map[string]string{"": "built"}
 	for _, c := range contenders() {
 		if _, known := seen[c.program]; !known {
@@ -145,15 +145,17 @@ type about struct {
 	backend  string
 	gateways []string // and their versions
 	missing  []string
+	settings []string // of Gatehouse, other than the defaults
 }
-
-func aboutHere() about { return about{machine: machine()} }
 
 // String is what is printed and written above the results.
 func (a about) String() string {
 	text := "Machine: " + a.machine + ".\nBackend: " + a.backend + ". Load: the program's own, on the same machine, by loopback."
 	if len(a.gateways) > 0 {
 		text += "\nOther gateways: " + strings.Join(a.gateways, ", ") + "."
+	}
+	if len(a.settings) > 0 {
+		text += "\nGatehouse with " + strings.Join(a.settings, " ") + "."
 	}
 	if len(a.missing) > 0 {
 		text += "\nNot on this machine, and so not compared: " + strings.Join(a.missing, ", ") +

@@ -77,7 +77,7 @@ func writeReport(w io.Writer, o options, here about, results []result, now time.
 	fmt.Fprintf(w, "Each gateway in turn, %v each time, in %d rounds; medians, and the ratio of each round to the bare `httputil.ReverseProxy` in the same round. "+
 		"CPU and memory are those of the gateway's own processes. %d connections where nothing else is said. "+
 		"Only the ratios mean anything elsewhere.\n\n", o.length, o.rounds, o.connections)
-	fmt.Fprintf(w, "Gatehouse runs with its default configuration; `strict` checks token and user and injects identity headers; request id, metrics and access log are on. "+
+	fmt.Fprintf(w, "Gatehouse runs with its default configuration, where nothing else is said; `strict` checks token and user and injects identity headers; request id, metrics and access log are on. "+
 		"haproxy, nginx and caddy write a request id and an access log too; `haproxy jwt` checks signature and expiry and sets three headers. "+
 		"The bare proxy does nothing else.\n\n![CPU per request](%s.svg)\n", o.name())
 	for _, r := range results {

@@ -113,7 +113,7 @@ func (r *runner) start(ctx context.Context, w workload, e *entrant) error {
 	e.scene = scene{
 		Name: "Bench", Folder: filepath.Join(r.folder, fmt.Sprint(r.started, "-", e.program)), Address: address,
 		Backend: r.backend, Secret: r.secret, Root: os.Geteuid() == 0,
-		gatehouse: r.gatehouse, bare: r.bare, users: r.users,
+		gatehouse: r.gatehouse, bare: r.bare, settings: r.settings, users: r.users,
 	}
 	if w.needsOwnBackend() {
 		e.scene.Backend = r.ownBackend

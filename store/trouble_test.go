@@ -89,7 +89,7 @@ func TestPostgresWrongPassword(t *testing.T) {
 		"Migrate":   func() error { _, err := s.Migrate(t.Context()); return err },
 		"Pending":   func() error { _, err := s.Pending(t.Context()); return err },
 		"AddUser":   func() error { _, err := s.AddUser(t.Context(), store.User{}); return err },
-		"WaitReady": func() error { return store.WaitReady(t.Context(), s, 100*time.Millisecond) },
+		"WaitReady": func() error { return store.WaitReady(t.Context(), s, 5*time.Second) },
 	}
 	for name, call := range calls {
 		err := call()
