@@ -7,8 +7,8 @@
 //
 //	the request                               none   initial   strict
 //	-------------------------------------------------------------------------
+//	two Authorization headers                  400       400       400
 //	policy none                               pass      –         –
-//	two Authorization headers                  –       400       400
 //	no Authorization, or not Bearer            –       401       401
 //	token malformed, other algorithm           –       401       401
 //	key unknown while the keys of the issuer

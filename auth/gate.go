@@ -33,10 +33,13 @@ func NewGate(tokens *Verifier, users UserStates) *Gate {
 // Decide is the truth table of the package documentation. It returns who
 // passed, or why nobody did; both are nil where the policy asks for nobody.
 func (g *Gate) Decide(ctx context.Context, header http.Header, rule Rule) (*Identity, *Refusal) {
-	if asks, refusal := rule.asks(); !asks {
+	token, refusal := bearerToken(header)
+	if refusal == refuseTwoTokens { // on open routes, too: the backend would choose one
 		return nil, refusal
 	}
-	token, refusal := bearerToken(header)
+	if asks, unknown := rule.asks(); !asks {
+		return nil, unknown
+	}
 	if refusal != nil {
 		return nil, refusal
 	}

@@ -43,7 +43,10 @@ func Persona(name string) (Supposed, bool) {
 func Personas() []string { return slices.Sorted(maps.Keys(personas)) }
 
 // Decide implements Decider.
-func (s Supposed) Decide(_ context.Context, _ http.Header, rule Rule) (*Identity, *Refusal) {
+func (s Supposed) Decide(_ context.Context, header http.Header, rule Rule) (*Identity, *Refusal) {
+	if _, refusal := bearerToken(header); refusal == refuseTwoTokens {
+		return nil, refusal
+	}
 	if asks, refusal := rule.asks(); !asks {
 		return nil, refusal
 	}
