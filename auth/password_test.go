@@ -110,3 +110,17 @@ func TestNewPasswordsCost(t *testing.T) {
 		}
 	}
 }
+
+// TestMissingWork wants a cheap row and nobody's hash to take the same work.
+func TestMissingWork(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ done, wanted int }{{4, 4}, {4, 12}, {10, 12}, {12, 13}, {13, 12}} {
+		work := 1 << test.done
+		for _, cost := range missingWork(test.done, test.wanted) {
+			work += 1 << cost
+		}
+		if want := 1 << max(test.done, test.wanted); work != want {
+			t.Errorf("from cost %d to %d: %d rounds, want %d", test.done, test.wanted, work, want)
+		}
+	}
+}

@@ -215,6 +215,12 @@ func TestHandler(t *testing.T) {
 			t.Errorf("%s %s: %d %s", test.method, test.path, w.Code, w.Body)
 		}
 	}
+	request := httptest.NewRequest("POST", "/-/reload", nil)
+	request.Header.Set("Origin", "https://evil.example")
+	cross := httptest.NewRecorder()
+	if o.handler.ServeHTTP(cross, request); cross.Code != http.StatusForbidden {
+		t.Errorf("a page's reload: %d %s", cross.Code, cross.Body)
+	}
 	fail = true
 	w := o.ask("POST", "/-/reload")
 	if want := `{"reloaded":false,"problems":[{"file":"routes.yaml","line":3,"column":5,"severity":"error","message":"unknown key","hint":"did you mean?"}]}`; w.Code != http.StatusBadRequest || w.Body.String() != want {

@@ -40,6 +40,10 @@ func Problems(problems config.Problems) []Problem {
 // serveReload is POST /-/reload: 200 with what changed, or 400 with every
 // problem, and then nothing has changed. A body is not looked at.
 func serveReload(w http.ResponseWriter, r *http.Request, reload Reload) {
+	if r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != "" { // a page in somebody's browser
+		auth.WriteJSON(w, http.StatusForbidden, auth.Body{Detail: "Not for browsers."})
+		return
+	}
 	diff, warnings, err := reload(r.Context())
 	if err == nil {
 		auth.WriteJSON(w, http.StatusOK, Reloaded{Reloaded: true, Changes: &diff, Problems: Problems(warnings)})

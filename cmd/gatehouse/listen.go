@@ -20,6 +20,7 @@ const (
 	idleClientTimeout = 120 * time.Second
 	maxHeaderBytes    = 64 << 10 // 431 past it
 	opsStopTimeout    = time.Second
+	opsTimeout        = 30 * time.Second // for a request of an operator, a reload included
 	maxStreams        = 250              // of one HTTP/2 connection at once
 	silentConnection  = 60 * time.Second // an HTTP/2 client that answers no ping, or receives nothing, is gone
 )
@@ -71,7 +72,10 @@ func (g *gateway) listen(handler *proxy.Gateway) (*listeners, error) {
 				WriteByteTimeout:     silentConnection,
 			},
 		},
-		operatorsServer: &http.Server{ReadHeaderTimeout: readHeaderTimeout, ErrorLog: errorLog},
+		operatorsServer: &http.Server{
+			ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: opsTimeout, WriteTimeout: opsTimeout, IdleTimeout: idleClientTimeout,
+			ErrorLog: errorLog,
+		},
 	}
 	return l, nil
 }

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -35,8 +38,25 @@ func newUsers(t terminal) *cobra.Command {
 	return users
 }
 
-// withStore runs something on the store of the settings.
+// withStore runs something on the store of the settings, which must be there:
+// an empty one made by mistake would answer that there are no users.
 func withStore(ctx context.Context, t terminal, do func(s config.Settings, users store.Store) error) error {
+	s, err := t.settings()
+	if err != nil {
+		return err
+	}
+	if path, isFile := strings.CutPrefix(s.DatabaseURL.Reveal(), "sqlite:"); isFile {
+		path, _, _ = strings.Cut(path, "?")
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			return withHint(fmt.Errorf("there is no database %s", path),
+				"GATEWAY_DATABASE_URL says where it is; `gatehouse users add`, `migrate` and `serve` make one")
+		}
+	}
+	return withNewStore(ctx, t, do)
+}
+
+// withNewStore is withStore for commands that may make the store.
+func withNewStore(ctx context.Context, t terminal, do func(s config.Settings, users store.Store) error) error {
 	s, err := t.settings()
 	if err != nil {
 		return err
@@ -87,7 +107,7 @@ func newUsersAdd(t terminal) *cobra.Command {
 			}
 			user.CompanyID = id
 		}
-		return withStore(cmd.Context(), t, func(s config.Settings, users store.Store) error {
+		return withNewStore(cmd.Context(), t, func(s config.Settings, users store.Store) error {
 			hash, err := readNewPassword(cmd.Context(), t, s)
 			if err != nil {
 				return err

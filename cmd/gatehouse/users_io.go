@@ -54,7 +54,7 @@ func newUsersImport(t terminal) *cobra.Command {
 				defer file.Close()
 				source = file
 			}
-			return withStore(cmd.Context(), t, func(_ config.Settings, users store.Store) error {
+			return withNewStore(cmd.Context(), t, func(_ config.Settings, users store.Store) error {
 				return importUsers(cmd.Context(), t, users, source)
 			})
 		},
