@@ -84,7 +84,7 @@ func command(t *testing.T, url, input string, args ...string) {
 	}
 }
 
-// replicas are gateways on one store, in three processes' worth of state.
+// replicas are gateways on one store, each a process of its own.
 type replicas struct {
 	all []*running
 	url string // of the store
@@ -96,7 +96,8 @@ func startReplicas(t *testing.T, url string, count int) *replicas {
 	r := &replicas{url: url}
 	table := revocationTable(t, "30s")
 	for range count {
-		r.all = append(r.all, start(t, table, map[string]string{"GATEWAY_DATABASE_URL": url}))
+		p := startProcess(t, table, map[string]string{"GATEWAY_DATABASE_URL": url, "GATEWAY_BCRYPT_COST": "4"})
+		r.all = append(r.all, &running{url: p.url, operators: p.operators, log: p.log})
 	}
 	r.raw = rawSQL(t, url)
 	for _, gateway := range r.all {
@@ -133,7 +134,7 @@ func (r *replicas) awaitEverywhere(t *testing.T, when, path, token string, statu
 			return a.status == status && strings.Contains(a.body, detail)
 		})
 	}
-	t.Logf("%s: out on %d gateways within %s", when, len(r.all), time.Since(began).Round(time.Millisecond))
+	t.Logf("%s: so on %d gateways within %s", when, len(r.all), time.Since(began).Round(time.Millisecond))
 }
 
 // user adds an administrator, and gives a token that all replicas have seen.
