@@ -7,8 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/net/http/httpguts"
-
 	"gatehouse/auth"
 )
 
@@ -126,9 +124,6 @@ func (t *Table) find(r *http.Request) (Path, *route, *auth.Refusal) {
 	path, ok := CanonicalPath(r.RequestURI)
 	if !ok {
 		return Path{}, nil, refusePath
-	}
-	if !httpguts.ValidHeaderFieldName(r.Method) { // a token; HTTP/2 does not look
-		return path, nil, refuseMethodName
 	}
 	host, ok := hostName(r.Host)
 	if !ok {

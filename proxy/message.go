@@ -3,6 +3,7 @@ package proxy
 import (
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"gatehouse/auth"
@@ -19,10 +20,20 @@ func refuseMessage(r *http.Request) *auth.Refusal {
 		return refuseMethod
 	case r.Host == "" || slices.ContainsFunc(r.Header["Host"], func(host string) bool { return host != r.Host }):
 		return refuseHost
-	case len(r.Header["Content-Length"]) > 1:
+	case !isLength(r.Header["Content-Length"]):
 		return refuseBodyForm
 	}
 	return nil
+}
+
+// isLength takes no length, or one. net/http reads what is no number as 0, and
+// goes on.
+func isLength(values []string) bool {
+	if len(values) == 0 {
+		return true
+	}
+	_, err := strconv.ParseUint(values[0], 10, 63)
+	return len(values) == 1 && err == nil
 }
 
 // isToken tells a token of RFC 9110 section 5.6.2, which a method is.

@@ -17,10 +17,6 @@ var (
 		Status: http.StatusBadRequest,
 		Detail: "The request path is ambiguous or malformed.",
 	}
-	refuseMethodName = &auth.Refusal{
-		Status: http.StatusBadRequest,
-		Detail: "The request method is malformed.",
-	}
 	refuseHost = &auth.Refusal{
 		Status: http.StatusBadRequest,
 		Detail: "The Host header is malformed.",
