@@ -234,3 +234,27 @@ func TestDiffOfManyTenants(t *testing.T) {
 		t.Errorf("weaker: %q", got.Weaker)
 	}
 }
+
+// TestCompareBodyBounds wants a bound that is raised or dropped told as weaker,
+// and one that is lowered not.
+func TestCompareBodyBounds(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, diffTable, "")
+	with := func(bound string) *Table {
+		return k.compile(strings.Replace(diffTable, "methods: [GET]}", "methods: [GET], max_body: "+bound+"}", 1))
+	}
+	for _, test := range []struct {
+		before, after string
+		weaker        []string
+	}{
+		{"1MiB", "0", []string{"route api: max_body 1MiB → 0"}},
+		{"1MiB", "2MiB", []string{"route api: max_body 1MiB → 2MiB"}},
+		{"2MiB", "1MiB", nil},
+		{"0", "1MiB", nil},
+	} {
+		got := Compare(with(test.before), with(test.after)).Weaker
+		if diff := cmp.Diff(test.weaker, got, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%s → %s (-want +got):\n%s", test.before, test.after, diff)
+		}
+	}
+}

@@ -6,13 +6,21 @@
 //  2. exchange.go  observe: request id, access log, metrics, recover
 //  3. client.go    who is calling, seen through trusted proxies
 //  4. cors.go      preflights answered, the headers of every answer prepared
-//  5. path.go      the canonical path, or 400
-//  6. match.go     the route in the table, or 404, or 405
-//  7. (auth)       the policy's verdict, or 401, 403, 503
-//  8. forward.go   the backend's httputil.ReverseProxy: Rewrite, answer, errors
+//  5. limits.go    so much at once for one client, or 429
+//  6. message.go   what only HTTP/2 can carry, or 400
+//  7. path.go      the canonical path, or 400
+//  8. match.go     the route in the table, or 404, or 405
+//  9. (auth)       the policy's verdict, or 401, 403, 503
+//  10. forward.go  the backend's httputil.ReverseProxy: Rewrite, answer, errors
+//     headers.go   what a client may not say, and what the gateway does
 //     body.go      what the client sends: bounded, counted, streamed
 //     patience.go  how long the other side may be silent
-//     about.go     or a built-in answer: GET / and GET /health
+//     held.go      streams end with what they were let in on
+//     streams.go   upgraded connections: drained, ended between two frames
+//     about.go     or an answer of the gateway's own: GET / and GET /health
+//
+// Questions about a table are answered by the same code: explain.go, expect.go
+// (the file's own tests), diff.go with reach.go and loosened.go.
 //
 // Everything that can fail is decided before Rewrite; Rewrite only expresses
 // the decision. Every answer that the gateway makes itself is an auth.Refusal

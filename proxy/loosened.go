@@ -45,8 +45,8 @@ func (d *Diff) loosened(before, after *route) {
 			note(on.key, "false", "true")
 		}
 	}
-	if old.Backend == nil || now.Backend == nil {
-		return
+	if old.MaxBody > 0 && (now.MaxBody == 0 || now.MaxBody > old.MaxBody) {
+		note("max_body", old.MaxBody.String(), now.MaxBody.String())
 	}
 	if old.Backend.Scheme == "https" && now.Backend.Scheme == "http" {
 		note("backend's scheme", "https", "http")
