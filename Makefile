@@ -32,6 +32,10 @@ BENCH ?=
 bench: build ## compare with a bare proxy, HAProxy, nginx, Caddy: CPU per request, in bench/results (20 minutes)
 	$(GO) run ./bench $(BENCH)
 
+.PHONY: pgo
+pgo: build ## renew the profile that builds are optimised by, cmd/gatehouse/default.pgo (a minute)
+	$(GO) run ./bench -profile cmd/gatehouse/default.pgo
+
 .PHONY: bench-quick
 bench-quick: build ## the same in two minutes: small and large answers, tokens
 	$(GO) run ./bench -quick $(BENCH)

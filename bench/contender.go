@@ -63,6 +63,7 @@ type scene struct {
 	Name    string
 	Folder  string // its own
 	Address string // to listen on
+	Ops     string // to listen on for operators; "" is anywhere
 	Backend string // host:port
 	Secret  string // of HS256 tokens
 	TLS     *certificate

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"os"
 	"path/filepath"
@@ -25,7 +26,7 @@ func launchGatehouse(ctx context.Context, s *scene) (*process, error) {
 	}
 	env := []string{
 		"GATEWAY_LISTEN=" + s.Address,
-		"GATEWAY_OPS_LISTEN=127.0.0.1:0",
+		"GATEWAY_OPS_LISTEN=" + cmp.Or(s.Ops, "127.0.0.1:0"),
 		"GATEWAY_JWT_SECRET=" + s.Secret,
 		"GATEWAY_DATABASE_URL=sqlite:" + filepath.Join(s.Folder, "users.db"),
 	}

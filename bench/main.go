@@ -42,6 +42,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	defer r.close()
+	if o.profile != "" {
+		return r.writeProfile(ctx, o.profile)
+	}
 	results, err := r.measureAll(ctx)
 	if err != nil {
 		return err

@@ -21,6 +21,7 @@ type options struct {
 	quick       bool
 	out         string   // folder of the results
 	gatehouse   string   // the built program
+	profile     string   // the file to write a CPU profile to, instead of measuring
 	settings    []string // NAME=VALUE, for its environment
 	workloads   []workload
 	only        []string // names of gateways besides the bare proxy; empty is all of them
@@ -52,6 +53,7 @@ func parseOptions(args []string) (options, error) {
 	only := flags.String("only", "", "names of workloads and gateways, with commas between (default all)")
 	flags.StringVar(&o.out, "out", "bench/results", "the folder of the results")
 	flags.StringVar(&o.gatehouse, "gatehouse", "bin/gatehouse", "the gateway to measure")
+	flags.StringVar(&o.profile, "profile", "", "measure nothing, but write a CPU profile of the gateway under strict requests to this `file`")
 	flags.Func("set", "a setting of Gatehouse, `NAME=VALUE`, to see what it does; may come again (default none: the default configuration)", func(setting string) error {
 		if !strings.Contains(setting, "=") {
 			return fmt.Errorf("not NAME=VALUE")

@@ -118,6 +118,11 @@ func (r *runner) start(ctx context.Context, w workload, e *entrant) error {
 	if w.needsOwnBackend() {
 		e.scene.Backend = r.ownBackend
 	}
+	if r.profile != "" {
+		if e.scene.Ops, err = freeAddress(); err != nil {
+			return err
+		}
+	}
 	for i := range w.routes / 2 * 2 {
 		e.scene.Routes = append(e.scene.Routes, i)
 	}

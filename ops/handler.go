@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/http/pprof"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
@@ -31,6 +32,9 @@ func Handler(metrics *Metrics, health *Health, gateway *proxy.Gateway, reload Re
 		}
 		auth.WriteJSON(w, http.StatusOK, Routes(table.Ordered()))
 	})
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index) // heap, goroutine and the like
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, _ = fmt.Fprint(w, "Gatehouse, the operators' listener\n\n"+
@@ -38,6 +42,7 @@ func Handler(metrics *Metrics, health *Health, gateway *proxy.Gateway, reload Re
 			"  /livez     is the process alive\n"+
 			"  /readyz    should it be sent requests, and why not\n"+
 			"  /routes    the route table being served\n"+
+			"  /debug/pprof/    profiles of the process, for go tool pprof\n"+
 			"  POST /-/reload   read the route table anew\n")
 	})
 	return mux
