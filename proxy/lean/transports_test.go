@@ -1,0 +1,51 @@
+package lean_test
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"time"
+)
+
+// Gatehouse's own bounds, where a test asks for no other.
+const (
+	maxHeaderBytes = 256 << 10
+	idleLife       = 90 * time.Second
+	maxIdle        = 64
+)
+
+// bounds are what a test wants to be different; the zero value is Gatehouse's.
+type bounds struct {
+	maxConns, maxIdle int
+	idleTimeout       time.Duration
+	dial              func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// lane is one of the transports under test.
+type lane struct {
+	name string
+	make func(bounds) transport
+	// watches tells that a goroutine reads from idle connections, so what the
+	// backend does to one is noticed before the connection is asked for.
+	watches bool
+}
+
+// transports lists what the suite runs over. The first is the yardstick.
+func transports() []lane {
+	return []lane{
+		{name: "standard", make: func(b bounds) transport { return standard(b) }, watches: true},
+	}
+}
+
+// standard is net/http's transport as Gatehouse configures it.
+func standard(b bounds) *http.Transport {
+	return &http.Transport{
+		DialContext:            b.dial,
+		DisableCompression:     true,
+		MaxConnsPerHost:        b.maxConns,
+		MaxIdleConnsPerHost:    b.maxIdle,
+		IdleConnTimeout:        b.idleTimeout,
+		ExpectContinueTimeout:  time.Second,
+		MaxResponseHeaderBytes: maxHeaderBytes,
+	}
+}
