@@ -30,7 +30,6 @@ type backend struct {
 	mu       sync.Mutex
 	links    []*link
 	requests []request
-	most     int           // connections that were open at once
 	changed  chan struct{} // closed and replaced whenever something of the above changes
 }
 
@@ -84,7 +83,6 @@ func serve(t *testing.T, script func(*link)) *backend {
 			b.change(func() {
 				b.links = append(b.links, l)
 				l.number = len(b.links)
-				b.most = max(b.most, b.openLocked())
 			})
 			running.Go(func() {
 				script(l)
@@ -160,13 +158,6 @@ func (b *backend) made() int {
 	return len(b.links)
 }
 
-// mostOpen is how many connections were open at once.
-func (b *backend) mostOpen() int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.most
-}
-
 // seen returns the requests that were received as a whole.
 func (b *backend) seen() []request {
 	b.mu.Lock()
@@ -180,6 +171,11 @@ func (l *link) request() (request, bool) {
 	if !ok {
 		return r, false
 	}
+	return l.rest(r)
+}
+
+// rest reads what comes after the head, and records the request.
+func (l *link) rest(r request) (request, bool) {
 	length, chunks := 0, false
 	for _, field := range r.fields {
 		name, value, _ := strings.Cut(field, ": ")

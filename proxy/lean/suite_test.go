@@ -41,17 +41,22 @@ func each(t *testing.T, test func(t *testing.T, l lane)) {
 // start makes a transport, of which nothing may be left when the test ends.
 func (l lane) start(t *testing.T, b bounds) transport {
 	t.Helper()
-	b.maxIdle = cmp.Or(b.maxIdle, maxIdle)
-	b.idleTimeout = cmp.Or(b.idleTimeout, idleLife)
-	if b.dial == nil {
-		b.dial = new(net.Dialer).DialContext
-	}
-	made := l.make(b)
+	made := l.begin(b)
 	t.Cleanup(func() {
 		made.CloseIdleConnections()
 		wantNoGoroutines(t)
 	})
 	return made
+}
+
+// begin makes a transport for a test that runs beside others.
+func (l lane) begin(b bounds) transport {
+	b.maxIdle = cmp.Or(b.maxIdle, maxIdle)
+	b.idleTimeout = cmp.Or(b.idleTimeout, idleLife)
+	if b.dial == nil {
+		b.dial = new(net.Dialer).DialContext
+	}
+	return l.make(b)
 }
 
 // ours are the functions in which no goroutine may be left.
