@@ -22,6 +22,15 @@ const (
 	LogText LogFormat = "text"
 )
 
+// TransportKind is what speaks to backends.
+type TransportKind string
+
+// The values of GATEWAY_TRANSPORT.
+const (
+	TransportLean     TransportKind = "lean"
+	TransportStandard TransportKind = "standard"
+)
+
 // Settings is what differs between two processes that serve the same table. It
 // is immutable, like Config.
 type Settings struct {
@@ -46,6 +55,7 @@ type Settings struct {
 
 	DefaultCompanyID uuid.UUID // uuid.Nil when there is none
 
+	Transport               TransportKind
 	MaxConnections          int // to one backend; 0 is no bound
 	MaxKeepaliveConnections int // idle ones kept to one backend
 
@@ -108,6 +118,7 @@ func (s Settings) Attrs() []slog.Attr {
 		slog.String("GATEWAY_DATABASE_URL", publicDatabaseURL(s.DatabaseURL.Reveal())),
 		slog.String("GATEWAY_MIGRATE", migrate),
 		slog.String("GATEWAY_DEFAULT_COMPANY_ID", company),
+		slog.String("GATEWAY_TRANSPORT", string(s.Transport)),
 		slog.Int("GATEWAY_HTTP_CLIENT_MAX_CONNECTIONS", s.MaxConnections),
 		slog.Int("GATEWAY_HTTP_CLIENT_MAX_KEEPALIVE_CONNECTIONS", s.MaxKeepaliveConnections),
 		slog.Int("GATEWAY_BCRYPT_COST", s.BcryptCost),

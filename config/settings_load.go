@@ -34,6 +34,7 @@ func LoadSettings(lookup func(name string) (string, bool)) (Settings, error) {
 		Migrate:          setting(r, "GATEWAY_MIGRATE", true, parseSwitch),
 		DefaultCompanyID: setting(r, "GATEWAY_DEFAULT_COMPANY_ID", uuid.Nil, parseUUID),
 
+		Transport:               setting(r, "GATEWAY_TRANSPORT", TransportLean, parseTransport),
 		MaxConnections:          setting(r, "GATEWAY_HTTP_CLIENT_MAX_CONNECTIONS", 0, numberBetween(0, 1_000_000)),
 		MaxKeepaliveConnections: setting(r, "GATEWAY_HTTP_CLIENT_MAX_KEEPALIVE_CONNECTIONS", 100, numberBetween(0, 1_000_000)),
 
@@ -232,6 +233,10 @@ func parseLevel(text string) (slog.Level, *fault) {
 
 func parseLogFormat(text string) (LogFormat, *fault) {
 	return LogFormat(text), oneOf("format", text, string(LogJSON), string(LogText))
+}
+
+func parseTransport(text string) (TransportKind, *fault) {
+	return TransportKind(text), oneOf("transport", text, string(TransportLean), string(TransportStandard))
 }
 
 func parseSwitch(text string) (bool, *fault) {

@@ -30,7 +30,7 @@ func newOperators(t *testing.T, reload ops.Reload) *operators {
 	t.Helper()
 	o := &operators{metrics: ops.NewMetrics("test"), health: new(ops.Health)}
 	o.gateway = proxy.NewGateway(proxy.Options{
-		Log: slog.New(slog.DiscardHandler), Metrics: o.metrics, Transports: proxy.NewTransports(0, 0),
+		Log: slog.New(slog.DiscardHandler), Metrics: o.metrics, Transports: proxy.NewTransports(proxy.TransportOptions{}),
 	})
 	o.handler = ops.Handler(o.metrics, o.health, o.gateway, reload)
 	return o
@@ -43,7 +43,7 @@ func (o *operators) serve(t *testing.T, table string) {
 		t.Fatal(err)
 	}
 	compiled, err := proxy.Compile(cfg, proxy.Parts{
-		Gate: auth.NewGate(nil, nil), Metrics: o.metrics, Transports: proxy.NewTransports(0, 0),
+		Gate: auth.NewGate(nil, nil), Metrics: o.metrics, Transports: proxy.NewTransports(proxy.TransportOptions{}),
 	})
 	if err != nil {
 		t.Fatal(err)

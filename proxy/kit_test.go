@@ -159,7 +159,7 @@ func newKit(t testing.TB, table, backend string) *kit {
 		verifier: auth.NewVerifier(keys, nil, time.Now),
 		backend:  backend,
 	}
-	transports := NewTransports(0, 64)
+	transports := NewTransports(TransportOptions{MaxIdle: 64})
 	k.parts = Parts{
 		Gate:       auth.NewGate(auth.NewVerifier(keys, nil, time.Now), nil),
 		Metrics:    k.metrics,

@@ -179,7 +179,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 		mirror(w, r)
 	})
 	k := startBefore(t, openTable, backend)
-	k.parts.Transports = NewTransports(2, 2)
+	k.parts.Transports = NewTransports(TransportOptions{MaxConns: 2, MaxIdle: 2})
 	k.gateway.Swap(k.compile(openTable))
 	var clients sync.WaitGroup
 	for range 8 {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"gatehouse/config"
+	"gatehouse/proxy/lean"
 )
 
 // Pool sizes and bounds towards backends.
@@ -24,10 +25,10 @@ const (
 )
 
 // Transports shares connections between routes and between tables: routes that
-// reach their backends in the same way use one http.Transport, and a reload
-// finds the one it had.
+// reach their backends in the same way use one transport, and a reload finds
+// the one it had.
 type Transports struct {
-	maxConns, maxIdle int // per backend; 0 is no bound for maxConns
+	options TransportOptions
 
 	mu   sync.Mutex
 	live transportSet // what the live table uses
@@ -37,6 +38,7 @@ type Transports struct {
 // route's `tls` count by what they hold: a renewed certificate makes a new
 // transport.
 type transportKey struct {
+	lean          bool // plain HTTP/1.1
 	protocol      config.Protocol
 	connect       time.Duration
 	ca, cert, key string // PEM; "" for none
@@ -44,37 +46,46 @@ type transportKey struct {
 }
 
 // transportSet is what one table uses.
-type transportSet map[transportKey]*http.Transport
+type transportSet map[transportKey]transport
 
-// NewTransports makes an empty pool. maxConns bounds the connections to one
-// backend (0: no bound), maxIdle those that are kept for reuse.
-func NewTransports(maxConns, maxIdle int) *Transports {
-	return &Transports{maxConns: maxConns, maxIdle: maxIdle}
+// transport is an http.Transport or a lean.Transport.
+type transport interface {
+	http.RoundTripper
+	CloseIdleConnections()
 }
+
+// TransportOptions say how backends are reached.
+type TransportOptions struct {
+	MaxConns int  // to one backend; 0 is no bound
+	MaxIdle  int  // kept for reuse, to one backend
+	Standard bool // http.Transport for plain HTTP/1.1, too, instead of the lean lane
+}
+
+// NewTransports makes an empty pool.
+func NewTransports(o TransportOptions) *Transports { return &Transports{options: o} }
 
 // get finds the transport for a route in the set that is being gathered or in
 // the live one, or makes it. It reads the route's TLS files, connects to
 // nothing and changes only the set.
-func (t *Transports) get(set transportSet, r *config.Route) (*http.Transport, error) {
+func (t *Transports) get(set transportSet, r *config.Route) (transport, error) {
 	key, err := keyOf(r)
 	if err != nil {
 		return nil, err
 	}
+	key.lean = !t.options.Standard && r.Backend.Scheme == "http" && r.Protocol != config.ProtocolH2C
 	if have := set[key]; have != nil {
 		return have, nil
 	}
 	t.mu.Lock()
-	transport := t.live[key]
+	found := t.live[key]
 	t.mu.Unlock()
-	if transport == nil {
-		made, err := t.make(key)
-		if err != nil {
+	if found == nil {
+		if found, err = t.make(key); err != nil {
 			return nil, err
 		}
-		transport = made
 	}
-	set[key] = transport
-	return transport, nil
+	set[key] = found
+	return found, nil
 }
 
 // keyOf reads the files of the route's `tls`.
@@ -141,7 +152,23 @@ func (t *Transports) adopt(set transportSet) {
 
 // make builds a transport that passes bodies as they are (no transparent gzip)
 // and ignores HTTP_PROXY: a gateway reaches its backends directly.
-func (t *Transports) make(key transportKey) (*http.Transport, error) {
+func (t *Transports) make(key transportKey) (transport, error) {
+	standard, err := t.makeStandard(key)
+	if err != nil {
+		return nil, err
+	}
+	if !key.lean {
+		standard.MaxConnsPerHost = t.options.MaxConns
+		return standard, nil
+	}
+	return lean.New(lean.Options{
+		Dial: standard.DialContext, Standard: standard,
+		MaxConns: t.options.MaxConns, MaxIdle: t.options.MaxIdle,
+		IdleTimeout: idleConnLife, MaxHeaderBytes: maxAnswerHeaderBytes,
+	}), nil
+}
+
+func (t *Transports) makeStandard(key transportKey) (*http.Transport, error) {
 	tlsConfig, err := backendTLS(key)
 	if err != nil {
 		return nil, err
@@ -162,8 +189,7 @@ func (t *Transports) make(key transportKey) (*http.Transport, error) {
 		TLSHandshakeTimeout:    key.connect,
 		Protocols:              protocols,
 		DisableCompression:     true,
-		MaxConnsPerHost:        t.maxConns,
-		MaxIdleConnsPerHost:    t.maxIdle,
+		MaxIdleConnsPerHost:    t.options.MaxIdle,
 		IdleConnTimeout:        idleConnLife,
 		ExpectContinueTimeout:  time.Second,
 		MaxResponseHeaderBytes: maxAnswerHeaderBytes,

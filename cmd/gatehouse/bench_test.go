@@ -49,7 +49,7 @@ func benchReloader(b *testing.B, routes int) *reloader {
 	quiet := slog.New(slog.DiscardHandler)
 	p := &parts{
 		keys: keys, keySources: auth.NewKeySources(auth.KeySourcesOptions{Log: quiet, Now: time.Now}),
-		metrics: ops.NewMetrics("bench"), transports: proxy.NewTransports(0, 100), log: quiet,
+		metrics: ops.NewMetrics("bench"), transports: proxy.NewTransports(proxy.TransportOptions{MaxIdle: 100}), log: quiet,
 	}
 	b.Cleanup(p.keySources.Close)
 	r := &reloader{

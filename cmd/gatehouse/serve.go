@@ -143,8 +143,10 @@ func (g *gateway) configure() (*config.Config, error) {
 		keySources: auth.NewKeySources(auth.KeySourcesOptions{Log: g.log, Now: time.Now}),
 		metrics:    ops.NewMetrics(version),
 		log:        g.log,
-		transports: proxy.NewTransports(
-			settings.MaxConnections, settings.MaxKeepaliveConnections),
+		transports: proxy.NewTransports(proxy.TransportOptions{
+			MaxConns: settings.MaxConnections, MaxIdle: settings.MaxKeepaliveConnections,
+			Standard: settings.Transport == config.TransportStandard,
+		}),
 	}
 	if !cfg.Users.Off {
 		g.health.NeedStore()

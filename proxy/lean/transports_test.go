@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"gatehouse/proxy/lean"
 )
 
 // Gatehouse's own bounds, where a test asks for no other.
@@ -34,7 +36,18 @@ type lane struct {
 func transports() []lane {
 	return []lane{
 		{name: "standard", make: func(b bounds) transport { return standard(b) }, watches: true},
+		{name: "lean", make: func(b bounds) transport { return leanLane(b) }},
 	}
+}
+
+// leanLane is ours, above the other.
+func leanLane(b bounds) *lean.Transport {
+	below := b
+	below.maxConns = 0
+	return lean.New(lean.Options{
+		Dial: b.dial, Standard: standard(below),
+		MaxConns: b.maxConns, MaxIdle: b.maxIdle, IdleTimeout: b.idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+	})
 }
 
 // standard is net/http's transport as Gatehouse configures it.

@@ -1,0 +1,50 @@
+package lean
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"sync/atomic"
+)
+
+// body is the body of an answer. At its end the connection is given back;
+// whoever closes it before does not wait for the rest.
+type body struct {
+	source io.Reader
+	conn   *conn
+	ctx    context.Context
+	last   bool                  // no other request follows on the connection
+	end    atomic.Pointer[error] // what Read gives from now on; nil while more may come
+}
+
+// Read implements io.Reader. Trailers are there when it has given io.EOF.
+func (b *body) Read(p []byte) (int, error) {
+	if end := b.end.Load(); end != nil {
+		return 0, *end
+	}
+	n, err := b.source.Read(p)
+	if err == nil {
+		return n, nil
+	}
+	whole := err == io.EOF
+	if !whole {
+		err = endOf(b.ctx, err)
+	}
+	if !b.end.CompareAndSwap(nil, &err) {
+		return n, *b.end.Load()
+	}
+	if whole {
+		b.conn.finish(b.last)
+	} else {
+		b.conn.discard()
+	}
+	return n, err
+}
+
+// Close implements io.Closer.
+func (b *body) Close() error {
+	if b.end.CompareAndSwap(nil, &http.ErrBodyReadAfterClose) {
+		b.conn.discard()
+	}
+	return nil
+}

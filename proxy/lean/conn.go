@@ -1,0 +1,249 @@
+package lean
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
+	"sync"
+	"time"
+)
+
+// sendGrace is how long the end of an answer waits for the end of a body that
+// has likely been sent, but for a goroutine to say so.
+const sendGrace = 20 * time.Millisecond
+
+var (
+	errHeaderSize = errors.New("the head of the backend's answer is too large")
+	errSwitched   = errors.New("the backend switched protocols without being asked to")
+)
+
+// silentError says that not a byte of an answer came.
+type silentError struct {
+	cause error
+	sent  bool // some of the request was written
+}
+
+func (e *silentError) Error() string { return "no answer: " + e.cause.Error() }
+func (e *silentError) Unwrap() error { return e.cause }
+
+// conn is a connection to a backend, for one request at a time.
+type conn struct {
+	net.Conn
+	pools  *pools
+	pool   *pool
+	probe  *probe
+	reader *bufio.Reader
+	writer *bufio.Writer
+	left   int64 // bytes that may still be read: of a head
+	reused bool  // it has carried a request before
+	epoch  uint  // in which it began to wait; for the pool
+
+	written   int64         // of the request, by whoever sends
+	unwritten bool          // the connection refused some of it; by whoever sends
+	sent      chan struct{} // closed when a body was sent, or was not; nil without one
+	fault     error         // why it was not, where that was the body's fault; before sent is closed
+	release   func() bool   // ends the watch over the context
+	closing   sync.Once
+}
+
+func newConn(made net.Conn, pools *pools, pool *pool) *conn {
+	c := &conn{Conn: made, pools: pools, pool: pool, probe: newProbe(made)}
+	c.reader = bufio.NewReader(input{c})
+	c.writer = bufio.NewWriter(output{c})
+	return c
+}
+
+// input and output are the connection as the buffers see it.
+type (
+	input  struct{ *conn }
+	output struct{ *conn }
+)
+
+// Read implements io.Reader within the bound on a head.
+func (i input) Read(p []byte) (int, error) {
+	if i.left <= 0 {
+		return 0, errHeaderSize
+	}
+	n, err := i.Conn.Read(p[:min(int64(len(p)), i.left)])
+	i.left -= int64(n)
+	return n, err
+}
+
+// Write implements io.Writer.
+func (o output) Write(p []byte) (int, error) {
+	n, err := o.Conn.Write(p)
+	o.written += int64(n)
+	if err != nil {
+		o.unwritten = true
+	}
+	return n, err
+}
+
+// ReadFrom implements io.ReaderFrom, by which a bufio.Writer lets a body
+// through: what has come of it goes on at once.
+func (o output) ReadFrom(body io.Reader) (int64, error) {
+	buffer := o.pools.buffers.Get().(*[copyBuffer]byte)
+	defer o.pools.buffers.Put(buffer)
+	return io.CopyBuffer(struct{ io.Writer }{o}, body, buffer[:])
+}
+
+// exchange sends a request and reads the head of its answer. After an error
+// the connection is of no use.
+func (c *conn) exchange(r *http.Request) (*http.Response, error) {
+	c.written, c.sent = 0, nil
+	c.release = context.AfterFunc(r.Context(), c.shut)
+	if hasBody(r) {
+		c.sent = make(chan struct{})
+		go c.sendBody(r)
+	} else if err := c.send(r); err != nil {
+		return nil, &silentError{err, c.written > 0}
+	}
+	res, err := c.receive(r)
+	if err != nil {
+		if c.hasSent(0) && c.fault != nil {
+			return nil, c.fault
+		}
+		return nil, err
+	}
+	c.deliver(r, res)
+	return res, nil
+}
+
+// hasSent tells whether nothing more is being sent, at the latest after a while.
+func (c *conn) hasSent(patience time.Duration) bool {
+	if c.sent == nil {
+		return true
+	}
+	select {
+	case <-c.sent:
+		return true
+	default:
+	}
+	if patience == 0 {
+		return false
+	}
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-c.sent:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
+
+func (c *conn) send(r *http.Request) error {
+	if err := r.Write(c.writer); err != nil {
+		return fmt.Errorf("write request: %w", err)
+	}
+	if err := c.writer.Flush(); err != nil {
+		return fmt.Errorf("write request: %w", err)
+	}
+	return nil
+}
+
+// sendBody sends a request that has a body. Where the body is at fault, nobody
+// will answer half of it; where the connection is, an answer may be there.
+func (c *conn) sendBody(r *http.Request) {
+	source := &requestBody{ReadCloser: r.Body}
+	r = r.WithContext(r.Context())
+	r.Body = source
+	err := c.send(r)
+	if err != nil && !c.unwritten {
+		c.fault = cmp.Or(source.fault, err) // net/http hides what the body said
+	}
+	close(c.sent)
+	if c.fault != nil {
+		c.discard()
+	}
+}
+
+// requestBody remembers why it could not be read.
+type requestBody struct {
+	io.ReadCloser
+	fault error
+}
+
+// Read implements io.Reader.
+func (b *requestBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && err != io.EOF {
+		b.fault = err
+	}
+	return n, err
+}
+
+// receive reads the head of the answer, and those of all 1xx before it (RFC
+// 9110 section 15.2).
+func (c *conn) receive(r *http.Request) (*http.Response, error) {
+	c.left = c.pools.options.MaxHeaderBytes
+	if _, err := c.reader.Peek(1); err != nil {
+		// Whoever sends a body has written some of it, or may have.
+		return nil, &silentError{fmt.Errorf("read response: %w", err), true}
+	}
+	trace := httptrace.ContextClientTrace(r.Context())
+	for {
+		res, err := http.ReadResponse(c.reader, r)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("read response: %w", err)
+		case res.StatusCode == http.StatusSwitchingProtocols:
+			return nil, errSwitched
+		case res.StatusCode >= 200:
+			c.left = math.MaxInt64
+			return res, nil
+		case trace != nil && trace.Got1xxResponse != nil:
+			if err := trace.Got1xxResponse(res.StatusCode, textproto.MIMEHeader(res.Header)); err != nil {
+				return nil, err
+			}
+			c.left = c.pools.options.MaxHeaderBytes // somebody counts them
+		}
+	}
+}
+
+// deliver leaves the connection to the body of the answer, or gives it back
+// where there is none.
+func (c *conn) deliver(r *http.Request, res *http.Response) {
+	last := res.Close || r.Close
+	if r.Method == http.MethodHead || res.Body == http.NoBody || res.ContentLength == 0 {
+		res.Body = http.NoBody
+		c.finish(last)
+		return
+	}
+	res.Body = &body{source: res.Body, conn: c, ctx: r.Context(), last: last}
+}
+
+// finish ends the exchange after a complete answer. Only a connection on which
+// both sides have said all, and nothing more, waits for the next request.
+func (c *conn) finish(last bool) {
+	if !c.release() || last || !c.hasSent(sendGrace) || c.fault != nil || c.unwritten || c.reader.Buffered() > 0 {
+		c.discard()
+		return
+	}
+	c.reused = true
+	c.pools.put(c)
+}
+
+// discard closes the connection; whoever reads or writes notices.
+func (c *conn) discard() {
+	if c.release != nil {
+		c.release()
+	}
+	c.shut()
+}
+
+// shut is discard for the context's end, which may come while release is set.
+func (c *conn) shut() {
+	c.closing.Do(func() {
+		_ = c.Close()
+		c.pools.closed(c.pool)
+	})
+}

@@ -1,0 +1,260 @@
+package lean
+
+import (
+	"context"
+	"net"
+	"slices"
+	"sync"
+	"time"
+)
+
+// copyBuffer is what a body of a request is copied through, in bytes.
+const copyBuffer = 8 << 10
+
+// pools hold the connections, by address.
+type pools struct {
+	options Options
+	buffers sync.Pool // of *[copyBuffer]byte, for bodies of requests
+
+	mu      sync.Mutex
+	pools   map[string]*pool
+	epoch   uint        // grows with every sweep
+	sweeper *time.Timer // runs while something waits
+	closing bool        // nothing begins to wait
+}
+
+// pool is what there is for one address. It is known as long as it has
+// something.
+type pool struct {
+	address string
+	idle    []*conn   // the last one that began to wait is the first to be used
+	open    int       // connections, those that are being dialled included
+	waiting []*waiter // the first that came is the first to be served
+}
+
+// waiter is a request for which there may be no more connections.
+type waiter struct {
+	given chan *conn // one is given, or nil: leave to dial
+	dials bool       // it has no use for a connection, only for the leave
+}
+
+func (p *pools) init(o Options) {
+	p.options = o
+	p.buffers.New = func() any { return new([copyBuffer]byte) }
+	p.pools = map[string]*pool{}
+}
+
+// get gives a connection that waited and is still good, or a new one; always a
+// new one where fresh says so.
+func (p *pools) get(ctx context.Context, address string, fresh bool) (*conn, error) {
+	for {
+		if err := context.Cause(ctx); err != nil {
+			return nil, err
+		}
+		c, to, err := p.reserve(ctx, address, fresh)
+		switch {
+		case err != nil:
+			return nil, err
+		case c == nil:
+			return p.dial(ctx, to)
+		case !fresh && c.probe.isQuiet():
+			return c, nil
+		}
+		c.discard()
+	}
+}
+
+// reserve gives a connection that waited, or leave to dial one.
+func (p *pools) reserve(ctx context.Context, address string, dials bool) (*conn, *pool, error) {
+	p.mu.Lock()
+	p.closing = false
+	to := p.pools[address]
+	if to == nil {
+		to = &pool{address: address}
+		p.pools[address] = to
+	}
+	if last := len(to.idle) - 1; last >= 0 && !dials {
+		c := to.idle[last]
+		to.idle[last] = nil
+		to.idle = to.idle[:last]
+		p.mu.Unlock()
+		return c, to, nil
+	}
+	if p.options.MaxConns == 0 || to.open < p.options.MaxConns {
+		to.open++
+		p.mu.Unlock()
+		return nil, to, nil
+	}
+	w := &waiter{given: make(chan *conn, 1), dials: dials}
+	to.waiting = append(to.waiting, w)
+	unused := to.idle // there are some only where they are of no use
+	to.idle = nil
+	p.mu.Unlock()
+
+	discardAll(unused)
+	select {
+	case c := <-w.given:
+		return c, to, nil
+	case <-ctx.Done():
+		p.leave(to, w)
+		return nil, nil, context.Cause(ctx)
+	}
+}
+
+// leave takes back a waiter, or passes on what it was given meanwhile.
+func (p *pools) leave(from *pool, w *waiter) {
+	p.mu.Lock()
+	place := slices.Index(from.waiting, w)
+	if place >= 0 {
+		from.waiting = slices.Delete(from.waiting, place, place+1)
+	}
+	p.mu.Unlock()
+	if place >= 0 {
+		return
+	}
+	if c := <-w.given; c != nil {
+		p.put(c)
+	} else {
+		p.closed(from)
+	}
+}
+
+// dial opens a connection for which there is leave.
+func (p *pools) dial(ctx context.Context, to *pool) (*conn, error) {
+	made, err := p.options.Dial(ctx, "tcp", to.address)
+	if err != nil {
+		p.closed(to)
+		return nil, err
+	}
+	return newConn(made, p, to), nil
+}
+
+// put lets a connection wait for a request, or gives it to one that waits.
+func (p *pools) put(c *conn) {
+	if !p.keep(c) {
+		c.discard()
+	}
+}
+
+func (p *pools) keep(c *conn) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(c.pool.waiting) > 0 {
+		if c.pool.waiting[0].dials {
+			return false // once closed, it is its leave to dial
+		}
+		c.pool.next() <- c
+		return true
+	}
+	if p.closing || len(c.pool.idle) >= p.options.MaxIdle {
+		return false
+	}
+	c.epoch = p.epoch
+	c.pool.idle = append(c.pool.idle, c)
+	if p.sweeper == nil && p.options.IdleTimeout > 0 {
+		p.sweeper = time.AfterFunc(p.options.IdleTimeout/2, p.sweep)
+	}
+	return true
+}
+
+// next takes the first waiter.
+func (p *pool) next() chan<- *conn {
+	first := p.waiting[0]
+	p.waiting[0] = nil
+	p.waiting = p.waiting[1:]
+	return first.given
+}
+
+// closed says that a connection, or the leave to dial one, is free.
+func (p *pools) closed(from *pool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(from.waiting) > 0 {
+		from.next() <- nil
+		return
+	}
+	if from.open--; from.open == 0 {
+		delete(p.pools, from.address)
+	}
+}
+
+// sweep runs twice in the time that connections may wait, and closes those that
+// have waited since before the last time, and those that the backend closed.
+func (p *pools) sweep() {
+	p.mu.Lock()
+	p.epoch++
+	var unused []*conn
+	kept := 0
+	for _, each := range p.pools {
+		each.idle = slices.DeleteFunc(each.idle, func(c *conn) bool {
+			if c.epoch+1 < p.epoch || !c.probe.isQuiet() {
+				unused = append(unused, c)
+				return true
+			}
+			return false
+		})
+		kept += len(each.idle)
+	}
+	p.sweeper = nil
+	if kept > 0 {
+		p.sweeper = time.AfterFunc(p.options.IdleTimeout/2, p.sweep)
+	}
+	p.mu.Unlock()
+	discardAll(unused)
+}
+
+func (p *pools) closeIdle() {
+	p.mu.Lock()
+	p.closing = true
+	var unused []*conn
+	for _, each := range p.pools {
+		unused = append(unused, each.idle...)
+		each.idle = nil
+	}
+	p.mu.Unlock()
+	discardAll(unused)
+}
+
+func discardAll(unused []*conn) {
+	for _, c := range unused {
+		c.discard()
+	}
+}
+
+// dialStandard dials for the standard transport. Its connections count, so
+// where there are as many as may be, one that waits makes room.
+func (p *pools) dialStandard(ctx context.Context, network, address string) (net.Conn, error) {
+	if p.options.MaxConns == 0 {
+		return p.options.Dial(ctx, network, address)
+	}
+	_, to, err := p.reserve(ctx, address, true)
+	if err != nil {
+		return nil, err
+	}
+	made, err := p.options.Dial(ctx, network, address)
+	if err != nil {
+		p.closed(to)
+		return nil, err
+	}
+	return &countedConn{Conn: made, closed: sync.OnceFunc(func() { p.closed(to) })}, nil
+}
+
+// countedConn tells when it is closed.
+type countedConn struct {
+	net.Conn
+	closed func()
+}
+
+// Close implements net.Conn.
+func (c *countedConn) Close() error {
+	defer c.closed()
+	return c.Conn.Close()
+}
+
+// CloseWrite passes a half-close on.
+func (c *countedConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return c.Close()
+}

@@ -1,0 +1,179 @@
+package lean
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"golang.org/x/net/http/httpguts"
+)
+
+// maxBody is the size of a body, in bytes, that is taken: one that the buffers
+// of two sockets hold, whoever reads or does not.
+const maxBody = 64 << 10
+
+// Options say how a Transport reaches backends.
+type Options struct {
+	// Dial opens a connection, as net.Dialer.DialContext does.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Standard takes what is not for the lean lane. New makes it dial as the
+	// lean lane does; it must have no MaxConnsPerHost of its own.
+	Standard *http.Transport
+	// MaxConns bounds the connections to one backend, those of Standard
+	// included, which keeps none for reuse then: they would be missing here. A
+	// request too many waits. 0 is no bound.
+	MaxConns int
+	// MaxIdle bounds those that are kept for reuse; 0 keeps none.
+	MaxIdle int
+	// IdleTimeout is how long they are kept; 0 is as long as they are good.
+	IdleTimeout time.Duration
+	// MaxHeaderBytes bounds the head of an answer, each 1xx before it apart.
+	MaxHeaderBytes int64
+}
+
+// Transport is an http.RoundTripper. It keeps the promises of http.Transport:
+// one of the contexts' ends closes the connection at once, what an answer leaves
+// behind never becomes part of the next, and only a request that may be sent
+// twice ever is.
+type Transport struct {
+	options Options
+	pools   pools
+}
+
+// New makes a Transport without connections.
+func New(o Options) *Transport {
+	t := &Transport{options: o}
+	t.pools.init(o)
+	o.Standard.DialContext = t.pools.dialStandard
+	if o.MaxConns > 0 {
+		o.Standard.MaxIdleConnsPerHost = -1
+	}
+	return t
+}
+
+// CloseIdleConnections closes what waits for a request, and whatever would
+// begin to, until the next request. It leaves alone what is in use.
+func (t *Transport) CloseIdleConnections() {
+	t.pools.closeIdle()
+	t.options.Standard.CloseIdleConnections()
+}
+
+// RoundTrip implements http.RoundTripper. The errors are those of the dial, of
+// the connection, or the cause of the context's end.
+func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if !takes(r) {
+		return t.options.Standard.RoundTrip(r)
+	}
+	res, err, again := t.attempt(r, false)
+	if again {
+		res, err, _ = t.attempt(r, true)
+	}
+	if err != nil && r.Body != nil {
+		_ = r.Body.Close()
+	}
+	return res, err
+}
+
+// attempt sends the request once. It asks for another attempt where a
+// connection that had waited was found closed, and the request may be sent
+// twice: a backend may close it just when it is used again.
+func (t *Transport) attempt(r *http.Request, fresh bool) (_ *http.Response, err error, again bool) {
+	ctx := r.Context()
+	c, err := t.pools.get(ctx, address(r), fresh)
+	if err != nil {
+		return nil, endOf(ctx, err), false
+	}
+	res, err := c.exchange(r)
+	if err == nil {
+		return res, nil, false
+	}
+	c.discard()
+	if ended := context.Cause(ctx); ended != nil {
+		return nil, ended, false
+	}
+	var silent *silentError
+	again = !fresh && c.reused && errors.As(err, &silent) && (!silent.sent && !hasBody(r) || isReplayable(r))
+	return nil, err, again
+}
+
+// endOf prefers to tell that the context has ended over what came of it.
+func endOf(ctx context.Context, err error) error {
+	if ended := context.Cause(ctx); ended != nil {
+		return ended
+	}
+	return err
+}
+
+// takes tells whether a request is for the lean lane.
+func takes(r *http.Request) bool {
+	if !canProbe || r.URL == nil || r.URL.Scheme != "http" || r.URL.Host == "" || r.Header == nil {
+		return false
+	}
+	if !httpguts.ValidHeaderFieldName(cmp.Or(r.Method, http.MethodGet)) { // both are tokens
+		return false
+	}
+	if r.Method == http.MethodConnect || len(r.Header["Upgrade"]) > 0 || len(r.Header["Expect"]) > 0 {
+		return false
+	}
+	if hasBody(r) && (r.ContentLength <= 0 || r.ContentLength > maxBody) || len(r.TransferEncoding) > 0 || len(r.Trailer) > 0 {
+		return false
+	}
+	return isASCII(r.URL.Host) && isWritable(r.Header) // or the standard transport says what is wrong
+}
+
+func hasBody(r *http.Request) bool { return r.Body != nil && r.Body != http.NoBody }
+
+// isWritable tells whether all fields are such as may be written (RFC 9110
+// section 5.5): http.Request.Write would leave some out and change others.
+func isWritable(header http.Header) bool {
+	for name, values := range header {
+		if !httpguts.ValidHeaderFieldName(name) {
+			return false
+		}
+		for _, value := range values {
+			if !httpguts.ValidHeaderFieldValue(value) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func isASCII(text string) bool {
+	for i := range len(text) {
+		if text[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
+
+// isReplayable tells whether a request may be sent again although the backend
+// may have acted on it (RFC 9110 section 9.2.2). As in net/http, that is one
+// with a safe method, or one that its sender says is idempotent, without a body.
+func isReplayable(r *http.Request) bool {
+	if hasBody(r) {
+		return false
+	}
+	switch r.Method {
+	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
+		return true
+	}
+	return len(r.Header["Idempotency-Key"]) > 0 || len(r.Header["X-Idempotency-Key"]) > 0
+}
+
+// address is what to dial: host and port, 80 without one.
+func address(r *http.Request) string {
+	host := r.URL.Host
+	if colon := strings.LastIndexByte(host, ':'); colon > strings.LastIndexByte(host, ']') {
+		if colon < len(host)-1 {
+			return host
+		}
+		host = host[:colon] // "host:" has no port either
+	}
+	return net.JoinHostPort(strings.Trim(host, "[]"), "80")
+}
