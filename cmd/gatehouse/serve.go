@@ -131,6 +131,7 @@ func (g *gateway) configure() (*config.Config, error) {
 	}
 	g.settings, g.log = settings, newLogger(g.terminal.err, settings)
 	g.logSettings(cfg)
+	setMemory(g.terminal.lookup, g.log)
 
 	keys, err := signingKeys(settings)
 	if err != nil {

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"bytes"
+	"log/slog"
+	"math"
+	"runtime/debug"
+	"testing"
+)
+
+// What an operator says with the runtime's own variables is left as it is.
+func TestSetMemory(t *testing.T) {
+	before, limit := debug.SetGCPercent(100), debug.SetMemoryLimit(-1)
+	t.Cleanup(func() {
+		debug.SetGCPercent(before)
+		debug.SetMemoryLimit(limit)
+	})
+	for _, c := range []struct {
+		name        string
+		environment map[string]string
+		percent     int
+		limit       int64
+	}{
+		{"neither", nil, collectAt, 0},
+		{"target", map[string]string{"GOGC": "50"}, 100, 0}, // the runtime has read it at its start
+		{"limit", map[string]string{"GOMEMLIMIT": "1GiB"}, collectAt, 1 << 40},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			debug.SetGCPercent(100)
+			debug.SetMemoryLimit(1 << 40)
+			for name, value := range c.environment {
+				t.Setenv(name, value)
+			}
+			var said bytes.Buffer
+			setMemory(func(name string) (string, bool) {
+				value, given := c.environment[name]
+				return value, given
+			}, slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelWarn})))
+			if percent := debug.SetGCPercent(100); percent != c.percent {
+				t.Errorf("the target is %d %%, want %d", percent, c.percent)
+			}
+			got := debug.SetMemoryLimit(math.MaxInt64)
+			if c.limit != 0 && got != c.limit {
+				t.Errorf("the limit is %d, want %d", got, c.limit)
+			}
+			if said.Len() > 0 {
+				t.Errorf("it warns: %s", &said)
+			}
+		})
+	}
+}
