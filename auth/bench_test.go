@@ -15,15 +15,64 @@ type oneUser UserState
 
 func (u oneUser) UserState(context.Context, uuid.UUID) (UserState, error) { return UserState(u), nil }
 
+// benchmarkTokens runs with a token of ours and with one of another issuer.
+func benchmarkTokens(b *testing.B, run func(b *testing.B, verifier *Verifier, token string)) {
+	key := newNamed(b, "a")
+	verifier := verifierOf(b, listed(fileWith(b, jwks(b, key))))
+	b.Run("HS256", func(b *testing.B) { run(b, verifier, signed(b, claims(nil))) })
+	b.Run("ES256", func(b *testing.B) { run(b, verifier, key.token(b)) })
+}
+
+// forgetToken makes the token one that was never seen.
+func forgetToken(v *verifiedTokens, token string) { v.drop(token, v.entries[token]) }
+
+// BenchmarkVerifyHit is a token that is remembered.
+func BenchmarkVerifyHit(b *testing.B) {
+	benchmarkTokens(b, func(b *testing.B, verifier *Verifier, token string) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, refusal := verifier.Verify(b.Context(), token); refusal != nil {
+				b.Fatal(refusal)
+			}
+		}
+	})
+}
+
+// BenchmarkVerifyMiss is a token that comes for the first time.
+func BenchmarkVerifyMiss(b *testing.B) {
+	benchmarkTokens(b, func(b *testing.B, verifier *Verifier, token string) {
+		b.ReportAllocs()
+		for b.Loop() {
+			forgetToken(verifier.verified, token)
+			if _, refusal := verifier.Verify(b.Context(), token); refusal != nil {
+				b.Fatal(refusal)
+			}
+		}
+	})
+}
+
 func BenchmarkGateStrict(b *testing.B) {
 	verifier := NewVerifier(secretKeys(b, secretOfTests), nil, atNoon)
 	gate := NewGate(verifier, oneUser{Active: true, CompanyID: &acme, Role: "user"})
-	header := http.Header{"Authorization": {"Bearer " + signed(b, claims(nil))}}
-	rule := Rule{Policy: config.PolicyStrict}
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, refusal := gate.Decide(b.Context(), header, rule); refusal != nil {
+	token := signed(b, claims(nil))
+	header := http.Header{"Authorization": {"Bearer " + token}}
+	decide := func(b *testing.B) {
+		b.Helper()
+		if _, refusal := gate.Decide(b.Context(), header, Rule{Policy: config.PolicyStrict}); refusal != nil {
 			b.Fatal(refusal)
 		}
 	}
+	b.Run("hit", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			decide(b)
+		}
+	})
+	b.Run("miss", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			forgetToken(verifier.verified, token)
+			decide(b)
+		}
+	})
 }

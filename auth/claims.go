@@ -12,26 +12,43 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// checkTimes wants an expiry ahead, and no beginning ahead by more than the
-// leeway. An expiry gets no leeway, as in the original.
-func checkTimes(claims jwt.MapClaims, now time.Time) *Refusal {
-	expiry, present, ok := numericDate(claims["exp"])
-	if !present || !ok {
-		return refuseNoExpiry
-	}
-	if !now.Before(expiry) {
+// lifetime is when a token is good: from the later of nbf and iat, zero when it
+// has neither, until exp.
+type lifetime struct{ begin, expiry time.Time }
+
+// check wants an expiry ahead, and no beginning ahead by more than the leeway.
+// An expiry gets no leeway, as in the original.
+func (l lifetime) check(now time.Time) *Refusal {
+	if !now.Before(l.expiry) {
 		return refuseExpired
 	}
-	for _, name := range []string{"nbf", "iat"} {
-		begin, present, ok := numericDate(claims[name])
-		if present && !ok {
-			return refuseClaims
-		}
-		if present && begin.After(now.Add(clockLeeway)) {
-			return refuseNotYet
-		}
+	if l.begin.After(now.Add(clockLeeway)) {
+		return refuseNotYet
 	}
 	return nil
+}
+
+// checkTimes reads the times of a token, and checks them.
+func checkTimes(claims jwt.MapClaims, now time.Time) (lifetime, *Refusal) {
+	expiry, present, ok := numericDate(claims["exp"])
+	if !present || !ok {
+		return lifetime{}, refuseNoExpiry
+	}
+	life := lifetime{expiry: expiry}
+	for _, name := range []string{"nbf", "iat"} {
+		// What is wrong with the times that were read comes first.
+		if refusal := life.check(now); refusal != nil {
+			return lifetime{}, refusal
+		}
+		begin, present, ok := numericDate(claims[name])
+		if present && !ok {
+			return lifetime{}, refuseClaims
+		}
+		if begin.After(life.begin) {
+			life.begin = begin
+		}
+	}
+	return life, life.check(now)
 }
 
 // numericDate reads a NumericDate (RFC 7519 section 2), seconds since 1970,

@@ -136,6 +136,14 @@ func (i *Issuers) of(claims jwt.MapClaims) *issuer {
 	return i.byName[name]
 }
 
+// origin tells which keys the issuer publishes now.
+func (i *issuer) origin() origin {
+	if i == nil { // ours
+		return origin{}
+	}
+	return origin{source: i.source, edition: i.source.edition()}
+}
+
 // keysFor gives the keys of the issuer that may have signed the token.
 func (i *issuer) keysFor(ctx context.Context, algorithm, kid string) ([]jwt.VerificationKey, *Refusal) {
 	if !slices.Contains(i.algorithms, algorithm) {

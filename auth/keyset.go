@@ -40,6 +40,7 @@ type keySet struct {
 	keys    []issuerKey
 	named   bool    // a key has an id, so tokens must say which they mean
 	ignored []error // why keys were left out
+	edition int     // which of its source's sets it is, from 1
 }
 
 // parseKeySet reads a JWK set (RFC 7517 section 5), or public keys and

@@ -78,6 +78,15 @@ func (s *keySource) find(ctx context.Context, algorithm, kid string) ([]jwt.Veri
 	return nil, refuseKey
 }
 
+// edition is the number of the set that the source holds, 0 before the first.
+func (s *keySource) edition() int {
+	set := s.set.Load()
+	if set == nil {
+		return 0
+	}
+	return set.edition
+}
+
 // await waits until a reading is over, and tells how it came out. It asks for
 // one, unless the last was a moment ago.
 func (s *keySource) await(ctx context.Context) error {
@@ -181,6 +190,7 @@ func (s *keySource) take(content []byte) error {
 		return err
 	}
 	s.content = content
+	set.edition = s.edition() + 1
 	s.set.Store(set)
 	s.log.Info("keys of an issuer read", "place", s.place, "keys", set.size(), "ignored", len(set.ignored))
 	for _, reason := range set.ignored {

@@ -17,13 +17,15 @@ const (
 	clockLeeway   = 30 * time.Second
 )
 
-// Verifier checks tokens and says what they claim. It is immutable and safe
-// for concurrent use.
+// Verifier checks tokens and says what they claim. It is safe for concurrent
+// use. Its keys and issuers are those of one table, for life; what it remembers
+// only saves work.
 type Verifier struct {
-	keys    Keys
-	issuers *Issuers
-	parser  *jwt.Parser
-	now     func() time.Time
+	keys     Keys
+	issuers  *Issuers
+	parser   *jwt.Parser
+	now      func() time.Time
+	verified *verifiedTokens
 }
 
 // NewVerifier accepts tokens signed with one of the keys, and those of other
@@ -31,9 +33,10 @@ type Verifier struct {
 // signed by it; all others by us.
 func NewVerifier(keys Keys, issuers *Issuers, now func() time.Time) *Verifier {
 	return &Verifier{
-		keys:    keys,
-		issuers: issuers,
-		now:     now,
+		keys:     keys,
+		issuers:  issuers,
+		now:      now,
+		verified: newVerifiedTokens(),
 		parser: jwt.NewParser(
 			jwt.WithStrictDecoding(),
 			jwt.WithJSONNumber(),
@@ -45,36 +48,45 @@ func NewVerifier(keys Keys, issuers *Issuers, now func() time.Time) *Verifier {
 // Verify checks signature, algorithm, audience, times and the form of the
 // claims that make an identity. Nothing is fetched because a token's header
 // says so; for a key that its issuer may have made just now, Verify waits a
-// moment, or until the context ends.
+// moment, or until the context ends. Of a token that was good before only the
+// keys and the times are looked at again.
 func (v *Verifier) Verify(ctx context.Context, token string) (*Identity, *Refusal) {
 	// Go's base64 skips line breaks, and a token has one spelling.
-	if len(token) > maxTokenBytes || strings.ContainsAny(token, "\r\n") {
+	if len(token) > maxTokenBytes || strings.Contains(token, "\r") || strings.Contains(token, "\n") {
 		return nil, refuseMalformed
 	}
+	if identity, refusal := v.verified.find(token, v.now()); identity != nil || refusal != nil {
+		return identity, refusal
+	}
+	good, refusal := v.verify(ctx, token)
+	if refusal != nil {
+		return nil, refusal
+	}
+	v.verified.remember(token, good)
+	return good.identity, nil
+}
+
+// verify is Verify for a token that is not remembered.
+func (v *Verifier) verify(ctx context.Context, token string) (*verifiedToken, *Refusal) {
 	claims := jwt.MapClaims{}
+	var from origin
 	parsed, err := v.parser.ParseWithClaims(token, claims, func(parsed *jwt.Token) (any, error) {
-		found, refusal := v.keysFor(ctx, parsed, v.issuers.of(claims))
+		issuer := v.issuers.of(claims)
+		from = issuer.origin() // before its keys are asked for: they may be others a moment later
+		found, refusal := v.keysFor(ctx, parsed, issuer)
 		if refusal != nil {
 			return nil, refusal
 		}
 		return jwt.VerificationKeySet{Keys: found}, nil
 	})
-	var refusal *Refusal
-	switch {
-	case err == nil:
-	case errors.As(err, &refusal): // keysFor's
-		return nil, refusal
-	case errors.Is(err, jwt.ErrTokenMalformed):
-		return nil, refuseMalformed
-	case errors.Is(err, jwt.ErrTokenUnverifiable): // nobody knows the algorithm
-		return nil, refuseAlgorithm
-	default:
-		return nil, refuseSignature
+	if err != nil {
+		return nil, refusalFor(err)
 	}
 	if !v.hasOneReading(parsed, claims) {
 		return nil, refuseMalformed
 	}
-	if refusal := checkTimes(claims, v.now()); refusal != nil {
+	life, refusal := checkTimes(claims, v.now())
+	if refusal != nil {
 		return nil, refusal
 	}
 	if issuer := v.issuers.of(claims); issuer != nil {
@@ -83,7 +95,26 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*Identity, *Refusa
 		}
 		claims = issuer.translate(claims)
 	}
-	return identify(claims)
+	identity, refusal := identify(claims)
+	if refusal != nil {
+		return nil, refusal
+	}
+	return &verifiedToken{identity: identity, life: life, from: from}, nil
+}
+
+// refusalFor is the answer to a token that the parser did not take.
+func refusalFor(err error) *Refusal {
+	var refusal *Refusal
+	switch {
+	case errors.As(err, &refusal): // keysFor's
+		return refusal
+	case errors.Is(err, jwt.ErrTokenMalformed):
+		return refuseMalformed
+	case errors.Is(err, jwt.ErrTokenUnverifiable): // nobody knows the algorithm
+		return refuseAlgorithm
+	default:
+		return refuseSignature
+	}
 }
 
 // keysFor gives the keys that may have signed the token: the issuer's, ours

@@ -224,14 +224,3 @@ func FuzzVerify(f *testing.F) {
 		}
 	})
 }
-
-func BenchmarkVerify(b *testing.B) {
-	verifier := NewVerifier(secretKeys(b, secretOfTests), nil, atNoon)
-	token := signed(b, claims(nil))
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, refusal := verifier.Verify(b.Context(), token); refusal != nil {
-			b.Fatal(refusal)
-		}
-	}
-}
