@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"math"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -73,7 +74,7 @@ func numericDate(claim any) (at time.Time, present, ok bool) {
 // carry must be one that a header can carry. A role that is not text, such as
 // the list that some issuers send, is none of ours.
 func identify(claims jwt.MapClaims) (*Identity, *Refusal) {
-	identity := &Identity{claims: claims}
+	identity := &Identity{claims: claims, latest: new(atomic.Pointer[Identity])}
 	for _, claim := range []struct {
 		name string
 		into *string
@@ -99,6 +100,7 @@ func identify(claims jwt.MapClaims) (*Identity, *Refusal) {
 	if identity.UserID == "" {
 		return nil, refuseNoSubject
 	}
+	identity.user, identity.company = readID(identity.UserID), readID(identity.CompanyID)
 	// checkTimes has looked at their form.
 	identity.IssuedAt, _, _ = numericDate(claims["iat"])
 	identity.ExpiresAt, _, _ = numericDate(claims["exp"])

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"net/http"
 
-	"github.com/google/uuid"
-
 	"gatehouse/config"
 	"gatehouse/store"
 )
@@ -80,11 +78,10 @@ func (rule Rule) judge(identity *Identity) *Refusal {
 
 // checkUser holds what the token says against what is true of the user now.
 func (g *Gate) checkUser(ctx context.Context, token *Identity) (*Identity, *Refusal) {
-	id, err := parseUUID(token.UserID)
-	if err != nil {
+	if !token.user.isUUID() {
 		return token, refuseBadSubject
 	}
-	state, err := g.users.UserState(ctx, id)
+	state, err := g.users.UserState(ctx, token.user.id)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return token, refuseUnknownUser
@@ -95,35 +92,13 @@ func (g *Gate) checkUser(ctx context.Context, token *Identity) (*Identity, *Refu
 	case state.revokes(token.IssuedAt):
 		return token, refuseRevoked
 	}
-
-	// One spelling of each id goes on to the backends: the canonical one.
-	now := *token
-	now.UserID, now.Role = id.String(), state.Role
-	if token.CompanyID == "" {
-		return &now, nil
+	if token.CompanyID != "" {
+		if !token.company.isUUID() {
+			return token, refuseBadCompany
+		}
+		if state.CompanyID == nil || *state.CompanyID != token.company.id {
+			return token, refuseMoved
+		}
 	}
-	company, err := parseUUID(token.CompanyID)
-	if err != nil {
-		return token, refuseBadCompany
-	}
-	if state.CompanyID == nil || *state.CompanyID != company {
-		return token, refuseMoved
-	}
-	now.CompanyID = company.String()
-	return &now, nil
-}
-
-var errNotUUID = errors.New("not a UUID")
-
-// parseUUID takes the 36-character form and the 32 hexadecimal digits that
-// Python's uuid.UUID takes too, not the braces and URNs of uuid.Parse.
-func parseUUID(text string) (uuid.UUID, error) {
-	if len(text) != 36 && len(text) != 32 {
-		return uuid.UUID{}, errNotUUID
-	}
-	id, err := uuid.Parse(text)
-	if err != nil {
-		return uuid.UUID{}, errNotUUID
-	}
-	return id, nil
+	return token.as(state.Role), nil
 }

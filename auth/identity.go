@@ -3,11 +3,15 @@ package auth
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
+
+	"gatehouse/store"
 )
 
 // Identity is who passed the Gate. It is immutable.
@@ -20,14 +24,40 @@ type Identity struct {
 	IssuedAt  time.Time // the claim `iat`, zero without one
 	ExpiresAt time.Time // the claim `exp`
 
-	claims map[string]any
+	claims        map[string]any
+	user, company claimedID                 // UserID and CompanyID, read once
+	latest        *atomic.Pointer[Identity] // holds what `as` made last, nil before
+}
+
+// identityOf is who a user is whose row was read just now.
+func identityOf(user store.User) *Identity {
+	who := &Identity{Email: user.Email, Role: user.Role, user: claimedUUID(user.ID), latest: new(atomic.Pointer[Identity])}
+	if user.CompanyID != nil {
+		who.company = claimedUUID(*user.CompanyID)
+	}
+	who.UserID, who.CompanyID = who.user.canonical, who.company.canonical
+	return who
 }
 
 // UserUUID is the user's id where there are built-in users: the Gate has
 // checked that it is one.
-func (id *Identity) UserUUID() uuid.UUID {
-	parsed, _ := uuid.Parse(id.UserID)
-	return parsed
+func (id *Identity) UserUUID() uuid.UUID { return id.user.id }
+
+// as is the identity with the role that the user has now and one spelling of
+// each id, the canonical one, for the backends. Our own tokens claim no role, so
+// requests with one token share what was made for the first of them, until the
+// role changes.
+func (id *Identity) as(role string) *Identity {
+	if id.Role == role && id.UserID == id.user.canonical && id.CompanyID == id.company.canonical {
+		return id
+	}
+	if latest := id.latest.Load(); latest != nil && latest.Role == role {
+		return latest
+	}
+	now := *id
+	now.UserID, now.CompanyID, now.Role = id.user.canonical, id.company.canonical, role
+	id.latest.Store(&now)
+	return &now
 }
 
 // Claim gives a claim as a header value: text, a number or a boolean as
@@ -59,6 +89,45 @@ func (id *Identity) Claim(name string) string {
 // hasRole tells whether the identity has one of the roles; no roles ask nothing.
 func (id *Identity) hasRole(roles []string) bool {
 	return len(roles) == 0 || slices.Contains(roles, id.Role)
+}
+
+// claimedID is what a claim says that should be a UUID: the zero value when it
+// is none, which only built-in users mind.
+type claimedID struct {
+	id        uuid.UUID
+	canonical string // its one spelling
+}
+
+func claimedUUID(id uuid.UUID) claimedID { return claimedID{id, id.String()} }
+
+func (c claimedID) isUUID() bool { return c.canonical != "" }
+
+// readID reads a claim. One that is spelled as it should be is not held twice.
+func readID(claim string) claimedID {
+	id, err := parseUUID(claim)
+	if err != nil {
+		return claimedID{}
+	}
+	read := claimedUUID(id)
+	if read.canonical == claim {
+		read.canonical = claim
+	}
+	return read
+}
+
+var errNotUUID = errors.New("not a UUID")
+
+// parseUUID takes the 36-character form and the 32 hexadecimal digits that
+// Python's uuid.UUID takes too, not the braces and URNs of uuid.Parse.
+func parseUUID(text string) (uuid.UUID, error) {
+	if len(text) != 36 && len(text) != 32 {
+		return uuid.UUID{}, errNotUUID
+	}
+	id, err := uuid.Parse(text)
+	if err != nil {
+		return uuid.UUID{}, errNotUUID
+	}
+	return id, nil
 }
 
 // Decision is what was decided about one request. A handler that asks the Gate

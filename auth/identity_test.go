@@ -26,3 +26,21 @@ func TestClaim(t *testing.T) {
 		}
 	}
 }
+
+func TestParseUUID(t *testing.T) {
+	for text, ok := range map[string]bool{
+		"9b8f7e6d-5c4b-4a39-8877-665544332222":   true,
+		"9B8F7E6D-5C4B-4A39-8877-665544332222":   true,
+		"9b8f7e6d5c4b4a398877665544332222":       true,
+		"":                                       false,
+		"9b8f7e6d":                               false,
+		"{9b8f7e6d-5c4b-4a39-8877-665544332222}": false,
+		"urn:uuid:9b8f7e6d-5c4b-4a39-8877-665544332222": false,
+		"9b8f7e6d-5c4b-4a39-8877-66554433222g":          false,
+		"9b8f7e6d5-c4b-4a39-8877-665544332222":          false,
+	} {
+		if _, err := parseUUID(text); (err == nil) != ok {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}

@@ -132,11 +132,7 @@ func (u *Users) welcome(ctx context.Context, user store.User, readAt time.Time) 
 	if err != nil {
 		return nil, LoginUnavailable, refuseInternal.Because(err)
 	}
-	who := &Identity{UserID: user.ID.String(), Email: user.Email, Role: user.Role}
-	if user.CompanyID != nil {
-		who.CompanyID = user.CompanyID.String()
-	}
-	decided(ctx, who, nil)
+	decided(ctx, identityOf(user), nil)
 	return loginAnswer{
 		AccessToken: token,
 		TokenType:   "bearer",

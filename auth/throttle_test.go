@@ -19,8 +19,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
-
 	"gatehouse/store"
 )
 
@@ -369,29 +367,29 @@ func TestOldPasswordIsSlowed(t *testing.T) {
 		d := newDoor(t, users)
 		ann := addAnn(t, users)
 		bob := addUser(t, users, store.User{Email: "bob@example.com", Active: true, HashedPassword: hashOfCorrectHorse})
-		change := func(id uuid.UUID, old string) *Refusal {
+		change := func(who store.User, old string) *Refusal {
 			sent := body{content: []byte(`{"old_password":"` + old + `","new_password":"battery staple"}`), isJSON: true}
-			_, refusal := d.changePassword(t.Context(), &Identity{UserID: id.String()}, sent)
+			_, refusal := d.changePassword(t.Context(), identityOf(who), sent)
 			return refusal
 		}
 		for range pairFree + 1 {
-			if refusal := change(ann.ID, "wrong horse"); refusal != refusePassword {
+			if refusal := change(ann, "wrong horse"); refusal != refusePassword {
 				t.Fatalf("refused with %v", refusal)
 			}
 		}
 		before := d.comparisons.Load()
-		if refusal := change(ann.ID, "correct horse"); refusal == nil || refusal.Status != 429 || refusal.RetryAfter != time.Second {
+		if refusal := change(ann, "correct horse"); refusal == nil || refusal.Status != 429 || refusal.RetryAfter != time.Second {
 			t.Errorf("refused with %+v", refusal)
 		}
 		if d.comparisons.Load() != before {
 			t.Error("throttled, but bcrypt ran")
 		}
-		if refusal := change(bob.ID, "correct horse"); refusal != nil {
+		if refusal := change(bob, "correct horse"); refusal != nil {
 			t.Errorf("somebody else: %v", refusal)
 		}
 		d.expect(t, home, "ann@example.com", "correct horse", 200) // a login is another matter
 		d.after(1)
-		if refusal := change(ann.ID, "correct horse"); refusal != nil {
+		if refusal := change(ann, "correct horse"); refusal != nil {
 			t.Errorf("a second later: %v", refusal)
 		}
 		wantNobody(t, d.Passwords.turns)
