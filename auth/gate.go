@@ -15,7 +15,7 @@ type Rule struct {
 	Roles  []string // the user must have one of them; empty asks nothing
 }
 
-// Gate decides who may pass. It is immutable and safe for concurrent use.
+// Gate decides who may pass. It is safe for concurrent use.
 type Gate struct {
 	tokens *Verifier
 	users  UserStates // nil with `users: off`
@@ -26,6 +26,14 @@ type Gate struct {
 // there is.
 func NewGate(tokens *Verifier, users UserStates) *Gate {
 	return &Gate{tokens: tokens, users: users}
+}
+
+// Forget lets go of the tokens that the gate remembers. It is for a gate whose
+// table was replaced, and which a stream from before may keep for days.
+func (g *Gate) Forget() {
+	if g.tokens != nil { // a table that is only asked about has no verifier
+		g.tokens.verified.forget()
+	}
 }
 
 // Decide is the truth table of the package documentation. It returns who

@@ -54,6 +54,9 @@ func (g *Gateway) Table() *Table { return g.table.Load() }
 func (g *Gateway) Swap(table *Table) (old *Table) {
 	old = g.table.Swap(table)
 	g.transports.adopt(table.transports)
+	if old != nil && old.gate != table.gate {
+		old.gate.Forget()
+	}
 	return old
 }
 

@@ -14,11 +14,16 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+	"weak"
+
+	"gatehouse/auth"
+	"gatehouse/config"
 )
 
 // TestSwapLosesNothing swaps tables while requests and a stream are under way.
@@ -109,6 +114,39 @@ routes:
 	if third := k.compile("users: off\nroutes:\n  - {name: c, prefix: /c, backend: 'http://c', protocol: h2c}\n"); third.routes[0].proxy.Transport == first.routes[2].proxy.Transport {
 		t.Error("a transport outlived its last table")
 	}
+}
+
+// A table that was replaced keeps none of the tokens that it verified: a stream
+// may keep the table for as long as it likes.
+func TestSwapForgetsTokens(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, identityTable, "http://127.0.0.1:9")
+	old := k.gateway.Table()
+	header := http.Header{"Authorization": {k.member()}}
+	decide := func() weak.Pointer[auth.Identity] {
+		who, refusal := old.gate.Decide(t.Context(), header, auth.Rule{Policy: config.PolicyStrict})
+		if refusal != nil {
+			t.Fatal(refusal)
+		}
+		return weak.Make(who)
+	}
+	remembered := decide()
+	runtime.GC()
+	if remembered.Value() == nil || remembered != decide() {
+		t.Error("the token is not remembered")
+	}
+	k.gateway.Swap(k.compile(identityTable)) // the same gate
+	runtime.GC()
+	if remembered.Value() == nil {
+		t.Error("a table with the same gate forgot the token")
+	}
+	k.parts.Gate = auth.NewGate(k.verifier, nil)
+	k.gateway.Swap(k.compile(identityTable))
+	runtime.GC()
+	if remembered.Value() != nil {
+		t.Error("a table that was replaced remembers the token")
+	}
+	runtime.KeepAlive(old)
 }
 
 // A reload takes up a certificate that was renewed under the same name.
