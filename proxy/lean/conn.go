@@ -39,13 +39,16 @@ type conn struct {
 	net.Conn
 	pools  *pools
 	pool   *pool
-	probe  *probe
+	turn   *turn // nil where the system does not know it; then it is used once
 	reader *bufio.Reader
 	writer *bufio.Writer
-	left   int64 // bytes that may still be read: of a head
-	reused bool  // it has carried a request before
-	epoch  uint  // in which it began to wait; for the pool
+	flush  func() error // the writer's
+	left   int64        // bytes that may still be read: of a head
+	reused bool         // it has carried a request before
+	epoch  uint         // in which it began to wait; for the pool
 
+	unspoken  bool          // the request is written when its answer is read
+	looked    bool          // the backend was quiet while the connection waited
 	written   int64         // of the request, by whoever sends
 	unwritten bool          // the connection refused some of it; by whoever sends
 	sent      chan struct{} // closed when a body was sent, or was not; nil without one
@@ -55,9 +58,10 @@ type conn struct {
 }
 
 func newConn(made net.Conn, pools *pools, pool *pool) *conn {
-	c := &conn{Conn: made, pools: pools, pool: pool, probe: newProbe(made)}
+	c := &conn{Conn: made, pools: pools, pool: pool, turn: newTurn(made)}
 	c.reader = bufio.NewReader(input{c})
 	c.writer = bufio.NewWriter(output{c})
+	c.flush = c.writer.Flush
 	return c
 }
 
@@ -72,13 +76,29 @@ func (i input) Read(p []byte) (int, error) {
 	if i.left <= 0 {
 		return 0, errHeaderSize
 	}
-	n, err := i.Conn.Read(p[:min(int64(len(p)), i.left)])
+	p = p[:min(int64(len(p)), i.left)]
+	var n int
+	var err error
+	if i.unspoken {
+		look := !i.looked
+		i.unspoken, i.looked = false, true
+		n, err = i.turn.read(look, i.flush, p)
+	} else {
+		n, err = i.Conn.Read(p)
+	}
 	i.left -= int64(n)
 	return n, err
 }
 
-// Write implements io.Writer.
+// Write implements io.Writer. What is written first, of a head that is larger
+// than the buffer, is written to a quiet connection only.
 func (o output) Write(p []byte) (int, error) {
+	if !o.looked {
+		if o.looked = true; !o.turn.isQuiet() {
+			o.unwritten = true
+			return 0, errSpoken
+		}
+	}
 	n, err := o.Conn.Write(p)
 	o.written += int64(n)
 	if err != nil {
@@ -98,12 +118,9 @@ func (o output) ReadFrom(body io.Reader) (int64, error) {
 // exchange sends a request and reads the head of its answer. After an error
 // the connection is of no use.
 func (c *conn) exchange(r *http.Request) (*http.Response, error) {
-	c.written, c.sent = 0, nil
+	c.written, c.sent, c.fault, c.looked = 0, nil, nil, !c.reused
 	c.release = context.AfterFunc(r.Context(), c.shut)
-	if hasBody(r) {
-		c.sent = make(chan struct{})
-		go c.sendBody(r)
-	} else if err := c.send(r); err != nil {
+	if err := c.send(r); err != nil {
 		return nil, &silentError{err, c.written > 0}
 	}
 	res, err := c.receive(r)
@@ -140,11 +157,23 @@ func (c *conn) hasSent(patience time.Duration) bool {
 	}
 }
 
+// send sends the request, or leaves it in the buffer for the turn to the
+// answer. A body has a goroutine of its own.
 func (c *conn) send(r *http.Request) error {
-	if err := r.Write(c.writer); err != nil {
-		return fmt.Errorf("write request: %w", err)
+	if hasBody(r) {
+		if !c.looked && !c.turn.isQuiet() { // before anything of the body is read
+			return errSpoken
+		}
+		c.looked = true
+		c.sent = make(chan struct{})
+		go c.sendBody(r)
+		return nil
 	}
-	if err := c.writer.Flush(); err != nil {
+	err := r.Write(c.writer)
+	if c.unspoken = c.turn != nil; err == nil && !c.unspoken {
+		err = c.flush()
+	}
+	if err != nil {
 		return fmt.Errorf("write request: %w", err)
 	}
 	return nil
@@ -156,12 +185,17 @@ func (c *conn) sendBody(r *http.Request) {
 	source := &requestBody{ReadCloser: r.Body}
 	r = r.WithContext(r.Context())
 	r.Body = source
-	err := c.send(r)
-	if err != nil && !c.unwritten {
-		c.fault = cmp.Or(source.fault, err) // net/http hides what the body said
+	err := r.Write(c.writer)
+	if err == nil {
+		err = c.flush()
 	}
-	close(c.sent)
-	if c.fault != nil {
+	var fault error
+	if err != nil && !c.unwritten {
+		fault = cmp.Or(source.fault, err) // net/http hides what the body said
+	}
+	c.fault = fault
+	close(c.sent) // after it the connection may be another request's
+	if fault != nil {
 		c.discard()
 	}
 }
@@ -187,7 +221,7 @@ func (c *conn) receive(r *http.Request) (*http.Response, error) {
 	c.left = c.pools.options.MaxHeaderBytes
 	if _, err := c.reader.Peek(1); err != nil {
 		// Whoever sends a body has written some of it, or may have.
-		return nil, &silentError{fmt.Errorf("read response: %w", err), true}
+		return nil, &silentError{fmt.Errorf("read response: %w", err), c.sent != nil || c.written > 0}
 	}
 	trace := httptrace.ContextClientTrace(r.Context())
 	for {
@@ -224,7 +258,7 @@ func (c *conn) deliver(r *http.Request, res *http.Response) {
 // finish ends the exchange after a complete answer. Only a connection on which
 // both sides have said all, and nothing more, waits for the next request.
 func (c *conn) finish(last bool) {
-	if !c.release() || last || !c.hasSent(sendGrace) || c.fault != nil || c.unwritten || c.reader.Buffered() > 0 {
+	if !c.release() || last || c.turn == nil || !c.hasSent(sendGrace) || c.fault != nil || c.unwritten || c.reader.Buffered() > 0 {
 		c.discard()
 		return
 	}

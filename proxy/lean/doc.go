@@ -16,5 +16,5 @@
 //	conn.go       one connection: a request, its answer, its end
 //	body.go       the body of an answer, and what becomes of its connection
 //	pool.go       connections that wait for a request, requests that wait for one
-//	probe_*.go    whether a connection that waited is still good
+//	turn_*.go     from speaking to listening, in one step
 package lean

@@ -168,6 +168,7 @@ func TestAnswerToUnreadBody(t *testing.T) {
 // connection: whether the answer or the reset is noticed first is the network's
 // choice. It is the right answer or an error.
 func TestAnswerAndReset(t *testing.T) {
+	answer := earlyAnswers[2]
 	each(t, func(t *testing.T, l lane) {
 		for name, length := range map[string]int64{"small": 60_000, "large": 8 << 20, "unknown": -1} {
 			t.Run(name, func(t *testing.T) {
@@ -177,7 +178,7 @@ func TestAnswerAndReset(t *testing.T) {
 						return
 					}
 					l.head()
-					l.send(earlyAnswers[2].raw)
+					l.send(answer.raw)
 				})
 				client := l.start(t, bounds{})
 				body := watch(io.LimitReader(zeros{}, max(length, 1<<20)))
@@ -190,7 +191,7 @@ func TestAnswerAndReset(t *testing.T) {
 				switch {
 				case o.err != nil:
 					t.Logf("an error: %v", o.err)
-				case o.status != 413 || o.bodyErr == nil && o.body != "large" || !strings.HasPrefix("large", o.body):
+				case o.status != 413 || o.bodyErr == nil && o.body != answer.body || !strings.HasPrefix(answer.body, o.body):
 					t.Errorf("got %+v", o)
 				}
 				body.wantClosed(t)

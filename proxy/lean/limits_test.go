@@ -98,6 +98,44 @@ func TestMaxConnsGivenUp(t *testing.T) {
 	})
 }
 
+// A backend that is stuck is when clients give up: they leave nothing behind
+// that waits for a connection in their stead, and nothing that connects for them
+// later.
+func TestMaxConnsGivenUpByMany(t *testing.T) {
+	bodies := map[string]func() io.Reader{"none": nil, "small": text("hello"), "unknown": unknown("hello")}
+	each(t, func(t *testing.T, l lane) {
+		for name, content := range bodies {
+			t.Run(name, func(t *testing.T) {
+				b, release := held(t)
+				client := l.start(t, bounds{maxConns: 1})
+				first := background(client, get(t.Context(), t, b.url))
+				b.waitSeen(1)
+				ctx, cancel := context.WithTimeout(patiently(t), 30*time.Millisecond)
+				defer cancel()
+				var all []<-chan outcome
+				for range 10 {
+					var body io.Reader
+					if content != nil {
+						body = content()
+					}
+					all = append(all, background(client, send(ctx, t, "POST", b.url, body)))
+				}
+				for _, done := range all {
+					if o := soon(t, "the error", done); class(o.err) != "deadline" {
+						t.Errorf("got %+v", o)
+					}
+				}
+				wantNone(t, "net/http.(*Transport).dialConnFor(")
+				release <- struct{}{}
+				soon(t, "the first answer", first).wantPlain(t)
+				if seen, made := len(b.seen()), b.made(); seen != 1 || made != 1 {
+					t.Errorf("%d requests over %d connections", seen, made)
+				}
+			})
+		}
+	})
+}
+
 // However an exchange ends, the next one finds a place.
 func TestMaxConnsFreed(t *testing.T) {
 	cases := []struct {

@@ -3,6 +3,7 @@ package lean
 import (
 	"context"
 	"net"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -44,8 +45,8 @@ func (p *pools) init(o Options) {
 	p.pools = map[string]*pool{}
 }
 
-// get gives a connection that waited and is still good, or a new one; always a
-// new one where fresh says so.
+// get gives a connection that waited, or a new one; always a new one where
+// fresh says so.
 func (p *pools) get(ctx context.Context, address string, fresh bool) (*conn, error) {
 	for {
 		if err := context.Cause(ctx); err != nil {
@@ -57,7 +58,7 @@ func (p *pools) get(ctx context.Context, address string, fresh bool) (*conn, err
 			return nil, err
 		case c == nil:
 			return p.dial(ctx, to)
-		case !fresh && c.probe.isQuiet():
+		case !fresh:
 			return c, nil
 		}
 		c.discard()
@@ -187,7 +188,7 @@ func (p *pools) sweep() {
 	kept := 0
 	for _, each := range p.pools {
 		each.idle = slices.DeleteFunc(each.idle, func(c *conn) bool {
-			if c.epoch+1 < p.epoch || !c.probe.isQuiet() {
+			if c.epoch+1 < p.epoch || !c.turn.isQuiet() {
 				unused = append(unused, c)
 				return true
 			}
@@ -221,13 +222,29 @@ func discardAll(unused []*conn) {
 	}
 }
 
+// asker is the key of the context of the request for which the standard
+// transport dials: its own outlives the request.
+type asker struct{}
+
+// asking is the request as the standard transport gets it.
+func (p *pools) asking(r *http.Request) *http.Request {
+	if p.options.MaxConns == 0 {
+		return r
+	}
+	return r.WithContext(context.WithValue(r.Context(), asker{}, r.Context()))
+}
+
 // dialStandard dials for the standard transport. Its connections count, so
 // where there are as many as may be, one that waits makes room.
 func (p *pools) dialStandard(ctx context.Context, network, address string) (net.Conn, error) {
 	if p.options.MaxConns == 0 {
 		return p.options.Dial(ctx, network, address)
 	}
-	_, to, err := p.reserve(ctx, address, true)
+	waits := ctx
+	if asks, ok := ctx.Value(asker{}).(context.Context); ok {
+		waits = asks
+	}
+	_, to, err := p.reserve(waits, address, true)
 	if err != nil {
 		return nil, err
 	}

@@ -233,6 +233,7 @@ func (broken) Read([]byte) (int, error) { return 0, errBody }
 
 // A body that is not what was announced ends the request with an error, and
 // its connection with it: the backend never takes the request for a whole one.
+// A body that is longer may have got its answer before that was noticed.
 func TestBodiesThatLie(t *testing.T) {
 	cases := []struct {
 		name   string
@@ -265,7 +266,8 @@ func TestBodiesThatLie(t *testing.T) {
 					r := send(patiently(t), t, "POST", b.url, body)
 					r.ContentLength = c.length
 					o := run(client, r)
-					if o.err == nil || c.want != nil && !errors.Is(o.err, c.want) {
+					longer := c.name == "longer"
+					if o.err == nil && !longer || c.want != nil && !errors.Is(o.err, c.want) {
 						t.Fatalf("got %+v, want an error: %v", o, c.want)
 					}
 					body.wantClosed(t)
@@ -273,7 +275,7 @@ func TestBodiesThatLie(t *testing.T) {
 					client.CloseIdleConnections()
 					b.waitOpen(0)
 					for _, r := range b.seen()[seen:] {
-						if c.name != "longer" && r.line != "GET /next HTTP/1.1" {
+						if r.line != "GET /next HTTP/1.1" && (!longer || r.body != "hello") {
 							t.Errorf("the backend saw a whole request: %+v", r)
 						}
 					}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -138,6 +139,44 @@ func TestCloseBeforeTheEnd(t *testing.T) {
 	})
 }
 
+// Closing the body ends a read that is under way.
+func TestCloseDuringRead(t *testing.T) {
+	each(t, func(t *testing.T, l lane) {
+		for _, raw := range []string{
+			"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello",
+			"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+			"HTTP/1.1 200 OK\r\n\r\nhello",
+		} {
+			t.Run(raw, func(t *testing.T) {
+				b := serve(t, once(raw))
+				client := l.start(t, bounds{})
+				res, err := client.RoundTrip(get(patiently(t), t, b.url))
+				if err != nil {
+					t.Fatal(err)
+				}
+				begun, read := make(chan struct{}), make(chan error, 1)
+				go func() {
+					_, err := io.ReadFull(res.Body, make([]byte, 5))
+					close(begun)
+					if err == nil {
+						_, err = io.ReadAll(res.Body)
+					}
+					read <- err
+				}()
+				soon(t, "the first bytes", begun)
+				if err := res.Body.Close(); err != nil {
+					t.Errorf("close: %v", err)
+				}
+				if err := soon(t, "the end of the read", read); err == nil {
+					t.Errorf("%q: what was cut off looks whole", raw)
+				}
+				b.waitGone(1)
+				follow(t, client, b, 2)
+			})
+		}
+	})
+}
+
 // An error in the midst of a body is told to whoever reads again, too.
 func TestErrorsStay(t *testing.T) {
 	each(t, func(t *testing.T, l lane) {
@@ -147,21 +186,23 @@ func TestErrorsStay(t *testing.T) {
 			"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\n",
 			"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-A\r\n\r\n5\r\nhello\r\n0\r\nX-A: b\r\n",
 		} {
-			b := serve(t, func(l *link) {
-				l.request()
-				l.send(raw)
-			})
-			client := l.start(t, bounds{})
-			res, err := client.RoundTrip(get(patiently(t), t, b.url))
-			if err != nil {
-				t.Fatal(err)
-			}
-			for range 3 {
-				if _, err := io.ReadAll(res.Body); err == nil {
-					t.Errorf("%q looks whole", raw)
+			t.Run(raw, func(t *testing.T) {
+				b := serve(t, func(l *link) {
+					l.request()
+					l.send(raw)
+				})
+				client := l.start(t, bounds{})
+				res, err := client.RoundTrip(get(patiently(t), t, b.url))
+				if err != nil {
+					t.Fatal(err)
 				}
-			}
-			res.Body.Close()
+				for range 3 {
+					if _, err := io.ReadAll(res.Body); err == nil {
+						t.Errorf("%q looks whole", raw)
+					}
+				}
+				res.Body.Close()
+			})
 		}
 	})
 }
@@ -319,6 +360,7 @@ func TestSentAgain(t *testing.T) {
 					if c.body != nil {
 						body = hidden{c.body()} // what cannot be rewound
 					}
+					// What is of unknown length may have connections of its own.
 					first := send(patiently(t), t, "POST", b.url, nil)
 					if _, chunked := body.(hidden); chunked && c.name != "POST with a body" {
 						first = send(patiently(t), t, "POST", b.url, hidden{strings.NewReader("first")})
@@ -365,6 +407,46 @@ func TestSentAgainOnce(t *testing.T) {
 		}
 		if made := b.made(); made != 2 {
 			t.Errorf("%d connections", made)
+		}
+	})
+}
+
+// One stale connection after the other: none of them costs a GET, and a POST
+// is lost with the first.
+func TestManyStaleConnections(t *testing.T) {
+	each(t, func(t *testing.T, l lane) {
+		for _, maxConns := range []int{0, 3} {
+			t.Run(strconv.Itoa(maxConns), func(t *testing.T) {
+				release := make(chan struct{})
+				b := serve(t, func(l *link) {
+					if l.number > 3 {
+						l.plainly()
+						return
+					}
+					l.request()
+					<-release
+					l.send(plain)
+					l.request()
+				})
+				client := l.start(t, bounds{maxConns: maxConns})
+				var all []<-chan outcome
+				for range 3 {
+					all = append(all, background(client, get(patiently(t), t, b.url)))
+				}
+				b.waitSeen(3)
+				close(release)
+				for _, done := range all {
+					soon(t, "an answer", done).wantPlain(t)
+				}
+				if o := run(client, send(patiently(t), t, "POST", b.url, strings.NewReader("hello"))); class(o.err) != "EOF" || len(b.seen()) != 4 {
+					// bytes in memory can be rewound, but not by a transport that minds RFC 9110
+					t.Errorf("got %+v after %d requests", o, len(b.seen()))
+				}
+				run(client, get(patiently(t), t, b.url)).wantPlain(t)
+				if times := len(b.seen()) - 4; times < 2 || times > 3 {
+					t.Errorf("the GET was sent %d times", times)
+				}
+			})
 		}
 	})
 }
@@ -418,6 +500,108 @@ func TestDialFails(t *testing.T) {
 			body.wantClosed(t)
 			if got := <-dials; got != "tcp backend.example:80" || len(dials) > 0 {
 				t.Errorf("dialled %q", got)
+			}
+		}
+	})
+}
+
+// What is dialled is host and port, whatever form the URL has.
+func TestDialledAddress(t *testing.T) {
+	errDial := errors.New("no way")
+	addresses := map[string]string{
+		"backend.example":            "backend.example:80",
+		"backend.example:":           "backend.example:80",
+		"backend.example:80":         "backend.example:80",
+		"backend.example:8080":       "backend.example:8080",
+		"Backend.Example":            "Backend.Example:80",
+		"192.0.2.1":                  "192.0.2.1:80",
+		"192.0.2.1:8080":             "192.0.2.1:8080",
+		"[2001:db8::1]":              "[2001:db8::1]:80",
+		"[2001:db8::1]:":             "[2001:db8::1]:80",
+		"[2001:db8::1]:8080":         "[2001:db8::1]:8080",
+		"[fe80::1%eth0]":             "[fe80::1%eth0]:80",
+		"b\u00fccher.example":        "xn--bcher-kva.example:80",
+		"b\u00fccher.example:8080":   "xn--bcher-kva.example:8080",
+		"backend.example.:8080":      "backend.example.:8080",
+		"under_score.example":        "under_score.example:80",
+		"a.very-long.name.svc.local": "a.very-long.name.svc.local:80",
+	}
+	each(t, func(t *testing.T, l lane) {
+		for host, want := range addresses {
+			t.Run(host, func(t *testing.T) {
+				dials := make(chan string, 8)
+				client := l.start(t, bounds{dial: func(_ context.Context, network, address string) (net.Conn, error) {
+					dials <- network + " " + address
+					return nil, errDial
+				}})
+				r := get(patiently(t), t, "http://backend.example")
+				r.URL.Host = host
+				if o := run(client, r); !errors.Is(o.err, errDial) {
+					t.Fatalf("got %+v", o)
+				}
+				if got := <-dials; got != "tcp "+want {
+					t.Errorf("dialled %q, want %q", got, want)
+				}
+			})
+		}
+	})
+}
+
+// A backend may speak, or close, before it was asked anything, on a connection
+// that is as new as can be. Whether that is taken for the answer depends on who
+// is faster; nobody waits for another one.
+func TestSpokenBeforeAsked(t *testing.T) {
+	cases := []struct {
+		name string
+		do   func(*link)
+	}{
+		{"an answer", func(l *link) { l.send(plain) }},
+		{"a refusal, and closes", func(l *link) {
+			l.send("HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+			l.finish()
+		}},
+		{"garbage", func(l *link) { l.send("220 mail.example.com ESMTP\r\n") }},
+		{"a byte, and closes", func(l *link) { l.send("x"); l.finish() }},
+		{"nothing, and finishes", (*link).finish},
+		{"nothing, and closes", func(l *link) { l.Close() }},
+		{"nothing, and resets", (*link).reset},
+	}
+	each(t, func(t *testing.T, l lane) {
+		for _, c := range cases {
+			for _, method := range []string{"GET", "POST"} {
+				t.Run(c.name+", to "+method, func(t *testing.T) {
+					spoken := make(chan struct{}, 8)
+					b := serve(t, func(l *link) {
+						if l.number > 1 {
+							spoken <- struct{}{}
+							l.plainly()
+							return
+						}
+						c.do(l)
+						spoken <- struct{}{}
+						l.request() // has its answer
+						l.plainly()
+					})
+					client := l.start(t, bounds{dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+						made, err := new(net.Dialer).DialContext(ctx, network, address)
+						if err == nil {
+							<-spoken
+						}
+						return made, err
+					}})
+					var body io.Reader
+					if method == "POST" {
+						body = strings.NewReader("hello")
+					}
+					o := run(client, send(patiently(t), t, method, b.url, body))
+					if class(o.err) == "deadline" || class(o.bodyErr) == "deadline" {
+						t.Fatalf("got %+v: it hangs", o)
+					}
+					if o.err != nil {
+						b.waitGone(1)
+					}
+					run(client, get(patiently(t), t, b.url)).wantPlain(t)
+				})
 			}
 		}
 	})

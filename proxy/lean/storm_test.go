@@ -126,7 +126,7 @@ func TestEveryAnswerToItsRequest(t *testing.T) {
 				t.Run(name+how, func(t *testing.T) {
 					server := httptest.NewServer(http.HandlerFunc(echo))
 					t.Cleanup(server.Close)
-					storm(t, l.start(t, b), server.URL, 32, 30, giveUp)
+					storm(t, l.start(t, b), server.URL, 32, 15, giveUp)
 				})
 			}
 		}

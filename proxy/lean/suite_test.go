@@ -9,7 +9,6 @@
 package lean_test
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -18,6 +17,7 @@ import (
 	"net/http"
 	"os"
 	"runtime/pprof"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -59,41 +59,41 @@ func (l lane) begin(b bounds) transport {
 	return l.make(b)
 }
 
-// ours are the functions in which no goroutine may be left.
-var ours = [][]byte{[]byte("net/http.(*persistConn)"), []byte("net/http.(*Transport)"), []byte("gatehouse/proxy/lean.")}
-
 // wantNoGoroutines waits until no transport runs any.
 func wantNoGoroutines(t *testing.T) {
+	t.Helper()
+	wantNone(t, "net/http.(*persistConn)", "net/http.(*Transport)", "gatehouse/proxy/lean.")
+}
+
+// wantNone waits until no goroutine is in any of the functions, or was started by one.
+func wantNone(t *testing.T, functions ...string) {
 	t.Helper()
 	timeout := time.NewTimer(patience)
 	defer timeout.Stop()
 	again := time.NewTicker(time.Millisecond)
 	defer again.Stop()
 	for {
-		left := goroutines()
+		left := goroutines(functions)
 		if len(left) == 0 {
 			return
 		}
 		select {
 		case <-again.C:
 		case <-timeout.C:
-			t.Fatalf("goroutines are left:\n%s", bytes.Join(left, []byte("\n\n")))
+			t.Fatalf("goroutines are left:\n%s", strings.Join(left, "\n\n"))
 		}
 	}
 }
 
-func goroutines() [][]byte {
-	var all bytes.Buffer
+func goroutines(functions []string) []string {
+	var all strings.Builder
 	if err := pprof.Lookup("goroutine").WriteTo(&all, 2); err != nil {
 		panic(err)
 	}
-	var left [][]byte
-	for stack := range bytes.SplitSeq(all.Bytes(), []byte("\n\n")) {
-		for _, name := range ours {
-			if bytes.Contains(stack, name) {
-				left = append(left, stack)
-				break
-			}
+	var left []string
+	for stack := range strings.SplitSeq(all.String(), "\n\n") {
+		if slices.ContainsFunc(functions, func(name string) bool { return strings.Contains(stack, name) }) {
+			left = append(left, stack)
 		}
 	}
 	return left

@@ -48,6 +48,9 @@ type Transport struct {
 func New(o Options) *Transport {
 	t := &Transport{options: o}
 	t.pools.init(o)
+	if o.MaxHeaderBytes <= 0 {
+		t.pools.options.MaxHeaderBytes = 10 << 20 // as in net/http
+	}
 	o.Standard.DialContext = t.pools.dialStandard
 	if o.MaxConns > 0 {
 		o.Standard.MaxIdleConnsPerHost = -1
@@ -66,25 +69,23 @@ func (t *Transport) CloseIdleConnections() {
 // the connection, or the cause of the context's end.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !takes(r) {
-		return t.options.Standard.RoundTrip(r)
+		return t.options.Standard.RoundTrip(t.pools.asking(r))
 	}
 	res, err, again := t.attempt(r, false)
 	if again {
 		res, err, _ = t.attempt(r, true)
 	}
-	if err != nil && r.Body != nil {
-		_ = r.Body.Close()
-	}
 	return res, err
 }
 
 // attempt sends the request once. It asks for another attempt where a
-// connection that had waited was found closed, and the request may be sent
-// twice: a backend may close it just when it is used again.
+// connection that had waited was found closed, and nothing was sent or the
+// request may be sent twice: a backend may close it just when it is used again.
 func (t *Transport) attempt(r *http.Request, fresh bool) (_ *http.Response, err error, again bool) {
 	ctx := r.Context()
 	c, err := t.pools.get(ctx, address(r), fresh)
 	if err != nil {
+		closeBody(r)
 		return nil, endOf(ctx, err), false
 	}
 	res, err := c.exchange(r)
@@ -92,25 +93,27 @@ func (t *Transport) attempt(r *http.Request, fresh bool) (_ *http.Response, err 
 		return res, nil, false
 	}
 	c.discard()
-	if ended := context.Cause(ctx); ended != nil {
-		return nil, ended, false
-	}
+	ended := context.Cause(ctx)
 	var silent *silentError
-	again = !fresh && c.reused && errors.As(err, &silent) && (!silent.sent && !hasBody(r) || isReplayable(r))
-	return nil, err, again
+	again = ended == nil && !fresh && c.reused && errors.As(err, &silent) && (!silent.sent || isReplayable(r))
+	if !again && c.sent == nil { // or whoever sends it closes it
+		closeBody(r)
+	}
+	return nil, cmp.Or(ended, err), again
+}
+
+func closeBody(r *http.Request) {
+	if r.Body != nil {
+		_ = r.Body.Close()
+	}
 }
 
 // endOf prefers to tell that the context has ended over what came of it.
-func endOf(ctx context.Context, err error) error {
-	if ended := context.Cause(ctx); ended != nil {
-		return ended
-	}
-	return err
-}
+func endOf(ctx context.Context, err error) error { return cmp.Or(context.Cause(ctx), err) }
 
 // takes tells whether a request is for the lean lane.
 func takes(r *http.Request) bool {
-	if !canProbe || r.URL == nil || r.URL.Scheme != "http" || r.URL.Host == "" || r.Header == nil {
+	if !canTurn || r.URL == nil || r.URL.Scheme != "http" || r.URL.Host == "" || r.Header == nil {
 		return false
 	}
 	if !httpguts.ValidHeaderFieldName(cmp.Or(r.Method, http.MethodGet)) { // both are tokens
