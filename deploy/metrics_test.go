@@ -22,6 +22,7 @@ var contract = []string{
 	"gatehouse_http_requests_in_flight",
 	"gatehouse_http_requests_total",
 	"gatehouse_http_response_bytes_total",
+	"gatehouse_log_lines_dropped_total",
 	"gatehouse_login_attempts_total",
 	"gatehouse_store_up",
 	"gatehouse_user_feed_connected",

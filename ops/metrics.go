@@ -99,6 +99,13 @@ func NewMetrics(version string) *Metrics {
 // gateway that has a store.
 func (m *Metrics) WatchStore() { m.Registry.MustRegister(m.storeUp, m.userFeed) }
 
+// WatchLog adds gatehouse_log_lines_dropped_total, for a log of that writer.
+func (m *Metrics) WatchLog(lines *LogWriter) {
+	m.Registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "gatehouse_log_lines_dropped_total", Help: "Log lines lost, as whoever reads the log did not take them.",
+	}, func() float64 { return float64(lines.Dropped()) }))
+}
+
 // StoreUp sets whether the store answers.
 func (m *Metrics) StoreUp(up bool) { m.storeUp.Set(boolValue(up)) }
 

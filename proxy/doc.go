@@ -3,7 +3,7 @@
 // The life of a request, numbered by hop, each in one file:
 //
 //  1. gateway.go   ServeHTTP: the whole order, read top to bottom
-//  2. exchange.go  observe: request id, access log, metrics, recover
+//  2. exchange.go  observe: request id, access log (access.go), metrics, recover
 //  3. client.go    who is calling, seen through trusted proxies
 //  4. cors.go      preflights answered, the headers of every answer prepared
 //  5. limits.go    so much at once for one client, or 429

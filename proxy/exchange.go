@@ -182,30 +182,21 @@ func (x *exchange) logAccess(r *http.Request, duration time.Duration) {
 	if !x.gateway.log.Enabled(r.Context(), level) {
 		return
 	}
-	attrs := make([]slog.Attr, 0, 12)
-	attrs = append(attrs,
-		slog.String("request_id", x.id),
-		slog.String("method", clip(x.method)),
-		slog.String("path", x.loggedPath(r)),
-		slog.String("route", x.routeName()),
-		slog.Int("status", x.status),
-		slog.Float64("duration_ms", float64(duration.Microseconds())/1000),
-		slog.Int64("bytes", x.bytes),
-		slog.String("client_ip", addressText(x.caller.ip)),
-	)
-	if origin := r.Header.Get("Origin"); origin != "" {
-		attrs = append(attrs, slog.String("origin", clip(origin)))
+	entry := Access{
+		Time:  x.start.Add(duration), // the clock was read for it already
+		Level: level, RequestID: x.id, Method: clip(x.method), Path: x.loggedPath(r), Route: x.routeName(),
+		Status: x.status, Duration: duration, Bytes: x.bytes, ClientIP: x.caller.ip, Origin: clip(r.Header.Get("Origin")),
 	}
 	if x.identity != nil {
-		attrs = append(attrs, slog.String("user_id", clip(x.identity.UserID)), slog.String("company_id", clip(x.identity.CompanyID)))
+		entry.UserID, entry.CompanyID = clip(x.identity.UserID), clip(x.identity.CompanyID)
 	}
 	switch {
 	case x.err != nil:
-		attrs = append(attrs, slog.String("error", clip(x.err.Error())))
+		entry.Error = clip(x.err.Error())
 	case x.refusal != nil:
-		attrs = append(attrs, slog.String("error", clip(x.refusal.Error())))
+		entry.Error = clip(x.refusal.Error())
 	}
-	x.gateway.log.LogAttrs(r.Context(), level, "request", attrs...)
+	x.gateway.access.LogAccess(entry)
 }
 
 // loggedPath is the path without the query, also of a request that was answered

@@ -12,7 +12,8 @@ import (
 
 // Options are what a Gateway works with, besides its table.
 type Options struct {
-	Log        *slog.Logger // access lines at info, /health at debug
+	Log        *slog.Logger // decides by level: access lines are at info, /health at debug
+	Access     AccessLog    // nil for access lines in Log
 	Metrics    Metrics
 	Transports *Transports
 	// StoreHealth tells whether the store of the users answers, for GET
@@ -27,6 +28,7 @@ type Options struct {
 // last, and 503 before.
 type Gateway struct {
 	log         *slog.Logger
+	access      AccessLog
 	unmatched   RouteMetrics
 	transports  *Transports
 	storeHealth func() error
@@ -39,8 +41,11 @@ type Gateway struct {
 
 // NewGateway makes a gateway without a table.
 func NewGateway(o Options) *Gateway {
+	if o.Access == nil {
+		o.Access = AccessThrough(o.Log.Handler())
+	}
 	return &Gateway{
-		log: o.Log, unmatched: o.Metrics.Route(NoRoute, ""), transports: o.Transports,
+		log: o.Log, access: o.Access, unmatched: o.Metrics.Route(NoRoute, ""), transports: o.Transports,
 		storeHealth: o.StoreHealth, keySet: o.KeySet, requests: newTally(),
 		lastWrite: lastWriteGrace,
 	}

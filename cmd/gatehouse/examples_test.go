@@ -79,8 +79,14 @@ func TestAtenex(t *testing.T) {
 			if a := do(t, request{url: gateway.url + "/"}); a.body != `{"message":"Atenex API Gateway is running!"}` {
 				t.Errorf("root: %d %s", a.status, a.body)
 			}
-			if strings.Contains(gateway.log.String(), token) || strings.Contains(gateway.log.String(), testPassword) ||
-				strings.Contains(gateway.log.String(), "limit=2") {
+			if err := gateway.stop(); err != nil { // the log is whole at its end
+				t.Fatal(err)
+			}
+			log := gateway.log.String()
+			if !strings.Contains(log, `"path":"/api/v1/query/chats"`) || !strings.Contains(log, `"path":"/"`) {
+				t.Errorf("the log lacks requests:\n%s", log)
+			}
+			if strings.Contains(log, token) || strings.Contains(log, testPassword) || strings.Contains(log, "limit=2") {
 				t.Error("the log holds a token, a password or a query string")
 			}
 		})

@@ -58,9 +58,9 @@ func TestReloadsEdits(t *testing.T) {
 
 	rewrite(t, file, table(second))
 	eventually(t, "the edit is served", answers("second"))
-	if log := gateway.log.String(); !strings.Contains(log, "route open: backend "+first+" → "+second) {
-		t.Errorf("the log does not tell what changed:\n%s", log)
-	}
+	eventually(t, "the log tells what changed", func() bool {
+		return strings.Contains(gateway.log.String(), "route open: backend "+first+" → "+second)
+	})
 
 	for name, bad := range map[string]string{
 		"half a file":   table(first)[:40],
@@ -80,9 +80,10 @@ func TestReloadsEdits(t *testing.T) {
 			t.Errorf("%s: the last good table is not served any more", name)
 		}
 	}
-	if log := gateway.log.String(); !strings.Contains(log, `did you mean \"prefix\"?`) || !strings.Contains(log, "expected 401, got open") {
-		t.Errorf("the log does not tell the problems:\n%s", log)
-	}
+	eventually(t, "the log tells the problems", func() bool {
+		log := gateway.log.String()
+		return strings.Contains(log, `did you mean \"prefix\"?`) && strings.Contains(log, "expected 401, got open")
+	})
 
 	rewrite(t, file, table(first))
 	eventually(t, "the next good table is served", answers("first"))

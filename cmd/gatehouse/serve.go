@@ -50,22 +50,33 @@ type gateway struct {
 	ready func(public, operators net.Addr)
 
 	settings config.Settings
+	logLines *ops.LogWriter // nil before the settings are known
 	log      *slog.Logger
+	access   proxy.AccessLog
 	health   *ops.Health
 	parts    parts
 }
 
 // run starts the gateway, serves until SIGTERM, SIGINT or the context's end,
-// and stops gracefully. A second signal ends the process at once.
+// and stops gracefully. A second signal ends the process at once. Either way
+// the log is whole; what kills the process by itself, SIGKILL or a panic that
+// nobody recovers, costs the access lines of the last 100 milliseconds.
 func (g *gateway) run(ctx context.Context) error {
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
+	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	context.AfterFunc(ctx, stop)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	defer func() {
+		signal.Stop(signals)
+		close(signals)
+	}()
+	defer g.flushLog() // the last thing: whoever started this may tell the error next
 
 	cfg, err := g.configure()
 	if err != nil {
 		return err
 	}
+	go g.obey(signals, stop)
 	defer g.parts.keySources.Close()
 	handler := proxy.NewGateway(g.options(cfg))
 	listeners, err := g.listen(handler)
@@ -90,6 +101,7 @@ func (g *gateway) run(ctx context.Context) error {
 	}
 	first, err := g.parts.compile(cfg)
 	if err != nil {
+		g.flushLog() // the problems go to the same place
 		return invalidTable(g.terminal, fmt.Errorf("%s: %w", g.file, err))
 	}
 	g.parts.swap(handler, first)
@@ -107,9 +119,28 @@ func (g *gateway) run(ctx context.Context) error {
 	g.log.Info("serving", "routes", len(cfg.Routes), "config", cfg.File, "hash", cfg.Hash, "version", version,
 		"listen", listeners.public.Addr().String(), "ops_listen", listeners.operators.Addr().String())
 	if g.ready != nil {
+		g.flushLog()
 		g.ready(listeners.public.Addr(), listeners.operators.Addr())
 	}
 	return g.waitAndDrain(ctx, listeners, handler)
+}
+
+// obey stops the gateway at the first signal. At the second the process ends by
+// it, as it would have by itself, but with its log written.
+func (g *gateway) obey(signals <-chan os.Signal, stop func()) {
+	if _, ok := <-signals; !ok {
+		return
+	}
+	stop()
+	again, ok := <-signals
+	if !ok {
+		return
+	}
+	g.flushLog()
+	signal.Reset(again)
+	if self, err := os.FindProcess(os.Getpid()); err == nil {
+		_ = self.Signal(again)
+	}
 }
 
 // configure reads settings and table, says every problem of both, and makes
@@ -129,7 +160,8 @@ func (g *gateway) configure() (*config.Config, error) {
 		}
 		return nil, settingsErr
 	}
-	g.settings, g.log = settings, newLogger(g.terminal.err, settings)
+	g.settings = settings
+	g.openLog()
 	g.logSettings(cfg)
 	setMemory(g.terminal.lookup, g.log)
 
@@ -149,6 +181,7 @@ func (g *gateway) configure() (*config.Config, error) {
 			Standard: settings.Transport == config.TransportStandard,
 		}),
 	}
+	g.parts.metrics.WatchLog(g.logLines)
 	if !cfg.Users.Off {
 		g.health.NeedStore()
 		g.parts.metrics.WatchStore()
@@ -160,7 +193,7 @@ func (g *gateway) configure() (*config.Config, error) {
 }
 
 func (g *gateway) options(cfg *config.Config) proxy.Options {
-	options := proxy.Options{Log: g.log, Metrics: g.parts.metrics, Transports: g.parts.transports}
+	options := proxy.Options{Log: g.log, Access: g.access, Metrics: g.parts.metrics, Transports: g.parts.transports}
 	if set, ok := g.parts.keys.PublicSet(); ok {
 		options.KeySet = set
 	}
@@ -221,11 +254,25 @@ func (g *gateway) logSettings(cfg *config.Config) {
 	}
 }
 
-// newLogger writes JSON lines, or text for people.
-func newLogger(w io.Writer, s config.Settings) *slog.Logger {
-	options := &slog.HandlerOptions{Level: s.LogLevel}
-	if s.LogFormat == config.LogText {
-		return slog.New(slog.NewTextHandler(w, options))
+// logPatience is how long the end of a run waits for a log that nobody reads.
+const logPatience = time.Second
+
+// openLog writes JSON lines, or text for people. Access lines are gathered for
+// a moment, as there may be many; all others are written at once.
+func (g *gateway) openLog() {
+	options := &slog.HandlerOptions{Level: g.settings.LogLevel}
+	format := func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, options) }
+	if g.settings.LogFormat == config.LogText {
+		format = func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, options) }
 	}
-	return slog.New(slog.NewJSONHandler(w, options))
+	g.logLines = ops.NewLogWriter(g.terminal.err, format)
+	g.log = slog.New(format(g.logLines.AtOnce()))
+	g.access = proxy.AccessThrough(format(g.logLines))
+}
+
+// flushLog waits until what was logged is written.
+func (g *gateway) flushLog() {
+	if g.logLines != nil {
+		g.logLines.Flush(logPatience)
+	}
 }

@@ -1,0 +1,354 @@
+package ops_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"gatehouse/ops"
+)
+
+// destination keeps what is written to it, write by write.
+type destination struct {
+	gate chan struct{} // if set, every write waits for a value, or for its end
+	take func(p []byte) (int, error)
+
+	mu     sync.Mutex
+	writes []string
+	times  []time.Time
+}
+
+func (d *destination) Write(p []byte) (int, error) {
+	if d.gate != nil {
+		<-d.gate
+	}
+	n, err := len(p), error(nil)
+	if d.take != nil {
+		n, err = d.take(p)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.writes, d.times = append(d.writes, string(p[:n])), append(d.times, time.Now())
+	return n, err
+}
+
+// written gives the writes so far, and when they were.
+func (d *destination) written() ([]string, []time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.writes), slices.Clone(d.times)
+}
+
+func (d *destination) all() string {
+	writes, _ := d.written()
+	return strings.Join(writes, "")
+}
+
+func jsonFormat(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, nil) }
+
+func textFormat(w io.Writer) slog.Handler { return slog.NewTextHandler(w, nil) }
+
+// say writes lines to a log; each has to be taken whole.
+func say(t testing.TB, w io.Writer, lines ...string) {
+	t.Helper()
+	for _, line := range lines {
+		if n, err := io.WriteString(w, line+"\n"); n != len(line)+1 || err != nil {
+			t.Fatalf("write: %d, %v", n, err)
+		}
+	}
+}
+
+// told gives the numbers in the lines about dropped ones.
+func told(log string) (lines []int) {
+	for _, match := range regexp.MustCompile(`log lines were dropped"[ ,]"?lines"?[:=](\d+)`).FindAllStringSubmatch(log, -1) {
+		n, _ := strconv.Atoi(match[1])
+		lines = append(lines, n)
+	}
+	return lines
+}
+
+// TestLogWaitsForOthers: lines are written together, 100 milliseconds after the
+// first of them, and nothing happens while nothing is logged.
+func TestLogWaitsForOthers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		to := new(destination)
+		w := ops.NewLogWriter(to, jsonFormat)
+		time.Sleep(time.Hour)
+		begin := time.Now()
+		say(t, w, "one")
+		time.Sleep(60 * time.Millisecond)
+		say(t, w, "two")
+		time.Sleep(39 * time.Millisecond)
+		say(t, w, "three")
+		if log := to.all(); log != "" {
+			t.Errorf("written before its time: %q", log)
+		}
+		time.Sleep(time.Hour)
+		say(t, w, "four")
+		time.Sleep(time.Hour)
+		writes, times := to.written()
+		if want := []string{"one\ntwo\nthree\n", "four\n"}; !slices.Equal(writes, want) {
+			t.Fatalf("wrote %q, want %q", writes, want)
+		}
+		for i, wait := range []time.Duration{0, 99*time.Millisecond + time.Hour} {
+			if got := times[i].Sub(begin); got != wait+100*time.Millisecond {
+				t.Errorf("write %d after %v", i, got)
+			}
+		}
+	})
+}
+
+// TestLogInAHurry: plenty of lines, one that somebody waits for, and the end
+// are not kept waiting.
+func TestLogInAHurry(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		to := new(destination)
+		w := ops.NewLogWriter(to, jsonFormat)
+		begin := time.Now()
+		line := strings.Repeat("x", 1023)
+		for range 64 {
+			say(t, w, line)
+		}
+		synctest.Wait()
+		say(t, w, "next")
+		say(t, w.AtOnce(), "urgent")
+		synctest.Wait()
+		say(t, w, "last")
+		w.Flush(time.Second)
+		w.Flush(time.Second) // of nothing
+		writes, _ := to.written()
+		if want := []string{strings.Repeat(line+"\n", 64), "next\nurgent\n", "last\n"}; !slices.Equal(writes, want) {
+			t.Errorf("wrote %.200q", writes)
+		}
+		if took := time.Since(begin); took != 0 {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
+
+// TestLogGathersDuringAWrite: lines that come while others are being written
+// are written together as well, and not the moment the destination is free.
+func TestLogGathersDuringAWrite(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		to := &destination{gate: make(chan struct{})}
+		w := ops.NewLogWriter(to, jsonFormat)
+		say(t, w.AtOnce(), "one")
+		synctest.Wait()
+		say(t, w, "two")
+		time.Sleep(50 * time.Millisecond)
+		to.gate <- struct{}{}
+		synctest.Wait()
+		say(t, w, "three")
+		close(to.gate)
+		time.Sleep(time.Second)
+		writes, times := to.written()
+		if want := []string{"one\n", "two\nthree\n"}; !slices.Equal(writes, want) {
+			t.Fatalf("wrote %q, want %q", writes, want)
+		}
+		if took := times[1].Sub(times[0]); took != 50*time.Millisecond {
+			t.Errorf("the second line came %v after the first", took)
+		}
+	})
+}
+
+// TestLogIsDroppedWhenNobodyReads fills a log that stands still: it takes no
+// more than its bound, and says afterwards, where they are missing, how many
+// lines it did not.
+func TestLogIsDroppedWhenNobodyReads(t *testing.T) {
+	t.Parallel()
+	for name, format := range map[string]func(io.Writer) slog.Handler{"json": jsonFormat, "text": textFormat} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				to := &destination{gate: make(chan struct{})}
+				w := ops.NewLogWriter(to, format)
+				o := newOperators(t, nil)
+				o.metrics.WatchLog(w)
+				say(t, w.AtOnce(), "first")
+				synctest.Wait() // the destination holds it
+				const lines = 5000
+				for i := range lines {
+					say(t, w, fmt.Sprintf("%d %0900d", i, 0))
+				}
+				say(t, w, "short, but behind a gap")
+				dropped := int(w.Dropped())
+				if kept := (lines + 1 - dropped) * 900; kept < 1<<19 || kept > 1<<20 {
+					t.Errorf("%d bytes are kept", kept)
+				}
+				close(to.gate)
+				time.Sleep(time.Second)
+				say(t, w, "last")
+				w.Flush(time.Second)
+
+				log := to.all()
+				if got := told(log); !slices.Equal(got, []int{dropped}) {
+					t.Errorf("told %d dropped lines, want %d", got, dropped)
+				}
+				numbers := regexp.MustCompile(`(?m)^(\d+) 0+$`).FindAllStringSubmatch(log, -1)
+				for i, match := range numbers {
+					if match[1] != strconv.Itoa(i) {
+						t.Fatalf("line %d is %s", i, match[1])
+					}
+				}
+				if got := strings.Count(log, "\n"); len(numbers)+dropped != lines+1 || got != len(numbers)+3 {
+					t.Errorf("%d lines, %d of them numbered, %d dropped", got, len(numbers), dropped)
+				}
+				if tail := log[strings.LastIndex(log, "000\n")+4:]; len(told(tail)) != 1 || !strings.HasSuffix(tail, "\nlast\n") {
+					t.Errorf("at the end: %q", tail)
+				}
+				want := fmt.Sprintf("gatehouse_log_lines_dropped_total %d\n", dropped)
+				if body := o.ask("GET", "/metrics").Body.String(); !strings.Contains(body, want) {
+					t.Errorf("no %s in the metrics", want)
+				}
+			})
+		})
+	}
+}
+
+// TestLogLineTooLong is larger than all that may wait.
+func TestLogLineTooLong(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		to := new(destination)
+		w := ops.NewLogWriter(to, jsonFormat)
+		say(t, w, strings.Repeat("x", 1<<20))
+		time.Sleep(time.Second)
+		say(t, w, "next")
+		time.Sleep(time.Second)
+		if log := to.all(); !slices.Equal(told(log), []int{1}) || !strings.HasSuffix(log, "}\nnext\n") {
+			t.Errorf("wrote %q", log)
+		}
+	})
+}
+
+// TestLogDestinationFails: what cannot be written is lost, counted and told of,
+// once, in front of what can be; a line that was cut in half ends there.
+func TestLogDestinationFails(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		room := 7
+		to := &destination{take: func(p []byte) (int, error) {
+			if room < len(p) {
+				n := room
+				room = 0
+				return n, errors.New("no space left on device")
+			}
+			room -= len(p)
+			return len(p), nil
+		}}
+		w := ops.NewLogWriter(to, jsonFormat)
+		say(t, w, "one", "two", "three")
+		time.Sleep(time.Hour)
+		if writes, _ := to.written(); len(writes) != 1 || writes[0] != "one\ntwo" || w.Dropped() != 2 {
+			t.Errorf("wrote %q, dropped %d", writes, w.Dropped())
+		}
+		say(t, w, "four", "five")
+		time.Sleep(time.Hour)
+		if writes, _ := to.written(); len(writes) != 2 || writes[1] != "" || w.Dropped() != 4 {
+			t.Errorf("wrote %q, dropped %d", writes, w.Dropped())
+		}
+		synctest.Wait()
+		room = 1 << 10
+		say(t, w, "six")
+		time.Sleep(time.Hour)
+		say(t, w, "seven")
+		w.Flush(time.Second)
+		head, tail, _ := strings.Cut(to.all(), "\n{")
+		if head != "one\ntwo" || !slices.Equal(told(tail), []int{4}) || !strings.HasSuffix(tail, "}\nsix\nseven\n") || w.Dropped() != 4 {
+			t.Errorf("wrote %q, dropped %d", to.all(), w.Dropped())
+		}
+	})
+}
+
+// TestLogDestinationTakesLittle writes on where a write was short, but not to
+// a writer that takes nothing.
+func TestLogDestinationTakesLittle(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		most := 3
+		to := &destination{take: func(p []byte) (int, error) { return min(most, len(p)), nil }}
+		w := ops.NewLogWriter(to, jsonFormat)
+		say(t, w, "one", "two", "three")
+		w.Flush(time.Second)
+		if to.all() != "one\ntwo\nthree\n" {
+			t.Errorf("wrote %q", to.all())
+		}
+		synctest.Wait()
+		most = 0
+		say(t, w, "four")
+		time.Sleep(time.Hour)
+		if w.Dropped() != 1 {
+			t.Errorf("dropped %d", w.Dropped())
+		}
+	})
+}
+
+// TestLogFlushIsBounded: nobody reads, and the process ends all the same.
+func TestLogFlushIsBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		to := &destination{gate: make(chan struct{})}
+		w := ops.NewLogWriter(to, jsonFormat)
+		say(t, w, "one")
+		begin := time.Now()
+		w.Flush(time.Second)
+		if took := time.Since(begin); took != time.Second {
+			t.Errorf("it took %v", took)
+		}
+		time.AfterFunc(time.Millisecond, func() { close(to.gate) })
+		say(t, w, "two")
+		w.Flush(time.Second)
+		if took := time.Since(begin); took != time.Second+time.Millisecond || to.all() != "one\ntwo\n" {
+			t.Errorf("it took %v and wrote %q", took, to.all())
+		}
+	})
+}
+
+// TestLogOfMany has many write at once: every line is whole, and each writer's
+// are in order.
+func TestLogOfMany(t *testing.T) {
+	t.Parallel()
+	to := new(destination)
+	w := ops.NewLogWriter(to, jsonFormat)
+	const writers, lines = 8, 500
+	var all sync.WaitGroup
+	for writer := range writers {
+		all.Go(func() {
+			into := []io.Writer{w, w.AtOnce()}
+			for i := range lines {
+				say(t, into[min(i%100, 1)], fmt.Sprintf("%d %d %s", writer, i, strings.Repeat("x", i%300)))
+			}
+		})
+	}
+	all.Wait()
+	w.Flush(time.Minute)
+	next := make([]int, writers)
+	for line := range strings.Lines(to.all()) {
+		var writer, i int
+		if _, err := fmt.Sscan(line, &writer, &i); err != nil || i != next[writer] ||
+			line != fmt.Sprintf("%d %d %s\n", writer, i, strings.Repeat("x", i%300)) {
+			t.Fatalf("line %q: want %d of writer %d (%v)", line, next[writer], writer, err)
+		}
+		next[writer]++
+	}
+	for writer, n := range next {
+		if n != lines {
+			t.Errorf("%d lines of writer %d", n, writer)
+		}
+	}
+	if w.Dropped() > 0 {
+		t.Errorf("%d lines were dropped", w.Dropped())
+	}
+}
