@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"net"
+	"net/http"
 	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // TestLogIsWholeAtTheEnd: however a run ends, what was logged is written by
@@ -37,6 +40,62 @@ func TestLogIsWholeAtTheEnd(t *testing.T) {
 	if err == nil || !strings.Contains(refused.String(), `"msg":"settings"`) {
 		t.Errorf("refused with %v, and the log\n%s", err, refused)
 	}
+}
+
+// stuck is where a log goes that nobody reads before it is closed.
+type stuck struct {
+	lockedBuffer
+	read chan struct{}
+}
+
+func (s *stuck) Write(p []byte) (int, error) {
+	<-s.read
+	return s.lockedBuffer.Write(p)
+}
+
+// TestNobodyReadsTheLog: the gateway starts, serves and stops all the same, and
+// tells what it could not log.
+func TestNobodyReadsTheLog(t *testing.T) {
+	t.Parallel()
+	g, _ := newGateway(t, openTable(t, "http://127.0.0.1:9"), nil)
+	log := &stuck{read: make(chan struct{})}
+	g.terminal.err = log
+	type addresses struct{ public, operators net.Addr }
+	ready := make(chan addresses, 1)
+	g.ready = func(public, operators net.Addr) { ready <- addresses{public, operators} }
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- g.run(ctx) }()
+	var at addresses
+	select {
+	case at = <-ready:
+	case <-time.After(testPatience):
+		t.Fatalf("the gateway did not start in %v", testPatience)
+	}
+	long := request{url: "http://" + at.public.String() + "/" + strings.Repeat("x", 600), header: http.Header{"Origin": {strings.Repeat("x", 600)}}}
+	for range 1500 {
+		if a := do(t, long); a.status != http.StatusNotFound {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+	}
+	operators := "http://" + at.operators.String()
+	if lost := metric(t, operators, "gatehouse_log_lines_dropped_total"); lost == "0" || lost == "" {
+		t.Errorf("%q lines were dropped", lost)
+	}
+	cancel()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Errorf("run: %v", err)
+		}
+	case <-time.After(testPatience):
+		t.Error("the gateway did not stop")
+	}
+	close(log.read)
+	eventually(t, "the log tells what is missing", func() bool {
+		return strings.Contains(log.String(), `"level":"WARN","msg":"log lines were dropped","lines":`)
+	})
 }
 
 // TestSecondSignal ends a gateway that would go on for long: by the signal, and
