@@ -261,13 +261,15 @@ const logPatience = time.Second
 // a moment, as there may be many; all others are written at once.
 func (g *gateway) openLog() {
 	options := &slog.HandlerOptions{Level: g.settings.LogLevel}
-	format := func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, options) }
 	if g.settings.LogFormat == config.LogText {
-		format = func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, options) }
+		text := func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, options) }
+		g.logLines = ops.NewLogWriter(g.terminal.err, text)
+		g.log, g.access = slog.New(text(g.logLines.AtOnce())), proxy.AccessThrough(text(g.logLines))
+		return
 	}
-	g.logLines = ops.NewLogWriter(g.terminal.err, format)
-	g.log = slog.New(format(g.logLines.AtOnce()))
-	g.access = proxy.AccessThrough(format(g.logLines))
+	lines := func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, options) }
+	g.logLines = ops.NewLogWriter(g.terminal.err, lines)
+	g.log, g.access = slog.New(lines(g.logLines.AtOnce())), ops.NewAccessLog(g.logLines)
 }
 
 // flushLog waits until what was logged is written.
