@@ -1,26 +1,14 @@
 package ops
 
 import (
-	"net/http"
 	"runtime"
-	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
-	"gatehouse/auth"
 	"gatehouse/config"
-	"gatehouse/proxy"
 )
-
-// durationBuckets, in seconds, reach from a cached answer to the default
-// timeout of a route.
-var durationBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
-
-// otherMethod is the label of a method that is not one of HTTP's own: a client
-// could invent any number of them.
-const otherMethod = "_OTHER"
 
 // Metrics are all that the gateway counts. Labels are route names and closed
 // sets, never anything a client sends. It implements proxy.Metrics and
@@ -28,15 +16,10 @@ const otherMethod = "_OTHER"
 type Metrics struct {
 	Registry *prometheus.Registry
 
-	requests  *prometheus.CounterVec
-	duration  *prometheus.HistogramVec
-	inFlight  *prometheus.GaugeVec
-	bytes     *prometheus.CounterVec
-	decisions *prometheus.CounterVec
-	logins    *prometheus.CounterVec
-	backends  *prometheus.GaugeVec
-	storeUp   prometheus.Gauge
-	userFeed  prometheus.Gauge
+	routes   routes
+	logins   *prometheus.CounterVec
+	storeUp  prometheus.Gauge
+	userFeed prometheus.Gauge
 
 	reloads        *prometheus.CounterVec
 	reloadGood     prometheus.Gauge
@@ -55,20 +38,8 @@ func NewMetrics(version string) *Metrics {
 	}
 	m := &Metrics{
 		Registry: prometheus.NewRegistry(),
-		requests: counter("gatehouse_http_requests_total",
-			"Requests answered, by route, method and status code.", "route", "method", "code"),
-		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name:    "gatehouse_http_request_duration_seconds",
-			Help:    "Time from a request's headers to the end of its answer.",
-			Buckets: durationBuckets,
-		}, []string{"route"}),
-		inFlight: gauge("gatehouse_http_requests_in_flight", "Requests that have no complete answer yet.", "route"),
-		bytes: counter("gatehouse_http_response_bytes_total",
-			"Bytes of response bodies sent to clients.", "route"),
-		decisions: counter("gatehouse_auth_decisions_total",
-			"Verdicts of the routes' policies, by result.", "route", "result"),
+		routes:   routes{series: map[string]*series{}},
 		logins:   counter("gatehouse_login_attempts_total", "Attempts to log in, by result.", "result"),
-		backends: gauge("gatehouse_backend_up", "Whether the backend could be connected to when last tried.", "route", "backend"),
 		storeUp: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "gatehouse_store_up", Help: "Whether the store of the users answered when last asked.",
 		}),
@@ -88,8 +59,7 @@ func NewMetrics(version string) *Metrics {
 	build := gauge("gatehouse_build_info", "Always 1; the labels name the build.", "version", "goversion")
 	build.WithLabelValues(version, runtime.Version()).Set(1)
 	m.Registry.MustRegister(
-		m.requests, m.duration, m.inFlight, m.bytes, m.decisions, m.logins, m.backends,
-		m.reloads, m.reloadGood, m.reloadGoodTime, m.configInfo, build,
+		&m.routes, m.logins, m.reloads, m.reloadGood, m.reloadGoodTime, m.configInfo, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m
@@ -129,58 +99,6 @@ func (m *Metrics) Refused() {
 
 // Login implements auth.LoginMetrics.
 func (m *Metrics) Login(result string) { m.logins.WithLabelValues(result).Inc() }
-
-// Route implements proxy.Metrics.
-func (m *Metrics) Route(name, backend string) proxy.RouteMetrics {
-	r := &routeMetrics{
-		name:      name,
-		requests:  m.requests.MustCurryWith(prometheus.Labels{"route": name}),
-		decisions: m.decisions.MustCurryWith(prometheus.Labels{"route": name}),
-		duration:  m.duration.WithLabelValues(name),
-		inFlight:  m.inFlight.WithLabelValues(name),
-		bytes:     m.bytes.WithLabelValues(name),
-	}
-	if backend != "" {
-		r.backend = m.backends.WithLabelValues(name, backend)
-		r.backend.Set(1) // nothing is known against it
-	}
-	return r
-}
-
-// routeMetrics are the instruments of one route.
-type routeMetrics struct {
-	name      string
-	requests  *prometheus.CounterVec
-	decisions *prometheus.CounterVec
-	duration  prometheus.Observer
-	inFlight  prometheus.Gauge
-	bytes     prometheus.Counter
-	backend   prometheus.Gauge // nil without a backend
-}
-
-func (r *routeMetrics) Started() { r.inFlight.Inc() }
-
-func (r *routeMetrics) Finished(method string, status int, duration time.Duration, bytes int64) {
-	r.inFlight.Dec()
-	r.duration.Observe(duration.Seconds())
-	r.bytes.Add(float64(bytes))
-	r.requests.WithLabelValues(methodLabel(method), strconv.Itoa(status)).Inc()
-}
-
-func (r *routeMetrics) Decided(result auth.Result) {
-	r.decisions.WithLabelValues(string(result)).Inc()
-}
-
-func (r *routeMetrics) Backend(up bool) { r.backend.Set(boolValue(up)) }
-
-func methodLabel(method string) string {
-	switch method {
-	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
-		http.MethodDelete, http.MethodConnect, http.MethodOptions, http.MethodTrace:
-		return method
-	}
-	return otherMethod
-}
 
 func boolValue(b bool) float64 {
 	if b {

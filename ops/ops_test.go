@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -43,7 +44,7 @@ func (o *operators) serve(t *testing.T, table string) {
 		t.Fatal(err)
 	}
 	compiled, err := proxy.Compile(cfg, proxy.Parts{
-		Gate: auth.NewGate(nil, nil), Metrics: o.metrics, Transports: proxy.NewTransports(proxy.TransportOptions{}),
+		Gate: auth.NewGate(auth.NewVerifier(auth.Keys{}, nil, time.Now), nil), Metrics: o.metrics, Transports: proxy.NewTransports(proxy.TransportOptions{}),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -57,6 +58,16 @@ func (o *operators) ask(method, path string) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	o.handler.ServeHTTP(w, httptest.NewRequest(method, path, nil))
 	return w
+}
+
+// get sends a request to the gateway.
+func (o *operators) get(path string) {
+	o.gateway.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", path, nil))
+}
+
+// shows tells whether /metrics has a text.
+func (o *operators) shows(text string) bool {
+	return strings.Contains(o.ask("GET", "/metrics").Body.String(), text)
 }
 
 const openTable = "users: off\nroutes:\n  - {name: open, prefix: /open, backend: 'http://127.0.0.1:9', auth: none}\n"
@@ -153,6 +164,99 @@ func TestRouteMetrics(t *testing.T) {
 	}
 	if problems, err := testutil.GatherAndLint(o.metrics.Registry); err != nil || len(problems) > 0 {
 		t.Errorf("lint: %v %v", problems, err)
+	}
+}
+
+// TestRouteMetricsBegin lets the series of a route begin with its first request,
+// and go on in a table that is compiled later.
+func TestRouteMetricsBegin(t *testing.T) {
+	t.Parallel()
+	o := newOperators(t, nil)
+	const table = openTable + "  - {name: closed, prefix: /closed, backend: 'http://127.0.0.1:9'}\n"
+	o.serve(t, table)
+	for _, name := range []string{"requests_in_flight", "request_duration_seconds_count", "response_bytes_total"} {
+		if !o.shows("gatehouse_http_" + name + `{route="_none"} 0`) {
+			t.Errorf("no %s before the first request", name)
+		}
+	}
+	o.serve(t, table)
+	if o.shows(`route="open"`) || o.shows(`route="closed"`) {
+		t.Error("a route has series that nobody has asked for")
+	}
+	o.get("/open") // nobody listens at port 9
+	o.serve(t, table)
+	o.get("/closed")
+	o.get("/open")
+	for _, want := range []string{
+		`gatehouse_http_requests_total{code="503",method="GET",route="open"} 2`,
+		`gatehouse_http_requests_total{code="401",method="GET",route="closed"} 1`,
+		`gatehouse_auth_decisions_total{result="allowed",route="open"} 2`,
+		`gatehouse_auth_decisions_total{result="no_token",route="closed"} 1`,
+		`gatehouse_backend_up{backend="127.0.0.1:9",route="open"} 0`,
+		`gatehouse_backend_up{backend="127.0.0.1:9",route="closed"} 1`,
+	} {
+		if !o.shows(want) {
+			t.Errorf("no %s", want)
+		}
+	}
+	o.serve(t, table)
+	if !o.shows(`gatehouse_backend_up{backend="127.0.0.1:9",route="open"} 0`) {
+		t.Error("a reload made a backend well that nobody could connect to")
+	}
+}
+
+// TestRouteMetricsManyAnswers counts in an order that is not that of the codes,
+// from several requests at once.
+func TestRouteMetricsManyAnswers(t *testing.T) {
+	t.Parallel()
+	o := newOperators(t, nil)
+	tables := []proxy.RouteMetrics{o.metrics.Route("query", "backend:80"), o.metrics.Route("query", "backend:80")}
+	var requests sync.WaitGroup
+	for _, route := range tables {
+		requests.Go(func() {
+			for i := range 900 {
+				for _, method := range []string{"TRACE", "GET", "BREW", "POST"} {
+					route.Started()
+					route.Decided(auth.ResultAllowed)
+					route.Decided(auth.ResultRole)
+					route.Finished(method, 100+(i*7)%900, time.Second, 1)
+				}
+			}
+		})
+	}
+	requests.Wait()
+	if n := testutil.CollectAndCount(o.metrics.Registry, "gatehouse_http_requests_total"); n != 4*900 {
+		t.Errorf("%d series of answers", n)
+	}
+	for _, want := range []string{
+		`gatehouse_http_requests_total{code="100",method="GET",route="query"} 2`,
+		`gatehouse_http_requests_total{code="999",method="_OTHER",route="query"} 2`,
+		`gatehouse_http_requests_total{code="503",method="TRACE",route="query"} 2`,
+		`gatehouse_auth_decisions_total{result="allowed",route="query"} 7200`,
+		`gatehouse_auth_decisions_total{result="role",route="query"} 7200`,
+		`gatehouse_http_response_bytes_total{route="query"} 7200`,
+		`gatehouse_http_requests_in_flight{route="query"} 0`,
+	} {
+		if !o.shows(want) {
+			t.Errorf("no %s", want)
+		}
+	}
+}
+
+// TestRouteMetricsAllocateNothing keeps the counting of a request free.
+func TestRouteMetricsAllocateNothing(t *testing.T) {
+	route := ops.NewMetrics("test").Route("query", "backend:80")
+	count := func() {
+		route.Started()
+		route.Decided(auth.ResultAllowed)
+		route.Backend(true)
+		route.Finished("GET", 200, 30*time.Millisecond, 700)
+		route.Started()
+		route.Decided(auth.ResultExpired)
+		route.Finished("BREW", 401, 30*time.Microsecond, 70)
+	}
+	if allocations := testing.AllocsPerRun(1000, count); allocations != 0 {
+		t.Errorf("two requests allocate %v times", allocations)
 	}
 }
 

@@ -10,8 +10,9 @@ import (
 const NoRoute = "_none"
 
 // Metrics hands out the instruments of a route, once for each when a table is
-// compiled, so that a request looks up none. A route of the same name gets the
-// same instruments again.
+// compiled, so that a request looks up none. Nothing may be counted with them
+// yet: the table may be refused. A route of the same name counts on where that
+// of another table is.
 type Metrics interface {
 	Route(name, backend string) RouteMetrics
 }

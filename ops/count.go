@@ -1,0 +1,99 @@
+// What counting needs: families that grow, and a histogram.
+
+package ops
+
+import (
+	"cmp"
+	"iter"
+	"math"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// family has a V for each K that was asked for, of which there are few. It
+// takes a lock, and copies, only for one that it does not have yet.
+type family[K cmp.Ordered, V any] struct {
+	members atomic.Pointer[[]member[K, V]] // sorted, and never written to; nil for none
+	adding  sync.Mutex
+}
+
+type member[K cmp.Ordered, V any] struct {
+	key   K
+	value *V
+}
+
+func (m member[K, V]) compare(key K) int { return cmp.Compare(m.key, key) }
+
+// get gives the V of a K, a new one the first time.
+func (f *family[K, V]) get(key K) *V {
+	if members, at, found := f.search(key); found {
+		return members[at].value
+	}
+	f.adding.Lock()
+	defer f.adding.Unlock()
+	members, at, found := f.search(key)
+	if !found { // nor did anybody else add it meanwhile
+		members = slices.Insert(slices.Clip(members), at, member[K, V]{key, new(V)}) // clipped, it is copied
+		f.members.Store(&members)
+	}
+	return members[at].value
+}
+
+func (f *family[K, V]) search(key K) (members []member[K, V], at int, found bool) {
+	if have := f.members.Load(); have != nil {
+		members = *have
+	}
+	at, found = slices.BinarySearchFunc(members, key, member[K, V].compare)
+	return members, at, found
+}
+
+// all goes through the family in the order of the keys.
+func (f *family[K, V]) all() iter.Seq2[K, *V] {
+	return func(yield func(K, *V) bool) {
+		have := f.members.Load()
+		if have == nil {
+			return
+		}
+		for _, m := range *have {
+			if !yield(m.key, m.value) {
+				return
+			}
+		}
+	}
+}
+
+// durationBuckets, in seconds, reach from a cached answer to the default
+// timeout of a route.
+var durationBuckets = [...]float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
+
+// histogram counts durations by bucket.
+type histogram struct {
+	buckets [len(durationBuckets) + 1]atomic.Uint64 // each without those below; the last is what is longer
+	sum     atomic.Uint64                           // the bits of a float64, in seconds
+}
+
+func (h *histogram) observe(seconds float64) {
+	at := 0
+	for at < len(durationBuckets) && seconds > durationBuckets[at] {
+		at++
+	}
+	h.buckets[at].Add(1)
+	for {
+		sum := h.sum.Load()
+		if h.sum.CompareAndSwap(sum, math.Float64bits(math.Float64frombits(sum)+seconds)) {
+			return
+		}
+	}
+}
+
+// read gives the histogram as Prometheus wants it, each bucket with those below.
+func (h *histogram) read() (count uint64, sum float64, buckets map[float64]uint64) {
+	sum = math.Float64frombits(h.sum.Load())
+	buckets = make(map[float64]uint64, len(durationBuckets))
+	for i, bound := range durationBuckets {
+		count += h.buckets[i].Load()
+		buckets[bound] = count
+	}
+	return count + h.buckets[len(durationBuckets)].Load(), sum, buckets
+}
