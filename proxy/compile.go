@@ -26,8 +26,9 @@ type Table struct {
 	answers    []fixedHeader // that every answer carries
 	owned      foldedNames   // headers that clients may never set
 	claims     foldedNames   // headers that only trusted proxies may set
+	overrides  foldedNames   // headers by which a request could pass for one with another method
 	index      index         // by prefix
-	lenient    index         // by what a careless backend reads in the prefix
+	lenient    index         // by what a careless backend reads in the prefix; mostly the same tree
 	escapes    bool          // a prefix has escapes, so that index and lenient differ
 	routes     []*route      // as in the file
 	transports transportSet
@@ -42,10 +43,7 @@ type route struct {
 	rule    auth.Rule
 	methods []string // sorted, with the HEAD that GET brings; empty is any
 	wanted  []wantedHeader
-	// overrides are the headers by which a request could pass for one with
-	// another method.
-	overrides foldedNames
-	metrics   RouteMetrics
+	metrics RouteMetrics
 
 	builtIn Handler                // built in, or
 	proxy   *httputil.ReverseProxy // to the backend
@@ -83,7 +81,7 @@ func Compile(cfg *config.Config, parts Parts) (*Table, error) {
 	}
 	t := &Table{
 		config: cfg, name: cfg.Name, gate: parts.Gate, cors: rules, trusted: cfg.TrustedProxies,
-		claims: foldNames(clientClaims...), transports: transportSet{},
+		claims: foldNames(clientClaims...), overrides: foldNames(methodOverrides...), transports: transportSet{},
 	}
 	names := slices.Clone(ownHeaders)
 	for header, claim := range cfg.Identity.Headers {
@@ -96,6 +94,7 @@ func Compile(cfg *config.Config, parts Parts) (*Table, error) {
 	}
 
 	buffers := newCopyBuffers()
+	t.routes = make([]*route, 0, len(cfg.Routes))
 	for i := range cfg.Routes {
 		r, err := t.compileRoute(&cfg.Routes[i], parts, buffers)
 		if err != nil {
@@ -107,8 +106,15 @@ func Compile(cfg *config.Config, parts Parts) (*Table, error) {
 			return nil, fmt.Errorf("compile route %q: prefix %q is ambiguous", r.config.Name, r.config.Prefix)
 		}
 		t.index.add(prefix.Raw, r)
-		t.lenient.add(prefix.Lenient, r)
 		t.escapes = t.escapes || prefix.Raw != prefix.Lenient
+	}
+	t.lenient = t.index
+	if t.escapes {
+		t.lenient = index{}
+		for _, r := range t.routes {
+			prefix, _ := CanonicalPath(r.config.Prefix)
+			t.lenient.add(prefix.Lenient, r)
+		}
 	}
 	return t, nil
 }
@@ -118,8 +124,6 @@ func (t *Table) compileRoute(cfg *config.Route, parts Parts, buffers httputil.Bu
 		config:  cfg,
 		rule:    auth.Rule{Policy: cfg.Auth, Roles: cfg.Roles},
 		methods: withHead(cfg.Methods),
-
-		overrides: foldNames(methodOverrides...),
 	}
 	for name, value := range cfg.Headers {
 		r.wanted = append(r.wanted, wantedHeader{textproto.CanonicalMIMEHeaderKey(name), value})

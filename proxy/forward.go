@@ -69,6 +69,10 @@ func (r *route) keepUpgrade(header http.Header) {
 	}
 }
 
+// silent is for httputil, which logs what it also gives to the ErrorHandler or
+// cuts off; the access line has it, with the request id.
+var silent = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)
+
 // reverseProxy makes the one proxy of a route.
 func (t *Table) reverseProxy(r *route, transport http.RoundTripper, buffers httputil.BufferPool) *httputil.ReverseProxy {
 	return &httputil.ReverseProxy{
@@ -77,9 +81,7 @@ func (t *Table) reverseProxy(r *route, transport http.RoundTripper, buffers http
 		Rewrite:        func(pr *httputil.ProxyRequest) { t.rewrite(r, pr) },
 		ModifyResponse: func(res *http.Response) error { return accept(r, res) },
 		ErrorHandler:   fail,
-		// httputil logs what it also gives to the ErrorHandler or cuts off;
-		// the access line has it, with the request id.
-		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
+		ErrorLog:       silent,
 	}
 }
 
@@ -111,7 +113,7 @@ func (t *Table) rewrite(r *route, pr *httputil.ProxyRequest) {
 		delete(out.Header, "Authorization")
 	}
 	if len(r.methods) > 0 {
-		r.overrides.remove(out.Header)
+		t.overrides.remove(out.Header)
 	}
 	out.Header["X-Request-Id"] = []string{x.id}
 	inject(out.Header, x.identity, t.identity)

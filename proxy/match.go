@@ -19,8 +19,8 @@ type index struct {
 
 // hostRoutes are the routes of one prefix, by what they ask of the host.
 type hostRoutes struct {
-	exact map[string][]*route // by host name
-	wild  map[string][]*route // by what follows "*."
+	exact map[string][]*route // by host name; nil for none
+	wild  map[string][]*route // by what follows "*."; nil for none
 	any   []*route            // without hosts
 }
 
@@ -131,7 +131,7 @@ func (n *index) add(prefix string, r *route) {
 		}
 	}
 	if at.routes == nil {
-		at.routes = &hostRoutes{exact: map[string][]*route{}, wild: map[string][]*route{}}
+		at.routes = &hostRoutes{}
 	}
 	at.routes.add(r)
 }
@@ -141,11 +141,14 @@ func (h *hostRoutes) add(r *route) {
 		h.any = insert(h.any, r)
 	}
 	for _, host := range r.config.Hosts {
+		byHost := &h.exact
 		if suffix, wild := strings.CutPrefix(host, "*."); wild {
-			h.wild[suffix] = insert(h.wild[suffix], r)
-		} else {
-			h.exact[host] = insert(h.exact[host], r)
+			host, byHost = suffix, &h.wild
 		}
+		if *byHost == nil {
+			*byHost = map[string][]*route{}
+		}
+		(*byHost)[host] = insert((*byHost)[host], r)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -30,8 +31,55 @@ func BenchmarkReload(b *testing.B) {
 	}
 }
 
+// BenchmarkGarbageCollection has the heap marked while a table is served, and
+// tells what the table takes of it.
+func BenchmarkGarbageCollection(b *testing.B) {
+	for _, routes := range []int{100, 10_000} {
+		b.Run(fmt.Sprint(routes, " routes"), func(b *testing.B) {
+			before := heapInUse()
+			r := benchReloader(b, routes)
+			table := heapInUse() - before
+			for b.Loop() {
+				runtime.GC()
+			}
+			b.ReportMetric(float64(table)/float64(routes), "B/route")
+			runtime.KeepAlive(r)
+		})
+	}
+}
+
+// TestReloadsLeaveNothing gives every table back that was replaced.
+func TestReloadsLeaveNothing(t *testing.T) {
+	const routes = 1000
+	r := benchReloader(t, routes)
+	reload := func() {
+		if _, _, err := r.reload(t.Context(), "test"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reload()
+	before := heapInUse()
+	for range 10 {
+		reload()
+	}
+	after := heapInUse()
+	if grown := after - before; grown > before/4 { // a table is most of it
+		t.Errorf("ten reloads: the heap grew from %d bytes by %d", before, grown)
+	}
+	runtime.KeepAlive(r)
+}
+
+// heapInUse gives the bytes that are left when all garbage is collected.
+func heapInUse() int64 {
+	runtime.GC()
+	runtime.GC() // what finalizers and pools held on to
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return int64(stats.HeapAlloc)
+}
+
 // benchReloader makes a reloader of a table with many routes, already served.
-func benchReloader(b *testing.B, routes int) *reloader {
+func benchReloader(b testing.TB, routes int) *reloader {
 	b.Helper()
 	var table strings.Builder
 	table.WriteString("users: off\nroutes:\n")

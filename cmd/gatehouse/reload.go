@@ -43,6 +43,7 @@ type reloader struct {
 func (r *reloader) reload(ctx context.Context, trigger string) (proxy.Diff, config.Problems, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	defer debug.FreeOSMemory() // of the old table, and of reading the new one, which takes five times the new one
 	began := time.Now()
 	next, err := r.next()
 	if err != nil {

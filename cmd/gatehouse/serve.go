@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"slices"
 	"syscall"
 	"time"
@@ -106,6 +107,7 @@ func (g *gateway) run(ctx context.Context) error {
 	}
 	g.parts.swap(handler, first)
 	g.health.TableServed()
+	debug.FreeOSMemory() // of reading the table, which takes five times the table
 
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
