@@ -48,6 +48,20 @@ func (f *family[K, V]) search(key K) (members []member[K, V], at int, found bool
 	return members, at, found
 }
 
+// keepOnly takes all others out. Who has found one goes on with it.
+func (f *family[K, V]) keepOnly(key K) {
+	f.adding.Lock()
+	defer f.adding.Unlock()
+	members, at, found := f.search(key)
+	switch {
+	case !found:
+		f.members.Store(nil)
+	case len(members) > 1:
+		members = slices.Clone(members[at : at+1])
+		f.members.Store(&members)
+	}
+}
+
 // all goes through the family in the order of the keys.
 func (f *family[K, V]) all() iter.Seq2[K, *V] {
 	return func(yield func(K, *V) bool) {

@@ -3,6 +3,7 @@ package ops_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -202,6 +203,108 @@ func TestRouteMetricsBegin(t *testing.T) {
 	o.serve(t, table)
 	if !o.shows(`gatehouse_backend_up{backend="127.0.0.1:9",route="open"} 0`) {
 		t.Error("a reload made a backend well that nobody could connect to")
+	}
+}
+
+// TestRouteMetricsEnd takes the series of a route away that left the table: told
+// of once more, and not before its last request has ended.
+func TestRouteMetricsEnd(t *testing.T) {
+	t.Parallel()
+	const (
+		other = "users: off\nroutes:\n  - {name: other, prefix: /other, backend: 'http://127.0.0.1:9', auth: none}\n"
+		moved = "users: off\nroutes:\n  - {name: open, prefix: /open, backend: 'http://127.0.0.1:7', auth: none}\n"
+		one   = `gatehouse_http_requests_total{code="503",method="GET",route="open"} 1`
+		two   = `gatehouse_http_requests_total{code="503",method="GET",route="open"} 2`
+		down  = `gatehouse_backend_up{backend="127.0.0.1:9",route="open"}`
+		some  = `route="open"`
+	)
+	type story struct {
+		*testing.T
+		*operators
+		held proxy.RouteMetrics
+	}
+	hold := func(s *story) {
+		if s.held == nil {
+			s.held = s.metrics.Route("open", "127.0.0.1:9")
+		}
+		s.held.Started()
+	}
+	finish := func(s *story) { s.held.Backend(true); s.held.Finished("GET", 503, time.Second, 1) }
+	reload := func(table string) func(*story) { return func(s *story) { s.serve(s.T, table) } }
+	get := func(s *story) { s.get("/open") }
+	shows := func(text string) func(*story) {
+		return func(s *story) {
+			if !s.shows(text) {
+				s.Errorf("no %s", text)
+			}
+		}
+	}
+	hides := func(text string) func(*story) {
+		return func(s *story) {
+			if s.shows(text) {
+				s.Errorf("there is %s", text)
+			}
+		}
+	}
+	tests := map[string][]func(*story){
+		"told of once":             {get, reload(other), shows(one), hides(some)},
+		"its backend goes at once": {get, shows(down), reload(other), hides(down)},
+		"another backend":          {get, reload(moved), hides(down), shows(one), get, shows(two), hides(down)},
+		"a request goes on":        {hold, reload(other), shows(some), shows(some), finish, shows(one), hides(some)},
+		"a request goes on, nobody asks": {
+			hold, reload(other), reload(other), shows(some), finish, reload(other), hides(some),
+		},
+		"nobody asks":              {get, reload(other), reload(other), hides(some)},
+		"back before it was told":  {get, reload(other), reload(openTable), shows(one), shows(one), get, shows(two)},
+		"back after it was told":   {get, reload(other), shows(one), reload(openTable), hides(some), get, shows(one)},
+		"back with a request":      {hold, reload(other), shows(some), reload(openTable), get, finish, shows(two), shows(two)},
+		"counted when it was gone": {hold, finish, reload(other), shows(one), hold, finish, hides(some)},
+		"back a moment before":     {get, reload(other), hold, finish, shows(two), shows(two), reload(openTable), shows(two)},
+		"requests without a route": {get, reload(other), reload(other), shows(`in_flight{route="_none"}`), shows(`in_flight{route="_none"}`)},
+	}
+	for name, steps := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := &story{T: t, operators: newOperators(t, nil)}
+			s.serve(t, openTable)
+			for _, step := range steps {
+				step(s)
+			}
+		})
+	}
+}
+
+// TestRouteMetricsRenamed reloads a table whose routes have other names each
+// time, under requests and scrapes.
+func TestRouteMetricsRenamed(t *testing.T) {
+	t.Parallel()
+	o := newOperators(t, nil)
+	const renamed = "users: off\nroutes:\n  - {name: r%d, prefix: /open, backend: 'http://127.0.0.1:9', auth: none}\n"
+	o.serve(t, fmt.Sprintf(renamed, 0))
+	var clients sync.WaitGroup
+	ended := make(chan struct{})
+	for _, one := range []func(){func() { o.get("/open") }, func() { o.ask("GET", "/metrics") }} {
+		clients.Go(func() {
+			for {
+				select {
+				case <-ended:
+					return
+				default:
+					one()
+				}
+			}
+		})
+	}
+	for i := range 100 {
+		o.serve(t, fmt.Sprintf(renamed, i))
+	}
+	close(ended)
+	clients.Wait()
+	for range 3 {
+		o.serve(t, openTable)
+	}
+	body := o.ask("GET", "/metrics").Body.String()
+	if strings.Contains(body, `route="r`) || !strings.Contains(body, `gatehouse_http_requests_in_flight{route="_none"} 0`) {
+		t.Errorf("metrics:\n%s", body)
 	}
 }
 

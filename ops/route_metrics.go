@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"gatehouse/auth"
+	"gatehouse/config"
 	"gatehouse/proxy"
 )
 
@@ -34,6 +35,7 @@ type series struct {
 	answers   family[answer, atomic.Uint64]
 	decisions family[auth.Result, atomic.Uint64]
 	down      family[string, atomic.Bool] // by backend; nothing is known against a new one
+	left      bool                        // the table being served has no such route; under the lock of the routes
 }
 
 // Route implements proxy.Metrics. A table of ten thousand routes has few that
@@ -97,8 +99,44 @@ func (r *routes) find(name string) *series {
 		s = &series{name: name, began: time.Now()}
 		r.series[name] = s
 	}
+	s.left = false // a table has it that serving has not heard of yet
 	return s
 }
+
+// serving takes away what the new table does not have, or a table that renames
+// its routes again and again would add series without end. A backend goes at
+// once: that it was down is nobody's trouble any more. A route is told of once
+// more when its last request has ended, see Collect, or goes with the table
+// after, where nobody has asked meanwhile. Whoever still counts with its series
+// counts in vain, and does no harm.
+func (r *routes) serving(cfg *config.Config) {
+	backends := make(map[string]string, len(cfg.Routes)+1)
+	backends[proxy.NoRoute] = ""
+	for i := range cfg.Routes {
+		backends[cfg.Routes[i].Name] = backendOf(&cfg.Routes[i])
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for name, s := range r.series {
+		backend, has := backends[name]
+		s.down.keepOnly(backend)
+		if !has && s.ended() {
+			delete(r.series, name)
+		}
+		s.left = !has
+	}
+}
+
+// backendOf is what a route's backend is called, "" for a built-in handler.
+func backendOf(route *config.Route) string {
+	if route.Backend == nil {
+		return ""
+	}
+	return route.Backend.Host
+}
+
+// ended tells of a route that left and has no request in flight.
+func (s *series) ended() bool { return s.left && s.inFlight.Load() == 0 }
 
 // methods are the labels of a request's method. A client could invent any
 // number of others, which are the last.
@@ -150,8 +188,11 @@ func (r *routes) Describe(descriptions chan<- *prometheus.Desc) {
 func (r *routes) Collect(metrics chan<- prometheus.Metric) {
 	r.mu.Lock()
 	all := make([]*series, 0, len(r.series))
-	for _, s := range r.series {
+	for name, s := range r.series {
 		all = append(all, s)
+		if s.ended() {
+			delete(r.series, name) // told of for the last time
+		}
 	}
 	r.mu.Unlock()
 	for _, s := range all {
