@@ -95,7 +95,7 @@ func runDemo(ctx context.Context, t terminal, folder string) error {
 		return fmt.Errorf("add the demo user: %w", err)
 	}
 	g := &gateway{
-		terminal: terminal{in: t.in, out: t.out, err: t.err},
+		terminal: terminal{in: t.in, out: t.out, err: t.err, lookup: t.lookup},
 		file:     table,
 		lookup: func(name string) (string, bool) { // nothing of the real environment: it is another gateway's
 			value, found := settings[name]

@@ -71,7 +71,7 @@ func newGateway(t testing.TB, file string, settings map[string]string) (*gateway
 	}
 	maps.Copy(all, settings)
 	return &gateway{
-		terminal: terminal{out: io.Discard, err: log},
+		terminal: terminal{out: io.Discard, err: log, lookup: os.LookupEnv},
 		lookup: func(name string) (string, bool) {
 			value, found := all[name]
 			return value, found

@@ -364,7 +364,7 @@ func TestDemo(t *testing.T) {
 	defer cancel()
 	out, log := new(lockedBuffer), new(lockedBuffer)
 	done := make(chan int, 1)
-	go func() { done <- run(ctx, []string{"demo"}, terminal{out: out, err: log}) }()
+	go func() { done <- run(ctx, []string{"demo"}, terminal{out: out, err: log, lookup: os.LookupEnv}) }()
 	eventually(t, "the demo prints its commands", func() bool { return strings.Contains(out.String(), "/readyz") })
 	match := regexp.MustCompile(`running on (http://\S+) `).FindStringSubmatch(out.String())
 	if match == nil {
