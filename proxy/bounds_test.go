@@ -311,14 +311,15 @@ func TestPatience(t *testing.T) {
 	t.Parallel()
 	var p patience
 	lost := make(chan struct{})
-	p.start(time.Millisecond, func() { close(lost) })
+	turning := newWheel()
+	p.start(turning, time.Millisecond, func() { close(lost) }, nil)
 	wait(t, "patience to be lost", lost)
 	p.touch()
 	p.stop()
 
 	p = patience{}
 	ctx, cancel := context.WithCancel(context.Background())
-	p.start(0, cancel)
+	p.start(turning, 0, cancel, nil)
 	p.touch()
 	p.allow(time.Hour)
 	p.allow(0)

@@ -14,7 +14,8 @@
 //  10. forward.go  the backend's httputil.ReverseProxy: Rewrite, answer, errors
 //     headers.go   what a client may not say, and what the gateway does
 //     body.go      what the client sends: bounded, counted, streamed
-//     patience.go  how long the other side may be silent
+//     patience.go  how long the other side may be silent, by wheel.go
+//     gone.go      a client that leaves meanwhile, by clientconn.go
 //     held.go      streams end with what they were let in on
 //     streams.go   upgraded connections: drained, ended between two frames
 //     about.go     or an answer of the gateway's own: GET / and GET /health

@@ -44,6 +44,8 @@ type exchange struct {
 	metrics     RouteMetrics
 	identity    *auth.Identity
 	refusal     *auth.Refusal // what the gateway answered instead of a backend
+	conn        *clientConn   // nil where net/http itself watches for a client that leaves
+	read        atomic.Bool   // the request has been read to its end
 	body        *clientBody   // nil without a body
 	patience    patience
 	answered    atomic.Bool    // the backend's response headers have come
@@ -73,6 +75,10 @@ func (g *Gateway) begin(w http.ResponseWriter, r *http.Request) *exchange {
 		table: g.table.Load(), method: r.Method, http1: r.ProtoMajor == 1, last: isLast(r), metrics: g.unmatched,
 	}
 	x.id = requestID(r.Header["X-Request-Id"])
+	if x.http1 {
+		x.conn = clientConnOf(r.Context())
+	}
+	x.read.Store(r.ContentLength == 0)
 	return x
 }
 
@@ -133,6 +139,9 @@ func (x *exchange) end(r *http.Request, panicked any) {
 	}
 	if x.status == 0 && panicked == nil {
 		x.WriteHeader(http.StatusOK) // as net/http would; now it carries our headers
+	}
+	if x.conn != nil {
+		x.conn.unwatch()
 	}
 	x.leaveBody(r)
 	x.leaveAnswer()
@@ -294,6 +303,9 @@ func (x *exchange) Write(p []byte) (int, error) {
 // Hijack passes the connection to an upgraded stream. The 101 that httputil
 // writes itself takes its headers from Header().
 func (x *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	if x.conn != nil {
+		x.conn.release()
+	}
 	conn, buffered, err := http.NewResponseController(x.ResponseWriter).Hijack()
 	if err == nil {
 		x.status = http.StatusSwitchingProtocols

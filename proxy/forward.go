@@ -26,14 +26,14 @@ func forward(x *exchange, r *http.Request, route *route) *auth.Refusal {
 	defer cancel(nil)
 	x.cancel = cancel
 	control := http.NewResponseController(x.ResponseWriter)
-	x.patience.start(route.config.Timeout, func() {
+	x.patience.start(x.gateway.wheel, route.config.Timeout, func() {
 		cancel(errSilent)
 		if x.answered.Load() {
 			// A client that takes nothing holds a write, which the cancelled
 			// request alone would not end.
 			_ = control.SetWriteDeadline(time.Unix(1, 0))
 		}
-	})
+	}, x.look())
 	defer x.patience.stop()
 
 	route.keepUpgrade(r.Header)
@@ -46,7 +46,7 @@ func forward(x *exchange, r *http.Request, route *route) *auth.Refusal {
 		}
 		x.body = &clientBody{
 			ReadCloser: r.Body, control: control, patience: &x.patience,
-			idle: route.config.IdleTimeout, left: limit, bounded: limit > 0,
+			idle: route.config.IdleTimeout, left: limit, bounded: limit > 0, whole: x.wasRead,
 		}
 		out.Body = x.body
 	}

@@ -37,6 +37,7 @@ type Gateway struct {
 	table       atomic.Pointer[Table]
 	lastWrite   time.Duration // for a client to take the rest of an answer; constant but for tests
 	streams     streams
+	wheel       *wheel
 }
 
 // NewGateway makes a gateway without a table.
@@ -47,7 +48,7 @@ func NewGateway(o Options) *Gateway {
 	return &Gateway{
 		log: o.Log, access: o.Access, unmatched: o.Metrics.Route(NoRoute, ""), transports: o.Transports,
 		storeHealth: o.StoreHealth, keySet: o.KeySet, requests: newTally(),
-		lastWrite: lastWriteGrace,
+		lastWrite: lastWriteGrace, wheel: newWheel(),
 	}
 }
 
@@ -148,7 +149,13 @@ func serveHandler(x *exchange, r *http.Request, route *route) *auth.Refusal {
 		_ = http.NewResponseController(x.ResponseWriter).SetReadDeadline(time.Now().Add(handlerBodyTime))
 	}
 	var decision auth.Decision
-	ctx := auth.WithClient(auth.WithDecision(r.Context(), &decision), x.caller.ip)
+	ctx, cancel := context.WithCancelCause(r.Context())
+	defer cancel(nil)
+	x.cancel = cancel
+	r = x.noticeEnd(r)
+	x.patience.start(x.gateway.wheel, 0, nil, x.look())
+	defer x.patience.stop()
+	ctx = auth.WithClient(auth.WithDecision(ctx, &decision), x.caller.ip)
 	x.Header().Set("X-Request-Id", x.id) // refusals carry it in their body
 	route.builtIn.ServeHTTP(x, route.stripped(r.WithContext(ctx), x.path))
 	x.identity, x.refusal = decision.Identity, decision.Refusal

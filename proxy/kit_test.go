@@ -45,6 +45,8 @@ type kit struct {
 	backend  string // URL
 	server   *httptest.Server
 	url      string // of the front server
+
+	connections sync.Map // by the client's address
 }
 
 // start serves a table, written as YAML in which ${BACKEND} is the backend's
@@ -58,12 +60,28 @@ func start(t testing.TB, table string, backend http.HandlerFunc) *kit {
 func startBefore(t testing.TB, table, backend string) *kit {
 	t.Helper()
 	k := newKit(t, table, backend)
+	k.serve()
+	return k
+}
+
+// serve serves as cmd/gatehouse does.
+func (k *kit) serve() {
 	k.server = httptest.NewUnstartedServer(k.gateway)
 	k.server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	k.server.Config.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
+		k.connections.Store(conn.RemoteAddr().String(), conn)
+		return k.gateway.ConnContext(ctx, conn)
+	}
+	k.server.Listener = k.gateway.Limit(k.server.Listener)
 	k.server.Start()
 	k.url = k.server.URL
-	t.Cleanup(k.server.Close)
-	return k
+	k.t.Cleanup(k.server.Close)
+}
+
+// connection is the gateway's end of a client's connection.
+func (k *kit) connection(client net.Conn) *clientConn {
+	conn, _ := k.connections.Load(client.LocalAddr().String())
+	return conn.(*clientConn)
 }
 
 // startTLS is start over TLS with HTTP/2, for a backend that is served elsewhere.

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
-	"time"
 )
 
 // tally counts what each client holds open. It knows only those who hold
@@ -116,11 +115,10 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 // admit counts a connection, or gives nil for one too many. Before there is a
 // table nothing is known of limits, and nothing is served.
 func (l *limitedListener) admit(conn net.Conn) net.Conn {
-	made := &clientConn{Conn: conn, listener: l}
 	open := l.open.Add(1)
 	table := l.gateway.table.Load()
 	if table == nil {
-		return made
+		return newClientConn(conn, l, netip.Addr{})
 	}
 	limits := table.config.Limits
 	if limits.Connections > 0 && open > int64(limits.Connections) {
@@ -129,70 +127,12 @@ func (l *limitedListener) admit(conn net.Conn) net.Conn {
 	}
 	peer := peerAddress(conn.RemoteAddr().String())
 	if !peer.IsValid() || table.trusts(peer) {
-		return made
+		return newClientConn(conn, l, netip.Addr{})
 	}
 	client := clientKey(peer)
 	if !l.clients.take(client, int64(limits.ConnectionsPerClient)) {
 		l.open.Add(-1)
 		return nil
 	}
-	made.client = client
-	return made
-}
-
-// writeStall is how long a client may take to receive something at all.
-const writeStall = 2 * time.Minute
-
-// clientConn is a counted connection. A client that receives nothing loses it:
-// net/http itself waits for such a one without end.
-type clientConn struct {
-	net.Conn
-	listener *limitedListener
-	client   netip.Addr // invalid when it is not counted for a client
-	closed   sync.Once
-
-	bounded atomic.Bool  // somebody set a write deadline of their own
-	fresh   atomic.Int64 // until when, in Unix seconds, ours need not be renewed
-}
-
-// Write implements net.Conn.
-func (c *clientConn) Write(p []byte) (int, error) {
-	if now := time.Now(); !c.bounded.Load() && now.Unix() >= c.fresh.Load() {
-		_ = c.Conn.SetWriteDeadline(now.Add(writeStall))
-		c.fresh.Store(now.Unix() + int64(writeStall/time.Second)/2)
-	}
-	return c.Conn.Write(p)
-}
-
-// SetWriteDeadline implements net.Conn.
-func (c *clientConn) SetWriteDeadline(t time.Time) error {
-	c.bounded.Store(!t.IsZero())
-	c.fresh.Store(0)
-	return c.Conn.SetWriteDeadline(t)
-}
-
-// SetDeadline implements net.Conn.
-func (c *clientConn) SetDeadline(t time.Time) error {
-	c.bounded.Store(!t.IsZero())
-	c.fresh.Store(0)
-	return c.Conn.SetDeadline(t)
-}
-
-// CloseWrite passes a half-close on.
-func (c *clientConn) CloseWrite() error {
-	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
-	}
-	return c.Close()
-}
-
-// Close implements net.Conn.
-func (c *clientConn) Close() error {
-	c.closed.Do(func() {
-		c.listener.open.Add(-1)
-		if c.client.IsValid() {
-			c.listener.clients.give(c.client)
-		}
-	})
-	return c.Conn.Close()
+	return newClientConn(conn, l, client)
 }

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"errors"
-	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,55 +11,112 @@ import (
 // or a stream in either direction, was silent for too long.
 var errSilent = errors.New("silent for too long")
 
+// lookAfter is how long a request takes before somebody looks whether its
+// client is still there.
+const lookAfter = 2 // ticks
+
 // patience ends a request when nothing has happened for a while: until the
 // response headers for the route's timeout, afterwards for its idle timeout.
-// One timer serves the whole request; whoever sees progress touches it.
+// One alarm serves the whole request; whoever sees progress touches it.
 type patience struct {
-	timer   *time.Timer
-	allowed atomic.Int64 // nanoseconds of silence; 0 is no bound
+	wheel *wheel
+	alarm alarm
+	lose  func() // ends the request
+	look  func() // looks whether the client has left; nil when somebody does so anyway
+
+	allowed atomic.Int64 // ticks of silence; 0 is no bound
+	last    atomic.Int64 // the tick in which something happened
+	paused  atomic.Bool
+	looks   atomic.Bool // look is still to be called
 
 	mu   sync.Mutex
 	over bool // the request has ended, one way or the other
 }
 
 // start begins to wait. After too long a silence lose is called, once, and
-// never after stop.
-func (p *patience) start(allowed time.Duration, lose func()) {
-	p.allowed.Store(int64(allowed))
-	if allowed == 0 {
-		allowed = math.MaxInt64
+// never after stop. look must not block.
+func (p *patience) start(w *wheel, allowed time.Duration, lose, look func()) {
+	p.wheel, p.lose, p.look = w, lose, look
+	p.alarm.ring = p.ring
+	p.allowed.Store(bound(allowed))
+	p.touch()
+	switch {
+	case look != nil:
+		p.lookSoon()
+	case allowed > 0:
+		w.wake(&p.alarm, ticksIn(allowed))
 	}
-	p.timer = time.AfterFunc(allowed, func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		if !p.over {
-			p.over = true
-			lose()
-		}
-	})
 }
 
-// touch says that something has just happened.
+// bound is a time in ticks, 0 for none.
+func bound(allowed time.Duration) int64 {
+	if allowed <= 0 {
+		return 0
+	}
+	return int64(ticksIn(allowed))
+}
+
+// lookSoon has look called in a moment, if the request is not over then.
+// Without start it does nothing.
+func (p *patience) lookSoon() {
+	if p.look != nil {
+		p.looks.Store(true)
+		p.wheel.wake(&p.alarm, lookAfter)
+	}
+}
+
+// ring is the alarm's.
+func (p *patience) ring(now ticks) (next ticks) {
+	if p.looks.CompareAndSwap(true, false) {
+		p.look()
+	}
+	allowed := ticks(p.allowed.Load())
+	switch due := ticks(p.last.Load()) + allowed; {
+	case allowed == 0:
+		return 0
+	case p.paused.Load():
+		return now + allowed
+	case now < due:
+		return due
+	}
+	go p.end()
+	return 0
+}
+
+func (p *patience) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.over {
+		p.over = true
+		p.lose()
+	}
+}
+
+// touch says that something has just happened, and that waiting goes on.
 func (p *patience) touch() {
-	if allowed := p.allowed.Load(); allowed > 0 {
-		p.timer.Reset(time.Duration(allowed))
+	if now := int64(p.wheel.now()); p.last.Load() != now {
+		p.last.Store(now)
+	}
+	if p.paused.Load() {
+		p.paused.Store(false)
 	}
 }
 
 // pause stops waiting: what happens next is not the other side's to hurry.
-func (p *patience) pause() { p.timer.Stop() }
+func (p *patience) pause() { p.paused.Store(true) }
 
 // allow changes how long the silence may be, and begins to wait anew.
 func (p *patience) allow(allowed time.Duration) {
-	p.allowed.Store(int64(allowed))
-	p.timer.Stop()
 	p.touch()
+	now := bound(allowed)
+	if before := p.allowed.Swap(now); now > 0 && (before == 0 || now < before) {
+		p.wheel.wake(&p.alarm, ticks(now))
+	}
 }
 
 // stop ends the waiting for good.
 func (p *patience) stop() {
-	p.allowed.Store(0)
-	p.timer.Stop()
+	p.wheel.forget(&p.alarm)
 	p.mu.Lock()
 	p.over = true
 	p.mu.Unlock()

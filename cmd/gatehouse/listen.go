@@ -60,6 +60,7 @@ func (g *gateway) listen(handler *proxy.Gateway) (*listeners, error) {
 		public: handler.Limit(public), operators: operators, failed: make(chan error, 2),
 		publicServer: &http.Server{
 			Handler:                      handler,
+			ConnContext:                  handler.ConnContext,
 			TLSConfig:                    tlsConfig,
 			ReadHeaderTimeout:            readHeaderTimeout,
 			IdleTimeout:                  idleClientTimeout,

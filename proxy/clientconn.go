@@ -1,0 +1,226 @@
+package proxy
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Bounds on a client's connection.
+const (
+	// writeStall is how long a client may take to receive something at all.
+	writeStall = 2 * time.Minute
+	// readRound is how often a connection is asked whether its read deadline
+	// has passed. One that is nearer than that is left to the socket.
+	readRound = 5 * time.Second
+)
+
+// clientConn is a counted connection, and does for net/http's server what it
+// does itself at some cost:
+//
+//   - Read deadlines, of which it sets several in each request, are looked at
+//     every few seconds by a wheel, and by the socket only when they are near.
+//   - While a request is answered the server reads one byte ahead, on a
+//     goroutine, to notice a client that leaves. That read is told that there is
+//     nothing, and watch does it when the request takes longer than a moment.
+//   - A client that receives nothing loses its connection: net/http would wait
+//     without end.
+type clientConn struct {
+	net.Conn
+	listener *limitedListener
+	wheel    *wheel
+	client   netip.Addr // invalid when it is not counted for a client
+	closed   sync.Once
+	alarm    alarm
+	inRead   atomic.Bool // somebody reads from the socket
+
+	bounded atomic.Bool  // somebody set a write deadline of their own
+	fresh   atomic.Int64 // the tick until which ours need not be renewed
+
+	reading sync.Mutex // for those below
+	readBy  ticks      // what is not read then is read too late; 0 is no bound
+	near    bool       // the socket has the deadline
+	open    bool       // the server reads it no more: it was hijacked
+	watched chan struct{}
+	early   []byte // what watch has read
+}
+
+func newClientConn(conn net.Conn, l *limitedListener, client netip.Addr) *clientConn {
+	c := &clientConn{Conn: conn, listener: l, wheel: l.gateway.wheel, client: client}
+	c.alarm.ring = c.ring
+	c.wheel.wake(&c.alarm, ticksIn(readRound))
+	return c
+}
+
+type clientConnKey struct{}
+
+// ConnContext is for http.Server: it lets the gateway find the connection that
+// a request came on, if it is one of the Limit's and not wrapped in TLS.
+func (*Gateway) ConnContext(ctx context.Context, conn net.Conn) context.Context {
+	if c, ok := conn.(*clientConn); ok {
+		return context.WithValue(ctx, clientConnKey{}, c)
+	}
+	return ctx
+}
+
+// clientConnOf is nil for connections of which nobody knows, and in HTTP/2.
+func clientConnOf(ctx context.Context) *clientConn {
+	c, _ := ctx.Value(clientConnKey{}).(*clientConn)
+	return c
+}
+
+// Read implements net.Conn. Only the server's reading ahead asks for a single
+// byte: all else goes through its buffer. To no bytes without an error it says
+// that it is done, and it does not have to be interrupted afterwards.
+func (c *clientConn) Read(p []byte) (int, error) {
+	c.reading.Lock()
+	if len(c.early) > 0 && (len(p) > 1 || c.open) {
+		n := copy(p, c.early)
+		c.early = nil
+		c.reading.Unlock()
+		return n, nil
+	}
+	ahead := len(p) == 1 && !c.open
+	c.reading.Unlock()
+	if ahead {
+		return 0, nil
+	}
+	c.inRead.Store(true)
+	defer c.inRead.Store(false)
+	return c.Conn.Read(p)
+}
+
+// watch calls gone when the client leaves, until unwatch. It is for when the
+// request was read and the next one is not wanted yet.
+func (c *clientConn) watch(gone func()) {
+	c.reading.Lock()
+	defer c.reading.Unlock()
+	if c.open || c.watched != nil || len(c.early) > 0 || c.inRead.Load() {
+		return
+	}
+	over := make(chan struct{})
+	c.watched = over
+	go func() {
+		defer close(over)
+		one := make([]byte, 1)
+		n, err := c.Conn.Read(one)
+		c.reading.Lock()
+		stopped := c.watched == nil
+		c.early = one[:n] // the client's next request, and so it is still there
+		c.reading.Unlock()
+		if err != nil && !stopped {
+			gone()
+		}
+	}()
+}
+
+// unwatch ends what watch has begun.
+func (c *clientConn) unwatch() {
+	c.reading.Lock()
+	over := c.watched
+	c.watched = nil
+	if over != nil {
+		_ = c.Conn.SetReadDeadline(time.Unix(1, 0))
+	}
+	c.reading.Unlock()
+	if over == nil {
+		return
+	}
+	<-over
+	_ = c.Conn.SetReadDeadline(time.Time{})
+}
+
+// release gives the connection to whoever has hijacked it.
+func (c *clientConn) release() {
+	c.unwatch()
+	c.reading.Lock()
+	c.open = true
+	c.reading.Unlock()
+}
+
+// ring looks whether a read deadline has passed.
+func (c *clientConn) ring(now ticks) (next ticks) {
+	c.reading.Lock()
+	defer c.reading.Unlock()
+	next = now + ticksIn(readRound)
+	switch {
+	case c.readBy == 0 || c.watched != nil:
+	case c.readBy <= now:
+		c.readBy, c.near = 0, true
+		_ = c.Conn.SetReadDeadline(time.Unix(1, 0))
+	default:
+		next = min(next, c.readBy)
+	}
+	return next
+}
+
+// SetReadDeadline implements net.Conn.
+func (c *clientConn) SetReadDeadline(t time.Time) error {
+	c.reading.Lock()
+	defer c.reading.Unlock()
+	var left ticks
+	if !t.IsZero() {
+		if left = c.wheel.until(t); left <= ticksIn(readRound) {
+			c.readBy, c.near = 0, true
+			return c.Conn.SetReadDeadline(t)
+		}
+		c.readBy = c.wheel.now() + left
+	} else {
+		c.readBy = 0
+	}
+	if !c.near {
+		return nil
+	}
+	c.near = false
+	return c.Conn.SetReadDeadline(time.Time{})
+}
+
+// Write implements net.Conn.
+func (c *clientConn) Write(p []byte) (int, error) {
+	if now := c.wheel.now(); !c.bounded.Load() && int64(now) >= c.fresh.Load() {
+		_ = c.Conn.SetWriteDeadline(time.Now().Add(writeStall))
+		c.fresh.Store(int64(now + ticksIn(writeStall)/2))
+	}
+	return c.Conn.Write(p)
+}
+
+// SetWriteDeadline implements net.Conn. Where nobody else sets one, ours stays.
+func (c *clientConn) SetWriteDeadline(t time.Time) error {
+	if t.IsZero() && !c.bounded.Load() {
+		return nil
+	}
+	c.bounded.Store(!t.IsZero())
+	c.fresh.Store(0)
+	return c.Conn.SetWriteDeadline(t)
+}
+
+// SetDeadline implements net.Conn.
+func (c *clientConn) SetDeadline(t time.Time) error {
+	if err := c.SetReadDeadline(t); err != nil {
+		return err
+	}
+	return c.SetWriteDeadline(t)
+}
+
+// CloseWrite passes a half-close on.
+func (c *clientConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return c.Close()
+}
+
+// Close implements net.Conn.
+func (c *clientConn) Close() error {
+	c.closed.Do(func() {
+		c.wheel.forget(&c.alarm)
+		c.listener.open.Add(-1)
+		if c.client.IsValid() {
+			c.listener.clients.give(c.client)
+		}
+	})
+	return c.Conn.Close()
+}
