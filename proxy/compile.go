@@ -50,8 +50,11 @@ type route struct {
 	base    string                 // path that is put before the request's, "" mostly
 }
 
-// fixedHeader is a header that every answer carries.
-type fixedHeader struct{ name, value string }
+// fixedHeader is a header that every answer carries; they all share its value.
+type fixedHeader struct {
+	name   string // canonical
+	values []string
+}
 
 // wantedHeader is a header that a request must have for a route.
 type wantedHeader struct{ name, value string }
@@ -90,7 +93,7 @@ func Compile(cfg *config.Config, parts Parts) (*Table, error) {
 	}
 	t.owned = foldNames(names...)
 	for name, value := range cfg.ResponseHeaders {
-		t.answers = append(t.answers, fixedHeader{textproto.CanonicalMIMEHeaderKey(name), value})
+		t.answers = append(t.answers, fixedHeader{textproto.CanonicalMIMEHeaderKey(name), []string{value}})
 	}
 
 	buffers := newCopyBuffers()

@@ -15,9 +15,10 @@ import (
 // once and immutable; nil leaves cross-origin matters to the backends.
 type cors struct {
 	origins     []config.OriginPattern
-	any         bool // one of the origins is "*"
-	credentials string
-	expose      string
+	any         bool     // one of the origins is "*"
+	varies      []string // "Origin"; all answers share it, as they do the next two
+	credentials []string // nil for none
+	expose      []string // nil for none
 	maxAge      string
 }
 
@@ -30,11 +31,14 @@ func compileCORS(cfg *config.CORS) (*cors, error) {
 		return nil, nil
 	}
 	c := &cors{
-		expose: strings.Join(cfg.Expose, ", "),
+		varies: []string{"Origin"},
 		maxAge: strconv.Itoa(int(cfg.MaxAge.Seconds())),
 	}
 	if cfg.Credentials {
-		c.credentials = "true"
+		c.credentials = []string{"true"}
+	}
+	if expose := strings.Join(cfg.Expose, ", "); expose != "" {
+		c.expose = []string{expose}
 	}
 	for _, origin := range cfg.Origins {
 		pattern, err := config.CompileOrigin(origin)
@@ -103,18 +107,20 @@ func variesByOrigin(vary []string) bool {
 
 // decorate writes what every answer carries. What a backend said is gone by
 // then.
-func (c *cors) decorate(header http.Header, allowOrigin string) {
-	if !variesByOrigin(header["Vary"]) {
-		header.Add("Vary", "Origin")
+func (c *cors) decorate(x *exchange, header http.Header) {
+	if vary := header["Vary"]; len(vary) == 0 {
+		header["Vary"] = c.varies
+	} else if !variesByOrigin(vary) {
+		header["Vary"] = append(vary, "Origin")
 	}
-	if allowOrigin == "" {
+	if x.allowOrigin == "" {
 		return
 	}
-	header.Set("Access-Control-Allow-Origin", allowOrigin)
-	if c.credentials != "" {
-		header.Set("Access-Control-Allow-Credentials", c.credentials)
+	header["Access-Control-Allow-Origin"] = x.one(x.allowOrigin)
+	if c.credentials != nil {
+		header["Access-Control-Allow-Credentials"] = c.credentials
 	}
-	if c.expose != "" {
-		header.Set("Access-Control-Expose-Headers", c.expose)
+	if c.expose != nil {
+		header["Access-Control-Expose-Headers"] = c.expose
 	}
 }

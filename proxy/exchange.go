@@ -3,8 +3,10 @@ package proxy
 import (
 	"bufio"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/netip"
@@ -58,6 +60,20 @@ type exchange struct {
 	bytes  int64 // of body, written
 	length int64 // of body, announced; -1 when unknown
 	err    error // why an answer that had begun was cut off
+
+	values [12]string // for one
+	ones   int        // of them that are taken
+}
+
+// one gives the values of a header that has one value: a request and its answer
+// get a dozen such, which would be as many allocations. To append to it copies it.
+func (x *exchange) one(value string) []string {
+	if x.ones == len(x.values) {
+		return []string{value}
+	}
+	x.values[x.ones] = value
+	x.ones++
+	return x.values[x.ones-1 : x.ones : x.ones]
 }
 
 type exchangeKey struct{}
@@ -106,7 +122,19 @@ func requestID(sent []string) string {
 			break
 		}
 	}
-	return uuid.NewString()
+	return newRequestID()
+}
+
+// newRequestID makes a random UUID (RFC 9562 section 5.4). It has to be unlike
+// others, not secret, so it comes from the runtime's generator, which is seeded
+// by the system, and needs no system call for each request.
+func newRequestID() string {
+	var id uuid.UUID
+	binary.LittleEndian.PutUint64(id[:8], rand.Uint64())
+	binary.LittleEndian.PutUint64(id[8:], rand.Uint64())
+	id[6] = id[6]&0x0f | 0x40 // version 4
+	id[8] = id[8]&0x3f | 0x80 // of RFC 9562
+	return id.String()
 }
 
 // refuse answers with a refusal, unless an answer has begun.
@@ -194,7 +222,7 @@ func (x *exchange) logAccess(r *http.Request, duration time.Duration) {
 	entry := Access{
 		Time:  x.start.Add(duration), // the clock was read for it already
 		Level: level, RequestID: x.id, Method: clip(x.method), Path: x.loggedPath(r), Route: x.routeName(),
-		Status: x.status, Duration: duration, Bytes: x.bytes, ClientIP: x.caller.ip, Origin: clip(r.Header.Get("Origin")),
+		Status: x.status, Duration: duration, Bytes: x.bytes, ClientIP: x.caller.ip, Origin: clip(first(r.Header["Origin"])),
 	}
 	if x.identity != nil {
 		entry.UserID, entry.CompanyID = clip(x.identity.UserID), clip(x.identity.CompanyID)
@@ -228,6 +256,13 @@ func (x *exchange) routeName() string {
 	return x.route.config.Name
 }
 
+func first(values []string) string {
+	if len(values) == 0 {
+		return ""
+	}
+	return values[0]
+}
+
 func clip(text string) string {
 	if len(text) > maxLogged {
 		return text[:maxLogged] + "…"
@@ -253,8 +288,10 @@ func (x *exchange) WriteHeader(status int) {
 		x.Header()["Connection"] = []string{"close"}
 	}
 	x.seal()
-	if length, err := strconv.ParseInt(x.Header().Get("Content-Length"), 10, 64); err == nil {
-		x.length = length
+	if announced := x.Header()["Content-Length"]; len(announced) > 0 {
+		if length, err := strconv.ParseInt(announced[0], 10, 64); err == nil {
+			x.length = length
+		}
 	}
 	x.ResponseWriter.WriteHeader(status)
 }
@@ -262,16 +299,16 @@ func (x *exchange) WriteHeader(status int) {
 // seal sets the headers of every answer.
 func (x *exchange) seal() {
 	header := x.Header()
-	header["X-Request-Id"] = []string{x.id}
-	header["X-Process-Time"] = []string{processTime(time.Since(x.start))}
+	header["X-Request-Id"] = x.one(x.id)
+	header["X-Process-Time"] = x.one(processTime(time.Since(x.start)))
 	if x.table == nil {
 		return
 	}
 	for _, h := range x.table.answers {
-		header[h.name] = []string{h.value}
+		header[h.name] = h.values
 	}
 	if x.table.cors != nil {
-		x.table.cors.decorate(header, x.allowOrigin)
+		x.table.cors.decorate(x, header)
 	}
 }
 
