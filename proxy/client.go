@@ -10,6 +10,7 @@ import (
 // caller is who sent a request, as far as the network tells.
 type caller struct {
 	ip      netip.Addr // the client; invalid when the listener has no addresses
+	peer    netip.Addr // who is connected: the client, or a trusted proxy
 	trusted bool       // the peer is a trusted proxy: its X-Forwarded-* are believed
 }
 
@@ -19,7 +20,7 @@ type caller struct {
 func findCaller(r *http.Request, trusted []netip.Prefix) caller {
 	peer := peerAddress(r.RemoteAddr)
 	isTrusted := func(ip netip.Addr) bool { return contains(trusted, ip) }
-	c := caller{ip: peer, trusted: isTrusted(peer)}
+	c := caller{ip: peer, peer: peer, trusted: isTrusted(peer)}
 	if !c.trusted {
 		return c
 	}
@@ -78,13 +79,13 @@ func (c caller) scheme(r *http.Request) string {
 	return "http"
 }
 
-// forward writes the X-Forwarded-* that a backend sees. What a client sent is
+// forwarded writes the X-Forwarded-* that a backend sees. What a client sent is
 // gone by then (Rewrite begins without them); a trusted proxy's is kept, its
 // list of addresses grown by the proxy's own.
-func (c caller) forward(in *http.Request, out http.Header) {
-	addresses := addressText(peerAddress(in.RemoteAddr))
+func (x *exchange) forwarded(in *http.Request, out http.Header) {
+	addresses := addressText(x.caller.peer)
 	host := in.Host
-	if c.trusted {
+	if x.caller.trusted {
 		if prior := in.Header["X-Forwarded-For"]; len(prior) > 0 {
 			addresses = strings.Join(prior, ", ") + ", " + addresses
 		}
@@ -93,10 +94,10 @@ func (c caller) forward(in *http.Request, out http.Header) {
 		}
 	}
 	if addresses != "" {
-		out["X-Forwarded-For"] = []string{addresses}
+		out["X-Forwarded-For"] = x.one(addresses)
 	}
 	if host != "" {
-		out["X-Forwarded-Host"] = []string{host}
+		out["X-Forwarded-Host"] = x.one(host)
 	}
-	out["X-Forwarded-Proto"] = []string{c.scheme(in)}
+	out["X-Forwarded-Proto"] = x.one(x.caller.scheme(in))
 }

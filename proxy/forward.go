@@ -102,21 +102,13 @@ func (t *Table) rewrite(r *route, pr *httputil.ProxyRequest) {
 		out.Host = r.config.Backend.Host
 	}
 
-	t.owned.remove(out.Header)
-	if x.caller.trusted {
-		t.claims.removeAliases(out.Header)
-	} else {
-		t.removeClaims(out.Header)
-	}
-	x.caller.forward(in, out.Header)
+	t.strip(out.Header, r, x.caller.trusted)
+	x.forwarded(in, out.Header)
 	if !r.config.ForwardToken {
 		delete(out.Header, "Authorization")
 	}
-	if len(r.methods) > 0 {
-		t.overrides.remove(out.Header)
-	}
-	out.Header["X-Request-Id"] = []string{x.id}
-	inject(out.Header, x.identity, t.identity)
+	out.Header["X-Request-Id"] = x.one(x.id)
+	x.inject(out.Header, t.identity)
 	t.passTrailers(x, in, out)
 }
 

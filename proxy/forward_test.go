@@ -537,18 +537,6 @@ func TestAmbiguousFramingIsRefused(t *testing.T) {
 	}
 }
 
-func BenchmarkRemoveOwned(b *testing.B) {
-	set := foldNames("X-Request-ID", "X-User-ID", "X-Company-ID", "X-User-Email")
-	header := http.Header{}
-	for i := range 15 {
-		header.Set(fmt.Sprintf("X-Other-%d", i), "value")
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		set.remove(header)
-	}
-}
-
 // A backend that says nothing of its bytes has nothing said for it: a guess of
 // net/http's could make them active content.
 func TestNoContentTypeIsInvented(t *testing.T) {

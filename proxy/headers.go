@@ -1,33 +1,30 @@
 package proxy
 
-import (
-	"net/http"
-
-	"gatehouse/auth"
-)
+import "net/http"
 
 // foldedNames is a set of header names that a backend may take for one
 // another: case does not matter, and CGI-like servers turn "-" and "_" (some
-// every character but letters and digits) into the same variable.
-type foldedNames struct {
-	names   []string
-	lengths uint64 // bit n%64 is set when a name has n bytes: most headers are dismissed by it
-}
+// every character but letters and digits) into the same variable. They are
+// grouped by their length, by which most headers are dismissed.
+type foldedNames [][]string
 
 func foldNames(names ...string) foldedNames {
-	set := foldedNames{names: names}
+	var set foldedNames
 	for _, name := range names {
-		set.lengths |= 1 << (len(name) % 64)
+		for len(set) <= len(name) {
+			set = append(set, nil)
+		}
+		set[len(name)] = append(set[len(name)], name)
 	}
 	return set
 }
 
 // has tells whether the header is one of the names, however it is spelled.
-func (s *foldedNames) has(header string) bool {
-	if s.lengths&(1<<(len(header)%64)) == 0 {
+func (s foldedNames) has(header string) bool {
+	if len(header) >= len(s) {
 		return false
 	}
-	for _, name := range s.names {
+	for _, name := range s[len(header)] {
 		if equalFolded(name, header) {
 			return true
 		}
@@ -35,10 +32,8 @@ func (s *foldedNames) has(header string) bool {
 	return false
 }
 
+// equalFolded compares two names of one length.
 func equalFolded(a, b string) bool {
-	if len(a) != len(b) {
-		return false
-	}
 	for i := range len(a) {
 		if foldByte(a[i]) != foldByte(b[i]) {
 			return false
@@ -55,25 +50,6 @@ func foldByte(c byte) byte {
 		return c | 0x20
 	}
 	return '-'
-}
-
-// remove deletes every spelling of the names.
-func (s *foldedNames) remove(header http.Header) {
-	for name := range header {
-		if s.has(name) {
-			delete(header, name)
-		}
-	}
-}
-
-// removeAliases deletes those spellings that a proxy which writes the headers
-// under their own names does not know: a client's would pass it.
-func (s *foldedNames) removeAliases(header http.Header) {
-	for name := range header {
-		if isAlias(name) && s.has(name) {
-			delete(header, name)
-		}
-	}
 }
 
 // isAlias tells whether a name has a character that folds to "-" and is none.
@@ -121,10 +97,18 @@ func (t *Table) claimed(header string) bool {
 	return false
 }
 
-// removeClaims deletes what a client that is no trusted proxy claims.
-func (t *Table) removeClaims(header http.Header) {
+// strip deletes what a client may not say to the route's backend. A trusted
+// proxy may make its claims, but not under spellings that a proxy which writes
+// the headers under their own names does not know: a client's would pass it.
+func (t *Table) strip(header http.Header, r *route, trusted bool) {
 	for name := range header {
-		if t.claimed(name) {
+		forbidden := t.owned.has(name) || len(r.methods) > 0 && t.overrides.has(name)
+		if trusted {
+			forbidden = forbidden || t.claims.has(name) && isAlias(name)
+		} else {
+			forbidden = forbidden || t.claimed(name)
+		}
+		if forbidden {
 			delete(header, name)
 		}
 	}
@@ -138,13 +122,13 @@ type identityHeader struct {
 
 // inject writes what the gateway knows of the user. Claims that the token does
 // not have leave their header absent.
-func inject(header http.Header, identity *auth.Identity, headers []identityHeader) {
-	if identity == nil {
+func (x *exchange) inject(header http.Header, headers []identityHeader) {
+	if x.identity == nil {
 		return
 	}
 	for _, h := range headers {
-		if value := identity.Claim(h.claim); value != "" {
-			header[h.name] = []string{value}
+		if value := x.identity.Claim(h.claim); value != "" {
+			header[h.name] = x.one(value)
 		}
 	}
 }

@@ -1,0 +1,48 @@
+package proxy
+
+import (
+	"net/http"
+	"testing"
+)
+
+// TestStrip asks of each name who may not send it to a backend.
+func TestStrip(t *testing.T) {
+	t.Parallel()
+	table := newKit(t, identityTable, "http://127.0.0.1:9").compile(identityTable)
+	limited := &route{methods: []string{"GET"}}
+	tests := []struct {
+		name                    string
+		client, trusted, method bool // gone from a client's request, a trusted proxy's, and on a route with methods
+	}{
+		{"Accept", false, false, false},
+		{"X-Request-Idx", false, false, false},
+		{"", false, false, false},
+		{"X-User-Id", true, true, true},
+		{"x_user.id", true, true, true},
+		{"X-Request-Id", true, true, true},
+		{"Proxy", true, true, true},
+		{"X-Forwarded-For", true, true, true}, // which the gateway writes anew
+		{"X-Forwarded-Server", true, false, true},
+		{"X_Forwarded_Server", true, false, true},
+		{"X-Original-Url", true, false, true},
+		{"X-Original", false, false, false},
+		{"X-Real-Ip", true, false, true},
+		{"X_Real_Ip", true, true, true},
+		{"X-Http-Method-Override", false, false, true},
+		{"X_http_method", false, false, true},
+	}
+	for _, tt := range tests {
+		for _, as := range []struct {
+			who     string
+			route   *route
+			trusted bool
+			gone    bool
+		}{{"client", &route{}, false, tt.client}, {"trusted proxy", &route{}, true, tt.trusted}, {"client, route with methods", limited, false, tt.method}} {
+			header := http.Header{tt.name: {"value"}, "X-Mine": {"stays"}}
+			table.strip(header, as.route, as.trusted)
+			if gone := header[tt.name] == nil; gone != as.gone || len(header["X-Mine"]) != 1 {
+				t.Errorf("%q of a %s: gone %v, want %v", tt.name, as.who, gone, as.gone)
+			}
+		}
+	}
+}
