@@ -51,9 +51,11 @@ type exchange struct {
 	body        *clientBody   // nil without a body
 	patience    patience
 	answered    atomic.Bool    // the backend's response headers have come
+	answer      backendBody    // of the backend, once it has answered
 	upstream    *backendStream // behind a 101
 	upgraded    atomic.Pointer[stream]
-	cancel      context.CancelCauseFunc // ends what was forwarded
+	context     exchangeContext         // of what was forwarded
+	cancel      context.CancelCauseFunc // ends it
 	unhold      func()                  // nil when nobody is watched over
 
 	status int   // 0 until written; 101 once hijacked
@@ -61,12 +63,12 @@ type exchange struct {
 	length int64 // of body, announced; -1 when unknown
 	err    error // why an answer that had begun was cut off
 
-	values [12]string // for one
+	values [10]string // for one
 	ones   int        // of them that are taken
 }
 
 // one gives the values of a header that has one value: a request and its answer
-// get a dozen such, which would be as many allocations. To append to it copies it.
+// get about ten such, which would be as many allocations. To append to it copies it.
 func (x *exchange) one(value string) []string {
 	if x.ones == len(x.values) {
 		return []string{value}
@@ -76,7 +78,22 @@ func (x *exchange) one(value string) []string {
 	return x.values[x.ones-1 : x.ones : x.ones]
 }
 
+// exchangeContext is the context of a forwarded request. It is part of the
+// exchange that it leads to, where context.WithValue would allocate.
+type exchangeContext struct {
+	context.Context
+	exchange *exchange
+}
+
 type exchangeKey struct{}
+
+// Value implements context.Context.
+func (c *exchangeContext) Value(key any) any {
+	if key == (exchangeKey{}) {
+		return c.exchange
+	}
+	return c.Context.Value(key)
+}
 
 // exchangeOf finds the exchange in the context of a forwarded request.
 func exchangeOf(ctx context.Context) *exchange {

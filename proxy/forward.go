@@ -25,20 +25,21 @@ func forward(x *exchange, r *http.Request, route *route) *auth.Refusal {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
 	x.cancel = cancel
-	control := http.NewResponseController(x.ResponseWriter)
 	x.patience.start(x.gateway.wheel, route.config.Timeout, func() {
 		cancel(errSilent)
 		if x.answered.Load() {
 			// A client that takes nothing holds a write, which the cancelled
 			// request alone would not end.
-			_ = control.SetWriteDeadline(time.Unix(1, 0))
+			_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Unix(1, 0))
 		}
 	}, x.look())
 	defer x.patience.stop()
 
 	route.keepUpgrade(r.Header)
-	out := r.WithContext(context.WithValue(ctx, exchangeKey{}, x))
+	x.context = exchangeContext{ctx, x}
+	out := r.WithContext(&x.context)
 	if r.ContentLength != 0 {
+		control := http.NewResponseController(x.ResponseWriter)
 		if r.ProtoMajor == 1 {
 			// The answer may begin before the request has ended, in both
 			// directions at once; HTTP/2 does so anyway.
@@ -164,7 +165,8 @@ func accept(r *route, res *http.Response) error {
 			res.Body = x.upstream
 		}
 	} else {
-		res.Body = &backendBody{ReadCloser: res.Body, x: x, res: res}
+		x.answer = backendBody{ReadCloser: res.Body, x: x, res: res}
+		res.Body = &x.answer
 	}
 	if x.http1 && len(res.Trailer) > 0 {
 		delete(res.Header, "Content-Length") // HTTP/2 has both; in HTTP/1.1 trailers come with chunks only
