@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httputil"
@@ -94,5 +95,30 @@ func BenchmarkRewrite(b *testing.B) {
 		x := &exchange{table: table, route: route, identity: identity, id: "id", caller: findCaller(in, nil), path: Path{Raw: "/strict"}}
 		r := in.WithContext(context.WithValue(b.Context(), exchangeKey{}, x))
 		table.rewrite(route, &httputil.ProxyRequest{In: r, Out: r.Clone(r.Context())})
+	}
+}
+
+// BenchmarkStrip looks at names of which none has to go.
+func BenchmarkStrip(b *testing.B) {
+	table := newKit(b, identityTable, "http://127.0.0.1:9").compile(identityTable)
+	header := http.Header{}
+	for i := range 15 {
+		header.Set(fmt.Sprintf("X-Other-%d", i), "value")
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		table.strip(header, table.routes[0], false)
+	}
+}
+
+// BenchmarkInject writes an identity into headers that have room for it.
+func BenchmarkInject(b *testing.B) {
+	table := newKit(b, identityTable, "http://127.0.0.1:9").compile(identityTable)
+	x := &exchange{identity: &auth.Identity{UserID: testUser.String(), CompanyID: testCompany.String(), Email: "user@example.com"}}
+	header := http.Header{}
+	b.ReportAllocs()
+	for b.Loop() {
+		x.ones = 0
+		x.inject(header, table.identity)
 	}
 }

@@ -5,7 +5,7 @@ import "net/http"
 // foldedNames is a set of header names that a backend may take for one
 // another: case does not matter, and CGI-like servers turn "-" and "_" (some
 // every character but letters and digits) into the same variable. They are
-// grouped by their length, by which most headers are dismissed.
+// kept folded and grouped by length, by which most headers are dismissed.
 type foldedNames [][]string
 
 func foldNames(names ...string) foldedNames {
@@ -14,7 +14,11 @@ func foldNames(names ...string) foldedNames {
 		for len(set) <= len(name) {
 			set = append(set, nil)
 		}
-		set[len(name)] = append(set[len(name)], name)
+		folded := []byte(name)
+		for i, c := range folded {
+			folded[i] = foldByte(c)
+		}
+		set[len(name)] = append(set[len(name)], string(folded))
 	}
 	return set
 }
@@ -32,10 +36,10 @@ func (s foldedNames) has(header string) bool {
 	return false
 }
 
-// equalFolded compares two names of one length.
-func equalFolded(a, b string) bool {
-	for i := range len(a) {
-		if foldByte(a[i]) != foldByte(b[i]) {
+// equalFolded compares a header with a folded name of its length.
+func equalFolded(folded, header string) bool {
+	for i := range len(folded) {
+		if folded[i] != foldByte(header[i]) {
 			return false
 		}
 	}
