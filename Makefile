@@ -43,7 +43,7 @@ bench-quick: build ## the same in two minutes: small and large answers, tokens
 .PHONY: test
 test: ## run every test with the race detector, against a real PostgreSQL too
 	@tools/test-programs
-	CGO_ENABLED=1 $(GO) test -race -timeout $(TEST_TIMEOUT) ./...
+	CGO_ENABLED=1 $(GO) test -pgo=off -race -timeout $(TEST_TIMEOUT) ./...
 
 .PHONY: fuzz
 fuzz: ## try every fuzz test for a minute (FUZZTIME); what it finds goes into testdata/fuzz

@@ -26,7 +26,7 @@ func buildGatehouse(t *testing.T) string {
 		t.Setenv("GORACE", "atexit_sleep_ms=0") // otherwise each program takes a second more to end
 	}
 	file := filepath.Join(t.TempDir(), "gatehouse")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", file, "gatehouse/cmd/gatehouse")
+	build := exec.CommandContext(t.Context(), "go", "build", "-pgo=off", "-o", file, "gatehouse/cmd/gatehouse")
 	if said, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build the gateway: %v: %s", err, said)
 	}

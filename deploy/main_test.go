@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 // gatehouse builds the program, once.
 var gatehouse = sync.OnceValues(func() (string, error) {
 	program := filepath.Join(scratch, "gatehouse")
-	build := exec.Command("go", slices.Concat([]string{"build", "-o", program}, buildFlags, []string{"./cmd/gatehouse"})...)
+	build := exec.Command("go", slices.Concat([]string{"build", "-pgo=off", "-o", program}, buildFlags, []string{"./cmd/gatehouse"})...)
 	build.Dir = ".."
 	if output, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build gatehouse: %w\n%s", err, output)
