@@ -4,7 +4,9 @@ import (
 	"errors"
 	"log/slog"
 	"math"
+	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 
@@ -12,10 +14,12 @@ import (
 )
 
 const (
-	// collectAt is how much may be allocated before the next collection, in
-	// percent of what is in use. Little is in use in a proxy, so that Go's own
-	// target of 100 collects all the time for the sake of a few MiB.
-	collectAt = 400
+	// headroom is how much may be allocated between two collections, in bytes,
+	// while less than that is in use. Little is in use in a proxy, so that Go's
+	// own target of 100 % collects all the time for the sake of a few MiB.
+	headroom = 32 << 20
+	// Bounds on the target that follows from it, in percent.
+	leastTarget, mostTarget = 100, 400
 	// heapShare is what of the container's memory Go may take before it collects
 	// more often: the rest is for stacks of the kernel and for pages of files.
 	heapShare = 0.9
@@ -25,7 +29,8 @@ const (
 // the runtime's. GOGC and GOMEMLIMIT, which the runtime reads itself, go first.
 func setMemory(environment config.Lookup, log *slog.Logger) {
 	if _, given := environment("GOGC"); !given {
-		debug.SetGCPercent(collectAt)
+		debug.SetGCPercent(mostTarget)
+		followHeap(mostTarget)
 	}
 	limit, err := memlimit.Set(
 		memlimit.WithRatio(heapShare),
@@ -37,4 +42,27 @@ func setMemory(environment config.Lookup, log *slog.Logger) {
 	if limit < math.MaxInt64 {
 		log.Info("memory is limited", "limit_bytes", limit)
 	}
+}
+
+// followHeap changes the target after each collection, where what is in use asks
+// for another: an object that nobody holds is cleaned up by the next one.
+func followHeap(target int) {
+	mark := new([16]byte)
+	runtime.AddCleanup(mark, func(target int) {
+		live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+		metrics.Read(live)
+		wanted := targetFor(live[0].Value.Uint64())
+		if wanted != target { // the world stops for it
+			debug.SetGCPercent(wanted)
+		}
+		followHeap(wanted)
+	}, target)
+}
+
+// targetFor gives the target for so many bytes in use.
+func targetFor(live uint64) int {
+	if live == 0 {
+		return mostTarget
+	}
+	return int(min(max(headroom*100/live, leastTarget), mostTarget))
 }

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"log/slog"
 	"math"
+	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
 	"testing"
 )
 
@@ -21,9 +23,9 @@ func TestSetMemory(t *testing.T) {
 		percent     int
 		limit       int64
 	}{
-		{"neither", nil, collectAt, 0},
+		{"neither", nil, mostTarget, 0},
 		{"target", map[string]string{"GOGC": "50"}, 100, 0}, // the runtime has read it at its start
-		{"limit", map[string]string{"GOMEMLIMIT": "1GiB"}, collectAt, 1 << 40},
+		{"limit", map[string]string{"GOMEMLIMIT": "1GiB"}, mostTarget, 1 << 40},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			debug.SetGCPercent(100)
@@ -48,4 +50,30 @@ func TestSetMemory(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The target follows what is in use: a large table is not paid for five times.
+func TestTargetFor(t *testing.T) {
+	for _, c := range []struct {
+		live uint64
+		want int
+	}{{0, 400}, {1 << 20, 400}, {8 << 20, 400}, {16 << 20, 200}, {32 << 20, 100}, {1 << 30, 100}} {
+		if got := targetFor(c.live); got != c.want {
+			t.Errorf("%d bytes in use: %d %%, want %d", c.live, got, c.want)
+		}
+	}
+}
+
+func TestTargetFollowsTheHeap(t *testing.T) {
+	before := debug.SetGCPercent(mostTarget)
+	t.Cleanup(func() { debug.SetGCPercent(before) })
+	held := make([]byte, 64<<20)
+	followHeap(mostTarget)
+	eventually(t, "the target is that of a large heap", func() bool {
+		runtime.GC()
+		samples := []metrics.Sample{{Name: "/gc/gogc:percent"}}
+		metrics.Read(samples)
+		return samples[0].Value.Uint64() == leastTarget
+	})
+	runtime.KeepAlive(held)
 }
