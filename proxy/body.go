@@ -66,6 +66,9 @@ var (
 func (b *clientBody) Read(p []byte) (int, error) {
 	b.reading.Lock()
 	defer b.reading.Unlock()
+	if b.complete() { // net/http reads on behind a length
+		return 0, io.EOF
+	}
 	if !b.await() {
 		return 0, errBodyAbandoned
 	}

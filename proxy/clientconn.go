@@ -37,12 +37,14 @@ type clientConn struct {
 	alarm    alarm
 	inRead   atomic.Bool // somebody reads from the socket
 
-	bounded atomic.Bool  // somebody set a write deadline of their own
+	writing sync.Mutex   // held while a write deadline is set
+	bounded atomic.Bool  // somebody set one of their own
 	fresh   atomic.Int64 // the tick until which ours need not be renewed
 
 	reading sync.Mutex // for those below
 	readBy  ticks      // what is not read then is read too late; 0 is no bound
 	near    bool       // the socket has the deadline
+	lifted  bool       // the deadline was lifted since the last time that the server read ahead
 	open    bool       // the server reads it no more: it was hijacked
 	watched chan struct{}
 	early   []byte // what watch has read
@@ -72,22 +74,24 @@ func clientConnOf(ctx context.Context) *clientConn {
 	return c
 }
 
-// Read implements net.Conn. Only the server's reading ahead asks for a single
-// byte: all else goes through its buffer. To no bytes without an error it says
-// that it is done, and it does not have to be interrupted afterwards.
+// Read implements net.Conn. To read ahead the server lifts the deadline, asks
+// for a single byte, and takes none without an error for a reading that is over:
+// it does not have to be interrupted afterwards. Its buffer may want a single
+// byte, too, when it has room for no more; it asks again, and is read to then.
 func (c *clientConn) Read(p []byte) (int, error) {
 	c.reading.Lock()
-	if len(c.early) > 0 && (len(p) > 1 || c.open) {
+	if len(p) == 1 && c.lifted && !c.open {
+		c.lifted = false
+		c.reading.Unlock()
+		return 0, nil
+	}
+	if len(c.early) > 0 {
 		n := copy(p, c.early)
 		c.early = nil
 		c.reading.Unlock()
 		return n, nil
 	}
-	ahead := len(p) == 1 && !c.open
 	c.reading.Unlock()
-	if ahead {
-		return 0, nil
-	}
 	c.inRead.Store(true)
 	defer c.inRead.Store(false)
 	return c.Conn.Read(p)
@@ -118,10 +122,16 @@ func (c *clientConn) watch(gone func()) {
 }
 
 // unwatch ends what watch has begun.
-func (c *clientConn) unwatch() {
+func (c *clientConn) unwatch() { c.stopWatching(false) }
+
+// release gives the connection to whoever has hijacked it.
+func (c *clientConn) release() { c.stopWatching(true) }
+
+func (c *clientConn) stopWatching(forGood bool) {
 	c.reading.Lock()
 	over := c.watched
 	c.watched = nil
+	c.open = c.open || forGood
 	if over != nil {
 		_ = c.Conn.SetReadDeadline(time.Unix(1, 0))
 	}
@@ -131,14 +141,6 @@ func (c *clientConn) unwatch() {
 	}
 	<-over
 	_ = c.Conn.SetReadDeadline(time.Time{})
-}
-
-// release gives the connection to whoever has hijacked it.
-func (c *clientConn) release() {
-	c.unwatch()
-	c.reading.Lock()
-	c.open = true
-	c.reading.Unlock()
 }
 
 // ring looks whether a read deadline has passed.
@@ -161,8 +163,9 @@ func (c *clientConn) ring(now ticks) (next ticks) {
 func (c *clientConn) SetReadDeadline(t time.Time) error {
 	c.reading.Lock()
 	defer c.reading.Unlock()
+	c.lifted = t.IsZero()
 	var left ticks
-	if !t.IsZero() {
+	if !c.lifted {
 		if left = c.wheel.until(t); left <= ticksIn(readRound) {
 			c.readBy, c.near = 0, true
 			return c.Conn.SetReadDeadline(t)
@@ -180,11 +183,19 @@ func (c *clientConn) SetReadDeadline(t time.Time) error {
 
 // Write implements net.Conn.
 func (c *clientConn) Write(p []byte) (int, error) {
-	if now := c.wheel.now(); !c.bounded.Load() && int64(now) >= c.fresh.Load() {
-		_ = c.Conn.SetWriteDeadline(time.Now().Add(writeStall))
-		c.fresh.Store(int64(now + ticksIn(writeStall)/2))
+	if !c.bounded.Load() && int64(c.wheel.now()) >= c.fresh.Load() {
+		c.boundWrites()
 	}
 	return c.Conn.Write(p)
+}
+
+func (c *clientConn) boundWrites() {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	if !c.bounded.Load() {
+		_ = c.Conn.SetWriteDeadline(time.Now().Add(writeStall))
+		c.fresh.Store(int64(c.wheel.now() + ticksIn(writeStall)/2))
+	}
 }
 
 // SetWriteDeadline implements net.Conn. Where nobody else sets one, ours stays.
@@ -192,6 +203,8 @@ func (c *clientConn) SetWriteDeadline(t time.Time) error {
 	if t.IsZero() && !c.bounded.Load() {
 		return nil
 	}
+	c.writing.Lock()
+	defer c.writing.Unlock()
 	c.bounded.Store(!t.IsZero())
 	c.fresh.Store(0)
 	return c.Conn.SetWriteDeadline(t)

@@ -1,13 +1,16 @@
 package proxy
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // TestClientLeaves wants the backend's request to end when the client leaves:
@@ -17,20 +20,25 @@ func TestClientLeaves(t *testing.T) {
 	const table = `
 routes:
   - {name: open, prefix: /open, backend: "${BACKEND}", auth: none}
+  - {name: stream, prefix: /stream, backend: "${BACKEND}", auth: none, timeout: 0s, idle_timeout: 1h}
   - {name: built, prefix: /built, handler: users}
 `
 	for name, request := range map[string]string{
 		"without a body":     "GET /open HTTP/1.1\r\nHost: x\r\n\r\n",
 		"with a body":        "POST /open HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello",
 		"with chunks":        "POST /open HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+		"after the head":     "GET /stream HTTP/1.1\r\nHost: x\r\n\r\n",
 		"to a built-in":      "GET /built HTTP/1.1\r\nHost: x\r\n\r\n",
 		"with one, to a b-i": "POST /built HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			begun, ended := make(chan struct{}), make(chan struct{})
-			linger := func(_ http.ResponseWriter, r *http.Request) {
+			linger := func(w http.ResponseWriter, r *http.Request) {
 				_, _ = io.Copy(io.Discard, r.Body)
+				if r.URL.Path == "/stream" {
+					flush(w)
+				}
 				close(begun)
 				<-r.Context().Done()
 				close(ended)
@@ -112,12 +120,64 @@ func TestReadingAhead(t *testing.T) {
 	defer far.Close()
 	conn := newClientConn(near, &limitedListener{gateway: k.gateway, clients: newTally()}, netip.Addr{})
 	defer conn.Close()
-	if n, err := conn.Read(make([]byte, 1)); n != 0 || err != nil {
-		t.Errorf("a single byte: %d, %v", n, err)
+	go func() { _, _ = io.WriteString(far, "xyz") }()
+	read := func(what string, want int) {
+		t.Helper()
+		if n, err := conn.Read(make([]byte, 1)); n != want || err != nil {
+			t.Errorf("%s: %d bytes, %v; want %d", what, n, err, want)
+		}
 	}
+	read("a byte before any deadline", 1)
+	_ = conn.SetReadDeadline(time.Time{})
+	read("a byte ahead", 0)
+	read("a byte after that", 1)
+	_ = conn.SetReadDeadline(time.Time{})
 	conn.release() // to whoever hijacks it
-	go func() { _, _ = io.WriteString(far, "x") }()
-	if n, err := conn.Read(make([]byte, 1)); n != 1 || err != nil {
-		t.Errorf("a single byte of a hijacked connection: %d, %v", n, err)
+	read("a byte of a hijacked connection", 1)
+}
+
+// TestSingleBytesOfABuffer sends a line that leaves net/http's buffer with room
+// for a single byte: that is no reading ahead.
+func TestSingleBytesOfABuffer(t *testing.T) {
+	t.Parallel()
+	const buffer = 4096
+	k := newKit(t, openTable, serveBackend(t, nil))
+	server := &http.Server{Handler: k.gateway, ConnContext: k.gateway.ConnContext, ReadHeaderTimeout: patient}
+	near, far := net.Pipe() // whose writes end when they are read
+	listener := &oneConn{Conn: near}
+	go func() { _ = server.Serve(k.gateway.Limit(listener)) }()
+	defer server.Close()
+	_ = far.SetDeadline(time.Now().Add(patient))
+	w := &wire{t, far, bufio.NewReader(far)}
+	for _, head := range []string{"GET /", "GET / HTTP/1.1\r\nHost: x\r\nX-Long: "} {
+		w.send(head + strings.Repeat("x", buffer-1-len(head)))
+		rest := "xx\r\n\r\n"
+		if head == "GET /" {
+			rest = "xx HTTP/1.1\r\nHost: x\r\n\r\n"
+		}
+		w.send(rest)
+		if res := w.receive(); res.StatusCode != http.StatusOK {
+			t.Errorf("%s…: %d %s", head, res.StatusCode, res.body)
+		}
 	}
 }
+
+// oneConn is a listener with one connection.
+type oneConn struct {
+	net.Conn
+	accepted atomic.Bool
+}
+
+// Accept implements net.Listener.
+func (l *oneConn) Accept() (net.Conn, error) {
+	if l.accepted.Swap(true) {
+		return nil, net.ErrClosed
+	}
+	return l.Conn, nil
+}
+
+// Addr implements net.Listener.
+func (l *oneConn) Addr() net.Addr { return l.LocalAddr() }
+
+// Close implements net.Listener; the connection outlives it.
+func (*oneConn) Close() error { return nil }

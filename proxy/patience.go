@@ -39,13 +39,13 @@ func (p *patience) start(w *wheel, allowed time.Duration, lose, look func()) {
 	p.wheel, p.lose, p.look = w, lose, look
 	p.alarm.ring = p.ring
 	p.allowed.Store(bound(allowed))
-	p.touch()
 	switch {
 	case look != nil:
 		p.lookSoon()
 	case allowed > 0:
 		w.wake(&p.alarm, ticksIn(allowed))
 	}
+	p.touch() // now that the wheel turns
 }
 
 // bound is a time in ticks, 0 for none.
@@ -57,9 +57,11 @@ func bound(allowed time.Duration) int64 {
 }
 
 // lookSoon has look called in a moment, if the request is not over then.
-// Without start it does nothing.
+// Without start it does nothing. Whoever sends a body may be late to ask.
 func (p *patience) lookSoon() {
-	if p.look != nil {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.look != nil && !p.over {
 		p.looks.Store(true)
 		p.wheel.wake(&p.alarm, lookAfter)
 	}
@@ -109,15 +111,16 @@ func (p *patience) pause() { p.paused.Store(true) }
 func (p *patience) allow(allowed time.Duration) {
 	p.touch()
 	now := bound(allowed)
-	if before := p.allowed.Swap(now); now > 0 && (before == 0 || now < before) {
+	// The alarm of a look that is to come sees what is allowed now.
+	if before := p.allowed.Swap(now); now > 0 && (before == 0 || now < before) && !p.looks.Load() {
 		p.wheel.wake(&p.alarm, ticks(now))
 	}
 }
 
 // stop ends the waiting for good.
 func (p *patience) stop() {
-	p.wheel.forget(&p.alarm)
 	p.mu.Lock()
 	p.over = true
 	p.mu.Unlock()
+	p.wheel.forget(&p.alarm)
 }

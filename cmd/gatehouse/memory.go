@@ -59,10 +59,12 @@ func followHeap(target int) {
 	}, target)
 }
 
-// targetFor gives the target for so many bytes in use.
+// targetFor gives the target for so many bytes in use, in steps: each change
+// stops the world.
 func targetFor(live uint64) int {
+	const step = 50
 	if live == 0 {
 		return mostTarget
 	}
-	return int(min(max(headroom*100/live, leastTarget), mostTarget))
+	return int(min(max(headroom*100/live/step*step, leastTarget), mostTarget))
 }

@@ -88,8 +88,10 @@ func (p *pools) reserve(ctx context.Context, address string, dials bool) (*conn,
 	}
 	w := &waiter{given: make(chan *conn, 1), dials: dials}
 	to.waiting = append(to.waiting, w)
-	unused := to.idle // there are some only where they are of no use
-	to.idle = nil
+	var unused []*conn // there are some only where they are of no use
+	if len(to.idle) > 0 {
+		unused, to.idle = []*conn{to.idle[0]}, slices.Delete(to.idle, 0, 1)
+	}
 	p.mu.Unlock()
 
 	discardAll(unused)
