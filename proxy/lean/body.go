@@ -26,7 +26,7 @@ func (b *body) Read(p []byte) (int, error) {
 	if err == nil {
 		return n, nil
 	}
-	whole := err == io.EOF
+	whole := err == io.EOF //nolint:errorlint // io.Reader gives it as it is
 	if !whole {
 		err = endOf(b.ctx, err)
 	}

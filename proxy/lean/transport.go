@@ -71,9 +71,9 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !takes(r) {
 		return t.options.Standard.RoundTrip(t.pools.asking(r))
 	}
-	res, err, again := t.attempt(r, false)
+	res, again, err := t.attempt(r, false)
 	if again {
-		res, err, _ = t.attempt(r, true)
+		res, _, err = t.attempt(r, true)
 	}
 	return res, err
 }
@@ -81,16 +81,16 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 // attempt sends the request once. It asks for another attempt where a
 // connection that had waited was found closed, and nothing was sent or the
 // request may be sent twice: a backend may close it just when it is used again.
-func (t *Transport) attempt(r *http.Request, fresh bool) (_ *http.Response, err error, again bool) {
+func (t *Transport) attempt(r *http.Request, fresh bool) (_ *http.Response, again bool, err error) {
 	ctx := r.Context()
 	c, err := t.pools.get(ctx, address(r), fresh)
 	if err != nil {
 		closeBody(r)
-		return nil, endOf(ctx, err), false
+		return nil, false, endOf(ctx, err)
 	}
 	res, err := c.exchange(r)
 	if err == nil {
-		return res, nil, false
+		return res, false, nil
 	}
 	c.discard()
 	ended := context.Cause(ctx)
@@ -99,7 +99,7 @@ func (t *Transport) attempt(r *http.Request, fresh bool) (_ *http.Response, err 
 	if !again && c.sent == nil { // or whoever sends it closes it
 		closeBody(r)
 	}
-	return nil, cmp.Or(ended, err), again
+	return nil, again, cmp.Or(ended, err)
 }
 
 func closeBody(r *http.Request) {

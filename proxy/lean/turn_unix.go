@@ -76,9 +76,9 @@ func (t *turn) take(fd uintptr) (done bool) {
 	for {
 		n, err := syscall.Read(int(fd), t.into)
 		switch {
-		case err == syscall.EINTR: //nolint:errorlint // it comes as it is
+		case err == syscall.EINTR:
 			continue
-		case err == syscall.EAGAIN: //nolint:errorlint // it comes as it is
+		case err == syscall.EAGAIN:
 			return false
 		case err != nil:
 			t.err = err
@@ -111,5 +111,5 @@ func (t *turn) isQuiet() bool {
 func isQuiet(fd uintptr) bool {
 	var one [1]byte
 	_, _, err := syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-	return err == syscall.EAGAIN //nolint:errorlint // it comes as it is
+	return err == syscall.EAGAIN
 }
