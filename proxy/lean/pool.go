@@ -88,13 +88,16 @@ func (p *pools) reserve(ctx context.Context, address string, dials bool) (*conn,
 	}
 	w := &waiter{given: make(chan *conn, 1), dials: dials}
 	to.waiting = append(to.waiting, w)
-	var unused []*conn // there are some only where they are of no use
+	var unused *conn // there is one only where it is of no use
 	if len(to.idle) > 0 {
-		unused, to.idle = []*conn{to.idle[0]}, slices.Delete(to.idle, 0, 1)
+		unused = to.idle[0]
+		to.idle = slices.Delete(to.idle, 0, 1)
 	}
 	p.mu.Unlock()
 
-	discardAll(unused)
+	if unused != nil {
+		unused.discard() // and its place is given to who waits first
+	}
 	select {
 	case c := <-w.given:
 		return c, to, nil
