@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -181,3 +183,55 @@ func (l *oneConn) Addr() net.Addr { return l.LocalAddr() }
 
 // Close implements net.Listener; the connection outlives it.
 func (*oneConn) Close() error { return nil }
+
+// TestStormOfClients has many clients ask at once, slowly and quickly, ahead of
+// the answer, with bodies, and leave at any time: every answer that comes is
+// that of its request.
+func TestStormOfClients(t *testing.T) {
+	t.Parallel()
+	k := start(t, openTable, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Slow") != "" {
+			slow := time.NewTimer((2*lookAfter + 1) * tickLength)
+			defer slow.Stop()
+			select {
+			case <-slow.C:
+			case <-r.Context().Done():
+			}
+		}
+		body, _ := io.ReadAll(r.Body)
+		_, _ = fmt.Fprintf(w, "%s %s", r.URL.Path, body)
+	})
+	var clients sync.WaitGroup
+	for i := range 24 {
+		clients.Go(func() {
+			chance := rand.New(rand.NewPCG(uint64(i), 1))
+			w := k.dial()
+			for j := range 40 {
+				var sent strings.Builder
+				var want []string
+				for range 1 + chance.IntN(3) { // some of them ahead
+					path, body := fmt.Sprintf("/%d/%d/%d", i, j, len(want)), strings.Repeat("b", chance.IntN(3)*700)
+					slow := ""
+					if chance.IntN(8) == 0 {
+						slow = "X-Slow: yes\r\n"
+					}
+					fmt.Fprintf(&sent, "POST %s HTTP/1.1\r\nHost: x\r\n%sContent-Length: %d\r\n\r\n%s", path, slow, len(body), body)
+					want = append(want, path+" "+body)
+				}
+				w.send(sent.String())
+				if chance.IntN(10) == 0 {
+					_ = w.Conn.Close()
+					w = k.dial()
+					continue
+				}
+				for _, answer := range want {
+					if res := w.receive(); res.StatusCode != http.StatusOK || res.body != answer {
+						t.Errorf("client %d: %d %q, want %q", i, res.StatusCode, res.body, answer)
+						return
+					}
+				}
+			}
+		})
+	}
+	clients.Wait()
+}
