@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// profileLength is how long the profile is taken. The operators' listener allows 30 seconds for an answer.
+// profileLength is how long the profile is taken. The operators' listener allows 40 seconds for an answer.
 const profileLength = 25 * time.Second
 
 // writeProfile writes a CPU profile of the gateway under strict requests with many tokens.

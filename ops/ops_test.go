@@ -434,3 +434,21 @@ func TestHandler(t *testing.T) {
 		t.Errorf("a refused reload: %d %s", w.Code, w.Body)
 	}
 }
+
+// TestProfiles takes one, as go tool pprof does.
+func TestProfiles(t *testing.T) {
+	t.Parallel()
+	o := newOperators(t, nil)
+	for path, want := range map[string]string{
+		"/debug/pprof/":                  "goroutine",
+		"/debug/pprof/goroutine?debug=1": "goroutine profile:",
+		"/debug/pprof/heap?debug=1":      "heap profile:",
+	} {
+		if w := o.ask("GET", path); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), want) {
+			t.Errorf("%s: %d, without %q", path, w.Code, want)
+		}
+	}
+	if w := o.ask("GET", "/debug/pprof/cmdline"); w.Code != http.StatusNotFound {
+		t.Errorf("the command line is told: %d", w.Code)
+	}
+}

@@ -20,7 +20,7 @@ const (
 	idleClientTimeout = 120 * time.Second
 	maxHeaderBytes    = 64 << 10 // 431 past it
 	opsStopTimeout    = time.Second
-	opsTimeout        = 30 * time.Second // for a request of an operator, a reload included
+	opsTimeout        = 40 * time.Second // for a request of an operator: a reload, a profile of 30 seconds
 	maxStreams        = 250              // of one HTTP/2 connection at once
 	silentConnection  = 60 * time.Second // an HTTP/2 client that answers no ping, or receives nothing, is gone
 )
