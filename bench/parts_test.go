@@ -4,6 +4,9 @@ package main
 
 import (
 	"bufio"
+	"bytes"
+	"compress/gzip"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -101,5 +104,33 @@ func TestConfigurationsAreFilledIn(t *testing.T) {
 		if got := string(text); !strings.Contains(got, "1234") && !strings.Contains(got, "5678") || strings.Contains(got, "{{") {
 			t.Errorf("%s is not filled in:\n%s", name, got)
 		}
+	}
+}
+
+// TestWithoutPath wants a profile that says nothing of where the program was, and is as long as it was.
+func TestWithoutPath(t *testing.T) {
+	t.Parallel()
+	pack := func(text string) []byte {
+		var packed bytes.Buffer
+		w := gzip.NewWriter(&packed)
+		_, _ = io.WriteString(w, text)
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return packed.Bytes()
+	}
+	got, err := withoutPath(pack("a /home/ann/bin/gatehouse b"), "/home/ann/bin/gatehouse")
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := gzip.NewReader(bytes.NewReader(got))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if plain, err := io.ReadAll(in); err != nil || string(plain) != "a //////////////gatehouse b" {
+		t.Errorf("%q, %v", plain, err)
+	}
+	if _, err := withoutPath([]byte("no profile"), "x"); err == nil {
+		t.Error("what is no profile is taken for one")
 	}
 }

@@ -3,6 +3,8 @@ package main
 // This file has the gateway profile itself at work: what the compiler optimises it by (https://go.dev/doc/pgo).
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"fmt"
 	"io"
@@ -10,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -40,11 +43,36 @@ func (r *runner) writeProfile(ctx context.Context, file string) error {
 	if err != nil {
 		return fmt.Errorf("fetch the profile: %w", err)
 	}
+	if profile, err = withoutPath(profile, r.gatehouse); err != nil {
+		return fmt.Errorf("read the profile: %w", err)
+	}
 	if err := os.WriteFile(filepath.Clean(file), profile, 0o644); err != nil {
 		return fmt.Errorf("write the profile: %w", err)
 	}
 	fmt.Fprintf(r.progress, "written to %s\n", file)
 	return nil
+}
+
+// withoutPath takes the place of the program on this machine out of a profile, which is compressed and knows the length
+// of every text in it.
+func withoutPath(profile []byte, path string) ([]byte, error) {
+	in, err := gzip.NewReader(bytes.NewReader(profile))
+	if err != nil {
+		return nil, err
+	}
+	plain, err := io.ReadAll(in)
+	if err != nil {
+		return nil, err
+	}
+	name := filepath.Base(path)
+	plain = bytes.ReplaceAll(plain, []byte(path), []byte(strings.Repeat("/", len(path)-len(name))+name))
+	var out bytes.Buffer
+	compressed := gzip.NewWriter(&out)
+	if _, err := compressed.Write(plain); err != nil {
+		return nil, err
+	}
+	err = compressed.Close()
+	return out.Bytes(), err
 }
 
 func fetch(ctx context.Context, url string) ([]byte, error) {
