@@ -163,6 +163,15 @@ func (b *clientBody) complete() bool {
 	return b.ended
 }
 
+// lastFault is what is wrong with the body, once the read that is under way has
+// ended: net/http ends a request whose connection cannot be read before it lets
+// that read return.
+func (b *clientBody) lastFault() *auth.Refusal {
+	b.reading.Lock()
+	defer b.reading.Unlock()
+	return b.refusal.Load()
+}
+
 func (b *clientBody) fail(refusal *auth.Refusal) { b.refusal.CompareAndSwap(nil, refusal) }
 
 // bodyFault names what was wrong with the client's body.

@@ -219,6 +219,9 @@ func diagnose(ctx context.Context, x *exchange, err error) *auth.Refusal {
 	gone := ended != nil && !errors.Is(ended, errSilent)
 	if x.body != nil {
 		refusal := x.body.refusal.Load()
+		if refusal == nil && errors.Is(ended, context.Canceled) {
+			refusal = x.body.lastFault()
+		}
 		if refusal != nil && !(gone && refusal.Status == refuseBodyForm.Status) { // a body that breaks off has no other form
 			return refusal
 		}
