@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -146,11 +147,17 @@ func (p *process) dropLogs() {
 	}
 }
 
-// freeAddress is one on loopback that nobody listens on at the moment.
+// freeAddress is one on loopback that nobody listens on at the moment. Its port is below those that the kernel gives to
+// whoever asks for any (32768 and up on Linux): such a one may be taken again before a gateway has started.
 func freeAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
+	const lowest, highest, attempts = 20000, 32000, 100
+	var err error
+	for range attempts {
+		var listener net.Listener
+		address := fmt.Sprintf("127.0.0.1:%d", lowest+rand.IntN(highest-lowest))
+		if listener, err = net.Listen("tcp", address); err == nil {
+			return address, listener.Close()
+		}
 	}
-	return listener.Addr().String(), listener.Close()
+	return "", fmt.Errorf("find a free port: %w", err)
 }

@@ -36,9 +36,9 @@ type Options struct {
 }
 
 // Transport is an http.RoundTripper. It keeps the promises of http.Transport:
-// one of the contexts' ends closes the connection at once, what an answer leaves
-// behind never becomes part of the next, and only a request that may be sent
-// twice ever is.
+// the end of a request's context closes the connection at once, what an answer
+// leaves behind never becomes part of the next, and only a request that may be
+// sent twice ever is.
 type Transport struct {
 	options Options
 	pools   pools
