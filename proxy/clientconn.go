@@ -4,9 +4,12 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"gatehouse/proxy/socket"
 )
 
 // Bounds on a client's connection.
@@ -35,7 +38,9 @@ type clientConn struct {
 	client   netip.Addr // invalid when it is not counted for a client
 	closed   sync.Once
 	alarm    alarm
+	socket   *socket.Socket
 	inRead   atomic.Bool // somebody reads from the socket
+	waited   atomic.Bool // the last read found nothing at first
 
 	writing sync.Mutex   // held while a write deadline is set
 	bounded atomic.Bool  // somebody set one of their own
@@ -51,7 +56,7 @@ type clientConn struct {
 }
 
 func newClientConn(conn net.Conn, l *limitedListener, client netip.Addr) *clientConn {
-	c := &clientConn{Conn: conn, listener: l, wheel: l.gateway.wheel, client: client}
+	c := &clientConn{Conn: conn, listener: l, wheel: l.gateway.wheel, client: client, socket: socket.New(conn)}
 	c.alarm.ring = c.ring
 	c.wheel.wake(&c.alarm, ticksIn(readRound))
 	return c
@@ -87,14 +92,28 @@ func (c *clientConn) Read(p []byte) (int, error) {
 	}
 	if len(c.early) > 0 {
 		n := copy(p, c.early)
-		c.early = nil
+		if c.early = c.early[n:]; len(c.early) == 0 {
+			c.early = nil
+		}
 		c.reading.Unlock()
 		return n, nil
 	}
 	c.reading.Unlock()
 	c.inRead.Store(true)
 	defer c.inRead.Store(false)
-	return c.Conn.Read(p)
+	n, waited, err := c.socket.Read(p)
+	c.waited.Store(waited)
+	return n, err
+}
+
+// Waited implements front.Conn.
+func (c *clientConn) Waited() bool { return c.waited.Load() }
+
+// Unread implements front.Conn.
+func (c *clientConn) Unread(data []byte) {
+	c.reading.Lock()
+	defer c.reading.Unlock()
+	c.early = slices.Concat(data, c.early)
 }
 
 // watch calls gone when the client leaves, until unwatch. It is for when the
@@ -186,7 +205,7 @@ func (c *clientConn) Write(p []byte) (int, error) {
 	if !c.bounded.Load() && int64(c.wheel.now()) >= c.fresh.Load() {
 		c.boundWrites()
 	}
-	return c.Conn.Write(p)
+	return c.socket.Write(p)
 }
 
 func (c *clientConn) boundWrites() {

@@ -54,6 +54,7 @@ type exchange struct {
 	answer      backendBody    // of the backend, once it has answered
 	upstream    *backendStream // behind a 101
 	upgraded    atomic.Pointer[stream]
+	sent        http.Header             // by the client; nil where httputil copies it
 	context     exchangeContext         // of what was forwarded
 	cancel      context.CancelCauseFunc // ends it
 	unhold      func()                  // nil when nobody is watched over

@@ -38,6 +38,9 @@ func forward(x *exchange, r *http.Request, route *route) *auth.Refusal {
 	route.keepUpgrade(r.Header)
 	x.context = exchangeContext{ctx, x}
 	out := r.WithContext(&x.context)
+	if len(r.Header["Upgrade"]) == 0 && len(r.Header["Te"]) == 0 { // which httputil looks at
+		x.sent, out.Header = r.Header, nil
+	}
 	if r.ContentLength != 0 {
 		control := http.NewResponseController(x.ResponseWriter)
 		if r.ProtoMajor == 1 {
@@ -86,9 +89,9 @@ func (t *Table) reverseProxy(r *route, transport http.RoundTripper, buffers http
 	}
 }
 
-// rewrite expresses what was decided. Nothing in it can fail. httputil has
-// already removed the hop-by-hop headers and those that the client named in
-// Connection, so none of what is added here can be taken away again.
+// rewrite expresses what was decided. Nothing in it can fail. The hop-by-hop
+// headers and those that the client named in Connection are gone before anything
+// is added, so none of that can be taken away again.
 func (t *Table) rewrite(r *route, pr *httputil.ProxyRequest) {
 	x := exchangeOf(pr.In.Context())
 	in, out := pr.In, pr.Out
@@ -103,7 +106,12 @@ func (t *Table) rewrite(r *route, pr *httputil.ProxyRequest) {
 		out.Host = r.config.Backend.Host
 	}
 
-	t.strip(out.Header, r, x.caller.trusted)
+	if x.sent != nil {
+		in.Header = x.sent
+		out.Header = t.outgoing(x.sent, r, x.caller.trusted)
+	} else {
+		t.strip(out.Header, r, x.caller.trusted)
+	}
 	x.forwarded(in, out.Header)
 	if !r.config.ForwardToken {
 		delete(out.Header, "Authorization")
@@ -153,7 +161,7 @@ func accept(r *route, res *http.Response) error {
 	x.table.removeOwn(res.Header)
 	x.table.removeOwn(res.Trailer)
 	if len(res.Header["Content-Type"]) == 0 {
-		x.Header()["Content-Type"] = nil // or net/http would guess one
+		res.Header["Content-Type"] = nil // or net/http would guess one
 	}
 	if res.StatusCode == http.StatusSwitchingProtocols {
 		// httputil refuses it too, but would not close the connection.
@@ -177,9 +185,26 @@ func accept(r *route, res *http.Response) error {
 	if isStream(res) {
 		x.hold(res.Request.Context())
 	}
+	if res.StatusCode != http.StatusSwitchingProtocols {
+		x.takeHeader(res)
+	}
 	x.answered.Store(true)
 	x.patience.allow(r.config.IdleTimeout) // after answer, so that no reader pauses it again
 	return nil
+}
+
+// takeHeader makes the backend's headers those of the answer. httputil would add
+// them value by value, and has only the length of the body to look at afterwards.
+func (x *exchange) takeHeader(res *http.Response) {
+	own := x.Header()
+	if w, ok := x.ResponseWriter.(interface{ SetHeader(http.Header) }); ok && len(own) == 0 {
+		w.SetHeader(res.Header)
+	} else {
+		for name, values := range res.Header {
+			own[name] = append(own[name], values...)
+		}
+	}
+	res.Header = nil
 }
 
 var errUpgrade = errors.New("backend switched to a protocol that was not asked for")

@@ -1,6 +1,10 @@
 package proxy
 
-import "net/http"
+import (
+	"net/http"
+	"net/textproto"
+	"strings"
+)
 
 // foldedNames is a set of header names that a backend may take for one
 // another: case does not matter, and CGI-like servers turn "-" and "_" (some
@@ -101,21 +105,58 @@ func (t *Table) claimed(header string) bool {
 	return false
 }
 
-// strip deletes what a client may not say to the route's backend. A trusted
-// proxy may make its claims, but not under spellings that a proxy which writes
-// the headers under their own names does not know: a client's would pass it.
+// forbidden tells of a header that a client may not send to the route's backend.
+// A trusted proxy may make its claims, but not under spellings that a proxy which
+// writes the headers under their own names does not know: a client's would pass it.
+func (t *Table) forbidden(name string, r *route, trusted bool) bool {
+	switch {
+	case t.owned.has(name) || len(r.methods) > 0 && t.overrides.has(name):
+		return true
+	case trusted:
+		return t.claims.has(name) && isAlias(name)
+	}
+	return t.claimed(name)
+}
+
+// strip deletes what a client may not say to the route's backend.
 func (t *Table) strip(header http.Header, r *route, trusted bool) {
 	for name := range header {
-		forbidden := t.owned.has(name) || len(r.methods) > 0 && t.overrides.has(name)
-		if trusted {
-			forbidden = forbidden || t.claims.has(name) && isAlias(name)
-		} else {
-			forbidden = forbidden || t.claimed(name)
-		}
-		if forbidden {
+		if t.forbidden(name, r, trusted) {
 			delete(header, name)
 		}
 	}
+}
+
+// outgoing is the header of the request to the backend, with room for what the
+// gateway adds. It does in one go what httputil does with a copy of the client's
+// header, and strip after it.
+func (t *Table) outgoing(sent http.Header, r *route, trusted bool) http.Header {
+	out := make(http.Header, len(sent)+gatewayHeaders)
+	for name, values := range sent {
+		if !isHopByHop(name) && !t.forbidden(name, r, trusted) {
+			out[name] = values
+		}
+	}
+	for _, named := range sent["Connection"] {
+		for name := range strings.SplitSeq(named, ",") {
+			delete(out, http.CanonicalHeaderKey(textproto.TrimString(name)))
+		}
+	}
+	return out
+}
+
+// gatewayHeaders is how many headers the gateway adds to most requests.
+const gatewayHeaders = 8
+
+// isHopByHop tells of a header that is for the next hop alone (RFC 9110 section
+// 7.6.1), or that only a proxy sends on: X-Forwarded-* are written anew.
+func isHopByHop(name string) bool {
+	switch name {
+	case "Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Te", "Trailer",
+		"Transfer-Encoding", "Upgrade", "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto":
+		return true
+	}
+	return false
 }
 
 // identityHeader carries one claim to the backends.

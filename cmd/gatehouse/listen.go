@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gatehouse/proxy"
+	"gatehouse/proxy/front"
 )
 
 // Bounds on clients. Bodies have those of their routes.
@@ -29,8 +30,9 @@ const (
 type listeners struct {
 	public, operators             net.Listener
 	publicServer, operatorsServer *http.Server
-	certificate                   *certificate // nil without TLS
-	failed                        chan error   // why a server ended by itself
+	front                         *front.Server // of publicServer
+	certificate                   *certificate  // nil without TLS
+	failed                        chan error    // why a server ended by itself
 }
 
 // listen opens both sockets, so that a port in use ends the start before
@@ -78,6 +80,7 @@ func (g *gateway) listen(handler *proxy.Gateway) (*listeners, error) {
 			ErrorLog: errorLog,
 		},
 	}
+	l.front = front.New(l.publicServer)
 	return l, nil
 }
 
@@ -115,7 +118,7 @@ func (l *listeners) servePublic() {
 		if l.publicServer.TLSConfig != nil {
 			return l.publicServer.ServeTLS(l.public, "", "")
 		}
-		return l.publicServer.Serve(l.public)
+		return l.front.Serve(l.public)
 	})
 }
 
@@ -153,9 +156,9 @@ func (g *gateway) waitAndDrain(ctx context.Context, l *listeners, handler *proxy
 	defer cancel()
 	streams := make(chan int, 1)
 	go func() { streams <- handler.DrainStreams(stopping) }()
-	if err := l.publicServer.Shutdown(stopping); err != nil {
+	if err := l.front.Shutdown(stopping); err != nil {
 		g.log.Warn("requests were still in flight at the end of the shutdown timeout", "error", err.Error())
-		_ = l.publicServer.Close()
+		_ = l.front.Close()
 	}
 	if left := <-streams; left > 0 {
 		g.log.Warn("streams were ended at the end of the shutdown timeout", "streams", left)

@@ -1,6 +1,7 @@
 package lean
 
 import (
+	"bufio"
 	"context"
 	"io"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 // whoever closes it before does not wait for the rest.
 type body struct {
 	source io.Reader
+	known  knownBody // the source, of a plain answer
 	conn   *conn
 	ctx    context.Context
 	last   bool                  // no other request follows on the connection
@@ -47,4 +49,25 @@ func (b *body) Close() error {
 		b.conn.discard()
 	}
 	return nil
+}
+
+// knownBody reads a body of known length.
+type knownBody struct {
+	reader *bufio.Reader
+	left   int64
+}
+
+// Read implements io.Reader. The last bytes come with io.EOF.
+func (b *knownBody) Read(p []byte) (int, error) {
+	if b.left == 0 {
+		return 0, io.EOF
+	}
+	n, err := b.reader.Read(p[:min(int64(len(p)), b.left)])
+	switch b.left -= int64(n); {
+	case b.left == 0:
+		err = io.EOF
+	case err == io.EOF:
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
 }

@@ -14,6 +14,9 @@ import (
 	"net/textproto"
 	"sync"
 	"time"
+
+	"gatehouse/proxy/socket"
+	"gatehouse/proxy/wire"
 )
 
 // sendGrace is how long the end of an answer waits for the end of a body that
@@ -39,7 +42,7 @@ type conn struct {
 	net.Conn
 	pools  *pools
 	pool   *pool
-	turn   *turn // nil where the system does not know it; then it is used once
+	socket *socket.Socket
 	reader *bufio.Reader
 	writer *bufio.Writer
 	flush  func() error // the writer's
@@ -58,7 +61,7 @@ type conn struct {
 }
 
 func newConn(made net.Conn, pools *pools, pool *pool) *conn {
-	c := &conn{Conn: made, pools: pools, pool: pool, turn: newTurn(made)}
+	c := &conn{Conn: made, pools: pools, pool: pool, socket: socket.New(made)}
 	c.reader = bufio.NewReader(input{c})
 	c.writer = bufio.NewWriter(output{c})
 	c.flush = c.writer.Flush
@@ -82,9 +85,9 @@ func (i input) Read(p []byte) (int, error) {
 	if i.unspoken {
 		look := !i.looked
 		i.unspoken, i.looked = false, true
-		n, err = i.turn.read(look, i.flush, p)
+		n, err = i.socket.Turn(look, i.flush, p)
 	} else {
-		n, err = i.Conn.Read(p)
+		n, _, err = i.socket.Read(p)
 	}
 	i.left -= int64(n)
 	return n, err
@@ -94,12 +97,12 @@ func (i input) Read(p []byte) (int, error) {
 // than the buffer, is written to a quiet connection only.
 func (o output) Write(p []byte) (int, error) {
 	if !o.looked {
-		if o.looked = true; !o.turn.isQuiet() {
+		if o.looked = true; !o.socket.IsQuiet() {
 			o.unwritten = true
-			return 0, errSpoken
+			return 0, socket.ErrSpoken
 		}
 	}
-	n, err := o.Conn.Write(p)
+	n, err := o.socket.Write(p)
 	o.written += int64(n)
 	if err != nil {
 		o.unwritten = true
@@ -161,22 +164,32 @@ func (c *conn) hasSent(patience time.Duration) bool {
 // answer. A body has a goroutine of its own.
 func (c *conn) send(r *http.Request) error {
 	if hasBody(r) {
-		if !c.looked && !c.turn.isQuiet() { // before anything of the body is read
-			return errSpoken
+		if !c.looked && !c.socket.IsQuiet() { // before anything of the body is read
+			return socket.ErrSpoken
 		}
 		c.looked = true
 		c.sent = make(chan struct{})
 		go c.sendBody(r)
 		return nil
 	}
-	err := r.Write(c.writer)
-	if c.unspoken = c.turn != nil; err == nil && !c.unspoken {
+	err := c.writeRequest(r)
+	if c.unspoken = c.socket.CanTurn(); err == nil && !c.unspoken {
 		err = c.flush()
 	}
 	if err != nil {
 		return fmt.Errorf("write request: %w", err)
 	}
 	return nil
+}
+
+// writeRequest writes a request without a body.
+func (c *conn) writeRequest(r *http.Request) error {
+	head, plain := wire.AppendRequest(c.writer.AvailableBuffer(), r)
+	if !plain {
+		return r.Write(c.writer)
+	}
+	_, err := c.writer.Write(head)
+	return err
 }
 
 // sendBody sends a request that has a body. Where the body is at fault, nobody
@@ -225,7 +238,7 @@ func (c *conn) receive(r *http.Request) (*http.Response, error) {
 	}
 	trace := httptrace.ContextClientTrace(r.Context())
 	for {
-		res, err := http.ReadResponse(c.reader, r)
+		res, err := c.readResponse(r)
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("read response: %w", err)
@@ -243,6 +256,20 @@ func (c *conn) receive(r *http.Request) (*http.Response, error) {
 	}
 }
 
+// readResponse reads one head. What is not plain, and not there as a whole, is
+// net/http's to read.
+func (c *conn) readResponse(r *http.Request) (*http.Response, error) {
+	there, _ := c.reader.Peek(c.reader.Buffered())
+	if end := wire.HeadEnd(there); end > 0 {
+		if res, plain := wire.Response(string(there[:end]), r.Method); plain {
+			_, _ = c.reader.Discard(end)
+			res.Request = r
+			return res, nil
+		}
+	}
+	return http.ReadResponse(c.reader, r)
+}
+
 // deliver leaves the connection to the body of the answer, or gives it back
 // where there is none.
 func (c *conn) deliver(r *http.Request, res *http.Response) {
@@ -252,13 +279,18 @@ func (c *conn) deliver(r *http.Request, res *http.Response) {
 		c.finish(last)
 		return
 	}
-	res.Body = &body{source: res.Body, conn: c, ctx: r.Context(), last: last}
+	delivered := &body{source: res.Body, conn: c, ctx: r.Context(), last: last}
+	if res.Body == nil { // of a plain answer
+		delivered.known = knownBody{c.reader, res.ContentLength}
+		delivered.source = &delivered.known
+	}
+	res.Body = delivered
 }
 
 // finish ends the exchange after a complete answer. Only a connection on which
 // both sides have said all, and nothing more, waits for the next request.
 func (c *conn) finish(last bool) {
-	if !c.release() || last || c.turn == nil || !c.hasSent(sendGrace) || c.fault != nil || c.unwritten || c.reader.Buffered() > 0 {
+	if !c.release() || last || !c.socket.CanTurn() || !c.hasSent(sendGrace) || c.fault != nil || c.unwritten || c.reader.Buffered() > 0 {
 		c.discard()
 		return
 	}

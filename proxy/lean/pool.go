@@ -193,7 +193,7 @@ func (p *pools) sweep() {
 	kept := 0
 	for _, each := range p.pools {
 		each.idle = slices.DeleteFunc(each.idle, func(c *conn) bool {
-			if c.epoch+1 < p.epoch || !c.turn.isQuiet() {
+			if c.epoch+1 < p.epoch || !c.socket.IsQuiet() {
 				unused = append(unused, c)
 				return true
 			}

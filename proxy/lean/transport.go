@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"golang.org/x/net/http/httpguts"
+
+	"gatehouse/proxy/socket"
+	"gatehouse/proxy/wire"
 )
 
 // maxBody is the size of a body, in bytes, that is taken: one that the buffers
@@ -113,7 +116,7 @@ func endOf(ctx context.Context, err error) error { return cmp.Or(context.Cause(c
 
 // takes tells whether a request is for the lean lane.
 func takes(r *http.Request) bool {
-	if !canTurn || r.URL == nil || r.URL.Scheme != "http" || r.URL.Host == "" || r.Header == nil {
+	if !socket.Supported || r.URL == nil || r.URL.Scheme != "http" || r.URL.Host == "" || r.Header == nil {
 		return false
 	}
 	if !httpguts.ValidHeaderFieldName(cmp.Or(r.Method, http.MethodGet)) { // both are tokens
@@ -125,26 +128,10 @@ func takes(r *http.Request) bool {
 	if hasBody(r) && (r.ContentLength <= 0 || r.ContentLength > maxBody) || len(r.TransferEncoding) > 0 || len(r.Trailer) > 0 {
 		return false
 	}
-	return isASCII(r.URL.Host) && isWritable(r.Header) // or the standard transport says what is wrong
+	return isASCII(r.URL.Host) && wire.IsWritable(r.Header) // or the standard transport says what is wrong
 }
 
 func hasBody(r *http.Request) bool { return r.Body != nil && r.Body != http.NoBody }
-
-// isWritable tells whether all fields are such as may be written (RFC 9110
-// section 5.5): http.Request.Write would leave some out and change others.
-func isWritable(header http.Header) bool {
-	for name, values := range header {
-		if !httpguts.ValidHeaderFieldName(name) {
-			return false
-		}
-		for _, value := range values {
-			if !httpguts.ValidHeaderFieldValue(value) {
-				return false
-			}
-		}
-	}
-	return true
-}
 
 func isASCII(text string) bool {
 	for i := range len(text) {

@@ -1,0 +1,78 @@
+package front
+
+import (
+	"io"
+	"net/http"
+	"sync"
+)
+
+// maxDrained is how much of a body that nobody has read is read for the sake of
+// the next request, in bytes, as in net/http.
+const maxDrained = 256 << 10
+
+// body is a request's body of known length.
+type body struct {
+	conn *conn
+
+	mu     sync.Mutex // who answers may still read while the answer begins
+	left   int64
+	closed bool
+	err    error
+}
+
+// Read implements io.Reader.
+func (b *body) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return 0, http.ErrBodyReadAfterClose
+	}
+	return b.read(p)
+}
+
+func (b *body) read(p []byte) (int, error) {
+	switch {
+	case b.err != nil:
+		return 0, b.err
+	case b.left == 0:
+		return 0, io.EOF
+	}
+	n, err := b.conn.readBody(p[:min(int64(len(p)), b.left)])
+	b.left -= int64(n)
+	switch {
+	case err == io.EOF: //nolint:errorlint // io.Reader gives it as it is
+		b.err = io.ErrUnexpectedEOF
+	case err != nil:
+		b.err = err
+	case b.left == 0:
+		return n, io.EOF
+	}
+	return n, b.err
+}
+
+// Close implements io.Closer. What is left of the body is read when the request
+// has been answered.
+func (b *body) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+	return nil
+}
+
+// leave reads what is left, if that is little. It tells whether the next
+// request begins here.
+func (b *body) leave() bool {
+	if b.conn == nil {
+		return true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.left > maxDrained {
+		return false
+	}
+	var scrap [4 << 10]byte
+	for b.left > 0 && b.err == nil {
+		_, _ = b.read(scrap[:])
+	}
+	return b.left == 0
+}

@@ -1,0 +1,212 @@
+// Package front serves clients' connections: the plain requests itself, on one
+// goroutine from the first byte to the last, and all others through net/http's
+// server, which gets the connection with whatever was read of it.
+//
+//	accept ─▶ read a head ─▶ plain? ─ yes ─▶ handler ─▶ answer ─▶ read a head …
+//	                           └────── no ─▶ net/http, for the rest of the connection
+//
+// What is plain says package wire. Malformed, unusual and old requests are not;
+// net/http alone decides what becomes of them, and answers.
+package front
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Conn is a connection that takes back what was read of it.
+type Conn interface {
+	net.Conn
+	// Unread has the next Read give a copy of data.
+	Unread(data []byte)
+	// Waited tells whether the last Read found nothing at first.
+	Waited() bool
+}
+
+// Server serves one listener. Connections that are no Conn are net/http's from
+// the start.
+type Server struct {
+	standard *http.Server
+	draining atomic.Bool
+	date     date
+
+	mu     sync.Mutex
+	conns  map[*conn]struct{}
+	closed bool
+	passed chan accepted // to standard
+	ended  chan struct{} // closed when nothing more is passed
+}
+
+type accepted struct {
+	conn net.Conn
+	err  error
+}
+
+// New makes a server in front of another, whose Handler, ConnContext, ErrorLog,
+// ReadHeaderTimeout and IdleTimeout are those of the plain requests, too. The
+// context of a plain request does not end when the client leaves; whoever
+// handles it has to look.
+func New(standard *http.Server) *Server {
+	return &Server{
+		standard: standard, conns: map[*conn]struct{}{},
+		passed: make(chan accepted), ended: make(chan struct{}),
+	}
+}
+
+// Serve accepts connections until the listener fails, or Shutdown or Close is
+// called: then it gives http.ErrServerClosed.
+func (s *Server) Serve(l net.Listener) error {
+	front := &frontListener{Listener: l, server: s}
+	go front.accept()
+	return s.standard.Serve(front)
+}
+
+// frontListener gives net/http what is not for the front.
+type frontListener struct {
+	net.Listener
+	server *Server
+	once   sync.Once
+}
+
+// accept serves what comes, and leaves the errors to net/http, which knows
+// which of them will pass.
+func (l *frontListener) accept() {
+	for {
+		made, err := l.Listener.Accept()
+		if own, ok := made.(Conn); ok && err == nil {
+			go l.server.serve(own)
+		} else if !l.server.pass(made, err) {
+			return
+		}
+	}
+}
+
+// pass leaves a connection to net/http. It closes one that came too late.
+func (s *Server) pass(made net.Conn, err error) bool {
+	select {
+	case s.passed <- accepted{made, err}:
+		return true
+	case <-s.ended:
+		if made != nil {
+			_ = made.Close()
+		}
+		return false
+	}
+}
+
+// Accept implements net.Listener.
+func (l *frontListener) Accept() (net.Conn, error) {
+	select {
+	case next := <-l.server.passed:
+		return next.conn, next.err
+	case <-l.server.ended:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close implements net.Listener.
+func (l *frontListener) Close() error {
+	l.once.Do(func() { close(l.server.ended) })
+	return l.Listener.Close()
+}
+
+// newConnGrace is how long after its opening a connection that has sent nothing
+// yet may still send a request while the server shuts down, as in net/http.
+const newConnGrace = 5 * time.Second
+
+// The pauses between two looks at what is left while the server shuts down.
+const (
+	firstLook = time.Millisecond
+	lastLook  = 200 * time.Millisecond
+)
+
+// Shutdown ends the server as http.Server.Shutdown does: no new connections,
+// idle ones are closed, and the others when they have answered.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.draining.Store(true)
+	s.closeConns(false)
+	if err := s.standard.Shutdown(ctx); err != nil {
+		return err
+	}
+	pause := firstLook
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	for s.closeConns(false) > 0 {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-timer.C:
+			pause = min(2*pause, lastLook)
+			timer.Reset(pause)
+		}
+	}
+	return nil
+}
+
+// Close closes the listener and all connections at once.
+func (s *Server) Close() error {
+	s.draining.Store(true)
+	err := s.standard.Close()
+	s.closeConns(true)
+	return err
+}
+
+// closeConns closes those that wait for a request, or all, and gives the number
+// of those that are left.
+func (s *Server) closeConns(all bool) (left int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = s.closed || all
+	for c := range s.conns {
+		switch {
+		case all || c.mayClose() && c.state.CompareAndSwap(waiting, over):
+			_ = c.Close()
+		default:
+			left++
+		}
+	}
+	return left
+}
+
+// add makes the server know a connection, unless it was closed.
+func (s *Server) add(c *conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.conns[c] = struct{}{}
+	}
+	return !s.closed
+}
+
+func (s *Server) remove(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, c)
+}
+
+func (s *Server) log(format string, args ...any) {
+	if s.standard.ErrorLog != nil {
+		s.standard.ErrorLog.Printf(format, args...)
+	}
+}
+
+// date is the Date of answers (RFC 9110 section 6.6.1), made once a second.
+type date struct{ last atomic.Pointer[dateOf] }
+
+type dateOf struct {
+	second int64
+	text   string
+}
+
+func (d *date) text(now time.Time) string {
+	last := d.last.Load()
+	if last == nil || last.second != now.Unix() {
+		last = &dateOf{now.Unix(), now.UTC().Format(http.TimeFormat)}
+		d.last.Store(last)
+	}
+	return last.text
+}

@@ -1,0 +1,21 @@
+//go:build unix
+
+package socket
+
+import (
+	"errors"
+	"syscall"
+)
+
+// again makes a call until it is not interrupted.
+func again(call func(fd int, p []byte) (int, error), fd uintptr, p []byte) (int, syscall.Errno) {
+	for {
+		n, err := call(int(fd), p)
+		if err == nil {
+			return n, 0
+		}
+		if errno, _ := errors.AsType[syscall.Errno](err); errno != syscall.EINTR {
+			return 0, errno
+		}
+	}
+}

@@ -1,0 +1,20 @@
+//go:build unix && (!linux || 386 || s390x)
+
+package socket
+
+import "syscall"
+
+// Supported tells whether this system is known: elsewhere connections do it all
+// themselves.
+const Supported = true
+
+func receive(fd uintptr, p []byte) (int, syscall.Errno) { return again(syscall.Read, fd, p) }
+
+func peek(fd uintptr, p []byte) (int, syscall.Errno) {
+	return again(func(fd int, p []byte) (int, error) {
+		n, _, err := syscall.Recvfrom(fd, p, syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		return n, err
+	}, fd, p)
+}
+
+func send(fd uintptr, p []byte) (int, syscall.Errno) { return again(syscall.Write, fd, p) }

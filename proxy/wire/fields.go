@@ -1,0 +1,128 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/binary"
+	"net/http"
+	"strings"
+)
+
+// HeadEnd gives the length of the head that data begins with, the empty line
+// included; 0 while it has not ended.
+func HeadEnd(data []byte) int {
+	end := bytes.Index(data, []byte("\r\n\r\n"))
+	return end + len("\r\n\r\n")*min(1, end+1)
+}
+
+// Fields reads the field lines of a head (RFC 9112 section 5), each with its
+// CRLF, without the empty line. Names are canonical in the header; values have
+// no white space around them.
+func Fields(lines string) (header http.Header, plain bool) {
+	count := strings.Count(lines, "\r")
+	header = make(http.Header, count)
+	values := make([]string, count)
+	for len(lines) > 0 {
+		line, rest, found := strings.Cut(lines, "\r")
+		if !found || rest == "" || rest[0] != '\n' {
+			return nil, false
+		}
+		lines = rest[1:]
+		colon := strings.IndexByte(line, ':')
+		if colon <= 0 {
+			return nil, false
+		}
+		name, value := canonicalName(line[:colon]), trim(line[colon+1:])
+		if name == "" || !IsValue(value) {
+			return nil, false
+		}
+		if before := header[name]; before != nil {
+			header[name] = append(before, value)
+			continue
+		}
+		values[0] = value
+		header[name], values = values[:1:1], values[1:]
+	}
+	return header, true
+}
+
+// canonicalName is the name as an http.Header has it; "" when it is no token.
+func canonicalName(name string) string {
+	first, canonical := true, true // first of a word
+	for i := range len(name) {
+		switch class := classes[name[i]]; {
+		case class == 0:
+			return ""
+		case first && class == lower, !first && class == upper:
+			canonical = false
+		}
+		first = name[i] == '-'
+	}
+	if canonical {
+		return name
+	}
+	return http.CanonicalHeaderKey(name)
+}
+
+// The classes of the characters of a token (RFC 9110 section 5.6.2).
+const (
+	other = iota + 1
+	lower
+	upper
+)
+
+var classes = func() (table [256]byte) {
+	for _, char := range "!#$%&'*+-.^_`|~0123456789" {
+		table[char] = other
+	}
+	for char := 'a'; char <= 'z'; char++ {
+		table[char], table[char-'a'+'A'] = lower, upper
+	}
+	return table
+}()
+
+// IsName tells whether the name of a field is a token.
+func IsName(name string) bool {
+	for i := range len(name) {
+		if classes[name[i]] == 0 {
+			return false
+		}
+	}
+	return name != ""
+}
+
+const eachByte = 0x0101010101010101
+
+// IsValue tells whether text holds no control character but tabs, and so may be
+// a field's value (RFC 9110 section 5.5).
+func IsValue(text string) bool {
+	i := 0
+	for ; i+8 <= len(text); i += 8 {
+		eight := binary.LittleEndian.Uint64([]byte(text[i : i+8]))
+		del := eight ^ 0x7f*eachByte
+		controls := (eight-0x20*eachByte)&^eight | (del-eachByte)&^del // of each byte the first bit, or that of the next one
+		if controls&(0x80*eachByte) != 0 && !isValueByByte(text[i:i+8]) {
+			return false
+		}
+	}
+	return isValueByByte(text[i:])
+}
+
+func isValueByByte(text string) bool {
+	for i := range len(text) {
+		if text[i] < ' ' && text[i] != '\t' || text[i] == 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// trim removes the optional white space around a value (RFC 9110 section 5.6.3).
+func trim(value string) string {
+	for len(value) > 0 && (value[0] == ' ' || value[0] == '\t') {
+		value = value[1:]
+	}
+	for len(value) > 0 && (value[len(value)-1] == ' ' || value[len(value)-1] == '\t') {
+		value = value[:len(value)-1]
+	}
+	return value
+}

@@ -1,0 +1,127 @@
+package wire
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"golang.org/x/net/http/httpguts"
+)
+
+// Request reads a request's head into r: all that net/http's server takes from
+// one, but for the body. It is plain in origin-form only, with one Host, of a
+// method that says nothing of the connection, and with a body of known length
+// if any, that the client does not wait to send.
+func Request(head string, r *http.Request) (plain bool) {
+	line, lines, found := strings.Cut(head, "\r\n")
+	method, rest, _ := strings.Cut(line, " ")
+	target, proto, _ := strings.Cut(rest, " ")
+	if !found || proto != "HTTP/1.1" || !isPlainMethod(method) || len(target) == 0 || target[0] != '/' {
+		return false
+	}
+	if r.URL = parseTarget(target); r.URL == nil {
+		return false
+	}
+	header, plain := Fields(lines[:len(lines)-len("\r\n")])
+	if !plain {
+		return false
+	}
+	r.Method, r.RequestURI, r.Header = method, target, header
+	r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/1.1", 1, 1
+	return takeHost(r) && takeFraming(r)
+}
+
+func isPlainMethod(method string) bool {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return true
+	}
+	return false
+}
+
+// parseTarget gives nil for a target that is not plain.
+func parseTarget(target string) *url.URL {
+	path, query, asked := strings.Cut(target, "?")
+	simple := IsValue(query)
+	for i := 0; simple && i < len(path); i++ {
+		simple = asIs[path[i]]
+	}
+	if simple {
+		return &url.URL{Path: path, RawQuery: query, ForceQuery: asked && query == ""}
+	}
+	parsed, err := url.ParseRequestURI(target)
+	if err != nil {
+		return nil
+	}
+	return parsed
+}
+
+// asIs are the characters of a path that net/url neither decodes nor encodes.
+var asIs = func() (table [256]bool) {
+	for char := range classes {
+		table[char] = classes[char] >= lower
+	}
+	for _, char := range "0123456789-_.~/$&+,:;=@" {
+		table[char] = true
+	}
+	return table
+}()
+
+func takeHost(r *http.Request) bool {
+	hosts := r.Header["Host"]
+	if len(hosts) != 1 || !httpguts.ValidHostHeader(hosts[0]) {
+		return false
+	}
+	r.Host = hosts[0]
+	delete(r.Header, "Host")
+	return true
+}
+
+// takeFraming looks at what tells where the request ends, and whether another
+// one follows.
+func takeFraming(r *http.Request) bool {
+	if r.Header["Transfer-Encoding"] != nil || r.Header["Upgrade"] != nil || r.Header["Expect"] != nil || r.Header["Trailer"] != nil {
+		return false
+	}
+	if connection := r.Header["Connection"]; connection != nil {
+		switch {
+		case len(connection) > 1:
+			return false
+		case strings.EqualFold(connection[0], "close"):
+			r.Close = true
+		case !strings.EqualFold(connection[0], "keep-alive"):
+			return false
+		}
+	}
+	if lengths := r.Header["Content-Length"]; lengths != nil {
+		length, plain := parseLength(lengths)
+		if !plain {
+			return false
+		}
+		r.ContentLength = length
+	}
+	fixPragma(r.Header)
+	return true
+}
+
+// parseLength reads a Content-Length, of which there must be one.
+func parseLength(values []string) (length int64, plain bool) {
+	if len(values) != 1 || values[0] == "" || len(values[0]) > 18 {
+		return 0, false
+	}
+	for i := range len(values[0]) {
+		if values[0][i] < '0' || values[0][i] > '9' {
+			return 0, false
+		}
+	}
+	length, err := strconv.ParseInt(values[0], 10, 64)
+	return length, err == nil
+}
+
+// fixPragma does for HTTP/1.0 caches what net/http does with every header.
+func fixPragma(header http.Header) {
+	if pragma := header["Pragma"]; len(pragma) > 0 && pragma[0] == "no-cache" && header["Cache-Control"] == nil {
+		header["Cache-Control"] = []string{"no-cache"}
+	}
+}

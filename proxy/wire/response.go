@@ -1,0 +1,48 @@
+package wire
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// Response reads the head of the answer to a request with that method. It is
+// plain when it is final and its body is of known length, or it has none by its
+// status or its method. The body is left to whoever asks; ContentLength is 0
+// where there is none, but for HEAD.
+func Response(head, method string) (res *http.Response, plain bool) {
+	line, lines, found := strings.Cut(head, "\r\n")
+	status, isHTTP11 := strings.CutPrefix(line, "HTTP/1.1 ")
+	if !found || !isHTTP11 || len(status) < 4 || status[0] < '2' || status[0] > '9' || status[3] != ' ' {
+		return nil, false
+	}
+	code, err := strconv.Atoi(status[:3])
+	if err != nil || status[1] < '0' || !IsValue(status) {
+		return nil, false
+	}
+	header, plain := Fields(lines[:len(lines)-len("\r\n")])
+	if !plain || header["Transfer-Encoding"] != nil || header["Trailer"] != nil {
+		return nil, false
+	}
+	res = &http.Response{
+		Status: status, StatusCode: code, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: header,
+	}
+	if connection := header["Connection"]; connection != nil {
+		switch {
+		case len(connection) > 1:
+			return nil, false
+		case strings.EqualFold(connection[0], "close"):
+			res.Close = true
+			delete(header, "Connection")
+		case !strings.EqualFold(connection[0], "keep-alive"):
+			return nil, false
+		}
+	}
+	length, plain := parseLength(header["Content-Length"])
+	if !plain || code == http.StatusNoContent || code == http.StatusNotModified || method == http.MethodHead {
+		return nil, false
+	}
+	res.ContentLength = length
+	fixPragma(header)
+	return res, true
+}
