@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -21,6 +22,7 @@ import (
 
 	"gatehouse/auth"
 	"gatehouse/config"
+	"gatehouse/proxy/front"
 )
 
 // patient is how long a test waits for what should happen at once.
@@ -43,8 +45,10 @@ type kit struct {
 	signer   *auth.Signer
 	verifier *auth.Verifier
 	backend  string // URL
-	server   *httptest.Server
-	url      string // of the front server
+	server   *httptest.Server // of TLS
+	url      string           // of the front server
+
+	transport *http.Transport // of clients without TLS
 
 	connections sync.Map // by the client's address
 }
@@ -66,16 +70,35 @@ func startBefore(t testing.TB, table, backend string) *kit {
 
 // serve serves as cmd/gatehouse does.
 func (k *kit) serve() {
-	k.server = httptest.NewUnstartedServer(k.gateway)
-	k.server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
-	k.server.Config.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
-		k.connections.Store(conn.RemoteAddr().String(), conn)
-		return k.gateway.ConnContext(ctx, conn)
+	k.t.Helper()
+	k.transport = &http.Transport{}
+	k.t.Cleanup(k.transport.CloseIdleConnections)
+	standard := &http.Server{
+		Handler: k.gateway, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), ReadHeaderTimeout: patient,
+		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
+			k.connections.Store(conn.RemoteAddr().String(), conn)
+			return k.gateway.ConnContext(ctx, conn)
+		},
 	}
-	k.server.Listener = k.gateway.Limit(k.server.Listener)
-	k.server.Start()
-	k.url = k.server.URL
-	k.t.Cleanup(k.server.Close)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	server := front.New(standard)
+	ended := make(chan error)
+	go func() { ended <- server.Serve(k.gateway.Limit(listener)) }()
+	k.url = "http://" + listener.Addr().String()
+	k.t.Cleanup(func() {
+		stopping, cancel := context.WithTimeout(context.Background(), patient)
+		defer cancel()
+		if err := server.Shutdown(stopping); err != nil {
+			k.t.Errorf("shutdown: %v", err)
+			_ = server.Close()
+		}
+		if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
+			k.t.Errorf("serve: %v", err)
+		}
+	})
 }
 
 // connection is the gateway's end of a client's connection.
@@ -288,7 +311,10 @@ func (k *kit) request(method, target string, body io.Reader, headers ...string) 
 
 // client is the front server's, without redirects.
 func (k *kit) client() *http.Client {
-	client := *k.server.Client()
+	client := http.Client{Transport: k.transport}
+	if k.server != nil {
+		client = *k.server.Client()
+	}
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &client
 }

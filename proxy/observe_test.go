@@ -3,7 +3,6 @@ package proxy
 import (
 	"errors"
 	"io"
-	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -127,11 +126,7 @@ func TestPanics(t *testing.T) {
 		panic("at once")
 	})
 	k.gateway.Swap(k.compile("routes:\n  - {name: users, prefix: /users, handler: users}\n"))
-	k.server = httptest.NewUnstartedServer(k.gateway)
-	k.server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
-	k.server.Start()
-	t.Cleanup(k.server.Close)
-	k.url = k.server.URL
+	k.serve()
 
 	k.get("/users/x").wantDetail(t, 500, "Internal Server Error")
 	if line := k.line(); line["msg"] != "handler panicked" || line["panic"] != "at once" || !strings.Contains(line["stack"].(string), "observe_test.go") {
@@ -299,9 +294,7 @@ func TestNoTableYet(t *testing.T) {
 	t.Parallel()
 	k := newKit(t, openTable, "http://127.0.0.1:9")
 	k.gateway.table.Store(nil)
-	k.server = httptest.NewServer(k.gateway)
-	t.Cleanup(k.server.Close)
-	k.url = k.server.URL
+	k.serve()
 	res := k.get("/")
 	res.wantDetail(t, 503, "The gateway has no route table yet.")
 	if line := k.line(); line["client_ip"] != "127.0.0.1" {

@@ -467,7 +467,7 @@ routes:
 			}
 			k.raw("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx").wantDetail(t, 408, "The request body did not arrive in time.")
 		}
-		k.server.Client().CloseIdleConnections()
+		k.client().CloseIdleConnections()
 	})
 	deadline := time.After(patient)
 	for runtime.NumGoroutine() > before {

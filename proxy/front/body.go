@@ -59,6 +59,13 @@ func (b *body) Close() error {
 	return nil
 }
 
+// rest is what is left of the body.
+func (b *body) rest() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.left
+}
+
 // leave reads what is left, if that is little. It tells whether the next
 // request begins here.
 func (b *body) leave() bool {

@@ -148,6 +148,9 @@ func (c *conn) readHead(patience time.Duration) (head string, passes bool) {
 		if end := wire.HeadEnd(c.data); end > 0 {
 			return string(c.data[:end]), false
 		}
+		if !wire.MayBePlain(c.data) {
+			return "", true
+		}
 		if limit := c.server.standard.ReadHeaderTimeout; begun && patience != limit && limit > 0 {
 			patience = limit
 			_ = c.SetReadDeadline(time.Now().Add(limit))

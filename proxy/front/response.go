@@ -192,11 +192,15 @@ func (w *response) commit(begin []byte, ended bool) {
 // decideLast tells whether the connection is of use after this answer.
 func (w *response) decideLast() {
 	w.last = w.request.Close || w.conn.server.draining.Load() || first(w.connection) == "close"
-	if !w.last && !w.fullDuplex {
-		// There are clients that send all before they receive anything.
+	if !w.last && w.mustRead() {
 		w.last = !w.request.body.leave()
 	}
 }
+
+// mustRead tells whether the rest of the request is read before the answer is
+// sent: there are clients that send all before they receive anything. It is put
+// off while it can be, for whoever handles the request to bound it.
+func (w *response) mustRead() bool { return !w.fullDuplex && w.request.body.rest() > 0 }
 
 // Write implements http.ResponseWriter.
 func (w *response) Write(p []byte) (int, error) {
@@ -216,7 +220,7 @@ func (w *response) Write(p []byte) (int, error) {
 	if w.length >= 0 && w.written > w.length {
 		return 0, http.ErrContentLength
 	}
-	if !w.committed && w.length < 0 && len(w.held)+len(p) <= heldSize {
+	if !w.committed && (w.length < 0 || w.mustRead()) && len(w.held)+len(p) <= heldSize {
 		w.hold(p)
 		return len(p), nil
 	}

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -14,22 +15,43 @@ import (
 // method that says nothing of the connection, and with a body of known length
 // if any, that the client does not wait to send.
 func Request(head string, r *http.Request) (plain bool) {
-	line, lines, found := strings.Cut(head, "\r\n")
-	method, rest, _ := strings.Cut(line, " ")
-	target, proto, _ := strings.Cut(rest, " ")
-	if !found || proto != "HTTP/1.1" || !isPlainMethod(method) || len(target) == 0 || target[0] != '/' {
+	method, target, lines, plain := requestLine(head)
+	if !plain {
 		return false
 	}
 	if r.URL = parseTarget(target); r.URL == nil {
 		return false
 	}
-	header, plain := Fields(lines[:len(lines)-len("\r\n")])
+	header, plain := Fields(strings.TrimSuffix(lines, "\r\n"))
 	if !plain {
 		return false
 	}
 	r.Method, r.RequestURI, r.Header = method, target, header
 	r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/1.1", 1, 1
 	return takeHost(r) && takeFraming(r)
+}
+
+// requestLine takes a head apart behind its first line.
+func requestLine(head string) (method, target, lines string, plain bool) {
+	line, lines, _ := strings.Cut(head, "\r\n")
+	method, rest, _ := strings.Cut(line, " ")
+	target, proto, _ := strings.Cut(rest, " ")
+	plain = proto == "HTTP/1.1" && isPlainMethod(method) && strings.HasPrefix(target, "/")
+	return method, target, lines, plain
+}
+
+// MayBePlain tells whether the head that data begins may still turn out to be
+// plain: its complete lines are. It is for a head that has not ended.
+func MayBePlain(data []byte) bool {
+	complete := string(data[:bytes.LastIndexByte(data, '\n')+1])
+	if complete == "" {
+		return true
+	}
+	_, _, lines, plain := requestLine(complete)
+	if plain {
+		_, plain = Fields(lines)
+	}
+	return plain
 }
 
 func isPlainMethod(method string) bool {
