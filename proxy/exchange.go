@@ -19,6 +19,7 @@ import (
 	"github.com/google/uuid"
 
 	"gatehouse/auth"
+	"gatehouse/proxy/lean"
 )
 
 // maxLogged bounds what a client can put into one field of a log line.
@@ -57,6 +58,7 @@ type exchange struct {
 	sent        http.Header             // by the client; nil where httputil copies it
 	context     exchangeContext         // of what was forwarded
 	cancel      context.CancelCauseFunc // ends it
+	ending      ending                  // of what was forwarded
 	unhold      func()                  // nil when nobody is watched over
 
 	status int   // 0 until written; 101 once hijacked
@@ -90,8 +92,14 @@ type exchangeKey struct{}
 
 // Value implements context.Context.
 func (c *exchangeContext) Value(key any) any {
-	if key == (exchangeKey{}) {
+	switch key {
+	case exchangeKey{}:
 		return c.exchange
+	case lean.EnderKey{}:
+		if c.exchange.ending.known {
+			return &c.exchange.ending
+		}
+		return nil
 	}
 	return c.Context.Value(key)
 }

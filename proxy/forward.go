@@ -22,11 +22,10 @@ func forward(x *exchange, r *http.Request, route *route) *auth.Refusal {
 	if limit > 0 && r.ContentLength > limit {
 		return refuseBodySize
 	}
-	ctx, cancel := context.WithCancelCause(r.Context())
-	defer cancel(nil)
-	x.cancel = cancel
+	ctx, end := x.cancellable(r.Context())
+	defer end(nil)
 	x.patience.start(x.gateway.wheel, route.config.Timeout, func() {
-		cancel(errSilent)
+		end(errSilent)
 		if x.answered.Load() {
 			// A client that takes nothing holds a write, which the cancelled
 			// request alone would not end.

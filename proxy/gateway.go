@@ -149,9 +149,8 @@ func serveHandler(x *exchange, r *http.Request, route *route) *auth.Refusal {
 		_ = http.NewResponseController(x.ResponseWriter).SetReadDeadline(time.Now().Add(handlerBodyTime))
 	}
 	var decision auth.Decision
-	ctx, cancel := context.WithCancelCause(r.Context())
-	defer cancel(nil)
-	x.cancel = cancel
+	ctx, end := x.cancellable(r.Context())
+	defer end(nil)
 	r = x.noticeEnd(r)
 	x.patience.start(x.gateway.wheel, 0, nil, x.look())
 	defer x.patience.stop()

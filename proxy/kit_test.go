@@ -44,7 +44,7 @@ type kit struct {
 	log      *accessLog
 	signer   *auth.Signer
 	verifier *auth.Verifier
-	backend  string // URL
+	backend  string           // URL
 	server   *httptest.Server // of TLS
 	url      string           // of the front server
 

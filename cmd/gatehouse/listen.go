@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"gatehouse/config"
 	"gatehouse/proxy"
 	"gatehouse/proxy/front"
 )
@@ -30,9 +31,16 @@ const (
 type listeners struct {
 	public, operators             net.Listener
 	publicServer, operatorsServer *http.Server
-	front                         *front.Server // of publicServer
-	certificate                   *certificate  // nil without TLS
-	failed                        chan error    // why a server ended by itself
+	plain                         plainServer  // of what is not TLS
+	certificate                   *certificate // nil without TLS
+	failed                        chan error   // why a server ended by itself
+}
+
+// plainServer is net/http's server, or what stands in front of it.
+type plainServer interface {
+	Serve(net.Listener) error
+	Shutdown(context.Context) error
+	Close() error
 }
 
 // listen opens both sockets, so that a port in use ends the start before
@@ -80,7 +88,10 @@ func (g *gateway) listen(handler *proxy.Gateway) (*listeners, error) {
 			ErrorLog: errorLog,
 		},
 	}
-	l.front = front.New(l.publicServer)
+	l.plain = l.publicServer
+	if g.settings.Transport != config.TransportStandard {
+		l.plain = front.New(l.publicServer)
+	}
 	return l, nil
 }
 
@@ -118,7 +129,7 @@ func (l *listeners) servePublic() {
 		if l.publicServer.TLSConfig != nil {
 			return l.publicServer.ServeTLS(l.public, "", "")
 		}
-		return l.front.Serve(l.public)
+		return l.plain.Serve(l.public)
 	})
 }
 
@@ -156,9 +167,9 @@ func (g *gateway) waitAndDrain(ctx context.Context, l *listeners, handler *proxy
 	defer cancel()
 	streams := make(chan int, 1)
 	go func() { streams <- handler.DrainStreams(stopping) }()
-	if err := l.front.Shutdown(stopping); err != nil {
+	if err := l.plain.Shutdown(stopping); err != nil {
 		g.log.Warn("requests were still in flight at the end of the shutdown timeout", "error", err.Error())
-		_ = l.front.Close()
+		_ = l.plain.Close()
 	}
 	if left := <-streams; left > 0 {
 		g.log.Warn("streams were ended at the end of the shutdown timeout", "streams", left)

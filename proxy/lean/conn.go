@@ -56,7 +56,9 @@ type conn struct {
 	unwritten bool          // the connection refused some of it; by whoever sends
 	sent      chan struct{} // closed when a body was sent, or was not; nil without one
 	fault     error         // why it was not, where that was the body's fault; before sent is closed
+	ending    Ender         // of the request; nil where its context is watched
 	release   func() bool   // ends the watch over the context
+	cut       func()        // shut
 	closing   sync.Once
 }
 
@@ -64,7 +66,7 @@ func newConn(made net.Conn, pools *pools, pool *pool) *conn {
 	c := &conn{Conn: made, pools: pools, pool: pool, socket: socket.New(made)}
 	c.reader = bufio.NewReader(input{c})
 	c.writer = bufio.NewWriter(output{c})
-	c.flush = c.writer.Flush
+	c.flush, c.cut = c.writer.Flush, c.shut
 	return c
 }
 
@@ -122,7 +124,7 @@ func (o output) ReadFrom(body io.Reader) (int64, error) {
 // the connection is of no use.
 func (c *conn) exchange(r *http.Request) (*http.Response, error) {
 	c.written, c.sent, c.fault, c.looked = 0, nil, nil, !c.reused
-	c.release = context.AfterFunc(r.Context(), c.shut)
+	c.watch(r.Context())
 	if err := c.send(r); err != nil {
 		return nil, &silentError{err, c.written > 0}
 	}
@@ -290,7 +292,7 @@ func (c *conn) deliver(r *http.Request, res *http.Response) {
 // finish ends the exchange after a complete answer. Only a connection on which
 // both sides have said all, and nothing more, waits for the next request.
 func (c *conn) finish(last bool) {
-	if !c.release() || last || !c.socket.CanTurn() || !c.hasSent(sendGrace) || c.fault != nil || c.unwritten || c.reader.Buffered() > 0 {
+	if !c.unwatch() || last || !c.socket.CanTurn() || !c.hasSent(sendGrace) || c.fault != nil || c.unwritten || c.reader.Buffered() > 0 {
 		c.discard()
 		return
 	}
@@ -300,10 +302,41 @@ func (c *conn) finish(last bool) {
 
 // discard closes the connection; whoever reads or writes notices.
 func (c *conn) discard() {
-	if c.release != nil {
-		c.release()
-	}
+	c.unwatch()
 	c.shut()
+}
+
+// Ender tells when a request ends. Where its context has one under EnderKey,
+// that is asked instead of the context, whose watchers cost several allocations.
+type Ender interface {
+	// OnEnd has f called once when the request ends, or at once when it has.
+	// There is one f at a time.
+	OnEnd(f func())
+	// Forget takes f back. It tells whether f will not be called, and was not.
+	Forget() bool
+}
+
+// EnderKey is the key of an Ender in a context.
+type EnderKey struct{}
+
+// watch closes the connection when the context ends, until unwatch.
+func (c *conn) watch(ctx context.Context) {
+	if c.ending, _ = ctx.Value(EnderKey{}).(Ender); c.ending != nil {
+		c.ending.OnEnd(c.cut)
+	} else {
+		c.release = context.AfterFunc(ctx, c.cut)
+	}
+}
+
+// unwatch tells whether the context had not ended.
+func (c *conn) unwatch() bool {
+	switch {
+	case c.ending != nil:
+		return c.ending.Forget()
+	case c.release != nil:
+		return c.release()
+	}
+	return true
 }
 
 // shut is discard for the context's end, which may come while release is set.
