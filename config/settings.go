@@ -22,7 +22,7 @@ const (
 	LogText LogFormat = "text"
 )
 
-// TransportKind is what speaks to backends.
+// TransportKind is what speaks plain HTTP/1.1, to clients and to backends.
 type TransportKind string
 
 // The values of GATEWAY_TRANSPORT.

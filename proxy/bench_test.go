@@ -92,7 +92,7 @@ func BenchmarkRewrite(b *testing.B) {
 	route := table.routes[0]
 	b.ReportAllocs()
 	for b.Loop() {
-		x := &exchange{table: table, route: route, identity: identity, id: "id", caller: findCaller(in, nil), path: Path{Raw: "/strict"}}
+		x := &exchange{table: table, route: route, identity: identity, id: "id", caller: findCaller(peerAt(in.RemoteAddr), in, nil), path: Path{Raw: "/strict"}}
 		r := in.WithContext(context.WithValue(b.Context(), exchangeKey{}, x))
 		table.rewrite(route, &httputil.ProxyRequest{In: r, Out: r.Clone(r.Context())})
 	}

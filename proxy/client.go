@@ -10,17 +10,36 @@ import (
 // caller is who sent a request, as far as the network tells.
 type caller struct {
 	ip      netip.Addr // the client; invalid when the listener has no addresses
-	peer    netip.Addr // who is connected: the client, or a trusted proxy
+	peer    peer       // who is connected: the client, or a trusted proxy
 	trusted bool       // the peer is a trusted proxy: its X-Forwarded-* are believed
 }
 
-// findCaller takes the peer's address, or, where the peer is a trusted proxy,
-// the last address in X-Forwarded-For that is not one itself: whatever stands
-// further left may have been written by the client.
-func findCaller(r *http.Request, trusted []netip.Prefix) caller {
-	peer := peerAddress(r.RemoteAddr)
+// peer is who is connected; neither is known where the listener has no addresses.
+type peer struct {
+	ip   netip.Addr
+	text string
+}
+
+// peerAt reads the address of "ip:port".
+func peerAt(remote string) peer {
+	ip := peerAddress(remote)
+	return peer{ip, addressText(ip)}
+}
+
+// peer is who is connected, from the connection where that is known.
+func (x *exchange) peer(r *http.Request) peer {
+	if x.conn != nil {
+		return x.conn.peer
+	}
+	return peerAt(r.RemoteAddr)
+}
+
+// findCaller takes the peer, or, where that is a trusted proxy, the last address
+// in X-Forwarded-For that is not one itself: whatever stands further left may
+// have been written by the client.
+func findCaller(from peer, r *http.Request, trusted []netip.Prefix) caller {
 	isTrusted := func(ip netip.Addr) bool { return contains(trusted, ip) }
-	c := caller{ip: peer, peer: peer, trusted: isTrusted(peer)}
+	c := caller{ip: from.ip, peer: from, trusted: isTrusted(from.ip)}
 	if !c.trusted {
 		return c
 	}
@@ -83,7 +102,7 @@ func (c caller) scheme(r *http.Request) string {
 // gone by then (Rewrite begins without them); a trusted proxy's is kept, its
 // list of addresses grown by the proxy's own.
 func (x *exchange) forwarded(in *http.Request, out http.Header) {
-	addresses := addressText(x.caller.peer)
+	addresses := x.caller.peer.text
 	host := in.Host
 	if x.caller.trusted {
 		if prior := in.Header["X-Forwarded-For"]; len(prior) > 0 {

@@ -21,14 +21,12 @@ const (
 	readRound = 5 * time.Second
 )
 
-// clientConn is a counted connection, and does for net/http's server what it
-// does itself at some cost:
+// clientConn is a counted connection; a front.Conn.
 //
-//   - Read deadlines, of which it sets several in each request, are looked at
-//     every few seconds by a wheel, and by the socket only when they are near.
-//   - While a request is answered the server reads one byte ahead, on a
-//     goroutine, to notice a client that leaves. That read is told that there is
-//     nothing, and watch does it when the request takes longer than a moment.
+//   - Read deadlines, of which each request has several, are looked at every few
+//     seconds by a wheel, and by the socket only when they are near.
+//   - watch notices a client that leaves while its request is answered. It is
+//     for the front's requests: net/http's server does it for its own.
 //   - A client that receives nothing loses its connection: net/http would wait
 //     without end.
 type clientConn struct {
@@ -36,10 +34,10 @@ type clientConn struct {
 	listener *limitedListener
 	wheel    *wheel
 	client   netip.Addr // invalid when it is not counted for a client
+	peer     peer
 	closed   sync.Once
 	alarm    alarm
 	socket   *socket.Socket
-	inRead   atomic.Bool // somebody reads from the socket
 	waited   atomic.Bool // the last read found nothing at first
 
 	writing sync.Mutex   // held while a write deadline is set
@@ -49,14 +47,12 @@ type clientConn struct {
 	reading sync.Mutex // for those below
 	readBy  ticks      // what is not read then is read too late; 0 is no bound
 	near    bool       // the socket has the deadline
-	lifted  bool       // the deadline was lifted since the last time that the server read ahead
-	open    bool       // the server reads it no more: it was hijacked
 	watched chan struct{}
-	early   []byte // what watch has read
+	early   []byte // read already, and not yet by Read
 }
 
 func newClientConn(conn net.Conn, l *limitedListener, client netip.Addr) *clientConn {
-	c := &clientConn{Conn: conn, listener: l, wheel: l.gateway.wheel, client: client, socket: socket.New(conn)}
+	c := &clientConn{Conn: conn, listener: l, wheel: l.gateway.wheel, client: client, peer: peerAt(conn.RemoteAddr().String()), socket: socket.New(conn)}
 	c.alarm.ring = c.ring
 	c.wheel.wake(&c.alarm, ticksIn(readRound))
 	return c
@@ -64,8 +60,8 @@ func newClientConn(conn net.Conn, l *limitedListener, client netip.Addr) *client
 
 type clientConnKey struct{}
 
-// ConnContext is for http.Server: it lets the gateway find the connection that
-// a request came on, if it is one of the Limit's and not wrapped in TLS.
+// ConnContext is for front.Server: it lets the gateway find the connection that
+// a request came on, if it is one of the Limit's.
 func (*Gateway) ConnContext(ctx context.Context, conn net.Conn) context.Context {
 	if c, ok := conn.(*clientConn); ok {
 		return context.WithValue(ctx, clientConnKey{}, c)
@@ -73,23 +69,15 @@ func (*Gateway) ConnContext(ctx context.Context, conn net.Conn) context.Context 
 	return ctx
 }
 
-// clientConnOf is nil for connections of which nobody knows, and in HTTP/2.
+// clientConnOf is nil for requests that net/http's server has read.
 func clientConnOf(ctx context.Context) *clientConn {
 	c, _ := ctx.Value(clientConnKey{}).(*clientConn)
 	return c
 }
 
-// Read implements net.Conn. To read ahead the server lifts the deadline, asks
-// for a single byte, and takes none without an error for a reading that is over:
-// it does not have to be interrupted afterwards. Its buffer may want a single
-// byte, too, when it has room for no more; it asks again, and is read to then.
+// Read implements net.Conn.
 func (c *clientConn) Read(p []byte) (int, error) {
 	c.reading.Lock()
-	if len(p) == 1 && c.lifted && !c.open {
-		c.lifted = false
-		c.reading.Unlock()
-		return 0, nil
-	}
 	if len(c.early) > 0 {
 		n := copy(p, c.early)
 		if c.early = c.early[n:]; len(c.early) == 0 {
@@ -99,8 +87,6 @@ func (c *clientConn) Read(p []byte) (int, error) {
 		return n, nil
 	}
 	c.reading.Unlock()
-	c.inRead.Store(true)
-	defer c.inRead.Store(false)
 	n, waited, err := c.socket.Read(p)
 	c.waited.Store(waited)
 	return n, err
@@ -121,7 +107,7 @@ func (c *clientConn) Unread(data []byte) {
 func (c *clientConn) watch(gone func()) {
 	c.reading.Lock()
 	defer c.reading.Unlock()
-	if c.open || c.watched != nil || len(c.early) > 0 || c.inRead.Load() {
+	if c.watched != nil || len(c.early) > 0 {
 		return
 	}
 	over := make(chan struct{})
@@ -141,16 +127,10 @@ func (c *clientConn) watch(gone func()) {
 }
 
 // unwatch ends what watch has begun.
-func (c *clientConn) unwatch() { c.stopWatching(false) }
-
-// release gives the connection to whoever has hijacked it.
-func (c *clientConn) release() { c.stopWatching(true) }
-
-func (c *clientConn) stopWatching(forGood bool) {
+func (c *clientConn) unwatch() {
 	c.reading.Lock()
 	over := c.watched
 	c.watched = nil
-	c.open = c.open || forGood
 	if over != nil {
 		_ = c.Conn.SetReadDeadline(time.Unix(1, 0))
 	}
@@ -182,16 +162,14 @@ func (c *clientConn) ring(now ticks) (next ticks) {
 func (c *clientConn) SetReadDeadline(t time.Time) error {
 	c.reading.Lock()
 	defer c.reading.Unlock()
-	c.lifted = t.IsZero()
-	var left ticks
-	if !c.lifted {
-		if left = c.wheel.until(t); left <= ticksIn(readRound) {
-			c.readBy, c.near = 0, true
+	c.readBy = 0
+	if !t.IsZero() {
+		left := c.wheel.until(t)
+		if left <= ticksIn(readRound) {
+			c.near = true
 			return c.Conn.SetReadDeadline(t)
 		}
 		c.readBy = c.wheel.now() + left
-	} else {
-		c.readBy = 0
 	}
 	if !c.near {
 		return nil

@@ -117,9 +117,7 @@ func (g *Gateway) begin(w http.ResponseWriter, r *http.Request) *exchange {
 		table: g.table.Load(), method: r.Method, http1: r.ProtoMajor == 1, last: isLast(r), metrics: g.unmatched,
 	}
 	x.id = requestID(r.Header["X-Request-Id"])
-	if x.http1 {
-		x.conn = clientConnOf(r.Context())
-	}
+	x.conn = clientConnOf(r.Context())
 	x.read.Store(r.ContentLength == 0)
 	return x
 }
@@ -366,9 +364,6 @@ func (x *exchange) Write(p []byte) (int, error) {
 // Hijack passes the connection to an upgraded stream. The 101 that httputil
 // writes itself takes its headers from Header().
 func (x *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	if x.conn != nil {
-		x.conn.release()
-	}
 	conn, buffered, err := http.NewResponseController(x.ResponseWriter).Hijack()
 	if err == nil {
 		x.status = http.StatusSwitchingProtocols

@@ -164,7 +164,7 @@ func (c *capture) RoundTrip(r *http.Request) (*http.Response, error) {
 func (t *Table) wouldForward(r *http.Request, path Path, won *route, identity *auth.Identity) *Forwarded {
 	x := &exchange{
 		id: "(a new UUID)", table: t, path: path, route: won, identity: identity,
-		caller: findCaller(r, t.trusted),
+		caller: findCaller(peerAt(r.RemoteAddr), r, t.trusted),
 	}
 	if asked := r.Header["X-Request-Id"]; len(asked) == 1 && requestID(asked) == asked[0] {
 		x.id = asked[0]

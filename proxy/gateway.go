@@ -84,10 +84,10 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (g *Gateway) serve(x *exchange, r *http.Request) *auth.Refusal {
 	table := x.table
 	if table == nil {
-		x.caller = findCaller(r, nil)
+		x.caller = findCaller(x.peer(r), r, nil)
 		return refuseNoTable
 	}
-	x.caller = findCaller(r, table.trusted)
+	x.caller = findCaller(x.peer(r), r, table.trusted)
 	if table.cors != nil { // before all refusals: errors carry the CORS headers, too
 		x.allowOrigin = table.cors.allowedOrigin(r.Header)
 	}

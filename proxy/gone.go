@@ -6,8 +6,8 @@ import (
 	"net/http"
 )
 
-// This file notices a client that leaves while its request is answered. In
-// HTTP/2, and behind TLS, net/http does so; see clientConn.
+// This file notices a client that leaves while its request is answered. Of the
+// requests that net/http's server has read, that does so itself.
 
 // look gives what patience calls when the request has taken a moment.
 func (x *exchange) look() func() {

@@ -1,16 +1,12 @@
 package proxy
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
-	"net/netip"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -104,85 +100,6 @@ func TestSlowAnswersAndTheNextRequest(t *testing.T) {
 		}
 	}
 }
-
-// TestReadingAhead holds what net/http does with the single byte that it reads
-// while a request is answered: it takes no bytes without an error for an end.
-func TestReadingAhead(t *testing.T) {
-	t.Parallel()
-	k := start(t, openTable, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "here") })
-	client := k.dial()
-	for range 100 {
-		client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-		if res := client.receive(); res.StatusCode != 200 || res.body != "here" {
-			t.Fatalf("%v", res)
-		}
-	}
-
-	near, far := net.Pipe()
-	defer far.Close()
-	conn := newClientConn(near, &limitedListener{gateway: k.gateway, clients: newTally()}, netip.Addr{})
-	defer conn.Close()
-	go func() { _, _ = io.WriteString(far, "xyz") }()
-	read := func(what string, want int) {
-		t.Helper()
-		if n, err := conn.Read(make([]byte, 1)); n != want || err != nil {
-			t.Errorf("%s: %d bytes, %v; want %d", what, n, err, want)
-		}
-	}
-	read("a byte before any deadline", 1)
-	_ = conn.SetReadDeadline(time.Time{})
-	read("a byte ahead", 0)
-	read("a byte after that", 1)
-	_ = conn.SetReadDeadline(time.Time{})
-	conn.release() // to whoever hijacks it
-	read("a byte of a hijacked connection", 1)
-}
-
-// TestSingleBytesOfABuffer sends a line that leaves net/http's buffer with room
-// for a single byte: that is no reading ahead.
-func TestSingleBytesOfABuffer(t *testing.T) {
-	t.Parallel()
-	const buffer = 4096
-	k := newKit(t, openTable, serveBackend(t, nil))
-	server := &http.Server{Handler: k.gateway, ConnContext: k.gateway.ConnContext, ReadHeaderTimeout: patient}
-	near, far := net.Pipe() // whose writes end when they are read
-	listener := &oneConn{Conn: near}
-	go func() { _ = server.Serve(k.gateway.Limit(listener)) }()
-	defer server.Close()
-	_ = far.SetDeadline(time.Now().Add(patient))
-	w := &wire{t, far, bufio.NewReader(far)}
-	for _, head := range []string{"GET /", "GET / HTTP/1.1\r\nHost: x\r\nX-Long: "} {
-		w.send(head + strings.Repeat("x", buffer-1-len(head)))
-		rest := "xx\r\n\r\n"
-		if head == "GET /" {
-			rest = "xx HTTP/1.1\r\nHost: x\r\n\r\n"
-		}
-		w.send(rest)
-		if res := w.receive(); res.StatusCode != http.StatusOK {
-			t.Errorf("%s…: %d %s", head, res.StatusCode, res.body)
-		}
-	}
-}
-
-// oneConn is a listener with one connection.
-type oneConn struct {
-	net.Conn
-	accepted atomic.Bool
-}
-
-// Accept implements net.Listener.
-func (l *oneConn) Accept() (net.Conn, error) {
-	if l.accepted.Swap(true) {
-		return nil, net.ErrClosed
-	}
-	return l.Conn, nil
-}
-
-// Addr implements net.Listener.
-func (l *oneConn) Addr() net.Addr { return l.LocalAddr() }
-
-// Close implements net.Listener; the connection outlives it.
-func (*oneConn) Close() error { return nil }
 
 // TestStormOfClients has many clients ask at once, slowly and quickly, ahead of
 // the answer, with bodies, and leave at any time: every answer that comes is

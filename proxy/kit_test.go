@@ -75,16 +75,16 @@ func (k *kit) serve() {
 	k.t.Cleanup(k.transport.CloseIdleConnections)
 	standard := &http.Server{
 		Handler: k.gateway, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), ReadHeaderTimeout: patient,
-		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
-			k.connections.Store(conn.RemoteAddr().String(), conn)
-			return k.gateway.ConnContext(ctx, conn)
-		},
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		k.t.Fatal(err)
 	}
 	server := front.New(standard)
+	server.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
+		k.connections.Store(conn.RemoteAddr().String(), conn)
+		return k.gateway.ConnContext(ctx, conn)
+	}
 	ended := make(chan error)
 	go func() { ended <- server.Serve(k.gateway.Limit(listener)) }()
 	k.url = "http://" + listener.Addr().String()

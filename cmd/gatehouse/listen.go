@@ -70,7 +70,6 @@ func (g *gateway) listen(handler *proxy.Gateway) (*listeners, error) {
 		public: handler.Limit(public), operators: operators, failed: make(chan error, 2),
 		publicServer: &http.Server{
 			Handler:                      handler,
-			ConnContext:                  handler.ConnContext,
 			TLSConfig:                    tlsConfig,
 			ReadHeaderTimeout:            readHeaderTimeout,
 			IdleTimeout:                  idleClientTimeout,
@@ -90,7 +89,9 @@ func (g *gateway) listen(handler *proxy.Gateway) (*listeners, error) {
 	}
 	l.plain = l.publicServer
 	if g.settings.Transport != config.TransportStandard {
-		l.plain = front.New(l.publicServer)
+		plain := front.New(l.publicServer)
+		plain.ConnContext = handler.ConnContext
+		l.plain = plain
 	}
 	return l, nil
 }

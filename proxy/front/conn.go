@@ -90,8 +90,8 @@ func (s *Server) serve(made Conn) {
 func (c *conn) prepare() {
 	ctx := context.WithValue(context.Background(), http.ServerContextKey, c.server.standard)
 	ctx = context.WithValue(ctx, http.LocalAddrContextKey, c.LocalAddr())
-	if c.server.standard.ConnContext != nil {
-		ctx = c.server.standard.ConnContext(ctx, c.Conn)
+	if c.server.ConnContext != nil {
+		ctx = c.server.ConnContext(ctx, c.Conn)
 	}
 	c.template = (&http.Request{RemoteAddr: c.RemoteAddr().String(), Body: http.NoBody}).WithContext(ctx)
 }

@@ -30,6 +30,10 @@ type Conn interface {
 // Server serves one listener. Connections that are no Conn are net/http's from
 // the start.
 type Server struct {
+	// ConnContext makes the context of the plain requests on a connection, as
+	// that of http.Server does of others; nil leaves it as it is.
+	ConnContext func(ctx context.Context, conn net.Conn) context.Context
+
 	standard *http.Server
 	draining atomic.Bool
 	date     date
@@ -46,7 +50,7 @@ type accepted struct {
 	err  error
 }
 
-// New makes a server in front of another, whose Handler, ConnContext, ErrorLog,
+// New makes a server in front of another, whose Handler, ErrorLog,
 // ReadHeaderTimeout and IdleTimeout are those of the plain requests, too. The
 // context of a plain request does not end when the client leaves; whoever
 // handles it has to look.
