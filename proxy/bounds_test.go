@@ -307,19 +307,25 @@ func TestBodyThatEndsEarly(t *testing.T) {
 	}
 }
 
+// loser is called when patience is lost.
+type loser func()
+
+func (l loser) lose() { l() }
+func (loser) look()   {}
+
 func TestPatience(t *testing.T) {
 	t.Parallel()
 	var p patience
 	lost := make(chan struct{})
 	turning := newWheel()
-	p.start(turning, time.Millisecond, func() { close(lost) }, nil)
+	p.start(turning, loser(func() { close(lost) }), time.Millisecond, false)
 	wait(t, "patience to be lost", lost)
 	p.touch()
 	p.stop()
 
 	p = patience{}
 	ctx, cancel := context.WithCancel(context.Background())
-	p.start(turning, 0, cancel, nil)
+	p.start(turning, loser(cancel), 0, false)
 	p.touch()
 	p.allow(time.Hour)
 	p.allow(0)

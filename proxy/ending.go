@@ -3,6 +3,8 @@ package proxy
 import (
 	"context"
 	"sync"
+
+	"gatehouse/proxy/lean"
 )
 
 // ending is a lean.Ender: the end of a request that only the gateway ends. For
@@ -12,39 +14,41 @@ type ending struct {
 
 	mu   sync.Mutex
 	over bool
-	f    func()
+	who  lean.Cutter // nil when nobody wants to know
 }
 
 // OnEnd implements lean.Ender.
-func (e *ending) OnEnd(f func()) {
+func (e *ending) OnEnd(who lean.Cutter) {
 	e.mu.Lock()
 	over := e.over
 	if !over {
-		e.f = f
+		e.who = who
 	}
 	e.mu.Unlock()
 	if over {
-		f()
+		who.Cut()
 	}
 }
 
 // Forget implements lean.Ender.
-func (e *ending) Forget() bool {
+func (e *ending) Forget(who lean.Cutter) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	forgotten := e.f != nil
-	e.f = nil
-	return forgotten
+	if e.who != who {
+		return false
+	}
+	e.who = nil
+	return true
 }
 
-// end calls what waits for it.
+// end tells who wants to know.
 func (e *ending) end() {
 	e.mu.Lock()
-	f := e.f
-	e.f, e.over = nil, true
+	who := e.who
+	e.who, e.over = nil, true
 	e.mu.Unlock()
-	if f != nil {
-		f()
+	if who != nil {
+		who.Cut()
 	}
 }
 

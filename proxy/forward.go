@@ -24,14 +24,7 @@ func forward(x *exchange, r *http.Request, route *route) *auth.Refusal {
 	}
 	ctx, end := x.cancellable(r.Context())
 	defer end(nil)
-	x.patience.start(x.gateway.wheel, route.config.Timeout, func() {
-		end(errSilent)
-		if x.answered.Load() {
-			// A client that takes nothing holds a write, which the cancelled
-			// request alone would not end.
-			_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Unix(1, 0))
-		}
-	}, x.look())
+	x.patience.start(x.gateway.wheel, x, route.config.Timeout, x.conn != nil)
 	defer x.patience.stop()
 
 	route.keepUpgrade(r.Header)
@@ -55,6 +48,16 @@ func forward(x *exchange, r *http.Request, route *route) *auth.Refusal {
 	}
 	route.proxy.ServeHTTP(x, out)
 	return nil
+}
+
+// lose implements impatient.
+func (x *exchange) lose() {
+	x.cancel(errSilent)
+	if x.answered.Load() {
+		// A client that takes nothing holds a write, which the cancelled request
+		// alone would not end.
+		_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Unix(1, 0))
+	}
 }
 
 // keepUpgrade drops the wish to upgrade to a protocol that the route does not
@@ -195,10 +198,10 @@ func accept(r *route, res *http.Response) error {
 // takeHeader makes the backend's headers those of the answer. httputil would add
 // them value by value, and has only the length of the body to look at afterwards.
 func (x *exchange) takeHeader(res *http.Response) {
-	own := x.Header()
-	if w, ok := x.ResponseWriter.(interface{ SetHeader(http.Header) }); ok && len(own) == 0 {
-		w.SetHeader(res.Header)
+	if w, ok := x.ResponseWriter.(interface{ TakeHeader(http.Header) }); ok {
+		w.TakeHeader(res.Header)
 	} else {
+		own := x.Header()
 		for name, values := range res.Header {
 			own[name] = append(own[name], values...)
 		}

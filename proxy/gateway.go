@@ -152,7 +152,7 @@ func serveHandler(x *exchange, r *http.Request, route *route) *auth.Refusal {
 	ctx, end := x.cancellable(r.Context())
 	defer end(nil)
 	r = x.noticeEnd(r)
-	x.patience.start(x.gateway.wheel, 0, nil, x.look())
+	x.patience.start(x.gateway.wheel, x, 0, x.conn != nil)
 	defer x.patience.stop()
 	ctx = auth.WithClient(auth.WithDecision(ctx, &decision), x.caller.ip)
 	x.Header().Set("X-Request-Id", x.id) // refusals carry it in their body

@@ -9,17 +9,10 @@ import (
 // This file notices a client that leaves while its request is answered. Of the
 // requests that net/http's server has read, that does so itself.
 
-// look gives what patience calls when the request has taken a moment.
-func (x *exchange) look() func() {
-	if x.conn == nil {
-		return nil
-	}
-	return x.watchClient
-}
-
-// watchClient ends the request when the client leaves. What is left of a body
-// tells of that by itself, to whoever reads it.
-func (x *exchange) watchClient() {
+// look implements impatient: when the request has taken a moment, it is to end
+// when the client leaves. What is left of a body tells of that by itself, to
+// whoever reads it.
+func (x *exchange) look() {
 	if x.read.Load() {
 		x.conn.watch(func() { x.cancel(context.Canceled) })
 	}

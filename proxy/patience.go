@@ -15,14 +15,20 @@ var errSilent = errors.New("silent for too long")
 // client is still there.
 const lookAfter = 2 // ticks
 
+// impatient is a request.
+type impatient interface {
+	lose() // ends it
+	look() // looks whether the client has left; must not block
+}
+
 // patience ends a request when nothing has happened for a while: until the
 // response headers for the route's timeout, afterwards for its idle timeout.
 // One alarm serves the whole request; whoever sees progress touches it.
 type patience struct {
 	wheel *wheel
 	alarm alarm
-	lose  func() // ends the request
-	look  func() // looks whether the client has left; nil when somebody does so anyway
+	of    impatient
+	watch bool // of is to look, and nobody does so anyway
 
 	allowed atomic.Int64 // ticks of silence; 0 is no bound
 	last    atomic.Int64 // the tick in which something happened
@@ -33,14 +39,14 @@ type patience struct {
 	over bool // the request has ended, one way or the other
 }
 
-// start begins to wait. After too long a silence lose is called, once, and
-// never after stop. look must not block.
-func (p *patience) start(w *wheel, allowed time.Duration, lose, look func()) {
-	p.wheel, p.lose, p.look = w, lose, look
+// start begins to wait. After too long a silence the request loses, once, and
+// never after stop.
+func (p *patience) start(w *wheel, of impatient, allowed time.Duration, watch bool) {
+	p.wheel, p.of, p.watch = w, of, watch
 	p.alarm.ring = p.ring
 	p.allowed.Store(bound(allowed))
 	switch {
-	case look != nil:
+	case watch:
 		p.lookSoon()
 	case allowed > 0:
 		w.wake(&p.alarm, ticksIn(allowed))
@@ -61,7 +67,7 @@ func bound(allowed time.Duration) int64 {
 func (p *patience) lookSoon() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.look != nil && !p.over {
+	if p.watch && !p.over {
 		p.looks.Store(true)
 		p.wheel.wake(&p.alarm, lookAfter)
 	}
@@ -70,7 +76,7 @@ func (p *patience) lookSoon() {
 // ring is the alarm's.
 func (p *patience) ring(now ticks) (next ticks) {
 	if p.looks.CompareAndSwap(true, false) {
-		p.look()
+		p.of.look()
 	}
 	allowed := ticks(p.allowed.Load())
 	switch due := ticks(p.last.Load()) + allowed; {
@@ -90,7 +96,7 @@ func (p *patience) end() {
 	defer p.mu.Unlock()
 	if !p.over {
 		p.over = true
-		p.lose()
+		p.of.lose()
 	}
 }
 

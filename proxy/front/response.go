@@ -60,8 +60,13 @@ func (w *response) Header() http.Header {
 	return w.header
 }
 
-// SetHeader makes another map the one that Header gives.
-func (w *response) SetHeader(header http.Header) { w.header = header }
+// TakeHeader adds a header that the handler has no more use for.
+func (w *response) TakeHeader(header http.Header) {
+	for name, values := range w.header {
+		header[name] = append(values, header[name]...)
+	}
+	w.header = header
+}
 
 // WriteHeader implements http.ResponseWriter. What depends on the length of the
 // body, or on what is left of the request's, is added by commit.

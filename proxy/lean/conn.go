@@ -58,7 +58,6 @@ type conn struct {
 	fault     error         // why it was not, where that was the body's fault; before sent is closed
 	ending    Ender         // of the request; nil where its context is watched
 	release   func() bool   // ends the watch over the context
-	cut       func()        // shut
 	closing   sync.Once
 }
 
@@ -66,7 +65,7 @@ func newConn(made net.Conn, pools *pools, pool *pool) *conn {
 	c := &conn{Conn: made, pools: pools, pool: pool, socket: socket.New(made)}
 	c.reader = bufio.NewReader(input{c})
 	c.writer = bufio.NewWriter(output{c})
-	c.flush, c.cut = c.writer.Flush, c.shut
+	c.flush = c.writer.Flush
 	return c
 }
 
@@ -309,12 +308,19 @@ func (c *conn) discard() {
 // Ender tells when a request ends. Where its context has one under EnderKey,
 // that is asked instead of the context, whose watchers cost several allocations.
 type Ender interface {
-	// OnEnd has f called once when the request ends, or at once when it has.
-	// There is one f at a time.
-	OnEnd(f func())
-	// Forget takes f back. It tells whether f will not be called, and was not.
-	Forget() bool
+	// OnEnd has who cut when the request ends, or at once when it has. The last
+	// who was given is the only one.
+	OnEnd(who Cutter)
+	// Forget takes who back. It tells whether who was to be cut, and is not any
+	// more.
+	Forget(who Cutter) bool
 }
+
+// Cutter is what ends with a request.
+type Cutter interface{ Cut() }
+
+// Cut implements Cutter.
+func (c *conn) Cut() { c.shut() }
 
 // EnderKey is the key of an Ender in a context.
 type EnderKey struct{}
@@ -322,9 +328,9 @@ type EnderKey struct{}
 // watch closes the connection when the context ends, until unwatch.
 func (c *conn) watch(ctx context.Context) {
 	if c.ending, _ = ctx.Value(EnderKey{}).(Ender); c.ending != nil {
-		c.ending.OnEnd(c.cut)
+		c.ending.OnEnd(c)
 	} else {
-		c.release = context.AfterFunc(ctx, c.cut)
+		c.release = context.AfterFunc(ctx, c.shut)
 	}
 }
 
@@ -332,7 +338,7 @@ func (c *conn) watch(ctx context.Context) {
 func (c *conn) unwatch() bool {
 	switch {
 	case c.ending != nil:
-		return c.ending.Forget()
+		return c.ending.Forget(c)
 	case c.release != nil:
 		return c.release()
 	}
