@@ -53,7 +53,7 @@ type clientConn struct {
 
 func newClientConn(conn net.Conn, l *limitedListener, client netip.Addr) *clientConn {
 	c := &clientConn{Conn: conn, listener: l, wheel: l.gateway.wheel, client: client, peer: peerAt(conn.RemoteAddr().String()), socket: socket.New(conn)}
-	c.alarm.ring = c.ring
+	c.alarm.of = c
 	c.wheel.wake(&c.alarm, ticksIn(readRound))
 	return c
 }
@@ -142,7 +142,7 @@ func (c *clientConn) unwatch() {
 	_ = c.Conn.SetReadDeadline(time.Time{})
 }
 
-// ring looks whether a read deadline has passed.
+// ring implements ringer: it looks whether a read deadline has passed.
 func (c *clientConn) ring(now ticks) (next ticks) {
 	c.reading.Lock()
 	defer c.reading.Unlock()

@@ -66,12 +66,12 @@ type exchange struct {
 	length int64 // of body, announced; -1 when unknown
 	err    error // why an answer that had begun was cut off
 
-	values [10]string // for one
+	values [9]string // for one
 	ones   int        // of them that are taken
 }
 
 // one gives the values of a header that has one value: a request and its answer
-// get about ten such, which would be as many allocations. To append to it copies it.
+// get about nine such, which would be as many allocations. To append to it copies it.
 func (x *exchange) one(value string) []string {
 	if x.ones == len(x.values) {
 		return []string{value}

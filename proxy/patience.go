@@ -43,7 +43,7 @@ type patience struct {
 // never after stop.
 func (p *patience) start(w *wheel, of impatient, allowed time.Duration, watch bool) {
 	p.wheel, p.of, p.watch = w, of, watch
-	p.alarm.ring = p.ring
+	p.alarm.of = p
 	p.allowed.Store(bound(allowed))
 	switch {
 	case watch:
@@ -73,7 +73,7 @@ func (p *patience) lookSoon() {
 	}
 }
 
-// ring is the alarm's.
+// ring implements ringer.
 func (p *patience) ring(now ticks) (next ticks) {
 	if p.looks.CompareAndSwap(true, false) {
 		p.of.look()

@@ -43,11 +43,16 @@ type shard struct {
 	spokes [spokes]*alarm // what is due then: the first of a list
 }
 
-// alarm is something that may have to be woken. It is part of what waits.
-type alarm struct {
+// ringer is what waits for an alarm.
+type ringer interface {
 	// ring is called when it is due, and says when next, 0 for never. It holds
 	// a lock of the wheel: it must not block, nor set an alarm.
-	ring func(now ticks) (next ticks)
+	ring(now ticks) (next ticks)
+}
+
+// alarm is something that may have to be woken. It is part of what waits.
+type alarm struct {
+	of ringer
 
 	shard      *shard // nil before it was set for the first time
 	spoke      int
@@ -154,7 +159,7 @@ func (w *wheel) ringAll(s *shard, now ticks) {
 		a := due
 		due = a.next
 		a.set, a.prev, a.next = false, nil, nil
-		if next := a.ring(now); next != 0 {
+		if next := a.of.ring(now); next != 0 {
 			s.link(a, next, now)
 		} else {
 			w.alarms.Add(-1)

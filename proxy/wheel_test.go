@@ -22,13 +22,13 @@ func TestWheel(t *testing.T) {
 			begun := time.Now()
 			due := ticksIn(after)
 			a := &alarm{}
-			a.ring = func(now ticks) ticks {
+			a.of = ringing(func(now ticks) ticks {
 				if now < due {
 					return due
 				}
 				rang.Store(int64(time.Since(begun)))
 				return 0
-			}
+			})
 			w.wake(a, due)
 			time.Sleep(after + 3*tickLength)
 			took := time.Duration(rang.Load())
@@ -51,7 +51,7 @@ func TestWheelForgets(t *testing.T) {
 		var rang atomic.Int64
 		alarms := make([]*alarm, 100)
 		for i := range alarms {
-			alarms[i] = &alarm{ring: func(ticks) ticks { rang.Add(1); return 0 }}
+			alarms[i] = &alarm{of: ringing(func(ticks) ticks { rang.Add(1); return 0 })}
 			w.wake(alarms[i], ticksIn(time.Second))
 		}
 		for i, a := range alarms {
@@ -78,6 +78,11 @@ func TestWheelForgets(t *testing.T) {
 		}
 	})
 }
+
+// ringing is called when an alarm rings.
+type ringing func(now ticks) ticks
+
+func (r ringing) ring(now ticks) ticks { return r(now) }
 
 // TestReadDeadlines sets deadlines as net/http's server does, and wants a read
 // to end at the last of them, and at none that was lifted.

@@ -19,6 +19,8 @@ type body struct {
 	end    atomic.Pointer[error] // what Read gives from now on; nil while more may come
 }
 
+var atEnd = io.EOF
+
 // Read implements io.Reader. Trailers are there when it has given io.EOF.
 func (b *body) Read(p []byte) (int, error) {
 	if end := b.end.Load(); end != nil {
@@ -29,10 +31,11 @@ func (b *body) Read(p []byte) (int, error) {
 		return n, nil
 	}
 	whole := err == io.EOF //nolint:errorlint // io.Reader gives it as it is
+	end := &atEnd
 	if !whole {
-		err = endOf(b.ctx, err)
+		end = new(endOf(b.ctx, err))
 	}
-	if !b.end.CompareAndSwap(nil, &err) {
+	if !b.end.CompareAndSwap(nil, end) {
 		return n, *b.end.Load()
 	}
 	if whole {
@@ -40,7 +43,7 @@ func (b *body) Read(p []byte) (int, error) {
 	} else {
 		b.conn.discard()
 	}
-	return n, err
+	return n, *end
 }
 
 // Close implements io.Closer.

@@ -11,7 +11,7 @@ import (
 )
 
 // Request reads a request's head into r: all that net/http's server takes from
-// one, but for the body. It is plain in origin-form only, with one Host, of a
+// one, but for the body. An r.URL that is there is written to. It is plain in origin-form only, with one Host, of a
 // method that says nothing of the connection, and with a body of known length
 // if any, that the client does not wait to send.
 func Request(head string, r *http.Request) (plain bool) {
@@ -19,7 +19,10 @@ func Request(head string, r *http.Request) (plain bool) {
 	if !plain {
 		return false
 	}
-	if r.URL = parseTarget(target); r.URL == nil {
+	if r.URL == nil {
+		r.URL = new(url.URL)
+	}
+	if !parseTarget(target, r.URL) {
 		return false
 	}
 	header, plain := Fields(strings.TrimSuffix(lines, "\r\n"))
@@ -62,21 +65,23 @@ func isPlainMethod(method string) bool {
 	return false
 }
 
-// parseTarget gives nil for a target that is not plain.
-func parseTarget(target string) *url.URL {
+// parseTarget reads a target in origin-form.
+func parseTarget(target string, into *url.URL) (plain bool) {
 	path, query, asked := strings.Cut(target, "?")
 	simple := IsValue(query)
 	for i := 0; simple && i < len(path); i++ {
 		simple = asIs[path[i]]
 	}
 	if simple {
-		return &url.URL{Path: path, RawQuery: query, ForceQuery: asked && query == ""}
+		*into = url.URL{Path: path, RawQuery: query, ForceQuery: asked && query == ""}
+		return true
 	}
 	parsed, err := url.ParseRequestURI(target)
 	if err != nil {
-		return nil
+		return false
 	}
-	return parsed
+	*into = *parsed
+	return true
 }
 
 // asIs are the characters of a path that net/url neither decodes nor encodes.
