@@ -67,7 +67,7 @@ type exchange struct {
 	err    error // why an answer that had begun was cut off
 
 	values [9]string // for one
-	ones   int        // of them that are taken
+	ones   int       // of them that are taken
 }
 
 // one gives the values of a header that has one value: a request and its answer
