@@ -30,7 +30,7 @@ func (b *body) Read(p []byte) (int, error) {
 	if err == nil {
 		return n, nil
 	}
-	whole := err == io.EOF //nolint:errorlint // io.Reader gives it as it is
+	whole := err == io.EOF
 	end := &atEnd
 	if !whole {
 		end = new(endOf(b.ctx, err))
