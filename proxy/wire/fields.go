@@ -10,8 +10,12 @@ import (
 // HeadEnd gives the length of the head that data begins with, the empty line
 // included; 0 while it has not ended.
 func HeadEnd(data []byte) int {
-	end := bytes.Index(data, []byte("\r\n\r\n"))
-	return end + len("\r\n\r\n")*min(1, end+1)
+	const last = "\r\n\r\n"
+	end := bytes.Index(data, []byte(last))
+	if end < 0 {
+		return 0
+	}
+	return end + len(last)
 }
 
 // Fields reads the field lines of a head (RFC 9112 section 5), each with its
@@ -125,4 +129,11 @@ func trim(value string) string {
 		value = value[:len(value)-1]
 	}
 	return value
+}
+
+// isToken tells whether a value is the token, in letters of either case. One of
+// the same length has no letter beyond ASCII, of which strings.EqualFold takes
+// one for an s and another for a k.
+func isToken(value, token string) bool {
+	return len(value) == len(token) && strings.EqualFold(value, token)
 }

@@ -68,7 +68,7 @@ func isPlainMethod(method string) bool {
 // parseTarget reads a target in origin-form.
 func parseTarget(target string, into *url.URL) (plain bool) {
 	path, query, asked := strings.Cut(target, "?")
-	simple := IsValue(query)
+	simple := IsValue(query) && strings.IndexByte(query, '\t') < 0
 	for i := 0; simple && i < len(path); i++ {
 		simple = asIs[path[i]]
 	}
@@ -115,9 +115,9 @@ func takeFraming(r *http.Request) bool {
 		switch {
 		case len(connection) > 1:
 			return false
-		case strings.EqualFold(connection[0], "close"):
+		case isToken(connection[0], "close"):
 			r.Close = true
-		case !strings.EqualFold(connection[0], "keep-alive"):
+		case !isToken(connection[0], "keep-alive"):
 			return false
 		}
 	}

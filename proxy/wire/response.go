@@ -31,10 +31,10 @@ func Response(head, method string) (res *http.Response, plain bool) {
 		switch {
 		case len(connection) > 1:
 			return nil, false
-		case strings.EqualFold(connection[0], "close"):
+		case isToken(connection[0], "close"):
 			res.Close = true
 			delete(header, "Connection")
-		case !strings.EqualFold(connection[0], "keep-alive"):
+		case !isToken(connection[0], "keep-alive"):
 			return nil, false
 		}
 	}
