@@ -31,7 +31,7 @@ func AppendRequest(to []byte, r *http.Request) (head []byte, plain bool) {
 		host = r.URL.Host
 	}
 	agents := r.Header["User-Agent"]
-	if r.ContentLength != 0 || len(agents) == 0 || !isPlainHost(host) || !IsValue(target) || strings.IndexByte(target, '\t') >= 0 || r.Close {
+	if len(agents) == 0 || !isHeadAlone(r) || !isPlainHost(host) || !IsValue(target) || strings.IndexByte(target, '\t') >= 0 {
 		return to, false
 	}
 	method := r.Method
@@ -60,6 +60,12 @@ func AppendRequest(to []byte, r *http.Request) (head []byte, plain bool) {
 		}
 	}
 	return append(to, "\r\n"...), true
+}
+
+// isHeadAlone tells of a request that has a target to speak of, and whose header
+// need not say more than it does.
+func isHeadAlone(r *http.Request) bool {
+	return r.Method != http.MethodConnect && r.ContentLength == 0 && r.TransferEncoding == nil && r.Trailer == nil && !r.Close
 }
 
 // isPlainHost tells of a host that net/http writes as it is: without a zone

@@ -22,7 +22,7 @@ func HeadEnd(data []byte) int {
 // CRLF, without the empty line. Names are canonical in the header; values have
 // no white space around them.
 func Fields(lines string) (header http.Header, plain bool) {
-	count := strings.Count(lines, "\r")
+	count := min(strings.Count(lines, "\r"), len(lines)/len("n:\r\n")) // no more room than fields can take
 	header = make(http.Header, count)
 	values := make([]string, count)
 	for len(lines) > 0 {

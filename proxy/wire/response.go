@@ -7,9 +7,9 @@ import (
 )
 
 // Response reads the head of the answer to a request with that method. It is
-// plain when it is final and its body is of known length, or it has none by its
-// status or its method. The body is left to whoever asks; ContentLength is 0
-// where there is none, but for HEAD.
+// plain when it is final and has a body whose length it says, if only 0; one
+// without a body by its status or its method is not. The body is left to
+// whoever asks.
 func Response(head, method string) (res *http.Response, plain bool) {
 	line, lines, found := strings.Cut(head, "\r\n")
 	status, isHTTP11 := strings.CutPrefix(line, "HTTP/1.1 ")
