@@ -35,7 +35,8 @@ type turn struct {
 //
 // The runtime forgets that a connection was readable when the step begins. What
 // it waits for afterwards has come after the look; without a look, it reads
-// before it waits. No other Read or Turn may be under way.
+// before it waits. No other Read or Turn may be under way; speak must not close
+// the connection, since Close waits for the step to end.
 func (s *Socket) Turn(look bool, speak func() error, p []byte) (int, error) {
 	t := &s.turn
 	t.quiet, t.speak, t.spoken, t.into, t.n, t.err = look, speak, false, p, 0, nil

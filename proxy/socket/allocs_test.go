@@ -1,0 +1,90 @@
+//go:build unix
+
+package socket
+
+import (
+	"io"
+	"testing"
+)
+
+// TestTakesNoMemory: neither a read nor a write nor a turn costs the collector
+// anything.
+func TestTakesNoMemory(t *testing.T) {
+	each(t, func(t *testing.T, connect func() pair) {
+		p := connect()
+		s := New(p.ours)
+		go echo(p.theirs)
+		buffer, text := make([]byte, 5), []byte("hello")
+		speak := func() error { _, err := s.Write(text); return err }
+		for name, do := range map[string]func() (int, error){
+			"write and read": func() (int, error) {
+				if _, err := s.Write(text); err != nil {
+					return 0, err
+				}
+				n, _, err := s.Read(buffer)
+				return n, err
+			},
+			"turn after a look":   func() (int, error) { return s.Turn(true, speak, buffer) },
+			"turn without a look": func() (int, error) { return s.Turn(false, speak, buffer) },
+			"a look for its own's sake": func() (int, error) {
+				if !s.IsQuiet() {
+					t.Error("it is not quiet")
+				}
+				return 5, nil
+			},
+		} {
+			allocations := testing.AllocsPerRun(200, func() {
+				if n, err := do(); n != 5 || err != nil {
+					t.Errorf("%s: read %d, %v", name, n, err)
+				}
+			})
+			if allocations > 0 && !raced {
+				t.Errorf("%s: %v allocations", name, allocations)
+			}
+		}
+	})
+}
+
+// echo gives back what it reads, five bytes at a time.
+func echo(conn io.ReadWriter) {
+	buffer := make([]byte, 5)
+	for {
+		if _, err := io.ReadFull(conn, buffer); err != nil {
+			return
+		}
+		if _, err := conn.Write(buffer); err != nil {
+			return
+		}
+	}
+}
+
+// BenchmarkTurn is a question and its answer, as the connection itself does it
+// and in one step.
+func BenchmarkTurn(b *testing.B) {
+	text, buffer := []byte("hello"), make([]byte, 5)
+	for name, turn := range map[string]func(p pair, s *Socket) (int, error){
+		"connection": func(p pair, _ *Socket) (int, error) {
+			if _, err := p.ours.Write(text); err != nil {
+				return 0, err
+			}
+			return p.ours.Read(buffer)
+		},
+		"turn": func(_ pair, s *Socket) (int, error) {
+			return s.Turn(true, func() error { _, err := s.Write(text); return err }, buffer)
+		},
+	} {
+		b.Run(name, func(b *testing.B) {
+			p := connect(b, "tcp")
+			_ = p.ours.SetDeadline(never)
+			_ = p.theirs.SetDeadline(never)
+			s := New(p.ours)
+			go echo(p.theirs)
+			b.ReportAllocs()
+			for b.Loop() {
+				if n, err := turn(p, s); n != 5 || err != nil {
+					b.Fatal(n, err)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,186 @@
+//go:build unix
+
+package socket
+
+import (
+	"io"
+	"net"
+	"path/filepath"
+	"runtime"
+	"runtime/pprof"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// patience is how long a test waits for what ought to happen at once.
+const patience = 20 * time.Second
+
+// pair is two ends of a connection: ours, of which a Socket is made, and the
+// other.
+type pair struct {
+	ours, theirs net.Conn
+}
+
+// each runs a test over connections of every kind that is a socket.
+func each(t *testing.T, test func(t *testing.T, connect func() pair)) {
+	t.Helper()
+	for _, network := range []string{"tcp", "unix"} {
+		t.Run(network, func(t *testing.T) {
+			test(t, func() pair { return connect(t, network) })
+		})
+	}
+}
+
+// connect gives a connection that ends with the test, or when a test must have
+// hung.
+func connect(t testing.TB, network string) pair {
+	t.Helper()
+	address := "127.0.0.1:0"
+	if network == "unix" {
+		address = filepath.Join(t.TempDir(), "socket")
+	}
+	listener, err := net.Listen(network, address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	ours, err := net.Dial(network, listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := listener.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, conn := range []net.Conn{ours, theirs} {
+		t.Cleanup(func() { conn.Close() })
+		if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return pair{ours, theirs}
+}
+
+// say writes from the other end.
+func (p pair) say(t testing.TB, what string) {
+	t.Helper()
+	if _, err := io.WriteString(p.theirs, what); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// said is say, and returns when it has arrived; nobody may be reading.
+func (p pair) said(t testing.TB, what string) {
+	t.Helper()
+	p.say(t, what)
+	p.waitHeard(t)
+}
+
+// waitHeard returns when our end has something to read, be it an end or an
+// error. It leaves alone what the poller knows.
+func (p pair) waitHeard(t testing.TB) {
+	t.Helper()
+	raw, err := p.ours.(syscall.Conn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(patience); ; runtime.Gosched() {
+		var heard error
+		err := raw.Control(func(fd uintptr) {
+			_, _, heard = syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		})
+		switch {
+		case err != nil:
+			t.Fatal(err)
+		case heard != syscall.EAGAIN && heard != syscall.EINTR: //nolint:errorlint // package syscall gives it as it is
+			return
+		case time.Now().After(deadline):
+			t.Fatal("nothing arrived")
+		}
+	}
+}
+
+// hear reads that much at the other end.
+func (p pair) hear(t testing.TB, length int) string {
+	t.Helper()
+	heard := make([]byte, length)
+	if _, err := io.ReadFull(p.theirs, heard); err != nil {
+		t.Fatal(err)
+	}
+	return string(heard)
+}
+
+// finish ends what the other end has to say. It still listens.
+func (p pair) finish(t testing.TB) {
+	t.Helper()
+	if err := p.theirs.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	p.waitHeard(t)
+}
+
+// reset ends the connection from the other end with RST.
+func (p pair) reset(t testing.TB) {
+	t.Helper()
+	if err := p.theirs.(*net.TCPConn).SetLinger(0); err != nil {
+		t.Fatal(err)
+	}
+	p.theirs.Close()
+}
+
+// outcome is what a read or a write gave.
+type outcome struct {
+	n   int
+	err error
+}
+
+// later reads or writes in a goroutine of its own.
+func later(do func() (int, error)) <-chan outcome {
+	done := make(chan outcome, 1)
+	go func() {
+		n, err := do()
+		done <- outcome{n, err}
+	}()
+	return done
+}
+
+// waitParked returns when what was begun with later waits for the socket.
+func waitParked(t *testing.T) {
+	t.Helper()
+	timeout := time.NewTimer(patience)
+	defer timeout.Stop()
+	again := time.NewTicker(time.Millisecond)
+	defer again.Stop()
+	for {
+		var all strings.Builder
+		if err := pprof.Lookup("goroutine").WriteTo(&all, 2); err != nil {
+			t.Fatal(err)
+		}
+		for stack := range strings.SplitSeq(all.String(), "\n\n") {
+			if strings.Contains(stack, "[IO wait") && strings.Contains(stack, "socket.later") {
+				return
+			}
+		}
+		select {
+		case <-again.C:
+		case <-timeout.C:
+			t.Fatalf("nobody waits:\n%s", all.String())
+		}
+	}
+}
+
+// soon receives what must arrive.
+func soon[T any](t *testing.T, from <-chan T) T {
+	t.Helper()
+	timeout := time.NewTimer(patience)
+	defer timeout.Stop()
+	select {
+	case got := <-from:
+		return got
+	case <-timeout.C:
+		t.Fatal("it hangs")
+		panic("unreachable")
+	}
+}
