@@ -2,9 +2,9 @@
 // the caller. http.Transport hands each request to one goroutine that writes
 // and another that reads, and takes the answer back from them; most of what a
 // small request costs in a proxy is spent on these handovers. Here the caller
-// writes the request to a pooled connection and reads the answer from it. The
-// standard library still does the speaking: http.Request.Write and
-// http.ReadResponse.
+// writes the request to a pooled connection and reads the answer from it. Heads
+// that are plain are package wire's to write and read; all else is still the
+// standard library's: http.Request.Write and http.ReadResponse.
 //
 // What has to do two things at once goes to an http.Transport: upgrades,
 // Expect, TLS, and bodies that are large or of unknown length. A small body is
@@ -16,5 +16,4 @@
 //	conn.go       one connection: a request, its answer, its end
 //	body.go       the body of an answer, and what becomes of its connection
 //	pool.go       connections that wait for a request, requests that wait for one
-//	turn_*.go     from speaking to listening, in one step
 package lean

@@ -45,6 +45,8 @@ var wireCases = []onWire{
 	{name: "a method of one's own", method: "PROPFIND", line: "PROPFIND / HTTP/1.1"},
 	{name: "POST without a body", method: "POST", line: "POST / HTTP/1.1", fields: []string{"Content-Length: 0"}},
 	{name: "PUT with NoBody", method: "PUT", body: func() io.Reader { return http.NoBody }, line: "PUT / HTTP/1.1", fields: []string{"Content-Length: 0"}},
+	{name: "PATCH without a body", method: "PATCH", line: "PATCH / HTTP/1.1", fields: []string{"Content-Length: 0"}},
+	{name: "OPTIONS", method: "OPTIONS", line: "OPTIONS / HTTP/1.1"},
 	{name: "GET with NoBody", body: func() io.Reader { return http.NoBody }, line: "GET / HTTP/1.1"},
 	{name: "POST", method: "POST", body: text("hello"), line: "POST / HTTP/1.1", fields: []string{"Content-Length: 5"}, content: "hello"},
 	{name: "DELETE with a body", method: "DELETE", body: text("hello"), line: "DELETE / HTTP/1.1", fields: []string{"Content-Length: 5"}, content: "hello"},
@@ -75,6 +77,13 @@ var wireCases = []onWire{
 	{name: "path and query", url: "/a%2Fb/c?d=e&f=%20", line: "GET /a%2Fb/c?d=e&f=%20 HTTP/1.1"},
 	{name: "empty path", change: func(r *http.Request) { r.URL.Path = "" }, line: "GET / HTTP/1.1"},
 	{name: "a lone question mark", change: func(r *http.Request) { r.URL.ForceQuery = true }, line: "GET /? HTTP/1.1"},
+	{name: "a blank in the query", change: func(r *http.Request) { r.URL.RawQuery = "a b" }, line: "GET /?a b HTTP/1.1"},
+	{name: "bytes in the query", change: func(r *http.Request) { r.URL.RawQuery = "\xff\xc3\xa4" }, line: "GET /?\xff\xc3\xa4 HTTP/1.1"},
+	{name: "a blank in the path", change: func(r *http.Request) { r.URL.Path = "/a b\t\u00e4" }, line: "GET /a%20b%09%C3%A4 HTTP/1.1"},
+	{
+		name: "opaque like a URL", change: func(r *http.Request) { r.URL.Opaque = "//b.example/c" },
+		line: "GET http://b.example/c HTTP/1.1",
+	},
 	{name: "fragment", url: "/a#b", line: "GET /a HTTP/1.1"},
 	{name: "opaque", change: func(r *http.Request) { r.URL.Opaque = "/a%zz//../b" }, line: "GET /a%zz//../b HTTP/1.1"},
 	{
@@ -87,6 +96,22 @@ var wireCases = []onWire{
 	{
 		name: "Host", change: func(r *http.Request) { r.Host = "public.example.com:8443" },
 		line: "GET / HTTP/1.1", fields: []string{"Host: public.example.com:8443"},
+	},
+	{
+		name: "a host with a zone", change: func(r *http.Request) { r.Host = "[fe80::1%25en0]:80" },
+		line: "GET / HTTP/1.1", fields: []string{"Host: [fe80::1]:80"},
+	},
+	{
+		name: "a foreign host", change: func(r *http.Request) { r.Host = "b\u00fccher.example:80" },
+		line: "GET / HTTP/1.1", fields: []string{"Host: xn--bcher-kva.example:80"},
+	},
+	{
+		name: "a host that is none", change: func(r *http.Request) { r.Host = "a/b" },
+		line: "GET / HTTP/1.1", fields: []string{"Host: "},
+	},
+	{
+		name: "a line in the host", change: func(r *http.Request) { r.Host = "a\r\nX-Evil: b" },
+		line: "GET / HTTP/1.1", fields: []string{"Host: "},
 	},
 	{
 		name: "what belongs to the transport", method: "POST", body: text("hello"),
@@ -102,6 +127,11 @@ var wireCases = []onWire{
 		name: "User-Agent", change: func(r *http.Request) { r.Header.Set("User-Agent", "curl/8") },
 		line: "GET / HTTP/1.1", fields: []string{"User-Agent: curl/8"},
 	},
+	{
+		name: "two User-Agents", change: func(r *http.Request) { r.Header["User-Agent"] = []string{" curl/8 ", "evil"} },
+		line: "GET / HTTP/1.1", fields: []string{"User-Agent: curl/8"},
+	},
+	{name: "a User-Agent of no value", change: func(r *http.Request) { r.Header["User-Agent"] = nil }, line: "GET / HTTP/1.1"},
 	{
 		name: "no User-Agent at all", change: func(r *http.Request) { r.Header.Del("User-Agent") },
 		line: "GET / HTTP/1.1", fields: []string{"User-Agent: Go-http-client/1.1"},
