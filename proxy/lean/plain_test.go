@@ -96,7 +96,7 @@ func TestReadOfNothing(t *testing.T) {
 			}
 		}
 		for range 2 {
-			if n, err := res.Body.Read(make([]byte, 1)); n != 0 || err != io.EOF { //nolint:errorlint // as an io.Reader gives it
+			if n, err := res.Body.Read(make([]byte, 1)); n != 0 || err != io.EOF {
 				t.Errorf("read %d, %v; want the end", n, err)
 			}
 		}

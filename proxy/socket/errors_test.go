@@ -60,6 +60,9 @@ func wantFault(t *testing.T, err error, op string, p pair, causes ...error) {
 	if nested := new(net.OpError); errors.As(fault.Err, &nested) {
 		t.Errorf("it is told twice: %v", err)
 	}
+	if called := new(os.SyscallError); errors.As(err, &called) && called.Syscall != op {
+		t.Errorf("%v is of the call %q, want %q", err, called.Syscall, op)
+	}
 	for _, cause := range causes {
 		if errors.Is(err, cause) {
 			return

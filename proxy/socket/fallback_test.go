@@ -30,7 +30,7 @@ func TestNoSocket(t *testing.T) {
 				t.Errorf("it can turn: %t, it is quiet: %t", s.CanTurn(), s.IsQuiet())
 			}
 			go func() {
-				io.CopyN(theirs, theirs, 5)
+				_, _ = io.CopyN(theirs, theirs, 5)
 				theirs.Close()
 			}()
 			if n, err := s.Write([]byte("hello")); n != 5 || err != nil {

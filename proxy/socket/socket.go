@@ -100,7 +100,7 @@ func (s *Socket) Read(p []byte) (n int, waited bool, err error) {
 	case err != nil:
 		return 0, r.waited, s.failed("read", err)
 	case r.errno != 0:
-		return 0, r.waited, s.failed("read", os.NewSyscallError("recv", r.errno))
+		return 0, r.waited, s.failed("read", os.NewSyscallError("read", r.errno))
 	case r.n == 0:
 		return 0, r.waited, io.EOF
 	}
@@ -123,7 +123,7 @@ func (s *Socket) Write(p []byte) (int, error) {
 	case err != nil:
 		return n, s.failed("write", err)
 	case w.errno != 0:
-		return n, s.failed("write", os.NewSyscallError("send", w.errno))
+		return n, s.failed("write", os.NewSyscallError("write", w.errno))
 	}
 	return n, nil
 }

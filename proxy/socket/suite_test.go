@@ -94,7 +94,7 @@ func (p pair) waitHeard(t testing.TB) {
 		switch {
 		case err != nil:
 			t.Fatal(err)
-		case heard != syscall.EAGAIN && heard != syscall.EINTR: //nolint:errorlint // package syscall gives it as it is
+		case heard != syscall.EAGAIN && heard != syscall.EINTR:
 			return
 		case time.Now().After(deadline):
 			t.Fatal("nothing arrived")

@@ -23,6 +23,7 @@ type turn struct {
 	quiet  bool // is to be looked at; then what was seen
 	into   []byte
 	n      int
+	errno  syscall.Errno
 	err    error
 }
 
@@ -39,11 +40,14 @@ type turn struct {
 // the connection, since Close waits for the step to end.
 func (s *Socket) Turn(look bool, speak func() error, p []byte) (int, error) {
 	t := &s.turn
-	t.quiet, t.speak, t.spoken, t.into, t.n, t.err = look, speak, false, p, 0, nil
+	t.quiet, t.speak, t.spoken, t.into, t.n, t.errno, t.err = look, speak, false, p, 0, 0, nil
 	err := s.raw.Read(t.step)
 	t.speak, t.into = nil, nil
-	if err != nil {
+	switch {
+	case err != nil:
 		return t.n, s.failed("read", err)
+	case t.errno != 0:
+		return 0, s.failed("read", os.NewSyscallError("read", t.errno))
 	}
 	return t.n, t.err
 }
@@ -67,7 +71,7 @@ func (t *turn) take(fd uintptr) (done bool) {
 	case errno == syscall.EAGAIN:
 		return false
 	case errno != 0:
-		t.err = os.NewSyscallError("recv", errno)
+		t.errno = errno
 	case n == 0:
 		t.err = io.EOF
 	}

@@ -1,8 +1,8 @@
 package wire
 
 import (
-	"bufio"
 	"bytes"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -33,9 +33,7 @@ func (w written) request() *http.Request {
 // agent is a header with the field without which net/http invents one.
 func agent(more http.Header) http.Header {
 	header := http.Header{"User-Agent": {""}}
-	for name, values := range more {
-		header[name] = values
-	}
+	maps.Copy(header, more)
 	return header
 }
 
@@ -157,9 +155,6 @@ func wantAsWritten(t *testing.T, r *http.Request) (plain bool) {
 	}
 	if end := HeadEnd([]byte(got)); end != len(got) {
 		t.Errorf("%q goes on behind its end at %d", got, end)
-	}
-	if read, err := http.ReadRequest(bufio.NewReader(strings.NewReader(got))); err == nil && read.ContentLength != 0 && r.Header["content-length"] == nil {
-		t.Errorf("%q announces a body of %d bytes", got, read.ContentLength)
 	}
 	return true
 }
