@@ -62,26 +62,30 @@ func echo(conn io.ReadWriter) {
 // and in one step.
 func BenchmarkTurn(b *testing.B) {
 	text, buffer := []byte("hello"), make([]byte, 5)
-	for name, turn := range map[string]func(p pair, s *Socket) (int, error){
-		"connection": func(p pair, _ *Socket) (int, error) {
-			if _, err := p.ours.Write(text); err != nil {
-				return 0, err
+	for name, turns := range map[string]func(p pair) func() (int, error){
+		"connection": func(p pair) func() (int, error) {
+			return func() (int, error) {
+				if _, err := p.ours.Write(text); err != nil {
+					return 0, err
+				}
+				return p.ours.Read(buffer)
 			}
-			return p.ours.Read(buffer)
 		},
-		"turn": func(_ pair, s *Socket) (int, error) {
-			return s.Turn(true, func() error { _, err := s.Write(text); return err }, buffer)
+		"turn": func(p pair) func() (int, error) {
+			s := New(p.ours)
+			speak := func() error { _, err := s.Write(text); return err }
+			return func() (int, error) { return s.Turn(true, speak, buffer) }
 		},
 	} {
 		b.Run(name, func(b *testing.B) {
 			p := connect(b, "tcp")
 			_ = p.ours.SetDeadline(never)
 			_ = p.theirs.SetDeadline(never)
-			s := New(p.ours)
+			turn := turns(p)
 			go echo(p.theirs)
 			b.ReportAllocs()
 			for b.Loop() {
-				if n, err := turn(p, s); n != 5 || err != nil {
+				if n, err := turn(); n != 5 || err != nil {
 					b.Fatal(n, err)
 				}
 			}

@@ -20,7 +20,7 @@ func Response(head, method string) (res *http.Response, plain bool) {
 	if err != nil || status[1] < '0' || !IsValue(status) {
 		return nil, false
 	}
-	header, plain := Fields(lines[:len(lines)-len("\r\n")])
+	header, plain := Fields(strings.TrimSuffix(lines, "\r\n"))
 	if !plain || header["Transfer-Encoding"] != nil || header["Trailer"] != nil {
 		return nil, false
 	}
