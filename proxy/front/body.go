@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"time"
 )
 
 // maxDrained is how much of a body that nobody has read is read for the sake of
@@ -40,12 +41,12 @@ func (b *body) read(p []byte) (int, error) {
 	n, err := b.conn.readBody(p[:min(int64(len(p)), b.left)])
 	b.left -= int64(n)
 	switch {
-	case err == io.EOF: //nolint:errorlint // io.Reader gives it as it is
-		b.err = io.ErrUnexpectedEOF
-	case err != nil:
-		b.err = err
 	case b.left == 0:
 		return n, io.EOF
+	case err == io.EOF: //nolint:errorlint // io.Reader gives it as it is
+		b.err = io.ErrUnexpectedEOF
+	default:
+		b.err = err
 	}
 	return n, b.err
 }
@@ -59,27 +60,39 @@ func (b *body) Close() error {
 	return nil
 }
 
-// rest is what is left of the body.
-func (b *body) rest() int64 {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.left
-}
-
-// leave reads what is left, if that is little. It tells whether the next
-// request begins here.
+// leave reads what is left, if that is little: then there is nothing for the
+// handler any more, and the next request begins here.
 func (b *body) leave() bool {
 	if b.conn == nil {
 		return true
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.left > maxDrained {
+	switch {
+	case b.left >= maxDrained:
+		return false
+	case b.left > 0:
+		scrap := blocks.Get().(*[blockSize]byte)
+		for b.left > 0 && b.err == nil {
+			_, _ = b.read(scrap[:])
+		}
+		blocks.Put(scrap)
+	}
+	b.closed = b.closed || b.left == 0
+	return b.left == 0
+}
+
+// end takes the body away from whoever may still be reading it. It tells
+// whether something was left.
+func (b *body) end() (left bool) {
+	if b.conn == nil {
 		return false
 	}
-	var scrap [4 << 10]byte
-	for b.left > 0 && b.err == nil {
-		_, _ = b.read(scrap[:])
+	if !b.mu.TryLock() {
+		_ = b.conn.SetReadDeadline(time.Unix(1, 0)) // somebody waits for more of it
+		b.mu.Lock()
 	}
-	return b.left == 0
+	defer b.mu.Unlock()
+	b.closed = true
+	return b.left > 0
 }

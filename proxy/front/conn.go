@@ -1,8 +1,8 @@
 package front
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -47,8 +47,12 @@ type conn struct {
 	buffer []byte
 	large  *[largeHead]byte // the buffer, when the usual one was too small
 	data   []byte           // in the buffer: read, and not yet taken
+	plain  int              // how much of that are lines that were found to be
 	alone  int              // requests until it lets others go first again
 	broken error            // of a write
+
+	posted    bool     // the request before was a POST
+	answering *request // while its handler runs
 }
 
 // request is all that there is of one, in one piece.
@@ -73,6 +77,9 @@ func (s *Server) serve(made Conn) {
 	defer func() {
 		if panicked := recover(); panicked != nil && panicked != http.ErrAbortHandler { //nolint:errorlint // it is given as it is
 			s.log("http: panic serving %v: %v\n%s", c.RemoteAddr(), panicked, debug.Stack())
+		}
+		if c.answering != nil {
+			c.abort(c.answering)
 		}
 		s.remove(c)
 		if !passes {
@@ -103,9 +110,8 @@ func (c *conn) mayClose() bool {
 
 // serve answers plain requests until the connection ends or is to be passed on.
 func (c *conn) serve() (passes bool) {
-	patience := c.server.standard.ReadHeaderTimeout
 	for {
-		head, passes := c.readHead(patience)
+		head, passes := c.readHead()
 		if head == "" {
 			return passes
 		}
@@ -115,6 +121,7 @@ func (c *conn) serve() (passes bool) {
 			return true
 		}
 		c.data = c.data[len(head):]
+		c.posted = r.Method == http.MethodPost
 		_ = c.SetReadDeadline(time.Time{})
 		if !c.answer(r) {
 			return false
@@ -123,45 +130,54 @@ func (c *conn) serve() (passes bool) {
 		if !c.state.CompareAndSwap(busy, waiting) || c.server.draining.Load() {
 			return false
 		}
-		patience = c.server.standard.IdleTimeout
 	}
 }
 
 // readHead gives the next head, which stays in the buffer. Without one, the
-// connection has ended, or is to be passed on. The client has that long to
-// begin, and the ReadHeaderTimeout to go on.
-func (c *conn) readHead(patience time.Duration) (head string, passes bool) {
-	if patience > 0 {
-		_ = c.SetReadDeadline(time.Now().Add(patience))
-	}
+// connection has ended, or is to be passed on.
+func (c *conn) readHead() (head string, passes bool) {
 	c.tidy()
-	for begun := false; ; {
+	served, begun, bounded := c.served.Load(), false, false
+	patience := c.server.standard.ReadHeaderTimeout // to begin, and then to go on
+	if served {
+		patience = c.server.standard.IdleTimeout
+	}
+	if patience > 0 || served { // the handler may have set another
+		c.allow(patience)
+	}
+	before := c.beforeHead()
+	for {
 		if len(c.data) > 0 && !begun {
 			begun = true
 			if !c.state.CompareAndSwap(waiting, busy) {
 				return "", false
 			}
-			if c.served.Load() {
-				c.data = bytes.TrimPrefix(c.data, []byte("\r\n")) // RFC 9112 section 2.2
-			}
 		}
-		if end := wire.HeadEnd(c.data); end > 0 {
+		before.skip(c)
+		end := wire.HeadEnd(c.data)
+		if end > 0 && !c.server.refuses(end) {
 			return string(c.data[:end]), false
 		}
-		if !wire.MayBePlain(c.data) {
+		if begun && served && !bounded {
+			bounded = true
+			c.allow(c.server.standard.ReadHeaderTimeout)
+		}
+		if end > 0 || c.server.refuses(len(c.data)) || before.isLookedAt(served) && !c.mayBePlain() || !c.makeRoom() {
 			return "", true
 		}
-		if limit := c.server.standard.ReadHeaderTimeout; begun && patience != limit && limit > 0 {
-			patience = limit
-			_ = c.SetReadDeadline(time.Now().Add(limit))
-		}
-		if !c.makeRoom() {
-			return "", true
-		}
-		if err := c.fill(!begun && c.served.Load()); err != nil {
-			return "", false
+		if err := c.fill(!begun && served); err != nil {
+			return "", begun && errors.Is(err, io.EOF) && before.isLookedAt(served)
 		}
 	}
+}
+
+// allow bounds the time until more is there; 0 is no bound.
+func (c *conn) allow(patience time.Duration) {
+	var by time.Time
+	if patience > 0 {
+		by = time.Now().Add(patience)
+	}
+	_ = c.SetReadDeadline(by)
 }
 
 // fill reads into the buffer what there is. When the server is busy, the next
@@ -178,6 +194,9 @@ func (c *conn) fill(asksAgain bool) error {
 	c.data = c.data[:len(c.data)+n]
 	if yields && c.Waited() {
 		c.alone = lonely
+	}
+	if n > 0 {
+		return nil
 	}
 	return err
 }
@@ -228,23 +247,37 @@ func (c *conn) answer(r *request) bool {
 		r.body = body{conn: c, left: r.ContentLength}
 		r.Body = &r.body
 	}
-	r.response = response{conn: c, request: r, length: -1}
+	r.response = response{conn: c, request: r, length: -1, last: r.Close}
+	c.answering = r
 	c.server.standard.Handler.ServeHTTP(&r.response, &r.Request)
+	c.answering = nil
 	whole := r.response.finish()
 	_ = c.SetWriteDeadline(time.Time{})
-	if !r.body.leave() {
-		c.leave()
-		return false
+	if whole && !r.response.last && r.body.leave() {
+		return true
 	}
-	return whole && !r.response.last
+	c.leave(r)
+	return false
+}
+
+// abort sends what there is of an answer whose handler has panicked, so that the
+// client sees one that is cut off, if any.
+func (c *conn) abort(r *request) {
+	if r.response.committed {
+		_ = r.response.flush()
+	}
+	c.leave(r)
 }
 
 // leave lets a client that is still sending receive the answer: to close the
 // connection at once could take it away (RFC 9112 section 9.6).
-func (c *conn) leave() {
+func (c *conn) leave(r *request) {
+	if !r.body.end() {
+		return
+	}
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		_ = half.CloseWrite()
 	}
 	_ = c.SetReadDeadline(time.Now().Add(leaveDelay))
-	_, _ = io.CopyN(io.Discard, c.Conn, maxDrained)
+	_, _ = io.Copy(io.Discard, c.Conn)
 }

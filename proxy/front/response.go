@@ -17,8 +17,8 @@ const (
 	// blockSize is how much of an answer is collected before it is written, in
 	// bytes; larger pieces of a body are written as they are.
 	blockSize = 4 << 10
-	// heldSize is how much of a body of unknown length is held back, in bytes:
-	// if it ends within, its length is known after all. As in net/http.
+	// heldSize is how much of a body is held back, in bytes: if it ends within,
+	// its length is known after all. As in net/http.
 	heldSize = 2 << 10
 )
 
@@ -39,6 +39,8 @@ type response struct {
 	held       []byte // of a body, while the head may still change
 	heldBlock  *[blockSize]byte
 	connection []string // what the handler says of it
+	codings    []string // and of the Transfer-Encoding
+	framed     bool     // the handler says how the body ends
 	trailers   []string // that it has announced
 	trailed    bool     // there are trailers
 	typed      bool     // the Content-Type is not to be guessed
@@ -72,11 +74,11 @@ func (w *response) TakeHeader(header http.Header) {
 // body, or on what is left of the request's, is added by commit.
 func (w *response) WriteHeader(status int) {
 	switch {
-	case status < 100 || status > 999:
-		panic("invalid status code " + strconv.Itoa(status)) // as net/http does
 	case w.status != 0 || w.done:
 		return
-	case status < 200:
+	case status < 100 || status > 999:
+		panic("invalid WriteHeader code " + strconv.Itoa(status)) // as net/http does
+	case status < 200 && status != http.StatusSwitchingProtocols:
 		w.beginHead(status)
 		w.appendFields()
 		w.out = append(w.out, "\r\n"...)
@@ -86,19 +88,27 @@ func (w *response) WriteHeader(status int) {
 	w.status = status
 	w.beginHead(status)
 	w.appendFields()
+	w.takeFields()
+}
+
+// takeFields notes what commit needs to know: the handler may change the header
+// from now on.
+func (w *response) takeFields() {
 	w.connection = w.header["Connection"]
-	w.dated = w.header["Date"] != nil
+	w.codings = w.header["Transfer-Encoding"]
+	_, w.dated = w.header["Date"]
 	_, typed := w.header["Content-Type"]
-	w.typed = typed || first(w.header["Content-Encoding"]) != ""
-	if announced := first(w.header["Content-Length"]); announced != "" && w.allowsBody() {
-		if length, err := strconv.ParseInt(announced, 10, 64); err == nil && length >= 0 {
-			w.length = length
-		}
+	w.typed = typed || first(w.header["Content-Encoding"]) != "" || first(w.codings) != ""
+	lengths, announced := w.header["Content-Length"]
+	w.framed = announced || first(w.codings) != ""
+	if length, err := strconv.ParseInt(first(lengths), 10, 64); err == nil && length >= 0 && w.allowsBody() {
+		w.length = length
 	}
 	for _, names := range w.header["Trailer"] {
+		w.trailed = true
 		for name := range strings.SplitSeq(names, ",") {
 			if name = http.CanonicalHeaderKey(strings.TrimSpace(name)); httpguts.ValidTrailerHeader(name) {
-				w.trailers, w.trailed = append(w.trailers, name), true
+				w.trailers = append(w.trailers, name)
 			}
 		}
 	}
@@ -129,19 +139,23 @@ func (w *response) beginHead(status int) {
 }
 
 // appendFields writes the fields that the handler has set, but for those of the
-// connection and the body's length, and trailers.
+// body's length, trailers, and that of the connection in a final head.
 func (w *response) appendFields() {
 	for name, values := range w.header {
 		switch name {
-		case "Connection", "Content-Length", "Transfer-Encoding":
+		case "Content-Length", "Transfer-Encoding":
 			continue
+		case "Connection":
+			if w.status != 0 {
+				continue
+			}
 		case "Content-Type":
 			if w.status == http.StatusNotModified {
 				continue
 			}
 		}
 		if strings.HasPrefix(name, http.TrailerPrefix) {
-			w.trailed = true
+			w.trailed = w.trailed || w.status != 0
 			continue
 		}
 		w.out = wire.AppendField(w.out, name, values)
@@ -150,19 +164,18 @@ func (w *response) appendFields() {
 
 // allowsBody tells whether the status does (RFC 9110 section 6.4.1).
 func (w *response) allowsBody() bool {
-	return w.status != http.StatusNoContent && w.status != http.StatusNotModified
+	return w.status >= 200 && w.status != http.StatusNoContent && w.status != http.StatusNotModified
 }
 
-// commit completes the head, for a body that begins with what is held, or is
-// that when the handler has ended.
+// commit completes the head, for a body that begins with that, or is that when
+// the handler has ended.
 func (w *response) commit(begin []byte, ended bool) {
 	if w.committed {
 		return
 	}
 	w.committed = true
-	isHead := w.request.Method == http.MethodHead
 	w.decideLast()
-	if w.last {
+	if w.last && !w.saysLast() {
 		w.out = append(w.out, "Connection: close\r\n"...)
 	} else if w.connection != nil {
 		w.out = wire.AppendField(w.out, "Connection", w.connection)
@@ -178,34 +191,53 @@ func (w *response) commit(begin []byte, ended bool) {
 			w.out = append(w.out, http.DetectContentType(begin)...)
 			w.out = append(w.out, "\r\n"...)
 		}
-		if w.length < 0 && ended && !w.trailed && (!isHead || len(begin) > 0) {
-			w.length = int64(len(begin))
-		}
-		switch {
-		case w.length >= 0:
-			w.out = append(w.out, "Content-Length: "...)
-			w.out = strconv.AppendInt(w.out, w.length, 10)
-			w.out = append(w.out, "\r\n"...)
-		case !isHead:
-			w.chunked = true
-			w.out = append(w.out, "Transfer-Encoding: chunked\r\n"...)
-		}
+		w.frame(len(begin), ended)
 	}
 	w.out = append(w.out, "\r\n"...)
 }
 
-// decideLast tells whether the connection is of use after this answer.
-func (w *response) decideLast() {
-	w.last = w.request.Close || w.conn.server.draining.Load() || first(w.connection) == "close"
-	if !w.last && w.mustRead() {
-		w.last = !w.request.body.leave()
+// frame says where the body ends.
+func (w *response) frame(begun int, ended bool) {
+	isHead, coding := w.request.Method == http.MethodHead, first(w.codings)
+	if w.length < 0 && ended && !w.trailed && !w.framed && (!isHead || begun > 0) {
+		w.length = int64(begun)
+	}
+	switch {
+	case w.length >= 0 && (coding == "" || coding == "identity"):
+		w.out = append(w.out, "Content-Length: "...)
+		w.out = strconv.AppendInt(w.out, w.length, 10)
+		w.out = append(w.out, "\r\n"...)
+	case isHead || w.untilClosed():
+	default:
+		w.chunked = true
+		if coding != "" && coding != "chunked" {
+			w.out = wire.AppendField(w.out, "Transfer-Encoding", w.codings)
+		}
+		w.out = append(w.out, "Transfer-Encoding: chunked\r\n"...)
 	}
 }
 
-// mustRead tells whether the rest of the request is read before the answer is
-// sent: there are clients that send all before they receive anything. It is put
-// off while it can be, for whoever handles the request to bound it.
-func (w *response) mustRead() bool { return !w.fullDuplex && w.request.body.rest() > 0 }
+// untilClosed tells whether the body ends with the connection, which is what a
+// handler gets for "Transfer-Encoding: identity".
+func (w *response) untilClosed() bool {
+	return first(w.codings) == "identity" && w.length < 0 && w.allowsBody() && w.request.Method != http.MethodHead
+}
+
+// decideLast tells whether the connection is of use after this answer.
+func (w *response) decideLast() {
+	w.last = w.last || w.conn.server.draining.Load() || first(w.connection) == "close"
+	if !w.last && !w.fullDuplex {
+		// There are clients that send all before they receive anything.
+		w.last = !w.request.body.leave()
+	}
+	w.last = w.last || w.untilClosed()
+}
+
+// saysLast tells whether the handler has said, among other things, that the
+// connection ends.
+func (w *response) saysLast() bool {
+	return len(w.connection) > 0 && !w.conn.server.draining.Load() && httpguts.HeaderValuesContainsToken(w.connection[:1], "close")
+}
 
 // Write implements http.ResponseWriter.
 func (w *response) Write(p []byte) (int, error) {
@@ -225,14 +257,15 @@ func (w *response) Write(p []byte) (int, error) {
 	if w.length >= 0 && w.written > w.length {
 		return 0, http.ErrContentLength
 	}
-	if !w.committed && (w.length < 0 || w.mustRead()) && len(w.held)+len(p) <= heldSize {
+	if !w.committed && len(w.held)+len(p) <= heldSize {
 		w.hold(p)
 		return len(p), nil
 	}
+	rest := p
 	if !w.committed {
-		w.commitHeld(p)
+		rest = w.commitHeld(p)
 	}
-	if err := w.writeBody(p); err != nil {
+	if err := w.writeBody(rest); err != nil {
 		return 0, err
 	}
 	return len(p), nil
@@ -246,23 +279,25 @@ func (w *response) hold(p []byte) {
 	w.held = append(w.held, p...)
 }
 
-// commitHeld completes the head, and lets go what was held of the body. What
-// comes next is what the type is guessed by if nothing was.
-func (w *response) commitHeld(next []byte) {
-	if len(w.held) > 0 {
-		next = w.held
+// commitHeld completes the head, and lets go what was held of the body, with as
+// much of what comes next as could have been. It gives the rest of that.
+func (w *response) commitHeld(next []byte) (rest []byte) {
+	if len(w.held) == 0 {
+		w.commit(next, false)
+		return next
 	}
-	w.commit(next, false)
-	if len(w.held) > 0 {
-		_ = w.writeBody(w.held) // the connection remembers what went wrong
-		w.held = w.held[:0]
-	}
+	room := min(len(next), heldSize-len(w.held))
+	w.held = append(w.held, next[:room]...)
+	w.commit(w.held, false)
+	_ = w.writeBody(w.held) // the connection remembers what went wrong
+	w.held = w.held[:0]
+	return next[room:]
 }
 
 // writeBody writes a piece of the body, in a frame if need be.
 func (w *response) writeBody(p []byte) error {
-	if w.request.Method == http.MethodHead {
-		return nil
+	if w.request.Method == http.MethodHead || len(p) == 0 {
+		return w.conn.broken
 	}
 	if !w.chunked {
 		return w.write(p)
@@ -318,7 +353,7 @@ func (w *response) FlushError() error {
 		w.WriteHeader(http.StatusOK)
 	}
 	if !w.committed {
-		w.commitHeld(nil)
+		_ = w.commitHeld(nil)
 	}
 	return w.flush()
 }

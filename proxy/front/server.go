@@ -43,6 +43,7 @@ type Server struct {
 	closed bool
 	passed chan accepted // to standard
 	ended  chan struct{} // closed when nothing more is passed
+	ending sync.Once
 }
 
 type accepted struct {
@@ -51,7 +52,7 @@ type accepted struct {
 }
 
 // New makes a server in front of another, whose Handler, ErrorLog,
-// ReadHeaderTimeout and IdleTimeout are those of the plain requests, too. The
+// MaxHeaderBytes, ReadHeaderTimeout and IdleTimeout are those of the plain requests, too. The
 // context of a plain request does not end when the client leaves; whoever
 // handles it has to look.
 func New(standard *http.Server) *Server {
@@ -73,7 +74,6 @@ func (s *Server) Serve(l net.Listener) error {
 type frontListener struct {
 	net.Listener
 	server *Server
-	once   sync.Once
 }
 
 // accept serves what comes, and leaves the errors to net/http, which knows
@@ -114,7 +114,7 @@ func (l *frontListener) Accept() (net.Conn, error) {
 
 // Close implements net.Listener.
 func (l *frontListener) Close() error {
-	l.once.Do(func() { close(l.server.ended) })
+	l.server.ending.Do(func() { close(l.server.ended) })
 	return l.Listener.Close()
 }
 

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"bytes"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -41,20 +40,6 @@ func requestLine(head string) (method, target, lines string, plain bool) {
 	target, proto, _ := strings.Cut(rest, " ")
 	plain = proto == "HTTP/1.1" && isPlainMethod(method) && strings.HasPrefix(target, "/")
 	return method, target, lines, plain
-}
-
-// MayBePlain tells whether the head that data begins may still turn out to be
-// plain: its complete lines are. It is for a head that has not ended.
-func MayBePlain(data []byte) bool {
-	complete := string(data[:bytes.LastIndexByte(data, '\n')+1])
-	if complete == "" {
-		return true
-	}
-	_, _, lines, plain := requestLine(complete)
-	if plain {
-		_, plain = Fields(lines)
-	}
-	return plain
 }
 
 func isPlainMethod(method string) bool {
