@@ -16,9 +16,13 @@
 //     body.go      what the client sends: bounded, counted, streamed
 //     patience.go  how long the other side may be silent, by wheel.go
 //     gone.go      a client that leaves meanwhile, by clientconn.go
+//     ending.go    the end of the request, for the connection to the backend
 //     held.go      streams end with what they were let in on
 //     streams.go   upgraded connections: drained, ended between two frames
 //     about.go     or an answer of the gateway's own: GET / and GET /health
+//
+// What speaks HTTP is below: front to clients, lean to backends, both with the
+// heads of wire and through socket.
 //
 // Questions about a table are answered by the same code: explain.go, expect.go
 // (the file's own tests), diff.go with reach.go and loosened.go.
