@@ -52,9 +52,10 @@ type accepted struct {
 }
 
 // New makes a server in front of another, whose Handler, ErrorLog,
-// MaxHeaderBytes, ReadHeaderTimeout and IdleTimeout are those of the plain requests, too. The
-// context of a plain request does not end when the client leaves; whoever
-// handles it has to look.
+// MaxHeaderBytes, ReadHeaderTimeout and IdleTimeout are those of the plain
+// requests, too; what else it has is for those that are passed on only. The
+// context of a plain request ends neither when the client leaves nor with the
+// request; whoever handles it has to look.
 func New(standard *http.Server) *Server {
 	return &Server{
 		standard: standard, conns: map[*conn]struct{}{},
