@@ -98,10 +98,10 @@ func (c caller) scheme(r *http.Request) string {
 	return "http"
 }
 
-// forwarded writes the X-Forwarded-* that a backend sees. What a client sent is
-// gone by then (Rewrite begins without them); a trusted proxy's is kept, its
-// list of addresses grown by the proxy's own.
-func (x *exchange) forwarded(in *http.Request, out http.Header) {
+// forwarded gives the X-Forwarded-* that a backend sees. Nothing of them is what
+// a client sent; a trusted proxy's is kept, its list of addresses grown by the
+// proxy's own.
+func (x *exchange) forwarded(in *http.Request, put func(name string, values []string)) {
 	addresses := x.caller.peer.text
 	host := in.Host
 	if x.caller.trusted {
@@ -113,10 +113,10 @@ func (x *exchange) forwarded(in *http.Request, out http.Header) {
 		}
 	}
 	if addresses != "" {
-		out["X-Forwarded-For"] = x.one(addresses)
+		put("X-Forwarded-For", x.one(addresses))
 	}
 	if host != "" {
-		out["X-Forwarded-Host"] = x.one(host)
+		put("X-Forwarded-Host", x.one(host))
 	}
-	out["X-Forwarded-Proto"] = x.one(x.caller.scheme(in))
+	put("X-Forwarded-Proto", x.one(x.caller.scheme(in)))
 }

@@ -12,6 +12,7 @@ import (
 
 	"gatehouse/auth"
 	"gatehouse/config"
+	"gatehouse/proxy/lean"
 )
 
 // Table is a compiled route table: immutable, and safe for any number of
@@ -47,6 +48,7 @@ type route struct {
 
 	builtIn Handler                // built in, or
 	proxy   *httputil.ReverseProxy // to the backend
+	lean    bool                   // its transport is the lean lane
 	base    string                 // path that is put before the request's, "" mostly
 }
 
@@ -146,6 +148,7 @@ func (t *Table) compileRoute(cfg *config.Route, parts Parts, buffers httputil.Bu
 			return nil, err
 		}
 		transport = made
+		_, r.lean = made.(*lean.Transport)
 	}
 	r.metrics = parts.Metrics.Route(cfg.Name, cfg.Backend.Host)
 	r.base = strings.TrimSuffix(cfg.Backend.EscapedPath(), "/")

@@ -55,7 +55,8 @@ type exchange struct {
 	answer      backendBody    // of the backend, once it has answered
 	upstream    *backendStream // behind a 101
 	upgraded    atomic.Pointer[stream]
-	sent        http.Header             // by the client; nil where httputil copies it
+	sent        *http.Request           // by the client; nil where httputil copies its header
+	direct      bool                    // the lean lane writes the header as AppendFields gives it
 	context     exchangeContext         // of what was forwarded
 	cancel      context.CancelCauseFunc // ends it
 	ending      ending                  // of what was forwarded
@@ -98,6 +99,11 @@ func (c *exchangeContext) Value(key any) any {
 	case lean.EnderKey{}:
 		if c.exchange.ending.known {
 			return &c.exchange.ending
+		}
+		return nil
+	case lean.FieldsKey{}:
+		if c.exchange.direct {
+			return c.exchange
 		}
 		return nil
 	}

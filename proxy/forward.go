@@ -30,8 +30,9 @@ func forward(x *exchange, r *http.Request, route *route) *auth.Refusal {
 	route.keepUpgrade(r.Header)
 	x.context = exchangeContext{ctx, x}
 	out := r.WithContext(&x.context)
-	if len(r.Header["Upgrade"]) == 0 && len(r.Header["Te"]) == 0 { // which httputil looks at
-		x.sent, out.Header = r.Header, nil
+	if isOrdinary(r.Header) {
+		x.sent, out.Header = r, nil
+		x.direct = route.lean && r.ContentLength == 0
 	}
 	if r.ContentLength != 0 {
 		control := http.NewResponseController(x.ResponseWriter)
@@ -108,18 +109,17 @@ func (t *Table) rewrite(r *route, pr *httputil.ProxyRequest) {
 		out.Host = r.config.Backend.Host
 	}
 
-	if x.sent != nil {
-		in.Header = x.sent
-		out.Header = t.outgoing(x.sent, r, x.caller.trusted)
-	} else {
+	switch {
+	case x.direct: // the lean lane asks the exchange
+	case x.sent != nil:
+		out.Header = x.AsHeader()
+	default:
 		t.strip(out.Header, r, x.caller.trusted)
+		if !r.config.ForwardToken {
+			delete(out.Header, "Authorization")
+		}
+		x.eachOwn(in, func(name string, values []string) { out.Header[name] = values })
 	}
-	x.forwarded(in, out.Header)
-	if !r.config.ForwardToken {
-		delete(out.Header, "Authorization")
-	}
-	out.Header["X-Request-Id"] = x.one(x.id)
-	x.inject(out.Header, t.identity)
 	t.passTrailers(x, in, out)
 }
 

@@ -1,10 +1,6 @@
 package proxy
 
-import (
-	"net/http"
-	"net/textproto"
-	"strings"
-)
+import "net/http"
 
 // foldedNames is a set of header names that a backend may take for one
 // another: case does not matter, and CGI-like servers turn "-" and "_" (some
@@ -127,27 +123,6 @@ func (t *Table) strip(header http.Header, r *route, trusted bool) {
 	}
 }
 
-// outgoing is the header of the request to the backend, with room for what the
-// gateway adds. It does in one go what httputil does with a copy of the client's
-// header, and strip after it.
-func (t *Table) outgoing(sent http.Header, r *route, trusted bool) http.Header {
-	out := make(http.Header, len(sent)+gatewayHeaders)
-	for name, values := range sent {
-		if !isHopByHop(name) && !t.forbidden(name, r, trusted) {
-			out[name] = values
-		}
-	}
-	for _, named := range sent["Connection"] {
-		for name := range strings.SplitSeq(named, ",") {
-			delete(out, http.CanonicalHeaderKey(textproto.TrimString(name)))
-		}
-	}
-	return out
-}
-
-// gatewayHeaders is how many headers the gateway adds to most requests.
-const gatewayHeaders = 8
-
 // isHopByHop tells of a header that is for the next hop alone (RFC 9110 section
 // 7.6.1), or that only a proxy sends on: X-Forwarded-* are written anew.
 func isHopByHop(name string) bool {
@@ -165,15 +140,15 @@ type identityHeader struct {
 	claim string
 }
 
-// inject writes what the gateway knows of the user. Claims that the token does
+// inject gives what the gateway knows of the user. Claims that the token does
 // not have leave their header absent.
-func (x *exchange) inject(header http.Header, headers []identityHeader) {
+func (x *exchange) inject(headers []identityHeader, put func(name string, values []string)) {
 	if x.identity == nil {
 		return
 	}
 	for _, h := range headers {
 		if value := x.identity.Claim(h.claim); value != "" {
-			header[h.name] = x.one(value)
+			put(h.name, x.one(value))
 		}
 	}
 }

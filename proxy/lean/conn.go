@@ -121,10 +121,10 @@ func (o output) ReadFrom(body io.Reader) (int64, error) {
 
 // exchange sends a request and reads the head of its answer. After an error
 // the connection is of no use.
-func (c *conn) exchange(r *http.Request) (*http.Response, error) {
+func (c *conn) exchange(r *http.Request, head []byte) (*http.Response, error) {
 	c.written, c.sent, c.fault, c.looked = 0, nil, nil, !c.reused
 	c.watch(r.Context())
-	if err := c.send(r); err != nil {
+	if err := c.send(r, head); err != nil {
 		return nil, &silentError{err, c.written > 0}
 	}
 	res, err := c.receive(r)
@@ -163,7 +163,7 @@ func (c *conn) hasSent(patience time.Duration) bool {
 
 // send sends the request, or leaves it in the buffer for the turn to the
 // answer. A body has a goroutine of its own.
-func (c *conn) send(r *http.Request) error {
+func (c *conn) send(r *http.Request, head []byte) error {
 	if hasBody(r) {
 		if !c.looked && !c.socket.IsQuiet() { // before anything of the body is read
 			return socket.ErrSpoken
@@ -173,7 +173,7 @@ func (c *conn) send(r *http.Request) error {
 		go c.sendBody(r)
 		return nil
 	}
-	err := c.writeRequest(r)
+	err := c.writeRequest(r, head)
 	if c.unspoken = c.socket.CanTurn(); err == nil && !c.unspoken {
 		err = c.flush()
 	}
@@ -184,10 +184,12 @@ func (c *conn) send(r *http.Request) error {
 }
 
 // writeRequest writes a request without a body.
-func (c *conn) writeRequest(r *http.Request) error {
-	head, plain := wire.AppendRequest(c.writer.AvailableBuffer(), r)
-	if !plain {
-		return r.Write(c.writer)
+func (c *conn) writeRequest(r *http.Request, head []byte) error {
+	if head == nil {
+		var plain bool
+		if head, plain = wire.AppendRequest(c.writer.AvailableBuffer(), r); !plain {
+			return r.Write(c.writer)
+		}
 	}
 	_, err := c.writer.Write(head)
 	return err

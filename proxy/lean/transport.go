@@ -71,27 +71,72 @@ func (t *Transport) CloseIdleConnections() {
 // RoundTrip implements http.RoundTripper. The errors are those of the dial, of
 // the connection, or the cause of the context's end.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if fields, _ := r.Context().Value(FieldsKey{}).(Fields); fields != nil {
+		buffer := t.pools.buffers.Get().(*[copyBuffer]byte)
+		defer t.pools.buffers.Put(buffer)
+		if head, plain := appendHead(buffer[:0], r, fields); plain {
+			return t.send(r, head)
+		}
+		r = r.WithContext(context.WithValue(r.Context(), FieldsKey{}, nil))
+		r.Header = fields.AsHeader()
+	}
 	if !takes(r) {
 		return t.options.Standard.RoundTrip(t.pools.asking(r))
 	}
-	res, again, err := t.attempt(r, false)
+	return t.send(r, nil)
+}
+
+// send sends the request, whose head may have been written already.
+func (t *Transport) send(r *http.Request, head []byte) (*http.Response, error) {
+	res, again, err := t.attempt(r, head, false)
 	if again {
-		res, _, err = t.attempt(r, true)
+		res, _, err = t.attempt(r, head, true)
 	}
 	return res, err
+}
+
+// Fields are those of a request without a body, in place of its Header, which
+// then is not looked at: nobody has to make a map of what is written once. None
+// of them is Upgrade, Expect or a key that lets the request be sent again.
+type Fields interface {
+	// AppendFields writes them, each with AppendField. They are not plain when one
+	// of them is not.
+	AppendFields(to []byte) (with []byte, plain bool)
+	// AsHeader is the same as a header, for http.Transport.
+	AsHeader() http.Header
+}
+
+// AppendField writes one of the Fields. It is not plain when it may not be
+// written as it is.
+func AppendField(to []byte, name string, values []string) (with []byte, plain bool) {
+	return wire.AppendRequestField(to, name, values)
+}
+
+// FieldsKey is the key of Fields in a request's context.
+type FieldsKey struct{}
+
+// appendHead writes the head of a request for the lean lane.
+func appendHead(to []byte, r *http.Request, fields Fields) (head []byte, plain bool) {
+	if hasBody(r) || !takes(r) {
+		return to, false
+	}
+	if to, plain = wire.AppendTarget(to, r); plain {
+		to, plain = fields.AppendFields(to)
+	}
+	return append(to, "\r\n"...), plain
 }
 
 // attempt sends the request once. It asks for another attempt where a
 // connection that had waited was found closed, and nothing was sent or the
 // request may be sent twice: a backend may close it just when it is used again.
-func (t *Transport) attempt(r *http.Request, fresh bool) (_ *http.Response, again bool, err error) {
+func (t *Transport) attempt(r *http.Request, head []byte, fresh bool) (_ *http.Response, again bool, err error) {
 	ctx := r.Context()
 	c, err := t.pools.get(ctx, address(r), fresh)
 	if err != nil {
 		closeBody(r)
 		return nil, false, endOf(ctx, err)
 	}
-	res, err := c.exchange(r)
+	res, err := c.exchange(r, head)
 	if err == nil {
 		return res, false, nil
 	}

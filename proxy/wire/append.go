@@ -11,27 +11,47 @@ import (
 // section 5.5): net/http would leave some out and change others.
 func IsWritable(header http.Header) bool {
 	for name, values := range header {
-		if !IsName(name) {
+		if !isWritable(name, values) {
 			return false
-		}
-		for _, value := range values {
-			if !IsValue(value) {
-				return false
-			}
 		}
 	}
 	return true
 }
 
-// AppendRequest writes the head of a request without a body, whose header
-// IsWritable and whose method is a token, as http.Request.Write does.
+func isWritable(name string, values []string) bool {
+	for _, value := range values {
+		if !IsValue(value) {
+			return false
+		}
+	}
+	return IsName(name)
+}
+
+// AppendRequest writes the head of a request without a body, whose method is a
+// token, as http.Request.Write does. It is not plain when a field may not be
+// written as it is.
 func AppendRequest(to []byte, r *http.Request) (head []byte, plain bool) {
+	if len(r.Header["User-Agent"]) == 0 { // net/http would invent one
+		return to, false
+	}
+	if to, plain = AppendTarget(to, r); !plain {
+		return to, false
+	}
+	for name, values := range r.Header {
+		if to, plain = AppendRequestField(to, name, values); !plain {
+			return to, false
+		}
+	}
+	return append(to, "\r\n"...), true
+}
+
+// AppendTarget is AppendRequest up to the fields of the request's header.
+func AppendTarget(to []byte, r *http.Request) (begun []byte, plain bool) {
 	host, target := r.Host, r.URL.RequestURI()
 	if host == "" {
 		host = r.URL.Host
 	}
-	agents := r.Header["User-Agent"]
-	if len(agents) == 0 || !isHeadAlone(r) || !isPlainHost(host) || !IsValue(target) || strings.IndexByte(target, '\t') >= 0 {
+	if !isHeadAlone(r) || !isPlainHost(host) || !IsValue(target) || strings.IndexByte(target, '\t') >= 0 {
 		return to, false
 	}
 	method := r.Method
@@ -43,23 +63,31 @@ func AppendRequest(to []byte, r *http.Request) (head []byte, plain bool) {
 	to = append(to, target...)
 	to = append(to, " HTTP/1.1\r\n"...)
 	to = appendLine(to, "Host", host)
-	if agents[0] != "" {
-		to = appendLine(to, "User-Agent", agents[0])
-	}
 	switch method {
 	case http.MethodPost, http.MethodPut, http.MethodPatch:
 		to = append(to, "Content-Length: 0\r\n"...)
 	}
-	for name, values := range r.Header {
-		switch name {
-		case "Host", "User-Agent", "Content-Length", "Transfer-Encoding", "Trailer":
-			continue
-		}
-		for _, value := range values {
-			to = appendLine(to, name, value)
+	return to, true
+}
+
+// AppendRequestField writes a field of such a request, but for those that it has
+// already. Of User-Agent there is one, or none for "".
+func AppendRequestField(to []byte, name string, values []string) (with []byte, plain bool) {
+	switch name {
+	case "Host", "Content-Length", "Transfer-Encoding", "Trailer":
+		return to, isWritable(name, values)
+	case "User-Agent":
+		if values = values[:min(1, len(values))]; len(values) > 0 && values[0] == "" {
+			return to, true
 		}
 	}
-	return append(to, "\r\n"...), true
+	if !isWritable(name, values) {
+		return to, false
+	}
+	for _, value := range values {
+		to = appendLine(to, name, value)
+	}
+	return to, true
 }
 
 // isHeadAlone tells of a request that has a target to speak of, and whose header
