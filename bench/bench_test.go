@@ -128,7 +128,7 @@ func TestOptions(t *testing.T) {
 			kept = append(kept, c.name)
 		}
 	}
-	if len(one.workloads) != 1 || one.workloads[0].name != "tls" || !slices.Equal(kept, []string{bareName, "haproxy jwt"}) {
+	if len(one.workloads) != 1 || one.workloads[0].name != "tls" || !slices.Equal(kept, []string{bareName, bareTokenName, "haproxy jwt"}) {
 		t.Errorf("got %d workloads of %q", len(one.workloads), kept)
 	}
 	for _, wrong := range [][]string{{"-only", "smal"}, {"-rounds", "-1"}, {"small"}, {"-connections", "0"}, {"-set", "GOGC"}} {

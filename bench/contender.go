@@ -17,21 +17,26 @@ import (
 	"text/template"
 )
 
-// bareName is the contender against which the others are held.
-const bareName = "bare ReverseProxy"
+// The contenders against which the others are held. The second one is sent what those are that check tokens: to pass a
+// token on has its price, too.
+const (
+	bareName      = "bare ReverseProxy"
+	bareTokenName = "bare, token passed"
+)
 
 // contender is a gateway, in one way of using it.
 type contender struct {
 	name    string
 	program string // looked for on this machine; "" is built or given
 	version []string
-	strict  bool // it checks tokens; its paths are below /strict then, below /open otherwise
+	strict  bool // it is sent tokens; its paths are below /strict then, below /open otherwise
 	launch  func(ctx context.Context, s *scene) (*process, error)
 }
 
 func contenders() []contender {
 	return []contender{
 		{name: bareName, launch: launchBare},
+		{name: bareTokenName, strict: true, launch: launchBare},
 		{name: "gatehouse none", launch: launchGatehouse},
 		{name: "gatehouse strict", strict: true, launch: launchGatehouse},
 		{name: "haproxy", program: "haproxy", version: []string{"-v"}, launch: launchHAProxy},
@@ -49,6 +54,9 @@ func (c contender) is(name string) bool {
 
 // ours tells whether it is Gatehouse.
 func (c contender) ours() bool { return c.is("gatehouse") }
+
+// isBare tells whether others are held against it.
+func (c contender) isBare() bool { return c.name == bareName || c.name == bareTokenName }
 
 // prefix is what the contender's paths begin with.
 func (c contender) prefix() string {

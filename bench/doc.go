@@ -15,5 +15,6 @@
 // With -profile nothing is measured: profile.go has the gateway profile itself at work, for the compiler.
 //
 // Only the ratios mean anything elsewhere: the load, the backend and the gateway share one machine. Gateways that check
-// no token are sent none, so that the ratio of a strict route counts the bytes of its token too.
+// no token are sent none, so that the ratio of a strict route counts the bytes of its token too; "same request" is the
+// ratio to a bare proxy that passes the token on.
 package main

@@ -37,7 +37,7 @@ func (o options) name() string {
 
 // wants tells whether a gateway takes part at all. The bare proxy always does: the others are held against it.
 func (o options) wants(c contender) bool {
-	return len(o.only) == 0 || c.name == bareName || slices.ContainsFunc(o.only, c.is)
+	return len(o.only) == 0 || c.isBare() || slices.ContainsFunc(o.only, c.is)
 }
 
 func parseOptions(args []string) (options, error) {

@@ -16,6 +16,7 @@ type summary struct {
 	cost           float64 // CPU µs per request, or KiB per connection
 	ratio          float64 // of the cost to that of the bare proxy in the same round
 	least, largest float64 // ratio in any round
+	same           float64 // the ratio to the bare proxy that was sent the same requests
 	p50, p99       time.Duration
 	peak           int64 // bytes; the highest
 	failed         int64 // requests, in all rounds
@@ -38,28 +39,42 @@ func (m measurement) perSecond() float64 {
 
 // summaries are in the order of the entrants.
 func (r result) summaries() []summary {
-	var bare []measurement
+	bare := map[bool][]measurement{} // with tokens, and without
 	for _, e := range r.entrants {
-		if e.name == bareName {
-			bare = e.measurements
+		if e.isBare() {
+			bare[e.strict] = e.measurements
 		}
 	}
 	var all []summary
 	for _, e := range r.entrants {
-		all = append(all, summarize(e, bare))
+		s := summarize(e)
+		ratios := e.against(bare[false])
+		s.ratio, s.same = median(ratios), median(e.against(bare[e.strict]))
+		if len(ratios) > 0 {
+			s.least, s.largest = slices.Min(ratios), slices.Max(ratios)
+		}
+		all = append(all, s)
 	}
 	return all
 }
 
-func summarize(e *entrant, bare []measurement) summary {
-	s := summary{name: e.name, err: e.err}
-	var rates, costs, ratios []float64
-	var p50s, p99s []time.Duration
+// against are the ratios of the costs to those of another, round for round.
+func (e *entrant) against(other []measurement) []float64 {
+	var ratios []float64
 	for round, m := range e.measurements {
-		rates, costs = append(rates, m.perSecond()), append(costs, m.cost)
-		if round < len(bare) && bare[round].cost > 0 {
-			ratios = append(ratios, m.cost/bare[round].cost)
+		if round < len(other) && other[round].cost > 0 {
+			ratios = append(ratios, m.cost/other[round].cost)
 		}
+	}
+	return ratios
+}
+
+func summarize(e *entrant) summary {
+	s := summary{name: e.name, err: e.err}
+	var rates, costs []float64
+	var p50s, p99s []time.Duration
+	for _, m := range e.measurements {
+		rates, costs = append(rates, m.perSecond()), append(costs, m.cost)
 		p50s = append(p50s, m.count.latencies.quantile(0.50))
 		p99s = append(p99s, m.count.latencies.quantile(0.99))
 		s.peak = max(s.peak, m.peak)
@@ -69,11 +84,8 @@ func summarize(e *entrant, bare []measurement) summary {
 			s.err = m.count.failure
 		}
 	}
-	s.perSecond, s.cost, s.ratio = median(rates), median(costs), median(ratios)
+	s.perSecond, s.cost = median(rates), median(costs)
 	s.p50, s.p99 = median(p50s), median(p99s)
-	if len(ratios) > 0 {
-		s.least, s.largest = slices.Min(ratios), slices.Max(ratios)
-	}
 	return s
 }
 
@@ -88,14 +100,15 @@ func median[T float64 | time.Duration](of []T) T {
 
 // grid is the summaries as a table.
 func (r result) grid() grid {
-	g := grid{head: []string{"gateway", "requests/s", r.workload.unit(), "against bare", "rounds min..max", "p50 ms", "p99 ms", "peak MiB", "failed"}}
+	g := grid{head: []string{"gateway", "requests/s", r.workload.unit(), "against bare", "rounds min..max", "same request", "p50 ms", "p99 ms", "peak MiB", "failed"}}
 	if r.workload.idle {
 		g.head = []string{"gateway", r.workload.unit(), "against bare", "rounds min..max", "peak MiB"}
 	}
 	for _, s := range r.summaries() {
 		cost, ratio, spread := fmt.Sprintf("%.1f", s.cost), fmt.Sprintf("%.2f", s.ratio), fmt.Sprintf("%.2f..%.2f", s.least, s.largest)
 		peak := fmt.Sprintf("%.0f", float64(s.peak)/(1<<20))
-		row := []string{s.name, thousands(s.perSecond), cost, ratio, spread, milliseconds(s.p50), milliseconds(s.p99), peak, fmt.Sprint(s.failed)}
+		same := fmt.Sprintf("%.2f", s.same)
+		row := []string{s.name, thousands(s.perSecond), cost, ratio, spread, same, milliseconds(s.p50), milliseconds(s.p99), peak, fmt.Sprint(s.failed)}
 		if r.workload.idle {
 			row = []string{s.name, cost, ratio, spread, peak}
 		}

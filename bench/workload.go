@@ -32,9 +32,9 @@ type workload struct {
 
 func everybody(contender) bool { return true }
 
-func whoChecksTokens(c contender) bool { return c.strict || c.name == bareName }
+func whoGetsTokens(c contender) bool { return c.strict || c.isBare() }
 
-func oursAndBare(c contender) bool { return c.ours() || c.name == bareName }
+func oursAndBare(c contender) bool { return c.ours() || c.isBare() }
 
 func workloads() []workload {
 	small := func(w workload) workload {
@@ -46,7 +46,7 @@ func workloads() []workload {
 	}
 	return []workload{
 		small(workload{name: "small", title: "Small GET (101-byte answer)", quick: true}),
-		small(workload{name: "tokens", title: "Small GET, 10,000 distinct tokens", quick: true, tokens: tokenCount, takesPart: whoChecksTokens}),
+		small(workload{name: "tokens", title: "Small GET, 10,000 distinct tokens", quick: true, tokens: tokenCount, takesPart: whoGetsTokens}),
 		{name: "100KiB", title: "100 KiB answers", get: "100KiB", answer: 100 << 10, takesPart: everybody},
 		{name: "1MiB", title: "1 MiB answers", quick: true, get: "1MiB", answer: 1 << 20, takesPart: everybody},
 		{name: "upload", title: "10 MiB uploads, streamed, 8 connections", connections: 8, upload: 10 << 20, answer: int64(len(fmt.Sprint(10 << 20))), takesPart: everybody},

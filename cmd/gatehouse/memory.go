@@ -17,7 +17,7 @@ const (
 	// headroom is how much may be allocated between two collections, in bytes,
 	// while less than that is in use. Little is in use in a proxy, so that Go's
 	// own target of 100 % collects all the time for the sake of a few MiB.
-	headroom = 32 << 20
+	headroom = 24 << 20
 	// Bounds on the target that follows from it, in percent.
 	leastTarget, mostTarget = 100, 400
 	// heapShare is what of the container's memory Go may take before it collects

@@ -57,7 +57,7 @@ func TestTargetFor(t *testing.T) {
 	for _, c := range []struct {
 		live uint64
 		want int
-	}{{0, 400}, {1 << 20, 400}, {8 << 20, 400}, {16 << 20, 200}, {32 << 20, 100}, {1 << 30, 100}} {
+	}{{0, 400}, {1 << 20, 400}, {6 << 20, 400}, {8 << 20, 300}, {16 << 20, 150}, {24 << 20, 100}, {1 << 30, 100}} {
 		if got := targetFor(c.live); got != c.want {
 			t.Errorf("%d bytes in use: %d %%, want %d", c.live, got, c.want)
 		}
