@@ -82,7 +82,7 @@ func TestChart(t *testing.T) {
 			bars++
 		}
 	}
-	if bars != 2 { // the third was not measured
+	if bars != 3 { // the fourth was not measured
 		t.Errorf("%d bars in\n%s", bars, &picture)
 	}
 	if !strings.Contains(picture.String(), "35.0 (0.65)") || !strings.Contains(picture.String(), "a &lt;machine&gt;") {
