@@ -297,7 +297,7 @@ func (c *conn) finish(last bool) {
 		c.discard()
 		return
 	}
-	c.reused = true
+	c.reused, c.ending, c.release = true, nil, nil // while it waits, it keeps nothing of the request in memory
 	c.pools.put(c)
 }
 
