@@ -243,16 +243,21 @@ func TestBackendAnswersBadly(t *testing.T) {
 		"half a head":     "HTTP/1.1 200 OK\r\nContent-Le",
 		"bad header":      "HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
 		"bad status":      "HTTP/1.1 abc OK\r\n\r\n",
+		"no status":       "HTTP/1.1 000 OK\r\nContent-Length: 0\r\n\r\n",
+		"low status":      "HTTP/1.1 099 OK\r\nContent-Length: 1000\r\n\r\n",
+		"low after a 1xx": "HTTP/1.1 103 OK\r\n\r\nHTTP/1.1 099 OK\r\n\r\n",
 		"two lengths":     "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
 		"huge head":       "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", maxAnswerHeaderBytes+1) + "\r\n\r\n",
 		"unknown framing": "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
 	} {
 		k := startBefore(t, openTable, rawBackend(t, func(conn net.Conn, _ *http.Request) { _, _ = io.WriteString(conn, text) }))
-		res := k.do("POST", "/", strings.NewReader("x"))
-		if res.StatusCode != 502 {
-			t.Errorf("%s: %d", name, res.StatusCode)
+		for _, body := range []int{1, 100_000} { // the lean transport's, and the other's
+			res := k.do("POST", "/", strings.NewReader(strings.Repeat("x", body)))
+			if res.StatusCode != 502 {
+				t.Errorf("%s: %d", name, res.StatusCode)
+			}
+			res.wantDetail(t, 502, sentenceUpstream)
 		}
-		res.wantDetail(t, 502, sentenceUpstream)
 	}
 }
 

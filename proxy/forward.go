@@ -160,6 +160,9 @@ func (t *Table) passTrailers(x *exchange, in, out *http.Request) {
 func accept(r *route, res *http.Response) error {
 	x := exchangeOf(res.Request.Context())
 	r.metrics.Backend(true)
+	if res.StatusCode < 100 || res.StatusCode > 999 {
+		return errStatus
+	}
 	x.table.removeOwn(res.Header)
 	x.table.removeOwn(res.Trailer)
 	if len(res.Header["Content-Type"]) == 0 {
@@ -209,7 +212,10 @@ func (x *exchange) takeHeader(res *http.Response) {
 	res.Header = nil
 }
 
-var errUpgrade = errors.New("backend switched to a protocol that was not asked for")
+var (
+	errUpgrade = errors.New("backend switched to a protocol that was not asked for")
+	errStatus  = errors.New("backend answered with a status that there is not") // and that nobody can write
+)
 
 // removeOwn deletes what the gateway says of every answer by itself.
 func (t *Table) removeOwn(header http.Header) {

@@ -26,6 +26,7 @@ const sendGrace = 20 * time.Millisecond
 var (
 	errHeaderSize = errors.New("the head of the backend's answer is too large")
 	errSwitched   = errors.New("the backend switched protocols without being asked to")
+	errStatus     = errors.New("the backend answered with a status that there is not")
 )
 
 // silentError says that not a byte of an answer came.
@@ -245,6 +246,8 @@ func (c *conn) receive(r *http.Request) (*http.Response, error) {
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("read response: %w", err)
+		case res.StatusCode < 100: // no interim answer, which could be handed on
+			return nil, errStatus
 		case res.StatusCode == http.StatusSwitchingProtocols:
 			return nil, errSwitched
 		case res.StatusCode >= 200:
