@@ -18,12 +18,17 @@ func HeadEnd(data []byte) int {
 	return end + len(last)
 }
 
+// mostNames is for how many names there is room in a header from the start, as
+// in net/http: who sends many lines of one name shall not have us make room for
+// as many names.
+const mostNames = 1000
+
 // Fields reads the field lines of a head (RFC 9112 section 5), each with its
 // CRLF, without the empty line. Names are canonical in the header; values have
 // no white space around them.
 func Fields(lines string) (header http.Header, plain bool) {
 	count := min(strings.Count(lines, "\r"), len(lines)/len("n:\r\n")) // no more room than fields can take
-	header = make(http.Header, count)
+	header = make(http.Header, min(count, mostNames))
 	values := make([]string, count)
 	for len(lines) > 0 {
 		line, rest, found := strings.Cut(lines, "\r")

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"net/http"
 	"net/textproto"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -170,4 +171,25 @@ func TestIsToken(t *testing.T) {
 	if isToken("\u212aeep-alive", "keep-alive") {
 		t.Error("the Kelvin sign is taken for a k")
 	}
+}
+
+// Many lines of one name take no more memory than net/http needs for them.
+func TestFieldsOfOneName(t *testing.T) {
+	lines := strings.Repeat("a:\r\n", 4000)
+	ours := allocated(func() { Fields(lines) })
+	theirs := allocated(func() {
+		_, _ = textproto.NewReader(bufio.NewReader(strings.NewReader(lines + "\r\n"))).ReadMIMEHeader()
+	})
+	if ours > theirs*5/4 {
+		t.Errorf("%d bytes for %d of lines; net/http takes %d", ours, len(lines), theirs)
+	}
+}
+
+// allocated is how many bytes a call allocates.
+func allocated(call func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	call()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
 }
