@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"net/http"
+	"strings"
 
 	"gatehouse/proxy/lean"
 )
@@ -20,7 +21,7 @@ func isOrdinary(header http.Header) bool {
 		}
 	}
 	connection := header["Connection"]
-	return len(connection) == 0 || len(connection) == 1 && (connection[0] == "keep-alive" || connection[0] == "close")
+	return len(connection) == 0 || len(connection) == 1 && (strings.EqualFold(connection[0], "keep-alive") || connection[0] == "close")
 }
 
 // eachField gives the headers of the request to the backend.
