@@ -41,9 +41,11 @@ bench-quick: build ## the same in two minutes: small and large answers, tokens
 	$(GO) run ./bench -quick $(BENCH)
 
 .PHONY: test
-test: ## run every test with the race detector, against a real PostgreSQL too
+test: ## run every test with the race detector, against a real PostgreSQL too; ./proxy also as it is shipped
 	@tools/test-programs
 	CGO_ENABLED=1 $(GO) test -pgo=off -race -timeout $(TEST_TIMEOUT) ./...
+	@echo 'once more without the race detector, which replaces the system calls of proxy/socket:'
+	$(GO) test -pgo=off -timeout $(TEST_TIMEOUT) ./proxy/...
 
 .PHONY: fuzz
 fuzz: ## try every fuzz test for a minute (FUZZTIME); what it finds goes into testdata/fuzz
@@ -77,5 +79,5 @@ clean: ## remove what was built, but not the linter: it takes minutes
 	rm -rf bin coverage.out
 
 $(LINT): tools/go.mod tools/go.sum
-	@echo 'building golangci-lint, once: this takes a minute or two'
+	@echo 'building golangci-lint, once: two minutes on two idle processors, up to seven on busy ones'
 	cd tools && CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o ../$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
