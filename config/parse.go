@@ -8,8 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
-	"strings"
 	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
@@ -109,78 +107,4 @@ func parseYAML(data []byte) (documents []*yaml.Node, err error) {
 		documents = append(documents, &document)
 	}
 	return documents, nil
-}
-
-// syntaxError reports what the parser says, at the line it means.
-func (r *report) syntaxError(err error) {
-	message := strings.TrimPrefix(err.Error(), "yaml: ")
-	line := 0
-	if rest, found := strings.CutPrefix(message, "line "); found {
-		number, reason, _ := strings.Cut(rest, ": ")
-		if parsed, err := strconv.Atoi(number); err == nil {
-			line, message = parsed, reason
-		}
-	}
-	// yaml.v3 counts lines from 0 in errors of its grammar, from 1 in those of
-	// its scanner, and leaves the first line out altogether.
-	if line == 0 || grammarError(message) {
-		line++
-	}
-	if name, found := strings.CutPrefix(message, "unknown anchor "); found {
-		line = r.lineOf("*" + strings.Trim(strings.TrimSuffix(name, " referenced"), "'"))
-		if r.nearSecret(line) {
-			message = "unknown anchor referenced"
-		}
-	}
-	if r.nearSecret(line) {
-		r.private[line] = true
-	}
-	r.add(SeverityError, line, 0, "not valid YAML: "+message, r.syntaxHint(line, message))
-}
-
-// grammarError recognises the parser's own errors among the scanner's, which
-// yaml.v3 gives no type.
-func grammarError(message string) bool {
-	for _, thing := range []string{"node content", "'-' indicator", "key", "',' or ']'", "',' or '}'", "<document start>"} {
-		if message == "did not find expected "+thing {
-			return true
-		}
-	}
-	return false
-}
-
-// lineOf finds the first line with a text, or 0.
-func (r *report) lineOf(text string) int {
-	before, _, found := strings.Cut(r.text, text)
-	if !found {
-		return 0
-	}
-	return len(splitLines(before))
-}
-
-// syntaxHint guesses what an operator did to get an error of the YAML parser.
-func (r *report) syntaxHint(line int, message string) string {
-	source := r.source(line)
-	indent := source[:len(source)-len(strings.TrimLeft(source, " \t"))]
-	switch {
-	case strings.Contains(indent, "\t") || strings.Contains(message, "tab character"):
-		return "YAML is indented with spaces, not tabs"
-	case strings.Contains(source, "${") && strings.Contains(message, "',' or"):
-		return `inside { } and [ ] put it in quotes: "${NAME}"`
-	case strings.Contains(source, "?") && strings.Contains(message, "',' or"):
-		return "inside { } and [ ] put a value that holds a ? in quotes"
-	case strings.Contains(message, "unexpected end of stream"):
-		return "a quote is never closed"
-	case strings.Contains(message, "unknown anchor"):
-		return "put a value that begins with * in quotes"
-	case strings.Contains(message, "mapping values are not allowed"):
-		return "put a value that holds `: ` in quotes; check the indentation"
-	case strings.Contains(message, "exceeded max depth"):
-		return "nothing in a table is nested that deep"
-	case strings.Contains(message, "did not find expected"):
-		return "check the indentation and the brackets of what begins here"
-	case strings.Contains(message, "cannot start any token"):
-		return "put a value that begins with @, ` or % in quotes"
-	}
-	return ""
 }

@@ -79,9 +79,12 @@ func newExplain(t terminal, file *string) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if err := checkTarget(args[1]); err != nil {
+			return err
+		}
 		request, err := proxy.Ask(strings.ToUpper(args[0]), args[1], header)
 		if err != nil {
-			return err
+			return &usageError{err}
 		}
 		decider, err := who.decider(t)
 		if err != nil {
@@ -95,6 +98,15 @@ func newExplain(t terminal, file *string) *cobra.Command {
 		return printExplanation(t.out, explanation)
 	}
 	return cmd
+}
+
+// checkTarget refuses a target that no client would send: a slip here would be
+// explained as the fault of the path.
+func checkTarget(target string) error {
+	if strings.HasPrefix(target, "/") || strings.Contains(target, "://") || target == "*" {
+		return nil
+	}
+	return &usageError{fmt.Errorf("target %q: a path begins with /: want %q, or a whole URL", target, "/"+target)}
 }
 
 // header makes the request's headers of the flags.
