@@ -28,7 +28,8 @@ func NewSigner(keys Keys, ttl time.Duration, now func() time.Time) *Signer {
 // What has made tokens void since then makes this one void, too: it says that
 // it was issued when the row was read; or in the second from which on tokens
 // are good again, which is at most one ahead. It is a whole number because that
-// is what most readers of a NumericDate expect.
+// is what most readers of a NumericDate expect. Its ttl counts from there, not
+// from when the signature is made: a login takes time in between.
 func (s *Signer) TokenFor(user store.User, readAt time.Time) (string, error) {
 	issued := readAt
 	if at := user.TokensValidAfter; at != nil && issued.Before(goodFrom(*at)) {
@@ -45,10 +46,11 @@ func (s *Signer) Token(userID uuid.UUID, email string, companyID *uuid.UUID) (st
 }
 
 func (s *Signer) sign(userID uuid.UUID, email string, companyID *uuid.UUID, issued time.Time) (string, error) {
+	issued = issued.Truncate(time.Second) // one reading of the clock for both times, so that exp − iat is the ttl
 	claims := jwt.MapClaims{
 		"sub":   userID.String(),
 		"iat":   issued.Unix(),
-		"exp":   s.now().Add(s.ttl).Unix(),
+		"exp":   issued.Add(s.ttl).Unix(),
 		"email": email,
 	}
 	if companyID != nil {

@@ -46,8 +46,31 @@ func TestTokenFor(t *testing.T) {
 		if (refusal == refuseRevoked) != test.void || !test.void && refusal != nil {
 			t.Errorf("%s: %v", test.name, refusal)
 		}
-		if !who.IssuedAt.Equal(noon.Add(test.issued)) || !who.ExpiresAt.Equal(noon.Add(time.Hour)) {
+		if !who.IssuedAt.Equal(noon.Add(test.issued)) || who.ExpiresAt.Sub(who.IssuedAt) != time.Hour {
 			t.Errorf("%s: issued at %s until %s", test.name, who.IssuedAt, who.ExpiresAt)
+		}
+	}
+}
+
+// TestTokenLifetime: what a login takes, between the reading of the row and the
+// signature, is no part of a token's life.
+func TestTokenLifetime(t *testing.T) {
+	keys := secretKeys(t, secretOfTests)
+	for _, took := range []time.Duration{0, 700 * time.Millisecond, 5 * time.Second} {
+		for _, ttl := range []time.Duration{time.Minute, time.Hour, 90*time.Second + 400*time.Millisecond} {
+			readAt := noon.Add(600 * time.Millisecond)
+			signer := NewSigner(keys, ttl, func() time.Time { return readAt.Add(took) })
+			token, err := signer.TokenFor(store.User{ID: uuid.New(), Email: "ann@example.com"}, readAt)
+			if err != nil {
+				t.Fatal(err)
+			}
+			who, refusal := NewVerifier(keys, nil, atNoon).Verify(t.Context(), token)
+			if refusal != nil {
+				t.Fatal(refusal)
+			}
+			if life := who.ExpiresAt.Sub(who.IssuedAt); life != ttl.Truncate(time.Second) {
+				t.Errorf("a ttl of %v and a login of %v: the token lives for %v", ttl, took, life)
+			}
 		}
 	}
 }
