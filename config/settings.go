@@ -67,6 +67,8 @@ type Settings struct {
 	// asks clients for none.
 	TLSClientCAFile string
 
+	IdleTimeout time.Duration // how long a client's connection may wait for its next request
+
 	ShutdownDelay   time.Duration // between turning unready and closing the listener
 	ShutdownTimeout time.Duration // for what is in flight after that
 
@@ -125,6 +127,7 @@ func (s Settings) Attrs() []slog.Attr {
 		slog.String("GATEWAY_TLS_CERT_FILE", publicPath(s.TLSCertFile)),
 		slog.String("GATEWAY_TLS_KEY_FILE", publicPath(s.TLSKeyFile)),
 		slog.String("GATEWAY_TLS_CLIENT_CA_FILE", publicPath(s.TLSClientCAFile)),
+		slog.String("GATEWAY_IDLE_TIMEOUT", s.IdleTimeout.String()),
 		slog.String("GATEWAY_SHUTDOWN_DELAY", s.ShutdownDelay.String()),
 		slog.String("GATEWAY_SHUTDOWN_TIMEOUT", s.ShutdownTimeout.String()),
 	}

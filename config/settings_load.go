@@ -45,6 +45,8 @@ func LoadSettings(lookup func(name string) (string, bool)) (Settings, error) {
 
 		TLSClientCAFile: r.path("GATEWAY_TLS_CLIENT_CA_FILE"),
 
+		IdleTimeout: setting(r, "GATEWAY_IDLE_TIMEOUT", 120*time.Second, durationFrom(time.Second)),
+
 		ShutdownDelay:   setting(r, "GATEWAY_SHUTDOWN_DELAY", 0, parseDuration),
 		ShutdownTimeout: setting(r, "GATEWAY_SHUTDOWN_TIMEOUT", 30*time.Second, parseDuration),
 	}

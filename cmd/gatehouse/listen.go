@@ -19,10 +19,10 @@ import (
 // Bounds on clients. Bodies have those of their routes.
 const (
 	readHeaderTimeout = 10 * time.Second
-	idleClientTimeout = 120 * time.Second
 	maxHeaderBytes    = 64 << 10 // 431 past it
 	opsStopTimeout    = time.Second
 	opsTimeout        = 40 * time.Second // for a request of an operator: a reload, a profile of 30 seconds
+	opsIdleTimeout    = 120 * time.Second
 	maxStreams        = 250              // of one HTTP/2 connection at once
 	silentConnection  = 60 * time.Second // an HTTP/2 client that answers no ping, or receives nothing, is gone
 )
@@ -72,7 +72,7 @@ func (g *gateway) listen(handler *proxy.Gateway) (*listeners, error) {
 			Handler:                      handler,
 			TLSConfig:                    tlsConfig,
 			ReadHeaderTimeout:            readHeaderTimeout,
-			IdleTimeout:                  idleClientTimeout,
+			IdleTimeout:                  g.settings.IdleTimeout,
 			MaxHeaderBytes:               maxHeaderBytes,
 			ErrorLog:                     errorLog,
 			DisableGeneralOptionsHandler: true, // "OPTIONS *" is a path like any other: refused
@@ -83,7 +83,7 @@ func (g *gateway) listen(handler *proxy.Gateway) (*listeners, error) {
 			},
 		},
 		operatorsServer: &http.Server{
-			ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: opsTimeout, WriteTimeout: opsTimeout, IdleTimeout: idleClientTimeout,
+			ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: opsTimeout, WriteTimeout: opsTimeout, IdleTimeout: opsIdleTimeout,
 			ErrorLog: errorLog,
 		},
 	}
