@@ -133,14 +133,14 @@ func unhex(c byte) byte {
 func methodNames() []string {
 	return []string{
 		http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
-		http.MethodOptions, http.MethodTrace,
+		http.MethodOptions,
 	}
 }
 
 // methodRule is the rule for a method: one of RFC 9110 section 9 and RFC 5789,
 // or an extension that is not a slip for one of them.
 func methodRule(method string) *fault {
-	known := append(methodNames(), http.MethodConnect)
+	known := append(methodNames(), http.MethodConnect, http.MethodTrace)
 	switch {
 	case method == "*":
 		return &fault{reason: "not a method", hint: "leave `methods` out to take any"}
@@ -150,6 +150,8 @@ func methodRule(method string) *fault {
 		return &fault{reason: "methods are upper case", write: strings.ToUpper(method)}
 	case method == http.MethodConnect:
 		return &fault{reason: "CONNECT asks for a tunnel, which a reverse proxy has not"}
+	case method == http.MethodTrace, method == "TRACK":
+		return &fault{reason: method + " has a backend send back tokens and identity headers; the gateway answers 405 to it"}
 	case slices.Contains(known, method):
 		return nil
 	}

@@ -61,7 +61,7 @@ func routeNameValue() *schema {
 func methodValue() *schema {
 	return anyOf(
 		&schema{Enum: methodNames()},
-		&schema{Type: textTypes(), Pattern: methodPattern, Not: &schema{Enum: []string{"*", "CONNECT"}}},
+		&schema{Type: textTypes(), Pattern: methodPattern, Not: &schema{Enum: []string{"*", "CONNECT", "TRACE", "TRACK"}}},
 		ref("reference"),
 	)
 }

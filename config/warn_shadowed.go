@@ -73,7 +73,7 @@ func (v *validator) shadowed(c contender, host string, first map[string][]conten
 		}
 	}
 	place := section{v.report, c.node, ""}.at("prefix")
-	if taken := methodsOf(takers); !slices.ContainsFunc(usualMethods(), func(method string) bool { return !taken[method] }) {
+	if taken := methodsOf(takers); !slices.ContainsFunc(methodNames(), func(method string) bool { return !taken[method] }) {
 		v.warnAt(place, c.label+" is hardly ever reached"+host+": every usual method of its prefix goes to "+names(takers),
 			"remove it, or the methods it should take from the others")
 		return true
@@ -85,11 +85,6 @@ func (v *validator) shadowed(c contender, host string, first map[string][]conten
 	v.warnAt(place, c.label+" does not get "+strings.Join(methods, ", ")+host+", even with its headers: they go to "+names(unasked)+
 		", since methods count before headers", "give it `methods` too, and it goes first")
 	return true
-}
-
-// usualMethods are those that nearly all requests have.
-func usualMethods() []string {
-	return slices.DeleteFunc(methodNames(), func(method string) bool { return method == http.MethodTrace })
 }
 
 // methodsOf gives the methods that some of the routes take. GET brings HEAD.

@@ -88,7 +88,7 @@ func Compile(cfg *config.Config, parts Parts) (*Table, error) {
 		config: cfg, name: cfg.Name, gate: parts.Gate, cors: rules, trusted: cfg.TrustedProxies,
 		claims: foldNames(clientClaims...), overrides: foldNames(methodOverrides...), transports: transportSet{},
 	}
-	names := slices.Clone(ownHeaders)
+	names := slices.Concat(ownHeaders, framingHeaders)
 	for header, claim := range cfg.Identity.Headers {
 		names = append(names, header)
 		t.identity = append(t.identity, identityHeader{name: textproto.CanonicalMIMEHeaderKey(header), claim: claim})

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/net/http/httpguts"
+
 	"gatehouse/auth"
 )
 
@@ -71,9 +73,17 @@ func (r *route) keepUpgrade(header http.Header) {
 		return
 	}
 	name, _, _ := strings.Cut(strings.ToLower(wanted[0]), "/") // a version may follow
-	if len(wanted) > 1 || strings.Contains(wanted[0], ",") || !slices.Contains(r.config.Upgrade, name) {
+	if len(wanted) > 1 || !isProtocol(wanted[0]) || !slices.Contains(r.config.Upgrade, name) {
 		delete(header, "Upgrade")
 	}
+}
+
+// isProtocol reports whether an Upgrade names one protocol, with or without a
+// version (RFC 9110 section 7.8). Without this check there are letters whose
+// lower case is ASCII, and httputil answers 502 to what is not.
+func isProtocol(text string) bool {
+	name, version, versioned := strings.Cut(text, "/")
+	return isToken(name) && (!versioned || isToken(version))
 }
 
 // silent is for httputil, which logs what it also gives to the ErrorHandler or
@@ -137,22 +147,30 @@ func (r *route) forwardedPath(path string) string {
 
 // passTrailers forwards the announced trailers whose values come after the
 // body (RFC 9110 section 6.5), but none that could pass for a header of the
-// gateway's own.
+// gateway's own. It leaves out names that are no names and fields that may be no
+// trailers, such as Host (section 6.5.1): a transport refuses the whole request
+// for some of them, and the backend would be blamed.
 func (t *Table) passTrailers(x *exchange, in, out *http.Request) {
 	if len(in.Trailer) == 0 || x.body == nil {
 		return
 	}
 	out.Trailer = http.Header{}
 	for name := range in.Trailer {
-		if !t.owned.has(name) && !t.claimed(name) && !strings.EqualFold(name, "Authorization") {
+		if httpguts.ValidHeaderFieldName(name) && httpguts.ValidTrailerHeader(name) && !t.owned.has(name) && !t.claimed(name) {
 			out.Trailer[name] = nil
 		}
 	}
 	x.body.trailers = func() {
 		for name := range out.Trailer {
-			out.Trailer[name] = in.Trailer[name]
+			out.Trailer[name] = validValues(in.Trailer[name])
 		}
 	}
+}
+
+// validValues leaves out what may not be a field's value: net/http looks at the
+// values of headers alone (RFC 9110 section 5.5).
+func validValues(values []string) []string {
+	return slices.DeleteFunc(slices.Clone(values), func(value string) bool { return !httpguts.ValidHeaderFieldValue(value) })
 }
 
 // accept takes the backend's response headers: what the gateway says of every

@@ -71,6 +71,14 @@ func isAlias(name string) bool {
 // in CGI it becomes HTTP_PROXY (CVE-2016-5385).
 var ownHeaders = []string{"X-Request-ID", "Proxy", "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"}
 
+// framingHeaders are for one hop alone, or say where a message ends. Under their
+// own names the transports write or leave out what is right; a backend that folds
+// names would take `Transfer_Encoding` for one of them (issue 10). Names without
+// a hyphen have no other spelling.
+var framingHeaders = []string{
+	"Transfer-Encoding", "Content-Length", "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization", "HTTP2-Settings",
+}
+
 // clientClaims are headers in which a client could claim what only a trusted
 // proxy may say, besides the families of claimFamilies. X-Rewrite-URL makes some
 // frameworks route by it instead of by the path.

@@ -27,13 +27,18 @@ type wire2 struct {
 // dial2 opens a connection and says what a client says first.
 func (k *kit) dial2(settings ...http2.Setting) *wire2 {
 	k.t.Helper()
-	conn, err := tls.Dial("tcp", strings.TrimPrefix(k.url, "https://"), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})
+	return dial2(k.t, k.url, settings...)
+}
+
+func dial2(t testing.TB, url string, settings ...http2.Setting) *wire2 {
+	t.Helper()
+	conn, err := tls.Dial("tcp", strings.TrimPrefix(url, "https://"), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})
 	if err != nil {
-		k.t.Fatal(err)
+		t.Fatal(err)
 	}
-	k.t.Cleanup(func() { conn.Close() })
+	t.Cleanup(func() { conn.Close() })
 	_ = conn.SetDeadline(time.Now().Add(patient))
-	w := &wire2{t: k.t, conn: conn, Framer: http2.NewFramer(conn, conn)}
+	w := &wire2{t: t, conn: conn, Framer: http2.NewFramer(conn, conn)}
 	w.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
 	w.encoder = hpack.NewEncoder(&w.block)
 	_, _ = io.WriteString(conn, http2.ClientPreface)

@@ -9,21 +9,36 @@ import (
 	"gatehouse/auth"
 )
 
-// refuseMessage refuses what only HTTP/2 can carry, and net/http lets pass
+// refuseMessage refuses TRACE, which asks a backend to send back what it got:
+// the token and the identity headers would be in the answer (RFC 9110 section
+// 9.3.8). It also refuses what only HTTP/2 can carry, and net/http lets pass
 // there: to write it down as HTTP/1.1 would be to send another request, or to
 // blame the backend for it (RFC 9113 sections 8.1.1 and 8.3.1).
 func refuseMessage(r *http.Request) *auth.Refusal {
 	switch {
+	case r.Method == http.MethodTrace || r.Method == methodTrack:
+		return refuseTrace
 	case r.ProtoMajor < 2:
 		return nil
 	case !isToken(r.Method):
 		return refuseMethod
 	case r.Host == "" || slices.ContainsFunc(r.Header["Host"], func(host string) bool { return host != r.Host }):
 		return refuseHost
-	case !isLength(r.Header["Content-Length"]):
+	case !isLength(r.Header["Content-Length"]) || endsTooEarly(r):
 		return refuseBodyForm
 	}
 	return nil
+}
+
+// methodTrack is TRACE as old servers of Microsoft know it.
+const methodTrack = "TRACK"
+
+// endsTooEarly reports whether the request ends with its headers though they
+// announce a body (RFC 9113 section 8.1.1). net/http reads such a request as one
+// without a body. Where the data end too early, reading them fails.
+func endsTooEarly(r *http.Request) bool {
+	announced := r.Header["Content-Length"]
+	return len(announced) == 1 && r.ContentLength == 0 && strings.Trim(announced[0], "0") != ""
 }
 
 // isLength takes no length, or one. net/http reads what is no number as 0, and

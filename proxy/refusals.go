@@ -29,6 +29,10 @@ var (
 		Status: http.StatusNotImplemented,
 		Detail: "CONNECT is not supported.",
 	}
+	refuseTrace = &auth.Refusal{
+		Status: http.StatusMethodNotAllowed, Allow: corsMethods,
+		Detail: "Method Not Allowed",
+	}
 	refuseNotFound = &auth.Refusal{
 		Status: http.StatusNotFound,
 		Detail: "Not Found",
