@@ -22,6 +22,15 @@ const (
 	keepAliveProbe       = 15 * time.Second
 	maxAnswerHeaderBytes = 256 << 10
 	copyBufferBytes      = 32 << 10
+
+	// streamWindow is what an HTTP/2 backend may send of one answer before the
+	// client takes some of it, and so what a client that reads nothing costs.
+	// net/http's own is 4 MiB. The connection's window stays as large as net/http
+	// makes it: clients that read nothing must not use it up for all others.
+	streamWindow = 512 << 10
+	// writeGrace is how long an HTTP/2 backend may take not a byte of what is to be
+	// written: behind it all streams of the connection wait.
+	writeGrace = 30 * time.Second
 )
 
 // Transports shares connections between routes and between tables: routes that
@@ -193,6 +202,7 @@ func (t *Transports) makeStandard(key transportKey) (*http.Transport, error) {
 		IdleConnTimeout:        idleConnLife,
 		ExpectContinueTimeout:  time.Second,
 		MaxResponseHeaderBytes: maxAnswerHeaderBytes,
+		HTTP2:                  &http.HTTP2Config{MaxReceiveBufferPerStream: streamWindow, WriteByteTimeout: writeGrace},
 	}, nil
 }
 

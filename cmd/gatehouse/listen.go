@@ -25,6 +25,11 @@ const (
 	opsIdleTimeout    = 120 * time.Second
 	maxStreams        = 250              // of one HTTP/2 connection at once
 	silentConnection  = 60 * time.Second // an HTTP/2 client that answers no ping, or receives nothing, is gone
+	// What an HTTP/2 client may send before it is taken: of one request, and of all
+	// on a connection. Where both are the same, as in net/http, one upload that a
+	// backend does not take stops all others.
+	streamWindow     = 512 << 10
+	connectionWindow = 4<<20 - 1
 )
 
 // listeners are the two sockets of a gateway and their servers.
@@ -77,9 +82,11 @@ func (g *gateway) listen(handler *proxy.Gateway) (*listeners, error) {
 			ErrorLog:                     errorLog,
 			DisableGeneralOptionsHandler: true, // "OPTIONS *" is a path like any other: refused
 			HTTP2: &http.HTTP2Config{
-				MaxConcurrentStreams: maxStreams,
-				SendPingTimeout:      silentConnection,
-				WriteByteTimeout:     silentConnection,
+				MaxConcurrentStreams:          maxStreams,
+				MaxReceiveBufferPerStream:     streamWindow,
+				MaxReceiveBufferPerConnection: connectionWindow,
+				SendPingTimeout:               silentConnection,
+				WriteByteTimeout:              silentConnection,
 			},
 		},
 		operatorsServer: &http.Server{
