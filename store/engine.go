@@ -56,4 +56,10 @@ type dialect struct {
 	revokedBy string
 	// tableExists returns a row when the table named $1 exists.
 	tableExists string
+	// triggers are those on users that the feed and revocation need, and
+	// workingTriggers returns the names of those that are there and fire.
+	triggers        []string
+	workingTriggers string
+	// mendTriggers returns the statements that put back the others.
+	mendTriggers func(working []string) ([]string, error)
 }

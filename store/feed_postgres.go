@@ -2,13 +2,20 @@ package store
 
 // This file hears of changes in PostgreSQL, which a trigger tells (see the
 // second migration).
+//
+// One connection listens, and another one, made as the pool's are, notifies it
+// every second. So what is proved is more than that a server is there: that
+// notifications pass, that they pass in time, and that the pool leads to the
+// server that is listened to (issue 10).
 
 import (
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -19,101 +26,192 @@ import (
 const (
 	// usersChannel is what the trigger notifies.
 	usersChannel = "gatehouse_users"
-	// beat is how long a silence lasts before the feed asks whether it still
-	// hears, and how long the answer may take: a peer that is gone without a
-	// word is noticed within two of them.
+	// beat is the time between two notifications to ourselves.
 	beat = time.Second
+	// beatLimit is how long one may take to arrive, and each step of opening and
+	// closing. A feed that is later is not believed.
+	beatLimit = 3 * time.Second
+	// senderAge is when the connection that notifies is made anew: the host of
+	// the pool's URL may lead to another server by now.
+	senderAge = time.Minute
+	// triggersInterval is how often the triggers are looked for.
+	triggersInterval = 5 * time.Second
 )
 
-// errDeaf is a connection that takes our notifications and does not bring
-// them, such as one through a pooler that hands every statement to another.
-var errDeaf = errors.New("a notification to ourselves did not arrive; LISTEN needs a connection of its own, not a pooler's")
+// errDeaf is a feed that does not bring what the pool's side notifies.
+var errDeaf = errors.New("a notification did not arrive within " + beatLimit.String() + ": a pooler in transaction mode is in between, " +
+	"or GATEWAY_DATABASE_URL leads to another database than the feed; GATEWAY_FEED_DATABASE_URL names the server itself")
+
+// keepIdle lets the feed's connection be idle, whatever the server's default.
+// PostgreSQL before 14 has no such setting.
+const keepIdle = `SELECT set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name = 'idle_session_timeout'`
 
 // follow listens on a connection of its own, which a busy pool cannot delay.
 func (p *postgres) follow(ctx context.Context, follower Follower) (connected bool, err error) {
-	opening, cancel := context.WithTimeout(ctx, connectTimeout)
-	defer cancel()
-	conn, err := pgx.ConnectConfig(opening, p.pool.Config().ConnConfig.Copy())
-	if err != nil {
-		return false, fmt.Errorf("listen to database %s: %w", p.address, err)
+	feed := &postgresFeed{
+		pool: p, follower: follower, own: "gatehouse_beat_" + strings.ToLower(rand.Text()), echoes: make(chan int64, 1),
 	}
-	defer closeFeed(ctx, conn)
-	ear := &postgresFeed{conn: conn, follower: follower, own: "gatehouse_beat_" + strings.ToLower(rand.Text())}
-	if err = ear.open(opening); err == nil {
-		err = ear.listen(ctx)
+	defer feed.close(ctx)
+	err = feed.open(ctx)
+	if err == nil {
+		err = feed.run(ctx)
 	}
-	return ear.connected, fmt.Errorf("listen to database %s: %w", p.address, err)
+	return feed.connected, fmt.Errorf("listen to database %s: %w", p.feedAddress, err)
 }
 
-// closeFeed says goodbye, if there is still somebody to say it to.
-func closeFeed(ctx context.Context, conn *pgx.Conn) {
-	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), beat)
-	defer cancel()
-	_ = conn.Close(closing)
-}
-
-// postgresFeed is one connection that listens.
+// postgresFeed is one connection that listens, and one that notifies it.
 type postgresFeed struct {
-	conn      *pgx.Conn
+	pool      *postgres
 	follower  Follower
 	own       string // the channel of our own notifications
-	asked     bool   // one of ours is under way
 	connected bool
+
+	listener *pgx.Conn
+	echoes   chan int64 // the numbers of ours that arrived; the last one stays
+
+	sender     *pgx.Conn
+	senderMade time.Time
+	lookedAt   time.Time // when the triggers were looked for
 }
 
-// open listens before it asks whether it hears: nothing after the first answer
-// can be missed.
-func (f *postgresFeed) open(ctx context.Context) error {
-	for _, channel := range []string{usersChannel, f.own} {
-		if _, err := f.conn.Exec(ctx, "LISTEN "+channel); err != nil {
+// open listens before the first notification is sent: nothing after its arrival
+// can be missed. The pool's connections are made anew, so that none is left
+// that leads elsewhere.
+func (f *postgresFeed) open(ctx context.Context) (err error) {
+	opening, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	if f.listener, err = pgx.ConnectConfig(opening, f.pool.feed.Copy()); err != nil {
+		return err
+	}
+	for _, statement := range []string{keepIdle, "LISTEN " + usersChannel, "LISTEN " + f.own} {
+		if _, err := f.listener.Exec(opening, statement); err != nil {
 			return err
 		}
 	}
-	return f.ask(ctx)
+	f.pool.pool.Reset()
+	return nil
 }
 
-// ask sends a notification to ourselves.
-func (f *postgresFeed) ask(ctx context.Context) error {
-	asking, cancel := context.WithTimeout(ctx, beat)
+// run returns the error that ends the feed: of whichever connection is first.
+func (f *postgresFeed) run(ctx context.Context) error {
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	var sending sync.WaitGroup
+	defer sending.Wait()
+	sending.Go(func() { end(f.send(ctx)) })
+	for {
+		notification, err := f.listener.WaitForNotification(ctx)
+		if err != nil {
+			end(err)
+			return context.Cause(ctx)
+		}
+		f.tell(notification)
+	}
+}
+
+// close says goodbye, if there is still somebody to say it to.
+func (f *postgresFeed) close(ctx context.Context) {
+	for _, conn := range []*pgx.Conn{f.listener, f.sender} {
+		if conn != nil {
+			closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), beatLimit)
+			_ = conn.Close(closing)
+			cancel()
+		}
+	}
+}
+
+// send notifies ourselves once a beat, until one does not arrive.
+func (f *postgresFeed) send(ctx context.Context) error {
+	tick := time.NewTicker(beat)
+	defer tick.Stop()
+	for number := int64(1); ; number++ {
+		if err := f.sendOne(ctx, number); err != nil {
+			return err
+		}
+		if err := f.awaitEcho(ctx, number); err != nil {
+			return err
+		}
+		f.pool.answered()
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
+
+func (f *postgresFeed) sendOne(ctx context.Context, number int64) error {
+	if err := f.renewSender(ctx); err != nil {
+		return fmt.Errorf("connect as the pool does: %w", err)
+	}
+	sending, cancel := context.WithTimeout(ctx, beatLimit)
 	defer cancel()
-	_, err := f.conn.Exec(asking, "NOTIFY "+f.own)
-	f.asked = true
+	if time.Since(f.lookedAt) >= triggersInterval {
+		if err := f.lookForTriggers(sending); err != nil {
+			return err
+		}
+		f.lookedAt = time.Now()
+	}
+	_, err := f.sender.Exec(sending, "NOTIFY "+f.own+", '"+strconv.FormatInt(number, 10)+"'")
+	if err != nil {
+		return fmt.Errorf("notify ourselves: %w", err)
+	}
+	return nil
+}
+
+// renewSender is a connection beside the pool, which may have none to spare.
+func (f *postgresFeed) renewSender(ctx context.Context) (err error) {
+	if f.sender != nil && time.Since(f.senderMade) < senderAge {
+		return nil
+	}
+	connecting, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	if f.sender != nil {
+		_ = f.sender.Close(connecting)
+	}
+	f.sender, err = pgx.ConnectConfig(connecting, f.pool.pool.Config().ConnConfig.Copy())
+	f.senderMade = time.Now()
 	return err
 }
 
-// listen returns the error that ends the feed.
-func (f *postgresFeed) listen(ctx context.Context) error {
+// lookForTriggers goes by the simple protocol, which any pooler lets pass.
+func (f *postgresFeed) lookForTriggers(ctx context.Context) error {
+	rows, err := f.sender.Query(ctx, workingPostgresTriggers, pgx.QueryExecModeSimpleProtocol)
+	if err != nil {
+		return fmt.Errorf("look for triggers: %w", err)
+	}
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return fmt.Errorf("look for triggers: %w", err)
+	}
+	return missingTriggers(f.pool.dialect(), names)
+}
+
+func (f *postgresFeed) awaitEcho(ctx context.Context, number int64) error {
+	late := time.NewTimer(beatLimit)
+	defer late.Stop()
 	for {
-		notification, err := f.next(ctx)
-		switch {
-		case notification != nil:
-			f.tell(notification)
-		case ctx.Err() != nil || !pgconn.Timeout(err) || f.conn.IsClosed():
-			return err
-		case f.asked:
-			return errDeaf
-		default:
-			if err := f.ask(ctx); err != nil {
-				return err
+		select {
+		case arrived := <-f.echoes:
+			if arrived == number {
+				return nil
 			}
+		case <-late.C:
+			return errDeaf
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 	}
 }
 
-// next waits one beat.
-func (f *postgresFeed) next(ctx context.Context) (*pgconn.Notification, error) {
-	waiting, cancel := context.WithTimeout(ctx, beat)
-	defer cancel()
-	return f.conn.WaitForNotification(waiting)
-}
-
+// tell passes a notification on. Connected comes with the first of our own.
 func (f *postgresFeed) tell(notification *pgconn.Notification) {
 	if notification.Channel == f.own {
-		f.asked = false
 		if !f.connected {
 			f.connected = true
 			f.follower.Connected()
 		}
+		f.echo(notification.Payload)
 		return
 	}
 	if !f.connected {
@@ -124,5 +222,21 @@ func (f *postgresFeed) tell(notification *pgconn.Notification) {
 		f.follower.Changed(id)
 	} else {
 		f.follower.AllChanged()
+	}
+}
+
+// echo hands the number on and never waits.
+func (f *postgresFeed) echo(payload string) {
+	number, err := strconv.ParseInt(payload, 10, 64)
+	if err != nil {
+		return // not ours
+	}
+	select {
+	case <-f.echoes: // an older one that nobody took
+	default:
+	}
+	select {
+	case f.echoes <- number:
+	default:
 	}
 }

@@ -21,7 +21,7 @@ func (s *sqliteFile) follow(ctx context.Context, follower Follower) (connected b
 		return false, fmt.Errorf("watch database %s: %w", s.path, err)
 	}
 	defer func() { _ = conn.Close() }()
-	eye := &sqliteFeed{conn: conn}
+	eye := &sqliteFeed{conn: conn, dialect: s.dialect()}
 	if _, err := eye.look(ctx); err != nil {
 		return false, fmt.Errorf("watch database %s: %w", s.path, err)
 	}
@@ -47,7 +47,9 @@ func (s *sqliteFile) follow(ctx context.Context, follower Follower) (connected b
 // sqliteFeed is one connection that looks.
 type sqliteFeed struct {
 	conn    *sql.Conn
+	dialect dialect
 	version int64 // changes with every write of others
+	schema  int64 // the schema's version when the triggers were looked for
 	counted int64 // how many changes to users there were
 }
 
@@ -61,10 +63,31 @@ func (f *sqliteFeed) look(ctx context.Context) (changed bool, err error) {
 	if version == f.version {
 		return false, nil
 	}
+	if err := f.lookForTriggers(ctx); err != nil {
+		return false, err
+	}
 	if err := f.conn.QueryRowContext(ctx, "SELECT counted FROM gatehouse_user_changes").Scan(&counted); err != nil {
 		return false, err
 	}
 	changed = counted != f.counted
 	f.version, f.counted = version, counted
 	return changed, nil
+}
+
+// lookForTriggers looks again when the schema changed: a table that was made
+// anew has lost them.
+func (f *sqliteFeed) lookForTriggers(ctx context.Context) error {
+	var schema int64
+	if err := f.conn.QueryRowContext(ctx, "PRAGMA schema_version").Scan(&schema); err != nil {
+		return err
+	}
+	if schema == f.schema {
+		return nil
+	}
+	working, err := workingTriggers(ctx, f.conn, f.dialect)
+	if err != nil {
+		return err
+	}
+	f.schema = schema
+	return missingTriggers(f.dialect, working)
 }

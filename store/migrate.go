@@ -80,7 +80,7 @@ func (s *users) Migrate(ctx context.Context) ([]string, error) {
 	for {
 		results, err := provider.Up(ctx)
 		if err == nil {
-			return append(applied, migrationNames(results)...), nil
+			return append(applied, migrationNames(results)...), s.mendTriggers(ctx, db)
 		}
 		partial := new(goose.PartialError)
 		if !errors.As(err, &partial) {

@@ -19,6 +19,10 @@ type Options struct {
 	// MaxConns bounds the connections to PostgreSQL; at least two. Zero leaves
 	// it to the URL (pool_max_conns), else to pgxpool.
 	MaxConns int
+	// FeedURL is where Follow listens, for a pool that goes through a pooler in
+	// transaction mode: the same database, without the pooler. It is PostgreSQL's
+	// alone; "" is the URL that Open is given.
+	FeedURL string
 	// Now is the clock for created_at and updated_at; time.Now when nil.
 	Now func() time.Time
 }
@@ -41,6 +45,9 @@ func Open(ctx context.Context, url string, opts Options) (Store, error) {
 	case "postgres", "postgresql":
 		opened, err = openPostgres(ctx, url, opts)
 	case "sqlite":
+		if opts.FeedURL != "" {
+			return nil, errors.New("read database URL: a feed's URL goes with postgres:// only")
+		}
 		opened, err = openSQLite(ctx, rest)
 	default:
 		return nil, unknownScheme(scheme)

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -33,9 +34,18 @@ const (
 	uniqueViolation = "23505"
 )
 
+// workingPostgresTriggers returns the names of the triggers that fire whoever
+// writes (A, for ALWAYS) and, where they should notify, do.
+const workingPostgresTriggers = `SELECT tgname::text FROM pg_catalog.pg_trigger JOIN pg_catalog.pg_proc ON pg_proc.oid = tgfoid
+	WHERE tgrelid = to_regclass('users') AND NOT tgisinternal AND tgenabled = 'A'
+	AND (tgname NOT LIKE 'gatehouse_users_tell%' OR prosrc LIKE '%pg_notify(''gatehouse_users''%')`
+
 type postgres struct {
 	pool    *pgxpool.Pool
 	address string
+	// feed is how to connect for listening, and feedAddress where to.
+	feed        *pgx.ConnConfig
+	feedAddress string
 }
 
 func openPostgres(ctx context.Context, databaseURL string, opts Options) (engine, error) {
@@ -47,13 +57,22 @@ func openPostgres(ctx context.Context, databaseURL string, opts Options) (engine
 		config.MaxConns = int32(min(opts.MaxConns, 10_000))
 	}
 	config.MaxConns = max(config.MaxConns, minConns)
-	address := postgresAddress(config)
-	pool, err := pgxpool.NewWithConfig(ctx, config)
-	if err != nil {
-		return nil, fmt.Errorf("open database %s: %w", address, err)
+	feed := config
+	if opts.FeedURL != "" {
+		if feed, err = postgresConfig(opts.FeedURL); err != nil {
+			return nil, fmt.Errorf("the feed's database: %w", err)
+		}
 	}
-	return &postgres{pool: pool, address: address}, nil
+	p := &postgres{address: postgresAddress(config), feed: feed.ConnConfig.Copy(), feedAddress: postgresAddress(feed)}
+	p.pool, err = pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("open database %s: %w", p.address, err)
+	}
+	return p, nil
 }
+
+// answered is told whenever the database did.
+func (p *postgres) answered() {}
 
 // postgresConfig reads the URL. pgx does not get to see its password until it
 // has parsed the rest, because its errors repeat what they could not parse.
@@ -164,6 +183,11 @@ func (p *postgres) dialect() dialect {
 		revokedBy:  `GREATEST(CAST(%s AS timestamptz), tokens_valid_after + interval '1 second')`,
 		// to_regclass looks along the search_path, as the statements do.
 		tableExists: `SELECT 1 WHERE to_regclass($1) IS NOT NULL`,
+		triggers: []string{
+			"gatehouse_users_revoke", "gatehouse_users_tell", "gatehouse_users_tell_truncate", "gatehouse_users_tell_update",
+		},
+		workingTriggers: workingPostgresTriggers,
+		mendTriggers:    postgresTriggers,
 	}
 }
 

@@ -167,6 +167,11 @@ func (s *sqliteFile) dialect() dialect {
 		byBytes:     "COLLATE BINARY",
 		revokedBy:   `max(%s, coalesce(strftime('%%Y-%%m-%%d %%H:%%M:%%f+00:00', tokens_valid_after, '+1 second'), ''))`,
 		tableExists: `SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = $1`,
+		triggers: []string{
+			"gatehouse_users_revoke", "gatehouse_users_tell_insert", "gatehouse_users_tell_delete", "gatehouse_users_tell_update",
+		},
+		workingTriggers: `SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = 'users'`,
+		mendTriggers:    sqliteTriggers,
 	}
 }
 
