@@ -51,7 +51,10 @@ type Settings struct {
 	// DatabaseURL is postgres://… or sqlite:path, composed from
 	// GATEWAY_POSTGRES_* when those are given instead.
 	DatabaseURL Secret
-	Migrate     bool // bring the database's tables up to date at start
+	// FeedDatabaseURL is postgres://…, where changes to users are listened for
+	// when DatabaseURL goes through a pooler; unset is DatabaseURL.
+	FeedDatabaseURL Secret
+	Migrate         bool // bring the database's tables up to date at start
 
 	DefaultCompanyID uuid.UUID // uuid.Nil when there is none
 
@@ -118,6 +121,7 @@ func (s Settings) Attrs() []slog.Attr {
 		slog.String("GATEWAY_JWT_PRIVATE_KEY_FILE", publicPath(s.JWTPrivateKeyFile)),
 		slog.String("GATEWAY_TOKEN_TTL", s.TokenTTL.String()),
 		slog.String("GATEWAY_DATABASE_URL", publicDatabaseURL(s.DatabaseURL.Reveal())),
+		slog.String("GATEWAY_FEED_DATABASE_URL", publicDatabaseURL(s.FeedDatabaseURL.Reveal())),
 		slog.String("GATEWAY_MIGRATE", migrate),
 		slog.String("GATEWAY_DEFAULT_COMPANY_ID", company),
 		slog.String("GATEWAY_TRANSPORT", string(s.Transport)),
@@ -181,6 +185,7 @@ func settingNames() []string {
 		"PORT", "GATEWAY_POSTGRES_USER", "GATEWAY_POSTGRES_SERVER", "GATEWAY_POSTGRES_PORT", "GATEWAY_POSTGRES_DB",
 		"GATEWAY_POSTGRES_PASSWORD", "GATEWAY_POSTGRES_PASSWORD_FILE",
 		"GATEWAY_JWT_SECRET_FILE", "GATEWAY_JWT_PREVIOUS_SECRETS_FILE", "GATEWAY_DATABASE_URL_FILE",
+		"GATEWAY_FEED_DATABASE_URL_FILE",
 	}
 	for _, attr := range (Settings{}).Attrs() {
 		names = append(names, attr.Key)

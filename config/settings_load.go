@@ -31,6 +31,7 @@ func LoadSettings(lookup func(name string) (string, bool)) (Settings, error) {
 		TokenTTL: setting(r, "GATEWAY_TOKEN_TTL", 24*time.Hour, durationFrom(time.Minute)),
 
 		DatabaseURL:      r.database(),
+		FeedDatabaseURL:  r.feedDatabase(),
 		Migrate:          setting(r, "GATEWAY_MIGRATE", true, parseSwitch),
 		DefaultCompanyID: setting(r, "GATEWAY_DEFAULT_COMPANY_ID", uuid.Nil, parseUUID),
 
@@ -188,6 +189,9 @@ func (r *settingsReader) together(s Settings) {
 		r.fail("GATEWAY_TLS_KEY_FILE is set without GATEWAY_TLS_CERT_FILE", "set both, or neither")
 	case s.TLSClientCAFile != "" && s.TLSCertFile == "":
 		r.fail("GATEWAY_TLS_CLIENT_CA_FILE is set without GATEWAY_TLS_CERT_FILE", "client certificates need TLS: set GATEWAY_TLS_CERT_FILE and GATEWAY_TLS_KEY_FILE too")
+	}
+	if s.FeedDatabaseURL.IsSet() && strings.HasPrefix(s.DatabaseURL.Reveal(), "sqlite:") {
+		r.fail("GATEWAY_FEED_DATABASE_URL is set, and GATEWAY_DATABASE_URL is not PostgreSQL's", "both name the same database; SQLite needs no other way to it")
 	}
 	if s.Listen == s.OpsListen && !strings.HasSuffix(s.Listen, ":0") {
 		r.fail("GATEWAY_OPS_LISTEN "+quote(s.OpsListen)+": the same address as GATEWAY_LISTEN", "give the operators' listener a port of its own")

@@ -149,6 +149,21 @@ func (r *settingsReader) database() Secret {
 	return NewSecret("sqlite:gatehouse.db")
 }
 
+// feedDatabase gives the URL that changes to users are listened for at.
+func (r *settingsReader) feedDatabase() Secret {
+	const name = "GATEWAY_FEED_DATABASE_URL"
+	text := r.secret(name)
+	switch f := databaseRule(text); {
+	case text == "":
+		return Secret{}
+	case f != nil:
+		r.fail(name+" "+f.reason, f.hint)
+	case strings.HasPrefix(text, "sqlite:"):
+		r.fail(name+" is not PostgreSQL's", "the same database as GATEWAY_DATABASE_URL, without the pooler")
+	}
+	return NewSecret(text)
+}
+
 // composed builds the URL from its parts.
 func (r *settingsReader) composed() Secret {
 	required := func(name string) string {

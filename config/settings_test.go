@@ -44,6 +44,7 @@ func TestSettingsAll(t *testing.T) {
 		"GATEWAY_LISTEN": "[::1]:80", "GATEWAY_OPS_LISTEN": ":9000", "PORT": "1", "GATEWAY_LOG_LEVEL": "WARNING", "GATEWAY_LOG_FORMAT": "text",
 		"GATEWAY_JWT_SECRET": goodSecret, "GATEWAY_JWT_PREVIOUS_SECRETS": goodSecret + "1, " + goodSecret + "2", "GATEWAY_JWT_ALGORITHM": "HS256",
 		"GATEWAY_TOKEN_TTL": "1h", "GATEWAY_DATABASE_URL": "postgres://u:p@db/gatehouse", "GATEWAY_MIGRATE": "off",
+		"GATEWAY_FEED_DATABASE_URL":  "postgres://u:p@direct/gatehouse",
 		"GATEWAY_DEFAULT_COMPANY_ID": "9b8f7e6d-5c4b-4a39-8877-665544332222", "GATEWAY_HTTP_CLIENT_MAX_CONNECTIONS": "200", "GATEWAY_TRANSPORT": "standard",
 		"GATEWAY_HTTP_CLIENT_MAX_KEEPALIVE_CONNECTIONS": "50", "GATEWAY_BCRYPT_COST": "4", "GATEWAY_TLS_CERT_FILE": "c.pem",
 		"GATEWAY_TLS_KEY_FILE": "k.pem", "GATEWAY_IDLE_TIMEOUT": "620s", "GATEWAY_SHUTDOWN_DELAY": "5s", "GATEWAY_SHUTDOWN_TIMEOUT": "1m",
@@ -53,6 +54,7 @@ func TestSettingsAll(t *testing.T) {
 	}
 	if s.Listen != "[::1]:80" || s.OpsListen != ":9000" || s.LogLevel != slog.LevelWarn || s.LogFormat != LogText || s.JWTSecret.Reveal() != goodSecret ||
 		len(s.JWTPreviousSecrets) != 2 || s.JWTPreviousSecrets[1].Reveal() != goodSecret+"2" || s.TokenTTL != time.Hour || s.Migrate ||
+		s.FeedDatabaseURL.Reveal() != "postgres://u:p@direct/gatehouse" ||
 		s.DefaultCompanyID == uuid.Nil || s.MaxConnections != 200 || s.Transport != TransportStandard || s.MaxKeepaliveConnections != 50 || s.BcryptCost != 4 ||
 		s.TLSCertFile != "c.pem" || s.TLSKeyFile != "k.pem" || s.IdleTimeout != 620*time.Second || s.ShutdownDelay != 5*time.Second || s.ShutdownTimeout != time.Minute {
 		t.Errorf("got %+v", s)
@@ -105,6 +107,9 @@ func TestSettingsRefuse(t *testing.T) {
 		{map[string]string{"GATEWAY_DATABASE_URL": "postgres://u:hunter2%@db/x"}, "GATEWAY_DATABASE_URL is not a valid URL (postgres://user:password@host:5432/database or sqlite:gatehouse.db; percent-encode what is special in the password)"},
 		{map[string]string{"GATEWAY_DATABASE_URL": "postgres:///x"}, "GATEWAY_DATABASE_URL has no host (postgres://user:password@host:5432/database or sqlite:gatehouse.db)"},
 		{map[string]string{"GATEWAY_DATABASE_URL": "sqlite:"}, "GATEWAY_DATABASE_URL names no file (such as sqlite:gatehouse.db)"},
+		{map[string]string{"GATEWAY_FEED_DATABASE_URL": "postgres://u:hunter2@db/x"}, "GATEWAY_FEED_DATABASE_URL is set, and GATEWAY_DATABASE_URL is not PostgreSQL's (both name the same database; SQLite needs no other way to it)"},
+		{map[string]string{"GATEWAY_DATABASE_URL": "postgres://u@db/x", "GATEWAY_FEED_DATABASE_URL": "sqlite:hunter2"}, "GATEWAY_FEED_DATABASE_URL is not PostgreSQL's (the same database as GATEWAY_DATABASE_URL, without the pooler)"},
+		{map[string]string{"GATEWAY_DATABASE_URL": "postgres://u@db/x", "GATEWAY_FEED_DATABASE_URL": "postgres://u:x/hunter2@db/x"}, "GATEWAY_FEED_DATABASE_URL has an @ in the wrong place (percent-encode / ? # @ in the password)"},
 		{map[string]string{"GATEWAY_DATABASE_URL": "sqlite:x", "GATEWAY_POSTGRES_DB": "x"}, "GATEWAY_DATABASE_URL is set, and so is GATEWAY_POSTGRES_DB (name the database in one of the two ways)"},
 		{map[string]string{"GATEWAY_POSTGRES_USER": "u", "GATEWAY_POSTGRES_PASSWORD": "hunter2", "GATEWAY_POSTGRES_DB": "x"}, "GATEWAY_POSTGRES_SERVER is not set (the other GATEWAY_POSTGRES_… are; or set GATEWAY_DATABASE_URL alone)"},
 		{map[string]string{"GATEWAY_DEFAULT_COMPANY_ID": "acme"}, `GATEWAY_DEFAULT_COMPANY_ID "acme": not a UUID (it looks like 9b8f7e6d-5c4b-4a39-8877-665544332222)`},
@@ -203,7 +208,8 @@ func TestSecretsStayHidden(t *testing.T) {
 	const password = "hunter2"
 	s, err := load(map[string]string{
 		"GATEWAY_JWT_SECRET": goodSecret, "GATEWAY_JWT_PREVIOUS_SECRETS": goodSecret + "old",
-		"GATEWAY_DATABASE_URL": "postgres://me:" + password + "@db:5432/gatehouse?password=" + password,
+		"GATEWAY_DATABASE_URL":      "postgres://me:" + password + "@db:5432/gatehouse?password=" + password,
+		"GATEWAY_FEED_DATABASE_URL": "postgres://me:" + password + "@direct:5432/gatehouse?password=" + password,
 	})
 	if err != nil {
 		t.Fatal(err)

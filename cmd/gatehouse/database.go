@@ -23,7 +23,7 @@ const (
 // schema up to date, or only looks at it with GATEWAY_MIGRATE=off. It returns
 // the names of the migrations that it applied. While it waits it tells the log.
 func openStore(ctx context.Context, s config.Settings, wait time.Duration, log *slog.Logger) (store.Store, []string, error) {
-	opened, err := store.Open(ctx, s.DatabaseURL.Reveal(), store.Options{})
+	opened, err := store.Open(ctx, s.DatabaseURL.Reveal(), store.Options{FeedURL: s.FeedDatabaseURL.Reveal()})
 	if err != nil {
 		return nil, nil, err
 	}

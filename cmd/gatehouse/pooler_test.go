@@ -1,0 +1,83 @@
+package main
+
+// This file tests the real binary behind a real PgBouncer in transaction mode,
+// where LISTEN hears nothing (issue 10).
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"gatehouse/store/storetest"
+)
+
+// feedBound is generous for what takes a second at most, and less than the age
+// at which what is remembered is read again.
+const feedBound = 20 * time.Second
+
+func TestBehindPgBouncer(t *testing.T) {
+	t.Parallel()
+	direct := storetest.Postgres(t)
+	company := uuid.MustParse(listedCompany)
+	for _, email := range []string{"ann@example.com", "bob@example.com"} {
+		addUser(t, direct, email, &company)
+	}
+	through := storetest.PgBouncer(t, direct)
+	raw := rawSQL(t, direct)
+	settings := map[string]string{"GATEWAY_DATABASE_URL": through, "GATEWAY_MIGRATE": "off", "GATEWAY_BCRYPT_COST": "4"}
+	begin := func(t *testing.T, email string) (gateway *running, token string) {
+		p := startProcess(t, revocationTable(t, "1h"), settings)
+		gateway = &running{url: p.url, operators: p.operators, log: p.log}
+		token = login(t, gateway, email)
+		if a := do(t, request{url: gateway.url + "/member", token: token}); a.status != http.StatusOK {
+			t.Fatalf("before: %d %s", a.status, a.body)
+		}
+		return gateway, token
+	}
+	disable := func(t *testing.T, gateway *running, email, token string) {
+		raw("UPDATE users SET is_active = false WHERE email = '" + email + "'")
+		began := time.Now()
+		eventually(t, email+" is out", func() bool {
+			return do(t, request{url: gateway.url + "/member", token: token}).status == http.StatusUnauthorized
+		})
+		took := time.Since(began)
+		t.Logf("out after %s", took.Round(time.Millisecond))
+		if took > feedBound {
+			t.Errorf("out after %s, want a second", took)
+		}
+	}
+
+	// Nothing was ever heard of, so that users.grace does not count.
+	gateway, token := begin(t, "ann@example.com")
+	eventually(t, "the log says that the feed is lost", func() bool {
+		return strings.Contains(gateway.log.String(), "GATEWAY_FEED_DATABASE_URL names the server itself")
+	})
+	awaitFeed(t, gateway, "0")
+	if a := do(t, request{url: gateway.operators + "/readyz"}); !strings.Contains(a.body, "changes to users are not heard of") {
+		t.Errorf("readyz: %s", a.body)
+	}
+	disable(t, gateway, "ann@example.com", token)
+
+	settings["GATEWAY_FEED_DATABASE_URL"] = direct
+	gateway, _ = begin(t, "bob@example.com")
+	awaitFeed(t, gateway, "1")
+	token = login(t, gateway, "bob@example.com")
+	for range 20 { // from memory now
+		if a := do(t, request{url: gateway.url + "/member", token: token}); a.status != http.StatusOK {
+			t.Fatalf("before: %d %s", a.status, a.body)
+		}
+	}
+	disable(t, gateway, "bob@example.com", token)
+
+	// Another database of the same server is heard of, and is another one.
+	settings["GATEWAY_FEED_DATABASE_URL"] = storetest.Postgres(t)
+	raw("UPDATE users SET is_active = true")
+	gateway, _ = begin(t, "bob@example.com")
+	eventually(t, "the log says that the feed is lost", func() bool {
+		return strings.Contains(gateway.log.String(), "changes to users are not heard of")
+	})
+	awaitFeed(t, gateway, "0")
+}
