@@ -5,6 +5,7 @@ package auth
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"math"
 	"strings"
 	"sync/atomic"
@@ -32,8 +33,11 @@ func (l lifetime) check(now time.Time) *Refusal {
 // checkTimes reads the times of a token, and checks them.
 func checkTimes(claims jwt.MapClaims, now time.Time) (lifetime, *Refusal) {
 	expiry, present, ok := numericDate(claims["exp"])
-	if !present || !ok {
-		return lifetime{}, refuseNoExpiry
+	if !present {
+		return lifetime{}, refuseNoExpiry.Because(errNoExpiry)
+	}
+	if !ok {
+		return lifetime{}, refuseNoExpiry.Because(fmt.Errorf("`exp` %w", errBeyondTime))
 	}
 	life := lifetime{expiry: expiry}
 	for _, name := range []string{"nbf", "iat"} {
@@ -43,7 +47,7 @@ func checkTimes(claims jwt.MapClaims, now time.Time) (lifetime, *Refusal) {
 		}
 		begin, present, ok := numericDate(claims[name])
 		if present && !ok {
-			return lifetime{}, refuseClaims
+			return lifetime{}, refuseClaims.Because(fmt.Errorf("`%s` %w", name, errBeyondTime))
 		}
 		if begin.After(life.begin) {
 			life.begin = begin
@@ -70,9 +74,10 @@ func numericDate(claim any) (at time.Time, present, ok bool) {
 	return time.Unix(int64(whole), int64(fraction*float64(time.Second))), true, true
 }
 
-// identify reads the claims that make an identity. A claim that a header will
-// carry must be one that a header can carry. A role that is not text, such as
-// the list that some issuers send, is none of ours.
+// identify reads the claims that make an identity. A number is its text, digit
+// by digit: issuers number their users. A claim that a header will carry must be
+// one that a header can carry. A role that is neither, such as the list that
+// some issuers send, is none of ours.
 func identify(claims jwt.MapClaims) (*Identity, *Refusal) {
 	identity := &Identity{claims: claims, latest: new(atomic.Pointer[Identity])}
 	for _, claim := range []struct {
@@ -88,12 +93,14 @@ func identify(claims jwt.MapClaims) (*Identity, *Refusal) {
 		case nil:
 		case string:
 			if !fitsHeader(value) {
-				return nil, refuseClaims
+				return nil, refuseClaims.because("`" + claim.name + "` holds what no header can carry: a control character, or a space at an end")
 			}
 			*claim.into = value
+		case json.Number: // as the token writes it: a float would round what is larger than 2^53
+			*claim.into = value.String()
 		default:
 			if claim.name != "role" {
-				return nil, refuseClaims
+				return nil, refuseClaims.because("`" + claim.name + "` is neither text nor a number")
 			}
 		}
 	}

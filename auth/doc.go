@@ -53,6 +53,7 @@
 //	bearer.go       the token in the Authorization header
 //	token.go        which keys may have signed a token, and whether one did
 //	claims.go       its times, and what it claims
+//	reasons.go      what the log says of those that are refused
 //	verified.go     tokens that were good before, so that each is verified once
 //	users.go        the one seam through which a user's state is asked
 //	cachedusers.go  states in memory, kept true by the store's feed

@@ -62,7 +62,7 @@ type Issuers struct {
 // issuer is one entry of `tokens`.
 type issuer struct {
 	source     *keySource
-	audience   string
+	audiences  []string // one of them has to be in `aud`; none asks nothing
 	algorithms []string
 	claims     map[string]string // ours → theirs
 }
@@ -83,7 +83,7 @@ func (k *KeySources) Issuers(tokens []config.Issuer) *Issuers {
 			source = k.newSource(t.Keys)
 		}
 		made.sources[t.Keys] = source
-		made.byName[t.Issuer] = &issuer{source: source, audience: t.Audience, algorithms: t.Algorithms, claims: t.Claims}
+		made.byName[t.Issuer] = &issuer{source: source, audiences: t.Audience, algorithms: t.Algorithms, claims: t.Claims}
 	}
 	return made
 }
@@ -147,25 +147,27 @@ func (i *issuer) origin() origin {
 // keysFor gives the keys of the issuer that may have signed the token.
 func (i *issuer) keysFor(ctx context.Context, algorithm, kid string) ([]jwt.VerificationKey, *Refusal) {
 	if !slices.Contains(i.algorithms, algorithm) {
-		return nil, refuseAlgorithm
+		return nil, refuseAlgorithm.because("it is signed with " + algorithm + ", its issuer's tokens have to be with " + strings.Join(i.algorithms, ", "))
 	}
 	return i.source.find(ctx, algorithm, kid)
 }
 
-// checkAudience wants ours in `aud`, which is text or a list (RFC 7519 section
-// 4.1.3).
+// checkAudience wants one of ours in `aud`, which is text or a list (RFC 7519
+// section 4.1.3).
 func (i *issuer) checkAudience(claims jwt.MapClaims) *Refusal {
-	if i.audience == "" {
+	if len(i.audiences) == 0 {
 		return nil
 	}
-	audiences, err := claims.GetAudience()
+	named, err := claims.GetAudience()
 	if err != nil {
-		return refuseClaims
+		return refuseClaims.Because(errAudience)
 	}
-	if !slices.Contains(audiences, i.audience) {
-		return refuseAudience
+	for _, audience := range named {
+		if slices.Contains(i.audiences, audience) {
+			return nil
+		}
 	}
-	return nil
+	return refuseAudience.because("it is for " + quoted(strings.Join(named, " ")) + ", not for " + strings.Join(i.audiences, " or "))
 }
 
 // translate gives the claims by our names. One of ours that the issuer should

@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/go-jose/go-jose/v4"
@@ -86,7 +87,7 @@ func secretID(secret []byte) string {
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:9])
 }
 
-// PrivateKeys signs with the private key in a PEM block (PKCS #8, PKCS #1 or
+// PrivateKeys signs with the first private key of a PEM text (PKCS #8, PKCS #1 or
 // SEC 1): RSA of 2048 bits or more gives RS256, P-256 gives ES256, Ed25519
 // gives EdDSA.
 func PrivateKeys(pemBytes []byte) (Keys, error) {
@@ -119,11 +120,34 @@ func PrivateKeys(pemBytes []byte) (Keys, error) {
 	return keys, nil
 }
 
-// parsePrivateKey reads the first PEM block in whichever form it holds.
+// parsePrivateKey reads the first private key of a PEM text, in whichever form
+// it holds. What may stand beside one is passed over: `openssl ecparam -genkey`
+// writes the curve before it (EC PARAMETERS), and some files hold the
+// certificate, too.
 func parsePrivateKey(pemBytes []byte) (crypto.Signer, error) {
-	block, _ := pem.Decode(pemBytes)
-	if block == nil {
-		return nil, errors.New("no PEM block found: want a private key")
+	var passed []string
+	for rest := pemBytes; ; {
+		var block *pem.Block
+		block, rest = pem.Decode(rest)
+		switch {
+		case block == nil && len(passed) == 0:
+			return nil, errors.New("no PEM block found: want a private key")
+		case block == nil:
+			return nil, fmt.Errorf("no private key found, but %s: want the private key itself", strings.Join(passed, ", "))
+		case strings.HasSuffix(block.Type, "PRIVATE KEY"):
+			return privateKeyOf(block)
+		}
+		if len(passed) < maxIssuerKeys {
+			passed = append(passed, strconv.Quote(block.Type))
+		}
+	}
+}
+
+// privateKeyOf reads a block that says that it is a private key. No error
+// repeats what is in it.
+func privateKeyOf(block *pem.Block) (crypto.Signer, error) {
+	if block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != "" {
+		return nil, fmt.Errorf("PEM block %q is encrypted with a passphrase: want it without, as `openssl pkey` writes it", block.Type)
 	}
 	if key, err := x509.ParsePKCS8PrivateKey(block.Bytes); err == nil {
 		switch key := key.(type) {
@@ -142,5 +166,5 @@ func parsePrivateKey(pemBytes []byte) (crypto.Signer, error) {
 	if key, err := x509.ParseECPrivateKey(block.Bytes); err == nil {
 		return key, nil
 	}
-	return nil, fmt.Errorf("PEM block %q holds no private key that can be read without a passphrase", block.Type)
+	return nil, fmt.Errorf("PEM block %q holds no private key that can be read: want PKCS #8, PKCS #1 or SEC 1, as `openssl pkey` writes it", block.Type)
 }

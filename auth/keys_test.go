@@ -9,6 +9,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -59,6 +60,8 @@ func TestPrivateKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// `openssl ecparam -name prime256v1 -genkey` writes the curve's name first.
+	parameters := pem.EncodeToMemory(&pem.Block{Type: "EC PARAMETERS", Bytes: []byte{6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7}})
 	for _, test := range []struct {
 		name      string
 		pem       []byte
@@ -68,6 +71,8 @@ func TestPrivateKeys(t *testing.T) {
 		{"RSA, PKCS #1", pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(rsaKey)}), "RS256"},
 		{"EC, PKCS #8", pemOf(t, ecKey), "ES256"},
 		{"EC, SEC 1", pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: sec1}), "ES256"},
+		{"EC, behind its parameters", slices.Concat(parameters, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: sec1})), "ES256"},
+		{"EC, behind its public key", slices.Concat(publicPEM(t, ecKey.Public()), pemOf(t, ecKey)), "ES256"},
 		{"Ed25519", pemOf(t, edKey), "EdDSA"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -98,11 +103,11 @@ func TestPrivateKeys(t *testing.T) {
 				t.Errorf("public set %s: %v", text, err)
 			}
 			// Not those of another key of the same kind, nor secrets.
-			if _, refusal := verifier.Verify(t.Context(), signed(t, claims(nil))); refusal != refuseAlgorithm {
+			if _, refusal := verifier.Verify(t.Context(), signed(t, claims(nil))); !sameAnswer(refusal, refuseAlgorithm) {
 				t.Errorf("HS256: %+v", refusal)
 			}
 			body, signature := token[:strings.LastIndexByte(token, '.')], token[strings.LastIndexByte(token, '.')+1:]
-			if _, refusal := verifier.Verify(t.Context(), body+"."+"AAAA"+signature[4:]); refusal != refuseSignature {
+			if _, refusal := verifier.Verify(t.Context(), body+"."+"AAAA"+signature[4:]); !sameAnswer(refusal, refuseSignature) {
 				t.Errorf("forged: %+v", refusal)
 			}
 		})
@@ -117,7 +122,7 @@ func TestPublicKeyAsSecret(t *testing.T) {
 		t.Fatal(err)
 	}
 	token := signedWith(t, jwt.SigningMethodHS256, publicPEM(t, key.Public()), claims(nil), nil)
-	if _, refusal := NewVerifier(keys, nil, atNoon).Verify(t.Context(), token); refusal != refuseAlgorithm {
+	if _, refusal := NewVerifier(keys, nil, atNoon).Verify(t.Context(), token); !sameAnswer(refusal, refuseAlgorithm) {
 		t.Errorf("got %+v", refusal)
 	}
 }
@@ -171,6 +176,23 @@ func TestKeysRefused(t *testing.T) {
 			t.Errorf("%s: taken", name)
 		} else if strings.Contains(err.Error(), "somebody") {
 			t.Errorf("%s: the error tells the key: %v", name, err)
+		}
+	}
+
+	for name, test := range map[string]struct {
+		block *pem.Block
+		want  string
+	}{
+		"encrypted, PKCS #8": {&pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: []byte("x")}, "passphrase"},
+		"encrypted, SEC 1": {&pem.Block{Type: "EC PRIVATE KEY", Bytes: []byte("x"), Headers: map[string]string{
+			"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-256-CBC,00"}}, "passphrase"},
+		"public key":      {&pem.Block{Type: "PUBLIC KEY", Bytes: public}, `no private key found, but "PUBLIC KEY"`},
+		"parameters only": {&pem.Block{Type: "EC PARAMETERS", Bytes: []byte("x")}, `no private key found, but "EC PARAMETERS"`},
+		"OpenSSH's":       {&pem.Block{Type: "OPENSSH PRIVATE KEY", Bytes: []byte("x")}, "want PKCS #8"},
+	} {
+		if _, err := PrivateKeys(pem.EncodeToMemory(test.block)); err == nil || !strings.Contains(err.Error(), test.want) ||
+			strings.Contains(err.Error(), "passphrase") != (test.want == "passphrase") {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 

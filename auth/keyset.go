@@ -11,10 +11,12 @@ import (
 	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/go-jose/go-jose/v4"
@@ -95,16 +97,36 @@ func parseJWKs(content []byte) (*keySet, error) {
 	return set, nil
 }
 
+// publicMembers are what a public key, and its purpose, are made of (RFC 7518
+// section 6, RFC 8037 section 2). Nothing else of a JWK is read: an `x5c` with a
+// certificate that Go does not take says nothing against the key (issue 10).
+func publicMembers() []string {
+	return []string{"kty", "use", "key_ops", "alg", "kid", "crv", "x", "y", "n", "e"}
+}
+
 // parseJWK reads one key (RFC 7517 section 4).
 func parseJWK(entry []byte) (issuerKey, error) {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(entry, &members); err != nil {
+		return issuerKey{}, errors.New("is no JSON object")
+	}
+	_, secret := members["k"]
+	if _, private := members["d"]; private || secret {
+		return issuerKey{}, errNotPublic
+	}
+	maps.DeleteFunc(members, func(name string, _ json.RawMessage) bool { return !slices.Contains(publicMembers(), name) })
+	public, err := json.Marshal(members)
+	if err != nil {
+		return issuerKey{}, err
+	}
 	var key jose.JSONWebKey
-	if err := key.UnmarshalJSON(entry); err != nil {
+	if err := key.UnmarshalJSON(public); err != nil {
 		return issuerKey{}, err
 	}
 	var purpose struct {
 		Operations []string `json:"key_ops"` // go-jose does not look at it
 	}
-	if err := json.Unmarshal(entry, &purpose); err != nil {
+	if err := json.Unmarshal(public, &purpose); err != nil {
 		return issuerKey{}, err
 	}
 	if key.Use != "" && key.Use != "sig" || purpose.Operations != nil && !slices.Contains(purpose.Operations, "verify") {
@@ -134,14 +156,29 @@ func parsePublicKey(block *pem.Block) (crypto.PublicKey, error) {
 	case "RSA PUBLIC KEY":
 		return x509.ParsePKCS1PublicKey(block.Bytes)
 	case "CERTIFICATE":
-		certificate, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			return nil, err
-		}
-		return certificate.PublicKey, nil
+		return certifiedKey(block.Bytes)
 	}
 	return nil, errors.New("is neither a public key nor a certificate")
 }
+
+// certifiedKey takes the key out of a certificate (RFC 5280 section 4.1). What
+// else the certificate says is not looked at: Go's parser refuses some that are
+// in use for it, as those with a negative serial number.
+func certifiedKey(der []byte) (crypto.PublicKey, error) {
+	var certificate struct {
+		Signed struct {
+			Version                                      asn1.RawValue `asn1:"optional,tag:0"`
+			Serial, Algorithm, Issuer, Validity, Subject asn1.RawValue
+			Key                                          asn1.RawValue
+		}
+	}
+	if _, err := asn1.Unmarshal(der, &certificate); err != nil {
+		return nil, errors.New("is no certificate")
+	}
+	return x509.ParsePKIXPublicKey(certificate.Signed.Key.FullBytes)
+}
+
+var errNotPublic = errors.New("is not a public key of RSA, EC or Ed25519")
 
 // checkPublicKey leaves out what verifies nothing that we accept. A private
 // key is left out too: what is published with it can be signed by anybody.
@@ -155,7 +192,7 @@ func checkPublicKey(key crypto.PublicKey) error {
 	case *ecdsa.PublicKey, ed25519.PublicKey:
 		return nil
 	}
-	return errors.New("is not a public key of RSA, EC or Ed25519")
+	return errNotPublic
 }
 
 // size is the number of keys; none for a nil set.
@@ -182,6 +219,25 @@ func (s *keySet) find(algorithm, id string) []jwt.VerificationKey {
 		return nil
 	}
 	return found
+}
+
+// why words why find gives no key.
+func (s *keySet) why(algorithm, id string) error {
+	switch named := slices.ContainsFunc(s.all(), func(key issuerKey) bool { return key.id == id }); {
+	case id == "" && slices.ContainsFunc(s.all(), func(key issuerKey) bool { return key.fits(algorithm) }):
+		return fmt.Errorf("it names no key (`kid`), and several of the issuer's %d are for %s", s.size(), algorithm)
+	case id == "" || named:
+		return fmt.Errorf("the issuer's key %s is not for %s, with which it is signed", quoted(id), algorithm)
+	}
+	return fmt.Errorf("its `kid` %s is none of the issuer's %d keys", quoted(id), s.size())
+}
+
+// all gives the keys; none for a nil set.
+func (s *keySet) all() []issuerKey {
+	if s == nil {
+		return nil
+	}
+	return s.keys
 }
 
 // fits tells whether the algorithm goes with the key: with its type and curve

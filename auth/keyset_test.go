@@ -6,6 +6,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"math/big"
@@ -30,6 +31,14 @@ func TestParseKeySet(t *testing.T) {
 		t.Fatal(err)
 	}
 	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	template.SerialNumber.SetInt64(0x7ff0f0f001)
+	if der, err = x509.CreateCertificate(rand.Reader, template, template, ecPublic, ecKey); err != nil {
+		t.Fatal(err)
+	}
+	negative := bytes.Replace(der, []byte{2, 5, 0x7f, 0xf0, 0xf0, 0xf0, 1}, []byte{2, 5, 0x80, 0xf0, 0xf0, 0xf0, 1}, 1)
+	if _, err := x509.ParseCertificate(negative); err == nil {
+		t.Fatal("Go parses a certificate with a negative serial number")
+	}
 	set := func(keys ...jose.JSONWebKey) []byte {
 		text, err := json.Marshal(jose.JSONWebKeySet{Keys: keys})
 		if err != nil {
@@ -72,6 +81,12 @@ func TestParseKeySet(t *testing.T) {
 		{"no id, one fits", two, "ES256", "", []crypto.PublicKey{ecPublic}},
 		{"no id, two fit", twins, "ES256", "", nil},
 		{"set without ids", set(jose.JSONWebKey{Key: rsaPublic}, jose.JSONWebKey{Key: ecPublic}), "ES256", "x", []crypto.PublicKey{ecPublic}},
+
+		{"negative serial number", []byte(strings.Replace(string(set(jose.JSONWebKey{Key: rsaPublic, KeyID: "a"})), `{"kty"`, `{"x5c":["`+base64.StdEncoding.EncodeToString(negative)+`"],"kty"`, 1)),
+			"RS256", "a", []crypto.PublicKey{rsaPublic}},
+		{"what is not used is not read", []byte(strings.Replace(string(set(jose.JSONWebKey{Key: rsaPublic, KeyID: "a"})), `{"kty"`, `{"x5c":7,"x5u":"::","x5t":"?","ext":[1],"kty"`, 1)),
+			"RS256", "a", []crypto.PublicKey{rsaPublic}},
+		{"PEM, negative serial number", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: negative}), "ES256", "", []crypto.PublicKey{ecPublic}},
 
 		{"PEM", publicPEM(t, rsaPublic), "RS256", "", []crypto.PublicKey{rsaPublic}},
 		{"PEM, PKCS #1", pkcs1, "RS256", "x", []crypto.PublicKey{rsaPublic}},

@@ -66,16 +66,17 @@ func (s *keySource) find(ctx context.Context, algorithm, kid string) ([]jwt.Veri
 		return found, nil
 	}
 	if set != nil && kid == "" {
-		return nil, refuseKey
+		return nil, refuseKey.Because(set.why(algorithm, kid))
 	}
 	problem := s.await(ctx)
-	if found = s.set.Load().find(algorithm, kid); len(found) > 0 {
+	set = s.set.Load()
+	if found = set.find(algorithm, kid); len(found) > 0 {
 		return found, nil
 	}
 	if problem != nil {
 		return nil, refuseIssuer.Because(problem)
 	}
-	return nil, refuseKey
+	return nil, refuseKey.Because(set.why(algorithm, kid))
 }
 
 // edition is the number of the set that the source holds, 0 before the first.

@@ -51,9 +51,12 @@ func NewVerifier(keys Keys, issuers *Issuers, now func() time.Time) *Verifier {
 // moment, or until the context ends. Of a token that was good before only the
 // keys and the times are looked at again.
 func (v *Verifier) Verify(ctx context.Context, token string) (*Identity, *Refusal) {
+	if len(token) > maxTokenBytes {
+		return nil, refuseTooLong
+	}
 	// Go's base64 skips line breaks, and a token has one spelling.
-	if len(token) > maxTokenBytes || strings.Contains(token, "\r") || strings.Contains(token, "\n") {
-		return nil, refuseMalformed
+	if strings.Contains(token, "\r") || strings.Contains(token, "\n") {
+		return nil, refuseLineBreak
 	}
 	if identity, refusal := v.verified.find(token, v.now()); identity != nil || refusal != nil {
 		return identity, refusal
@@ -80,10 +83,10 @@ func (v *Verifier) verify(ctx context.Context, token string) (*verifiedToken, *R
 		return jwt.VerificationKeySet{Keys: found}, nil
 	})
 	if err != nil {
-		return nil, refusalFor(err)
+		return nil, v.refusalFor(err, token, parsed, claims)
 	}
 	if !v.hasOneReading(parsed, claims) {
-		return nil, refuseMalformed
+		return nil, refuseRepeated
 	}
 	life, refusal := checkTimes(claims, v.now())
 	if refusal != nil {
@@ -102,16 +105,19 @@ func (v *Verifier) verify(ctx context.Context, token string) (*verifiedToken, *R
 	return &verifiedToken{identity: identity, life: life, from: from}, nil
 }
 
-// refusalFor is the answer to a token that the parser did not take.
-func refusalFor(err error) *Refusal {
+// refusalFor is the answer to a token that the parser did not take, as far as
+// it came with it.
+func (v *Verifier) refusalFor(err error, token string, parsed *jwt.Token, claims jwt.MapClaims) *Refusal {
 	var refusal *Refusal
 	switch {
 	case errors.As(err, &refusal): // keysFor's
 		return refusal
 	case errors.Is(err, jwt.ErrTokenMalformed):
-		return refuseMalformed
+		return refuseMalformed.Because(whyMalformed(token))
 	case errors.Is(err, jwt.ErrTokenUnverifiable): // nobody knows the algorithm
-		return refuseAlgorithm
+		return refuseAlgorithm.because("its `alg` is " + algorithmOf(parsed))
+	case v.issuers.of(claims) == nil:
+		return refuseSignature.because(unknownIssuer(claims))
 	default:
 		return refuseSignature
 	}
@@ -122,23 +128,22 @@ func refusalFor(err error) *Refusal {
 // (RFC 8725 section 3.1).
 func (v *Verifier) keysFor(ctx context.Context, token *jwt.Token, from *issuer) ([]jwt.VerificationKey, *Refusal) {
 	// RFC 7515 section 4.1.11: extensions we do not understand must be refused,
-	// and golang-jwt does not look. A token that brings its key, or says where
-	// to get it, asks to be trusted on its own word.
-	for _, name := range []string{"crit", "jwk", "jku", "x5u"} {
-		if _, present := token.Header[name]; present {
-			return nil, refuseMalformed
-		}
+	// and golang-jwt does not look. What a token says of where its key is (`jwk`,
+	// `jku`, `x5c`, `x5u`) is not looked at: the keys are those that we know.
+	if _, present := token.Header["crit"]; present {
+		return nil, refuseCritical
 	}
 	kid, isText := token.Header["kid"].(string)
 	if !isText && token.Header["kid"] != nil {
-		return nil, refuseMalformed
+		return nil, refuseKeyID
 	}
 	algorithm := token.Method.Alg()
 	if from != nil {
 		return from.keysFor(ctx, algorithm, kid)
 	}
 	if algorithm != v.keys.Algorithm {
-		return nil, refuseAlgorithm
+		claims, _ := token.Claims.(jwt.MapClaims)
+		return nil, refuseAlgorithm.because("it is signed with "+algorithm+", the gateway's own tokens with "+v.keys.Algorithm, unknownIssuer(claims))
 	}
 	return v.keys.verifying(kid), nil
 }

@@ -189,7 +189,7 @@ func TestVerifiedWhileKeysRotate(t *testing.T) {
 func TestRefusalsAreNotRemembered(t *testing.T) {
 	theirs := newNamed(t, "a")
 	entry := listed(fileWith(t, jwks(t, theirs)))
-	entry.Audience = "atenex"
+	entry.Audience = []string{"atenex"}
 	verifier := verifierOf(t, entry)
 	es256, header := jwt.SigningMethodES256, map[string]any{"kid": "a"}
 	good := signed(t, claims(nil))
@@ -207,7 +207,7 @@ func TestRefusalsAreNotRemembered(t *testing.T) {
 		"not yet":          {signed(t, claims(jwt.MapClaims{"nbf": noon.Unix() + 60})), refuseNotYet},
 		"no exp":           {signed(t, claims(jwt.MapClaims{"exp": nil})), refuseNoExpiry},
 		"no sub":           {signed(t, claims(jwt.MapClaims{"sub": nil})), refuseNoSubject},
-		"wrong type":       {signed(t, claims(jwt.MapClaims{"email": 7})), refuseClaims},
+		"wrong type":       {signed(t, claims(jwt.MapClaims{"email": true})), refuseClaims},
 		"another audience": {signedWith(t, es256, theirs.key, issued(jwt.MapClaims{"aud": "other"}), header), refuseAudience},
 		"unknown key":      {newNamed(t, "b").token(t), refuseKey},
 	} {

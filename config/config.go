@@ -76,10 +76,13 @@ const (
 type Issuer struct {
 	Issuer     string            `yaml:"issuer"`     // the exact `iss` claim
 	Keys       string            `yaml:"keys"`       // an https URL or a file; JWKS or PEM
-	Audience   string            `yaml:"audience"`   // must be in `aud` when set
+	Audience   Audiences         `yaml:"audience"`   // one of them must be in `aud`; nil asks nothing
 	Algorithms []string          `yaml:"algorithms"` // never guessed from the token
 	Claims     map[string]string `yaml:"claims"`     // our name of a claim → the issuer's
 }
+
+// Audiences are the value of `audience`: one name, or a list of them.
+type Audiences []string
 
 // CORS is the cross-origin policy of the whole public listener.
 type CORS struct {

@@ -88,6 +88,18 @@ func (u *Users) decodeNode(d *decoder, n *yaml.Node, at place) {
 	}
 }
 
+// decodeNode reads `audience:`, which is text or a list of it.
+func (a *Audiences) decodeNode(d *decoder, n *yaml.Node, at place) {
+	if n.Kind == yaml.ScalarNode {
+		*a = make(Audiences, 1)
+		d.scalar(n, at, reflect.ValueOf(&(*a)[0]).Elem())
+		return
+	}
+	if d.hasKind(n, at, reflect.TypeFor[Audiences]()) {
+		d.list(n, at, reflect.ValueOf(a).Elem())
+	}
+}
+
 // finish brings into one form what may be written in several, and takes away
 // what a route does not have.
 func finish(c *Config) {

@@ -62,6 +62,8 @@ func (d *decoder) expected(t reflect.Type) string {
 		return "a size"
 	case reflect.TypeFor[Count]():
 		return "a whole number"
+	case reflect.TypeFor[Audiences]():
+		return "text or a list of it"
 	}
 	switch t.Kind() {
 	case reflect.Bool:

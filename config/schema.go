@@ -104,6 +104,8 @@ func (b *schemaBuilder) shape(path string, n note, v reflect.Value) *schema {
 		return b.routeDefaults()
 	case t == reflect.TypeFor[Users]():
 		return usersOrOff(b.object(path, v))
+	case t == reflect.TypeFor[Audiences]():
+		return anyOf(plainValue(t, n), &schema{Type: "array", Items: plainValue(t, n), MinItems: 1, UniqueItems: true})
 	case isScalar(t):
 		return plainValue(t, n)
 	}

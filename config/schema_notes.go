@@ -152,8 +152,9 @@ func issuerNotes() map[string]note {
 		},
 		"tokens.audience": {
 			title:       "Audience",
-			description: "What must be in the `aud` claim. Left out, tokens that the issuer made for other services are accepted too.",
-			examples:    []any{"atenex"},
+			description: "What must be in the `aud` claim: a name, or a list of which one must be. Left out, tokens that the issuer made for other services are accepted too.",
+			examples:    []any{"atenex", []string{"atenex", "https://api.example.com/"}},
+			value:       notBlankText,
 		},
 		"tokens.algorithms": {
 			title:       "Algorithms",

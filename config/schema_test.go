@@ -171,6 +171,7 @@ func beyondSchema() map[string][]string {
 		"an editor does not know the environment": {
 			"environment-duration", "environment-line-break", "environment-password", "environment-structure", "environment-unset",
 			"environment-unset-two", "environment-value-hidden", "environment-value-shown",
+			"token-audience-environment", "token-audience-default", "token-audience-entry-environment",
 		},
 		"two entries of a list are compared by one of their values": {
 			"route-name-twice", "test-route", "tie-escape", "tie-headers", "tie-host", "tie-methods", "tie-plain", "token-twice",
@@ -229,6 +230,7 @@ func FuzzSchemaIsNoStricter(f *testing.F) {
 		"name: %s", "name: x\nusers: %s", "users: {companies: [%s]}", "users: {join: %s}", "users: {grace: %s}", "identity: {headers: {X-A: %s}}",
 		"identity: {headers: {%s: sub}}", "tokens: [{issuer: %s, keys: k, algorithms: [RS256], audience: a}]",
 		"tokens: [{issuer: a, keys: %s, algorithms: [RS256], audience: a}]", "tokens: [{issuer: a, keys: k, algorithms: [%s], audience: a}]",
+		"tokens: [{issuer: a, keys: k, algorithms: [RS256], audience: %s}]", "tokens: [{issuer: a, keys: k, algorithms: [RS256], audience: [%s]}]",
 		"cors: {origins: [%s]}", "cors: {origins: [%s], credentials: true}", "cors: {origins: ['*'], expose: [%s], max_age: 1s}",
 		"cors: {origins: ['*'], max_age: %s}", "cors: {origins: ['*'], credentials: %s}", "trusted_proxies: [%s]", "defaults: {timeout: %s}",
 		"defaults: {max_body: %s}", "defaults: {protocol: %s}", "defaults: {upgrade: [%s]}", "defaults: {auth: %s}", "defaults: {strip_prefix: %s}",

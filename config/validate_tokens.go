@@ -28,8 +28,30 @@ func (v *validator) issuers() {
 		if issuer.Keys != "" {
 			s.check("keys", issuer.Keys, keysRule)
 		}
+		v.audience(s, issuer.Audience)
 		v.algorithms(s, issuer.Algorithms)
 		v.claims(s, issuer)
+	}
+}
+
+// audience checks what has to be in `aud`. An empty value would ask nothing.
+func (v *validator) audience(s section, audiences Audiences) {
+	const hint = "what must be in `aud`; leave it out to take the issuer's tokens for any service"
+	rule := func(audience string) *fault {
+		if strings.TrimSpace(audience) == "" {
+			return &fault{reason: "is empty", hint: hint}
+		}
+		return nil
+	}
+	n := s.sound("audience")
+	switch {
+	case n == nil:
+	case len(audiences) == 0:
+		s.fail(n, s.within+"audience is empty", hint)
+	case n.Kind == yaml.ScalarNode:
+		s.check("audience", audiences[0], rule)
+	default:
+		s.checkEach("audience", audiences, rule)
 	}
 }
 

@@ -67,7 +67,7 @@ func isLocalOrigin(host string) bool {
 // warnAudience looks for issuers whose tokens for any other service pass here.
 func (v *validator) warnAudience() {
 	for i, n := range entries(child(v.root, "tokens")) {
-		if v.config.Tokens[i].Audience == "" {
+		if len(v.config.Tokens[i].Audience) == 0 {
 			v.warnAt(n, label("tokens", i, n)+" has no audience: its tokens for any other service are accepted too",
 				"name what must be in `aud`, such as audience: my-api")
 		}

@@ -216,7 +216,7 @@ func issuers(c *config.Config) []string {
 	list := make([]string, len(c.Tokens))
 	for i, t := range c.Tokens {
 		list[i] = fmt.Sprintf("%s (keys %s, audience %s, %s, claims %v)",
-			t.Issuer, publicURL(t.Keys), orNone(t.Audience), strings.Join(t.Algorithms, " "), t.Claims)
+			t.Issuer, publicURL(t.Keys), orNone(strings.Join(t.Audience, " or ")), strings.Join(t.Algorithms, " "), t.Claims)
 	}
 	return list
 }

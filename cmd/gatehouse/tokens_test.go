@@ -1,12 +1,24 @@
 package main
 
 import (
+	"bytes"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"maps"
+	"math/big"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/golang-jwt/jwt/v5"
 	"golang.org/x/crypto/bcrypt"
 
 	"gatehouse/store"
@@ -56,5 +68,167 @@ func TestLoginTokenLifetime(t *testing.T) {
 	claims := claimsOf(t, login(t, gateway, "ann@example.com"))
 	if life := claims["exp"].(float64) - claims["iat"].(float64); life != 3600 {
 		t.Errorf("the token lives for %v s, not 3600", life)
+	}
+}
+
+const otherIssuer = "https://login.example.com/"
+
+// negativeSerial is a certificate of the key that Go does not parse: its serial
+// number is negative, as some issuers' are.
+func negativeSerial(t testing.TB, key *rsa.PrivateKey) []byte {
+	t.Helper()
+	template := &x509.Certificate{SerialNumber: big.NewInt(0x7ff0f0f001), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	negative := bytes.Replace(der, []byte{2, 5, 0x7f, 0xf0, 0xf0, 0xf0, 1}, []byte{2, 5, 0x80, 0xf0, 0xf0, 0xf0, 1}, 1)
+	if _, err := x509.ParseCertificate(negative); err == nil {
+		t.Fatal("Go parses the certificate")
+	}
+	return negative
+}
+
+// jwkOf is the public key as its issuer publishes it, with more members.
+func jwkOf(t testing.TB, key *rsa.PrivateKey, id string, more map[string]any) string {
+	t.Helper()
+	number := func(n *big.Int) string { return base64.RawURLEncoding.EncodeToString(n.Bytes()) }
+	jwk := map[string]any{"kty": "RSA", "use": "sig", "alg": "RS256", "kid": id, "n": number(key.N), "e": number(big.NewInt(int64(key.E)))}
+	maps.Copy(jwk, more)
+	text, err := json.Marshal(map[string]any{"keys": []any{jwk}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// signedBy is a token that the issuer's key has signed.
+func signedBy(t testing.TB, key *rsa.PrivateKey, header, claims map[string]any) string {
+	t.Helper()
+	token := jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.MapClaims{
+		"iss": otherIssuer, "aud": "orders", "sub": "ann", "company_id": "acme", "exp": time.Now().Add(time.Hour).Unix(),
+	})
+	maps.Copy(token.Claims.(jwt.MapClaims), claims)
+	maps.Copy(token.Header, header)
+	text, err := token.SignedString(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// TestTokensOfOthers are tokens and keys of issuers that are good, though odd
+// (issue 10): they pass, and say who calls.
+func TestTokensOfOthers(t *testing.T) {
+	t.Parallel()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "%s of %s", r.Header.Get("X-User-ID"), r.Header.Get("X-Company-ID"))
+	}))
+	defer backend.Close()
+	asked := make(chan string, 100)
+	trap := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { asked <- r.URL.Path }))
+	defer trap.Close()
+
+	certificate := negativeSerial(t, key)
+	for name, keys := range map[string]string{
+		"JWK with x5c":    jwkOf(t, key, "a", map[string]any{"x5c": []string{base64.StdEncoding.EncodeToString(certificate)}}),
+		"JWK, odd others": jwkOf(t, key, "a", map[string]any{"x5c": 7, "x5u": "::", "x5t": "?", "x5t#S256": []int{1}, "jku": true, "oth": "x"}),
+		"certificate":     string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate})),
+	} {
+		gateway := start(t, writeFile(t, "routes.yaml", `users: off
+tokens:
+  - issuer: `+otherIssuer+`
+    keys: `+writeFile(t, "keys", keys)+`
+    algorithms: [RS256]
+    audience: [orders, https://api.example.com/]
+routes:
+  - {name: all, prefix: /, backend: "`+backend.URL+`"}
+`), nil)
+		for _, test := range []struct {
+			name           string
+			header, claims map[string]any
+			status         int
+			body           string
+		}{
+			{"plain", nil, nil, 200, "ann of acme"},
+			{"says where its key is", map[string]any{"jku": trap.URL + "/jku", "x5u": trap.URL + "/x5u"}, nil, 200, "ann of acme"},
+			{"brings a key", map[string]any{"x5c": []string{"AAAA"}, "jwk": map[string]any{"kty": "oct"}, "x5t": "?"}, nil, 200, "ann of acme"},
+			{"critical extension", map[string]any{"crit": []string{"b64"}, "b64": true}, nil, 401, ""},
+			{"numbers", nil, map[string]any{"sub": json.Number("9007199254740993"), "company_id": json.Number("12345678901234567890123")}, 200,
+				"9007199254740993 of 12345678901234567890123"},
+			{"no number, no text", nil, map[string]any{"sub": true}, 401, ""},
+			{"second audience", nil, map[string]any{"aud": []string{"x", "https://api.example.com/"}}, 200, "ann of acme"},
+			{"other audience", nil, map[string]any{"aud": "orders2"}, 401, ""},
+		} {
+			header := map[string]any{"kid": "a"}
+			maps.Copy(header, test.header)
+			a := do(t, request{url: gateway.url + "/x", token: signedBy(t, key, header, test.claims)})
+			if a.status != test.status || test.body != "" && a.body != test.body {
+				t.Errorf("%s: %s: %d %s; want %d %s", name, test.name, a.status, a.body, test.status, test.body)
+			}
+		}
+	}
+	select {
+	case path := <-asked:
+		t.Errorf("a token had %s fetched", path)
+	default:
+	}
+}
+
+// TestWhyTokenIsRefused: the log says what keeps a token out, beside the fixed
+// sentence that the client is told (issue 10).
+func TestWhyTokenIsRefused(t *testing.T) {
+	t.Parallel()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gateway := start(t, writeFile(t, "routes.yaml", `users: off
+tokens:
+  - {issuer: "`+otherIssuer+`", keys: `+writeFile(t, "keys", jwkOf(t, key, "a", nil))+`, algorithms: [RS256], audience: orders}
+routes:
+  - {name: all, prefix: /, backend: "http://127.0.0.1:9"}
+`), nil)
+	hs256 := func(claims jwt.MapClaims) string {
+		token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte("another secret than the gateway's own"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return token
+	}
+	const failed = "Token validation failed: "
+	for _, test := range []struct{ name, token, detail, log string }{
+		{"long", strings.Repeat("x", 11<<10), failed + "malformed token.", "longer than 8 KiB"},
+		{"encrypted", "a.b.c.d.e", failed + "malformed token.", "an encrypted token (JWE)"},
+		{"two parts", "a.b", failed + "malformed token.", "2 parts between dots, not three"},
+		{"unknown issuer", signedBy(t, key, nil, map[string]any{"iss": "https://other.example.com/?secret=1"}), failed + "algorithm is not accepted.",
+			"`iss` \\\"https://other.example.com/\\\"… is none of `tokens`"},
+		{"unknown issuer, endless", signedBy(t, key, nil, map[string]any{"iss": strings.Repeat("y", 3000)}), failed + "algorithm is not accepted.",
+			strings.Repeat("y", 100) + "\\\"… is none of `tokens`"},
+		{"unknown issuer, our algorithm", hs256(jwt.MapClaims{"iss": "https://third.example.com/"}), failed + "signature is invalid.", "https://third.example.com/"},
+		{"unknown key", signedBy(t, key, map[string]any{"kid": "b"}, nil), failed + "signing key is not known.", "`kid` \\\"b\\\" is none of the issuer's 1 keys"},
+		{"other audience", signedBy(t, key, map[string]any{"kid": "a"}, map[string]any{"aud": "billing"}), failed + "audience is not accepted.",
+			"it is for \\\"billing\\\", not for orders"},
+		{"milliseconds", signedBy(t, key, map[string]any{"kid": "a"}, map[string]any{"exp": time.Now().UnixMilli()}),
+			failed + "'exp' claim is missing or invalid.", "milliseconds?"},
+		{"list for a subject", signedBy(t, key, map[string]any{"kid": "a"}, map[string]any{"sub": []string{"a"}}), failed + "a claim has the wrong type.", "`sub` is neither"},
+	} {
+		gateway.log.drop()
+		a := do(t, request{url: gateway.url + "/x", token: test.token})
+		if a.status != http.StatusUnauthorized || a.field(t, "detail") != test.detail {
+			t.Errorf("%s: %d %s", test.name, a.status, a.body)
+		}
+		eventually(t, test.name+" in the log", func() bool { return strings.Contains(gateway.log.String(), `"status":401`) })
+		line := gateway.log.String()
+		if !strings.Contains(line, test.log) {
+			t.Errorf("%s: the log lacks %q:\n%s", test.name, test.log, line)
+		}
+		if strings.Contains(line, "secret=1") || len(line) > 2000 || strings.Contains(line, test.token) && len(test.token) > 10 {
+			t.Errorf("%s: the log says too much:\n%s", test.name, line)
+		}
 	}
 }

@@ -1,0 +1,104 @@
+package auth
+
+// This file words the private causes of refused tokens: what the log and
+// `explain` say beside the public sentence, so that whoever reads them need not
+// guess. What a token says is repeated within bounds, quoted, and never whole.
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+var (
+	errTooLong    = fmt.Errorf("it is longer than %d KiB", maxTokenBytes>>10)
+	errLineBreak  = errors.New("it holds a line break")
+	errCritical   = errors.New("its header names critical extensions (`crit`), of which none is known here")
+	errKeyID      = errors.New("its `kid` is not text")
+	errRepeated   = errors.New("a name comes twice in its header or claims, or something follows them")
+	errEncrypted  = errors.New("it has five parts: an encrypted token (JWE), which cannot be read here")
+	errEncoding   = errors.New("its parts are not base64url of a JSON object, of one, and of a signature")
+	errNoExpiry   = errors.New("`exp` is missing")
+	errAudience   = errors.New("`aud` is neither text nor a list of it")
+	errBeyondTime = errors.New("is no number of seconds since 1970 (milliseconds?)")
+)
+
+// The refusals that need no look at the token to be worded.
+var (
+	refuseTooLong   = refuseMalformed.Because(errTooLong)
+	refuseLineBreak = refuseMalformed.Because(errLineBreak)
+	refuseCritical  = refuseMalformed.Because(errCritical)
+	refuseKeyID     = refuseMalformed.Because(errKeyID)
+	refuseRepeated  = refuseMalformed.Because(errRepeated)
+)
+
+// maxQuoted bounds what is repeated of a token, in bytes.
+const maxQuoted = 100
+
+// quoted repeats a value of a token for the log: on one line, cut to a bound,
+// and without the query of a URL.
+func quoted(text string) string {
+	text, _, hasQuery := strings.Cut(text, "?")
+	if len(text) > maxQuoted {
+		return strconv.Quote(text[:maxQuoted]) + "…"
+	}
+	if hasQuery {
+		return strconv.Quote(text) + "…"
+	}
+	return strconv.Quote(text)
+}
+
+// whyMalformed words what keeps a text from being a token.
+func whyMalformed(token string) error {
+	switch parts := strings.Count(token, ".") + 1; parts {
+	case 3:
+		return errEncoding
+	case 5:
+		return errEncrypted
+	default:
+		return fmt.Errorf("it has %d parts between dots, not three", parts)
+	}
+}
+
+// algorithmOf repeats the `alg` of a token that may be anything.
+func algorithmOf(token *jwt.Token) string {
+	if token == nil {
+		return "nothing"
+	}
+	switch algorithm := token.Header["alg"].(type) {
+	case string:
+		return quoted(algorithm)
+	case nil:
+		return "nothing"
+	}
+	return "no text"
+}
+
+// unknownIssuer words that a token names an issuer that the table does not have, so
+// that it was held against the gateway's own keys; "" when it names none.
+func unknownIssuer(claims jwt.MapClaims) string {
+	switch name := claims["iss"].(type) {
+	case nil:
+		return ""
+	case string:
+		return "its `iss` " + quoted(name) + " is none of `tokens`, so that it was held against the gateway's own keys"
+	}
+	return "its `iss` is not text, so that it was held against the gateway's own keys"
+}
+
+// because is the refusal with the causes that are not "", one after the other.
+func (r *Refusal) because(causes ...string) *Refusal {
+	var said []string
+	for _, cause := range causes {
+		if cause != "" {
+			said = append(said, cause)
+		}
+	}
+	if len(said) == 0 {
+		return r
+	}
+	return r.Because(errors.New(strings.Join(said, "; ")))
+}
