@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"golang.org/x/crypto/bcrypt"
@@ -22,6 +23,9 @@ const (
 	// maxBcryptCost takes some five seconds. A hash of a higher cost, in a row
 	// that somebody imported, would be a way to keep the gateway busy for hours.
 	maxBcryptCost = 16
+	costOfGuess   = 5 * time.Second
+
+	hashLength = 60 // characters
 )
 
 // What can be wrong with a new password.
@@ -143,11 +147,30 @@ func hashCost(hash []byte) int {
 // of hash in bcrypt's own base64. passlib writes 2b, Go 2a, PHP 2y: the same.
 var hashForm = regexp.MustCompile(`^\$2[aby]\$[0-9]{2}\$[./A-Za-z0-9]{53}$`)
 
-// readableHash tells whether comparing with the hash would do the work.
-func readableHash(hash string) bool {
-	if !hashForm.MatchString(hash) {
-		return false
+// hashVersion is what every hash of the bcrypt family begins with.
+var hashVersion = regexp.MustCompile(`^\$(2[a-z]?)\$`)
+
+// CheckHash says why nobody could log in with a stored hash: it is none of
+// bcrypt's, or of a version that is read nowhere, or cut, or so costly that it
+// is refused. The error does not repeat the hash.
+func CheckHash(hash string) error {
+	version := hashVersion.FindStringSubmatch(hash)
+	cost, costErr := bcrypt.Cost([]byte(hash))
+	switch {
+	case version == nil:
+		return errors.New("not a bcrypt hash: want one that begins with $2b$")
+	case version[1] != "2a" && version[1] != "2b" && version[1] != "2y":
+		return fmt.Errorf("a bcrypt hash of version %s, of implementations that were wrong: want 2a, 2b or 2y, so a new password", version[1])
+	case len(hash) != hashLength:
+		return fmt.Errorf("not a whole bcrypt hash: it has %d characters, want %d", len(hash), hashLength)
+	case costErr != nil || !hashForm.MatchString(hash):
+		return errors.New("not a bcrypt hash: its cost, salt or sum cannot be read")
+	case cost > maxBcryptCost:
+		return fmt.Errorf("a bcrypt hash of cost %d, which takes %v or so a guess: want %d at most",
+			cost, costOfGuess<<(cost-maxBcryptCost), maxBcryptCost)
 	}
-	cost, err := bcrypt.Cost([]byte(hash))
-	return err == nil && cost <= maxBcryptCost
+	return nil
 }
+
+// readableHash reports whether comparing with the hash would do the work.
+func readableHash(hash string) bool { return CheckHash(hash) == nil }

@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/crypto/bcrypt"
 
 	"gatehouse/auth"
 	"gatehouse/config"
@@ -115,11 +114,14 @@ func parseImport(line []byte) (store.User, error) {
 	if err := decoder.Decode(&user); err != nil {
 		return user, fmt.Errorf("read user: %w", err)
 	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) { // a second user would be lost in silence
+		return user, errors.New("read user: more follows the object: want one a line")
+	}
 	if err := auth.CheckEmail(user.Email); err != nil {
 		return user, fmt.Errorf("e-mail %q: %w", user.Email, err)
 	}
-	if _, err := bcrypt.Cost([]byte(user.HashedPassword)); err != nil {
-		return user, errors.New("hashed_password is not a bcrypt hash")
+	if err := auth.CheckHash(user.HashedPassword); err != nil {
+		return user, fmt.Errorf("hashed_password is %w", err)
 	}
 	return user, nil
 }
