@@ -23,7 +23,8 @@ package auth
 //
 // What is counted leaks away: one per 15 minutes of a pair, per 5 minutes of an
 // address or an account. That, the turns at bcrypt, without which nothing is
-// counted, and maxTallies bound the rows.
+// counted, and maxTallies bound the rows. What a clock wrote that was ahead is
+// cut to what the right one could have written last.
 
 import (
 	"context"
@@ -45,6 +46,8 @@ const (
 	guessLongest = 15 * time.Minute // the longest wait
 	pairLeak     = guessLongest     // who is patient guesses four times an hour
 	wideLeak     = 5 * time.Minute
+	pairMost     = 40 // attempts that count at most
+	longestClear = pairMost * pairLeak
 
 	pairFree     = 5
 	addressFree  = 20
@@ -122,14 +125,34 @@ func key(kind string, parts ...string) string {
 
 // check tells how long the guess has to wait; it counts nothing.
 func (g *guess) check(ctx context.Context) (wait time.Duration, err error) {
+	standings, now, err := g.read(ctx)
+	if err == nil && g.ahead(standings, now) {
+		if err = g.throttle.bound(ctx, now); err == nil {
+			standings, now, err = g.read(ctx)
+		}
+	}
+	if err != nil {
+		return 0, err
+	}
+	for _, standing := range standings {
+		wait = max(wait, standing.Next.Sub(now))
+	}
+	if last := len(g.counts) - 1; last > 0 && standings[last].Weight(g.counts[last], now) > accountLimit {
+		g.counts[0].Free, g.counts[0].First = 0, guessLongest
+	}
+	return wait, nil
+}
+
+// read finds out what the guess is counted under, and how these tallies stand.
+func (g *guess) read(ctx context.Context) (standings []store.Standing, now time.Time, err error) {
 	t, now := g.throttle, g.throttle.now()
 	if g.account != "" && g.address != "" {
 		if g.seen, err = t.attempts.AddressSeen(ctx, g.account, g.address); err != nil {
-			return 0, err
+			return nil, now, err
 		}
 	}
 	pair := store.Tally{
-		Key: g.pair, Free: pairFree, First: time.Second, Longest: guessLongest, Leak: pairLeak, Most: 40,
+		Key: g.pair, Free: pairFree, First: time.Second, Longest: guessLongest, Leak: pairLeak, Most: pairMost,
 	}
 	address := store.Tally{
 		Key: g.address, Free: addressFree, First: time.Second, Longest: guessLongest, Leak: wideLeak, Most: 60,
@@ -148,17 +171,24 @@ func (g *guess) check(ctx context.Context) (wait time.Duration, err error) {
 	for i, tally := range g.counts {
 		keys[i] = tally.Key
 	}
-	standings, err := t.attempts.Standings(ctx, keys...)
-	if err != nil {
-		return 0, err
-	}
+	standings, err = t.attempts.Standings(ctx, keys...)
+	return standings, now, err
+}
+
+// ahead reports whether any of it was written by a clock that was ahead. A year
+// ahead would keep an account locked for a year (issue 10).
+func (g *guess) ahead(standings []store.Standing, now time.Time) bool {
 	for _, standing := range standings {
-		wait = max(wait, standing.Next.Sub(now))
+		if standing.Next.Sub(now) > guessLongest || standing.Clear.Sub(now) > longestClear {
+			return true
+		}
 	}
-	if last := len(g.counts) - 1; last > 0 && standings[last].Weight(account, now) > accountLimit {
-		g.counts[0].Free, g.counts[0].First = 0, guessLongest
-	}
-	return wait, nil
+	return g.seen.Sub(now) > guessLongest
+}
+
+// bound shortens all that was written by a clock that was ahead.
+func (t *throttle) bound(ctx context.Context, now time.Time) error {
+	return t.attempts.BoundAttempts(ctx, now, longestClear, guessLongest)
 }
 
 // known tells whether the account was logged in from the address.
@@ -195,10 +225,16 @@ func (g *guess) forgive(ctx context.Context) error {
 // fails is tried again a minute later.
 func (t *throttle) pruneNowAndThen(ctx context.Context) {
 	now, due := t.now(), t.pruneAt.Load()
-	if now.Unix() < due || !t.pruneAt.CompareAndSwap(due, now.Add(pruneInterval).Unix()) {
+	soon := now.Unix() < due && due <= now.Add(pruneInterval).Unix() // unless the clock was ahead
+	if soon || !t.pruneAt.CompareAndSwap(due, now.Add(pruneInterval).Unix()) {
 		return
 	}
-	if err := t.attempts.PruneAttempts(ctx, now, now.Add(-knownFor), maxTallies); err != nil {
+	// Rows of a clock that was ahead would be kept, and push out all others.
+	err := t.bound(ctx, now)
+	if err == nil {
+		err = t.attempts.PruneAttempts(ctx, now, now.Add(-knownFor), maxTallies)
+	}
+	if err != nil {
 		t.log.WarnContext(ctx, "login attempts are not pruned", "error", err)
 	}
 }

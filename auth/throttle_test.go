@@ -437,3 +437,38 @@ func TestGuessesArePruned(t *testing.T) {
 		t.Error("an hour later there are rows left")
 	}
 }
+
+// A clock that was a year ahead locks nobody out for longer than the right one
+// could have (issue 10).
+func TestClockAhead(t *testing.T) {
+	eachStore(t, func(t *testing.T, users store.Store) {
+		d := newDoor(t, users)
+		addAnn(t, users)
+		d.time = noon.Add(365 * 24 * time.Hour)
+		d.expect(t, home, "ann@example.com", "correct horse", 200)
+		for range pairFree + 1 {
+			d.expect(t, home, "ann@example.com", "wrong horse", 401)
+			d.expect(t, stranger, "ann@example.com", "wrong horse", 401)
+		}
+		d.time = noon
+		d.expect(t, home, "ann@example.com", "correct horse", 429, 900)
+		d.after(900)
+		d.expect(t, home, "ann@example.com", "correct horse", 200)
+		d.expect(t, stranger, "ann@example.com", "correct horse", 200)
+		// The address was known a year later, and is known for no longer than that.
+		seen, err := users.AddressSeen(t.Context(), key("account", "ann@example.com"), key("address", home))
+		if err != nil || seen.After(d.time) {
+			t.Errorf("the address was seen at %s, %v", seen, err)
+		}
+		// Rows are pruned again, although the next time was due in a year.
+		for i := range pairFree {
+			d.expect(t, stranger, fmt.Sprintf("nobody%d@example.com", i), "wrong horse", 401)
+		}
+		d.after(int(longestClear.Seconds()))
+		d.expect(t, home, "ann@example.com", "correct horse", 200)
+		standings, err := users.Standings(t.Context(), key("pair", "nobody0@example.com", stranger))
+		if err != nil || !standings[0].Clear.Equal(time.UnixMicro(0)) && standings[0].Clear.Year() > 1 {
+			t.Errorf("a row from before stands at %+v, %v", standings, err)
+		}
+	})
+}

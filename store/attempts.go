@@ -39,6 +39,11 @@ type Attempts interface {
 	// are clear, and addresses not seen since then. Of the tallies it keeps the
 	// `most` that take longest to clear.
 	PruneAttempts(ctx context.Context, now, seenSince time.Time, most int) error
+	// BoundAttempts shortens what was written by a clock that was ahead: a tally
+	// that is clear later than longestClear from now, or next later than
+	// longestWait, is both after longestWait; an address that was seen later
+	// than that was seen now.
+	BoundAttempts(ctx context.Context, now time.Time, longestClear, longestWait time.Duration) error
 }
 
 // Tally says how attempts under one key are counted. An attempt weighs 1; the
@@ -105,6 +110,14 @@ const (
 	// Counting from the end finds nothing while there are fewer than $2.
 	pruneAttempts = `DELETE FROM login_attempts WHERE clear_at <= $1
 		OR clear_at <= (SELECT clear_at FROM login_attempts ORDER BY clear_at DESC LIMIT 1 OFFSET $2) RETURNING clear_at`
+
+	boundAttempts = `UPDATE login_attempts SET
+		clear_at = CASE WHEN clear_at > CAST($2 AS bigint) THEN CAST($2 AS bigint) ELSE clear_at END,
+		next_at = CASE WHEN next_at > CAST($2 AS bigint) THEN CAST($2 AS bigint) ELSE next_at END
+		WHERE clear_at > CAST($1 AS bigint) OR next_at > CAST($2 AS bigint) RETURNING clear_at`
+
+	boundAddresses = `UPDATE login_addresses SET seen_at = CAST($1 AS bigint)
+		WHERE seen_at > CAST($1 AS bigint) + CAST($2 AS bigint) RETURNING seen_at`
 
 	pruneAddresses = `DELETE FROM login_addresses WHERE seen_at < $1 RETURNING seen_at`
 )
@@ -196,6 +209,16 @@ func (s *users) PruneAttempts(ctx context.Context, now, seenSince time.Time, mos
 		return explain("prune attempts", err)
 	}
 	return explain("prune addresses", s.write(ctx, pruneAddresses, []any{seenSince.UnixMicro()}, ignoreRow))
+}
+
+// BoundAttempts implements Attempts.
+func (s *users) BoundAttempts(ctx context.Context, now time.Time, longestClear, longestWait time.Duration) error {
+	attempts := []any{now.Add(longestClear).UnixMicro(), now.Add(longestWait).UnixMicro()}
+	if err := s.write(ctx, boundAttempts, attempts, ignoreRow); err != nil {
+		return explain("bound attempts", err)
+	}
+	addresses := []any{now.UnixMicro(), longestWait.Microseconds()} // clocks differ a little
+	return explain("bound addresses", s.write(ctx, boundAddresses, addresses, ignoreRow))
 }
 
 func ignoreRow(row) error { return nil }

@@ -54,7 +54,9 @@ type Store interface {
 	// Ping asks the database the cheapest question there is.
 	Ping(ctx context.Context) error
 
-	// UserByID returns ErrNotFound when there is none.
+	// UserByID returns ErrNotFound when there is none. Like UserByEmail it sets
+	// a tokens_valid_after to now that lies more than 15 minutes ahead: the
+	// clock was wrong that wrote it.
 	UserByID(ctx context.Context, id uuid.UUID) (User, error)
 	// UserByEmail looks the e-mail up without regard to case. It returns
 	// ErrNotFound when there is none.

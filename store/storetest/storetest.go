@@ -53,6 +53,8 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		"PruneAttempts":      testPruneAttempts,
 		"Addresses":          testAddresses,
 		"AttemptsCancelled":  testAttemptsCancelled,
+		"BoundAttempts":      testBoundAttempts,
+		"BoundTokens":        testBoundTokens,
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -1,0 +1,54 @@
+package main
+
+// This file is about what a wrong clock has written.
+
+import (
+	"database/sql"
+	"net/http"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// TestClockWasAhead has a clock that was a year ahead lock nobody out for a year
+// (issue 10): neither by the wait after wrong passwords nor by when tokens are
+// good again.
+func TestClockWasAhead(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "users.db")
+	for _, email := range []string{"ann@example.com", "bob@example.com"} {
+		addUser(t, "sqlite:"+path, email, nil)
+	}
+	gateway := start(t, writeFile(t, "routes.yaml", "routes:\n  - {name: users, prefix: /api/v1/users, handler: users}\n"),
+		map[string]string{"GATEWAY_DATABASE_URL": "sqlite:" + path})
+	login(t, gateway, "bob@example.com") // whose address is known from now on
+	wrong := request{
+		method: http.MethodPost, url: gateway.url + "/api/v1/users/login",
+		body: `{"email":"ann@example.com","password":"wrong horse"}`,
+	}
+	eventually(t, "guesses have to wait", func() bool { return do(t, wrong).status == http.StatusTooManyRequests })
+
+	database, err := sql.Open("sqlite", "file:"+path+"?_busy_timeout=10000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer database.Close()
+	for _, statement := range []string{
+		`UPDATE login_attempts SET next_at = next_at + 31536000000000, clear_at = clear_at + 31536000000000`,
+		`UPDATE users SET tokens_valid_after = strftime('%Y-%m-%d %H:%M:%f+00:00', 'now', '+1 year') WHERE email = 'bob@example.com'`,
+	} {
+		if _, err := database.ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a := do(t, request{method: wrong.method, url: wrong.url, body: strings.Replace(wrong.body, "wrong", "correct", 1)})
+	wait, err := strconv.Atoi(a.header.Get("Retry-After"))
+	if a.status != http.StatusTooManyRequests || err != nil || wait > 900 {
+		t.Errorf("%d, wait for %d seconds, %v; want 900 at most", a.status, wait, err)
+	}
+	token := login(t, gateway, "bob@example.com")
+	if a := do(t, request{url: gateway.url + "/api/v1/users/me", token: token}); a.status != http.StatusOK {
+		t.Errorf("the token of a login: %d %s", a.status, a.body)
+	}
+}
