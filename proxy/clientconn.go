@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"net"
+	"net/http"
 	"net/netip"
 	"slices"
 	"sync"
@@ -39,6 +40,7 @@ type clientConn struct {
 	alarm    alarm
 	socket   *socket.Socket
 	waited   atomic.Bool // the last read found nothing at first
+	old      atomic.Bool // it was passed on at an HTTP/1.0 request with a Transfer-Encoding
 
 	writing sync.Mutex   // held while a write deadline is set
 	bounded atomic.Bool  // somebody set one of their own
@@ -67,6 +69,34 @@ func (*Gateway) ConnContext(ctx context.Context, conn net.Conn) context.Context 
 		return context.WithValue(ctx, clientConnKey{}, c)
 	}
 	return ctx
+}
+
+type passedConnKey struct{}
+
+// PassedConnContext is ConnContext for net/http's server behind front.Server.
+func (*Gateway) PassedConnContext(ctx context.Context, conn net.Conn) context.Context {
+	if c, ok := conn.(*clientConn); ok {
+		return context.WithValue(ctx, passedConnKey{}, c)
+	}
+	return ctx
+}
+
+// OldCoding is for front.Server: it has the HTTP/1.0 request refused that comes
+// next on the connection. It is the last one there.
+func (*Gateway) OldCoding(conn net.Conn) {
+	if c, ok := conn.(*clientConn); ok {
+		c.old.Store(true)
+	}
+}
+
+// hasOldCoding reports whether the request is of HTTP/1.0 and had a
+// Transfer-Encoding, as far as that is known.
+func hasOldCoding(r *http.Request) bool {
+	if r.ProtoMajor != 1 || r.ProtoMinor != 0 {
+		return false
+	}
+	c, _ := r.Context().Value(passedConnKey{}).(*clientConn)
+	return c != nil && c.old.Load()
 }
 
 // clientConnOf is nil for requests that net/http's server has read.

@@ -85,6 +85,7 @@ func (k *kit) serve() {
 		k.connections.Store(conn.RemoteAddr().String(), conn)
 		return k.gateway.ConnContext(ctx, conn)
 	}
+	server.OldCoding, standard.ConnContext = k.gateway.OldCoding, k.gateway.PassedConnContext
 	ended := make(chan error)
 	go func() { ended <- server.Serve(k.gateway.Limit(listener)) }()
 	k.url = "http://" + listener.Addr().String()

@@ -11,13 +11,16 @@ import (
 
 // refuseMessage refuses TRACE, which asks a backend to send back what it got:
 // the token and the identity headers would be in the answer (RFC 9110 section
-// 9.3.8). It also refuses what only HTTP/2 can carry, and net/http lets pass
+// 9.3.8), and the framing of HTTP/1.0 that nobody can be sure of (RFC 9112 section
+// 6.1). It also refuses what only HTTP/2 can carry, and net/http lets pass
 // there: to write it down as HTTP/1.1 would be to send another request, or to
 // blame the backend for it (RFC 9113 sections 8.1.1 and 8.3.1).
 func refuseMessage(r *http.Request) *auth.Refusal {
 	switch {
 	case r.Method == http.MethodTrace || r.Method == methodTrack:
 		return refuseTrace
+	case hasOldCoding(r):
+		return refuseBodyForm
 	case r.ProtoMajor < 2:
 		return nil
 	case !isToken(r.Method):

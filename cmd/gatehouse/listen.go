@@ -98,6 +98,8 @@ func (g *gateway) listen(handler *proxy.Gateway) (*listeners, error) {
 	if g.settings.Transport != config.TransportStandard {
 		plain := front.New(l.publicServer)
 		plain.ConnContext = handler.ConnContext
+		plain.OldCoding = handler.OldCoding
+		l.publicServer.ConnContext = handler.PassedConnContext
 		l.plain = plain
 	}
 	return l, nil

@@ -88,6 +88,9 @@ func (s *Server) serve(made Conn) {
 	}()
 	c.prepare()
 	if passes = c.serve(); passes {
+		if s.OldCoding != nil && hasOldCoding(c.data) {
+			s.OldCoding(made)
+		}
 		c.Unread(c.data)
 		s.pass(made, nil)
 	}
@@ -162,7 +165,7 @@ func (c *conn) readHead() (head string, passes bool) {
 			bounded = true
 			c.allow(c.server.standard.ReadHeaderTimeout)
 		}
-		if end > 0 || c.server.refuses(len(c.data)) || before.isLookedAt(served) && !c.mayBePlain() || !c.makeRoom() {
+		if end > 0 || c.server.refuses(len(c.data)) || before.isLookedAt(served) && !c.mayBePlain() && !isOldAndCut(c.data) || !c.makeRoom() {
 			return "", true
 		}
 		if err := c.fill(!begun && served); err != nil {

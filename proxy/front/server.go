@@ -34,6 +34,11 @@ type Server struct {
 	// that of http.Server does of others; nil leaves it as it is.
 	ConnContext func(ctx context.Context, conn net.Conn) context.Context
 
+	// OldCoding, when it is not nil, is called with a connection that is passed on
+	// at an HTTP/1.0 request with a Transfer-Encoding. net/http's server does not
+	// show that header to its handler, and reads the request as one without a body.
+	OldCoding func(conn net.Conn)
+
 	standard *http.Server
 	draining atomic.Bool
 	date     date
