@@ -48,7 +48,8 @@ type Config struct {
 // Identity says which claims reach a backend, and under which header.
 type Identity struct {
 	// Headers maps a header to the claim whose value it carries. All of these
-	// headers are removed from what clients send, on every route.
+	// headers are removed from what clients send, on every route; when there are
+	// none, those of DefaultIdentityHeaders are.
 	Headers map[string]string `yaml:"headers"`
 }
 

@@ -25,16 +25,21 @@ func builtInRoute() Route {
 	}
 }
 
+// DefaultIdentityHeaders are the identity headers of a table that names none.
+func DefaultIdentityHeaders() map[string]string {
+	return map[string]string{
+		"X-User-ID":    "sub",
+		"X-Company-ID": "company_id",
+		"X-User-Email": "email",
+	}
+}
+
 // start gives a struct its defaults, before the file is decoded over them.
 func (d *decoder) start(v reflect.Value) {
 	switch value := v.Addr().Interface().(type) {
 	case *document:
 		value.Name = "Gatehouse"
-		value.Identity.Headers = map[string]string{
-			"X-User-ID":    "sub",
-			"X-Company-ID": "company_id",
-			"X-User-Email": "email",
-		}
+		value.Identity.Headers = DefaultIdentityHeaders()
 		value.Users.Join = JoinListed
 		value.Users.Grace = 30 * time.Second
 		value.Limits = Limits{Connections: 32768, ConnectionsPerClient: 8192, RequestsPerClient: 1024}

@@ -115,7 +115,11 @@ func (b *schemaBuilder) shape(path string, n note, v reflect.Value) *schema {
 	case reflect.Struct:
 		return b.object(path, v)
 	case reflect.Map:
-		return &schema{Type: "object", PropertyNames: n.keys, AdditionalProperties: plainValue(t.Elem(), n)}
+		s := &schema{Type: "object", PropertyNames: n.keys, AdditionalProperties: plainValue(t.Elem(), n)}
+		if n.notEmpty {
+			s.MinProperties = 1
+		}
+		return s
 	case reflect.Slice:
 		s := &schema{Type: "array", UniqueItems: n.unique}
 		if n.notEmpty {

@@ -31,6 +31,7 @@ type schema struct {
 	Required             []string            `json:"required,omitempty"`
 	AdditionalProperties any                 `json:"additionalProperties,omitempty"` // false or a *schema
 	PropertyNames        *schema             `json:"propertyNames,omitempty"`
+	MinProperties        int                 `json:"minProperties,omitempty"`
 	DependentRequired    map[string][]string `json:"dependentRequired,omitempty"`
 
 	Items       *schema `json:"items,omitempty"`

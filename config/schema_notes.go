@@ -16,7 +16,7 @@ type note struct {
 	value    func() *schema // of one plain value: its own, an entry's, a mapping's; nil goes by the type
 	keys     *schema        // of a mapping with keys of the operator's choice
 	unique   bool           // no entry of a list may be there twice
-	notEmpty bool           // a list needs an entry
+	notEmpty bool           // a list or mapping needs an entry
 }
 
 // keyNotes gives the note of every key, by its path in the file.
@@ -45,7 +45,7 @@ func tableNotes() map[string]note {
 		"identity.headers": {
 			title: "Header: claim",
 			description: "The headers that carry a token's claims to the backend. All of them are removed from what clients send, on every route. " +
-				"Given, they replace the defaults; {} sends none.",
+				"Given, they replace the defaults; {} sends none, and removes the defaults from what clients send.",
 			examples: []any{map[string]string{"X-User-ID": "sub", "X-Company-ID": "company_id"}},
 			keys:     identityHeaderName(),
 			value:    notEmptyText,
@@ -93,6 +93,8 @@ func tableNotes() map[string]note {
 			description: "Headers that every answer carries, over what a backend says.",
 			examples:    []any{map[string]string{"Strict-Transport-Security": "max-age=31536000"}},
 			keys:        answerHeaderName(),
+			value:       notBlankText,
+			notEmpty:    true,
 		},
 		"defaults": {
 			title:       "Defaults of routes",
@@ -171,6 +173,7 @@ func issuerNotes() map[string]note {
 			examples:    []any{map[string]string{"company_id": "org_id"}},
 			keys:        &schema{MinLength: 1},
 			value:       notEmptyText,
+			notEmpty:    true,
 		},
 	}
 }

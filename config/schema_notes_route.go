@@ -32,21 +32,21 @@ func matchNotes() map[string]note {
 		},
 		"routes.hosts": {
 			title:       "Hosts",
-			description: "Names that the request must be for, without port; *.example.com takes every name below example.com. Left out, any.",
+			description: "Names that the request must be for, without port; *.example.com takes every name below example.com. Left out, any; [] only takes back those of `defaults`.",
 			examples:    []any{[]string{"api.example.com", "*.example.com"}},
 			value:       func() *schema { return token(matchedHost) },
 			unique:      true,
 		},
 		"routes.methods": {
 			title:       "Methods",
-			description: "Upper case; other methods are answered 405. GET brings HEAD. Left out, any.",
+			description: "Upper case; other methods are answered 405. GET brings HEAD. Left out, any; [] only takes back those of `defaults`.",
 			examples:    []any{[]string{"GET", "POST"}},
 			value:       methodValue,
 			unique:      true,
 		},
 		"routes.headers": {
 			title:       "Headers",
-			description: "Exact values that the request must have, all of them.",
+			description: "Exact values that the request must have, all of them. {} only takes back those of `defaults`.",
 			examples:    []any{map[string]string{"X-Canary": "1"}},
 			keys:        matchedHeaderName(),
 			value:       func() *schema { return text(headerText) },
@@ -58,7 +58,7 @@ func matchNotes() map[string]note {
 		},
 		"routes.roles": {
 			title:       "Roles",
-			description: "One of these must be among the caller's roles. Left out, any. Not with `auth: none`.",
+			description: "One of these must be among the caller's roles. Left out, any; [] only takes back those of `defaults`. Not with `auth: none`.",
 			examples:    []any{[]string{"admin"}},
 			value:       notBlankText,
 			unique:      true,

@@ -172,14 +172,18 @@ func beyondSchema() map[string][]string {
 			"environment-duration", "environment-line-break", "environment-password", "environment-structure", "environment-unset",
 			"environment-unset-two", "environment-value-hidden", "environment-value-shown",
 			"token-audience-environment", "token-audience-default", "token-audience-entry-environment",
+			"empty-header-environment", "empty-role-environment", "empty-method-default", "empty-auth", "empty-max-body", "empty-response-header", "empty-issuer",
+			"empty-algorithm", "empty-proxy", "empty-origin", "empty-company", "empty-limit", "empty-users",
 		},
 		"two entries of a list are compared by one of their values": {
 			"route-name-twice", "test-route", "tie-escape", "tie-headers", "tie-host", "tie-methods", "tie-plain", "token-twice",
 		},
-		"two spellings are the same":                       {"header-twice", "host-twice", "identity-folded", "identity-folded-other"},
-		"one part of the file is held against another":     {"header-identity", "header-identity-default", "header-identity-defaults"},
-		"a schema does not know the public suffixes":       {"cors-public-suffix-credentials"},
-		"a route starts from the file's defaults":          {"roles-inherited"},
+		"two spellings are the same":                   {"header-twice", "host-twice", "identity-folded", "identity-folded-other"},
+		"one part of the file is held against another": {"header-identity", "header-identity-default", "header-identity-defaults"},
+		"a schema does not know the public suffixes":   {"cors-public-suffix-credentials"},
+		"a route starts from the file's defaults": {
+			"roles-inherited", "empty-roles", "empty-methods", "empty-hosts", "empty-headers", "empty-tls", "empty-defaults-roles",
+		},
 		"the value is near a known word, but not that one": {"cors-scheme", "method-near"},
 		"the value has to be computed":                     {"cors-class-range", "prefix-escape-twice", "proxies-bits", "proxies-mapped", "size-huge"},
 		"YAML hides how the value was written": {

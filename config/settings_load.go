@@ -17,7 +17,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// LoadSettings reads GATEWAY_* (and PORT). An empty variable counts as unset.
+// LoadSettings reads GATEWAY_* (and PORT). An empty variable counts as unset,
+// but where that would turn a check of clients off.
 // The error is Problems, with every bad value; no message repeats a secret.
 // Whether tokens can be signed is for CheckSigning to say.
 func LoadSettings(lookup func(name string) (string, bool)) (Settings, error) {
@@ -71,6 +72,12 @@ type settingsReader struct {
 func (r *settingsReader) text(name string) string {
 	value, _ := r.lookup(name)
 	return value
+}
+
+// isSet tells whether a variable is there, be it empty.
+func (r *settingsReader) isSet(name string) bool {
+	_, found := r.lookup(name)
+	return found
 }
 
 // path gives a variable that names a PEM file.
@@ -187,6 +194,9 @@ func (r *settingsReader) together(s Settings) {
 		r.fail("GATEWAY_TLS_CERT_FILE is set without GATEWAY_TLS_KEY_FILE", "set both, or neither")
 	case s.TLSKeyFile != "" && s.TLSCertFile == "":
 		r.fail("GATEWAY_TLS_KEY_FILE is set without GATEWAY_TLS_CERT_FILE", "set both, or neither")
+	case s.TLSCertFile != "" && s.TLSClientCAFile == "" && r.isSet("GATEWAY_TLS_CLIENT_CA_FILE"):
+		// Empty counts as unset where that opens nothing.
+		r.fail("GATEWAY_TLS_CLIENT_CA_FILE is empty", "unset it to ask clients for no certificate")
 	case s.TLSClientCAFile != "" && s.TLSCertFile == "":
 		r.fail("GATEWAY_TLS_CLIENT_CA_FILE is set without GATEWAY_TLS_CERT_FILE", "client certificates need TLS: set GATEWAY_TLS_CERT_FILE and GATEWAY_TLS_KEY_FILE too")
 	}
@@ -195,6 +205,9 @@ func (r *settingsReader) together(s Settings) {
 	}
 	if s.Listen == s.OpsListen && !strings.HasSuffix(s.Listen, ":0") {
 		r.fail("GATEWAY_OPS_LISTEN "+quote(s.OpsListen)+": the same address as GATEWAY_LISTEN", "give the operators' listener a port of its own")
+	}
+	if s.TLSCertFile == "" && s.TLSKeyFile == "" && (r.isSet("GATEWAY_TLS_CERT_FILE") || r.isSet("GATEWAY_TLS_KEY_FILE")) {
+		r.warn("GATEWAY_TLS_CERT_FILE and GATEWAY_TLS_KEY_FILE are empty: clients are served without TLS", "unset them if that is meant")
 	}
 	const weakCost = 10
 	if s.BcryptCost < weakCost {

@@ -21,6 +21,7 @@ func answerHeaders() []string {
 }
 
 func (v *validator) responseHeaders(file section) {
+	file.refuseEmpty("response_headers", "to add none")
 	v.eachPair(file, "response_headers", func(key, value *yaml.Node) {
 		at := place{"", "response_headers"}
 		folded := foldHeader(key.Value)
@@ -31,6 +32,8 @@ func (v *validator) responseHeaders(file section) {
 			v.reject(at, key, &fault{reason: "this header says something of one answer alone"})
 		case strings.HasPrefix(folded, "access-control-"):
 			v.reject(at, key, &fault{reason: "this header is written by cross-origin rules", hint: "see `cors:`"})
+		case !v.failed[value] && strings.TrimSpace(v.config.ResponseHeaders[key.Value]) == "":
+			v.fail(value, "response_headers: "+key.Value+" is empty", "leave it out to leave the backend's")
 		case !v.failed[value] && !httpguts.ValidHeaderFieldValue(v.config.ResponseHeaders[key.Value]):
 			v.fail(value, "response_headers: "+key.Value+" has control characters", "")
 		}

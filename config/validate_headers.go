@@ -45,6 +45,8 @@ func matchedHeader(name string) *fault {
 // headerValue is the rule for the value of a header that a route asks for.
 func headerValue(value string) *fault {
 	switch {
+	case value == "":
+		return &fault{reason: "is empty", hint: "a header without a value guards nothing: leave it out, or give it one"}
 	case strings.ContainsFunc(value, unicode.IsControl):
 		return &fault{reason: "holds a control character, which no header can"}
 	case strings.TrimSpace(value) != value:

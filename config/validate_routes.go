@@ -44,6 +44,7 @@ func (v *validator) defaults(s section) {
 		return
 	}
 	v.routeValues(s, &v.start)
+	v.emptyOfRoute(s, new(Route))
 }
 
 // route checks one route: its own values, then whether they go together.
@@ -58,6 +59,7 @@ func (v *validator) route(s section, route *Route) {
 	}
 	v.target(s, route)
 	v.routeValues(s, route)
+	v.emptyOfRoute(s, &v.start)
 	v.roles(s, route)
 	v.secured(s, route)
 	if n := s.sound("upgrade"); n != nil && len(n.Content) > 0 && route.Protocol == ProtocolH2C {

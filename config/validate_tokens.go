@@ -118,6 +118,7 @@ func isLoopback(u *url.URL) bool {
 }
 
 func (v *validator) claims(s section, issuer Issuer) {
+	s.refuseEmpty("claims", "where the issuer's claims have our names")
 	v.eachPair(s, "claims", func(key, value *yaml.Node) {
 		switch {
 		case key.Value == "":

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httputil"
 	"net/netip"
@@ -92,6 +93,9 @@ func Compile(cfg *config.Config, parts Parts) (*Table, error) {
 	for header, claim := range cfg.Identity.Headers {
 		names = append(names, header)
 		t.identity = append(t.identity, identityHeader{name: textproto.CanonicalMIMEHeaderKey(header), claim: claim})
+	}
+	if len(cfg.Identity.Headers) == 0 { // the gateway says nothing, and nobody else says it instead
+		names = slices.AppendSeq(names, maps.Keys(config.DefaultIdentityHeaders()))
 	}
 	t.owned = foldNames(names...)
 	for name, value := range cfg.ResponseHeaders {

@@ -232,3 +232,22 @@ routes:
 		}
 	}
 }
+
+// TestNoIdentityHeaders: with `headers: {}` the gateway tells backends nothing of
+// the caller, and a client cannot say it instead (issue 10).
+func TestNoIdentityHeaders(t *testing.T) {
+	t.Parallel()
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "%q %q", r.Header.Get("X-User-ID"), r.Header.Get("X_Company_Id"))
+	}))
+	defer backend.Close()
+	gateway := start(t, writeFile(t, "routes.yaml", `users: off
+identity: {headers: {}}
+routes:
+  - {name: all, prefix: /, backend: "`+backend.URL+`", auth: none}
+`), nil)
+	a := do(t, request{url: gateway.url + "/x", header: http.Header{"X-User-Id": {"forged"}, "X_Company_Id": {"forged"}}})
+	if a.body != `"" ""` {
+		t.Errorf("the backend was told %s", a.body)
+	}
+}

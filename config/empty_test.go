@@ -1,0 +1,152 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// emptyValues are all ways to write nothing: YAML's null, text, the environment's
+// nothing, and what has no entries or empty ones.
+func emptyValues() []string {
+	return []string{
+		"", "~", "null", `""`, "''", "${EMPTY}", `"${EMPTY}"`, `"${NOWHERE:-}"`, "[]", "{}",
+		"[~]", `[""]`, `["${EMPTY}"]`, `["${NOWHERE:-}"]`, "[{}]", "{~: ~}", "{X-A: }", `{X-A: ""}`, `{X-A: "${EMPTY}"}`, `{"": ""}`, `{"": x}`,
+	}
+}
+
+// emptyIsFine are the keys that may be there and empty, each since nothing lets
+// no more through than something would.
+func emptyIsFine() map[string]string {
+	return map[string]string{
+		"identity {}":         "the defaults hold",
+		"identity.headers {}": "backends are told nothing, and clients may not say it either",
+		"users {}":            "the defaults hold",
+		"users.companies []":  "no company may be joined",
+		"tokens []":           "nobody else's tokens are accepted",
+		"cors.expose []":      "pages may read no header",
+		"trusted_proxies []":  "nobody is believed",
+		"limits {}":           "the defaults hold",
+		"defaults {}":         "the defaults hold",
+		"tests []":            "they let nothing through",
+		"routes.upgrade []":   "clients may switch to nothing",
+		"defaults.upgrade []": "clients may switch to nothing",
+	}
+}
+
+// frames are a small good table for each mapping of the file, with the keys of
+// that mapping left open.
+func frames() map[string]struct {
+	t     reflect.Type
+	keys  map[string]string
+	table string
+} {
+	const route = "routes: [{name: a, prefix: /, backend: 'https://b'}]\n"
+	return map[string]struct {
+		t     reflect.Type
+		keys  map[string]string
+		table string
+	}{
+		"":         {reflect.TypeFor[document](), map[string]string{"routes": "[{name: a, prefix: /, backend: 'https://b'}]"}, "{%s}\n"},
+		"identity": {reflect.TypeFor[Identity](), nil, "identity: {%s}\n" + route},
+		"users":    {reflect.TypeFor[Users](), nil, "users: {%s}\n" + route},
+		"tokens": {reflect.TypeFor[Issuer](), map[string]string{"issuer": "a", "keys": "k", "audience": "b", "algorithms": "[RS256]"},
+			"tokens: [{%s}]\n" + route},
+		"cors":     {reflect.TypeFor[CORS](), map[string]string{"origins": "['https://a.example.com']"}, "cors: {%s}\n" + route},
+		"limits":   {reflect.TypeFor[Limits](), nil, "limits: {%s}\n" + route},
+		"defaults": {reflect.TypeFor[Route](), nil, "defaults: {%s}\n" + route},
+		"routes":   {reflect.TypeFor[Route](), map[string]string{"name": "a", "prefix": "/", "backend": "'https://b'"}, "routes: [{%s}]\n"},
+		"routes.tls": {reflect.TypeFor[TLS](), map[string]string{"cert": "c", "key": "k"},
+			"routes: [{name: a, prefix: /, backend: 'https://b', tls: {%s}}]\n"},
+		"tests": {reflect.TypeFor[Test](), map[string]string{"request": "GET /", "as": "member", "expect": "a"}, "tests: [{%s}]\n" + route},
+	}
+}
+
+// TestEmptyIsRefused: a key that is there and empty is an error wherever nothing
+// would be more open than something (issue 10). It goes through every key of the
+// types, those to come among them.
+func TestEmptyIsRefused(t *testing.T) {
+	d := &decoder{report: newReport("", nil), fields: map[reflect.Type][]field{}}
+	unused := emptyIsFine()
+	parse := func(table string) error {
+		_, err := Parse("routes.yaml", []byte(table), corpusEnvironment())
+		return err
+	}
+	for section, frame := range frames() {
+		write := func(key, value string) string {
+			keys := maps.Clone(frame.keys)
+			if keys == nil {
+				keys = map[string]string{}
+			}
+			if key != "" {
+				keys[key] = value
+			}
+			var pairs []string
+			for _, name := range slices.Sorted(maps.Keys(keys)) {
+				pairs = append(pairs, name+": "+keys[name])
+			}
+			return fmt.Sprintf(frame.table, strings.Join(pairs, ", "))
+		}
+		if err := parse(write("", "")); err != nil {
+			t.Fatalf("%s: the frame itself is bad: %v", section, err)
+		}
+		for _, key := range d.keysOf(frame.t) {
+			path := strings.TrimPrefix(section+"."+key, ".")
+			for _, empty := range emptyValues() {
+				table := write(key, empty)
+				reason, fine := emptyIsFine()[path+" "+empty]
+				delete(unused, path+" "+empty)
+				switch err := parse(table); {
+				case err == nil && !fine:
+					t.Errorf("%s: %q is taken:\n%s", path, empty, table)
+				case err != nil && fine:
+					t.Errorf("%s: %q is refused, though %s: %v", path, empty, reason, err)
+				}
+			}
+		}
+	}
+	for key := range unused {
+		t.Errorf("%s: there is no such key", key)
+	}
+}
+
+// TestEmptyOverridesDefault: what `defaults:` say can be taken back by a route.
+func TestEmptyOverridesDefault(t *testing.T) {
+	table, err := Parse("routes.yaml", []byte(`
+defaults: {hosts: [a.example.com], methods: [GET], headers: {X-A: b}, roles: [admin], upgrade: [irc], tls: {ca: ca.pem}}
+routes:
+  - {name: a, prefix: /, backend: "https://b", hosts: [], methods: [], headers: {}, roles: [], upgrade: [], tls: {}}
+`), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := table.Routes[0]; len(a.Hosts)+len(a.Methods)+len(a.Headers)+len(a.Roles)+len(a.Upgrade) != 0 || *a.TLS != (TLS{}) {
+		t.Errorf("got %+v", a)
+	}
+}
+
+// TestEmptySettings: an empty variable counts as unset, but where a check of
+// clients would be off.
+func TestEmptySettings(t *testing.T) {
+	for name, test := range map[string]struct {
+		set      map[string]string
+		err      string
+		warnings int
+	}{
+		"authorities": {map[string]string{"GATEWAY_TLS_CERT_FILE": "c", "GATEWAY_TLS_KEY_FILE": "k", "GATEWAY_TLS_CLIENT_CA_FILE": ""},
+			"GATEWAY_TLS_CLIENT_CA_FILE is empty", 0},
+		"key":         {map[string]string{"GATEWAY_TLS_CERT_FILE": "c", "GATEWAY_TLS_KEY_FILE": ""}, "GATEWAY_TLS_CERT_FILE is set without", 0},
+		"certificate": {map[string]string{"GATEWAY_TLS_CERT_FILE": "", "GATEWAY_TLS_KEY_FILE": "k"}, "GATEWAY_TLS_KEY_FILE is set without", 0},
+		"all of TLS":  {map[string]string{"GATEWAY_TLS_CERT_FILE": "", "GATEWAY_TLS_KEY_FILE": "", "GATEWAY_TLS_CLIENT_CA_FILE": ""}, "", 1},
+		"others": {map[string]string{"GATEWAY_LISTEN": "", "GATEWAY_TOKEN_TTL": "", "GATEWAY_JWT_PREVIOUS_SECRETS": "", "GATEWAY_DEFAULT_COMPANY_ID": ""},
+			"", 0},
+	} {
+		s, err := load(test.set)
+		if (err == nil) != (test.err == "") || err != nil && !strings.Contains(err.Error(), test.err) || len(s.Warnings) != test.warnings {
+			t.Errorf("%s: %v, warnings %v", name, err, s.Warnings)
+		}
+	}
+}
