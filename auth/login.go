@@ -99,7 +99,25 @@ func (u *Users) comparePassword(ctx context.Context, turn *turn, email, password
 	case !right:
 		return user, LoginWrongPassword, refuseLogin
 	}
+	u.renewHash(ctx, user, password)
 	return user, LoginSuccess, nil
+}
+
+// renewHash stores a hash of today's cost for a user whose hash is cheaper, once
+// the password is known (issue 10). It is for who has a turn, and leaves it for
+// the next login when others wait for theirs. The user's tokens stay good, since
+// the password is the same. Trouble does not stop the login.
+func (u *Users) renewHash(ctx context.Context, user store.User, password string) {
+	if !u.Passwords.outdated(user.HashedPassword) || u.Passwords.turns.awaited() {
+		return
+	}
+	renewed, err := u.Passwords.hashNow(password)
+	if err == nil {
+		err = u.Store.RenewHash(ctx, user.ID, user.HashedPassword, renewed)
+	}
+	if err != nil {
+		u.Log.WarnContext(ctx, "hash of a password is not renewed", "user_id", user.ID.String(), "error", err)
+	}
 }
 
 // resultOf names how an attempt came out that was never made.

@@ -128,6 +128,9 @@ func (p *Passwords) compareNow(hash, password string) bool {
 	return readable && err == nil
 }
 
+// outdated reports whether a readable hash is of a lower cost than new ones.
+func (p *Passwords) outdated(hash string) bool { return hashCost([]byte(hash)) < p.cost }
+
 // missingWork gives the costs of the computations that, after one of the first
 // cost, make up one of the second: each further cost doubles what was done.
 func missingWork(done, wanted int) (costs []int) {

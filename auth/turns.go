@@ -38,6 +38,9 @@ func newTurns() *turns {
 	}
 }
 
+// awaited reports whether somebody waits for a turn.
+func (t *turns) awaited() bool { return len(t.places) > len(t.slots) }
+
 // turn is a place among those who wait, and later one among those who work.
 type turn struct {
 	turns   *turns

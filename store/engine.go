@@ -22,6 +22,9 @@ type engine interface {
 	// write runs a statement that writes and returns rows (RETURNING), and
 	// hands them to visit. What it wrote is kept when it returns nil.
 	write(ctx context.Context, statement string, args []any, visit func(row) error) error
+	// transact runs statements as write does, all of which are kept when do
+	// returns nil, and none otherwise.
+	transact(ctx context.Context, do func(write writeFunc) error) error
 	// isUniqueViolation tells whether err is about a value that may stand in one
 	// row only.
 	isUniqueViolation(err error) bool
@@ -36,6 +39,9 @@ type engine interface {
 	// giveBack.
 	lendDB(ctx context.Context) (db *sql.DB, giveBack func(), err error)
 }
+
+// writeFunc is engine.write inside of a transaction.
+type writeFunc func(ctx context.Context, statement string, args []any, visit func(row) error) error
 
 // row is a result row of either database.
 type row interface {
@@ -54,6 +60,9 @@ type dialect struct {
 	// makes void: a second after the last time at least, since tokens count in
 	// seconds.
 	revokedBy string
+	// lockRow makes a SELECT keep others from changing the row until the
+	// transaction ends.
+	lockRow string
 	// tableExists returns a row when the table named $1 exists.
 	tableExists string
 	// triggers are those on users that the feed and revocation need, and

@@ -152,7 +152,14 @@ func (p *postgres) Close() error {
 }
 
 func (p *postgres) query(ctx context.Context, statement string, args []any, visit func(row) error) error {
-	rows, err := p.pool.Query(ctx, statement, args...)
+	return queryPostgres(ctx, p.pool, statement, args, visit)
+}
+
+// queryPostgres runs a statement on the pool, or in a transaction.
+func queryPostgres(ctx context.Context, on interface {
+	Query(ctx context.Context, statement string, args ...any) (pgx.Rows, error)
+}, statement string, args []any, visit func(row) error) error {
+	rows, err := on.Query(ctx, statement, args...)
 	if err != nil {
 		return err
 	}
@@ -170,6 +177,14 @@ func (p *postgres) write(ctx context.Context, statement string, args []any, visi
 	return p.query(ctx, statement, args, visit)
 }
 
+func (p *postgres) transact(ctx context.Context, do func(write writeFunc) error) error {
+	return pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
+		return do(func(ctx context.Context, statement string, args []any, visit func(row) error) error {
+			return queryPostgres(ctx, tx, statement, args, visit)
+		})
+	})
+}
+
 func (p *postgres) isUniqueViolation(err error) bool {
 	var refused *pgconn.PgError
 	return errors.As(err, &refused) && refused.Code == uniqueViolation
@@ -181,6 +196,7 @@ func (p *postgres) dialect() dialect {
 		migrations: "migrations/postgres",
 		byBytes:    `COLLATE "C"`,
 		revokedBy:  `GREATEST(CAST(%s AS timestamptz), tokens_valid_after + interval '1 second')`,
+		lockRow:    "FOR UPDATE",
 		// to_regclass looks along the search_path, as the statements do.
 		tableExists: `SELECT 1 WHERE to_regclass($1) IS NOT NULL`,
 		triggers: []string{

@@ -127,16 +127,23 @@ func (s *sqliteFile) query(ctx context.Context, statement string, args []any, vi
 // write does not leave the commit to the closing of the rows, where an error
 // would go unseen.
 func (s *sqliteFile) write(ctx context.Context, statement string, args []any, visit func(row) error) error {
+	return s.transact(ctx, func(write writeFunc) error { return write(ctx, statement, args, visit) })
+}
+
+func (s *sqliteFile) transact(ctx context.Context, do func(write writeFunc) error) error {
 	tx, err := s.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = tx.Rollback() }()
-	rows, err := tx.QueryContext(ctx, statement, args...)
+	err = do(func(ctx context.Context, statement string, args []any, visit func(row) error) error {
+		rows, err := tx.QueryContext(ctx, statement, args...)
+		if err != nil {
+			return err
+		}
+		return visitAll(rows, visit)
+	})
 	if err != nil {
-		return err
-	}
-	if err := visitAll(rows, visit); err != nil {
 		return err
 	}
 	return tx.Commit()
@@ -166,6 +173,7 @@ func (s *sqliteFile) dialect() dialect {
 		migrations:  "migrations/sqlite",
 		byBytes:     "COLLATE BINARY",
 		revokedBy:   `max(%s, coalesce(strftime('%%Y-%%m-%%d %%H:%%M:%%f+00:00', tokens_valid_after, '+1 second'), ''))`,
+		lockRow:     "", // a transaction that writes is alone
 		tableExists: `SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = $1`,
 		triggers: []string{
 			"gatehouse_users_revoke", "gatehouse_users_tell_insert", "gatehouse_users_tell_delete", "gatehouse_users_tell_update",

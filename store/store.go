@@ -73,6 +73,11 @@ type Store interface {
 	// UpdateUser changes what change sets, and updated_at, in one statement. It
 	// returns the row as it is afterwards, or ErrNotFound.
 	UpdateUser(ctx context.Context, id uuid.UUID, change Change) (User, error)
+	// RenewHash puts another hash of the same password in the place of the old
+	// one: the user's tokens stay good, and updated_at stays. Where the hash is
+	// not the old one any more, nothing is changed. It returns ErrNotFound when
+	// there is no such user.
+	RenewHash(ctx context.Context, id uuid.UUID, old, renewed string) error
 	// RecordLogin writes last_login, and nothing else: updated_at stays. It
 	// returns ErrNotFound when there is no such user.
 	RecordLogin(ctx context.Context, id uuid.UUID, at time.Time) error

@@ -29,6 +29,11 @@ const (
 	boundTokens = `UPDATE users SET tokens_valid_after = $2
 		WHERE id = $1 AND tokens_valid_after > $3 RETURNING ` + userColumns
 
+	// The first of these makes tokens void, by a trigger; the second takes that
+	// back before anybody else can see it.
+	renewHash  = `UPDATE users SET hashed_password = $2 WHERE id = $1 RETURNING ` + userColumns
+	keepTokens = `UPDATE users SET tokens_valid_after = $2 WHERE id = $1 RETURNING ` + userColumns
+
 	updateLogin = `UPDATE users SET last_login = $2 WHERE id = $1 RETURNING ` + userColumns
 
 	deleteUser = `DELETE FROM users WHERE id = $1 RETURNING ` + userColumns
@@ -114,6 +119,22 @@ func (s *users) UpdateUser(ctx context.Context, id uuid.UUID, change Change) (Us
 	statement := `UPDATE users SET ` + set + ` WHERE id = $` + strconv.Itoa(len(args)) + ` RETURNING ` + userColumns
 	user, err := one(ctx, s.write, statement, args...)
 	return user, explain("update user", err)
+}
+
+// RenewHash implements Store.
+func (s *users) RenewHash(ctx context.Context, id uuid.UUID, old, renewed string) error {
+	err := s.transact(ctx, func(write writeFunc) error {
+		user, err := one(ctx, write, selectByID+" "+s.dialect().lockRow, id)
+		if err != nil || user.HashedPassword != old {
+			return err
+		}
+		if _, err := one(ctx, write, renewHash, id, renewed); err != nil {
+			return err
+		}
+		_, err = one(ctx, write, keepTokens, id, user.TokensValidAfter)
+		return err
+	})
+	return explain("renew hash", err)
 }
 
 // RecordLogin implements Store.

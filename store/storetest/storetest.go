@@ -31,6 +31,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		"Update":           testUpdate,
 		"NotFound":         testNotFound,
 		"RecordLogin":      testRecordLogin,
+		"RenewHash":        testRenewHash,
 		"Delete":           testDelete,
 		"EachUser":         testEachUser,
 		"EachUserStops":    testEachUserStops,
