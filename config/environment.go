@@ -46,6 +46,9 @@ func readDotenv(path string) (map[string]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, cause(err))
 	}
+	if data, err = Text(data); err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
 	for number, line := range strings.Split(string(data), "\n") {
 		// The parser would put a variable's value there, or nothing.
 		_, value, _ := strings.Cut(line, "=")

@@ -3,13 +3,13 @@
 package config
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+
+	"gatehouse/config/watch"
 )
 
 // maxFileSize bounds a route table, in bytes. It is far above any real table
@@ -66,10 +66,7 @@ func Parse(file string, data []byte, lookup func(name string) (string, bool)) (*
 }
 
 // contentHash names a content, as Config.Hash says.
-func contentHash(data []byte) string {
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:])[:12]
-}
+func contentHash(data []byte) string { return watch.Hash(data) }
 
 // readBounded reads a file of at most maxFileSize bytes. It looks before it
 // opens, because opening a named pipe would wait for a writer.

@@ -3,13 +3,10 @@
 package config
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"net"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -127,8 +124,8 @@ func shownSetting(name, text string) (shown string, hidden bool) {
 // maxSecretFile bounds the file of a secret, in bytes.
 const maxSecretFile = 64 << 10
 
-// secret reads a variable, or the file that NAME_FILE names, without the line
-// break that editors put at its end.
+// secret reads a variable, or the file that NAME_FILE names, without the byte
+// order mark and the one line break that editors put around it.
 func (r *settingsReader) secret(name string) string {
 	direct, path := r.text(name), r.text(name+"_FILE")
 	switch {
@@ -152,26 +149,15 @@ func (r *settingsReader) secret(name string) string {
 
 // readSecret reads a small regular file.
 func readSecret(path string) (string, error) {
-	info, err := os.Stat(path)
+	data, err := readSmall(path, maxSecretFile)
+	if err == nil {
+		data, err = Text(data)
+	}
 	if err != nil {
-		return "", cause(err)
+		return "", err
 	}
-	if !info.Mode().IsRegular() {
-		return "", errors.New("it is not a regular file")
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return "", cause(err)
-	}
-	defer func() { _ = file.Close() }()
-	data, err := io.ReadAll(io.LimitReader(file, maxSecretFile+1))
-	text := strings.TrimRight(string(data), "\r\n")
-	switch {
-	case err != nil:
-		return "", cause(err)
-	case len(data) > maxSecretFile:
-		return "", errors.New("it is larger than 64 KiB")
-	case text == "":
+	text := CutLineBreak(string(data))
+	if strings.Trim(text, "\r\n") == "" {
 		return "", fmt.Errorf("it is empty: %w", fs.ErrInvalid)
 	}
 	return text, nil

@@ -4,14 +4,15 @@ package config
 
 import (
 	"context"
-	"fmt"
-	"path/filepath"
+	"log/slog"
 	"time"
 
-	"github.com/fsnotify/fsnotify"
+	"gatehouse/config/watch"
 )
 
-// Watch tells of edits of a file: in place, by an editor's rename-over, by
+// Watch tells of edits of one file, whether they are whole or not; a gateway
+// follows its files with watch.Files, of which this is the plain form. An edit
+// may be made in place, by an editor's rename-over, by
 // deletion and return, through symbolic links such as those of a Kubernetes
 // ConfigMap. Where nothing tells of an edit (some mounts do not), it is found by
 // looking at the content every Poll.
@@ -30,70 +31,13 @@ type Watch struct {
 // context ends, or with an error when the system gives no watches at all, after
 // having polled until then.
 func (w Watch) Run(ctx context.Context, seen string, changed func()) error {
-	signs, watchErr := fsnotify.NewWatcher()
-	if watchErr != nil {
-		signs = &fsnotify.Watcher{} // whose channels are silent: polling is left
-		watchErr = fmt.Errorf("watch %s: %w", w.Path, watchErr)
-	} else {
-		defer func() { _ = signs.Close() }()
-	}
-	look := func() {
-		w.follow(signs, watchErr == nil)
-		if now := w.fingerprint(); now != seen {
-			seen = now
-			changed()
-		}
-	}
-	look()
-
-	poll := time.NewTicker(w.Poll)
-	defer poll.Stop()
-	settled := time.NewTimer(time.Hour)
-	settled.Stop()
-	var burst time.Time // when the first sign of the current burst came
-	for {
-		select {
-		case <-ctx.Done():
-			return watchErr
-		case <-signs.Events:
-		case <-signs.Errors: //nolint:errcheck // it means that signs were lost, most likely: looking is the answer
-		case <-poll.C:
-			look()
-			continue
-		case <-settled.C:
-			burst = time.Time{}
-			look()
-			continue
-		}
-		if burst.IsZero() {
-			burst = time.Now()
-		}
-		settled.Reset(max(0, min(w.Settle, time.Until(burst.Add(10*w.Settle)))))
-	}
-}
-
-// follow sees to it that everything is watched by which the content can change:
-// the file itself (an edit in place, also of a bind mount), the folder it is
-// named in (rename-over, ConfigMap), and the folder of each link on the way.
-// What cannot be watched is left to polling. Adding a watch again is harmless,
-// and renews one whose target was replaced.
-func (w Watch) follow(signs *fsnotify.Watcher, watching bool) {
-	if !watching {
-		return
-	}
-	_ = signs.Add(filepath.Dir(w.Path))
-	_ = signs.Add(w.Path)
-	if target, err := filepath.EvalSymlinks(w.Path); err == nil && target != w.Path {
-		_ = signs.Add(filepath.Dir(target))
-		_ = signs.Add(target)
-	}
-}
-
-// fingerprint names the content as Config.Hash does, or why there is none.
-func (w Watch) fingerprint() string {
-	data, err := readBounded(w.Path)
-	if err != nil {
-		return err.Error()
-	}
-	return contentHash(data)
+	const name = "watch"
+	files := watch.New(watch.Options{Settle: w.Settle, Poll: w.Poll, Log: slog.New(slog.DiscardHandler)})
+	files.Follow(watch.Group{Name: name, Paths: []string{w.Path}, Take: func(context.Context) error {
+		changed()
+		return nil
+	}})
+	files.Taken(name, w.Path, seen)
+	files.Run(ctx)
+	return files.Failed()
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"sync"
 	"time"
 
@@ -115,7 +114,7 @@ func keyOf(r *config.Route) (transportKey, error) {
 		if file.path == "" {
 			continue
 		}
-		pem, err := readPEM(file.path)
+		pem, err := config.ReadText(file.path)
 		if err != nil {
 			return key, fmt.Errorf("read %s: %w", file.name, err)
 		}
@@ -125,24 +124,6 @@ func keyOf(r *config.Route) (transportKey, error) {
 		*file.into = string(pem)
 	}
 	return key, nil
-}
-
-// maxPEM bounds a file of certificates or keys, in bytes.
-const maxPEM = 1 << 20
-
-// readPEM reads a regular file: opening a named pipe would wait for a writer,
-// and with it every reload.
-func readPEM(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return nil, err
-	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s is not a regular file", path)
-	case info.Size() > maxPEM:
-		return nil, fmt.Errorf("%s is larger than %d bytes", path, maxPEM)
-	}
-	return os.ReadFile(path)
 }
 
 // adopt makes the set the live one, and closes the idle connections of every

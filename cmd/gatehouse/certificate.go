@@ -1,104 +1,108 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"log/slog"
-	"os"
 	"sync/atomic"
-	"time"
 
 	"gatehouse/config"
+	"gatehouse/config/watch"
 )
 
-// certificatePoll is how often a renewed certificate is looked for.
-const certificatePoll = 5 * time.Second
+// Names of groups of files, which are those of the settings.
+const (
+	certificateFiles = "GATEWAY_TLS_CERT_FILE and GATEWAY_TLS_KEY_FILE"
+	authorityFile    = "GATEWAY_TLS_CLIENT_CA_FILE"
+)
 
-// certificate is the public listener's own, as its files hold it now.
+// certificate is the public listener's own, with the authorities of its
+// clients', as their files held them last.
 type certificate struct {
 	certFile, keyFile string
+	authoritiesFile   string // "" asks clients for no certificate
 	live              atomic.Pointer[tls.Certificate]
-	cert, key         []byte // what live was made of
+	forClients        atomic.Pointer[tls.Config] // nil without authorities
+	// renewed, if set, is told of each pair that is taken.
+	renewed func(*tls.Certificate)
 }
 
-// loadCertificate reads the certificate of the settings; nil without one.
-func loadCertificate(s config.Settings) (*certificate, error) {
+// loadCertificate reads the certificate of the settings, and follows its files
+// from then on; nil without one.
+func loadCertificate(s config.Settings, files *watch.Files) (*certificate, error) {
 	if s.TLSCertFile == "" {
 		return nil, nil
 	}
-	c := &certificate{certFile: s.TLSCertFile, keyFile: s.TLSKeyFile}
-	if _, err := c.read(); err != nil {
-		return nil, fmt.Errorf("read GATEWAY_TLS_CERT_FILE and GATEWAY_TLS_KEY_FILE: %w", err)
+	c := &certificate{certFile: s.TLSCertFile, keyFile: s.TLSKeyFile, authoritiesFile: s.TLSClientCAFile}
+	files.Follow(watch.Group{Name: certificateFiles, Paths: []string{c.certFile, c.keyFile}, Take: c.takePair})
+	if err := c.takePair(context.Background()); err != nil {
+		return nil, fmt.Errorf("read %s: %w", certificateFiles, err)
+	}
+	if c.authoritiesFile == "" {
+		return c, nil
+	}
+	files.Follow(watch.Group{Name: authorityFile, Paths: []string{c.authoritiesFile}, Take: c.takeAuthorities})
+	if err := c.takeAuthorities(context.Background()); err != nil {
+		return nil, fmt.Errorf("read %s: %w", authorityFile, err)
 	}
 	return c, nil
 }
 
-// read takes the files over if they have changed and fit together.
-func (c *certificate) read() (changed bool, err error) {
-	cert, err := os.ReadFile(c.certFile)
+// takePair takes the certificate and its key over if they fit together.
+func (c *certificate) takePair(context.Context) error {
+	cert, err := config.ReadText(c.certFile)
 	if err != nil {
-		return false, err
+		return err
 	}
-	key, err := os.ReadFile(c.keyFile)
+	key, err := config.ReadText(c.keyFile)
 	if err != nil {
-		return false, err
-	}
-	if bytes.Equal(cert, c.cert) && bytes.Equal(key, c.key) {
-		return false, nil
+		return err
 	}
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
-		return false, err
+		return err
 	}
 	c.live.Store(&pair)
-	c.cert, c.key = cert, key
-	return true, nil
+	if c.renewed != nil {
+		c.renewed(&pair)
+	}
+	return nil
 }
 
-// watch takes renewed files over until the context ends. While they do not fit
-// together, as between two writes, the last good ones are used.
-func (c *certificate) watch(ctx context.Context, poll time.Duration, log *slog.Logger) {
-	tick := time.NewTicker(poll)
-	defer tick.Stop()
-	said := ""
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		switch changed, err := c.read(); {
-		case err != nil && err.Error() != said:
-			said = err.Error()
-			log.WarnContext(ctx, "the renewed certificate cannot be used: the last good one is", "error", said)
-		case changed:
-			said = ""
-			log.InfoContext(ctx, "certificate renewed", "not_after", c.live.Load().Leaf.NotAfter.Format(time.RFC3339))
-		}
+// takeAuthorities takes over whose certificates clients need. A session that was
+// begun under authorities that have gone is not resumed: crypto/tls looks for
+// its chain among these.
+func (c *certificate) takeAuthorities(context.Context) error {
+	pem, err := config.ReadText(c.authoritiesFile)
+	if err != nil {
+		return err
 	}
+	made := c.base()
+	made.NextProtos = []string{"h2", "http/1.1"} // net/http adds them to its own configuration alone
+	made.ClientAuth, made.ClientCAs = tls.RequireAndVerifyClientCert, x509.NewCertPool()
+	if !made.ClientCAs.AppendCertsFromPEM(pem) {
+		return fmt.Errorf("%s holds no PEM certificate", c.authoritiesFile)
+	}
+	c.forClients.Store(made)
+	return nil
 }
 
 // config is the TLS of the public listener: 1.2 or newer, whose suites in Go are
 // those of RFC 9325, with HTTP/2, and, where the settings name authorities, with
 // a client certificate of theirs.
-func (c *certificate) config(s config.Settings) (*tls.Config, error) {
-	made := &tls.Config{
+func (c *certificate) config() *tls.Config {
+	made := c.base()
+	if first := c.forClients.Load(); first != nil {
+		made.ClientAuth, made.ClientCAs = first.ClientAuth, first.ClientCAs
+		made.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return c.forClients.Load(), nil }
+	}
+	return made
+}
+
+func (c *certificate) base() *tls.Config {
+	return &tls.Config{
 		MinVersion:     tls.VersionTLS12,
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.live.Load(), nil },
 	}
-	if s.TLSClientCAFile == "" {
-		return made, nil
-	}
-	pem, err := os.ReadFile(s.TLSClientCAFile)
-	if err != nil {
-		return nil, fmt.Errorf("read GATEWAY_TLS_CLIENT_CA_FILE: %w", err)
-	}
-	made.ClientAuth, made.ClientCAs = tls.RequireAndVerifyClientCert, x509.NewCertPool()
-	if !made.ClientCAs.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("read GATEWAY_TLS_CLIENT_CA_FILE: %s holds no PEM certificate", s.TLSClientCAFile)
-	}
-	return made, nil
 }

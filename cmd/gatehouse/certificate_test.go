@@ -1,53 +1,178 @@
 package main
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
-	"log/slog"
+	"encoding/pem"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
-	"time"
-
-	"gatehouse/config"
 )
 
-// TestCertificateIsRenewed replaces the files under a running watch: first by
+// TestCertificateIsRenewed replaces the files of a running gateway: first by
 // halves, which changes nothing, then whole.
 func TestCertificateIsRenewed(t *testing.T) {
 	t.Parallel()
 	certFile, keyFile, _ := selfSigned(t)
-	g, log := newGateway(t, "", map[string]string{"GATEWAY_TLS_CERT_FILE": certFile, "GATEWAY_TLS_KEY_FILE": keyFile})
-	settings, err := config.LoadSettings(g.lookup)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := loadCertificate(settings)
-	if err != nil {
-		t.Fatal(err)
-	}
-	first := c.live.Load()
-	go c.watch(t.Context(), 5*time.Millisecond, slog.New(slog.NewTextHandler(log, nil)))
-
+	gateway := startProcess(t, openTable(t, tattle(t, "backend")), map[string]string{
+		"GATEWAY_TLS_CERT_FILE": certFile, "GATEWAY_TLS_KEY_FILE": keyFile,
+	})
+	first := gateway.serves(t)
 	newCert, newKey, _ := selfSigned(t)
 	copyFile(t, newCert, certFile)
-	eventually(t, "the half-renewed pair is told", func() bool { return strings.Contains(log.String(), "last good one") })
-	if c.live.Load() != first {
+	eventually(t, "the half-renewed pair is told", func() bool {
+		return strings.Contains(gateway.log.String(), "what was read before is")
+	})
+	if !bytes.Equal(gateway.serves(t), first) {
 		t.Error("a pair that does not fit was taken over")
 	}
 	copyFile(t, newKey, keyFile)
-	eventually(t, "the renewed pair is used", func() bool { return c.live.Load() != first })
+	eventually(t, "the renewed pair is used", func() bool { return bytes.Equal(gateway.serves(t), inPEM(t, newCert)) })
+	if told := strings.Count(gateway.log.String(), "changed files cannot be used"); told != 1 {
+		t.Errorf("the half-renewed pair was told %d times", told)
+	}
+
+	// As certbot and the kubelet do it: by renames.
+	nextCert, nextKey, _ := selfSigned(t)
+	rename(t, nextKey, keyFile)
+	want := inPEM(t, nextCert)
+	rename(t, nextCert, certFile)
+	eventually(t, "the pair that was renamed is used", func() bool { return bytes.Equal(gateway.serves(t), want) })
+}
+
+// TestCertificateByRequest asks for the renewed certificate instead of waiting:
+// by SIGHUP, and by a reload, which says when it cannot be used.
+func TestCertificateByRequest(t *testing.T) {
+	t.Parallel()
+	certFile, keyFile, _ := selfSigned(t)
+	gateway := startProcess(t, openTable(t, tattle(t, "backend")), map[string]string{
+		"GATEWAY_TLS_CERT_FILE": certFile, "GATEWAY_TLS_KEY_FILE": keyFile,
+	})
+	first := gateway.serves(t)
+	rewrite(t, certFile, "garbage")
+	a := do(t, request{method: http.MethodPost, url: gateway.operators + "/-/reload"})
+	if a.status != http.StatusOK || !strings.Contains(a.body, "GATEWAY_TLS_CERT_FILE") {
+		t.Errorf("a reload beside garbage: %d %s", a.status, a.body)
+	}
+	eventually(t, "the log tells of the garbage", func() bool {
+		return strings.Contains(gateway.log.String(), "changed files cannot be used")
+	})
+	if !bytes.Equal(gateway.serves(t), first) {
+		t.Error("the last good certificate is not served any more")
+	}
+	newCert, newKey, _ := selfSigned(t)
+	copyFile(t, newCert, certFile)
+	copyFile(t, newKey, keyFile)
+	if a := do(t, request{method: http.MethodPost, url: gateway.operators + "/-/reload"}); a.status != http.StatusOK || strings.Contains(a.body, "GATEWAY_TLS_CERT_FILE") {
+		t.Errorf("a reload: %d %s", a.status, a.body)
+	}
+	if !bytes.Equal(gateway.serves(t), inPEM(t, newCert)) {
+		t.Error("the renewed certificate is not served after a reload")
+	}
+	newCert, newKey, _ = selfSigned(t)
+	copyFile(t, newCert, certFile)
+	copyFile(t, newKey, keyFile)
+	if err := gateway.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the renewed certificate is served after SIGHUP", func() bool {
+		return bytes.Equal(gateway.serves(t), inPEM(t, newCert))
+	})
+}
+
+// TestClientAuthoritiesAreRenewed takes clients of the new authority in, and
+// those of the old one no longer, over HTTP/1.1 and HTTP/2.
+func TestClientAuthoritiesAreRenewed(t *testing.T) {
+	t.Parallel()
+	certFile, keyFile, roots := selfSigned(t)
+	oldCert, oldKey, _ := selfSigned(t)
+	newCert, newKey, _ := selfSigned(t)
+	authorities := writeFile(t, "clients.pem", string(contentOf(t, oldCert)))
+	gateway := startProcess(t, openTable(t, tattle(t, "backend")), map[string]string{
+		"GATEWAY_TLS_CERT_FILE": certFile, "GATEWAY_TLS_KEY_FILE": keyFile, "GATEWAY_TLS_CLIENT_CA_FILE": authorities,
+	})
+	sessions := map[string]tls.ClientSessionCache{oldCert: tls.NewLRUClientSessionCache(10), newCert: tls.NewLRUClientSessionCache(10)}
+	passes := func(certFile, keyFile string, http2 bool) bool {
+		pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		transport := &http.Transport{ForceAttemptHTTP2: http2, TLSClientConfig: &tls.Config{
+			RootCAs: roots, Certificates: []tls.Certificate{pair}, ClientSessionCache: sessions[certFile],
+		}}
+		defer transport.CloseIdleConnections()
+		res, err := (&http.Client{Transport: transport}).Get("https" + strings.TrimPrefix(gateway.url, "http") + "/open")
+		if err != nil {
+			return false
+		}
+		if want := map[bool]int{false: 1, true: 2}[http2]; res.ProtoMajor != want {
+			t.Errorf("HTTP/%d, want %d", res.ProtoMajor, want)
+		}
+		return res.Body.Close() == nil && res.StatusCode == http.StatusOK
+	}
+	for _, http2 := range []bool{false, true} {
+		if !passes(oldCert, oldKey, http2) {
+			t.Fatal("a client of the authority does not pass")
+		}
+	}
+	if passes(newCert, newKey, false) {
+		t.Fatal("a client of another authority passes")
+	}
+	rewrite(t, authorities, "\ufeff"+string(contentOf(t, newCert))) // Notepad's mark does not matter
+	eventually(t, "clients of the new authority pass", func() bool { return passes(newCert, newKey, false) && passes(newCert, newKey, true) })
+	if passes(oldCert, oldKey, false) || passes(oldCert, oldKey, true) {
+		t.Error("a client of the old authority still passes")
+	}
+}
+
+// serves gives the certificate that a new connection is shown.
+func (p *process) serves(t *testing.T) []byte {
+	t.Helper()
+	conn, err := tls.Dial("tcp", strings.TrimPrefix(p.url, "http://"), &tls.Config{InsecureSkipVerify: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	return conn.ConnectionState().PeerCertificates[0].Raw
+}
+
+// inPEM gives the first certificate in a file.
+func inPEM(t *testing.T, path string) []byte {
+	t.Helper()
+	block, _ := pem.Decode(contentOf(t, path))
+	if block == nil {
+		t.Fatalf("%s holds no PEM block", path)
+	}
+	return block.Bytes
+}
+
+func contentOf(t *testing.T, path string) []byte {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}
+
+func rename(t *testing.T, from, to string) {
+	t.Helper()
+	content := contentOf(t, from)
+	if err := os.WriteFile(to+".new", content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(to+".new", to); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func copyFile(t *testing.T, from, to string) {
 	t.Helper()
-	content, err := os.ReadFile(from)
-	if err != nil {
-		t.Fatal(err)
-	}
-	rewrite(t, to, string(content))
+	rewrite(t, to, string(contentOf(t, from)))
 }
 
 // TestClientCertificates lets only those in who have a certificate of the

@@ -36,9 +36,8 @@ const (
 type listeners struct {
 	public, operators             net.Listener
 	publicServer, operatorsServer *http.Server
-	plain                         plainServer  // of what is not TLS
-	certificate                   *certificate // nil without TLS
-	failed                        chan error   // why a server ended by itself
+	plain                         plainServer // of what is not TLS
+	failed                        chan error  // why a server ended by itself
 }
 
 // plainServer is net/http's server, or what stands in front of it.
@@ -51,15 +50,13 @@ type plainServer interface {
 // listen opens both sockets, so that a port in use ends the start before
 // anything else has happened.
 func (g *gateway) listen(handler *proxy.Gateway) (*listeners, error) {
-	certificate, err := loadCertificate(g.settings)
+	certificate, err := loadCertificate(g.settings, g.files)
 	if err != nil {
 		return nil, err
 	}
 	var tlsConfig *tls.Config
 	if certificate != nil {
-		if tlsConfig, err = certificate.config(g.settings); err != nil {
-			return nil, err
-		}
+		tlsConfig = certificate.config()
 	}
 	public, err := openPort("GATEWAY_LISTEN", g.settings.Listen)
 	if err != nil {

@@ -8,34 +8,33 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"os"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"gatehouse/config"
+	"gatehouse/config/watch"
 	"gatehouse/ops"
 	"gatehouse/proxy"
-)
-
-// How an edit of the table is noticed.
-const (
-	watchSettle = 100 * time.Millisecond
-	watchPoll   = 5 * time.Second
 )
 
 // reloader replaces the table of a running gateway. It takes one reload at a
 // time; whatever asks for one meanwhile waits for its turn.
 type reloader struct {
 	file    string
-	lookup  config.Lookup
+	lookup  func() (config.Lookup, error) // the environment as of now: .env may have changed; nil is empty
 	parts   *parts
 	gateway *proxy.Gateway
+	files   *watch.Files // nil follows nothing
 	log     *slog.Logger
+	// renewed is told whenever a table is swapped in.
+	renewed func(*proxy.Table)
 
-	mu sync.Mutex
+	mu      sync.Mutex
+	refused bool // the table that was read last
 }
 
 // reload is the life of a configuration: load, compile, test, swap. Any error
@@ -47,12 +46,13 @@ func (r *reloader) reload(ctx context.Context, trigger string) (proxy.Diff, conf
 	began := time.Now()
 	next, err := r.next()
 	if err != nil {
-		r.parts.metrics.Refused()
-		r.logRefusal(ctx, trigger, err)
+		r.refuse(ctx, trigger, err)
 		return proxy.Diff{}, nil, err
 	}
 	before := r.gateway.Table()
 	r.parts.swap(r.gateway, next)
+	r.refused = false
+	r.adopted(next.table)
 	diff := proxy.Compare(before, next.table)
 	r.log.LogAttrs(ctx, slog.LevelInfo, "route table reloaded", slog.String("trigger", trigger),
 		slog.Int("routes", len(next.table.Config().Routes)), slog.String("hash", next.table.Config().Hash),
@@ -64,12 +64,32 @@ func (r *reloader) reload(ctx context.Context, trigger string) (proxy.Diff, conf
 	return diff, warnings, nil
 }
 
+// refuse counts a table that is not taken, and logs why.
+func (r *reloader) refuse(ctx context.Context, trigger string, err error) {
+	r.refused = true
+	r.parts.metrics.Refused()
+	r.logRefusal(ctx, trigger, err)
+}
+
 // onRequest is POST /-/reload.
 func (r *reloader) onRequest(ctx context.Context) (proxy.Diff, config.Problems, error) {
 	if r.gateway.Table() == nil {
 		return proxy.Diff{}, nil, errors.New("the gateway is still starting: it has no route table yet")
 	}
-	return r.reload(ctx, "request")
+	return r.force(ctx, "request")
+}
+
+// force takes over, without waiting for anything to be whole, whatever has
+// changed: the other files that settings and table name, then the table itself.
+func (r *reloader) force(ctx context.Context, trigger string) (proxy.Diff, config.Problems, error) {
+	unusable := r.files.TakeNow(ctx, tableFile)
+	diff, warnings, err := r.reload(ctx, trigger)
+	for _, one := range unusable {
+		warnings = append(slices.Clone(warnings), config.Problem{
+			Severity: config.SeverityWarning, Message: one.Error() + ": what was read before is in use",
+		})
+	}
+	return diff, warnings, err
 }
 
 // next makes the edition that could replace the live one. A table that makes
@@ -81,10 +101,17 @@ func (r *reloader) next() (made edition, err error) {
 			r.log.Error("reading the route table panicked", "panic", fmt.Sprint(panicked), "stack", string(debug.Stack()))
 		}
 	}()
-	cfg, err := config.Load(r.file, r.lookup)
+	var lookup config.Lookup
+	if r.lookup != nil {
+		if lookup, err = r.lookup(); err != nil {
+			return edition{}, err
+		}
+	}
+	cfg, err := config.Load(r.file, lookup)
 	if err != nil {
 		return edition{}, err
 	}
+	r.followTLS(r.gateway.Table().Config(), cfg)
 	if live := r.gateway.Table().Config(); live.Users.Off != cfg.Users.Off {
 		return edition{}, config.Problems{{
 			Position: config.Position{File: r.file},
@@ -116,27 +143,6 @@ func logProblems(ctx context.Context, log *slog.Logger, level slog.Level, proble
 			return
 		}
 		log.LogAttrs(ctx, level, "route table problem", slog.String("problem", problem.Error()))
-	}
-}
-
-// watch reloads on every edit of the file and on every hang-up, until the
-// context ends.
-func (r *reloader) watch(ctx context.Context, seen string, hangups <-chan os.Signal) {
-	watch := config.Watch{Path: r.file, Settle: watchSettle, Poll: watchPoll}
-	go func() {
-		// An error is in the log already, and nobody waits for this one.
-		err := watch.Run(ctx, seen, func() { _, _, _ = r.reload(ctx, "file") })
-		if err != nil {
-			r.log.WarnContext(ctx, "edits were found by polling only", "error", err.Error())
-		}
-	}()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-hangups:
-			_, _, _ = r.reload(ctx, "SIGHUP")
-		}
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 
 	"gatehouse/auth"
 	"gatehouse/config"
+	"gatehouse/config/watch"
 	"gatehouse/ops"
 	"gatehouse/proxy"
 )
@@ -34,7 +35,7 @@ func newServe(t terminal, file *string) *cobra.Command {
 				return err
 			}
 			t.environ = slices.Concat(t.environ, config.DotenvNames(dotenv))
-			g := &gateway{terminal: t, lookup: lookup, file: *file}
+			g := &gateway{terminal: t, lookup: lookup, refresh: t.environment, file: *file}
 			return g.run(cmd.Context())
 		},
 	}
@@ -44,7 +45,9 @@ func newServe(t terminal, file *string) *cobra.Command {
 type gateway struct {
 	terminal terminal
 	lookup   config.Lookup
-	file     string
+	// refresh reads the environment anew, for a reload; nil goes on with lookup.
+	refresh func() (config.Lookup, error)
+	file    string
 	// storeWait is how long the database may take to appear; 0 is serveStoreWait.
 	storeWait time.Duration
 	// ready, if set, is told the addresses once requests are answered.
@@ -56,6 +59,7 @@ type gateway struct {
 	access   proxy.AccessLog
 	health   *ops.Health
 	parts    parts
+	files    *watch.Files // every file that this run goes by
 }
 
 // run starts the gateway, serves until SIGTERM, SIGINT or the context's end,
@@ -71,6 +75,9 @@ func (g *gateway) run(ctx context.Context) error {
 		signal.Stop(signals)
 		close(signals)
 	}()
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP) // from now on: it would end the process while the store is awaited
+	defer signal.Stop(hangups)
 	defer g.flushLog() // the last thing: whoever started this may tell the error next
 
 	cfg, err := g.configure()
@@ -78,6 +85,7 @@ func (g *gateway) run(ctx context.Context) error {
 		return err
 	}
 	go g.obey(signals, stop)
+	go g.files.Run(ctx)
 	defer g.parts.keySources.Close()
 	handler := proxy.NewGateway(g.options(cfg))
 	listeners, err := g.listen(handler)
@@ -87,7 +95,7 @@ func (g *gateway) run(ctx context.Context) error {
 	defer listeners.close()
 
 	// The operators' listener answers while the store is awaited.
-	reloader := &reloader{file: g.file, lookup: g.lookup, parts: &g.parts, gateway: handler, log: g.log}
+	reloader := &reloader{file: g.file, lookup: g.environment, parts: &g.parts, gateway: handler, files: g.files, log: g.log}
 	listeners.serveOperators(ops.Handler(g.parts.metrics, g.health, handler, reloader.onRequest))
 	if !cfg.Users.Off {
 		if err := g.openStore(ctx); ctx.Err() != nil {
@@ -100,6 +108,7 @@ func (g *gateway) run(ctx context.Context) error {
 		defer unfollow()
 		go g.health.WatchStore(ctx, g.parts.store.Ping, g.parts.metrics, g.log)
 	}
+	reloader.followTLS(cfg)
 	first, err := g.parts.compile(cfg)
 	if err != nil {
 		g.flushLog() // the problems go to the same place
@@ -109,14 +118,8 @@ func (g *gateway) run(ctx context.Context) error {
 	g.health.TableServed()
 	debug.FreeOSMemory() // of reading the table, which takes five times the table
 
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	defer signal.Stop(hangups)
-	go reloader.watch(ctx, cfg.Hash, hangups)
-
-	if listeners.certificate != nil {
-		go listeners.certificate.watch(ctx, certificatePoll, g.log)
-	}
+	reloader.follow(cfg.Hash)
+	go reloader.hangUps(ctx, hangups)
 	listeners.servePublic()
 	g.log.Info("serving", "routes", len(cfg.Routes), "config", cfg.File, "hash", cfg.Hash, "version", version,
 		"listen", listeners.public.Addr().String(), "ops_listen", listeners.operators.Addr().String())
@@ -125,6 +128,15 @@ func (g *gateway) run(ctx context.Context) error {
 		g.ready(listeners.public.Addr(), listeners.operators.Addr())
 	}
 	return g.waitAndDrain(ctx, listeners, handler)
+}
+
+// environment is what the variables of a table are, now: .env may have been
+// edited since the last reload.
+func (g *gateway) environment() (config.Lookup, error) {
+	if g.refresh == nil {
+		return g.lookup, nil
+	}
+	return g.refresh()
 }
 
 // obey stops the gateway at the first signal. At the second the process ends by
@@ -165,6 +177,7 @@ func (g *gateway) configure() (*config.Config, error) {
 	g.settings = settings
 	g.openLog()
 	g.logSettings(cfg)
+	g.files = newFiles(g.log)
 	setMemory(g.terminal.lookup, g.log)
 
 	keys, err := signingKeys(settings)

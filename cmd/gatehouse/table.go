@@ -115,21 +115,26 @@ func (p *parts) defaultCompany() *uuid.UUID {
 	return &p.settings.DefaultCompanyID
 }
 
-// swap makes an edition the live one.
+// swap makes an edition of a table that was read just now the live one.
 func (p *parts) swap(gateway *proxy.Gateway, next edition) {
+	p.replace(gateway, next)
+	p.metrics.Serving(next.table.Config(), time.Now())
+}
+
+// replace makes an edition the live one.
+func (p *parts) replace(gateway *proxy.Gateway, next edition) {
 	if p.users != nil {
 		p.users.SetGrace(next.table.Config().Users.Grace)
 	}
 	gateway.Swap(next.table)
 	p.keySources.Adopt(next.issuers)
-	p.metrics.Serving(next.table.Config(), time.Now())
 }
 
 // signingKeys makes the keys that the settings name: a private key's, or the
 // secret's.
 func signingKeys(s config.Settings) (auth.Keys, error) {
 	if s.JWTPrivateKeyFile != "" {
-		pem, err := os.ReadFile(s.JWTPrivateKeyFile)
+		pem, err := config.ReadText(s.JWTPrivateKeyFile)
 		if err != nil {
 			return auth.Keys{}, fmt.Errorf("read GATEWAY_JWT_PRIVATE_KEY_FILE: %w", err)
 		}

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"gatehouse/config"
+	"gatehouse/config/watch"
+	"gatehouse/proxy"
+)
+
+// How an edit of a file is noticed, and how long one that is written in place
+// has to be quiet.
+const (
+	watchSettle = 100 * time.Millisecond
+	watchQuiet  = time.Second
+	watchPoll   = 5 * time.Second
+)
+
+// Names of groups of files.
+const (
+	tableFile = "the route table"
+	tableTLS  = "tls of routes"
+)
+
+// newFiles makes what follows every file that a running gateway goes by.
+func newFiles(log *slog.Logger) *watch.Files {
+	return watch.New(watch.Options{Settle: watchSettle, Quiet: watchQuiet, Poll: watchPoll, Log: log})
+}
+
+// follow begins to reload on every edit of the table; hash is that of the one
+// being served.
+func (r *reloader) follow(hash string) {
+	r.files.Follow(watch.Group{
+		Name: tableFile, Paths: []string{r.file}, Logs: true,
+		Take: func(ctx context.Context) error {
+			_, _, err := r.reload(ctx, "file") // the log knows
+			return err
+		},
+		TakePart: r.judgePart,
+	})
+	r.files.Taken(tableFile, r.file, hash)
+}
+
+// hangUps reloads on every SIGHUP, until the context ends.
+func (r *reloader) hangUps(ctx context.Context, hangups <-chan os.Signal) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangups:
+			_, _, _ = r.force(ctx, "SIGHUP") // the log knows
+		}
+	}
+}
+
+// judgePart refuses a table that holds only the beginning of the one being
+// served: most likely its writer has died, and what is missing may be what
+// closed a route (issue 10).
+func (r *reloader) judgePart(ctx context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, err := r.next()
+	if err == nil {
+		err = config.Problems{{
+			Position: config.Position{File: r.file},
+			Message:  "the file holds only the beginning of the route table that is being served, as after a writer that died",
+			Hint:     "write the rest; or run `gatehouse reload`, or send SIGHUP, to take it as it is",
+		}}
+	}
+	r.refuse(ctx, "file", err)
+	return err
+}
+
+// adopted follows what a table that was swapped in depends on.
+func (r *reloader) adopted(table *proxy.Table) {
+	cfg := table.Config()
+	r.files.Taken(tableFile, r.file, cfg.Hash)
+	r.followTLS(cfg)
+	if r.renewed != nil {
+		r.renewed(table)
+	}
+}
+
+// followTLS follows the files of the routes' `tls`, before they are read. Those
+// of a table that is refused are followed, too: it may be for them that it is.
+func (r *reloader) followTLS(tables ...*config.Config) {
+	var paths []string
+	for _, cfg := range tables {
+		for i := range cfg.Routes {
+			if tls := cfg.Routes[i].TLS; tls != nil {
+				paths = append(paths, tls.CA, tls.Cert, tls.Key)
+			}
+		}
+	}
+	slices.Sort(paths)
+	paths = slices.DeleteFunc(slices.Compact(paths), func(path string) bool { return path == "" })
+	r.files.Follow(watch.Group{Name: tableTLS, Paths: paths, Take: r.renew})
+}
+
+// renew compiles the table being served anew, with the files and keys that have
+// changed. The table itself is not read, which may be half written at this time.
+func (r *reloader) renew(context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	defer debug.FreeOSMemory()
+	next, err := r.parts.compile(r.gateway.Table().Config())
+	if err != nil {
+		return err
+	}
+	r.parts.replace(r.gateway, next)
+	if r.renewed != nil {
+		r.renewed(next.table)
+	}
+	if r.refused { // perhaps for what these files held
+		r.files.Again(tableFile)
+	}
+	return nil
+}

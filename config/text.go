@@ -1,0 +1,72 @@
+// Files that people and their tools write, as the text that they mean.
+
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+)
+
+// maxText bounds a file of certificates or keys, in bytes.
+const maxText = 1 << 20
+
+// ReadText reads a small regular file, such as one of certificates or keys, as
+// Text. It looks before it opens, because opening a named pipe would wait for a
+// writer.
+func ReadText(path string) ([]byte, error) {
+	data, err := readSmall(path, maxText)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if data, err = Text(data); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return data, nil
+}
+
+// Text cuts off the byte order mark that some editors put before a text: in a
+// key or a secret it would silently become part of it. UTF-16, which has such a
+// mark too, is an error.
+func Text(data []byte) ([]byte, error) {
+	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {
+		return nil, errors.New("it is UTF-16, which Windows PowerShell writes: save it as UTF-8")
+	}
+	return bytes.TrimPrefix(data, []byte("\ufeff")), nil
+}
+
+// CutLineBreak cuts off one line break at the end, as editors and echo put there.
+// A second one is part of the text.
+func CutLineBreak(text string) string {
+	if shorter, found := strings.CutSuffix(text, "\n"); found {
+		return strings.TrimSuffix(shorter, "\r")
+	}
+	return text
+}
+
+// readSmall reads a regular file of at most so many bytes.
+func readSmall(path string, most int64) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, cause(err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("it is not a regular file")
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, cause(err)
+	}
+	defer func() { _ = file.Close() }()
+	data, err := io.ReadAll(io.LimitReader(file, most+1))
+	switch {
+	case err != nil:
+		return nil, cause(err)
+	case int64(len(data)) > most:
+		return nil, fmt.Errorf("it is larger than %d KiB", most>>10)
+	}
+	return data, nil
+}

@@ -1,0 +1,239 @@
+// One file: has it changed, and is it whole.
+
+package watch
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// maxSize bounds what is read of a file, in bytes.
+const maxSize = 16 << 20
+
+// content is what a file held when it was looked at.
+type content struct {
+	data    string
+	problem string // why there is no data
+	target  string // where its links lead
+	info    fs.FileInfo
+	hash    string // instead of data: of what was taken elsewhere
+}
+
+// equals reports whether two contents say the same.
+func (c content) equals(other content) bool {
+	if c.hash != "" || other.hash != "" {
+		return c.problem == "" && other.problem == "" && c.name() == other.name()
+	}
+	return c.data == other.data && c.problem == other.problem
+}
+
+func (c content) name() string {
+	if c.hash != "" {
+		return c.hash
+	}
+	return Hash([]byte(c.data))
+}
+
+// untouched reports whether nobody has written to the file between the two.
+func (c content) untouched(other content) bool {
+	if c.info == nil || other.info == nil {
+		return c.equals(other)
+	}
+	return c.data == other.data && os.SameFile(c.info, other.info) && c.info.ModTime().Equal(other.info.ModTime())
+}
+
+// readContent reads a regular file; it looks before it opens, because opening a
+// named pipe would wait for a writer.
+func readContent(path string) content {
+	var c content
+	err := func() (err error) {
+		if c.target, err = filepath.EvalSymlinks(path); err != nil {
+			return err
+		}
+		info, err := os.Stat(path)
+		if err != nil {
+			return err
+		}
+		if !info.Mode().IsRegular() {
+			return errors.New("not a regular file")
+		}
+		file, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = file.Close() }()
+		data, err := io.ReadAll(io.LimitReader(file, maxSize+1))
+		if err != nil {
+			return err
+		}
+		if len(data) > maxSize {
+			return errors.New("too large")
+		}
+		c.data, c.info = string(data), info
+		return nil
+	}()
+	if err != nil {
+		return content{problem: err.Error()}
+	}
+	return c
+}
+
+// file is one that is followed.
+type file struct {
+	path  string
+	links trail
+
+	seen  content // what the group was last called back about
+	taken content // what it last took over
+	now   content // what was there at the last look
+	since time.Time
+	// replaced says that the file came whole, by a rename, and nobody has written
+	// to it since; open that somebody has who has not closed it.
+	replaced, open bool
+	told           bool // the log knows that this edit is being waited for
+}
+
+func newFile(path string) *file {
+	now := readContent(path)
+	return &file{path: path, links: links(path), seen: now, taken: now, now: now, since: time.Now()}
+}
+
+// note remembers what the system said about the file, and reports whether it
+// was about this one.
+func (f *file) note(e event) bool {
+	if e.path == "" {
+		return true
+	}
+	if e.path != f.path && !f.links.has(e.path) {
+		return slices.Contains(f.links.folders(), e.path)
+	}
+	switch e.kind {
+	case movedHere:
+		f.replaced, f.open = true, false
+	case created, gone:
+		f.replaced, f.open = false, false
+	case written:
+		f.replaced, f.open = false, true
+	case closed:
+		f.open = false
+	}
+	return true
+}
+
+// takenElsewhere says which content is in use, whoever took it.
+func (f *file) takenElsewhere(hash string) {
+	current := readContent(f.path)
+	switch {
+	case hash == "":
+		current = content{problem: "nothing was taken yet"}
+	case current.problem != "" || Hash([]byte(current.data)) != hash:
+		current = content{hash: hash}
+	}
+	f.seen, f.taken, f.told = current, current, false
+}
+
+// reading says that the group is about to read the file.
+func (f *file) reading() {
+	f.now, f.since, f.replaced = readContent(f.path), time.Now(), false
+}
+
+// read says that it has. A file that was changed meanwhile counts as changed
+// whatever it holds, for nobody knows what the group has read.
+func (f *file) read(took bool) {
+	f.seen, f.told = f.now, false
+	if took {
+		f.taken = f.now
+	}
+	if !readContent(f.path).equals(f.now) {
+		f.seen = content{problem: "changed while it was read"}
+	}
+}
+
+// verdict is what one look at a file, or at a group, came to.
+type verdict struct {
+	take bool          // it has changed and can be taken over
+	part bool          // it holds the beginning of what was taken before
+	wait time.Duration // or it has changed and is looked at again after that
+}
+
+// look reads the file.
+func (f *file) look(now time.Time, quiet time.Duration, log *slog.Logger) verdict {
+	current := readContent(f.path)
+	if !current.untouched(f.now) {
+		f.since = now
+	}
+	shrank := len(current.data) < len(f.now.data) || len(current.data) < len(f.taken.data)
+	f.now = current
+	if current.equals(f.seen) {
+		f.told = false
+		if f.seen.hash == "" {
+			f.now.data = f.seen.data // one copy of it is enough
+		}
+		return verdict{}
+	}
+	if quiet == 0 || f.isWhole() {
+		return verdict{take: true}
+	}
+	part := f.isPart()
+	reason := ""
+	switch {
+	case f.open:
+		quiet, reason = 10*quiet, "its writer has not closed it"
+	case part:
+		quiet, reason = 2*quiet, "it holds only the beginning of what is in use"
+	case shrank:
+		quiet, reason = 2*quiet, "it became shorter"
+	}
+	if left := quiet - now.Sub(f.since); left > 0 {
+		if reason != "" && !f.told {
+			f.told = true
+			log.Info("a file is being written in place: it is taken over when it is quiet",
+				"file", f.path, "reason", reason, "quiet", quiet.String())
+		}
+		return verdict{wait: left}
+	}
+	return verdict{take: true, part: part}
+}
+
+// isPart reports whether the file holds only the beginning of what was taken.
+func (f *file) isPart() bool {
+	return f.now.problem == "" && len(f.now.data) < len(f.taken.data) && strings.HasPrefix(f.taken.data, f.now.data)
+}
+
+// isWhole reports whether the file came into its place by a rename, or is
+// reached by a link that leads somewhere else now.
+func (f *file) isWhole() bool {
+	return !f.open && (f.replaced || f.seen.target != "" && f.now.target != f.seen.target)
+}
+
+// look looks at every file of the group: it is taken over when one has changed
+// and none has to be waited for.
+func (g *group) look(now time.Time, quiet time.Duration, log *slog.Logger) (all verdict) {
+	for _, one := range g.files {
+		v := one.look(now, quiet, log)
+		all.take = all.take || v.take
+		all.part = all.part || v.part
+		all.wait = max(all.wait, v.wait)
+	}
+	if all.wait > 0 {
+		return verdict{wait: all.wait}
+	}
+	return all
+}
+
+// differs reports whether a file holds something else than what was taken.
+func (g *group) differs() bool {
+	for _, one := range g.files {
+		if !readContent(one.path).equals(one.taken) {
+			return true
+		}
+	}
+	return false
+}

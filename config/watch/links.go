@@ -1,0 +1,58 @@
+// Where an edit of a file can be seen.
+
+package watch
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// maxLinks bounds how many symbolic links are followed, as the system does.
+const maxLinks = 40
+
+// trail is every name by which the content of a path can come to be another:
+// the file itself and each symbolic link on the way to it.
+type trail []string
+
+// links follows a path to its file. What is not there ends the trail.
+func links(path string) (found trail) {
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		absolute = path
+	}
+	rest, at := strings.Split(strings.TrimPrefix(absolute, "/"), "/"), "/"
+	for followed := 0; len(rest) > 0; {
+		name := filepath.Join(at, rest[0])
+		rest = rest[1:]
+		target, err := os.Readlink(name)
+		if err != nil {
+			if len(rest) == 0 {
+				found = append(found, name)
+			}
+			at = name
+			continue
+		}
+		found = append(found, name)
+		if followed++; followed > maxLinks {
+			return found
+		}
+		if filepath.IsAbs(target) {
+			at = "/"
+		}
+		rest = slices.Concat(strings.Split(strings.Trim(filepath.Clean(target), "/"), "/"), rest)
+	}
+	return found
+}
+
+func (t trail) has(path string) bool { return slices.Contains(t, path) }
+
+// folders are those in which the names stand.
+func (t trail) folders() []string {
+	var folders []string
+	for _, name := range t {
+		folders = append(folders, filepath.Dir(name))
+	}
+	return folders
+}
