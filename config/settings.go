@@ -59,8 +59,10 @@ type Settings struct {
 	DefaultCompanyID uuid.UUID // uuid.Nil when there is none
 
 	Transport               TransportKind
-	MaxConnections          int // to one backend; 0 is no bound
-	MaxKeepaliveConnections int // idle ones kept to one backend
+	MaxConnections          int           // to one backend; 0 is no bound
+	MaxKeepaliveConnections int           // idle ones kept to one backend
+	BackendIdleTimeout      time.Duration // how long they are kept
+	MaxConnectionAge        time.Duration // of a connection to a backend; 0 is no bound
 
 	BcryptCost int
 
@@ -127,6 +129,8 @@ func (s Settings) Attrs() []slog.Attr {
 		slog.String("GATEWAY_TRANSPORT", string(s.Transport)),
 		slog.Int("GATEWAY_HTTP_CLIENT_MAX_CONNECTIONS", s.MaxConnections),
 		slog.Int("GATEWAY_HTTP_CLIENT_MAX_KEEPALIVE_CONNECTIONS", s.MaxKeepaliveConnections),
+		slog.String("GATEWAY_BACKEND_IDLE_TIMEOUT", s.BackendIdleTimeout.String()),
+		slog.String("GATEWAY_MAX_CONNECTION_AGE", s.MaxConnectionAge.String()),
 		slog.Int("GATEWAY_BCRYPT_COST", s.BcryptCost),
 		slog.String("GATEWAY_TLS_CERT_FILE", publicPath(s.TLSCertFile)),
 		slog.String("GATEWAY_TLS_KEY_FILE", publicPath(s.TLSKeyFile)),

@@ -36,6 +36,8 @@ func LoadSettings(lookup func(name string) (string, bool)) (Settings, error) {
 		Transport:               setting(r, "GATEWAY_TRANSPORT", TransportLean, parseTransport),
 		MaxConnections:          setting(r, "GATEWAY_HTTP_CLIENT_MAX_CONNECTIONS", 0, numberBetween(0, 1_000_000)),
 		MaxKeepaliveConnections: setting(r, "GATEWAY_HTTP_CLIENT_MAX_KEEPALIVE_CONNECTIONS", 100, numberBetween(0, 1_000_000)),
+		BackendIdleTimeout:      setting(r, "GATEWAY_BACKEND_IDLE_TIMEOUT", 90*time.Second, durationFrom(leastConnectionTime)),
+		MaxConnectionAge:        setting(r, "GATEWAY_MAX_CONNECTION_AGE", 5*time.Minute, noneOrFrom(leastConnectionTime)),
 
 		BcryptCost: setting(r, "GATEWAY_BCRYPT_COST", 12, numberBetween(4, 16)),
 
@@ -260,6 +262,21 @@ func durationFrom(least time.Duration) func(string) (time.Duration, *fault) {
 		value, f := parseDuration(text)
 		if f == nil && value < least {
 			f = &fault{reason: "too short", hint: "at least " + least.String()}
+		}
+		return value, f
+	}
+}
+
+// leastConnectionTime keeps connections from being made anew all the time.
+const leastConnectionTime = 100 * time.Millisecond
+
+// noneOrFrom reads 0, which is no bound, or a duration that is not shorter than
+// least.
+func noneOrFrom(least time.Duration) func(string) (time.Duration, *fault) {
+	return func(text string) (time.Duration, *fault) {
+		value, f := parseDuration(text)
+		if f == nil && value != 0 && value < least {
+			f = &fault{reason: "too short", hint: "at least " + least.String() + ", or 0 for no bound"}
 		}
 		return value, f
 	}

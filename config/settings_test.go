@@ -31,7 +31,7 @@ func TestSettingsDefaults(t *testing.T) {
 	if s.Listen != ":8080" || s.OpsListen != "127.0.0.1:8081" || s.LogLevel != slog.LevelInfo || s.LogFormat != LogJSON || s.Transport != TransportLean ||
 		s.JWTAlgorithm != "HS256" || s.TokenTTL != 24*time.Hour || s.DatabaseURL.Reveal() != "sqlite:gatehouse.db" || !s.Migrate ||
 		s.DefaultCompanyID != uuid.Nil || s.MaxConnections != 0 || s.MaxKeepaliveConnections != 100 || s.BcryptCost != 12 ||
-		s.IdleTimeout != 120*time.Second || s.ShutdownDelay != 0 || s.ShutdownTimeout != 30*time.Second || len(s.Warnings) != 0 {
+		s.IdleTimeout != 120*time.Second || s.BackendIdleTimeout != 90*time.Second || s.MaxConnectionAge != 5*time.Minute || s.ShutdownDelay != 0 || s.ShutdownTimeout != 30*time.Second || len(s.Warnings) != 0 {
 		t.Errorf("got %+v", s)
 	}
 	if err := s.CheckSigning(); err == nil || !strings.Contains(err.Error(), "GATEWAY_JWT_SECRET is not set") {
@@ -47,7 +47,7 @@ func TestSettingsAll(t *testing.T) {
 		"GATEWAY_FEED_DATABASE_URL":  "postgres://u:p@direct/gatehouse",
 		"GATEWAY_DEFAULT_COMPANY_ID": "9b8f7e6d-5c4b-4a39-8877-665544332222", "GATEWAY_HTTP_CLIENT_MAX_CONNECTIONS": "200", "GATEWAY_TRANSPORT": "standard",
 		"GATEWAY_HTTP_CLIENT_MAX_KEEPALIVE_CONNECTIONS": "50", "GATEWAY_BCRYPT_COST": "4", "GATEWAY_TLS_CERT_FILE": "c.pem",
-		"GATEWAY_TLS_KEY_FILE": "k.pem", "GATEWAY_IDLE_TIMEOUT": "620s", "GATEWAY_SHUTDOWN_DELAY": "5s", "GATEWAY_SHUTDOWN_TIMEOUT": "1m",
+		"GATEWAY_TLS_KEY_FILE": "k.pem", "GATEWAY_IDLE_TIMEOUT": "620s", "GATEWAY_BACKEND_IDLE_TIMEOUT": "5s", "GATEWAY_MAX_CONNECTION_AGE": "0", "GATEWAY_SHUTDOWN_DELAY": "5s", "GATEWAY_SHUTDOWN_TIMEOUT": "1m",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -56,7 +56,7 @@ func TestSettingsAll(t *testing.T) {
 		len(s.JWTPreviousSecrets) != 2 || s.JWTPreviousSecrets[1].Reveal() != goodSecret+"2" || s.TokenTTL != time.Hour || s.Migrate ||
 		s.FeedDatabaseURL.Reveal() != "postgres://u:p@direct/gatehouse" ||
 		s.DefaultCompanyID == uuid.Nil || s.MaxConnections != 200 || s.Transport != TransportStandard || s.MaxKeepaliveConnections != 50 || s.BcryptCost != 4 ||
-		s.TLSCertFile != "c.pem" || s.TLSKeyFile != "k.pem" || s.IdleTimeout != 620*time.Second || s.ShutdownDelay != 5*time.Second || s.ShutdownTimeout != time.Minute {
+		s.TLSCertFile != "c.pem" || s.TLSKeyFile != "k.pem" || s.IdleTimeout != 620*time.Second || s.BackendIdleTimeout != 5*time.Second || s.MaxConnectionAge != 0 || s.ShutdownDelay != 5*time.Second || s.ShutdownTimeout != time.Minute {
 		t.Errorf("got %+v", s)
 	}
 	if len(s.Warnings) != 1 || s.CheckSigning() != nil {
@@ -119,6 +119,8 @@ func TestSettingsRefuse(t *testing.T) {
 		{map[string]string{"GATEWAY_TLS_CERT_FILE": "c.pem"}, "GATEWAY_TLS_CERT_FILE is set without GATEWAY_TLS_KEY_FILE (set both, or neither)"},
 		{map[string]string{"GATEWAY_TLS_KEY_FILE": "k.pem"}, "GATEWAY_TLS_KEY_FILE is set without GATEWAY_TLS_CERT_FILE (set both, or neither)"},
 		{map[string]string{"GATEWAY_SHUTDOWN_DELAY": "-1s"}, `GATEWAY_SHUTDOWN_DELAY "-1s": a duration cannot be negative (0 is no bound)`},
+		{map[string]string{"GATEWAY_BACKEND_IDLE_TIMEOUT": "0s"}, `GATEWAY_BACKEND_IDLE_TIMEOUT "0s": too short (at least 100ms)`},
+		{map[string]string{"GATEWAY_MAX_CONNECTION_AGE": "1ms"}, `GATEWAY_MAX_CONNECTION_AGE "1ms": too short (at least 100ms, or 0 for no bound)`},
 		{map[string]string{"GATEWAY_IDLE_TIMEOUT": "0s"}, `GATEWAY_IDLE_TIMEOUT "0s": too short (at least 1s)`},
 		{map[string]string{"GATEWAY_SHUTDOWN_TIMEOUT": "x"}, `GATEWAY_SHUTDOWN_TIMEOUT "x": not a duration (write a number and a unit: ms, s, m or h)`},
 		{map[string]string{"GATEWAY_TRANSPORT": "fast"}, `GATEWAY_TRANSPORT "fast": unknown transport (one of lean, standard)`},

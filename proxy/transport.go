@@ -13,11 +13,11 @@ import (
 
 	"gatehouse/config"
 	"gatehouse/proxy/lean"
+	"gatehouse/proxy/upstream"
 )
 
 // Pool sizes and bounds towards backends.
 const (
-	idleConnLife         = 90 * time.Second
 	keepAliveProbe       = 15 * time.Second
 	maxAnswerHeaderBytes = 256 << 10
 	copyBufferBytes      = 32 << 10
@@ -30,6 +30,11 @@ const (
 	// writeGrace is how long an HTTP/2 backend may take not a byte of what is to be
 	// written: behind it all streams of the connection wait.
 	writeGrace = 30 * time.Second
+	// quietPing and pingGrace end streams that have no other bound on a connection
+	// whose other end is lost. gRPC servers allow a ping in five minutes. New
+	// requests have gone elsewhere long before; see proxy/upstream.
+	quietPing = 5*time.Minute + 10*time.Second
+	pingGrace = 30 * time.Second
 )
 
 // Transports shares connections between routes and between tables: routes that
@@ -56,17 +61,17 @@ type transportKey struct {
 // transportSet is what one table uses.
 type transportSet map[transportKey]transport
 
-// transport is an http.Transport or a lean.Transport.
-type transport interface {
-	http.RoundTripper
-	CloseIdleConnections()
-}
+// transport is an upstream.Transport or a lean.Transport.
+type transport = lean.RoundTripCloser
 
 // TransportOptions say how backends are reached.
 type TransportOptions struct {
 	MaxConns int  // to one backend; 0 is no bound
 	MaxIdle  int  // kept for reuse, to one backend
 	Standard bool // http.Transport for plain HTTP/1.1, too, instead of the lean lane
+
+	IdleTimeout time.Duration // of a connection that is kept for reuse; 0 is no bound
+	MaxAge      time.Duration // of a connection that is given new requests; 0 is no bound
 }
 
 // NewTransports makes an empty pool.
@@ -149,13 +154,18 @@ func (t *Transports) make(key transportKey) (transport, error) {
 	}
 	if !key.lean {
 		standard.MaxConnsPerHost = t.options.MaxConns
-		return standard, nil
+		return t.aging(standard), nil
 	}
 	return lean.New(lean.Options{
-		Dial: standard.DialContext, Standard: standard,
+		Dial: standard.DialContext, Standard: standard, Around: t.aging,
 		MaxConns: t.options.MaxConns, MaxIdle: t.options.MaxIdle,
-		IdleTimeout: idleConnLife, MaxHeaderBytes: maxAnswerHeaderBytes,
+		IdleTimeout: t.options.IdleTimeout, MaxAge: t.options.MaxAge, MaxHeaderBytes: maxAnswerHeaderBytes,
 	}), nil
+}
+
+// aging gives up connections for their age, and those of HTTP/2 for silence.
+func (t *Transports) aging(standard *http.Transport) transport {
+	return upstream.New(upstream.Options{Transport: standard, MaxAge: t.options.MaxAge})
 }
 
 func (t *Transports) makeStandard(key transportKey) (*http.Transport, error) {
@@ -180,10 +190,15 @@ func (t *Transports) makeStandard(key transportKey) (*http.Transport, error) {
 		Protocols:              protocols,
 		DisableCompression:     true,
 		MaxIdleConnsPerHost:    t.options.MaxIdle,
-		IdleConnTimeout:        idleConnLife,
+		IdleConnTimeout:        t.options.IdleTimeout,
 		ExpectContinueTimeout:  time.Second,
 		MaxResponseHeaderBytes: maxAnswerHeaderBytes,
-		HTTP2:                  &http.HTTP2Config{MaxReceiveBufferPerStream: streamWindow, WriteByteTimeout: writeGrace},
+		HTTP2: &http.HTTP2Config{
+			MaxReceiveBufferPerStream: streamWindow,
+			WriteByteTimeout:          writeGrace,
+			SendPingTimeout:           quietPing,
+			PingTimeout:               pingGrace,
+		},
 	}, nil
 }
 

@@ -193,7 +193,8 @@ func (g *gateway) configure() (*config.Config, error) {
 		log:        g.log,
 		transports: proxy.NewTransports(proxy.TransportOptions{
 			MaxConns: settings.MaxConnections, MaxIdle: settings.MaxKeepaliveConnections,
-			Standard: settings.Transport == config.TransportStandard,
+			Standard:    settings.Transport == config.TransportStandard,
+			IdleTimeout: settings.BackendIdleTimeout, MaxAge: settings.MaxConnectionAge,
 		}),
 	}
 	g.parts.metrics.WatchLog(g.logLines)

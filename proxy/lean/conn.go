@@ -50,6 +50,7 @@ type conn struct {
 	left   int64        // bytes that may still be read: of a head
 	reused bool         // it has carried a request before
 	epoch  uint         // in which it began to wait; for the pool
+	last   uint         // in which it takes requests; 0 is for ever; for the pool
 
 	unspoken  bool          // the request is written when its answer is read
 	looked    bool          // the backend was quiet while the connection waited

@@ -2,6 +2,7 @@ package lean
 
 import (
 	"context"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"slices"
@@ -16,6 +17,11 @@ const copyBuffer = 8 << 10
 type pools struct {
 	options Options
 	buffers sync.Pool // of *[copyBuffer]byte, for bodies of requests
+	// tick is how often what waits is looked at; 0 is never. Times are counted in
+	// ticks: a request reads no clock for them.
+	tick      time.Duration
+	idleTicks uint // how long a connection may wait; 0 is no bound
+	ageTicks  uint // how old it may become; 0 is no bound
 
 	mu      sync.Mutex
 	pools   map[string]*pool
@@ -43,6 +49,27 @@ func (p *pools) init(o Options) {
 	p.options = o
 	p.buffers.New = func() any { return new([copyBuffer]byte) }
 	p.pools = map[string]*pool{}
+	if o.IdleTimeout > 0 {
+		p.tick = o.IdleTimeout / 2
+	}
+	if o.MaxAge > 0 && (p.tick == 0 || o.MaxAge/ageSteps < p.tick) {
+		p.tick = max(o.MaxAge/ageSteps, time.Millisecond)
+	}
+	if p.tick > 0 {
+		p.idleTicks, p.ageTicks = uint(o.IdleTimeout/p.tick), uint(o.MaxAge/p.tick)
+	}
+}
+
+// ageSteps is how finely the age of connections is told.
+const ageSteps = 20
+
+// lastTick is the last one in which a connection that is made now takes requests:
+// not the same for all, or all would be made anew at once.
+func (p *pools) lastTick() uint {
+	if p.ageTicks == 0 {
+		return 0
+	}
+	return p.epoch + p.ageTicks - 1 - rand.UintN(p.ageTicks/5+1)
 }
 
 // get gives a connection that waited, or a new one; always a new one where
@@ -132,7 +159,22 @@ func (p *pools) dial(ctx context.Context, to *pool) (*conn, error) {
 		p.closed(to)
 		return nil, err
 	}
-	return newConn(made, p, to), nil
+	c := newConn(made, p, to)
+	p.mu.Lock()
+	c.last = p.lastTick()
+	p.watch()
+	p.mu.Unlock()
+	return c, nil
+}
+
+// isOld tells whether a connection takes no more requests. It needs mu.
+func (p *pools) isOld(c *conn) bool { return c.last > 0 && p.epoch > c.last }
+
+// watch has the sweeper run. It needs mu.
+func (p *pools) watch() {
+	if p.sweeper == nil && p.tick > 0 {
+		p.sweeper = time.AfterFunc(p.tick, p.sweep)
+	}
 }
 
 // put lets a connection wait for a request, or gives it to one that waits.
@@ -145,6 +187,9 @@ func (p *pools) put(c *conn) {
 func (p *pools) keep(c *conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.isOld(c) {
+		return false
+	}
 	if len(c.pool.waiting) > 0 {
 		if c.pool.waiting[0].dials {
 			return false // once closed, it is its leave to dial
@@ -157,9 +202,7 @@ func (p *pools) keep(c *conn) bool {
 	}
 	c.epoch = p.epoch
 	c.pool.idle = append(c.pool.idle, c)
-	if p.sweeper == nil && p.options.IdleTimeout > 0 {
-		p.sweeper = time.AfterFunc(p.options.IdleTimeout/2, p.sweep)
-	}
+	p.watch()
 	return true
 }
 
@@ -184,8 +227,8 @@ func (p *pools) closed(from *pool) {
 	}
 }
 
-// sweep runs twice in the time that connections may wait, and closes those that
-// have waited since before the last time, and those that the backend closed.
+// sweep runs once a tick while there are connections, and closes those that have
+// waited for too long, those that are too old, and those that the backend closed.
 func (p *pools) sweep() {
 	p.mu.Lock()
 	p.epoch++
@@ -193,17 +236,20 @@ func (p *pools) sweep() {
 	kept := 0
 	for _, each := range p.pools {
 		each.idle = slices.DeleteFunc(each.idle, func(c *conn) bool {
-			if c.epoch+1 < p.epoch || !c.socket.IsQuiet() {
+			if p.idleTicks > 0 && p.epoch-c.epoch >= p.idleTicks || p.isOld(c) || !c.socket.IsQuiet() {
 				unused = append(unused, c)
 				return true
 			}
 			return false
 		})
 		kept += len(each.idle)
+		if p.ageTicks > 0 { // those that are in use grow older, too
+			kept += each.open
+		}
 	}
 	p.sweeper = nil
 	if kept > 0 {
-		p.sweeper = time.AfterFunc(p.options.IdleTimeout/2, p.sweep)
+		p.watch()
 	}
 	p.mu.Unlock()
 	discardAll(unused)

@@ -26,6 +26,8 @@ type Options struct {
 	// Standard takes what is not for the lean lane. New makes it dial as the
 	// lean lane does; it must have no MaxConnsPerHost of its own.
 	Standard *http.Transport
+	// Around, if set, is asked once for what requests for Standard go through.
+	Around func(*http.Transport) RoundTripCloser
 	// MaxConns bounds the connections to one backend, those of Standard
 	// included, which keeps none for reuse then: they would be missing here. A
 	// request too many waits. 0 is no bound.
@@ -34,8 +36,17 @@ type Options struct {
 	MaxIdle int
 	// IdleTimeout is how long they are kept; 0 is as long as they are good.
 	IdleTimeout time.Duration
+	// MaxAge is how old a connection may become before it takes no more requests,
+	// some of them a fifth less; 0 is no bound. Those of Standard are Around's.
+	MaxAge time.Duration
 	// MaxHeaderBytes bounds the head of an answer, each 1xx before it apart.
 	MaxHeaderBytes int64
+}
+
+// RoundTripCloser is an http.RoundTripper whose connections can be closed.
+type RoundTripCloser interface {
+	http.RoundTripper
+	CloseIdleConnections()
 }
 
 // Transport is an http.RoundTripper. It keeps the promises of http.Transport:
@@ -43,13 +54,13 @@ type Options struct {
 // leaves behind never becomes part of the next, and only a request that may be
 // sent twice ever is.
 type Transport struct {
-	options Options
-	pools   pools
+	standard RoundTripCloser
+	pools    pools
 }
 
 // New makes a Transport without connections.
 func New(o Options) *Transport {
-	t := &Transport{options: o}
+	t := &Transport{standard: o.Standard}
 	t.pools.init(o)
 	if o.MaxHeaderBytes <= 0 {
 		t.pools.options.MaxHeaderBytes = 10 << 20 // as in net/http
@@ -58,6 +69,9 @@ func New(o Options) *Transport {
 	if o.MaxConns > 0 {
 		o.Standard.MaxIdleConnsPerHost = -1
 	}
+	if o.Around != nil {
+		t.standard = o.Around(o.Standard)
+	}
 	return t
 }
 
@@ -65,7 +79,7 @@ func New(o Options) *Transport {
 // begin to, until the next request. It leaves alone what is in use.
 func (t *Transport) CloseIdleConnections() {
 	t.pools.closeIdle()
-	t.options.Standard.CloseIdleConnections()
+	t.standard.CloseIdleConnections()
 }
 
 // RoundTrip implements http.RoundTripper. The errors are those of the dial, of
@@ -81,7 +95,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		r.Header = fields.AsHeader()
 	}
 	if !takes(r) {
-		return t.options.Standard.RoundTrip(t.pools.asking(r))
+		return t.standard.RoundTrip(t.pools.asking(r))
 	}
 	return t.send(r, nil)
 }

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// relay passes bytes on between clients and a server, until it is frozen: then
+// the connections that it has stay open and carry nothing, as behind a firewall
+// that has forgotten them. New ones are served.
+type relay struct {
+	address string
+
+	mu     sync.Mutex
+	frozen chan struct{} // closed when the connections made until then are frozen
+	opened int
+}
+
+func startRelay(t testing.TB, to string) *relay {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &relay{address: listener.Addr().String(), frozen: make(chan struct{})}
+	ended := make(chan struct{})
+	t.Cleanup(func() {
+		close(ended)
+		listener.Close()
+	})
+	go func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			server, err := net.Dial("tcp", to)
+			if err != nil {
+				client.Close()
+				continue
+			}
+			r.mu.Lock()
+			frozen := r.frozen
+			r.opened++
+			r.mu.Unlock()
+			go pass(server, client, frozen, ended)
+			go pass(client, server, frozen, ended)
+		}
+	}()
+	return r
+}
+
+func pass(to, from net.Conn, frozen, ended <-chan struct{}) {
+	piece := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(piece)
+		select {
+		case <-frozen: // both ends stay open
+			<-ended
+			from.Close()
+			return
+		default:
+		}
+		if _, failed := to.Write(piece[:n]); err != nil || failed != nil {
+			to.Close()
+			from.Close()
+			return
+		}
+	}
+}
+
+// freeze freezes the connections that there are.
+func (r *relay) freeze() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	close(r.frozen)
+	r.frozen = make(chan struct{})
+}
+
+func (r *relay) connections() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.opened
+}
+
+// within asks with a bound of its own; 0 is no answer in time.
+func within(t testing.TB, limit time.Duration, url string) int {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		return 0
+	}
+	defer res.Body.Close()
+	_, _ = io.Copy(io.Discard, res.Body)
+	return res.StatusCode
+}
+
+// TestFrozenBackendConnection freezes the one connection to a backend over
+// HTTP/2: requests go to a new one soon, whether they end by the route's timeout
+// or by the client's (issue 10).
+func TestFrozenBackendConnection(t *testing.T) {
+	t.Parallel()
+	answer := func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) }
+	plain := serveHTTP2(t, answer)
+	secure := httptest.NewUnstartedServer(http.HandlerFunc(answer))
+	certificate, key, _ := selfSigned(t)
+	pair, err := tls.LoadX509KeyPair(certificate, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secure.TLS, secure.EnableHTTP2 = &tls.Config{Certificates: []tls.Certificate{pair}}, true
+	secure.StartTLS()
+	t.Cleanup(secure.Close)
+	for _, c := range []struct{ name, scheme, to, route string }{
+		{"h2c, short timeout", "http", strings.TrimPrefix(plain, "http://"), "protocol: h2c, timeout: 1s"},
+		{"h2c, long timeout", "http", strings.TrimPrefix(plain, "http://"), "protocol: h2c, timeout: 10m"},
+		{"TLS, short timeout", "https", strings.TrimPrefix(secure.URL, "https://"), "timeout: 1s, tls: {ca: " + certificate + "}"},
+		{"TLS, long timeout", "https", strings.TrimPrefix(secure.URL, "https://"), "timeout: 10m, tls: {ca: " + certificate + "}"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			r := startRelay(t, c.to)
+			gateway := start(t, writeFile(t, "routes.yaml", `
+users: off
+routes:
+  - {name: open, prefix: /, backend: '`+c.scheme+`://`+r.address+`', auth: none, `+c.route+`}
+`), nil)
+			a := do(t, request{url: gateway.url + "/"})
+			if a.status != http.StatusOK || a.body != "HTTP/2.0" || r.connections() != 1 {
+				t.Fatalf("%d %q over %d connections", a.status, a.body, r.connections())
+			}
+			r.freeze()
+			eventually(t, "requests are answered over a new connection", func() bool {
+				return within(t, 2*time.Second, gateway.url+"/") == http.StatusOK
+			})
+		})
+	}
+}

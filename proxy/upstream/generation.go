@@ -1,0 +1,189 @@
+package upstream
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// How often what is left of a retired generation is looked at.
+const (
+	firstSweep   = 200 * time.Millisecond
+	longestSweep = 30 * time.Second
+)
+
+// generation is an http.Transport with the connections of one backend that are
+// given up together.
+type generation struct {
+	backend   *backend
+	transport *http.Transport
+	age       *time.Timer  // nil without a bound; set before it is used
+	open      atomic.Int64 // connections
+	retired   atomic.Bool
+
+	// waiting says that a request was sent, and that not a byte has come since.
+	// It is changed with mu held only.
+	waiting atomic.Bool
+
+	mu      sync.Mutex
+	asked   time.Time   // when the first such request was sent
+	failed  time.Time   // when the first of them ended without an answer; zero before
+	timer   *time.Timer // runs check; nil before the first use
+	due     time.Time   // when it will; zero while it does not run
+	suspect bool        // the generation was given up for its silence
+}
+
+func newGeneration(b *backend, like *http.Transport) *generation {
+	g := &generation{backend: b, transport: like.Clone()}
+	dial := g.transport.DialContext
+	g.transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		made, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		g.open.Add(1)
+		return &conn{Conn: made, generation: g}, nil
+	}
+	return g
+}
+
+// conn is a connection that says when something comes on it, and when it is
+// closed.
+type conn struct {
+	net.Conn
+	generation *generation
+	closing    sync.Once
+}
+
+// Read implements net.Conn.
+func (c *conn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if n > 0 {
+		c.generation.heard()
+	}
+	return n, err
+}
+
+// Close implements net.Conn.
+func (c *conn) Close() error {
+	c.closing.Do(func() { c.generation.open.Add(-1) })
+	return c.Conn.Close()
+}
+
+// CloseWrite passes a half-close on.
+func (c *conn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return c.Close()
+}
+
+// ask says that a request is about to be sent.
+func (g *generation) ask() {
+	if !g.backend.http2.Load() || g.waiting.Load() || g.retired.Load() {
+		return
+	}
+	patience := g.backend.patience()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.waiting.Load() {
+		return
+	}
+	g.asked, g.failed = time.Now(), time.Time{}
+	g.waiting.Store(true)
+	g.checkAt(g.asked.Add(patience))
+}
+
+// heard says that something has come.
+func (g *generation) heard() {
+	if !g.waiting.Load() {
+		return
+	}
+	g.mu.Lock()
+	wrong := g.suspect
+	g.suspect = false
+	g.waiting.Store(false)
+	g.mu.Unlock()
+	if wrong {
+		g.backend.falseAlarm()
+	}
+}
+
+// unanswered says that a request has ended without an answer.
+func (g *generation) unanswered() {
+	if !g.waiting.Load() {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.waiting.Load() && g.failed.IsZero() {
+		g.failed = time.Now()
+		g.checkAt(g.failed.Add(doubt))
+	}
+}
+
+// checkAt has check run at a time, or before it. It needs mu.
+func (g *generation) checkAt(at time.Time) {
+	if !g.due.IsZero() && !at.Before(g.due) {
+		return
+	}
+	g.due = at
+	if g.timer == nil {
+		g.timer = time.AfterFunc(time.Until(at), g.check)
+	} else {
+		g.timer.Reset(time.Until(at))
+	}
+}
+
+// check gives the generation up when it has been silent for too long.
+func (g *generation) check() {
+	patience := g.backend.patience()
+	g.mu.Lock()
+	g.due = time.Time{}
+	if !g.waiting.Load() || g.suspect || g.retired.Load() {
+		g.mu.Unlock()
+		return
+	}
+	limit := g.asked.Add(patience)
+	if !g.failed.IsZero() && g.failed.Add(doubt).Before(limit) {
+		limit = g.failed.Add(doubt)
+	}
+	if time.Now().Before(limit) {
+		g.checkAt(limit)
+		g.mu.Unlock()
+		return
+	}
+	g.suspect = true
+	g.mu.Unlock()
+	g.retire()
+}
+
+// retire has new requests go elsewhere, and closes connections as they become
+// idle.
+func (g *generation) retire() {
+	g.backend.mu.Lock()
+	if g.backend.current == g {
+		g.backend.current = nil
+	}
+	g.backend.mu.Unlock()
+	if g.retired.Swap(true) {
+		return
+	}
+	if g.age != nil {
+		g.age.Stop()
+	}
+	g.sweep(firstSweep)
+}
+
+// sweep closes what is idle, until nothing is left. A request that found the
+// generation before it was retired may still open a connection, so it looks at
+// least once more.
+func (g *generation) sweep(next time.Duration) {
+	g.transport.CloseIdleConnections()
+	if next == firstSweep || g.open.Load() > 0 {
+		time.AfterFunc(next, func() { g.sweep(min(2*next, longestSweep)) })
+	}
+}
