@@ -20,9 +20,10 @@ const (
 	// largeHead that of the largest heads that are taken.
 	usualHead = 4 << 10
 	largeHead = 16 << 10
-	// leaveDelay is how long a client that is still sending may take to receive
-	// the answer before its connection is closed, as in net/http.
-	leaveDelay = 500 * time.Millisecond
+	// lingerPause is how long a client that is still sending may pause before its
+	// connection is closed, and lingerTime how long it may go on at most.
+	lingerPause = 2 * time.Second
+	lingerTime  = 10 * time.Second
 	// lonely is for how many requests a connection whose client needs its time
 	// does not let the others go first.
 	lonely = 128
@@ -281,6 +282,10 @@ func (c *conn) leave(r *request) {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		_ = half.CloseWrite()
 	}
-	_ = c.SetReadDeadline(time.Now().Add(leaveDelay))
-	_, _ = io.Copy(io.Discard, c.Conn)
+	discarded := make([]byte, usualHead)
+	end := time.Now().Add(lingerTime)
+	for err := error(nil); err == nil && time.Now().Before(end); {
+		_ = c.SetReadDeadline(time.Now().Add(lingerPause))
+		_, err = c.Read(discarded)
+	}
 }
