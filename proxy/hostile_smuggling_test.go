@@ -240,16 +240,10 @@ func ambiguousFraming() map[string]attack {
 		// RFC 9112 section 6.1: the transfer coding wins, and the connection ends.
 		"CL.TE": {post("Content-Length: "+strconv.Itoa(len(smuggled)+5)+"\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"+smuggled), []int{200}, []string{"POST /a "}},
 		"TE.CL": {post("Transfer-Encoding: chunked\r\nContent-Length: 3\r\n", "3\r\nabc\r\n0\r\n\r\n"+smuggled), []int{200}, []string{"POST /a abc"}},
-		"HTTP/1.0 with TE": {
-			"POST /a HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n" + smuggled,
-			[]int{200},
-			[]string{"POST /a "},
-		},
-		"HTTP/1.0 with TE and CL": {
-			"POST /a HTTP/1.0\r\nHost: x\r\nConnection: keep-alive\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\nabc" + smuggled,
-			[]int{200},
-			[]string{"POST /a abc"},
-		},
+		// RFC 9112 section 6.1: the framing is faulty.
+		"HTTP/1.0 with TE": refused(400, "POST /a HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n"+smuggled),
+		"HTTP/1.0 with TE and CL": refused(400,
+			"POST /a HTTP/1.0\r\nHost: x\r\nConnection: keep-alive\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\nabc"+smuggled),
 		"the same length twice": {post("Connection: close\r\nContent-Length: 3\r\nContent-Length: 3\r\n", "abc"), []int{200}, []string{"POST /a abc"}},
 		"body of a GET": {
 			"GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: " + whole + "\r\n\r\n" + smuggled,
