@@ -51,9 +51,15 @@ type clientBody struct {
 
 	reading sync.Mutex // held while a read is under way
 
-	mu    sync.Mutex // whoever reads and whoever answers are two goroutines
-	phase bodyPhase
-	ended bool // all of it has been read, trailers and all
+	rest    atomic.Int64 // bytes still to come; negative when unknown
+	expects bool         // the client asked for 100 (Continue)
+	sent    sentBody     // what the transport gets
+
+	mu       sync.Mutex // whoever reads and whoever answers are two goroutines
+	phase    bodyPhase
+	ended    bool          // all of it has been read, trailers and all
+	released bool          // the transport reads no more of it
+	settled  chan struct{} // closed when nothing more is read of it; nil until somebody waits
 }
 
 var (
@@ -87,6 +93,7 @@ func (b *clientBody) Read(p []byte) (int, error) {
 		b.fail(bodyFault(err))
 	}
 	b.left -= int64(n)
+	b.rest.Add(-int64(n))
 	return n, err
 }
 
@@ -118,6 +125,7 @@ func (b *clientBody) deadline(limit time.Duration) {
 func (b *clientBody) end() {
 	b.mu.Lock()
 	b.ended = true
+	b.settle()
 	if b.phase == bodyAwaited && b.idle > 0 {
 		b.deadline(0)
 	}
@@ -172,7 +180,12 @@ func (b *clientBody) lastFault() *auth.Refusal {
 	return b.refusal.Load()
 }
 
-func (b *clientBody) fail(refusal *auth.Refusal) { b.refusal.CompareAndSwap(nil, refusal) }
+func (b *clientBody) fail(refusal *auth.Refusal) {
+	b.refusal.CompareAndSwap(nil, refusal)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.settle()
+}
 
 // bodyFault names what was wrong with the client's body.
 func bodyFault(err error) *auth.Refusal {

@@ -14,6 +14,7 @@
 //  10. forward.go  the backend's httputil.ReverseProxy: Rewrite, answer, errors
 //     headers.go   what a client may not say, and what the gateway does
 //     body.go      what the client sends: bounded, counted, streamed
+//     early.go     an answer that comes before the body has ended
 //     patience.go  how long the other side may be silent, by wheel.go
 //     gone.go      a client that leaves meanwhile, by clientconn.go
 //     ending.go    the end of the request, for the connection to the backend

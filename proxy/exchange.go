@@ -312,6 +312,9 @@ func (x *exchange) WriteHeader(status int) {
 		return
 	}
 	x.status = status
+	if !x.last && x.http1 && x.body != nil {
+		x.body.awaitEnd()
+	}
 	if x.last || x.http1 && x.body != nil && !x.body.complete() {
 		// In full duplex net/http would take what is left of the body for the
 		// next request when reading it ends in an error (RFC 9112 section 9.3).

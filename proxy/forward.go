@@ -43,10 +43,7 @@ func forward(x *exchange, r *http.Request, route *route) *auth.Refusal {
 			// directions at once; HTTP/2 does so anyway.
 			_ = control.EnableFullDuplex()
 		}
-		x.body = &clientBody{
-			ReadCloser: r.Body, control: control, patience: &x.patience,
-			idle: route.config.IdleTimeout, left: limit, bounded: limit > 0, whole: x.wasRead,
-		}
+		x.body = newClientBody(r, x, control)
 		out.Body = x.body
 	}
 	route.proxy.ServeHTTP(x, out)
@@ -131,6 +128,10 @@ func (t *Table) rewrite(r *route, pr *httputil.ProxyRequest) {
 		x.eachOwn(in, func(name string, values []string) { out.Header[name] = values })
 	}
 	t.passTrailers(x, in, out)
+	if x.body != nil {
+		x.body.sent = sentBody{out.Body, x.body}
+		out.Body = &x.body.sent
+	}
 }
 
 // forwardedPath is the path as matched, without the prefix where the route

@@ -13,6 +13,7 @@ import (
 
 	"gatehouse/config"
 	"gatehouse/proxy/lean"
+	"gatehouse/proxy/socket"
 	"gatehouse/proxy/upstream"
 )
 
@@ -153,6 +154,9 @@ func (t *Transports) make(key transportKey) (transport, error) {
 		return nil, err
 	}
 	if !key.lean {
+		if key.protocol != config.ProtocolH2C {
+			standard.DialContext = afterReads(standard.DialContext)
+		}
 		standard.MaxConnsPerHost = t.options.MaxConns
 		return t.aging(standard), nil
 	}
@@ -205,7 +209,26 @@ func (t *Transports) makeStandard(key transportKey) (*http.Transport, error) {
 // errDial marks an error as one of opening the connection: nothing was sent.
 var errDial = errors.New("dial")
 
-func dialer(timeout time.Duration) func(ctx context.Context, network, address string) (net.Conn, error) {
+// unreadAnswer is how long a write that failed waits for somebody to read the
+// answer. It bounds what HTTP/2 over TLS may wait in vain: its reader may want to
+// write.
+const unreadAnswer = time.Second
+
+// afterReads dials for an http.Transport, which would drop an answer for an error
+// of a write.
+func afterReads(dial dialFunc) dialFunc {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return socket.AfterReads(conn, unreadAnswer), nil
+	}
+}
+
+type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
+
+func dialer(timeout time.Duration) dialFunc {
 	dialer := &net.Dialer{Timeout: timeout, KeepAlive: keepAliveProbe}
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := dialer.DialContext(ctx, network, address)

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"gatehouse/proxy/socket"
 )
 
 // copyBuffer is what a body of a request is copied through, in bytes.
@@ -285,11 +287,16 @@ func (p *pools) asking(r *http.Request) *http.Request {
 	return r.WithContext(context.WithValue(r.Context(), asker{}, r.Context()))
 }
 
-// dialStandard dials for the standard transport. Its connections count, so
-// where there are as many as may be, one that waits makes room.
+// dialStandard dials for the standard transport, which would drop an answer for
+// an error of a write. Its connections count, so where there are as many as may
+// be, one that waits makes room.
 func (p *pools) dialStandard(ctx context.Context, network, address string) (net.Conn, error) {
 	if p.options.MaxConns == 0 {
-		return p.options.Dial(ctx, network, address)
+		made, err := p.options.Dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return socket.AfterReads(made, 0), nil
 	}
 	waits := ctx
 	if asks, ok := ctx.Value(asker{}).(context.Context); ok {
@@ -304,7 +311,8 @@ func (p *pools) dialStandard(ctx context.Context, network, address string) (net.
 		p.closed(to)
 		return nil, err
 	}
-	return &countedConn{Conn: made, closed: sync.OnceFunc(func() { p.closed(to) })}, nil
+	counted := &countedConn{Conn: made, closed: sync.OnceFunc(func() { p.closed(to) })}
+	return socket.AfterReads(counted, 0), nil
 }
 
 // countedConn tells when it is closed.

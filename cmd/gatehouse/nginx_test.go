@@ -1,0 +1,133 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// startNginx runs a real nginx that has the lines in its one server, and gives
+// its URL.
+func startNginx(t *testing.T, lines string) string {
+	t.Helper()
+	program, err := exec.LookPath("nginx")
+	if err != nil {
+		program = "/usr/sbin/nginx" // Debian keeps it out of the PATH of most users
+	}
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := taken.Addr().String()
+	_ = taken.Close()
+	folder := t.TempDir()
+	file := writeFile(t, "nginx.conf", `daemon off; master_process off; pid "`+filepath.Join(folder, "pid")+`"; error_log stderr error;
+events {}
+http {
+  access_log off; client_body_temp_path "`+folder+`"; proxy_temp_path "`+folder+`";
+  fastcgi_temp_path "`+folder+`"; uwsgi_temp_path "`+folder+`"; scgi_temp_path "`+folder+`";
+  server { listen `+address+`; `+lines+` }
+}`)
+	var said bytes.Buffer
+	command := exec.Command(program, "-p", folder, "-e", "stderr", "-c", file)
+	command.Stdout, command.Stderr = &said, &said
+	if err := command.Start(); err != nil {
+		t.Fatalf("start nginx (tools/test-programs installs it): %v", err)
+	}
+	t.Cleanup(func() {
+		_ = command.Process.Kill()
+		_ = command.Wait()
+		if t.Failed() {
+			t.Logf("nginx said: %s", &said)
+		}
+	})
+	eventually(t, "nginx listens", func() bool {
+		conn, err := net.DialTimeout("tcp", address, testPatience)
+		if err == nil {
+			_ = conn.Close()
+		}
+		return err == nil
+	})
+	return "http://" + address
+}
+
+// TestEarlyAnswersKeepConnections has a backend that answers without a look at
+// the body. What a client has sent by then is read, and so its connection is as
+// good as before.
+func TestEarlyAnswersKeepConnections(t *testing.T) {
+	t.Parallel()
+	backend := startNginx(t, `location / { return 200 ok; } location /refused { return 401; }`)
+	for _, transport := range []string{"lean", "standard"} {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			gateway := start(t, openTable(t, backend), map[string]string{"GATEWAY_TRANSPORT": transport})
+			for _, size := range []int{2, 1000, 20_000, 100_000} {
+				for _, path := range []string{"/open", "/open/refused"} {
+					t.Run(fmt.Sprint(size, path), func(t *testing.T) {
+						const posts = 500
+						if closed := closedAnswers(t, gateway.url, path, size, posts); closed > 0 {
+							t.Errorf("%d of %d answers end their connection", closed, 2*posts)
+						}
+					})
+				}
+			}
+		})
+	}
+}
+
+// closedAnswers counts the answers that end their connection. Half of the
+// clients send a body with its head, half behind it.
+func closedAnswers(t *testing.T, gateway, path string, size, posts int) (closed int) {
+	t.Helper()
+	head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", path, size)
+	body := strings.Repeat("x", size)
+	var clients sync.WaitGroup
+	var mu sync.Mutex
+	for _, pieces := range [][]string{{head + body}, {head, body}} {
+		clients.Go(func() {
+			var conn net.Conn
+			var in *bufio.Reader
+			for range posts {
+				if conn == nil {
+					var err error
+					if conn, err = net.Dial("tcp", strings.TrimPrefix(gateway, "http://")); err != nil {
+						t.Error(err)
+						return
+					}
+					_ = conn.SetDeadline(time.Now().Add(3 * testPatience))
+					in = bufio.NewReader(conn)
+				}
+				for _, piece := range pieces {
+					_, _ = io.WriteString(conn, piece)
+				}
+				res, err := http.ReadResponse(in, nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				_, _ = io.Copy(io.Discard, res.Body)
+				if res.Close {
+					mu.Lock()
+					closed++
+					mu.Unlock()
+					_ = conn.Close()
+					conn = nil
+				}
+			}
+			if conn != nil {
+				_ = conn.Close()
+			}
+		})
+	}
+	clients.Wait()
+	return closed
+}

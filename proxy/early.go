@@ -1,0 +1,110 @@
+package proxy
+
+import (
+	"io"
+	"net/http"
+	"time"
+
+	"gatehouse/proxy/socket"
+)
+
+// This file is about answers that begin before the client's body has ended. A
+// backend that answers without a look at a small body often does so before the
+// gateway has read it, though it has come. Without a wait for its end such an
+// answer would end the client's connection (RFC 9112 section 9.3, issue 10).
+
+const (
+	// maxAwaited is how much of a body may be left, in bytes, for an answer to wait
+	// for its end, as in net/http.
+	maxAwaited = 256 << 10
+	// earlyAnswerGrace is how long an answer waits. A client that waits for the
+	// answer itself before it sends the rest gets it then.
+	earlyAnswerGrace = 500 * time.Millisecond
+)
+
+// sentBody is the body as the transport gets it: it tells when the transport
+// reads no more.
+type sentBody struct {
+	io.ReadCloser
+	of *clientBody
+}
+
+var _ socket.Unwanted = (*sentBody)(nil)
+
+// Close implements io.Closer.
+func (s *sentBody) Close() error {
+	s.Unwanted()
+	return s.ReadCloser.Close()
+}
+
+// Unwanted implements socket.Unwanted.
+func (s *sentBody) Unwanted() {
+	s.of.mu.Lock()
+	defer s.of.mu.Unlock()
+	s.of.released = true
+	s.of.settle()
+}
+
+// settle wakes whoever waits for the end of the body. The caller holds b.mu.
+func (b *clientBody) settle() {
+	if b.settled != nil {
+		close(b.settled)
+		b.settled = nil
+	}
+}
+
+// awaitEnd waits until the body has been read to its end, if little of it is
+// left and the client is sending it. What the transport does not read is read
+// here.
+func (b *clientBody) awaitEnd() {
+	rest := b.rest.Load()
+	b.mu.Lock()
+	if b.ended || b.expects || rest < 0 || rest > maxAwaited || b.refusal.Load() != nil {
+		b.mu.Unlock()
+		return
+	}
+	by := time.Now().Add(earlyAnswerGrace)
+	released, settled := b.released, make(chan struct{})
+	if !released {
+		b.settled = settled
+	}
+	b.mu.Unlock()
+	if !released {
+		timer := time.NewTimer(time.Until(by))
+		defer timer.Stop()
+		select {
+		case <-settled:
+		case <-timer.C:
+			return
+		}
+	}
+	if !b.complete() && b.refusal.Load() == nil {
+		b.discardRest(by)
+	}
+}
+
+// discardRest reads what the transport has left, until then at most.
+func (b *clientBody) discardRest(by time.Time) {
+	_ = b.control.SetReadDeadline(by)
+	b.reading.Lock()
+	defer b.reading.Unlock()
+	if b.complete() {
+		return
+	}
+	if _, err := io.Copy(io.Discard, b.ReadCloser); err == nil {
+		b.end()
+	}
+	b.deadline(0)
+}
+
+// newClientBody is the body of a request that has one.
+func newClientBody(r *http.Request, x *exchange, control *http.ResponseController) *clientBody {
+	limit := int64(x.route.config.MaxBody)
+	b := &clientBody{
+		ReadCloser: r.Body, control: control, patience: &x.patience,
+		idle: x.route.config.IdleTimeout, left: limit, bounded: limit > 0, whole: x.wasRead,
+		expects: len(r.Header["Expect"]) > 0,
+	}
+	b.rest.Store(r.ContentLength)
+	return b
+}

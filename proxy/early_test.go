@@ -1,0 +1,144 @@
+package proxy
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// hasty serves backends that answer before they have read a request, and then
+// end the connection in the way that the path says.
+func hasty(t testing.TB) string {
+	t.Helper()
+	return rawBackend(t, func(conn net.Conn, r *http.Request) {
+		const answer = "HTTP/1.1 413 Content Too Large\r\nContent-Length: 7\r\n"
+		switch r.URL.Path {
+		case "/close":
+			_, _ = io.CopyN(io.Discard, conn, 1)
+			_, _ = io.WriteString(conn, answer+"Connection: close\r\n\r\ntoo big")
+		case "/close/silently": // without a word of it
+			_, _ = io.WriteString(conn, answer+"\r\ntoo big")
+		case "/reset":
+			_, _ = io.WriteString(conn, answer+"\r\ntoo big")
+			_ = conn.(readAhead).Conn.(*net.TCPConn).SetLinger(0)
+		case "/half": // and waits for the gateway
+			_, _ = io.WriteString(conn, answer+"Connection: close\r\n\r\ntoo big")
+			_ = conn.(readAhead).CloseWrite()
+			_, _ = io.CopyN(io.Discard, conn, 4<<20)
+		}
+	})
+}
+
+// TestEarlyRefusalOfAnUpload has backends refuse an upload while it is sent, and
+// go away: the answer that is there wins over the write that fails.
+func TestEarlyRefusalOfAnUpload(t *testing.T) {
+	t.Parallel()
+	eachTransport(t, openTable, hasty(t), func(t *testing.T, k *kit) {
+		for _, path := range []string{"/close", "/close/silently", "/reset", "/half"} {
+			for _, size := range []int64{2, 60 << 10, 1 << 20, 20 << 20} {
+				if size < 20<<20 && (path == "/reset" || path == "/close/silently") {
+					continue // the next request may be on its way when the backend goes
+				}
+				for _, known := range []bool{true, false} {
+					t.Run(fmt.Sprint(path, " ", size, " ", known), func(t *testing.T) {
+						for range 5 {
+							if status, body := k.upload(t, path, size, known); status != 413 || body != "too big" {
+								t.Errorf("%d %q", status, body)
+							}
+						}
+					})
+				}
+			}
+		}
+	})
+}
+
+// upload sends a body of that size, or as much of it as is taken, and reads the
+// answer meanwhile.
+func (k *kit) upload(t *testing.T, path string, size int64, known bool) (status int, body string) {
+	t.Helper()
+	w := dial(t, k.url)
+	defer w.Close()
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		if known {
+			_, _ = fmt.Fprintf(w.Conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", path, size)
+			_, _ = io.Copy(w.Conn, zeros(size))
+			return
+		}
+		_, _ = fmt.Fprintf(w.Conn, "POST %s HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n", path, size)
+		_, _ = io.Copy(w.Conn, zeros(size))
+		_, _ = io.WriteString(w.Conn, "\r\n0\r\n\r\n")
+	}()
+	res, err := http.ReadResponse(w.in, nil)
+	if err != nil {
+		t.Errorf("read answer: %v", err)
+		return 0, ""
+	}
+	all, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Errorf("read the answer's body: %v", err)
+	}
+	_ = w.Close()
+	<-sent
+	return res.StatusCode, string(all)
+}
+
+// TestUnreadBodyKeepsTheConnection has nobody read a small body: not the backend
+// that goes away or cannot be reached, and not the gateway that refuses.
+func TestUnreadBodyKeepsTheConnection(t *testing.T) {
+	t.Parallel()
+	table := `
+routes:
+  - {name: users, prefix: /users, handler: users}
+  - {name: hasty, prefix: /hasty, backend: "${BACKEND}", auth: none, strip_prefix: true}
+  - {name: down, prefix: /down, backend: "http://127.0.0.1:1", auth: none}
+  - {name: strict, prefix: /strict, backend: "${BACKEND}"}
+  - {name: small, prefix: /small, backend: "${BACKEND}", auth: none, max_body: 1}
+`
+	eachTransport(t, table, hasty(t), func(t *testing.T, k *kit) {
+		for path, status := range map[string]int{
+			"/hasty/close": 413, "/down": 503, "/strict": 401, "/small": 413, "/users": 200, "/nowhere": 404, "//": 400,
+		} {
+			for _, size := range []int{2, 20_000, 200_000} {
+				w := k.dial()
+				for range 20 {
+					w.send(fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", path, size))
+					w.send(strings.Repeat("x", size))
+					if res := w.receive(); res.StatusCode != status || res.Close {
+						t.Fatalf("%s with %d bytes = %d, close %t", path, size, res.StatusCode, res.Close)
+					}
+				}
+				_ = w.Close()
+			}
+		}
+	})
+}
+
+// TestAnswerBeforeTheRestIsSent has a client that sends the rest of its body when
+// it has an answer.
+func TestAnswerBeforeTheRestIsSent(t *testing.T) {
+	t.Parallel()
+	eachTransport(t, openTable, serveBackend(t, echo), func(t *testing.T, k *kit) {
+		w := k.dial()
+		w.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\nabc")
+		res, err := http.ReadResponse(w.in, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		in := bufio.NewReader(res.Body)
+		if got, err := io.ReadAll(io.LimitReader(in, 3)); err != nil || string(got) != "abc" {
+			t.Fatalf("%q, %v", got, err)
+		}
+		w.send("def")
+		if got, err := io.ReadAll(in); err != nil || string(got) != "def" {
+			t.Errorf("%q, %v", got, err)
+		}
+	})
+}
