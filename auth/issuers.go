@@ -30,6 +30,7 @@ type KeySources struct {
 	readers sync.WaitGroup
 	mu      sync.Mutex
 	live    map[string]liveSource // by `keys`
+	adopted *Issuers              // nil before the first
 }
 
 // liveSource is a source that is being read.
@@ -96,6 +97,43 @@ func (k *KeySources) newSource(keys string) *keySource {
 	return newKeySource(place, fetchURL(k.client, keys), k.now, k.log)
 }
 
+// Begin starts to read those sources of the issuers that are not read yet, before
+// the issuers are adopted, and waits until each of them was read once, well or
+// not, or the context ends: then the first tokens find the keys there.
+func (k *KeySources) Begin(ctx context.Context, issuers *Issuers) {
+	for _, over := range k.begin(issuers) {
+		select {
+		case <-over:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// begin gives a channel for each new source, closed when it was read once.
+func (k *KeySources) begin(issuers *Issuers) (over []<-chan struct{}) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.live == nil {
+		k.live = map[string]liveSource{}
+	}
+	for keys, source := range issuers.sources {
+		if k.live[keys].keySource != source {
+			over = append(over, source.firstReading())
+			k.live[keys] = k.read(source)
+		}
+	}
+	return over
+}
+
+// read has the source read in the background, until it is stopped.
+func (k *KeySources) read(source *keySource) liveSource {
+	ctx, stop := context.WithCancel(context.Background())
+	source.start(ctx)
+	k.readers.Go(func() { source.run(ctx) })
+	return liveSource{source, stop}
+}
+
 // Adopt makes the issuers the live ones: their sources are read from now on,
 // and those that only the old ones had no longer.
 func (k *KeySources) Adopt(issuers *Issuers) {
@@ -107,17 +145,37 @@ func (k *KeySources) Adopt(issuers *Issuers) {
 			next[keys] = have
 			continue
 		}
-		ctx, stop := context.WithCancel(context.Background())
-		next[keys] = liveSource{source, stop}
-		source.start(ctx)
-		k.readers.Go(func() { source.run(ctx) })
+		next[keys] = k.read(source)
 	}
 	for keys, old := range k.live {
 		if next[keys].keySource != old.keySource {
 			old.stop()
 		}
 	}
-	k.live = next
+	k.live, k.adopted = next, issuers
+}
+
+// IssuerState is what is known of the keys of one issuer.
+type IssuerState struct {
+	Issuer      string
+	Keys        int       // that may verify; 0 before they were read
+	LastSuccess time.Time // when they were read last; zero before the first time
+	Problem     error     // why the last reading failed, nil when it did not
+}
+
+// States gives the state of each issuer of the live table, by its name.
+func (k *KeySources) States() []IssuerState {
+	k.mu.Lock()
+	issuers := k.adopted
+	k.mu.Unlock()
+	if issuers == nil {
+		return nil
+	}
+	states := make([]IssuerState, 0, len(issuers.byName))
+	for _, name := range slices.Sorted(maps.Keys(issuers.byName)) {
+		states = append(states, issuers.byName[name].source.state(name))
+	}
+	return states
 }
 
 // Close ends all reading, and waits until it has ended.

@@ -18,7 +18,8 @@ import (
 // Patience with the place that keys come from.
 const (
 	readPause  = 5 * time.Second  // between two readings, whatever requests ask for
-	retryPause = 30 * time.Second // after a failure that no request asks about
+	retryPause = 30 * time.Second // after a failure that no request asks about, at most
+	firstRetry = time.Second      // after the first failure of a source that was never read; then twice as long each time
 	readWait   = 2 * time.Second  // how long a request waits for a reading
 )
 
@@ -41,11 +42,13 @@ type keySource struct {
 
 	running sync.Mutex // held while run runs
 	content []byte     // what set was made of; for run alone
+	failed  int        // readings in vain before the first good one; for run alone
 
 	mu      sync.Mutex      // for those below
 	reading bool            // a reading is under way
 	over    chan struct{}   // closed when it is over; else when the next one is
 	ended   time.Time       // when the last one was over
+	good    time.Time       // when the last good one was
 	problem error           // why it failed; nil when it did not
 	retired <-chan struct{} // closed when there will be no more; nil before the first
 }
@@ -129,6 +132,20 @@ func (s *keySource) start(ctx context.Context) {
 	s.retired = ctx.Done()
 }
 
+// firstReading is closed when the next reading is over.
+func (s *keySource) firstReading() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.over
+}
+
+// state gives what is known of the source, under the name of its issuer.
+func (s *keySource) state(issuer string) IssuerState {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return IssuerState{Issuer: issuer, Keys: s.set.Load().size(), LastSuccess: s.good, Problem: s.problem}
+}
+
 // run reads the source until the context ends: at once, and then whenever it
 // is due or a request asks.
 func (s *keySource) run(ctx context.Context) {
@@ -167,9 +184,20 @@ func (s *keySource) read(ctx context.Context) (due time.Duration) {
 		s.log.Info("keys of an issuer can be read again", "place", s.place)
 	}
 	if err != nil {
-		return min(due, retryPause)
+		return min(due, s.retry())
 	}
 	return due
+}
+
+// retry is the pause after a failure: short at first for a source that was never
+// read, since its issuer's tokens are refused until it is.
+func (s *keySource) retry() time.Duration {
+	if s.set.Load() != nil {
+		return retryPause
+	}
+	pause := min(firstRetry<<min(s.failed, 10), retryPause)
+	s.failed++
+	return pause
 }
 
 // finish lets those who wait know.
@@ -177,6 +205,9 @@ func (s *keySource) finish(problem error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.reading, s.problem, s.ended = false, problem, s.now()
+	if problem == nil {
+		s.good = s.ended
+	}
 	close(s.over)
 	s.over = make(chan struct{})
 }

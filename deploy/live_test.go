@@ -36,12 +36,17 @@ const (
 	liveTable = `
 users:
   companies: [` + liveCompany + `]
+tokens:
+  - {issuer: "https://login.example.com/", keys: "${KEYS}", algorithms: [ES256], audience: live}
 routes:
   - {name: users, prefix: /api/v1/users, handler: users}
   - {name: query, prefix: /api/v1/query, backend: "${ECHO}"}
   - {name: open, prefix: /api/v1/open, backend: "${ECHO}", auth: none}
   - {name: gone, prefix: /api/v1/gone, backend: "${GONE}", auth: none}
 `
+	// liveKeys are what the other issuer publishes (RFC 7515 appendix A.3).
+	liveKeys = `{"keys": [{"kty": "EC", "crv": "P-256", "kid": "a",
+		"x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}`
 	// liveLimit bounds the wait for all data; it takes seconds, more of them on a busy machine.
 	liveLimit = 90 * time.Second
 	tick      = 200 * time.Millisecond
@@ -61,6 +66,10 @@ func serve(t testing.TB) gateway {
 	if err := os.WriteFile(table, []byte(liveTable), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	keys := filepath.Join(folder, "keys.json")
+	if err := os.WriteFile(keys, []byte(liveKeys), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	secret := filepath.Join(folder, "jwt-secret")
 	if err := os.WriteFile(secret, []byte(rand.Text()+rand.Text()), 0o600); err != nil {
 		t.Fatal(err)
@@ -75,7 +84,7 @@ func serve(t testing.TB) gateway {
 		"GATEWAY_JWT_SECRET_FILE=" + secret,
 		"GATEWAY_DATABASE_URL=sqlite:" + filepath.Join(folder, "gatehouse.db"),
 		"GATEWAY_DATABASE_URL_FILE=", "GATEWAY_SHUTDOWN_DELAY=0s",
-		"GATEWAY_BCRYPT_COST=4", "ECHO=" + echo.URL, "GONE=" + gone.URL,
+		"GATEWAY_BCRYPT_COST=4", "ECHO=" + echo.URL, "GONE=" + gone.URL, "KEYS=" + keys,
 	}
 	for _, variable := range environmentOf(build(t, "kustomize/base").deployments["gatehouse"]) {
 		if name, _, _ := strings.Cut(variable, "="); !slices.ContainsFunc(own, func(mine string) bool { return strings.HasPrefix(mine, name+"=") }) {

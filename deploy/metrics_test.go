@@ -22,6 +22,8 @@ var contract = []string{
 	"gatehouse_http_requests_in_flight",
 	"gatehouse_http_requests_total",
 	"gatehouse_http_response_bytes_total",
+	"gatehouse_issuer_keys",
+	"gatehouse_issuer_keys_last_success_timestamp_seconds",
 	"gatehouse_log_lines_dropped_total",
 	"gatehouse_login_attempts_total",
 	"gatehouse_store_up",

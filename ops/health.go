@@ -29,6 +29,8 @@ type Health struct {
 	needs    bool  // there is a store
 	storeErr error // what the store last answered
 	feedErr  error // why changes to users are not heard of
+
+	issuers issuersAwaited
 }
 
 // NeedStore says that readiness waits for the first contact with a store.
@@ -40,7 +42,14 @@ func (h *Health) NeedStore() {
 }
 
 // TableServed says that there is a valid table.
-func (h *Health) TableServed() { h.hasTable.Store(true) }
+func (h *Health) TableServed() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.hasTable.Store(true)
+	if h.issuers.since.IsZero() {
+		h.issuers.since = time.Now()
+	}
+}
 
 // Drain says that the gateway is about to stop: it is not ready from now on.
 func (h *Health) Drain() { h.draining.Store(true) }
@@ -116,6 +125,7 @@ func (h *Health) ready() readiness {
 	}
 	h.mu.Lock()
 	needs, storeErr, feedErr := h.needs, h.storeErr, h.feedErr
+	h.issuers.judge(&r, time.Now())
 	h.mu.Unlock()
 	switch {
 	case needs && !h.storeReached.Load():

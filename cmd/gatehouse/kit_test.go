@@ -84,6 +84,12 @@ func newGateway(t testing.TB, file string, settings map[string]string) (*gateway
 func start(t testing.TB, file string, settings map[string]string) *running {
 	t.Helper()
 	g, log := newGateway(t, file, settings)
+	return launch(t, g, log, settings)
+}
+
+// launch runs a gateway that newGateway made until the test ends.
+func launch(t testing.TB, g *gateway, log *lockedBuffer, settings map[string]string) *running {
+	t.Helper()
 	type addresses struct{ public, operators net.Addr }
 	ready := make(chan addresses, 1)
 	g.ready = func(public, operators net.Addr) { ready <- addresses{public, operators} }

@@ -32,6 +32,8 @@ type reloader struct {
 	log     *slog.Logger
 	// renewed is told whenever a table is swapped in.
 	renewed func(*proxy.Table)
+	// issuerWait is how long a reload waits for the keys of issuers that it adds.
+	issuerWait time.Duration
 
 	mu      sync.Mutex
 	refused bool // the table that was read last
@@ -50,6 +52,7 @@ func (r *reloader) reload(ctx context.Context, trigger string) (proxy.Diff, conf
 		return proxy.Diff{}, nil, err
 	}
 	before := r.gateway.Table()
+	r.awaitKeys(ctx, next)
 	r.parts.swap(r.gateway, next)
 	r.refused = false
 	r.adopted(next.table)
@@ -69,6 +72,15 @@ func (r *reloader) refuse(ctx context.Context, trigger string, err error) {
 	r.refused = true
 	r.parts.metrics.Refused()
 	r.logRefusal(ctx, trigger, err)
+}
+
+// awaitKeys reads the keys of issuers that a table adds before the table serves,
+// so that their first tokens are not answered 503. An issuer that does not
+// answer holds the reload up for a moment, and is told of by /readyz then.
+func (r *reloader) awaitKeys(ctx context.Context, next edition) {
+	ctx, cancel := context.WithTimeout(ctx, r.issuerWait)
+	defer cancel()
+	r.parts.keySources.Begin(ctx, next.issuers)
 }
 
 // onRequest is POST /-/reload.

@@ -41,6 +41,13 @@ func newServe(t terminal, file *string) *cobra.Command {
 	}
 }
 
+// How long the keys of other issuers are waited for: by readiness after a start,
+// and by a reload that adds an issuer.
+const (
+	serveIssuerWait  = 30 * time.Second
+	reloadIssuerWait = 5 * time.Second
+)
+
 // gateway is one run of `serve`, from its settings to its last request.
 type gateway struct {
 	terminal terminal
@@ -50,6 +57,9 @@ type gateway struct {
 	file    string
 	// storeWait is how long the database may take to appear; 0 is serveStoreWait.
 	storeWait time.Duration
+	// issuerWait and reloadIssuerWait are how long a start and a reload wait for
+	// the keys of issuers; 0 is the constants of these names.
+	issuerWait, reloadIssuerWait time.Duration
 	// ready, if set, is told the addresses once requests are answered.
 	ready func(public, operators net.Addr)
 
@@ -95,7 +105,8 @@ func (g *gateway) run(ctx context.Context) error {
 	defer listeners.close()
 
 	// The operators' listener answers while the store is awaited.
-	reloader := &reloader{file: g.file, lookup: g.environment, parts: &g.parts, gateway: handler, files: g.files, log: g.log}
+	reloader := &reloader{file: g.file, lookup: g.environment, parts: &g.parts, gateway: handler, files: g.files, log: g.log,
+		issuerWait: cmp.Or(g.reloadIssuerWait, reloadIssuerWait)}
 	listeners.serveOperators(ops.Handler(g.parts.metrics, g.health, handler, reloader.onRequest))
 	if !cfg.Users.Off {
 		if err := g.openStore(ctx); ctx.Err() != nil {
@@ -198,6 +209,8 @@ func (g *gateway) configure() (*config.Config, error) {
 		}),
 	}
 	g.parts.metrics.WatchLog(g.logLines)
+	g.parts.metrics.WatchIssuers(g.parts.keySources.States)
+	g.health.AwaitIssuers(g.parts.keySources.States, cmp.Or(g.issuerWait, serveIssuerWait))
 	if !cfg.Users.Off {
 		g.health.NeedStore()
 		g.parts.metrics.WatchStore()
