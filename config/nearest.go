@@ -7,6 +7,10 @@ import (
 	"strings"
 )
 
+// DidYouMean is the hint for a word that somebody typed on a command line, or ""
+// when none of the known ones is near enough.
+func DidYouMean(word string, known []string) string { return didYouMean(word, known) }
+
 // didYouMean is the hint for a word that is not one of the known ones, or ""
 // when none is near enough.
 func didYouMean(word string, known []string) string {

@@ -151,7 +151,7 @@ func newRoot(t terminal) *cobra.Command {
 		withTable(newServe(t, &file), &file), newDemo(t), withTable(newCheck(t, &file), &file),
 		withTable(newRoutes(t, &file), &file), withTable(newExplain(t, &file), &file), withTable(newTest(t, &file), &file),
 		newDiff(t), newSchema(t), newReload(t),
-		newUsers(t), newToken(t), newMigrate(t), newVersion(t),
+		newUsers(t, &file), newToken(t), newMigrate(t), newVersion(t),
 	)
 	return root
 }

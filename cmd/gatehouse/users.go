@@ -18,7 +18,7 @@ import (
 	"gatehouse/store"
 )
 
-func newUsers(t terminal) *cobra.Command {
+func newUsers(t terminal, file *string) *cobra.Command {
 	users := &cobra.Command{
 		Use:   "users",
 		Short: "Add, list and change users in the store",
@@ -28,12 +28,12 @@ func newUsers(t terminal) *cobra.Command {
 		RunE: showHelp,
 	}
 	users.AddCommand(
-		newUsersAdd(t), newUsersList(t), newUsersShow(t), newUsersSetPassword(t),
-		userChange(t, "set-company USER COMPANY", "Move a user to a company, or to none", 2, companyChange),
-		userChange(t, "set-role USER ROLE", "Give a user a role", 2, roleChange),
-		userChange(t, "disable USER", "Keep a user out", 1, activeChange(false)),
-		userChange(t, "enable USER", "Let a disabled user in again", 1, activeChange(true)),
-		newUsersDelete(t), newUsersImport(t), newUsersExport(t),
+		newUsersAdd(t, file), newUsersList(t), newUsersShow(t), newUsersSetPassword(t),
+		knownChange(t, file, "set-company USER COMPANY", "Move a user to a company, or to none", companyChange),
+		knownChange(t, file, "set-role USER ROLE", "Give a user a role", roleChange),
+		userChange(t, "disable USER", "Keep a user out", 0, activeChange(false)),
+		userChange(t, "enable USER", "Let a disabled user in again", 0, activeChange(true)),
+		newUsersDelete(t), newUsersImport(t, file), newUsersExport(t),
 	)
 	return users
 }
@@ -82,8 +82,10 @@ func findUser(ctx context.Context, users store.Store, name string) (store.User, 
 	return user, err
 }
 
-func newUsersAdd(t terminal) *cobra.Command {
+func newUsersAdd(t terminal, file *string) *cobra.Command {
 	cmd := &cobra.Command{
+		Annotations: readsTableToo(),
+
 		Use:     "add EMAIL",
 		Short:   "Add a user",
 		Example: "  gatehouse users add ann@example.com --name 'Ann Example'\n  printf '%s\\n' \"$PASSWORD\" | gatehouse users add ann@example.com",
@@ -92,6 +94,7 @@ func newUsersAdd(t terminal) *cobra.Command {
 	name := cmd.Flags().String("name", "", "full name")
 	company := cmd.Flags().String("company", "", "company, a UUID")
 	role := cmd.Flags().String("role", store.DefaultRole, "role")
+	force := forceFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		user := store.User{Email: args[0], Role: *role, Active: true}
 		if err := auth.CheckEmail(args[0]); err != nil {
@@ -106,6 +109,13 @@ func newUsersAdd(t terminal) *cobra.Command {
 				return err
 			}
 			user.CompanyID = id
+		}
+		known, err := knownIn(t, cmd, *file, *force)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(known.checkRole(*role), known.checkCompany(user.CompanyID)); err != nil {
+			return err
 		}
 		return withNewStore(cmd.Context(), t, func(s config.Settings, users store.Store) error {
 			hash, err := readNewPassword(cmd.Context(), t, s)
@@ -200,10 +210,11 @@ func newUsersSetPassword(t terminal) *cobra.Command {
 	}
 }
 
-// userChange makes a command that changes one user.
+// userChange makes a command that changes one user, with so many arguments
+// besides the user.
 func userChange(t terminal, use, short string, args int, change func(args []string) (store.Change, error)) *cobra.Command {
 	return &cobra.Command{
-		Use: use, Short: short, Args: cobra.ExactArgs(args),
+		Use: use, Short: short, Args: cobra.ExactArgs(1 + args),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			wanted, err := change(args[1:])
 			if err != nil {
@@ -229,27 +240,12 @@ func applyChange(ctx context.Context, t terminal, users store.Store, user store.
 	return nil
 }
 
-func companyChange(args []string) (store.Change, error) {
-	if args[0] == "none" {
-		return store.Change{CompanyID: new(*uuid.UUID)}, nil
-	}
-	id, err := parseCompany(args[0])
-	return store.Change{CompanyID: &id}, err
-}
-
 func parseCompany(text string) (*uuid.UUID, error) {
 	id, err := uuid.Parse(text)
 	if err != nil {
 		return nil, fmt.Errorf("company %q is not a UUID: want one like 9b8f7e6d-5c4b-4a39-8877-665544332222, or none", text)
 	}
 	return &id, nil
-}
-
-func roleChange(args []string) (store.Change, error) {
-	if args[0] == "" {
-		return store.Change{}, errors.New("the role is empty: want a word, such as user or admin")
-	}
-	return store.Change{Role: &args[0]}, nil
 }
 
 func activeChange(active bool) func([]string) (store.Change, error) {

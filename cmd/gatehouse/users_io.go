@@ -36,14 +36,20 @@ func newUsersExport(t terminal) *cobra.Command {
 	}
 }
 
-func newUsersImport(t terminal) *cobra.Command {
+func newUsersImport(t terminal, file *string) *cobra.Command {
 	return &cobra.Command{
+		Annotations: readsTableToo(),
+
 		Use:   "import FILE",
 		Short: "Add the users of an export, or of - for standard input",
 		Long: "Reads one JSON object a line, as `users export` writes them. A user whose e-mail or id is taken is left\n" +
 			"as it is and reported; the others are added. Exit status 1 when a line was not imported.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			known, err := knownIn(t, cmd, *file, false)
+			if err != nil {
+				return err
+			}
 			source := t.in
 			if args[0] != "-" {
 				file, err := os.Open(args[0])
@@ -54,14 +60,14 @@ func newUsersImport(t terminal) *cobra.Command {
 				source = file
 			}
 			return withNewStore(cmd.Context(), t, func(_ config.Settings, users store.Store) error {
-				return importUsers(cmd.Context(), t, users, source)
+				return importUsers(cmd.Context(), t, users, source, known)
 			})
 		},
 	}
 }
 
 // importUsers adds a user a line, and says of each line that it could not.
-func importUsers(ctx context.Context, t terminal, users store.Store, source io.Reader) error {
+func importUsers(ctx context.Context, t terminal, users store.Store, source io.Reader, known known) error {
 	lines := bufio.NewScanner(source)
 	lines.Buffer(make([]byte, 0, 4<<10), maxImportLine)
 	added, refused, number := 0, 0, 0
@@ -83,6 +89,9 @@ func importUsers(ctx context.Context, t terminal, users store.Store, source io.R
 			continue
 		}
 		added++
+		if err := known.checkRole(user.Role); err != nil { // an export has roles that only backends know
+			fmt.Fprintf(t.err, "note: line %d: %s%v\n", number, whose(user), err)
+		}
 	}
 	fmt.Fprintf(t.out, "added %s", count(added, "user"))
 	if refused > 0 {

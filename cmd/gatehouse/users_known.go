@@ -1,0 +1,140 @@
+package main
+
+// This file holds the roles and companies that somebody types against those that
+// the table names: a slip would only be noticed by a user who is kept out, or
+// not at all.
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"gatehouse/config"
+	"gatehouse/store"
+)
+
+// known is what the table knows. Where it names none, any is fine: roles may be
+// the backends' affair, and companies an operator's.
+type known struct {
+	file      string
+	roles     []string
+	companies []string
+}
+
+func forceFlag(cmd *cobra.Command) *bool {
+	return cmd.Flags().Bool("force", false, "take a role or a company that the table does not name")
+}
+
+// readsTableToo marks a command that reads the table for what it knows.
+func readsTableToo() map[string]string { return map[string]string{readsTable: "yes"} }
+
+// knownIn reads what the table knows. A table that nobody named need not be
+// there, since these commands run beside a gateway or without one; then, and
+// with --force, everything is known.
+func knownIn(t terminal, cmd *cobra.Command, file string, force bool) (known, error) {
+	named := cmd.Flags().Changed("config")
+	if _, err := os.Stat(file); force || !named && errors.Is(err, fs.ErrNotExist) {
+		return known{}, nil
+	}
+	table, err := t.load(file)
+	if err != nil && named {
+		return known{}, invalidTable(t, err)
+	}
+	if err != nil {
+		fmt.Fprintf(t.err, "note: %s does not load, so that roles and companies are not held against it\n", file)
+		return known{}, nil
+	}
+	s, err := t.settings()
+	if err != nil {
+		return known{}, err
+	}
+	k := known{file: table.File}
+	for _, route := range table.Routes {
+		k.roles = append(k.roles, route.Roles...)
+	}
+	if len(k.roles) > 0 {
+		k.roles = append(k.roles, store.DefaultRole)
+	}
+	if table.Users.Join != config.JoinAny && len(table.Users.Companies) > 0 {
+		for _, company := range table.Users.Companies {
+			k.companies = append(k.companies, company.String())
+		}
+		if s.DefaultCompanyID != uuid.Nil {
+			k.companies = append(k.companies, s.DefaultCompanyID.String())
+		}
+	}
+	return k, nil
+}
+
+// checkRole returns an error when no route asks for the role; "" is the default.
+func (k known) checkRole(role string) error {
+	if role == "" || len(k.roles) == 0 || slices.Contains(k.roles, role) {
+		return nil
+	}
+	return unknownWord(fmt.Errorf("no route of %s asks for the role %q", k.file, role), role, k.roles)
+}
+
+// checkCompany returns an error when the company is not listed; nil is none.
+func (k known) checkCompany(company *uuid.UUID) error {
+	if company == nil || len(k.companies) == 0 || slices.Contains(k.companies, company.String()) {
+		return nil
+	}
+	return unknownWord(fmt.Errorf("%s does not list the company %s", k.file, company), company.String(), k.companies)
+}
+
+// unknownWord adds what may have been meant, and how to insist.
+func unknownWord(err error, word string, known []string) error {
+	hint := config.DidYouMean(word, known)
+	if hint == "" {
+		known = slices.Compact(slices.Sorted(slices.Values(known)))
+		const shown = 10
+		hint = "it names " + strings.Join(known[:min(len(known), shown)], ", ")
+		if len(known) > shown {
+			hint += ", …"
+		}
+	}
+	return withHint(err, hint+"; --force takes it as it is")
+}
+
+// knownChange makes a command that gives a user something that the table may
+// name.
+func knownChange(t terminal, file *string, use, short string, change func(arg string, known known) (store.Change, error)) *cobra.Command {
+	var (
+		cmd   *cobra.Command
+		force *bool
+	)
+	cmd = userChange(t, use, short, 1, func(args []string) (store.Change, error) {
+		known, err := knownIn(t, cmd, *file, *force)
+		if err != nil {
+			return store.Change{}, err
+		}
+		return change(args[0], known)
+	})
+	cmd.Annotations = readsTableToo()
+	force = forceFlag(cmd)
+	return cmd
+}
+
+func companyChange(name string, known known) (store.Change, error) {
+	if name == "none" {
+		return store.Change{CompanyID: new(*uuid.UUID)}, nil
+	}
+	id, err := parseCompany(name)
+	if err == nil {
+		err = known.checkCompany(id)
+	}
+	return store.Change{CompanyID: &id}, err
+}
+
+func roleChange(role string, known known) (store.Change, error) {
+	if strings.TrimSpace(role) == "" {
+		return store.Change{}, errors.New("the role is empty: want a word, such as user or admin")
+	}
+	return store.Change{Role: &role}, known.checkRole(role)
+}
