@@ -84,9 +84,16 @@ type process struct {
 // startProcess runs `serve` and waits until it says that it does.
 func startProcess(t testing.TB, table string, settings map[string]string) *process {
 	t.Helper()
-	p := &process{log: new(lockedBuffer)}
-	p.cmd = exec.Command(buildGateway(t), "serve", "-c", table)
-	p.cmd.Dir = t.TempDir()
+	return startCommand(t, exec.Command(buildGateway(t), "serve", "-c", table), settings)
+}
+
+// startCommand is startProcess for a command that runs `serve` in its own way.
+func startCommand(t testing.TB, command *exec.Cmd, settings map[string]string) *process {
+	t.Helper()
+	p := &process{cmd: command, log: new(lockedBuffer)}
+	if p.cmd.Dir == "" {
+		p.cmd.Dir = t.TempDir()
+	}
 	p.cmd.Stderr = p.log
 	p.cmd.Env = []string{"GATEWAY_LISTEN=127.0.0.1:0", "GATEWAY_OPS_LISTEN=127.0.0.1:0", "GATEWAY_JWT_SECRET=" + testSecret}
 	for name, value := range settings {

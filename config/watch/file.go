@@ -97,7 +97,7 @@ type file struct {
 	// replaced says that the file came whole, by a rename, and nobody has written
 	// to it since; open that somebody has who has not closed it.
 	replaced, open bool
-	told           bool // the log knows that this edit is being waited for
+	told           string // why this edit is waited for, as the log knows
 }
 
 func newFile(path string) *file {
@@ -136,7 +136,7 @@ func (f *file) takenElsewhere(hash string) {
 	case current.problem != "" || Hash([]byte(current.data)) != hash:
 		current = content{hash: hash}
 	}
-	f.seen, f.taken, f.told = current, current, false
+	f.seen, f.taken, f.told = current, current, ""
 }
 
 // reading says that the group is about to read the file.
@@ -147,7 +147,7 @@ func (f *file) reading() {
 // read says that it has. A file that was changed meanwhile counts as changed
 // whatever it holds, for nobody knows what the group has read.
 func (f *file) read(took bool) {
-	f.seen, f.told = f.now, false
+	f.seen, f.told = f.now, ""
 	if took {
 		f.taken = f.now
 	}
@@ -172,7 +172,7 @@ func (f *file) look(now time.Time, quiet time.Duration, log *slog.Logger) verdic
 	shrank := len(current.data) < len(f.now.data) || len(current.data) < len(f.taken.data)
 	f.now = current
 	if current.equals(f.seen) {
-		f.told = false
+		f.told = ""
 		if f.seen.hash == "" {
 			f.now.data = f.seen.data // one copy of it is enough
 		}
@@ -192,8 +192,8 @@ func (f *file) look(now time.Time, quiet time.Duration, log *slog.Logger) verdic
 		quiet, reason = 2*quiet, "it became shorter"
 	}
 	if left := quiet - now.Sub(f.since); left > 0 {
-		if reason != "" && !f.told {
-			f.told = true
+		if reason != "" && reason != f.told {
+			f.told = reason
 			log.Info("a file is being written in place: it is taken over when it is quiet",
 				"file", f.path, "reason", reason, "quiet", quiet.String())
 		}

@@ -1,0 +1,223 @@
+package main
+
+import (
+	"crypto/tls"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// partTable is a table whose last line is what keeps GET out.
+func partTable(backend string) (head, tail string) {
+	return "users: off\nroutes:\n  - name: adm\n    prefix: /adm\n    backend: " + backend + "\n    auth: none\n", "    methods: [POST]\n"
+}
+
+// TestPartOfTable has a writer pause and die in the middle of a table whose
+// first part is a valid table, too: what the rest closes stays closed.
+func TestPartOfTable(t *testing.T) {
+	t.Parallel()
+	head, tail := partTable(tattle(t, "backend"))
+	file := writeFile(t, "routes.yaml", head+tail)
+	gateway := startProcess(t, file, nil)
+	status := func() int { return do(t, request{url: gateway.url + "/adm"}).status }
+	closed := func(when string) {
+		t.Helper()
+		if got := status(); got != http.StatusMethodNotAllowed {
+			t.Fatalf("%s: %d", when, got)
+		}
+	}
+	logs := func(text string, times int) func() bool {
+		return func() bool { return strings.Count(gateway.log.String(), text) >= times }
+	}
+	const waits, part = "a file is being written in place", "holds only the beginning of the route table"
+	closed("at first")
+
+	// A pause, in which the file is closed, too.
+	rewrite(t, file, head)
+	eventually(t, "the log says what is waited for", logs(waits, 1))
+	closed("in the pause")
+	rewrite(t, file, head+tail)
+
+	// A pause of a writer that keeps the file open, and writes another table.
+	before := metric(t, gateway.operators, `gatehouse_config_reloads_total{result="success"}`)
+	writer, err := os.Create(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer writer.Close()
+	for _, piece := range []string{"# edited\n# again\n" + head, tail} {
+		if _, err := writer.WriteString(piece); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the log says that the writer has not closed the file", logs("its writer has not closed it", 1))
+		closed("while it is being written")
+	}
+	if err := writer.Close(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the whole table is served", func() bool {
+		return metric(t, gateway.operators, `gatehouse_config_reloads_total{result="success"}`) != before
+	})
+	closed("with the other table")
+
+	// A writer that dies: nobody knows it, so it takes a word of the operator.
+	rewrite(t, file, "# edited\n# again\n"+head)
+	eventually(t, "the part is refused", logs(part, 1))
+	closed("after the writer has died")
+	eventually(t, "the metric says so", func() bool {
+		return metric(t, gateway.operators, "gatehouse_config_last_reload_successful") == "0"
+	})
+	if a := do(t, request{method: http.MethodPost, url: gateway.operators + "/-/reload"}); a.status != http.StatusOK {
+		t.Errorf("a reload that is asked for: %d %s", a.status, a.body)
+	}
+	if got := status(); got != http.StatusOK {
+		t.Errorf("after a reload that was asked for: %d", got)
+	}
+	rewrite(t, file, "# edited\n# again\n"+head+tail)
+	eventually(t, "the whole table is served again", func() bool { return status() == http.StatusMethodNotAllowed })
+}
+
+// TestBackendFilesAreRenewed renews what a backend is trusted by, and what it is
+// shown, as an authority inside a company does, without a reload.
+func TestBackendFilesAreRenewed(t *testing.T) {
+	t.Parallel()
+	oldCert, oldKey, _ := selfSigned(t)
+	authority := writeFile(t, "ca.pem", string(contentOf(t, oldCert)))
+	cert, key := writeFile(t, "mine.pem", string(contentOf(t, oldCert))), writeFile(t, "mine.key", string(contentOf(t, oldKey)))
+	backend := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = w.Write(r.TLS.PeerCertificates[0].Raw)
+	}))
+	served := func(certFile, keyFile string) *tls.Certificate {
+		pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &pair
+	}
+	shown := make(chan *tls.Certificate, 1)
+	shown <- served(oldCert, oldKey)
+	backend.TLS = &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		current := <-shown
+		shown <- current
+		return &tls.Config{ClientAuth: tls.RequireAnyClientCert, Certificates: []tls.Certificate{*current}}, nil
+	}}
+	backend.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	backend.StartTLS()
+	defer backend.Close()
+	gateway := startProcess(t, writeFile(t, "routes.yaml", "users: off\nroutes:\n"+
+		"  - {name: open, prefix: /open, backend: '"+backend.URL+"', auth: none, tls: {ca: "+authority+", cert: "+cert+", key: "+key+"}}\n"), nil)
+	if a := do(t, request{url: gateway.url + "/open"}); a.status != http.StatusOK || a.body != string(inPEM(t, oldCert)) {
+		t.Fatalf("at first: %d", a.status)
+	}
+	reloads := metric(t, gateway.operators, `gatehouse_config_reloads_total{result="success"}`)
+
+	newCert, newKey, _ := selfSigned(t)
+	<-shown
+	shown <- served(newCert, newKey)
+	backend.CloseClientConnections()
+	rename(t, newCert, authority)
+	eventually(t, "the new authority is trusted", func() bool { return do(t, request{url: gateway.url + "/open"}).status == http.StatusOK })
+
+	rename(t, newCert, cert) // half of the pair
+	eventually(t, "the half-renewed pair is told", func() bool {
+		return strings.Contains(gateway.log.String(), "changed files cannot be used")
+	})
+	if a := do(t, request{url: gateway.url + "/open"}); a.status != http.StatusOK || a.body != string(inPEM(t, oldCert)) {
+		t.Errorf("with half of a pair: %d", a.status)
+	}
+	rename(t, newKey, key)
+	eventually(t, "the new pair is shown", func() bool {
+		return do(t, request{url: gateway.url + "/open"}).body == string(inPEM(t, newCert))
+	})
+	if good, now := metric(t, gateway.operators, "gatehouse_config_last_reload_successful"),
+		metric(t, gateway.operators, `gatehouse_config_reloads_total{result="success"}`); good != "1" || now != reloads {
+		t.Errorf("the table counts as reloaded: successful %s, %s reloads, %s before", good, now, reloads)
+	}
+}
+
+// TestTableWaitsForItsFiles refuses a table whose certificate is not there yet,
+// and takes it when it comes.
+func TestTableWaitsForItsFiles(t *testing.T) {
+	t.Parallel()
+	backend := tattle(t, "backend")
+	file := writeFile(t, "routes.yaml", table(backend))
+	gateway := startProcess(t, file, nil)
+	cert, key, _ := selfSigned(t)
+	late := filepath.Join(t.TempDir(), "ca.pem")
+	rewrite(t, file, table(backend, "  - {name: more, prefix: /more, backend: '"+backend+"', auth: none}",
+		"  - {name: tls, prefix: /tls, backend: https://127.0.0.1:1, auth: none, tls: {ca: "+late+", cert: "+cert+", key: "+key+"}}"))
+	eventually(t, "the table is refused", func() bool {
+		return metric(t, gateway.operators, "gatehouse_config_last_reload_successful") == "0"
+	})
+	copyFile(t, cert, late)
+	eventually(t, "the table is served", func() bool { return do(t, request{url: gateway.url + "/more"}).status == http.StatusOK })
+}
+
+// TestDotenvAtReload edits .env: the table's variables are those of the last
+// reload.
+func TestDotenvAtReload(t *testing.T) {
+	t.Parallel()
+	first, second := tattle(t, "first"), tattle(t, "second")
+	dotenv := writeFile(t, ".env", "\ufeffAPP="+first+"\n")
+	command := exec.Command(buildGateway(t), "serve", "-c", writeFile(t, "routes.yaml", table("${APP}")))
+	command.Dir = filepath.Dir(dotenv)
+	gateway := startCommand(t, command, nil)
+	backend := func() string {
+		name, _, _ := strings.Cut(do(t, request{url: gateway.url + "/open"}).body, " ")
+		return name
+	}
+	if got := backend(); got != "first" {
+		t.Fatalf("at first: %q", got)
+	}
+	rewrite(t, dotenv, "APP="+second+"\n")
+	a := do(t, request{method: http.MethodPost, url: gateway.operators + "/-/reload"})
+	if a.status != http.StatusOK || !strings.Contains(a.body, "route open: backend "+first+" → "+second) {
+		t.Errorf("reload: %d %s", a.status, a.body)
+	}
+	if got := backend(); got != "second" {
+		t.Errorf("after the reload: %q", got)
+	}
+	rewrite(t, dotenv, "APP=$\n")
+	if a := do(t, request{method: http.MethodPost, url: gateway.operators + "/-/reload"}); a.status != http.StatusBadRequest || !strings.Contains(a.body, ".env:1") {
+		t.Errorf("a reload with a bad .env: %d %s", a.status, a.body)
+	}
+	if got := backend(); got != "second" {
+		t.Errorf("after a bad .env: %q", got)
+	}
+}
+
+// TestHangUpDuringStart sends SIGHUP while the start waits for the database.
+func TestHangUpDuringStart(t *testing.T) {
+	t.Parallel()
+	log := new(lockedBuffer)
+	command := exec.Command(buildGateway(t), "serve", "-c", "../../examples/atenex.yaml")
+	command.Stderr = log
+	command.Env = []string{
+		"GATEWAY_LISTEN=127.0.0.1:0", "GATEWAY_OPS_LISTEN=127.0.0.1:0", "GATEWAY_JWT_SECRET=" + testSecret,
+		"GATEWAY_DATABASE_URL=postgres://nobody:nothing@127.0.0.1:1/none",
+	}
+	for name, value := range originalBackends(t) {
+		command.Env = append(command.Env, name+"="+value)
+	}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	exited := make(chan error, 1)
+	go func() { exited <- command.Wait() }()
+	t.Cleanup(func() { _ = command.Process.Kill() })
+	eventually(t, "the store is awaited", func() bool { return strings.Contains(log.String(), "waiting for the store") })
+	for _, each := range []syscall.Signal{syscall.SIGHUP, syscall.SIGTERM} {
+		if err := command.Process.Signal(each); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := <-exited; err != nil {
+		t.Errorf("SIGHUP, then SIGTERM: %v\n%s", err, log)
+	}
+}
