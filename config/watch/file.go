@@ -97,6 +97,7 @@ type file struct {
 	// replaced says that the file came whole, by a rename, and nobody has written
 	// to it since; open that somebody has who has not closed it.
 	replaced, open bool
+	elsewhere      bool   // seen was set while the group was reading
 	told           string // why this edit is waited for, as the log knows
 }
 
@@ -136,17 +137,23 @@ func (f *file) takenElsewhere(hash string) {
 	case current.problem != "" || Hash([]byte(current.data)) != hash:
 		current = content{hash: hash}
 	}
-	f.seen, f.taken, f.told = current, current, ""
+	f.seen, f.taken, f.told, f.elsewhere = current, current, "", true
 }
+
+// again has the file count as changed.
+func (f *file) again() { f.seen, f.elsewhere = content{problem: "to be taken again"}, true }
 
 // reading says that the group is about to read the file.
 func (f *file) reading() {
-	f.now, f.since, f.replaced = readContent(f.path), time.Now(), false
+	f.now, f.since, f.replaced, f.elsewhere = readContent(f.path), time.Now(), false, false
 }
 
 // read says that it has. A file that was changed meanwhile counts as changed
 // whatever it holds, for nobody knows what the group has read.
 func (f *file) read(took bool) {
+	if f.elsewhere { // the group has said what it took, or somebody took more
+		return
+	}
 	f.seen, f.told = f.now, ""
 	if took {
 		f.taken = f.now

@@ -2,7 +2,7 @@
 
 package watch
 
-// signs tells of edits. It is used by one goroutine.
+// signs tells of edits.
 type signs interface {
 	// follow replaces what is followed: names that come and go in the folders, and
 	// writes to the files. It returns an error when the system has no more watches

@@ -29,6 +29,7 @@ type inotify struct {
 	done chan struct{}
 
 	mu      sync.Mutex
+	closed  bool
 	watched map[int32][]string // the paths by which a watch was asked for
 }
 
@@ -59,6 +60,9 @@ func exhausted(err error) string {
 func (n *inotify) events() <-chan event { return n.out }
 
 func (n *inotify) close() {
+	n.mu.Lock() // nobody may use the descriptor when it is somebody else's
+	defer n.mu.Unlock()
+	n.closed = true
 	close(n.done)
 	_ = n.file.Close()
 }
@@ -68,6 +72,9 @@ func (n *inotify) close() {
 func (n *inotify) follow(folders, files []string) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if n.closed {
+		return nil
+	}
 	next := map[int32][]string{}
 	var failed error
 	add := func(path string, mask uint32) {

@@ -66,7 +66,8 @@ type Group struct {
 // follows nothing.
 type Files struct {
 	options Options
-	signs   signs // nil when the system has none to give: polling is left
+	signs   signs      // nil when the system has none to give: polling is left
+	placing sync.Mutex // held while what signs follow is replaced
 	changed chan struct{}
 	calling sync.Mutex // held while a group is called back
 
@@ -100,13 +101,22 @@ func (f *Files) Follow(g Group) {
 	if f == nil {
 		return
 	}
+	f.add(g)
+	f.follow()
+	f.wake()
+}
+
+func (f *Files) add(g Group) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	at := slices.IndexFunc(f.groups, func(have *group) bool { return have.Name == g.Name })
 	next := &group{Group: g}
 	var before []*file
-	if at >= 0 {
+	at := slices.IndexFunc(f.groups, func(have *group) bool { return have.Name == g.Name })
+	if at < 0 {
+		f.groups = append(f.groups, next)
+	} else {
 		before, next.said = f.groups[at].files, f.groups[at].said
+		f.groups[at] = next
 	}
 	for _, path := range g.Paths {
 		known := slices.IndexFunc(before, func(have *file) bool { return have.path == path })
@@ -116,13 +126,6 @@ func (f *Files) Follow(g Group) {
 			next.files = append(next.files, newFile(path))
 		}
 	}
-	switch {
-	case at >= 0:
-		f.groups[at] = next
-	default:
-		f.groups = append(f.groups, next)
-	}
-	f.wake()
 }
 
 // Taken says that a content of a file was taken over by other means than Take;
@@ -156,7 +159,7 @@ func (f *Files) Again(name string) {
 	defer f.mu.Unlock()
 	for _, g := range f.groups {
 		if g.Name == name && len(g.files) > 0 {
-			g.files[0].seen = content{problem: "to be taken again"}
+			g.files[0].again()
 		}
 	}
 	f.wake()
@@ -215,9 +218,12 @@ func (f *Files) Run(ctx context.Context) {
 	}
 }
 
-// Failed returns why edits are found by polling only, nil when they are not. It
-// is for whoever has called Run, after that.
-func (f *Files) Failed() error { return f.failed }
+// Failed returns why edits are found by polling only, nil when they are not.
+func (f *Files) Failed() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.failed
+}
 
 // wake has the files looked at soon.
 func (f *Files) wake() {
@@ -276,6 +282,8 @@ func (f *Files) follow() {
 	if f.signs == nil {
 		return
 	}
+	f.placing.Lock()
+	defer f.placing.Unlock()
 	var folders, files []string
 	f.mu.Lock()
 	for _, g := range f.groups {
@@ -293,10 +301,13 @@ func (f *Files) follow() {
 
 // tellSigns says, once, that edits are found by polling.
 func (f *Files) tellSigns(err error) {
-	if f.failed != nil {
+	f.mu.Lock()
+	told := f.failed != nil
+	f.failed = err
+	f.mu.Unlock()
+	if told {
 		return
 	}
-	f.failed = err
 	f.options.Log.Warn("edits of files are found by polling only", "error", err.Error(), "every", f.options.Poll.String())
 }
 

@@ -1,0 +1,226 @@
+package watch_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"gatehouse/config/watch"
+)
+
+const (
+	patience = 30 * time.Second // for what is awaited; nothing sleeps
+	never    = time.Hour        // for what does not come within a test
+)
+
+// lines is a log that is read while it is written.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lines) await(t *testing.T, text string) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(patience)
+	for {
+		l.mu.Lock()
+		found := strings.Contains(l.text.String(), text)
+		l.mu.Unlock()
+		if found {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("not in the log: %s", text)
+		}
+	}
+}
+
+// followed runs Files with that patience towards writers.
+func followed(t *testing.T, quiet time.Duration) (*watch.Files, *lines) {
+	t.Helper()
+	log := new(lines)
+	files := watch.New(watch.Options{
+		Settle: 10 * time.Millisecond, Quiet: quiet, Poll: never, Log: slog.New(slog.NewTextHandler(log, nil)),
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		files.Run(ctx)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-ended
+	})
+	return files, log
+}
+
+// reads makes a Take that tells what the file holds.
+func reads(path string) (take func(context.Context) error, told <-chan string) {
+	contents := make(chan string, 100)
+	return func(context.Context) error {
+		data, err := os.ReadFile(path)
+		contents <- string(data)
+		return err
+	}, contents
+}
+
+func await(t *testing.T, told <-chan string, want string) {
+	t.Helper()
+	select {
+	case got := <-told:
+		if got != want {
+			t.Fatalf("took %q, want %q", got, want)
+		}
+	case <-time.After(patience):
+		t.Fatalf("%q was not taken", want)
+	}
+}
+
+func write(t *testing.T, path, content string) string {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// replace is a write that is whole at once.
+func replace(t *testing.T, path, content string) {
+	t.Helper()
+	must(t, os.Rename(write(t, path+".new", content), path))
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestWholeAtOnce does not let what was renamed into place wait, nor what a link
+// leads to now, though a writer would have to be quiet for an hour.
+func TestWholeAtOnce(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	path := write(t, filepath.Join(folder, "file"), "one, which is longer")
+	files, log := followed(t, never)
+	take, told := reads(path)
+	files.Follow(watch.Group{Name: "file", Paths: []string{path}, Take: take})
+	replace(t, path, "two")
+	await(t, told, "two")
+	replace(t, path, "t") // the beginning of it, but whole
+	await(t, told, "t")
+
+	write(t, path, "") // a writer, who has to wait …
+	log.await(t, "a file is being written in place")
+	replace(t, path, "three") // … and a rename, which does not
+	await(t, told, "three")
+}
+
+// TestLinksAtOnce swaps a folder in the middle of a path, and each link of a
+// chain through three folders.
+func TestLinksAtOnce(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	at := func(parts ...string) string { return filepath.Join(append([]string{root}, parts...)...) }
+	for _, folder := range []string{"a", "b", "c", "d"} {
+		must(t, os.Mkdir(at(folder), 0o700))
+	}
+	write(t, at("c", "file"), "one")
+	write(t, at("d", "file"), "two")
+	must(t, os.Symlink(at("c"), at("b", "link")))
+	must(t, os.Symlink(filepath.Join("..", "b", "link", "file"), at("a", "file")))
+	files, _ := followed(t, never)
+	take, told := reads(at("a", "file"))
+	files.Follow(watch.Group{Name: "file", Paths: []string{at("a", "file")}, Take: take})
+	must(t, os.Symlink(at("d"), at("b", "new")))
+	must(t, os.Rename(at("b", "new"), at("b", "link")))
+	await(t, told, "two")
+	must(t, os.Symlink(write(t, at("d", "other"), "three"), at("a", "new")))
+	must(t, os.Rename(at("a", "new"), at("a", "file")))
+	await(t, told, "three")
+}
+
+// TestWriters are waited for until they are quiet, and a part is not taken.
+func TestWriters(t *testing.T) {
+	t.Parallel()
+	path := write(t, filepath.Join(t.TempDir(), "file"), "one\ntwo\n")
+	files, log := followed(t, 50*time.Millisecond)
+	take, told := reads(path)
+	files.Follow(watch.Group{Name: "file", Paths: []string{path}, Take: take})
+	write(t, path, "one\n")
+	log.await(t, "holds only the beginning")
+	write(t, path, "one\ntwo\nthree\n")
+	await(t, told, "one\ntwo\nthree\n")
+	write(t, path, "one\n")
+	log.await(t, "changed files cannot be used")
+	if failed := files.TakeNow(t.Context()); len(failed) > 0 {
+		t.Errorf("a part that was asked for: %v", failed)
+	}
+	await(t, told, "one\n")
+	write(t, path, "")
+	log.await(t, "it holds only the beginning of what is in use")
+}
+
+// TestGroupsAlone keeps what one group cannot use from another, and tries again
+// when it has changed.
+func TestGroupsAlone(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	good, bad := write(t, filepath.Join(folder, "good"), "1"), write(t, filepath.Join(folder, "bad"), "1")
+	files, log := followed(t, 0)
+	take, told := reads(good)
+	files.Follow(watch.Group{Name: "good", Paths: []string{good}, Take: take})
+	badTake, badTold := reads(bad)
+	files.Follow(watch.Group{Name: "bad", Paths: []string{bad}, Take: func(ctx context.Context) error {
+		return errors.Join(badTake(ctx), errors.New("it is bad"))
+	}})
+	replace(t, bad, "22")
+	await(t, badTold, "22")
+	log.await(t, "it is bad")
+	replace(t, good, "22")
+	await(t, told, "22")
+	replace(t, bad, "333")
+	await(t, badTold, "333")
+	if failed := files.TakeNow(t.Context(), "good"); len(failed) != 1 || !strings.Contains(failed[0].Error(), "bad: ") {
+		t.Errorf("TakeNow: %v", failed)
+	}
+	await(t, badTold, "333")
+	if len(told) > 0 {
+		t.Error("a group was called that had not changed")
+	}
+}
+
+// TestTaken tells of a file that goes back to what it was before somebody else
+// took it.
+func TestTaken(t *testing.T) {
+	t.Parallel()
+	path := write(t, filepath.Join(t.TempDir(), "file"), "one")
+	files, _ := followed(t, 0)
+	take, told := reads(path)
+	files.Follow(watch.Group{Name: "file", Paths: []string{path}, Take: take})
+	files.Taken("file", path, watch.Hash([]byte("one")))
+	replace(t, path, "two")
+	await(t, told, "two")
+	files.Taken("file", path, watch.Hash([]byte("three"))) // which it held for a moment
+	await(t, told, "two")
+	files.Again("file")
+	await(t, told, "two")
+}
