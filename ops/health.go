@@ -10,12 +10,14 @@ import (
 	"time"
 
 	"gatehouse/auth"
+	"gatehouse/store"
 )
 
-// How often the store is asked whether it is there, and for how long.
+// How often the store is asked whether it is there and can be written, and for
+// how long.
 const (
 	storeInterval = 2 * time.Second
-	storePatience = 2 * time.Second
+	storePatience = 4 * time.Second
 )
 
 // Health knows whether the gateway should be sent requests. Its zero value is
@@ -78,24 +80,20 @@ func (h *Health) UserFeed(lost error) {
 	h.feedErr = lost
 }
 
-// WatchStore asks the store every few seconds, until the context ends, and logs
-// when it is lost and when it is back.
-func (h *Health) WatchStore(ctx context.Context, ping func(context.Context) error, metrics *Metrics, log *slog.Logger) {
+// WatchStore checks the store every few seconds, until the context ends, and logs
+// when it is lost, cannot be written, and is well again. check is the store's
+// CheckWritable.
+func (h *Health) WatchStore(ctx context.Context, check func(context.Context) error, metrics *Metrics, log *slog.Logger) {
 	tick := time.NewTicker(storeInterval)
 	defer tick.Stop()
 	for {
 		asking, cancel := context.WithTimeout(ctx, storePatience)
-		err := ping(asking)
+		err := check(asking)
 		cancel()
 		if ctx.Err() != nil {
 			return
 		}
-		switch before := h.Store(); {
-		case err != nil && before == nil:
-			log.WarnContext(ctx, "store lost: what needs it is answered 503", "error", err.Error())
-		case err == nil && before != nil:
-			log.InfoContext(ctx, "store is back")
-		}
+		logStore(ctx, log, h.Store(), err)
 		h.StoreAnswered(err)
 		metrics.StoreUp(err == nil)
 		select {
@@ -103,6 +101,21 @@ func (h *Health) WatchStore(ctx context.Context, ping func(context.Context) erro
 			return
 		case <-tick.C:
 		}
+	}
+}
+
+// logStore says what changed between two answers of the store.
+func logStore(ctx context.Context, log *slog.Logger, before, now error) {
+	readOnly := errors.Is(now, store.ErrNotWritable)
+	switch {
+	case now == nil && before != nil:
+		log.InfoContext(ctx, "store is back")
+	case now == nil, before != nil && readOnly == errors.Is(before, store.ErrNotWritable):
+		// as before
+	case readOnly:
+		log.WarnContext(ctx, "store cannot be written: logins are answered 503", "error", now.Error())
+	default:
+		log.WarnContext(ctx, "store lost: what needs it is answered 503", "error", now.Error())
 	}
 }
 
@@ -130,6 +143,8 @@ func (h *Health) ready() readiness {
 	switch {
 	case needs && !h.storeReached.Load():
 		r.Reasons = append(r.Reasons, "the user store was not reached yet")
+	case needs && errors.Is(storeErr, store.ErrNotWritable):
+		r.Notes = append(r.Notes, "the user store cannot be written: nobody can log in")
 	case needs && storeErr != nil:
 		r.Notes = append(r.Notes, "the user store does not answer")
 	}

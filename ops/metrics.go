@@ -41,7 +41,7 @@ func NewMetrics(version string) *Metrics {
 		routes:   routes{series: map[string]*series{}},
 		logins:   counter("gatehouse_login_attempts_total", "Attempts to log in, by result.", "result"),
 		storeUp: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "gatehouse_store_up", Help: "Whether the store of the users answered when last asked.",
+			Name: "gatehouse_store_up", Help: "Whether the store of the users answered when last asked, and could be written.",
 		}),
 		userFeed: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "gatehouse_user_feed_connected", Help: "Whether changes to users are heard of as they happen.",

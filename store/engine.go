@@ -17,14 +17,18 @@ type engine interface {
 	Close() error
 
 	// query runs a statement that only reads and hands visit each row as it
-	// comes. It returns the first error of visit as it is.
+	// comes, for as long as that takes. It returns the first error of visit as it
+	// is.
 	query(ctx context.Context, statement string, args []any, visit func(row) error) error
-	// write runs a statement that writes and returns rows (RETURNING), and
-	// hands them to visit. What it wrote is kept when it returns nil.
-	write(ctx context.Context, statement string, args []any, visit func(row) error) error
-	// transact runs statements as write does, all of which are kept when do
-	// returns nil, and none otherwise.
-	transact(ctx context.Context, do func(write writeFunc) error) error
+	// ask runs a statement of few rows within a time limit. Where the connection
+	// was at fault and the effect allows it, ask runs it once more: visit must
+	// bear to be called again from the first row. What the statement wrote is
+	// kept when ask returns nil. While the database is known not to answer it
+	// fails at once.
+	ask(ctx context.Context, effect effect, statement string, args []any, visit func(row) error) error
+	// transact runs statements that write, all of which are kept when do returns
+	// nil, and none otherwise. It is not run again.
+	transact(ctx context.Context, do func(run runFunc) error) error
 	// isUniqueViolation tells whether err is about a value that may stand in one
 	// row only.
 	isUniqueViolation(err error) bool
@@ -40,8 +44,19 @@ type engine interface {
 	lendDB(ctx context.Context) (db *sql.DB, giveBack func(), err error)
 }
 
-// writeFunc is engine.write inside of a transaction.
-type writeFunc func(ctx context.Context, statement string, args []any, visit func(row) error) error
+// effect is what a statement does, and what it means to run it twice when nobody
+// knows whether the first time succeeded.
+type effect int
+
+const (
+	reads     effect = iota // nothing
+	writes                  // the second time does no harm
+	writeOnce               // the second time does: it is not run again unless the first did nothing
+)
+
+// runFunc runs a statement and hands visit each row of its answer: engine.ask
+// for one effect, or within a transaction.
+type runFunc func(ctx context.Context, statement string, args []any, visit func(row) error) error
 
 // row is a result row of either database.
 type row interface {

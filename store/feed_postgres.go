@@ -28,8 +28,7 @@ const (
 	usersChannel = "gatehouse_users"
 	// beat is the time between two notifications to ourselves.
 	beat = time.Second
-	// beatLimit is how long one may take to arrive, and each step of opening and
-	// closing. A feed that is later is not believed.
+	// beatLimit is how long one may take to be sent, and to arrive. A feed that is later is not believed.
 	beatLimit = 3 * time.Second
 	// senderAge is when the connection that notifies is made anew: the host of
 	// the pool's URL may lead to another server by now.
@@ -113,7 +112,7 @@ func (f *postgresFeed) run(ctx context.Context) error {
 func (f *postgresFeed) close(ctx context.Context) {
 	for _, conn := range []*pgx.Conn{f.listener, f.sender} {
 		if conn != nil {
-			closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), beatLimit)
+			closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeLimit)
 			_ = conn.Close(closing)
 			cancel()
 		}

@@ -9,9 +9,11 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -27,6 +29,9 @@ const (
 	minConns = 2
 	// connectTimeout is for one attempt; pgx waits two minutes.
 	connectTimeout = 5 * time.Second
+	// connLifetime is when a connection is made anew: where the host's name leads
+	// may have changed. pgxpool waits an hour.
+	connLifetime = 5 * time.Minute
 	// migrationLock is the key of the advisory lock that migrations run under.
 	// Any number does that no other application in the database uses.
 	migrationLock = 0x6761_7465_686f_7573 // "gatehous"
@@ -46,6 +51,8 @@ type postgres struct {
 	// feed is how to connect for listening, and feedAddress where to.
 	feed        *pgx.ConnConfig
 	feedAddress string
+	// down is set while the database is known not to answer.
+	down atomic.Pointer[outage]
 }
 
 func openPostgres(ctx context.Context, databaseURL string, opts Options) (engine, error) {
@@ -64,15 +71,13 @@ func openPostgres(ctx context.Context, databaseURL string, opts Options) (engine
 		}
 	}
 	p := &postgres{address: postgresAddress(config), feed: feed.ConnConfig.Copy(), feedAddress: postgresAddress(feed)}
+	config.ShouldPing = p.isDead
 	p.pool, err = pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", p.address, err)
 	}
 	return p, nil
 }
-
-// answered is told whenever the database did.
-func (p *postgres) answered() {}
 
 // postgresConfig reads the URL. pgx does not get to see its password until it
 // has parsed the rest, because its errors repeat what they could not parse.
@@ -94,6 +99,16 @@ func postgresConfig(databaseURL string) (*pgxpool.Config, error) {
 	if config.ConnConfig.RuntimeParams["application_name"] == "" {
 		config.ConnConfig.RuntimeParams["application_name"] = "gatehouse"
 	}
+	if !strings.Contains(bare, "pool_max_conn_lifetime=") {
+		config.MaxConnLifetime, config.MaxConnLifetimeJitter = connLifetime, connLifetime/5
+	}
+	if !strings.Contains(bare, "pool_max_conn_idle_time=") {
+		config.MaxConnIdleTime = connLifetime
+	}
+	if !strings.Contains(bare, "target_session_attrs=") && os.Getenv("PGTARGETSESSIONATTRS") == "" {
+		config.ConnConfig.ValidateConnect = validatePrimary
+	}
+	config.ConnConfig.OnPgError = keepsConnection
 	return config, nil
 }
 
@@ -137,14 +152,6 @@ func postgresAddress(config *pgxpool.Config) string {
 // Address implements Store.
 func (p *postgres) Address() string { return p.address }
 
-// Ping implements Store.
-func (p *postgres) Ping(ctx context.Context) error {
-	if err := p.pool.Ping(ctx); err != nil {
-		return fmt.Errorf("ping database %s: %w", p.address, err)
-	}
-	return nil
-}
-
 // Close implements Store.
 func (p *postgres) Close() error {
 	p.pool.Close()
@@ -170,19 +177,6 @@ func queryPostgres(ctx context.Context, on interface {
 		}
 	}
 	return rows.Err()
-}
-
-// write needs no transaction: one statement is one.
-func (p *postgres) write(ctx context.Context, statement string, args []any, visit func(row) error) error {
-	return p.query(ctx, statement, args, visit)
-}
-
-func (p *postgres) transact(ctx context.Context, do func(write writeFunc) error) error {
-	return pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
-		return do(func(ctx context.Context, statement string, args []any, visit func(row) error) error {
-			return queryPostgres(ctx, tx, statement, args, visit)
-		})
-	})
 }
 
 func (p *postgres) isUniqueViolation(err error) bool {

@@ -1,12 +1,16 @@
 package store
 
-// This file waits for the database at start.
+// This file waits for the database at start, and looks afterwards whether it does
+// what the gateway needs of it.
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 const (
@@ -16,6 +20,45 @@ const (
 	// the database back.
 	pingLimit = 5 * time.Second
 )
+
+// ErrNotWritable says that the database answers, and that nothing can be
+// written: it is read-only, its disk is full, or the rights are missing.
+var ErrNotWritable = errors.New("the database cannot be written")
+
+const (
+	// writeInterval is how often CheckWritable writes for real.
+	writeInterval = 10 * time.Second
+	// checkPing is how long the database may take to answer at all.
+	checkPing = 2 * time.Second
+	// probeKey is under which it does: no hash, and nothing that counts.
+	probeKey = "probe"
+
+	// neverUpdates finds no row, and is refused where an update would be.
+	neverUpdates = `UPDATE users SET last_login = last_login WHERE 1 = 0 RETURNING id`
+)
+
+// CheckWritable implements Store.
+func (s *users) CheckWritable(ctx context.Context) error {
+	pinging, cancel := context.WithTimeout(ctx, checkPing)
+	defer cancel()
+	if err := s.Ping(pinging); err != nil {
+		return err
+	}
+	if _, err := s.UserByID(ctx, uuid.Nil); err != nil && !errors.Is(err, ErrNotFound) {
+		return fmt.Errorf("read from database %s: %w", s.Address(), err)
+	}
+	err := s.ask(ctx, writes, neverUpdates, nil, ignoreRow)
+	if now := s.now().Unix(); err == nil && now >= s.writeDue.Load() {
+		err = s.ask(ctx, writes, probeWrite, []any{probeKey}, ignoreRow)
+		if err == nil {
+			s.writeDue.Store(now + int64(writeInterval/time.Second))
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("write to database %s: %w: %w", s.Address(), ErrNotWritable, err)
+	}
+	return nil
+}
 
 // WaitReady pings the store until it answers, with growing, random pauses so
 // that replicas which start together do not knock together. After limit it

@@ -124,13 +124,21 @@ func (s *sqliteFile) query(ctx context.Context, statement string, args []any, vi
 	return visitAll(rows, visit)
 }
 
+// ask needs no limit of its own: a file answers, or is locked for busyTimeout.
+func (s *sqliteFile) ask(ctx context.Context, effect effect, statement string, args []any, visit func(row) error) error {
+	if effect == reads {
+		return s.query(ctx, statement, args, visit)
+	}
+	return s.write(ctx, statement, args, visit)
+}
+
 // write does not leave the commit to the closing of the rows, where an error
 // would go unseen.
 func (s *sqliteFile) write(ctx context.Context, statement string, args []any, visit func(row) error) error {
-	return s.transact(ctx, func(write writeFunc) error { return write(ctx, statement, args, visit) })
+	return s.transact(ctx, func(run runFunc) error { return run(ctx, statement, args, visit) })
 }
 
-func (s *sqliteFile) transact(ctx context.Context, do func(write writeFunc) error) error {
+func (s *sqliteFile) transact(ctx context.Context, do func(run runFunc) error) error {
 	tx, err := s.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return err

@@ -53,6 +53,10 @@ type Store interface {
 	Address() string
 	// Ping asks the database the cheapest question there is.
 	Ping(ctx context.Context) error
+	// CheckWritable asks whether logins find what they need: users can be read,
+	// and written. Now and then it writes a row that counts for nothing. An
+	// error that wraps ErrNotWritable says that reading works.
+	CheckWritable(ctx context.Context) error
 
 	// UserByID returns ErrNotFound when there is none. Like UserByEmail it sets
 	// a tokens_valid_after to now that lies more than 15 minutes ahead: the

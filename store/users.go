@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -47,20 +48,22 @@ const maxAhead = 15 * time.Minute
 type users struct {
 	engine
 	now func() time.Time
+	// writeDue is when CheckWritable writes next, in seconds since 1970.
+	writeDue atomic.Int64
 }
 
 var _ Store = (*users)(nil)
 
 // UserByID implements Store.
 func (s *users) UserByID(ctx context.Context, id uuid.UUID) (User, error) {
-	user, err := one(ctx, s.query, selectByID, id)
+	user, err := one(ctx, s.run(reads), selectByID, id)
 	user = s.bounded(ctx, user)
 	return user, explain("find user by id", err)
 }
 
 // UserByEmail implements Store.
 func (s *users) UserByEmail(ctx context.Context, email string) (User, error) {
-	user, err := one(ctx, s.query, selectByEmail, email, lowerEmail(email))
+	user, err := one(ctx, s.run(reads), selectByEmail, email, lowerEmail(email))
 	user = s.bounded(ctx, user)
 	return user, explain("find user by e-mail", err)
 }
@@ -74,7 +77,7 @@ func (s *users) bounded(ctx context.Context, user User) User {
 		return user
 	}
 	// Who changed the row meanwhile knows better.
-	changed, err := one(ctx, s.write, boundTokens, user.ID, now, now.Add(maxAhead))
+	changed, err := one(ctx, s.run(writes), boundTokens, user.ID, now, now.Add(maxAhead))
 	if err != nil {
 		return user
 	}
@@ -101,7 +104,7 @@ func (s *users) EachUser(ctx context.Context, visit func(User) error) error {
 
 // AddUser implements Store.
 func (s *users) AddUser(ctx context.Context, user User) (User, error) {
-	added, err := one(ctx, s.write, insertUser, userValues(user, s.now())...)
+	added, err := one(ctx, s.run(writeOnce), insertUser, userValues(user, s.now())...)
 	if s.isUniqueViolation(err) {
 		// The id may be taken as well as the e-mail, and the original's table may
 		// have constraints of other names: the table itself knows which it was.
@@ -117,21 +120,21 @@ func (s *users) UpdateUser(ctx context.Context, id uuid.UUID, change Change) (Us
 	set, args := change.assignments(s.now(), s.dialect())
 	args = append(args, id)
 	statement := `UPDATE users SET ` + set + ` WHERE id = $` + strconv.Itoa(len(args)) + ` RETURNING ` + userColumns
-	user, err := one(ctx, s.write, statement, args...)
+	user, err := one(ctx, s.run(writes), statement, args...)
 	return user, explain("update user", err)
 }
 
 // RenewHash implements Store.
 func (s *users) RenewHash(ctx context.Context, id uuid.UUID, old, renewed string) error {
-	err := s.transact(ctx, func(write writeFunc) error {
-		user, err := one(ctx, write, selectByID+" "+s.dialect().lockRow, id)
+	err := s.transact(ctx, func(run runFunc) error {
+		user, err := one(ctx, run, selectByID+" "+s.dialect().lockRow, id)
 		if err != nil || user.HashedPassword != old {
 			return err
 		}
-		if _, err := one(ctx, write, renewHash, id, renewed); err != nil {
+		if _, err := one(ctx, run, renewHash, id, renewed); err != nil {
 			return err
 		}
-		_, err = one(ctx, write, keepTokens, id, user.TokensValidAfter)
+		_, err = one(ctx, run, keepTokens, id, user.TokensValidAfter)
 		return err
 	})
 	return explain("renew hash", err)
@@ -139,23 +142,34 @@ func (s *users) RenewHash(ctx context.Context, id uuid.UUID, old, renewed string
 
 // RecordLogin implements Store.
 func (s *users) RecordLogin(ctx context.Context, id uuid.UUID, at time.Time) error {
-	_, err := one(ctx, s.write, updateLogin, id, storedTime(at))
+	_, err := one(ctx, s.run(writes), updateLogin, id, storedTime(at))
 	return explain("record login", err)
 }
 
 // DeleteUser implements Store.
 func (s *users) DeleteUser(ctx context.Context, id uuid.UUID) error {
-	_, err := one(ctx, s.write, deleteUser, id)
+	_, err := one(ctx, s.run(writeOnce), deleteUser, id)
 	return explain("delete user", err)
 }
 
-// one returns the user in the only row of a statement, or ErrNotFound. run is
-// an engine's query or write.
-func one(
-	ctx context.Context,
-	run func(context.Context, string, []any, func(row) error) error,
-	statement string, args ...any,
-) (User, error) {
+// ask is the engine's. A write that fails has CheckWritable try one at once.
+func (s *users) ask(ctx context.Context, effect effect, statement string, args []any, visit func(row) error) error {
+	err := s.engine.ask(ctx, effect, statement, args, visit)
+	if err != nil && effect != reads {
+		s.writeDue.Store(0)
+	}
+	return err
+}
+
+// run is ask for one effect.
+func (s *users) run(effect effect) runFunc {
+	return func(ctx context.Context, statement string, args []any, visit func(row) error) error {
+		return s.ask(ctx, effect, statement, args, visit)
+	}
+}
+
+// one returns the user in the only row of a statement, or ErrNotFound.
+func one(ctx context.Context, run runFunc, statement string, args ...any) (User, error) {
 	var user User
 	found := false
 	err := run(ctx, statement, args, func(r row) error {

@@ -117,7 +117,7 @@ func (g *gateway) run(ctx context.Context) error {
 		defer g.parts.store.Close()
 		unfollow := g.followUsers()
 		defer unfollow()
-		go g.health.WatchStore(ctx, g.parts.store.Ping, g.parts.metrics, g.log)
+		go g.health.WatchStore(ctx, g.parts.store.CheckWritable, g.parts.metrics, g.log)
 	}
 	reloader.followTLS(cfg)
 	first, err := g.parts.compile(cfg)

@@ -144,6 +144,9 @@ func newServer() (*Server, error) {
 // them out of PATH, one folder a version.
 func findPrograms() (string, error) {
 	if initdb, err := exec.LookPath("initdb"); err == nil {
+		if real, err := filepath.EvalSymlinks(initdb); err == nil { // the others are beside it there
+			initdb = real
+		}
 		return filepath.Dir(initdb), nil
 	}
 	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")

@@ -1,0 +1,212 @@
+package store
+
+// This file keeps trouble with PostgreSQL's connections from requests: those to
+// a server that became a standby, those that a firewall has forgotten, and a
+// database that does not answer at all (issue 10).
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+const (
+	// pingLeast is how long a connection was idle before it is asked whether it
+	// still works, and pingAnswer how long it may take to say so.
+	pingLeast  = time.Second
+	pingAnswer = time.Second
+	// closeLimit is how long a connection of the feed may take to say goodbye.
+	closeLimit = 500 * time.Millisecond
+	// askFirst is how long a statement may take before it is given up and run
+	// once more, and askLast how long it may take then, or when it is not.
+	askFirst = 3 * time.Second
+	askLast  = 5 * time.Second
+	// outageAge is how long an outage is believed that no Ping confirms.
+	outageAge = 15 * time.Second
+
+	// SQLSTATEs: PostgreSQL manual, appendix A.
+	readOnlyTransaction = "25006"
+	adminShutdown       = "57P01"
+	crashShutdown       = "57P02"
+	planChanged         = "0A000" // cached plan must not change result type
+	noSuchStatement     = "26000" // prepared on another connection of a pooler
+	duplicateStatement  = "42P05"
+)
+
+// validatePrimary holds a connection to a primary that takes writes, as
+// target_session_attrs does: a standby is never used, and a server that is
+// read-only for other reasons only where the URL names no better one.
+func validatePrimary(ctx context.Context, conn *pgconn.PgConn) error {
+	result, err := conn.Exec(ctx, "SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('transaction_read_only')").ReadAll()
+	if err != nil {
+		return err
+	}
+	switch row := result[0].Rows[0]; {
+	case string(row[0]) == "t":
+		return pgconn.ErrStandbyConnection
+	case string(row[1]) == "on":
+		// Of a primary this is a NotPreferredError, which cannot be made otherwise.
+		return pgconn.ValidateConnectTargetSessionAttrsPreferStandby(ctx, conn)
+	}
+	return nil
+}
+
+// keepsConnection reports whether a connection is still good after an error.
+// One to a server that has become read-only is not, whatever stays reachable
+// there; nor is any after which the server itself hangs up.
+func keepsConnection(_ *pgconn.PgConn, err *pgconn.PgError) bool {
+	return !strings.EqualFold(err.Severity, "FATAL") && err.Code != readOnlyTransaction && !strings.HasPrefix(err.Code, "57P0")
+}
+
+// isDead asks a connection that was idle whether it still works. When it does
+// not, no other of the pool is trusted either: one after the other would cost
+// the time limit. It implements pgxpool's ShouldPing, whose own ping fails at
+// once on a connection that is closed.
+func (p *postgres) isDead(ctx context.Context, idle pgxpool.ShouldPingParams) bool {
+	if idle.IdleDuration < pingLeast {
+		return false
+	}
+	pinging, cancel := context.WithTimeout(ctx, pingAnswer)
+	defer cancel()
+	if idle.Conn.Ping(pinging) == nil {
+		return false
+	}
+	cutOff(idle.Conn)
+	if ctx.Err() == nil {
+		p.pool.Reset()
+	}
+	return true
+}
+
+// cutOff closes the socket under a connection that failed, so that it gives its
+// place in the pool free at once. pgx waits for the server to close it, for up to
+// 15 seconds.
+func cutOff(conn *pgx.Conn) { _ = conn.PgConn().Conn().Close() }
+
+// ask implements engine. One statement is a transaction of its own.
+func (p *postgres) ask(ctx context.Context, effect effect, statement string, args []any, visit func(row) error) error {
+	if err := p.knownDown(); err != nil {
+		return err
+	}
+	limit := askFirst
+	if effect == writeOnce {
+		limit = askLast
+	}
+	again, err := p.askOnce(ctx, limit, effect, statement, args, visit)
+	if again {
+		_, err = p.askOnce(ctx, askLast, effect, statement, args, visit)
+	}
+	return err
+}
+
+// transact implements engine.
+func (p *postgres) transact(ctx context.Context, do func(run runFunc) error) error {
+	if err := p.knownDown(); err != nil {
+		return err
+	}
+	limited, cancel := context.WithTimeout(ctx, askLast)
+	defer cancel()
+	conn, err := p.pool.Acquire(limited)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	err = pgx.BeginFunc(limited, conn, func(tx pgx.Tx) error {
+		return do(func(_ context.Context, statement string, args []any, visit func(row) error) error {
+			return queryPostgres(limited, tx, statement, args, visit)
+		})
+	})
+	if err != nil && limited.Err() != nil {
+		cutOff(conn.Conn())
+	}
+	return err
+}
+
+// askOnce reports whether the statement may run again after an error.
+func (p *postgres) askOnce(
+	ctx context.Context, limit time.Duration, effect effect, statement string, args []any, visit func(row) error,
+) (again bool, err error) {
+	limited, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	conn, err := p.pool.Acquire(limited)
+	if err != nil {
+		return false, err // there was no better connection to be had
+	}
+	defer conn.Release()
+	refused := false // by visit: no connection does better
+	err = queryPostgres(limited, conn, statement, args, func(r row) error {
+		err := visit(r)
+		refused = err != nil
+		return err
+	})
+	if err != nil && limited.Err() != nil {
+		cutOff(conn.Conn())
+		if ctx.Err() == nil {
+			err = fmt.Errorf("no answer within %s: %w", limit, err)
+			p.pool.Reset() // the others lead the same way
+		}
+	}
+	return !refused && mayRepeat(effect, err) && ctx.Err() == nil, err
+}
+
+// mayRepeat reports whether the connection is to blame, and another may do
+// better, without anything done twice that must not be.
+func mayRepeat(effect effect, err error) bool {
+	if err == nil {
+		return false
+	}
+	refused := new(pgconn.PgError)
+	if errors.As(err, &refused) {
+		switch refused.Code {
+		case readOnlyTransaction, planChanged, noSuchStatement, duplicateStatement: // nothing was done
+			return true
+		case adminShutdown, crashShutdown:
+			return effect != writeOnce
+		}
+		return false
+	}
+	return pgconn.SafeToRetry(err) || effect != writeOnce
+}
+
+// outage is what is known of a database that does not answer.
+type outage struct {
+	since time.Time
+	err   error
+}
+
+// Ping implements Store. It decides whether the database is known to be down:
+// whoever pings regularly spares requests the wait for one that is.
+func (p *postgres) Ping(ctx context.Context) error {
+	err := p.pool.Ping(ctx)
+	if err == nil {
+		p.answered()
+		return nil
+	}
+	err = fmt.Errorf("ping database %s: %w", p.address, err)
+	if !errors.Is(ctx.Err(), context.Canceled) {
+		p.down.Store(&outage{time.Now(), err})
+	}
+	return err
+}
+
+// answered ends an outage.
+func (p *postgres) answered() {
+	if p.down.Load() != nil {
+		p.down.Store(nil)
+	}
+}
+
+// knownDown returns an error while the database is known not to answer.
+func (p *postgres) knownDown() error {
+	down := p.down.Load()
+	if down == nil || time.Since(down.since) > outageAge {
+		return nil
+	}
+	return fmt.Errorf("not asked, as it did not answer a moment ago: %w", down.err)
+}
