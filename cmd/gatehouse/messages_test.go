@@ -21,7 +21,8 @@ func sendRaw(t *testing.T, gateway, text string) *http.Response {
 	}
 	t.Cleanup(func() { conn.Close() })
 	_ = conn.SetDeadline(time.Now().Add(testPatience))
-	for _, piece := range strings.SplitAfter(text, "\n") {
+	begin, rest, _ := strings.Cut(text, "\n")
+	for _, piece := range []string{begin, "\n" + rest} {
 		if _, err := io.WriteString(conn, piece); err != nil {
 			t.Fatal(err)
 		}

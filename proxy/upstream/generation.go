@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"sync"
@@ -72,6 +73,10 @@ func (c *conn) Close() error {
 	c.closing.Do(func() { c.generation.open.Add(-1) })
 	return c.Conn.Close()
 }
+
+// ReadFrom lets the connection below write a body in its own way: it may want to
+// know whose body it is (socket.AfterReads).
+func (c *conn) ReadFrom(body io.Reader) (int64, error) { return io.Copy(c.Conn, body) }
 
 // CloseWrite passes a half-close on.
 func (c *conn) CloseWrite() error {
