@@ -193,7 +193,7 @@ func bodyFault(err error) *auth.Refusal {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return refuseBodySlow
-	case errors.As(err, &network): // a connection that was reset
+	case errors.As(err, &network), errors.Is(err, io.ErrUnexpectedEOF): // a connection that was reset, or closed
 		return refuseClientGone
 	}
 	return refuseBodyForm.Because(fmt.Errorf("read request body: %w", err))
