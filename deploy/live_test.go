@@ -5,12 +5,17 @@ package deploy_test
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"maps"
 	"math"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -43,6 +48,7 @@ routes:
   - {name: query, prefix: /api/v1/query, backend: "${ECHO}"}
   - {name: open, prefix: /api/v1/open, backend: "${ECHO}", auth: none}
   - {name: gone, prefix: /api/v1/gone, backend: "${GONE}", auth: none}
+  - {name: mutual, prefix: /api/v1/mutual, backend: "https://127.0.0.1:1", auth: none, tls: {cert: "${CERT}", key: "${KEY}"}}
 `
 	// liveKeys are what the other issuer publishes (RFC 7515 appendix A.3).
 	liveKeys = `{"keys": [{"kty": "EC", "crv": "P-256", "kid": "a",
@@ -74,6 +80,7 @@ func serve(t testing.TB) gateway {
 	if err := os.WriteFile(secret, []byte(rand.Text()+rand.Text()), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	cert, key := clientCertificate(t, folder)
 	echo := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _ = r.Write(w) }))
 	t.Cleanup(echo.Close)
 	gone := httptest.NewServer(nil)
@@ -84,7 +91,7 @@ func serve(t testing.TB) gateway {
 		"GATEWAY_JWT_SECRET_FILE=" + secret,
 		"GATEWAY_DATABASE_URL=sqlite:" + filepath.Join(folder, "gatehouse.db"),
 		"GATEWAY_DATABASE_URL_FILE=", "GATEWAY_SHUTDOWN_DELAY=0s",
-		"GATEWAY_BCRYPT_COST=4", "ECHO=" + echo.URL, "GONE=" + gone.URL, "KEYS=" + keys,
+		"GATEWAY_BCRYPT_COST=4", "ECHO=" + echo.URL, "GONE=" + gone.URL, "CERT=" + cert, "KEY=" + key, "KEYS=" + keys,
 	}
 	for _, variable := range environmentOf(build(t, "kustomize/base").deployments["gatehouse"]) {
 		if name, _, _ := strings.Cut(variable, "="); !slices.ContainsFunc(own, func(mine string) bool { return strings.HasPrefix(mine, name+"=") }) {
@@ -115,6 +122,31 @@ func serve(t testing.TB) gateway {
 		return entry.Msg == "serving"
 	})
 	return g
+}
+
+// clientCertificate writes a certificate, and its key, for a route to show.
+func clientCertificate(t testing.TB, folder string) (cert, key string) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(30 * 24 * time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, key = filepath.Join(folder, "client.pem"), filepath.Join(folder, "client.key")
+	for path, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: keyDER}} {
+		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return cert, key
 }
 
 // send makes one request and returns the status and the body.

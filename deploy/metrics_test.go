@@ -14,6 +14,7 @@ var contract = []string{
 	"gatehouse_auth_decisions_total",
 	"gatehouse_backend_up",
 	"gatehouse_build_info",
+	"gatehouse_certificate_expiry_timestamp_seconds",
 	"gatehouse_config_info",
 	"gatehouse_config_last_reload_success_timestamp_seconds",
 	"gatehouse_config_last_reload_successful",

@@ -34,6 +34,7 @@ type Table struct {
 	escapes    bool          // a prefix has escapes, so that index and lenient differ
 	routes     []*route      // as in the file
 	transports transportSet
+	presented  []Presented // to backends
 }
 
 // Config is what the table was compiled from.
@@ -147,10 +148,11 @@ func (t *Table) compileRoute(cfg *config.Route, parts Parts, buffers httputil.Bu
 	}
 	var transport http.RoundTripper
 	if parts.Transports != nil {
-		made, err := parts.Transports.get(t.transports, cfg)
+		made, key, err := parts.Transports.get(t.transports, cfg)
 		if err != nil {
 			return nil, err
 		}
+		t.present(cfg, key)
 		transport = made
 		_, r.lean = made.(*lean.Transport)
 	}

@@ -81,25 +81,25 @@ func NewTransports(o TransportOptions) *Transports { return &Transports{options:
 // get finds the transport for a route in the set that is being gathered or in
 // the live one, or makes it. It reads the route's TLS files, connects to
 // nothing and changes only the set.
-func (t *Transports) get(set transportSet, r *config.Route) (transport, error) {
+func (t *Transports) get(set transportSet, r *config.Route) (transport, transportKey, error) {
 	key, err := keyOf(r)
 	if err != nil {
-		return nil, err
+		return nil, key, err
 	}
 	key.lean = !t.options.Standard && r.Backend.Scheme == "http" && r.Protocol != config.ProtocolH2C
 	if have := set[key]; have != nil {
-		return have, nil
+		return have, key, nil
 	}
 	t.mu.Lock()
 	found := t.live[key]
 	t.mu.Unlock()
 	if found == nil {
 		if found, err = t.make(key); err != nil {
-			return nil, err
+			return nil, key, err
 		}
 	}
 	set[key] = found
-	return found, nil
+	return found, key, nil
 }
 
 // keyOf reads the files of the route's `tls`.

@@ -24,17 +24,17 @@ type certificate struct {
 	authoritiesFile   string // "" asks clients for no certificate
 	live              atomic.Pointer[tls.Certificate]
 	forClients        atomic.Pointer[tls.Config] // nil without authorities
-	// renewed, if set, is told of each pair that is taken.
-	renewed func(*tls.Certificate)
+	// taken is told of each pair that is served from then on.
+	taken func(*tls.Certificate)
 }
 
 // loadCertificate reads the certificate of the settings, and follows its files
 // from then on; nil without one.
-func loadCertificate(s config.Settings, files *watch.Files) (*certificate, error) {
+func loadCertificate(s config.Settings, files *watch.Files, taken func(*tls.Certificate)) (*certificate, error) {
 	if s.TLSCertFile == "" {
 		return nil, nil
 	}
-	c := &certificate{certFile: s.TLSCertFile, keyFile: s.TLSKeyFile, authoritiesFile: s.TLSClientCAFile}
+	c := &certificate{certFile: s.TLSCertFile, keyFile: s.TLSKeyFile, authoritiesFile: s.TLSClientCAFile, taken: taken}
 	files.Follow(watch.Group{Name: certificateFiles, Paths: []string{c.certFile, c.keyFile}, Take: c.takePair})
 	if err := c.takePair(context.Background()); err != nil {
 		return nil, fmt.Errorf("read %s: %w", certificateFiles, err)
@@ -64,9 +64,7 @@ func (c *certificate) takePair(context.Context) error {
 		return err
 	}
 	c.live.Store(&pair)
-	if c.renewed != nil {
-		c.renewed(&pair)
-	}
+	c.taken(&pair)
 	return nil
 }
 

@@ -50,7 +50,7 @@ type plainServer interface {
 // listen opens both sockets, so that a port in use ends the start before
 // anything else has happened.
 func (g *gateway) listen(handler *proxy.Gateway) (*listeners, error) {
-	certificate, err := loadCertificate(g.settings, g.files)
+	certificate, err := loadCertificate(g.settings, g.files, g.certificates.serve)
 	if err != nil {
 		return nil, err
 	}

@@ -70,6 +70,8 @@ type gateway struct {
 	health   *ops.Health
 	parts    parts
 	files    *watch.Files // every file that this run goes by
+
+	certificates *certificates
 }
 
 // run starts the gateway, serves until SIGTERM, SIGINT or the context's end,
@@ -96,6 +98,7 @@ func (g *gateway) run(ctx context.Context) error {
 	}
 	go g.obey(signals, stop)
 	go g.files.Run(ctx)
+	go g.certificates.watch(ctx)
 	defer g.parts.keySources.Close()
 	handler := proxy.NewGateway(g.options(cfg))
 	listeners, err := g.listen(handler)
@@ -106,7 +109,7 @@ func (g *gateway) run(ctx context.Context) error {
 
 	// The operators' listener answers while the store is awaited.
 	reloader := &reloader{file: g.file, lookup: g.environment, parts: &g.parts, gateway: handler, files: g.files, log: g.log,
-		issuerWait: cmp.Or(g.reloadIssuerWait, reloadIssuerWait)}
+		renewed: g.certificates.present, issuerWait: cmp.Or(g.reloadIssuerWait, reloadIssuerWait)}
 	listeners.serveOperators(ops.Handler(g.parts.metrics, g.health, handler, reloader.onRequest))
 	if !cfg.Users.Off {
 		if err := g.openStore(ctx); ctx.Err() != nil {
@@ -126,6 +129,7 @@ func (g *gateway) run(ctx context.Context) error {
 		return invalidTable(g.terminal, fmt.Errorf("%s: %w", g.file, err))
 	}
 	g.parts.swap(handler, first)
+	g.certificates.present(first.table)
 	g.health.TableServed()
 	debug.FreeOSMemory() // of reading the table, which takes five times the table
 
@@ -188,7 +192,7 @@ func (g *gateway) configure() (*config.Config, error) {
 	g.settings = settings
 	g.openLog()
 	g.logSettings(cfg)
-	g.files = newFiles(g.log)
+	g.files, g.certificates = newFiles(g.log), newCertificates(g.log)
 	setMemory(g.terminal.lookup, g.log)
 
 	keys, err := signingKeys(settings)
@@ -209,6 +213,7 @@ func (g *gateway) configure() (*config.Config, error) {
 		}),
 	}
 	g.parts.metrics.WatchLog(g.logLines)
+	g.parts.metrics.WatchCertificates(g.certificates.expiries)
 	g.parts.metrics.WatchIssuers(g.parts.keySources.States)
 	g.health.AwaitIssuers(g.parts.keySources.States, cmp.Or(g.issuerWait, serveIssuerWait))
 	if !cfg.Users.Off {

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"log/slog"
+	"maps"
+	"sync"
+	"time"
+
+	"gatehouse/proxy"
+)
+
+// validityCheck is how often certificates are looked at in any case: the clock
+// may have been set.
+const validityCheck = time.Minute
+
+// servedCertificate names the public listener's own.
+const servedCertificate = "GATEWAY_TLS_CERT_FILE"
+
+// validity is when a certificate, with all of its chain, is good.
+type validity struct{ from, to time.Time }
+
+// certificates knows how long those are good that the gateway serves to clients
+// and presents to backends, and tells the log when one is not.
+type certificates struct {
+	log *slog.Logger
+
+	mu        sync.Mutex
+	served    map[string]validity
+	presented map[string]validity
+	told      map[string]validity // those that the log knows to be bad
+	changed   chan struct{}       // of capacity 1
+}
+
+func newCertificates(log *slog.Logger) *certificates {
+	return &certificates{log: log, changed: make(chan struct{}, 1), told: map[string]validity{}}
+}
+
+// serve says what is served to clients from now on.
+func (c *certificates) serve(pair *tls.Certificate) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.served = map[string]validity{servedCertificate: validityOf(pair.Certificate)}
+	c.wake()
+}
+
+// present says which table's certificates are presented from now on.
+func (c *certificates) present(table *proxy.Table) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.presented = map[string]validity{}
+	for _, each := range table.Presented() {
+		c.presented[fmt.Sprintf("route %s: tls.cert", each.Route)] = validityOf(each.Chain)
+	}
+	c.wake()
+}
+
+func (c *certificates) wake() {
+	select {
+	case c.changed <- struct{}{}:
+	default: // somebody has
+	}
+}
+
+// validityOf is when all of a chain are good.
+func validityOf(chain [][]byte) (v validity) {
+	for _, der := range chain {
+		each, err := x509.ParseCertificate(der)
+		if err != nil { // crypto/tls uses the first alone, which it has read
+			continue
+		}
+		if v.to.IsZero() || each.NotAfter.Before(v.to) {
+			v.to = each.NotAfter
+		}
+		if each.NotBefore.After(v.from) {
+			v.from = each.NotBefore
+		}
+	}
+	return v
+}
+
+// expiries is when each of them expires.
+func (c *certificates) expiries() map[string]time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	found := map[string]time.Time{}
+	for _, each := range []map[string]validity{c.served, c.presented} {
+		for name, v := range each {
+			found[name] = v.to
+		}
+	}
+	return found
+}
+
+// watch tells the log of certificates that are not good, once each, until the
+// context ends.
+func (c *certificates) watch(ctx context.Context) {
+	for {
+		next := time.NewTimer(c.check(time.Now()))
+		select {
+		case <-ctx.Done():
+			next.Stop()
+			return
+		case <-c.changed:
+		case <-next.C:
+		}
+		next.Stop()
+	}
+}
+
+// check returns when to check again.
+func (c *certificates) check(now time.Time) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := maps.Clone(c.served)
+	if all == nil {
+		all = map[string]validity{}
+	}
+	maps.Copy(all, c.presented)
+	maps.DeleteFunc(c.told, func(name string, v validity) bool { return all[name] != v })
+	again := validityCheck
+	for name, v := range all {
+		bad := ""
+		switch {
+		case now.Before(v.from):
+			bad = "a certificate is not valid yet: whoever checks it refuses it"
+		case !now.Before(v.to):
+			bad = "a certificate has expired: whoever checks it refuses it"
+		default:
+			again = min(again, v.to.Sub(now)+time.Millisecond)
+			delete(c.told, name)
+			continue
+		}
+		if c.told[name] != v {
+			c.told[name] = v
+			c.log.Error(bad, "name", name, "not_before", v.from.Format(time.RFC3339), "not_after", v.to.Format(time.RFC3339))
+		}
+	}
+	return again
+}
