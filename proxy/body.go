@@ -203,14 +203,20 @@ func bodyFault(err error) *auth.Refusal {
 // and every piece of an upgraded stream in either direction, shows life.
 type backendBody struct {
 	io.ReadCloser
-	x   *exchange
-	res *http.Response
+	x     *exchange
+	res   *http.Response
+	begun bool // something was read
 }
 
 // Read leaves why a body broke off where the access log finds it: httputil
 // cuts the answer off without telling.
-func (b *backendBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
+func (b *backendBody) Read(p []byte) (n int, err error) {
+	if b.begun {
+		n, err = b.ReadCloser.Read(p)
+	} else {
+		b.begun = true
+		n, err = b.readFirst(p)
+	}
 	b.x.patience.touch()
 	switch {
 	case err == io.EOF:

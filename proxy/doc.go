@@ -14,6 +14,7 @@
 //  10. forward.go  the backend's httputil.ReverseProxy: Rewrite, answer, errors
 //     headers.go   what a client may not say, and what the gateway does
 //     body.go      what the client sends: bounded, counted, streamed
+//     awaited.go   the head of an answer whose body is long in coming
 //     early.go     an answer that comes before the body has ended
 //     patience.go  how long the other side may be silent, by wheel.go
 //     gone.go      a client that leaves meanwhile, by clientconn.go

@@ -101,6 +101,8 @@ func (c *exchangeContext) Value(key any) any {
 			return &c.exchange.ending
 		}
 		return nil
+	case lean.WaiterKey{}:
+		return c.exchange
 	case lean.FieldsKey{}:
 		if c.exchange.direct {
 			return c.exchange

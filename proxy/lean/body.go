@@ -21,6 +21,9 @@ type body struct {
 
 var atEnd = io.EOF
 
+// TellsOfWaits marks a body whose Waiter is told.
+func (*body) TellsOfWaits() {}
+
 // Read implements io.Reader. Trailers are there when it has given io.EOF.
 func (b *body) Read(p []byte) (int, error) {
 	if end := b.end.Load(); end != nil {

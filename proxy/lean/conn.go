@@ -52,6 +52,7 @@ type conn struct {
 	epoch  uint         // in which it began to wait; for the pool
 	last   uint         // in which it takes requests; 0 is for ever; for the pool
 
+	waiter    Waiter        // of the answer, until something of its body was read
 	unspoken  bool          // the request is written when its answer is read
 	looked    bool          // the backend was quiet while the connection waited
 	written   int64         // of the request, by whoever sends
@@ -90,11 +91,32 @@ func (i input) Read(p []byte) (int, error) {
 		i.unspoken, i.looked = false, true
 		n, err = i.socket.Turn(look, i.flush, p)
 	} else {
-		n, _, err = i.socket.Read(p)
+		n, err = i.readBytes(p)
 	}
 	i.left -= int64(n)
 	return n, err
 }
+
+// readBytes reads. It tells of a wait for the first bytes of a body.
+func (c *conn) readBytes(p []byte) (n int, err error) {
+	if waiter := c.waiter; waiter != nil {
+		c.waiter = nil
+		n, ready, err := c.socket.ReadNow(p)
+		if ready {
+			return n, err
+		}
+		waiter.BodyAwaited()
+	}
+	n, _, err = c.socket.Read(p)
+	return n, err
+}
+
+// Waiter is told, before anything of the body of an answer was read, that nothing
+// of it is there yet. The value of WaiterKey in the context of a request is one.
+type Waiter interface{ BodyAwaited() }
+
+// WaiterKey is the key of a Waiter in a context.
+type WaiterKey struct{}
 
 // Write implements io.Writer. What is written first, of a head that is larger
 // than the buffer, is written to a quiet connection only.
@@ -286,6 +308,9 @@ func (c *conn) deliver(r *http.Request, res *http.Response) {
 		c.finish(last)
 		return
 	}
+	if res.ContentLength > 0 && c.reader.Buffered() == 0 {
+		c.waiter, _ = r.Context().Value(WaiterKey{}).(Waiter)
+	}
 	delivered := &body{source: res.Body, conn: c, ctx: r.Context(), last: last}
 	if res.Body == nil { // of a plain answer
 		delivered.known = knownBody{c.reader, res.ContentLength}
@@ -301,7 +326,7 @@ func (c *conn) finish(last bool) {
 		c.discard()
 		return
 	}
-	c.reused, c.ending, c.release = true, nil, nil // while it waits, it keeps nothing of the request in memory
+	c.reused, c.ending, c.release, c.waiter = true, nil, nil, nil // while it waits, it keeps nothing of the request in memory
 	c.pools.put(c)
 }
 

@@ -107,6 +107,31 @@ func (s *Socket) Read(p []byte) (n int, waited bool, err error) {
 	return r.n, r.waited, nil
 }
 
+// ReadNow reads what is there, without a wait. It is not ready when nothing is.
+func (s *Socket) ReadNow(p []byte) (n int, ready bool, err error) {
+	if s.raw == nil || len(p) == 0 {
+		return 0, false, nil
+	}
+	var errno syscall.Errno
+	s.in.Lock()
+	defer s.in.Unlock()
+	err = s.raw.Read(func(fd uintptr) (done bool) {
+		n, errno = receive(fd, p)
+		return true
+	})
+	switch {
+	case err != nil:
+		return 0, true, s.failed("read", err)
+	case errno == syscall.EAGAIN:
+		return 0, false, nil
+	case errno != 0:
+		return 0, true, s.failed("read", os.NewSyscallError("read", errno))
+	case n == 0:
+		return 0, true, io.EOF
+	}
+	return n, true, nil
+}
+
 // Write is net.Conn's.
 func (s *Socket) Write(p []byte) (int, error) {
 	if s.raw == nil {

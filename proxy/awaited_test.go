@@ -1,0 +1,119 @@
+package proxy
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"testing"
+
+	"gatehouse/proxy/front"
+)
+
+// TestHeadDoesNotWaitForTheBody has a backend whose body is long in coming: the
+// client has the head before.
+func TestHeadDoesNotWaitForTheBody(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	slow := func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "5")
+		flush(w)
+		<-release
+		_, _ = io.WriteString(w, "hello")
+	}
+	test := func(t *testing.T, k *kit) {
+		for _, method := range []string{"GET", "POST"} {
+			res := k.open(method, "/", nil) // returns when the head has come
+			if res.StatusCode != 200 || res.ContentLength != 5 || res.ProtoMajor == 1 && res.Header.Get("X-Request-Id") == "" {
+				t.Errorf("%s: %d, %d bytes, %v", method, res.StatusCode, res.ContentLength, res.Header)
+			}
+			release <- struct{}{}
+			if body, err := io.ReadAll(res.Body); err != nil || string(body) != "hello" {
+				t.Errorf("%s: %q, %v", method, body, err)
+			}
+		}
+	}
+	eachTransport(t, openTable, serveBackend(t, slow), test)
+	t.Run("to HTTP/2", func(t *testing.T) { test(t, startTLS(t, openTable, serveBackend(t, slow))) })
+	t.Run("from h2c", func(t *testing.T) {
+		h2c := new(http.Protocols)
+		h2c.SetUnencryptedHTTP2(true)
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := &http.Server{Handler: http.HandlerFunc(slow), Protocols: h2c}
+		go func() { _ = server.Serve(listener) }()
+		t.Cleanup(func() { server.Close() })
+		test(t, startBefore(t, `
+users: off
+routes:
+  - {name: open, prefix: /, backend: "${BACKEND}", auth: none, protocol: h2c}
+`, "http://"+listener.Addr().String()))
+	})
+}
+
+// TestHeadAndBodyInOneWrite counts the writes to a client: an answer whose body
+// came with its head leaves with it.
+func TestHeadAndBodyInOneWrite(t *testing.T) {
+	t.Parallel()
+	backend := rawBackend(t, func(conn net.Conn, _ *http.Request) {
+		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello")
+	})
+	for _, fronted := range []bool{true, false} {
+		k := newKit(t, openTable, backend)
+		sizes := make(chan int, 16)
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		limited := k.gateway.Limit(countedWrites{listener, sizes})
+		standard := &http.Server{Handler: k.gateway}
+		t.Cleanup(func() { standard.Close() })
+		if fronted {
+			server := front.New(standard)
+			server.ConnContext = k.gateway.ConnContext
+			go func() { _ = server.Serve(limited) }()
+		} else {
+			go func() { _ = standard.Serve(limited) }()
+		}
+		for range 20 {
+			w := dial(t, "http://"+listener.Addr().String())
+			w.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+			if res := w.receive(); res.body != "hello" {
+				t.Fatalf("%q", res.body)
+			}
+			_ = w.Close()
+			<-sizes
+			select {
+			case n := <-sizes:
+				t.Fatalf("fronted %t: a second write of %d bytes", fronted, n)
+			default:
+			}
+		}
+	}
+}
+
+// countedWrites notes the size of every write to its connections.
+type countedWrites struct {
+	net.Listener
+	sizes chan int
+}
+
+func (l countedWrites) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return countedWriter{conn, l.sizes}, nil
+}
+
+type countedWriter struct {
+	net.Conn
+	sizes chan int
+}
+
+func (c countedWriter) Write(p []byte) (int, error) {
+	c.sizes <- len(p)
+	return c.Conn.Write(p)
+}
+
