@@ -116,4 +116,3 @@ func (c countedWriter) Write(p []byte) (int, error) {
 	c.sizes <- len(p)
 	return c.Conn.Write(p)
 }
-
