@@ -88,7 +88,7 @@ type guess struct {
 // login is a guess at the password that goes with an e-mail. The client's
 // address may be invalid, where the listener has none.
 func (t *throttle) login(email string, client netip.Addr) *guess {
-	account := strings.ToLower(email) // as the store compares them
+	account := store.EmailForm(email) // as the store compares them
 	network := networkOf(client)
 	g := &guess{throttle: t, account: key("account", account), pair: key("pair", account, network)}
 	if network != "" {

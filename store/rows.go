@@ -15,9 +15,9 @@ import (
 // userColumns is in the order of scanUser and of userValues.
 const userColumns = `id, company_id, email, hashed_password, full_name, role, created_at, updated_at, last_login, is_active, tokens_valid_after`
 
-// scanUser reads a row of userColumns. A null is_active is false: what is
+// scanUser reads a row of userColumns and of what else was asked for. A null is_active is false: what is
 // unknown is refused.
-func scanUser(r row) (User, error) {
+func scanUser(r row, more ...any) (User, error) {
 	var (
 		user                        User
 		email, hashedPassword, role *string
@@ -25,8 +25,10 @@ func scanUser(r row) (User, error) {
 		validAfter                  timestamp
 		active                      *bool
 	)
-	err := r.Scan(&user.ID, &user.CompanyID, &email, &hashedPassword, &user.FullName, &role,
-		&createdAt, &updatedAt, &login, &active, &validAfter)
+	err := r.Scan(append([]any{
+		&user.ID, &user.CompanyID, &email, &hashedPassword, &user.FullName, &role,
+		&createdAt, &updatedAt, &login, &active, &validAfter,
+	}, more...)...)
 	if err != nil {
 		return User{}, fmt.Errorf("read user: %w", err)
 	}
@@ -60,7 +62,7 @@ func userValues(user User, now time.Time) []any {
 		user.UpdatedAt = now
 	}
 	return []any{
-		user.ID, user.CompanyID, lowerEmail(user.Email), user.HashedPassword, user.FullName, user.Role,
+		user.ID, user.CompanyID, EmailForm(user.Email), user.HashedPassword, user.FullName, user.Role,
 		storedTime(user.CreatedAt), storedTime(user.UpdatedAt), storedTimeOrNull(user.LastLogin), user.Active,
 		storedTimeOrNull(user.TokensValidAfter),
 	}
@@ -95,12 +97,6 @@ func (c Change) assignments(now time.Time, d dialect) (string, []any) {
 		setTo("tokens_valid_after", d.revokedBy, storedTime(now))
 	}
 	return strings.Join(list, ", "), values
-}
-
-// lowerEmail is done here and not by the database, whose lower() leaves
-// letters like Ä alone in SQLite and in PostgreSQL's locale C.
-func lowerEmail(email string) string {
-	return strings.ToLower(email)
 }
 
 // storedTime is what comes back of a time after it was stored.

@@ -20,7 +20,7 @@ import (
 var (
 	// ErrNotFound says that no user has that id or e-mail.
 	ErrNotFound = errors.New("no such user")
-	// ErrEmailTaken says that another user has that e-mail, whatever its case.
+	// ErrEmailTaken says that another user has that e-mail, whatever its case and form.
 	ErrEmailTaken = errors.New("e-mail is taken")
 )
 
@@ -32,7 +32,7 @@ const DefaultRole = "user"
 type User struct {
 	ID             uuid.UUID  `json:"id"`
 	CompanyID      *uuid.UUID `json:"company_id"`
-	Email          string     `json:"email"` // unique without regard to case
+	Email          string     `json:"email"` // unique without regard to case and form
 	HashedPassword string     `json:"hashed_password"`
 	FullName       *string    `json:"full_name"`
 	Role           string     `json:"role"` // DefaultRole when the column is null
@@ -62,16 +62,21 @@ type Store interface {
 	// a tokens_valid_after to now that lies more than 15 minutes ahead: the
 	// clock was wrong that wrote it.
 	UserByID(ctx context.Context, id uuid.UUID) (User, error)
-	// UserByEmail looks the e-mail up without regard to case. It returns
-	// ErrNotFound when there is none.
+	// UserByEmail looks the e-mail up without regard to case and to its form (see
+	// EmailForm). It returns ErrNotFound when there is none, and
+	// ErrEmailAmbiguous when it cannot tell which of several is meant.
 	UserByEmail(ctx context.Context, email string) (User, error)
 	// EachUser calls visit for every user, ordered by e-mail, and holds only
 	// one at a time in memory. It stops at the first error of visit and returns
 	// it. visit may use the Store.
 	EachUser(ctx context.Context, visit func(User) error) error
 
+	// EmailTwins returns the e-mails that are one in different forms, in groups.
+	// AddUser makes none; others may have.
+	EmailTwins(ctx context.Context) ([][]string, error)
+
 	// AddUser inserts the user as given; a zero ID, Role, CreatedAt or
-	// UpdatedAt is filled in. The e-mail is stored in lower case. It returns
+	// UpdatedAt is filled in. The e-mail is stored as EmailForm has it. It returns
 	// the row as stored, or ErrEmailTaken.
 	AddUser(ctx context.Context, user User) (User, error)
 	// UpdateUser changes what change sets, and updated_at, in one statement. It

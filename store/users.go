@@ -16,14 +16,6 @@ import (
 const (
 	selectByID = `SELECT ` + userColumns + ` FROM users WHERE id = $1`
 
-	// $1 is the e-mail as given and $2 as AddUser stores it. The original
-	// gateway stored e-mails in any case and compared the database's lower() of
-	// both sides, which need not lower all letters (see lowerEmail): its users
-	// are still found by what they used to type.
-	selectByEmail = `SELECT ` + userColumns + ` FROM users
-		WHERE lower(email) IN (lower(CAST($1 AS text)), CAST($2 AS text))
-		ORDER BY CASE WHEN email = CAST($2 AS text) THEN 0 ELSE 1 END LIMIT 1`
-
 	insertUser = `INSERT INTO users (` + userColumns + `)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING ` + userColumns
 
@@ -63,7 +55,7 @@ func (s *users) UserByID(ctx context.Context, id uuid.UUID) (User, error) {
 
 // UserByEmail implements Store.
 func (s *users) UserByEmail(ctx context.Context, email string) (User, error) {
-	user, err := one(ctx, s.run(reads), selectByEmail, email, lowerEmail(email))
+	user, err := s.userByEmail(ctx, email)
 	user = s.bounded(ctx, user)
 	return user, explain("find user by e-mail", err)
 }
@@ -104,6 +96,15 @@ func (s *users) EachUser(ctx context.Context, visit func(User) error) error {
 
 // AddUser implements Store.
 func (s *users) AddUser(ctx context.Context, user User) (User, error) {
+	// Rows that others wrote may have the e-mail in a form that the index on it
+	// takes for another.
+	taken, err := s.usersByEmail(ctx, user.Email)
+	if err != nil {
+		return User{}, explain("add user", err)
+	}
+	if len(taken) > 0 {
+		return User{}, ErrEmailTaken
+	}
 	added, err := one(ctx, s.run(writeOnce), insertUser, userValues(user, s.now())...)
 	if s.isUniqueViolation(err) {
 		// The id may be taken as well as the e-mail, and the original's table may

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -65,6 +67,34 @@ func prepareStore(ctx context.Context, opened store.Store, s config.Settings, wa
 	return applied, nil
 }
 
+// twinsHint is what to do about users whose e-mails are one. Nothing is done by
+// itself: which of the accounts is whose, only people know.
+const twinsHint = "each logs in with the e-mail exactly as it is stored, and with no other form; " +
+	"keep one of them and delete the other, or give it another e-mail"
+
+// maxTwinsTold is how many groups of twins the log lists.
+const maxTwinsTold = 10
+
+// warnOfTwins tells the log of users whose e-mails are one in different forms.
+func warnOfTwins(ctx context.Context, users store.Store, log *slog.Logger) {
+	twins, err := users.EmailTwins(ctx)
+	if err != nil {
+		log.WarnContext(ctx, "e-mails in different forms are not looked for", "error", err.Error())
+	}
+	for _, group := range twins[:min(len(twins), maxTwinsTold)] {
+		log.WarnContext(ctx, "users have one e-mail in different forms", "emails", quoteAll(group), "hint", twinsHint, "groups", len(twins))
+	}
+}
+
+// quoteAll writes what looks alike so that it can be told apart.
+func quoteAll(texts []string) string {
+	quoted := make([]string, len(texts))
+	for i, text := range texts {
+		quoted[i] = strconv.QuoteToASCII(text)
+	}
+	return strings.Join(quoted, ", ")
+}
+
 // quiet is the log of commands: they tell how they ended.
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
@@ -90,6 +120,13 @@ func newMigrate(t terminal) *cobra.Command {
 				fmt.Fprintf(t.out, "applied %s\n", name)
 			}
 			fmt.Fprintf(t.out, "%s: up to date\n", opened.Address())
+			twins, err := opened.EmailTwins(cmd.Context())
+			if err != nil {
+				return err
+			}
+			for _, group := range twins {
+				fmt.Fprintf(t.out, "these users have one e-mail in different forms: %s\n  hint: %s\n", quoteAll(group), twinsHint)
+			}
 			return nil
 		},
 	}

@@ -249,6 +249,7 @@ func (g *gateway) openStore(ctx context.Context) error {
 	g.parts.metrics.StoreUp(true)
 	g.log.Info("store reached", "address", opened.Address(), "migrations_applied", applied,
 		"waited_ms", time.Since(started).Milliseconds())
+	warnOfTwins(ctx, opened, g.log)
 	return nil
 }
 

@@ -76,6 +76,10 @@ func findUser(ctx context.Context, users store.Store, name string) (store.User, 
 		find = func() (store.User, error) { return users.UserByID(ctx, id) }
 	}
 	user, err := find()
+	if errors.Is(err, store.ErrEmailAmbiguous) {
+		return user, withHint(fmt.Errorf("%q means more than one user", name),
+			"`gatehouse migrate` names them; give the e-mail as it is stored, or the id")
+	}
 	if errors.Is(err, store.ErrNotFound) {
 		return user, withHint(fmt.Errorf("no user %q", name), "`gatehouse users list` shows all of them")
 	}

@@ -28,6 +28,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		"AddDefaults":      testAddDefaults,
 		"AddTakenID":       testAddTakenID,
 		"EmailCase":        testEmailCase,
+		"EmailForms":       testEmailForms,
 		"Update":           testUpdate,
 		"NotFound":         testNotFound,
 		"RecordLogin":      testRecordLogin,
