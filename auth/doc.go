@@ -63,7 +63,7 @@
 //
 // The keys behind token.go, ours and those of other issuers:
 //
-//	keys.go       what our own tokens are signed and verified with
+//	keys.go       what our own tokens are signed and verified with, previous keys too
 //	signer.go     the making of our own tokens
 //	issuers.go    the entries of `tokens`; sources of keys, shared by tables
 //	keysource.go  one source: the last good keys, kept fresh in the background

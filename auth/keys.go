@@ -4,6 +4,7 @@ package auth
 // verified with.
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -24,35 +25,69 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// Keys are what tokens are signed and verified with: one algorithm, one key
-// that signs and those that verify, the signing one first.
+// Keys are what tokens are signed and verified with: one key that signs, and
+// those that verify, the signing one first. Each verifies its own algorithm
+// alone, so that no public key is ever taken for a secret.
 type Keys struct {
-	Algorithm string // as in the token's header (RFC 7518 section 3.1)
+	Algorithm string // of the tokens made here, as in their header (RFC 7518 section 3.1)
 	sign      any
-	verify    []jwt.VerificationKey
-	ids       []string // the `kid` of each in verify
+	verify    []ownKey
 }
 
+// ownKey is one of our keys, as far as it verifies.
+type ownKey struct {
+	key        jwt.VerificationKey
+	id         string   // the `kid` of its tokens
+	algorithms []string // that it verifies
+}
+
+// id is the `kid` of the tokens made here.
+func (k Keys) id() string { return k.verify[0].id }
+
 // verifying gives the keys that may have signed a token: the one that it names,
-// or all for a token that names none of ours, as those made elsewhere with the
-// same secret.
-func (k Keys) verifying(id string) []jwt.VerificationKey {
-	if i := slices.Index(k.ids, id); i >= 0 {
-		return k.verify[i : i+1]
+// or all of the algorithm for a token that names none of ours, as those made
+// elsewhere with the same secret.
+func (k Keys) verifying(algorithm, id string) []jwt.VerificationKey {
+	var found []jwt.VerificationKey
+	for _, own := range k.verify {
+		fits := slices.Contains(own.algorithms, algorithm)
+		if own.id == id && !fits {
+			return nil
+		}
+		if own.id == id {
+			return []jwt.VerificationKey{own.key}
+		}
+		if fits {
+			found = append(found, own.key)
+		}
 	}
-	return k.verify
+	return found
+}
+
+// algorithms names those that any of the keys verifies.
+func (k Keys) algorithms() string {
+	var names []string
+	for _, own := range k.verify {
+		names = append(names, own.algorithms...)
+	}
+	slices.Sort(names)
+	return strings.Join(slices.Compact(names), ", ")
 }
 
 // PublicSet is the JWK set (RFC 7517 section 5) with which others can verify
-// the tokens made here. There is none for a secret.
+// the tokens made here: the signing key first, then those that have signed, or
+// are going to. There is none for secrets alone.
 func (k Keys) PublicSet() (set []byte, ok bool) {
-	private, ok := k.sign.(crypto.Signer)
-	if !ok {
+	var public jose.JSONWebKeySet
+	for _, own := range k.verify {
+		if _, secret := own.key.([]byte); !secret {
+			public.Keys = append(public.Keys, jose.JSONWebKey{Key: own.key, KeyID: own.id, Algorithm: own.algorithms[0], Use: "sig"})
+		}
+	}
+	if len(public.Keys) == 0 {
 		return nil, false
 	}
-	set, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{
-		{Key: private.Public(), KeyID: k.ids[0], Algorithm: k.Algorithm, Use: "sig"},
-	}})
+	set, err := json.Marshal(public)
 	return set, err == nil
 }
 
@@ -73,10 +108,69 @@ func SecretKeys(algorithm string, secret []byte, previous ...[]byte) (Keys, erro
 	}
 	keys := Keys{Algorithm: algorithm, sign: secret}
 	for _, each := range append([][]byte{secret}, previous...) {
-		keys.verify = append(keys.verify, each)
-		keys.ids = append(keys.ids, secretID(each))
+		keys.verify = append(keys.verify, ownKey{each, secretID(each), []string{algorithm}})
 	}
 	return keys, nil
+}
+
+// WithPreviousSecrets also accepts tokens that were signed with a secret, before
+// a private key took its place.
+func (k Keys) WithPreviousSecrets(previous ...[]byte) (Keys, error) {
+	k.verify = slices.Clone(k.verify)
+	for _, each := range previous {
+		if len(each) == 0 {
+			return Keys{}, errors.New("secret is empty")
+		}
+		k.verify = append(k.verify, ownKey{each, secretID(each), secretAlgorithms})
+	}
+	return k, nil
+}
+
+// WithPreviousKeys also accepts, and publishes, the keys of a PEM text: those
+// that have signed tokens that are still about, and one whose turn is to come.
+// Public keys will do; of a private key only the public half is kept.
+func (k Keys) WithPreviousKeys(pemBytes []byte) (Keys, error) {
+	k.verify = slices.Clone(k.verify)
+	found := 0
+	for rest := pemBytes; ; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			break
+		}
+		if block.Type == "EC PARAMETERS" { // `openssl ecparam -genkey` writes it before the key
+			continue
+		}
+		if found++; found > maxIssuerKeys {
+			return Keys{}, fmt.Errorf("more than %d keys", maxIssuerKeys)
+		}
+		public, err := publicHalf(block)
+		if err != nil {
+			return Keys{}, fmt.Errorf("key %d: %w", found, err)
+		}
+		own, err := newOwnKey(public)
+		if err != nil {
+			return Keys{}, fmt.Errorf("key %d: %w", found, err)
+		}
+		if !slices.ContainsFunc(k.verify, func(have ownKey) bool { return have.id == own.id }) {
+			k.verify = append(k.verify, own)
+		}
+	}
+	if found == 0 && len(bytes.TrimSpace(pemBytes)) > 0 { // an empty text is a file whose keys are gone
+		return Keys{}, errors.New("no PEM block found: want one or more private or public keys")
+	}
+	return k, nil
+}
+
+// publicHalf gives the key of a block that verifies.
+func publicHalf(block *pem.Block) (crypto.PublicKey, error) {
+	if !strings.HasSuffix(block.Type, "PRIVATE KEY") {
+		return parsePublicKey(block)
+	}
+	private, err := privateKeyOf(block)
+	if err != nil {
+		return nil, err
+	}
+	return private.Public(), nil
 }
 
 // secretID tells secrets apart. Every signature already lets those who hold a
@@ -95,29 +189,39 @@ func PrivateKeys(pemBytes []byte) (Keys, error) {
 	if err != nil {
 		return Keys{}, err
 	}
-	keys := Keys{sign: private}
-	switch key := private.(type) {
-	case *rsa.PrivateKey:
-		if key.N.BitLen() < 2048 { // RFC 7518 section 3.3
-			return Keys{}, fmt.Errorf("RSA key has %d bits: want 2048 or more", key.N.BitLen())
-		}
-		keys.Algorithm = "RS256"
-	case *ecdsa.PrivateKey:
-		if key.Curve.Params().Name != "P-256" {
-			return Keys{}, fmt.Errorf("EC key is on curve %s: want P-256", key.Curve.Params().Name)
-		}
-		keys.Algorithm = "ES256"
-	case ed25519.PrivateKey:
-		keys.Algorithm = "EdDSA"
-	}
-	public := jose.JSONWebKey{Key: private.Public()}
-	thumbprint, err := public.Thumbprint(crypto.SHA256) // RFC 7638
+	own, err := newOwnKey(private.Public())
 	if err != nil {
-		return Keys{}, fmt.Errorf("make key id: %w", err)
+		return Keys{}, err
 	}
-	keys.verify = []jwt.VerificationKey{public.Key}
-	keys.ids = []string{base64.RawURLEncoding.EncodeToString(thumbprint)}
-	return keys, nil
+	return Keys{Algorithm: own.algorithms[0], sign: private, verify: []ownKey{own}}, nil
+}
+
+// newOwnKey says which algorithm goes with a public key of ours, and its id,
+// which is its thumbprint (RFC 7638).
+func newOwnKey(public crypto.PublicKey) (ownKey, error) {
+	algorithm := ""
+	switch key := public.(type) {
+	case *rsa.PublicKey:
+		if key.N.BitLen() < minRSABits {
+			return ownKey{}, fmt.Errorf("RSA key has %d bits: want %d or more", key.N.BitLen(), minRSABits)
+		}
+		algorithm = "RS256"
+	case *ecdsa.PublicKey:
+		if key.Curve.Params().Name != "P-256" {
+			return ownKey{}, fmt.Errorf("EC key is on curve %s: want P-256", key.Curve.Params().Name)
+		}
+		algorithm = "ES256"
+	case ed25519.PublicKey:
+		algorithm = "EdDSA"
+	default:
+		return ownKey{}, errNotPublic
+	}
+	jwk := jose.JSONWebKey{Key: public}
+	thumbprint, err := jwk.Thumbprint(crypto.SHA256)
+	if err != nil {
+		return ownKey{}, fmt.Errorf("make key id: %w", err)
+	}
+	return ownKey{public, base64.RawURLEncoding.EncodeToString(thumbprint), []string{algorithm}}, nil
 }
 
 // parsePrivateKey reads the first private key of a PEM text, in whichever form

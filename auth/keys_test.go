@@ -211,3 +211,79 @@ func TestKeysRefused(t *testing.T) {
 		}
 	}
 }
+
+// A private key is replaced while tokens signed with it are about, whatever kinds
+// of keys the old and the new one are: each token names its own, and is held
+// against no other.
+func TestPrivateKeysRotate(t *testing.T) {
+	old, next := newEC(t, elliptic.P256()), newRSA(t, 2048)
+	make := func(current crypto.Signer, previous ...[]byte) Keys {
+		keys, err := PrivateKeys(pemOf(t, current))
+		if err == nil {
+			keys, err = keys.WithPreviousKeys(slices.Concat(previous...))
+		}
+		if err == nil {
+			keys, err = keys.WithPreviousSecrets([]byte(secretOfTests))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return keys
+	}
+	token := func(keys Keys) string {
+		text, err := NewSigner(keys, time.Hour, atNoon).Token(uuid.New(), "ann@example.com", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	announced := make(old, pemOf(t, next)) // verifies before it signs
+	rotated := make(next, publicPEM(t, old.Public()), pemOf(t, next))
+	for name, keys := range map[string]Keys{"announced": announced, "rotated": rotated} {
+		verifier := NewVerifier(keys, nil, atNoon)
+		expectRefusal(t, verifier, token(announced), nil)
+		expectRefusal(t, verifier, token(rotated), nil)
+		expectRefusal(t, verifier, signed(t, claims(nil)), nil)
+		expectRefusal(t, verifier, signedWith(t, jwt.SigningMethodHS512, []byte(secretOfTests), claims(nil), nil), nil)
+		for _, public := range [][]byte{publicPEM(t, old.Public()), publicDER(t, old.Public()), publicPEM(t, next.Public())} {
+			for _, id := range []any{"", keys.verify[0].id, keys.verify[1].id, keys.verify[2].id} {
+				forged := signedWith(t, jwt.SigningMethodHS256, public, claims(nil), map[string]any{"kid": id})
+				if _, refusal := verifier.Verify(t.Context(), forged); refusal == nil {
+					t.Errorf("%s: a public key is a secret", name)
+				}
+			}
+		}
+		// The name of one key, the signature of another.
+		crossed := signedWith(t, jwt.SigningMethodRS256, next, claims(nil), map[string]any{"kid": announced.id()})
+		expectRefusal(t, verifier, crossed, refuseAlgorithm)
+
+		text, _ := keys.PublicSet()
+		set, err := parseKeySet(text)
+		if err != nil || set.size() != 2 || len(set.find("RS256", rotated.id())) != 1 || len(set.find("ES256", announced.id())) != 1 {
+			t.Errorf("%s: published %s: %v", name, text, err)
+		}
+	}
+	if announced.Algorithm != "ES256" || rotated.Algorithm != "RS256" {
+		t.Errorf("they sign with %s and %s", announced.Algorithm, rotated.Algorithm)
+	}
+	expectRefusal(t, NewVerifier(make(next), nil, atNoon), token(announced), refuseAlgorithm)
+
+	good, err := PrivateKeys(pemOf(t, next))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string][]byte{
+		"no PEM": []byte("secret of somebody"), "weak": pemOf(t, newRSA(t, 1024)), "P-384": publicPEM(t, newEC(t, elliptic.P384()).Public()),
+		"good, then bad": slices.Concat(pemOf(t, old), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte("secret of somebody")})),
+	} {
+		if _, err := good.WithPreviousKeys(text); err == nil || strings.Contains(err.Error(), "somebody") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := good.WithPreviousKeys([]byte("\n")); err != nil {
+		t.Errorf("a file whose keys are gone: %v", err)
+	}
+	if _, err := good.WithPreviousSecrets(nil); err == nil {
+		t.Error("an empty secret is taken")
+	}
+}

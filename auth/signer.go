@@ -57,7 +57,7 @@ func (s *Signer) sign(userID uuid.UUID, email string, companyID *uuid.UUID, issu
 		claims["company_id"] = companyID.String()
 	}
 	token := jwt.NewWithClaims(jwt.GetSigningMethod(s.keys.Algorithm), claims)
-	token.Header["kid"] = s.keys.ids[0]
+	token.Header["kid"] = s.keys.id()
 	signed, err := token.SignedString(s.keys.sign)
 	if err != nil {
 		return "", fmt.Errorf("sign token: %w", err)

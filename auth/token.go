@@ -141,11 +141,12 @@ func (v *Verifier) keysFor(ctx context.Context, token *jwt.Token, from *issuer) 
 	if from != nil {
 		return from.keysFor(ctx, algorithm, kid)
 	}
-	if algorithm != v.keys.Algorithm {
+	found := v.keys.verifying(algorithm, kid)
+	if len(found) == 0 {
 		claims, _ := token.Claims.(jwt.MapClaims)
-		return nil, refuseAlgorithm.because("it is signed with "+algorithm+", the gateway's own tokens with "+v.keys.Algorithm, unknownIssuer(claims))
+		return nil, refuseAlgorithm.because("it is signed with "+algorithm+", the gateway's own keys are for "+v.keys.algorithms(), unknownIssuer(claims))
 	}
-	return v.keys.verifying(kid), nil
+	return found, nil
 }
 
 // hasOneReading tells whether header and claims are one JSON object each, with

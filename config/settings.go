@@ -46,7 +46,10 @@ type Settings struct {
 	// or EdDSA, or "" for the one that fits the key.
 	JWTAlgorithm      string
 	JWTPrivateKeyFile string // PEM; "" signs with JWTSecret
-	TokenTTL          time.Duration
+	// JWTPreviousKeysFile holds keys that verify and are published, PEM; "" for
+	// none.
+	JWTPreviousKeysFile string
+	TokenTTL            time.Duration
 
 	// DatabaseURL is postgres://… or sqlite:path, composed from
 	// GATEWAY_POSTGRES_* when those are given instead.
@@ -121,6 +124,7 @@ func (s Settings) Attrs() []slog.Attr {
 		secret("GATEWAY_JWT_PREVIOUS_SECRETS", len(s.JWTPreviousSecrets) > 0),
 		slog.String("GATEWAY_JWT_ALGORITHM", s.JWTAlgorithm),
 		slog.String("GATEWAY_JWT_PRIVATE_KEY_FILE", publicPath(s.JWTPrivateKeyFile)),
+		slog.String("GATEWAY_JWT_PREVIOUS_KEYS_FILE", publicPath(s.JWTPreviousKeysFile)),
 		slog.String("GATEWAY_TOKEN_TTL", s.TokenTTL.String()),
 		slog.String("GATEWAY_DATABASE_URL", publicDatabaseURL(s.DatabaseURL.Reveal())),
 		slog.String("GATEWAY_FEED_DATABASE_URL", publicDatabaseURL(s.FeedDatabaseURL.Reveal())),

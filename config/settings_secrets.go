@@ -13,11 +13,15 @@ import (
 // signing reads what tokens are signed and verified with.
 func (r *settingsReader) signing(s *Settings) {
 	s.JWTPrivateKeyFile = r.path("GATEWAY_JWT_PRIVATE_KEY_FILE")
+	s.JWTPreviousKeysFile = r.path("GATEWAY_JWT_PREVIOUS_KEYS_FILE")
 	s.JWTAlgorithm = r.algorithm(s.JWTPrivateKeyFile != "")
 	const name = "GATEWAY_JWT_SECRET"
 	if secret := r.secret(name); secret != "" {
 		r.checkSecret(name, secret, s.JWTAlgorithm)
 		s.JWTSecret = NewSecret(secret)
+		if s.JWTPrivateKeyFile != "" {
+			r.warn(name+" is not used: the key in GATEWAY_JWT_PRIVATE_KEY_FILE signs", "to accept its tokens until they have expired, make it GATEWAY_JWT_PREVIOUS_SECRETS")
+		}
 	}
 	const previous = "GATEWAY_JWT_PREVIOUS_SECRETS"
 	for i, secret := range splitSecrets(r.secret(previous)) {

@@ -35,7 +35,7 @@ func refuseAbout(method string) *auth.Refusal {
 // private key, GET /.well-known/jwks.json. It gives false for any other path,
 // and is asked only when no route takes it.
 func (g *Gateway) answerAbout(x *exchange, r *http.Request) bool {
-	if !isAbout(x.path) && (x.path.Raw != keySetPath || g.keySet == nil) {
+	if !isAbout(x.path) && (x.path.Raw != keySetPath || x.table.keySet == nil) {
 		return false
 	}
 	if refusal := refuseAbout(r.Method); refusal != nil {
@@ -50,7 +50,7 @@ func (g *Gateway) answerAbout(x *exchange, r *http.Request) bool {
 	case keySetPath:
 		x.Header().Set("Content-Type", "application/jwk-set+json")
 		x.Header().Set("Cache-Control", "public, max-age=300")
-		_, _ = x.Write(g.keySet)
+		_, _ = x.Write(x.table.keySet)
 	}
 	return true
 }

@@ -22,6 +22,7 @@ type Table struct {
 	config     *config.Config
 	name       string
 	gate       *auth.Gate
+	keySet     []byte // nil without one
 	cors       *cors
 	trusted    []netip.Prefix
 	identity   []identityHeader
@@ -77,6 +78,10 @@ type Parts struct {
 	Users      Handler // the built-in users endpoints; nil with `users: off`
 	Metrics    Metrics
 	Transports *Transports // nil for a table that only answers questions
+	// KeySet is the JSON of GET /.well-known/jwks.json (RFC 7517 section 5),
+	// nil where tokens are signed with a secret. It comes with the table, since
+	// the table's endpoints sign with one of these keys.
+	KeySet []byte
 }
 
 // Compile turns a configuration into a table. It touches nothing live: what it
@@ -87,7 +92,7 @@ func Compile(cfg *config.Config, parts Parts) (*Table, error) {
 		return nil, fmt.Errorf("compile cors: %w", err)
 	}
 	t := &Table{
-		config: cfg, name: cfg.Name, gate: parts.Gate, cors: rules, trusted: cfg.TrustedProxies,
+		config: cfg, name: cfg.Name, gate: parts.Gate, keySet: parts.KeySet, cors: rules, trusted: cfg.TrustedProxies,
 		claims: foldNames(clientClaims...), overrides: foldNames(methodOverrides...), transports: transportSet{},
 	}
 	names := slices.Concat(ownHeaders, framingHeaders)

@@ -19,9 +19,6 @@ type Options struct {
 	// StoreHealth tells whether the store of the users answers, for GET
 	// /health; nil without a store.
 	StoreHealth func() error
-	// KeySet is the JSON of GET /.well-known/jwks.json (RFC 7517 section 5),
-	// nil where tokens are signed with a secret.
-	KeySet []byte
 }
 
 // Gateway is the public http.Handler. It serves the table that Swap gave it
@@ -32,7 +29,6 @@ type Gateway struct {
 	unmatched   RouteMetrics
 	transports  *Transports
 	storeHealth func() error
-	keySet      []byte
 	requests    *tally // that have no complete answer yet
 	table       atomic.Pointer[Table]
 	lastWrite   time.Duration // for a client to take the rest of an answer; constant but for tests
@@ -47,7 +43,7 @@ func NewGateway(o Options) *Gateway {
 	}
 	return &Gateway{
 		log: o.Log, access: o.Access, unmatched: o.Metrics.Route(NoRoute, ""), transports: o.Transports,
-		storeHealth: o.StoreHealth, keySet: o.KeySet, requests: newTally(),
+		storeHealth: o.StoreHealth, requests: newTally(),
 		lastWrite: lastWriteGrace, wheel: newWheel(),
 	}
 }

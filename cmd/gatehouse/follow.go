@@ -107,6 +107,11 @@ func (r *reloader) followTLS(tables ...*config.Config) {
 func (r *reloader) renew(context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.compileAnew()
+}
+
+// compileAnew is renew for those who hold the lock.
+func (r *reloader) compileAnew() error {
 	defer debug.FreeOSMemory()
 	next, err := r.parts.compile(r.gateway.Table().Config())
 	if err != nil {

@@ -4,14 +4,17 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/uuid"
 )
 
@@ -62,5 +65,145 @@ routes:
 	}
 	if a := do(t, request{url: other.url + "/.well-known/jwks.json"}); a.status == http.StatusOK {
 		t.Error("a gateway with a secret publishes keys")
+	}
+}
+
+// sec1 is a private key as `openssl ecparam -name prime256v1 -genkey` writes it,
+// behind the name of its curve.
+func sec1(t testing.TB, key *ecdsa.PrivateKey) string {
+	t.Helper()
+	der, err := x509.MarshalECPrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	curve := []byte{6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "EC PARAMETERS", Bytes: curve})) +
+		string(pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}))
+}
+
+// replace puts a file in the place of another, as those do who write whole files.
+func replace(t testing.TB, path, content string) {
+	t.Helper()
+	if err := os.WriteFile(path+".new", []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// kidOf is the key that a token names.
+func kidOf(t testing.TB, token string) string {
+	t.Helper()
+	parsed, _, err := jwt.NewParser().ParseUnverified(token, jwt.MapClaims{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parsed.Header["kid"].(string)
+}
+
+// TestPrivateKeyRotates replaces the private key of a gateway that runs, step by
+// step as the README says, and nobody is logged out (issue 10).
+func TestPrivateKeyRotates(t *testing.T) {
+	t.Parallel()
+	old, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nextPEM := string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(next)}))
+	company := uuid.MustParse(listedCompany)
+	settings := originalBackends(t)
+	settings["GATEWAY_DATABASE_URL"] = "sqlite:" + filepath.Join(t.TempDir(), "users.db")
+	addUser(t, settings["GATEWAY_DATABASE_URL"], "ann@example.com", &company)
+	const secret = "a secret of the tests without a comma in it"
+	settings["GATEWAY_JWT_SECRET"] = secret
+	before := login(t, start(t, "../../examples/atenex.yaml", settings), "ann@example.com") // by the secret
+
+	key, previous := writeFile(t, "key.pem", sec1(t, old)), writeFile(t, "previous.pem", "")
+	settings["GATEWAY_JWT_SECRET"], settings["GATEWAY_JWT_PREVIOUS_SECRETS"] = "", secret
+	settings["GATEWAY_JWT_PRIVATE_KEY_FILE"], settings["GATEWAY_JWT_PREVIOUS_KEYS_FILE"] = key, previous
+	gateway := start(t, "../../examples/atenex.yaml", settings)
+	passes := func(what, token string, status int) {
+		t.Helper()
+		if a := do(t, request{url: gateway.url + "/api/v1/query/chats", token: token}); a.status != status {
+			t.Errorf("%s: %d %s, want %d", what, a.status, a.body, status)
+		}
+	}
+	published := func() string { return do(t, request{url: gateway.url + "/.well-known/jwks.json"}).body }
+	first := login(t, gateway, "ann@example.com")
+	passes("signed with the secret from before", before, http.StatusOK)
+	passes("signed with the first key", first, http.StatusOK)
+
+	// The next key is published before it signs.
+	replace(t, previous, nextPEM)
+	eventually(t, "the next key is published", func() bool { return strings.Contains(published(), `"kty":"RSA"`) })
+	if set := published(); !strings.Contains(set, `"kty":"EC"`) || strings.Contains(set, `"d":`) {
+		t.Errorf("published: %s", set)
+	}
+	if kidOf(t, login(t, gateway, "ann@example.com")) != kidOf(t, first) {
+		t.Error("the next key signs already")
+	}
+
+	// It signs, and the old one verifies.
+	replace(t, previous, nextPEM+sec1(t, old))
+	eventually(t, "both are in the file", func() bool { return strings.Count(gateway.log.String(), "keys of tokens renewed") == 2 })
+	replace(t, key, nextPEM)
+	var second string
+	eventually(t, "the next key signs", func() bool {
+		second = login(t, gateway, "ann@example.com")
+		return kidOf(t, second) != kidOf(t, first)
+	})
+	passes("signed with the old key", first, http.StatusOK)
+	passes("signed with the next key", second, http.StatusOK)
+	if set := published(); strings.Count(set, `"kid"`) != 2 || !strings.Contains(set, kidOf(t, first)) || !strings.Contains(set, kidOf(t, second)) {
+		t.Errorf("published: %s", set)
+	}
+
+	// Garbage changes nothing, and is told.
+	replace(t, previous, "garbage")
+	eventually(t, "the log tells of the garbage", func() bool { return strings.Contains(gateway.log.String(), "no PEM block found") })
+	passes("signed with the old key, beside garbage", first, http.StatusOK)
+
+	// Its tokens have expired: the old one goes.
+	replace(t, previous, "")
+	eventually(t, "the old key is gone", func() bool { return !strings.Contains(published(), kidOf(t, first)) })
+	passes("signed with the key that is gone", first, http.StatusUnauthorized)
+	passes("signed with the key in use", second, http.StatusOK)
+}
+
+// TestSecretFilesRotate does the same with secrets.
+func TestSecretFilesRotate(t *testing.T) {
+	t.Parallel()
+	company := uuid.MustParse(listedCompany)
+	settings := originalBackends(t)
+	settings["GATEWAY_DATABASE_URL"] = "sqlite:" + filepath.Join(t.TempDir(), "users.db")
+	addUser(t, settings["GATEWAY_DATABASE_URL"], "ann@example.com", &company)
+	const other = "another secret of the tests, as long as the first"
+	secret, previous := writeFile(t, "secret", testSecret), writeFile(t, "previous", other)
+	settings["GATEWAY_JWT_SECRET"] = ""
+	settings["GATEWAY_JWT_SECRET_FILE"], settings["GATEWAY_JWT_PREVIOUS_SECRETS_FILE"] = secret, previous
+	gateway := start(t, "../../examples/atenex.yaml", settings)
+	first := login(t, gateway, "ann@example.com")
+	replace(t, previous, other+"\n"+testSecret)
+	eventually(t, "the secret is among the previous ones", func() bool { return strings.Contains(gateway.log.String(), "keys of tokens renewed") })
+	replace(t, secret, other)
+	var second string
+	eventually(t, "the other secret signs", func() bool {
+		second = login(t, gateway, "ann@example.com")
+		return kidOf(t, second) != kidOf(t, first)
+	})
+	for _, token := range []string{first, second} {
+		if a := do(t, request{url: gateway.url + "/api/v1/query/chats", token: token}); a.status != http.StatusOK {
+			t.Errorf("%d %s", a.status, a.body)
+		}
+	}
+	replace(t, secret, "short")
+	eventually(t, "the log tells of a short secret", func() bool { return strings.Contains(gateway.log.String(), "it needs at least 32") })
+	if log := gateway.log.String(); strings.Contains(log, other) || strings.Contains(log, testSecret) {
+		t.Error("the log holds a secret")
 	}
 }

@@ -122,15 +122,9 @@ func (g *gateway) run(ctx context.Context) error {
 		defer unfollow()
 		go g.health.WatchStore(ctx, g.parts.store.CheckWritable, g.parts.metrics, g.log)
 	}
-	reloader.followTLS(cfg)
-	first, err := g.parts.compile(cfg)
-	if err != nil {
-		g.flushLog() // the problems go to the same place
-		return invalidTable(g.terminal, fmt.Errorf("%s: %w", g.file, err))
+	if err := g.serveFirst(reloader, cfg); err != nil {
+		return err
 	}
-	g.parts.swap(handler, first)
-	g.certificates.present(first.table)
-	g.health.TableServed()
 	debug.FreeOSMemory() // of reading the table, which takes five times the table
 
 	reloader.follow(cfg.Hash)
@@ -143,6 +137,29 @@ func (g *gateway) run(ctx context.Context) error {
 		g.ready(listeners.public.Addr(), listeners.operators.Addr())
 	}
 	return g.waitAndDrain(ctx, listeners, handler)
+}
+
+// serveFirst serves the first table. What it is made of is followed before it is
+// read; an edit in between waits for the table that it makes anew.
+func (g *gateway) serveFirst(r *reloader, cfg *config.Config) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	g.followKeys(func(ctx context.Context) error { return r.renewKeys(ctx, g.readKeys) })
+	r.followTLS(cfg)
+	keys, err := g.readKeys()
+	if err != nil {
+		return err
+	}
+	g.parts.keys = keys
+	first, err := g.parts.compile(cfg)
+	if err != nil {
+		g.flushLog() // the problems go to the same place
+		return invalidTable(g.terminal, fmt.Errorf("%s: %w", g.file, err))
+	}
+	g.parts.swap(r.gateway, first)
+	g.certificates.present(first.table)
+	g.health.TableServed()
+	return nil
 }
 
 // environment is what the variables of a table are, now: .env may have been
@@ -228,9 +245,6 @@ func (g *gateway) configure() (*config.Config, error) {
 
 func (g *gateway) options(cfg *config.Config) proxy.Options {
 	options := proxy.Options{Log: g.log, Access: g.access, Metrics: g.parts.metrics, Transports: g.parts.transports}
-	if set, ok := g.parts.keys.PublicSet(); ok {
-		options.KeySet = set
-	}
 	if !cfg.Users.Off {
 		options.StoreHealth = g.health.Store
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"time"
@@ -85,7 +84,7 @@ func (p *parts) compile(cfg *config.Config) (edition, error) {
 
 // build puts the gate, the built-in users and the routes together.
 func (p *parts) build(cfg *config.Config, verifier *auth.Verifier) (*proxy.Table, error) {
-	made := proxy.Parts{Metrics: p.metrics, Transports: p.transports}
+	made := proxy.Parts{Metrics: p.metrics, Transports: p.transports, KeySet: p.keySet()}
 	if cfg.Users.Off {
 		made.Gate = auth.NewGate(verifier, nil)
 		return proxy.Compile(cfg, made)
@@ -128,29 +127,4 @@ func (p *parts) replace(gateway *proxy.Gateway, next edition) {
 	}
 	gateway.Swap(next.table)
 	p.keySources.Adopt(next.issuers)
-}
-
-// signingKeys makes the keys that the settings name: a private key's, or the
-// secret's.
-func signingKeys(s config.Settings) (auth.Keys, error) {
-	if s.JWTPrivateKeyFile != "" {
-		pem, err := config.ReadText(s.JWTPrivateKeyFile)
-		if err != nil {
-			return auth.Keys{}, fmt.Errorf("read GATEWAY_JWT_PRIVATE_KEY_FILE: %w", err)
-		}
-		keys, err := auth.PrivateKeys(pem)
-		if err != nil {
-			return auth.Keys{}, fmt.Errorf("read GATEWAY_JWT_PRIVATE_KEY_FILE: %w", err)
-		}
-		if s.JWTAlgorithm != "" && s.JWTAlgorithm != keys.Algorithm {
-			return auth.Keys{}, fmt.Errorf("GATEWAY_JWT_ALGORITHM is %s, but the key in GATEWAY_JWT_PRIVATE_KEY_FILE is for %s",
-				s.JWTAlgorithm, keys.Algorithm)
-		}
-		return keys, nil
-	}
-	var previous [][]byte
-	for _, secret := range s.JWTPreviousSecrets {
-		previous = append(previous, []byte(secret.Reveal()))
-	}
-	return auth.SecretKeys(s.JWTAlgorithm, []byte(s.JWTSecret.Reveal()), previous...)
 }

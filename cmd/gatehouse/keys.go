@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"gatehouse/auth"
+	"gatehouse/config"
+	"gatehouse/config/watch"
+)
+
+// tokenKeys names the group of files that hold what tokens are signed and
+// verified with.
+const tokenKeys = "keys of tokens"
+
+// signingKeys makes the keys that the settings name: a private key's or the
+// secret's, which sign, and the previous ones, which verify.
+func signingKeys(s config.Settings) (auth.Keys, error) {
+	keys, err := currentKeys(s)
+	if err != nil || s.JWTPreviousKeysFile == "" {
+		return keys, err
+	}
+	pem, err := config.ReadText(s.JWTPreviousKeysFile)
+	if err == nil {
+		keys, err = keys.WithPreviousKeys(pem)
+	}
+	if err != nil {
+		return auth.Keys{}, fmt.Errorf("read GATEWAY_JWT_PREVIOUS_KEYS_FILE: %w", err)
+	}
+	return keys, nil
+}
+
+// currentKeys are those without the previous private keys.
+func currentKeys(s config.Settings) (auth.Keys, error) {
+	var previous [][]byte
+	for _, secret := range s.JWTPreviousSecrets {
+		previous = append(previous, []byte(secret.Reveal()))
+	}
+	if s.JWTPrivateKeyFile == "" {
+		return auth.SecretKeys(s.JWTAlgorithm, []byte(s.JWTSecret.Reveal()), previous...)
+	}
+	pem, err := config.ReadText(s.JWTPrivateKeyFile)
+	if err != nil {
+		return auth.Keys{}, fmt.Errorf("read GATEWAY_JWT_PRIVATE_KEY_FILE: %w", err)
+	}
+	keys, err := auth.PrivateKeys(pem)
+	if err != nil {
+		return auth.Keys{}, fmt.Errorf("read GATEWAY_JWT_PRIVATE_KEY_FILE: %w", err)
+	}
+	if s.JWTAlgorithm != "" && s.JWTAlgorithm != keys.Algorithm {
+		return auth.Keys{}, fmt.Errorf("GATEWAY_JWT_ALGORITHM is %s, but the key in GATEWAY_JWT_PRIVATE_KEY_FILE is for %s",
+			s.JWTAlgorithm, keys.Algorithm)
+	}
+	return keys.WithPreviousSecrets(previous...)
+}
+
+// keySet is what is published of the keys; nil for secrets alone.
+func (p *parts) keySet() []byte {
+	set, _ := p.keys.PublicSet()
+	return set
+}
+
+// followKeys follows the files that the settings name, before they are read: what
+// signs is changed by changing its file, on a gateway that runs. They are taken
+// over together, since a key leaves the one when it comes into the other.
+func (g *gateway) followKeys(take func(context.Context) error) {
+	var paths []string
+	for _, name := range []string{
+		"GATEWAY_JWT_PRIVATE_KEY_FILE", "GATEWAY_JWT_PREVIOUS_KEYS_FILE", "GATEWAY_JWT_SECRET_FILE", "GATEWAY_JWT_PREVIOUS_SECRETS_FILE",
+	} {
+		if path, _ := g.lookup(name); path != "" {
+			paths = append(paths, path)
+		}
+	}
+	g.files.Follow(watch.Group{Name: tokenKeys, Paths: paths, Take: take})
+}
+
+// readKeys reads the files anew. The settings themselves stay as they were.
+func (g *gateway) readKeys() (auth.Keys, error) {
+	settings, err := config.LoadSettings(g.lookup)
+	if err == nil {
+		err = settings.CheckSigning()
+	}
+	if err != nil {
+		return auth.Keys{}, err
+	}
+	return signingKeys(settings)
+}
+
+// renewKeys compiles the table being served anew with keys that were read. When
+// it cannot be, those that were in use stay.
+func (r *reloader) renewKeys(ctx context.Context, read func() (auth.Keys, error)) error {
+	keys, err := read()
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	before := r.parts.keys
+	r.parts.keys = keys
+	if err := r.compileAnew(); err != nil {
+		r.parts.keys = before
+		return err
+	}
+	r.log.InfoContext(ctx, "keys of tokens renewed", "algorithm", keys.Algorithm)
+	return nil
+}
