@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"gatehouse/config"
 )
 
 // Bounds on fetching keys.
@@ -131,6 +133,9 @@ func readBounded(r io.Reader) ([]byte, error) {
 		return nil, fmt.Errorf("read keys: %w", err)
 	case len(content) > maxKeySetBytes:
 		return nil, fmt.Errorf("read keys: more than %d bytes", maxKeySetBytes)
+	}
+	if content, err = config.Text(content); err != nil {
+		return nil, fmt.Errorf("read keys: %w", err)
 	}
 	return content, nil
 }

@@ -195,6 +195,26 @@ func TestSecretFiles(t *testing.T) {
 	if err != nil || s.JWTSecret.Reveal() != goodSecret {
 		t.Errorf("%v", err)
 	}
+	// What editors put around a secret is no part of it; a second line break is.
+	for content, want := range map[string]string{
+		goodSecret: goodSecret, "\ufeff" + goodSecret + "\r\n": goodSecret, "\ufeff" + goodSecret: goodSecret,
+		goodSecret + "\n\n": goodSecret + "\n", goodSecret + "\r": goodSecret + "\r",
+	} {
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if s, err := load(map[string]string{"GATEWAY_JWT_SECRET_FILE": path}); err != nil || s.JWTSecret.Reveal() != want {
+			t.Errorf("%q: %v", content, err)
+		}
+	}
+	for _, content := range []string{"", "\ufeff", "\ufeff\r\n", "\xff\xfea\x00b\x00"} {
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := load(map[string]string{"GATEWAY_JWT_SECRET_FILE": path}); err == nil {
+			t.Errorf("%q is taken", content)
+		}
+	}
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}

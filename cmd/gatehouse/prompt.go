@@ -51,7 +51,11 @@ func readPassword(t terminal) (string, error) {
 		return "", withHint(errors.New("read password: standard input is empty"),
 			"pipe it in: printf '%s\\n' \"$PASSWORD\" | gatehouse users …")
 	}
-	return strings.TrimRight(line, "\r\n"), nil
+	text, err := config.Text([]byte(line)) // PowerShell pipes a byte order mark along
+	if err != nil {
+		return "", fmt.Errorf("read password: %w", err)
+	}
+	return config.CutLineBreak(string(text)), nil
 }
 
 func askPassword(t terminal, file *os.File, prompt string) (string, error) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -73,10 +74,17 @@ func importUsers(ctx context.Context, t terminal, users store.Store, source io.R
 	added, refused, number := 0, 0, 0
 	for lines.Scan() {
 		number++
-		if strings.TrimSpace(lines.Text()) == "" {
+		line := lines.Bytes()
+		var err error
+		if number == 1 {
+			if line, err = config.Text(line); err != nil {
+				return fmt.Errorf("read users: %w", err)
+			}
+		}
+		if len(bytes.TrimSpace(line)) == 0 {
 			continue
 		}
-		user, err := parseImport(lines.Bytes())
+		user, err := parseImport(line)
 		if err == nil {
 			_, err = users.AddUser(ctx, user)
 		}

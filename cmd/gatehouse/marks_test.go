@@ -1,0 +1,82 @@
+package main
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"io"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/google/uuid"
+)
+
+// mark is what Notepad and PowerShell put before a text.
+const mark = "\ufeff"
+
+// TestByteOrderMarks puts the mark before everything that a gateway reads: the
+// secret is the same without it, and keys and certificates are read.
+func TestByteOrderMarks(t *testing.T) {
+	t.Parallel()
+	marked := func(name, content string) string { return writeFile(t, name, mark+content+"\r\n") }
+	backend := tattle(t, "backend")
+	strict := "users: off\nroutes:\n  - {name: closed, prefix: /closed, backend: '" + backend + "', auth: initial}\n"
+	plain := start(t, writeFile(t, "routes.yaml", strict), nil)
+	withMarks := start(t, marked("routes.yaml", strict), map[string]string{
+		"GATEWAY_JWT_SECRET": "", "GATEWAY_JWT_SECRET_FILE": marked("secret", testSecret),
+	})
+	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
+		"sub": uuid.NewString(), "iat": time.Now().Unix(), "exp": time.Now().Add(time.Hour).Unix(),
+	}).SignedString([]byte(testSecret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, gateway := range map[string]*running{"without marks": plain, "with marks": withMarks} {
+		if a := do(t, request{url: gateway.url + "/closed", token: token}); a.status != http.StatusOK {
+			t.Errorf("%s: %d %s", name, a.status, a.body)
+		}
+	}
+
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certFile, keyFile, _ := selfSigned(t)
+	signer := startProcess(t, openTable(t, backend), map[string]string{
+		"GATEWAY_JWT_SECRET": "", "GATEWAY_JWT_PRIVATE_KEY_FILE": marked("key.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))),
+		"GATEWAY_TLS_CERT_FILE": marked("cert.pem", string(contentOf(t, certFile))), "GATEWAY_TLS_KEY_FILE": marked("tls.pem", string(contentOf(t, keyFile))),
+		"GATEWAY_TLS_CLIENT_CA_FILE": marked("ca.pem", string(contentOf(t, certFile))),
+	})
+	eventually(t, "it serves", func() bool { return do(t, request{url: signer.operators + "/readyz"}).status == http.StatusOK })
+}
+
+// TestMarkedPassword pipes a password as PowerShell does.
+func TestMarkedPassword(t *testing.T) {
+	t.Parallel()
+	settings := originalBackends(t)
+	settings["GATEWAY_DATABASE_URL"] = "sqlite:" + filepath.Join(t.TempDir(), "users.db")
+	settings["GATEWAY_BCRYPT_COST"] = "4"
+	var said bytes.Buffer
+	status := run(t.Context(), []string{"users", "add", "ann@example.com"}, terminal{
+		in: strings.NewReader(mark + testPassword + "\r\n"), out: io.Discard, err: &said,
+		lookup: func(name string) (string, bool) {
+			value, found := settings[name]
+			return value, found
+		},
+	})
+	if status != exitFine {
+		t.Fatalf("users add: status %d\n%s", status, &said)
+	}
+	login(t, start(t, "../../examples/atenex.yaml", settings), "ann@example.com")
+}
