@@ -1,7 +1,8 @@
 package auth
 
 // This file keeps users' states in memory and true: what the store's feed does
-// not vouch for is asked of the store.
+// not vouch for is asked of the store, and what it does is read again before it
+// is a minute old (refresh.go).
 
 import (
 	"context"
@@ -28,7 +29,7 @@ const (
 
 // CachedUsersOptions are what CachedUsers work with.
 type CachedUsersOptions struct {
-	Users UserStates       // who knows: the store, behind StoredUsers
+	Users UserLister       // who knows: the store, behind StoredUsers
 	Limit int              // users to remember; 0 is 100,000
 	Grace time.Duration    // how long entries live after the feed was lost
 	Feed  func(lost error) // is told of the feed: nil when it is connected; may be nil
@@ -45,6 +46,8 @@ type CachedUsers struct {
 
 	mu        sync.RWMutex
 	entries   map[uuid.UUID]*cachedUser
+	byAge     ageList                 // the entries, too
+	askFailed time.Time               // since when the store cannot be asked to refresh them; zero when it can
 	questions map[uuid.UUID]*question // under way
 	watchers  map[uuid.UUID]map[*watcher]struct{}
 	grace     time.Duration
@@ -55,12 +58,17 @@ type CachedUsers struct {
 	recheck   *time.Timer // while it is lost: when watchers have to look for themselves
 }
 
-// cachedUser is what is known of a user. It does not change; a new one takes
-// its place.
+// cachedUser is what is known of a user. What a request reads of it does not
+// change; a new one takes its place.
 type cachedUser struct {
 	state UserState
 	err   error // nil or store.ErrNotFound
 	used  mark
+
+	id           uuid.UUID
+	checked      time.Time // when the store was last asked
+	usedAt       time.Time // when the mark was last seen
+	older, newer *cachedUser
 }
 
 // mark is set by many at once, seldom anew: a cache line that all may read.
@@ -162,6 +170,7 @@ func (c *CachedUsers) answer(ctx context.Context, id uuid.UUID, q *question) {
 	defer close(q.answered)
 	ctx, cancel := context.WithTimeout(ctx, askPatience)
 	defer cancel()
+	asked := c.options.Now()
 	q.state, q.err = c.options.Users.UserState(ctx, id)
 
 	c.mu.Lock()
@@ -172,7 +181,7 @@ func (c *CachedUsers) answer(ctx context.Context, id uuid.UUID, q *question) {
 	delete(c.questions, id)
 	if c.connected && (q.err == nil || errors.Is(q.err, store.ErrNotFound)) {
 		c.makeRoom()
-		c.entries[id] = &cachedUser{state: q.state, err: q.err}
+		c.remember(&cachedUser{id: id, state: q.state, err: q.err, checked: asked, usedAt: asked})
 	}
 }
 
@@ -191,14 +200,29 @@ func (c *CachedUsers) makeRoom() {
 			break
 		}
 	}
-	delete(c.entries, victim)
+	c.drop(victim)
+}
+
+// remember puts an entry in the place of the one that there may be.
+func (c *CachedUsers) remember(entry *cachedUser) {
+	c.drop(entry.id)
+	c.entries[entry.id] = entry
+	c.byAge.add(entry)
+}
+
+// drop removes the entry of a user, if there is one.
+func (c *CachedUsers) drop(id uuid.UUID) {
+	if entry, found := c.entries[id]; found {
+		delete(c.entries, id)
+		c.byAge.remove(entry)
+	}
 }
 
 // Changed implements store.Follower. Whoever changes a user itself may call it,
 // too, rather than wait for the feed to tell.
 func (c *CachedUsers) Changed(id uuid.UUID) {
 	c.mu.Lock()
-	delete(c.entries, id)
+	c.drop(id)
 	delete(c.questions, id)
 	told := watchersOf(c.watchers[id])
 	c.mu.Unlock()
@@ -217,6 +241,7 @@ func (c *CachedUsers) AllChanged() {
 func (c *CachedUsers) forgetAll() []*watcher {
 	clear(c.questions)
 	c.entries = map[uuid.UUID]*cachedUser{} // clear would keep the memory
+	c.byAge = ageList{}
 	return c.allWatchers()
 }
 
@@ -225,6 +250,7 @@ func (c *CachedUsers) Connected() {
 	c.mu.Lock()
 	told := c.forgetAll()
 	c.connected, c.followed, c.warned = true, true, false
+	c.askFailed = time.Time{}
 	if c.recheck != nil {
 		c.recheck.Stop()
 		c.recheck = nil

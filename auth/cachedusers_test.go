@@ -21,6 +21,7 @@ type rows struct {
 	err    error         // of every answer, when set
 	gate   chan struct{} // when set: every answer waits for one, with what was true before
 	reads  int
+	lists  atomic.Int64 // reads of many
 }
 
 func (r *rows) UserState(ctx context.Context, id uuid.UUID) (UserState, error) {
@@ -43,6 +44,28 @@ func (r *rows) UserState(ctx context.Context, id uuid.UUID) (UserState, error) {
 		return UserState{}, err
 	}
 	return state, nil
+}
+
+// ListUserStates is one read, however many ids there are.
+func (r *rows) ListUserStates(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]UserState, error) {
+	r.mu.Lock()
+	found := map[uuid.UUID]UserState{}
+	for _, id := range ids {
+		if state, known := r.states[id]; known {
+			found[id] = state
+		}
+	}
+	r.lists.Add(1)
+	err, gate := r.err, r.gate
+	r.mu.Unlock()
+	if gate != nil {
+		select {
+		case <-gate:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	return found, err
 }
 
 func (r *rows) set(id uuid.UUID, state UserState) {

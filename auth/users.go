@@ -41,6 +41,13 @@ type UserStates interface {
 	UserState(ctx context.Context, id uuid.UUID) (UserState, error)
 }
 
+// UserLister is a UserStates that also answers for many users in one question.
+type UserLister interface {
+	UserStates
+	// ListUserStates returns the states of those users that there are.
+	ListUserStates(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]UserState, error)
+}
+
 // StoredUsers asks the store each time.
 type StoredUsers struct {
 	Store store.Store
@@ -55,10 +62,32 @@ func (s StoredUsers) UserState(ctx context.Context, id uuid.UUID) (UserState, er
 	return stateOf(user), nil
 }
 
+// ListUserStates implements UserLister.
+func (s StoredUsers) ListUserStates(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]UserState, error) {
+	users, err := s.Store.UsersByID(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	states := make(map[uuid.UUID]UserState, len(users))
+	for _, user := range users {
+		states[user.ID] = stateOf(user)
+	}
+	return states, nil
+}
+
+var _ UserLister = StoredUsers{}
+
 func stateOf(user store.User) UserState {
 	state := UserState{Active: user.Active, CompanyID: user.CompanyID, Role: user.Role}
 	if user.TokensValidAfter != nil {
 		state.ValidAfter = *user.TokensValidAfter
 	}
 	return state
+}
+
+// equal reports whether a request cannot tell the two apart.
+func (s UserState) equal(other UserState) bool {
+	sameCompany := s.CompanyID == other.CompanyID ||
+		s.CompanyID != nil && other.CompanyID != nil && *s.CompanyID == *other.CompanyID
+	return sameCompany && s.Active == other.Active && s.Role == other.Role && s.ValidAfter.Equal(other.ValidAfter)
 }

@@ -78,6 +78,8 @@ type dialect struct {
 	// lockRow makes a SELECT keep others from changing the row until the
 	// transaction ends.
 	lockRow string
+	// inList is a condition on an id: that $1, a JSON array of texts, holds it.
+	inList string
 	// tableExists returns a row when the table named $1 exists.
 	tableExists string
 	// triggers are those on users that the feed and revocation need, and

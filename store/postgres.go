@@ -191,6 +191,7 @@ func (p *postgres) dialect() dialect {
 		byBytes:    `COLLATE "C"`,
 		revokedBy:  `GREATEST(CAST(%s AS timestamptz), tokens_valid_after + interval '1 second')`,
 		lockRow:    "FOR UPDATE",
+		inList:     `IN (SELECT CAST(one AS uuid) FROM json_array_elements_text(CAST($1 AS json)) AS one)`,
 		// to_regclass looks along the search_path, as the statements do.
 		tableExists: `SELECT 1 WHERE to_regclass($1) IS NOT NULL`,
 		triggers: []string{

@@ -181,6 +181,7 @@ func (s *sqliteFile) dialect() dialect {
 		migrations:  "migrations/sqlite",
 		byBytes:     "COLLATE BINARY",
 		revokedBy:   `max(%s, coalesce(strftime('%%Y-%%m-%%d %%H:%%M:%%f+00:00', tokens_valid_after, '+1 second'), ''))`,
+		inList:      `IN (SELECT value FROM json_each($1))`,
 		lockRow:     "", // a transaction that writes is alone
 		tableExists: `SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = $1`,
 		triggers: []string{

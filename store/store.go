@@ -62,6 +62,9 @@ type Store interface {
 	// a tokens_valid_after to now that lies more than 15 minutes ahead: the
 	// clock was wrong that wrote it.
 	UserByID(ctx context.Context, id uuid.UUID) (User, error)
+	// UsersByID returns those of the users that there are, in any order, in one
+	// question. Some hundred ids at a time are a good number.
+	UsersByID(ctx context.Context, ids []uuid.UUID) ([]User, error)
 	// UserByEmail looks the e-mail up without regard to case and to its form (see
 	// EmailForm). It returns ErrNotFound when there is none, and
 	// ErrEmailAmbiguous when it cannot tell which of several is meant.

@@ -4,6 +4,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -51,6 +52,32 @@ func (s *users) UserByID(ctx context.Context, id uuid.UUID) (User, error) {
 	user, err := one(ctx, s.run(reads), selectByID, id)
 	user = s.bounded(ctx, user)
 	return user, explain("find user by id", err)
+}
+
+// UsersByID implements Store.
+func (s *users) UsersByID(ctx context.Context, ids []uuid.UUID) ([]User, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	list, err := json.Marshal(ids)
+	if err != nil {
+		return nil, explain("list ids", err)
+	}
+	found := make(map[uuid.UUID]User, len(ids)) // a second try finds some again
+	statement := `SELECT ` + userColumns + ` FROM users WHERE id ` + s.dialect().inList
+	err = s.ask(ctx, reads, statement, []any{string(list)}, func(r row) error {
+		user, err := scanUser(r)
+		found[user.ID] = user
+		return err
+	})
+	if err != nil {
+		return nil, explain("find users by id", err)
+	}
+	all := make([]User, 0, len(found))
+	for _, user := range found {
+		all = append(all, s.bounded(ctx, user))
+	}
+	return all, nil
 }
 
 // UserByEmail implements Store.

@@ -324,3 +324,28 @@ func changeBehind(t *testing.T, url, email string) {
 	t.Helper()
 	rawSQL(t, url)("SET session_replication_role = replica; UPDATE users SET is_active = false WHERE email = '" + email + "'")
 }
+
+// TestUntoldChange disables a user in a way that nobody is told of, and wants
+// the user out by itself within a minute or so.
+func TestUntoldChange(t *testing.T) {
+	t.Parallel()
+	r := startReplicas(t, storetest.Postgres(t), 1)
+	_, token := r.user(t, "ann@example.com")
+	r.raw("BEGIN")
+	r.raw("ALTER TABLE users DISABLE TRIGGER ALL")
+	r.raw("UPDATE users SET is_active = false")
+	r.raw("ALTER TABLE users ENABLE ALWAYS TRIGGER gatehouse_users_revoke, ENABLE ALWAYS TRIGGER gatehouse_users_tell," +
+		" ENABLE ALWAYS TRIGGER gatehouse_users_tell_truncate, ENABLE ALWAYS TRIGGER gatehouse_users_tell_update")
+	r.raw("COMMIT")
+	r.expectEverywhere(t, "nobody was told", "/admin", token, http.StatusOK)
+	began := time.Now()
+	tick := time.NewTicker(500 * time.Millisecond)
+	defer tick.Stop()
+	for do(t, request{url: r.all[0].url + "/admin", token: token}).status != http.StatusUnauthorized {
+		if <-tick.C; time.Since(began) > 4*testPatience {
+			t.Fatalf("still in after %s", time.Since(began))
+		}
+	}
+	t.Logf("out after %s", time.Since(began).Round(time.Second))
+	awaitFeed(t, r.all[0], "1")
+}

@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"slices"
+	"sync"
 	"syscall"
 	"time"
 
@@ -280,14 +281,12 @@ func (g *gateway) followUsers() (stop func()) {
 		Now: time.Now,
 	})
 	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		g.parts.store.Follow(ctx, g.parts.users)
-	}()
+	var working sync.WaitGroup
+	working.Go(func() { g.parts.store.Follow(ctx, g.parts.users) })
+	working.Go(func() { g.parts.users.Refresh(ctx) })
 	return func() {
 		cancel()
-		<-ended
+		working.Wait()
 	}
 }
 

@@ -34,6 +34,8 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		"RecordLogin":      testRecordLogin,
 		"RenewHash":        testRenewHash,
 		"Delete":           testDelete,
+		"UsersByID":        testUsersByID,
+		"CheckWritable":    testCheckWritable,
 		"EachUser":         testEachUser,
 		"EachUserStops":    testEachUserStops,
 		"EachUserMayAsk":   testEachUserMayAsk,

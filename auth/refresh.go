@@ -1,0 +1,189 @@
+package auth
+
+// This file reads what is remembered of users again before it is a minute old, so
+// that a change which nobody told ends by itself (issue 10). It asks for many
+// users in one question and in the background: no request waits for it.
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"gatehouse/store"
+)
+
+const (
+	// refreshAge is when an entry is read again, and maxAge when it is dropped
+	// because it could not be. Of what could not be asked users.grace decides.
+	refreshAge = 30 * time.Second
+	maxAge     = time.Minute
+	// refreshInterval is how often entries of that age are looked for, and
+	// refreshBatch how many are read in one question.
+	refreshInterval = 2 * time.Second
+	refreshBatch    = 500
+	// idleAge is when an entry is dropped that nobody used, rather than read.
+	idleAge = time.Hour
+)
+
+// ageList holds entries in the order in which they were checked.
+type ageList struct{ oldest, newest *cachedUser }
+
+func (l *ageList) add(entry *cachedUser) {
+	entry.older, entry.newer = l.newest, nil
+	if l.newest != nil {
+		l.newest.newer = entry
+	} else {
+		l.oldest = entry
+	}
+	l.newest = entry
+}
+
+func (l *ageList) remove(entry *cachedUser) {
+	if entry.older != nil {
+		entry.older.newer = entry.newer
+	} else {
+		l.oldest = entry.newer
+	}
+	if entry.newer != nil {
+		entry.newer.older = entry.older
+	} else {
+		l.newest = entry.older
+	}
+	entry.older, entry.newer = nil, nil
+}
+
+// Refresh keeps what is remembered younger than a minute, until ctx ends.
+func (c *CachedUsers) Refresh(ctx context.Context) {
+	tick := time.NewTicker(refreshInterval)
+	defer tick.Stop()
+	watchersDue := c.options.Now().Add(refreshAge)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		for c.refreshSome(ctx) {
+			if ctx.Err() != nil {
+				return
+			}
+		}
+		c.expire()
+		if now := c.options.Now(); !now.Before(watchersDue) {
+			watchersDue = now.Add(refreshAge)
+			tell(c.watchersOfUnknown())
+		}
+	}
+}
+
+// refreshSome reads the oldest entries again and reports whether there may be
+// others to read.
+func (c *CachedUsers) refreshSome(ctx context.Context) (more bool) {
+	due, more := c.due()
+	if len(due) == 0 {
+		return more
+	}
+	asking, cancel := context.WithTimeout(ctx, askPatience)
+	defer cancel()
+	ids := make([]uuid.UUID, len(due))
+	for i, entry := range due {
+		ids[i] = entry.id
+	}
+	asked := c.options.Now()
+	states, err := c.options.Users.ListUserStates(asking, ids)
+	if err != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.askFailed.IsZero() {
+			c.askFailed = asked
+		}
+		return false
+	}
+	tell(c.refreshed(due, states, asked))
+	return more
+}
+
+// due returns entries to read again, the oldest first, and drops those that
+// nobody uses.
+func (c *CachedUsers) due() (due []*cachedUser, more bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.options.Now()
+	if !c.trusted() { // nobody believes any of them
+		return nil, false
+	}
+	entry := c.byAge.oldest
+	for range refreshBatch {
+		if entry == nil || now.Sub(entry.checked) < refreshAge {
+			return due, false
+		}
+		next := entry.newer
+		if entry.used.clear() {
+			entry.usedAt = now
+		}
+		if now.Sub(entry.usedAt) < idleAge || len(c.watchers[entry.id]) > 0 {
+			due = append(due, entry)
+		} else {
+			c.drop(entry.id)
+		}
+		entry = next
+	}
+	return due, true
+}
+
+// refreshed takes the answer over and returns whom it concerns. An entry that
+// was changed or dropped meanwhile is left: what was read may be older.
+func (c *CachedUsers) refreshed(due []*cachedUser, states map[uuid.UUID]UserState, asked time.Time) (told []*watcher) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.askFailed = time.Time{}
+	for _, entry := range due {
+		if c.entries[entry.id] != entry {
+			continue
+		}
+		state, found := states[entry.id]
+		if found == (entry.err == nil) && state.equal(entry.state) {
+			entry.checked = asked
+			c.byAge.remove(entry)
+			c.byAge.add(entry)
+			continue
+		}
+		changed := &cachedUser{id: entry.id, state: state, checked: asked, usedAt: entry.usedAt}
+		if !found {
+			changed.err = store.ErrNotFound
+		}
+		c.remember(changed)
+		told = append(told, watchersOf(c.watchers[entry.id])...)
+	}
+	return told
+}
+
+// expire drops what is too old, unless the store cannot be asked: then it lives
+// for users.grace, counted from the first question that failed.
+func (c *CachedUsers) expire() {
+	c.mu.Lock()
+	var told []*watcher
+	now := c.options.Now()
+	if c.askFailed.IsZero() || now.Sub(c.askFailed) >= c.grace {
+		for entry := c.byAge.oldest; entry != nil && now.Sub(entry.checked) >= maxAge; entry = c.byAge.oldest {
+			c.drop(entry.id)
+			told = append(told, watchersOf(c.watchers[entry.id])...)
+		}
+	}
+	c.mu.Unlock()
+	tell(told)
+}
+
+// watchersOfUnknown returns those who watch a user that is not remembered, and
+// so never read again: they look for themselves.
+func (c *CachedUsers) watchersOfUnknown() (all []*watcher) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	for id, some := range c.watchers {
+		if _, known := c.entries[id]; !known {
+			all = append(all, watchersOf(some)...)
+		}
+	}
+	return all
+}
