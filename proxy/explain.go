@@ -27,6 +27,7 @@ type Explanation struct {
 	Policy     string      `json:"policy,omitempty"`
 	Roles      []string    `json:"roles,omitempty"`
 	Verdict    Verdict     `json:"verdict"`
+	Notes      []string    `json:"notes,omitempty"`     // what was not asked, though the gateway would
 	Forwarded  *Forwarded  `json:"forwarded,omitempty"` // nil when no backend is asked
 }
 
@@ -44,6 +45,7 @@ type Verdict struct {
 	Allowed bool   `json:"allowed"`          // let through to the route's target
 	Status  int    `json:"status,omitempty"` // what the gateway answers itself, else 0
 	Detail  string `json:"detail,omitempty"`
+	Cause   string `json:"cause,omitempty"` // what the log says besides
 }
 
 // Forwarded is what the backend would get.
@@ -113,7 +115,11 @@ func (t *Table) Explain(r *http.Request, decider auth.Decider) Explanation {
 }
 
 func refusedBy(refusal *auth.Refusal) Verdict {
-	return Verdict{Status: refusal.Status, Detail: refusal.Detail}
+	verdict := Verdict{Status: refusal.Status, Detail: refusal.Detail}
+	if refusal.Cause != nil {
+		verdict.Cause = refusal.Cause.Error()
+	}
+	return verdict
 }
 
 func (t *Table) explainPreflight(r *http.Request) Verdict {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -58,7 +58,8 @@ func newExplain(t terminal, file *string) *cobra.Command {
 		Use:   "explain METHOD TARGET",
 		Short: "Say what would become of a request, without sending it",
 		Long: "Prints the canonical path, every route whose prefix fits and why it won or lost, the policy's verdict,\n" +
-			"and the URL and headers that the backend would get. Decided by the code that serves.",
+			"and the URL and headers that the backend would get. Decided by the code that serves. Nobody is contacted,\n" +
+			"but for a token: the store is asked for its user, and its issuer for the keys, as the gateway would.",
 		Example: "  gatehouse explain GET '/api/v1/query/chats?limit=2' --as member\n" +
 			"  gatehouse explain POST /api/v1/ingest/upload --claims '{\"sub\":\"…\",\"role\":\"admin\"}'\n" +
 			"  gatehouse explain GET https://shop.example.com/orders -H 'X-User-ID: forged'",
@@ -66,11 +67,11 @@ func newExplain(t terminal, file *string) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&who.as, "as", "anonymous", strings.Join(auth.Personas(), ", "))
 	cmd.Flags().StringVar(&who.claims, "claims", "", "a caller whose token says this JSON object")
-	cmd.Flags().StringVar(&who.token, "token", "", "a caller with this token, checked with the gateway's keys")
+	cmd.Flags().StringVar(&who.token, "token", "", "a caller with this token, checked as the gateway would, its user too")
 	cmd.Flags().StringArrayVarP(&who.headers, "header", "H", nil, "a header of the request, 'Name: value'; may be repeated")
 	cmd.MarkFlagsMutuallyExclusive("as", "claims", "token")
 	format := formatFlag(cmd)
-	cmd.RunE = func(_ *cobra.Command, args []string) error {
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		table, err := offlineTable(t, *file)
 		if err != nil {
 			return err
@@ -86,11 +87,15 @@ func newExplain(t terminal, file *string) *cobra.Command {
 		if err != nil {
 			return &usageError{err}
 		}
-		decider, err := who.decider(t)
+		for _, name := range []string{"token", "claims"} { // a variable without a value is no anonymous caller
+			if flag := cmd.Flags().Lookup(name); flag.Changed && flag.Value.String() == "" {
+				return &usageError{fmt.Errorf("--%s is empty: leave it out for a caller without a token", name)}
+			}
+		}
+		explanation, err := who.explain(cmd.Context(), t, table, request)
 		if err != nil {
 			return err
 		}
-		explanation := table.Explain(request, decider)
 		redact(explanation)
 		if *format == "json" {
 			return printJSON(t.out, explanation)
@@ -125,27 +130,12 @@ func (a asker) header() (http.Header, error) {
 	return header, nil
 }
 
-// decider is who answers for the caller: a supposed one, or, for a token, a
-// gate with the gateway's own keys, which asks for no user.
-func (a asker) decider(t terminal) (auth.Decider, error) {
-	switch {
-	case a.token != "":
-		s, err := t.settings()
-		if err != nil {
-			return nil, err
-		}
-		if err := s.CheckSigning(); err != nil {
-			return nil, err
-		}
-		keys, err := signingKeys(s)
-		if err != nil {
-			return nil, err
-		}
-		fmt.Fprintln(t.err, "note: the token is checked, the state of its user is not")
-		return auth.NewGate(auth.NewVerifier(keys, nil, time.Now), nil), nil
-	case a.claims != "":
-		claims := auth.Supposed{}
-		if err := json.Unmarshal([]byte(a.claims), &claims); err != nil || claims == nil {
+// supposed is who answers for a caller without a token of theirs.
+func (a asker) supposed() (auth.Decider, error) {
+	if a.claims != "" {
+		claims, decoder := auth.Supposed{}, json.NewDecoder(strings.NewReader(a.claims))
+		decoder.UseNumber() // a number is its text, as in a token
+		if err := decoder.Decode(&claims); err != nil || claims == nil || decoder.More() {
 			return nil, &usageError{errors.New("--claims: want a JSON object, such as '{\"sub\":\"…\",\"company_id\":\"…\"}'")}
 		}
 		return claims, nil
@@ -155,6 +145,28 @@ func (a asker) decider(t terminal) (auth.Decider, error) {
 		return nil, &usageError{fmt.Errorf("--as %q: want one of %s", a.as, strings.Join(auth.Personas(), ", "))}
 	}
 	return persona, nil
+}
+
+// explain puts the question to the table. For a token it asks what the gateway
+// asks, and notes what it could not.
+func (a asker) explain(ctx context.Context, t terminal, table *proxy.Table, request *http.Request) (proxy.Explanation, error) {
+	if a.token == "" {
+		decider, err := a.supposed()
+		if err != nil {
+			return proxy.Explanation{}, err
+		}
+		return table.Explain(request, decider), nil
+	}
+	witness, err := newWitness(ctx, t, table.Config(), a.token)
+	if err != nil {
+		return proxy.Explanation{}, err
+	}
+	defer witness.close()
+	ctx, cancel := context.WithTimeout(ctx, witnessPatience)
+	defer cancel()
+	explanation := table.Explain(request.WithContext(ctx), witness.gate)
+	explanation.Notes = witness.notes
+	return explanation, nil
 }
 
 // redact hides the token, which the backend would get.
@@ -195,6 +207,12 @@ func printExplanation(w io.Writer, e proxy.Explanation) error {
 		row("verdict", "let through")
 	} else {
 		row("verdict", fmt.Sprintf("answered %d: %s", e.Verdict.Status, e.Verdict.Detail))
+	}
+	if e.Verdict.Cause != "" {
+		row("because", e.Verdict.Cause)
+	}
+	for _, note := range e.Notes {
+		row("note", note)
 	}
 	if e.Forwarded != nil {
 		printForwarded(row, e.Forwarded)

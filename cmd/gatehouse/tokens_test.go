@@ -251,3 +251,38 @@ routes:
 		t.Errorf("the backend was told %s", a.body)
 	}
 }
+
+// TestExplainOthersToken: explain reads the keys of the issuer that a token
+// names, or says in its result that it could not.
+func TestExplainOthersToken(t *testing.T) {
+	t.Parallel()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := signedBy(t, key, map[string]any{"kid": "a"}, nil)
+	for name, test := range map[string]struct {
+		keys string
+		want []string
+	}{
+		"published": {newIssuer(t, publishes(200, jwkOf(t, key, "a", nil))).URL, []string{`"allowed": true`, `"X-User-Id": [`, `"ann"`}},
+		"away":      {newIssuer(t, publishes(500, "")).URL, []string{`"status": 503`, `"notes": [`, "cannot be read from here", "status 500"}},
+	} {
+		var out, errs bytes.Buffer
+		table := writeFile(t, "routes.yaml", issuerTable("http://127.0.0.1:9", otherIssuer, test.keys))
+		term := terminal{out: &out, err: &errs, lookup: func(name string) (string, bool) {
+			return testSecret, name == "GATEWAY_JWT_SECRET"
+		}}
+		if status := run(t.Context(), []string{"explain", "-c", table, "GET", "/x", "--token", token, "--format", "json"}, term); status != 0 {
+			t.Errorf("%s: status %d %s", name, status, &errs)
+		}
+		for _, want := range test.want {
+			if !strings.Contains(out.String(), want) {
+				t.Errorf("%s: the result lacks %s:\n%s", name, want, &out)
+			}
+		}
+		if strings.Contains(out.String(), token) {
+			t.Errorf("%s: the token is shown", name)
+		}
+	}
+}
