@@ -2,8 +2,6 @@ package proxy
 
 import (
 	"net/http"
-	"sync"
-	"time"
 
 	"gatehouse/proxy/lean"
 )
@@ -22,29 +20,30 @@ func (x *exchange) BodyAwaited() {
 	}
 }
 
-// firstBytes is how long the first bytes of a body may take before the head is
-// sent without them, where the transport does not say whether they are there.
-const firstBytes = 2 * time.Millisecond
-
-// readFirst reads the first bytes of a body.
+// readFirst reads the first bytes of a body. A transport that does not say whether
+// they are there is given a moment: the time until the request's alarm rings.
 func (b *backendBody) readFirst(p []byte) (int, error) {
 	_, tells := b.ReadCloser.(interface{ TellsOfWaits() })
 	if tells || b.res.ContentLength <= 0 || b.x.method == http.MethodHead {
 		return b.ReadCloser.Read(p)
 	}
-	var mu sync.Mutex // held while the head is sent: nobody writes meanwhile
-	over := false
-	timer := time.AfterFunc(firstBytes, func() {
-		mu.Lock()
-		defer mu.Unlock()
-		if !over {
-			b.x.BodyAwaited()
-		}
-	})
-	n, err := b.ReadCloser.Read(p)
-	timer.Stop()
-	mu.Lock()
-	defer mu.Unlock()
-	over = true
-	return n, err
+	b.x.patience.await()
+	defer b.x.bodyCame()
+	return b.ReadCloser.Read(p)
+}
+
+// bodyCame returns when no head is being sent, and none will be any more.
+func (x *exchange) bodyCame() {
+	x.heading.Lock()
+	defer x.heading.Unlock()
+	x.patience.awaited.Store(false)
+}
+
+// sendHead sends the head, if the first bytes are still not there.
+func (x *exchange) sendHead() {
+	x.heading.Lock()
+	defer x.heading.Unlock()
+	if x.patience.awaited.Load() {
+		x.BodyAwaited()
+	}
 }

@@ -13,6 +13,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -52,6 +53,7 @@ type exchange struct {
 	body        *clientBody   // nil without a body
 	patience    patience
 	answered    atomic.Bool    // the backend's response headers have come
+	heading     sync.Mutex     // held while a head is sent before its body
 	answer      backendBody    // of the backend, once it has answered
 	upstream    *backendStream // behind a 101
 	upgraded    atomic.Pointer[stream]

@@ -34,6 +34,8 @@ type patience struct {
 	last    atomic.Int64 // the tick in which something happened
 	paused  atomic.Bool
 	looks   atomic.Bool // look is still to be called
+	early   atomic.Bool // the alarm is still to ring for the first time, soon
+	awaited atomic.Bool // nothing of the answer's body is there yet; see awaited.go
 
 	mu   sync.Mutex
 	over bool // the request has ended, one way or the other
@@ -45,11 +47,13 @@ func (p *patience) start(w *wheel, of impatient, allowed time.Duration, watch bo
 	p.wheel, p.of, p.watch = w, of, watch
 	p.alarm.of = p
 	p.allowed.Store(bound(allowed))
-	switch {
+	switch { // the first time soon, for whoever looks, or waits for a body
 	case watch:
+		p.early.Store(true)
 		p.lookSoon()
 	case allowed > 0:
-		w.wake(&p.alarm, ticksIn(allowed))
+		p.early.Store(true)
+		w.wake(&p.alarm, min(lookAfter, ticksIn(allowed)))
 	}
 	p.touch() // now that the wheel turns
 }
@@ -75,6 +79,12 @@ func (p *patience) lookSoon() {
 
 // ring implements ringer.
 func (p *patience) ring(now ticks) (next ticks) {
+	p.early.Store(false)
+	if p.awaited.Load() {
+		if waiter, ok := p.of.(interface{ sendHead() }); ok {
+			go waiter.sendHead()
+		}
+	}
 	if p.looks.CompareAndSwap(true, false) {
 		p.of.look()
 	}
@@ -117,9 +127,23 @@ func (p *patience) pause() { p.paused.Store(true) }
 func (p *patience) allow(allowed time.Duration) {
 	p.touch()
 	now := bound(allowed)
-	// The alarm of a look that is to come sees what is allowed now.
-	if before := p.allowed.Swap(now); now > 0 && (before == 0 || now < before) && !p.looks.Load() {
+	// An alarm that is to ring soon sees what is allowed now.
+	if before := p.allowed.Swap(now); now > 0 && (before == 0 || now < before) && !p.looks.Load() && !p.early.Load() {
 		p.wheel.wake(&p.alarm, ticks(now))
+	}
+}
+
+// await says that an answer has begun and nothing of its body is there: its head
+// is sent when that is still so in a moment.
+func (p *patience) await() {
+	p.awaited.Store(true)
+	if p.early.Load() {
+		return // the alarm is to ring soon
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.over {
+		p.wheel.wake(&p.alarm, 1)
 	}
 }
 
