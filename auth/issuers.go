@@ -27,6 +27,8 @@ type KeySources struct {
 	now    func() time.Time
 	log    *slog.Logger
 
+	readFile func(path string) ([]byte, error) // nil reads files as they are
+
 	readers sync.WaitGroup
 	mu      sync.Mutex
 	live    map[string]liveSource // by `keys`
@@ -44,6 +46,8 @@ type KeySourcesOptions struct {
 	Log       *slog.Logger
 	Transport http.RoundTripper // nil for one that trusts the system's roots
 	Now       func() time.Time
+	// ReadFile reads a file of keys; nil reads it as it is at that time.
+	ReadFile func(path string) ([]byte, error)
 }
 
 // NewKeySources makes an empty pool.
@@ -51,7 +55,7 @@ func NewKeySources(o KeySourcesOptions) *KeySources {
 	if o.Transport == nil {
 		o.Transport = newKeyTransport()
 	}
-	return &KeySources{client: newKeyClient(o.Transport), now: o.Now, log: o.Log}
+	return &KeySources{client: newKeyClient(o.Transport), now: o.Now, log: o.Log, readFile: o.ReadFile}
 }
 
 // Issuers are the other issuers of one table. A nil one has none.
@@ -91,10 +95,19 @@ func (k *KeySources) Issuers(tokens []config.Issuer) *Issuers {
 
 func (k *KeySources) newSource(keys string) *keySource {
 	if !strings.Contains(keys, "://") {
-		return newKeySource(keys, fetchFile(keys), k.now, k.log)
+		return newKeySource(keys, fetchFile(keys, k.readFile), k.now, k.log)
 	}
 	place, _, _ := strings.Cut(keys, "?") // a query has no place in a log
 	return newKeySource(place, fetchURL(k.client, keys), k.now, k.log)
+}
+
+// Reread has the source at that place, if it is live, read soon.
+func (k *KeySources) Reread(keys string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if source := k.live[keys].keySource; source != nil {
+		source.want()
+	}
 }
 
 // Begin starts to read those sources of the issuers that are not read yet, before

@@ -45,6 +45,12 @@ type keySet struct {
 	edition int     // which of its source's sets it is, from 1
 }
 
+// CheckKeySet reports why a content holds no keys of an issuer.
+func CheckKeySet(content []byte) error {
+	_, err := parseKeySet(content)
+	return err
+}
+
 // parseKeySet reads a JWK set (RFC 7517 section 5), or public keys and
 // certificates in PEM. Of a certificate only the key counts: whoever publishes
 // it as the issuer's vouches for it. A set without a usable key is an error.

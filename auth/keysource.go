@@ -102,10 +102,7 @@ func (s *keySource) await(ctx context.Context) error {
 		return problem
 	}
 	if !s.reading {
-		select {
-		case s.wanted <- struct{}{}:
-		default: // somebody else has asked
-		}
+		s.want()
 	}
 	s.mu.Unlock()
 
@@ -122,6 +119,14 @@ func (s *keySource) await(ctx context.Context) error {
 		return errRetired
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+// want asks for a reading.
+func (s *keySource) want() {
+	select {
+	case s.wanted <- struct{}{}:
+	default: // somebody else has asked
 	}
 }
 

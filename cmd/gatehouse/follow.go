@@ -6,8 +6,10 @@ import (
 	"os"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
+	"gatehouse/auth"
 	"gatehouse/config"
 	"gatehouse/config/watch"
 	"gatehouse/proxy"
@@ -25,6 +27,8 @@ const (
 const (
 	tableFile = "the route table"
 	tableTLS  = "tls of routes"
+
+	issuerKeys = "keys of an issuer: " // and the file
 )
 
 // newFiles makes what follows every file that a running gateway goes by.
@@ -80,26 +84,59 @@ func (r *reloader) judgePart(ctx context.Context) error {
 func (r *reloader) adopted(table *proxy.Table) {
 	cfg := table.Config()
 	r.files.Taken(tableFile, r.file, cfg.Hash)
-	r.followTLS(cfg)
+	r.followTable(cfg)
 	if r.renewed != nil {
 		r.renewed(table)
 	}
 }
 
-// followTLS follows the files of the routes' `tls`, before they are read. Those
-// of a table that is refused are followed, too: it may be for them that it is.
-func (r *reloader) followTLS(tables ...*config.Config) {
-	var paths []string
+// followTable follows the files that tables name, before they are read. Those of
+// a table that is refused are followed, too: it may be for them that it is.
+func (r *reloader) followTable(tables ...*config.Config) {
+	var tls, keys []string
 	for _, cfg := range tables {
 		for i := range cfg.Routes {
-			if tls := cfg.Routes[i].TLS; tls != nil {
-				paths = append(paths, tls.CA, tls.Cert, tls.Key)
+			if files := cfg.Routes[i].TLS; files != nil {
+				tls = append(tls, files.CA, files.Cert, files.Key)
+			}
+		}
+		for _, issuer := range cfg.Tokens {
+			if !strings.Contains(issuer.Keys, "://") {
+				keys = append(keys, issuer.Keys)
 			}
 		}
 	}
+	tls, keys = distinct(tls), distinct(keys)
+	r.files.Follow(watch.Group{Name: tableTLS, Paths: tls, Take: r.renew})
+	for _, path := range r.keyFiles {
+		if !slices.Contains(keys, path) {
+			r.files.Follow(watch.Group{Name: issuerKeys + path})
+		}
+	}
+	for _, path := range keys { // each alone: one that cannot be used is nothing to the others
+		r.files.Follow(watch.Group{
+			Name: issuerKeys + path, Paths: []string{path}, Take: checkIssuerKeys(path),
+			Then: func() { r.parts.keySources.Reread(path) },
+		})
+	}
+	r.keyFiles = keys
+}
+
+// distinct sorts paths and drops what is empty or there twice.
+func distinct(paths []string) []string {
 	slices.Sort(paths)
-	paths = slices.DeleteFunc(slices.Compact(paths), func(path string) bool { return path == "" })
-	r.files.Follow(watch.Group{Name: tableTLS, Paths: paths, Take: r.renew})
+	return slices.DeleteFunc(slices.Compact(paths), func(path string) bool { return path == "" })
+}
+
+// checkIssuerKeys refuses a file without keys: those that were read before go on.
+func checkIssuerKeys(path string) func(context.Context) error {
+	return func(context.Context) error {
+		content, err := config.ReadText(path)
+		if err == nil {
+			err = auth.CheckKeySet(content)
+		}
+		return err
+	}
 }
 
 // renew compiles the table being served anew, with the files and keys that have

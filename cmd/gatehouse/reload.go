@@ -35,6 +35,8 @@ type reloader struct {
 	// issuerWait is how long a reload waits for the keys of issuers that it adds.
 	issuerWait time.Duration
 
+	keyFiles []string // of issuers, which are followed
+
 	mu      sync.Mutex
 	refused bool // the table that was read last
 }
@@ -123,7 +125,7 @@ func (r *reloader) next() (made edition, err error) {
 	if err != nil {
 		return edition{}, err
 	}
-	r.followTLS(r.gateway.Table().Config(), cfg)
+	r.followTable(r.gateway.Table().Config(), cfg)
 	if live := r.gateway.Table().Config(); live.Users.Off != cfg.Users.Off {
 		return edition{}, config.Problems{{
 			Position: config.Position{File: r.file},

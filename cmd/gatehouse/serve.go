@@ -146,7 +146,7 @@ func (g *gateway) serveFirst(r *reloader, cfg *config.Config) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	g.followKeys(func(ctx context.Context) error { return r.renewKeys(ctx, g.readKeys) })
-	r.followTLS(cfg)
+	r.followTable(cfg)
 	keys, err := g.readKeys()
 	if err != nil {
 		return err
@@ -221,7 +221,7 @@ func (g *gateway) configure() (*config.Config, error) {
 	g.parts = parts{
 		settings:   settings,
 		keys:       keys,
-		keySources: auth.NewKeySources(auth.KeySourcesOptions{Log: g.log, Now: time.Now}),
+		keySources: auth.NewKeySources(auth.KeySourcesOptions{Log: g.log, Now: time.Now, ReadFile: g.files.Read}),
 		metrics:    ops.NewMetrics(version),
 		log:        g.log,
 		transports: proxy.NewTransports(proxy.TransportOptions{

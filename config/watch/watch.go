@@ -58,6 +58,9 @@ type Group struct {
 	// TakePart is called instead when a file holds only the beginning of what was
 	// taken before. Without it such a file is not taken, and the log says so.
 	TakePart func(context.Context) error
+	// Then, if set, is called after a Take without an error, when Read returns what
+	// was taken.
+	Then func()
 	// Logs says that Take itself tells the log how it came out.
 	Logs bool
 }
@@ -96,7 +99,8 @@ func New(o Options) *Files {
 }
 
 // Follow begins to follow the files of a group, or to follow others under the
-// same name. Call it before you read the files: what changes afterwards is told.
+// same name; a group without files is forgotten. Call it before you read the
+// files: what changes afterwards is told.
 func (f *Files) Follow(g Group) {
 	if f == nil {
 		return
@@ -112,9 +116,15 @@ func (f *Files) add(g Group) {
 	next := &group{Group: g}
 	var before []*file
 	at := slices.IndexFunc(f.groups, func(have *group) bool { return have.Name == g.Name })
-	if at < 0 {
+	switch {
+	case len(g.Paths) == 0 && at >= 0:
+		f.groups = slices.Delete(f.groups, at, at+1)
+		return
+	case len(g.Paths) == 0:
+		return
+	case at < 0:
 		f.groups = append(f.groups, next)
-	} else {
+	default:
 		before, next.said = f.groups[at].files, f.groups[at].said
 		f.groups[at] = next
 	}
@@ -126,6 +136,40 @@ func (f *Files) add(g Group) {
 			next.files = append(next.files, newFile(path))
 		}
 	}
+}
+
+// Read returns what was last taken over of a file, for those who read files when
+// they please: a part of a file is not for them either. A file that is not
+// followed is read as it is.
+func (f *Files) Read(path string) ([]byte, error) {
+	if taken, known := f.lastTaken(path); known {
+		if taken.problem != "" {
+			return nil, errors.New(taken.problem)
+		}
+		return []byte(taken.data), nil
+	}
+	current := readContent(path)
+	if current.problem != "" {
+		return nil, errors.New(current.problem)
+	}
+	return []byte(current.data), nil
+}
+
+// lastTaken finds what was last taken over of a file.
+func (f *Files) lastTaken(path string) (taken content, known bool) {
+	if f == nil {
+		return content{}, false
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, g := range f.groups {
+		for _, one := range g.files {
+			if one.path == path && one.taken.hash == "" {
+				return one.taken, true
+			}
+		}
+	}
+	return content{}, false
 }
 
 // Taken says that a content of a file was taken over by other means than Take;
@@ -330,11 +374,14 @@ func (f *Files) take(ctx context.Context, g *group, part bool) error {
 	err := call(ctx)
 
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	for _, one := range g.files {
 		one.read(err == nil)
 	}
 	f.tell(ctx, g, err)
+	f.mu.Unlock()
+	if err == nil && g.Then != nil {
+		g.Then()
+	}
 	return err
 }
 

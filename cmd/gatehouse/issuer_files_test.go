@@ -1,0 +1,60 @@
+package main
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// TestPartOfIssuersKeys has a writer die between the keys of an issuer, which
+// takes none away, and then come back with another key.
+func TestPartOfIssuersKeys(t *testing.T) {
+	t.Parallel()
+	var keys []*rsa.PrivateKey
+	var published []string
+	for range 3 {
+		key, err := rsa.GenerateKey(rand.Reader, 2048)
+		if err != nil {
+			t.Fatal(err)
+		}
+		der, err := x509.MarshalPKIXPublicKey(key.Public())
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys = append(keys, key)
+		published = append(published, string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})))
+	}
+	file := writeFile(t, "keys.pem", mark+published[0]+published[1])
+	gateway := startProcess(t, writeFile(t, "routes.yaml", "users: off\ntokens:\n"+
+		"  - {issuer: 'https://login.example.com/', keys: "+file+", algorithms: [RS256]}\n"+
+		"routes:\n  - {name: closed, prefix: /closed, backend: '"+tattle(t, "backend")+"', auth: initial}\n"), nil)
+	status := func(key *rsa.PrivateKey) int {
+		token, err := jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.MapClaims{
+			"iss": "https://login.example.com/", "sub": "ann", "iat": time.Now().Unix(), "exp": time.Now().Add(time.Hour).Unix(),
+		}).SignedString(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return do(t, request{url: gateway.url + "/closed", token: token}).status
+	}
+	for _, key := range keys[:2] {
+		eventually(t, "the keys are known", func() bool { return status(key) == http.StatusOK })
+	}
+	rewrite(t, file, mark+published[0])
+	eventually(t, "the part is told", func() bool { return strings.Contains(gateway.log.String(), "changed files cannot be used") })
+	if got := status(keys[1]); got != http.StatusOK {
+		t.Errorf("a key that a dead writer left out: %d", got)
+	}
+	rewrite(t, file, mark+published[0]+published[2])
+	eventually(t, "the new key is known", func() bool { return status(keys[2]) == http.StatusOK })
+	if got := status(keys[1]); got != http.StatusUnauthorized {
+		t.Errorf("a key that was taken back: %d", got)
+	}
+}
