@@ -220,7 +220,7 @@ func (b *backendBody) Read(p []byte) (n int, err error) {
 	b.x.patience.touch()
 	switch {
 	case err == io.EOF:
-		b.x.table.removeOwn(b.res.Trailer)
+		b.x.table.cleanTrailer(b.res.Trailer)
 	case err != nil && b.x.err == nil:
 		why := err
 		if ended := context.Cause(b.res.Request.Context()); ended != nil {
@@ -235,6 +235,7 @@ func (b *backendBody) Read(p []byte) (n int, err error) {
 type backendStream struct {
 	io.ReadWriteCloser
 	x      *exchange
+	header http.Header   // of the 101
 	frames *framedWriter // what is written goes through it; nil where it is no WebSocket
 }
 

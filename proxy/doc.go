@@ -13,6 +13,8 @@
 //  9. (auth)       the policy's verdict, or 401, 403, 503
 //  10. forward.go  the backend's httputil.ReverseProxy: Rewrite, answer, errors
 //     headers.go   what a client may not say, and what the gateway does
+//     answers.go   what a backend may not say: 1xx, 101, trailers
+//     upgrade.go   the wish to switch protocols, and the backend's 101
 //     body.go      what the client sends: bounded, counted, streamed
 //     awaited.go   the head of an answer whose body is long in coming
 //     early.go     an answer that comes before the body has ended

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -37,6 +38,7 @@ type exchange struct {
 	id      string // X-Request-ID
 	method  string // as the client sent it
 	http1   bool
+	http10  bool // HTTP/1.0, which has no 1xx and no upgrades
 	last    bool // no other request is read from the connection
 
 	table       *Table
@@ -55,6 +57,8 @@ type exchange struct {
 	answered    atomic.Bool    // the backend's response headers have come
 	heading     sync.Mutex     // held while a head is sent before its body
 	answer      backendBody    // of the backend, once it has answered
+	interim     int            // informational answers that have come
+	webSocket   bool           // the client asks for one
 	upstream    *backendStream // behind a 101
 	upgraded    atomic.Pointer[stream]
 	sent        *http.Request           // by the client; nil where httputil copies its header
@@ -124,7 +128,7 @@ func exchangeOf(ctx context.Context) *exchange {
 func (g *Gateway) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	x := &exchange{
 		ResponseWriter: w, gateway: g, start: time.Now(), length: -1,
-		table: g.table.Load(), method: r.Method, http1: r.ProtoMajor == 1, last: isLast(r), metrics: g.unmatched,
+		table: g.table.Load(), method: r.Method, http1: r.ProtoMajor == 1, http10: r.ProtoMajor == 1 && r.ProtoMinor == 0, last: isLast(r), metrics: g.unmatched,
 	}
 	x.id = requestID(r.Header["X-Request-Id"])
 	x.conn = clientConnOf(r.Context())
@@ -305,11 +309,11 @@ func clip(text string) string {
 }
 
 // WriteHeader implements http.ResponseWriter. Informational answers (1xx) pass
-// through; the final one gets what every answer carries. It is set here, not
+// on; the final one gets what every answer carries. It is set here, not
 // before, because httputil clears all headers after an informational answer.
 func (x *exchange) WriteHeader(status int) {
 	if status < 200 {
-		x.ResponseWriter.WriteHeader(status)
+		x.writeInterim(status)
 		return
 	}
 	if x.status != 0 {
@@ -375,11 +379,12 @@ func (x *exchange) Write(p []byte) (int, error) {
 }
 
 // Hijack passes the connection to an upgraded stream. The 101 that httputil
-// writes itself takes its headers from Header().
+// writes itself takes its headers from Header(), as all answers do.
 func (x *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, buffered, err := http.NewResponseController(x.ResponseWriter).Hijack()
 	if err == nil {
 		x.status = http.StatusSwitchingProtocols
+		maps.Copy(x.Header(), x.upstream.header)
 		x.seal()
 		upgraded := x.gateway.streams.add(conn, x)
 		x.upgraded.Store(upgraded)

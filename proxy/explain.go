@@ -169,7 +169,7 @@ func (c *capture) RoundTrip(r *http.Request) (*http.Response, error) {
 // nothing. It is nil when the proxy asks for nothing to be sent.
 func (t *Table) wouldForward(r *http.Request, path Path, won *route, identity *auth.Identity) *Forwarded {
 	x := &exchange{
-		id: "(a new UUID)", table: t, path: path, route: won, identity: identity,
+		id: "(a new UUID)", method: r.Method, table: t, path: path, route: won, identity: identity,
 		caller: findCaller(peerAt(r.RemoteAddr), r, t.trusted),
 	}
 	if asked := r.Header["X-Request-Id"]; len(asked) == 1 && requestID(asked) == asked[0] {
@@ -177,7 +177,7 @@ func (t *Table) wouldForward(r *http.Request, path Path, won *route, identity *a
 	}
 	sent := r
 	r = r.Clone(context.WithValue(r.Context(), exchangeKey{}, x))
-	won.keepUpgrade(r.Header)
+	won.keepUpgrade(x, r.Header)
 	caught := new(capture)
 	proxy := *won.proxy
 	proxy.Transport = caught
@@ -192,8 +192,10 @@ func (t *Table) wouldForward(r *http.Request, path Path, won *route, identity *a
 	if agent := out.Header["User-Agent"]; len(agent) == 1 && agent[0] == "" {
 		delete(out.Header, "User-Agent") // httputil's word for "do not invent one"
 	}
+	arrives := make(http.Header, len(out.Header)) // out's are not all canonical
 	for name, values := range out.Header {
-		switch before, has := sent.Header[name]; {
+		arrives[http.CanonicalHeaderKey(name)] = values
+		switch before, has := sent.Header[http.CanonicalHeaderKey(name)]; {
 		case !has:
 			f.Added = append(f.Added, name)
 		case !slices.Equal(values, before):
@@ -201,7 +203,7 @@ func (t *Table) wouldForward(r *http.Request, path Path, won *route, identity *a
 		}
 	}
 	for name := range sent.Header {
-		if _, arrives := out.Header[name]; !arrives {
+		if _, found := arrives[name]; !found {
 			f.Removed = append(f.Removed, name)
 		}
 	}

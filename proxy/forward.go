@@ -3,7 +3,6 @@ package proxy
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -29,7 +28,10 @@ func forward(x *exchange, r *http.Request, route *route) *auth.Refusal {
 	x.patience.start(x.gateway.wheel, x, route.config.Timeout, x.conn != nil)
 	defer x.patience.stop()
 
-	route.keepUpgrade(r.Header)
+	route.keepUpgrade(x, r.Header)
+	if x.http10 {
+		delete(r.Header, "Expect") // RFC 9110 section 10.1.1: there is no 100 to wait for
+	}
 	x.context = exchangeContext{ctx, x}
 	out := r.WithContext(&x.context)
 	if isOrdinary(r.Header) {
@@ -58,29 +60,6 @@ func (x *exchange) lose() {
 		// alone would not end.
 		_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Unix(1, 0))
 	}
-}
-
-// keepUpgrade drops the wish to upgrade to a protocol that the route does not
-// list (RFC 9110 section 7.8 lets a server ignore it): on an upgraded connection
-// nobody would look at what is sent. Several protocols, or several headers, are
-// a choice that the backend would make, so they are dropped too.
-func (r *route) keepUpgrade(header http.Header) {
-	wanted := header["Upgrade"]
-	if len(wanted) == 0 {
-		return
-	}
-	name, _, _ := strings.Cut(strings.ToLower(wanted[0]), "/") // a version may follow
-	if len(wanted) > 1 || !isProtocol(wanted[0]) || !slices.Contains(r.config.Upgrade, name) {
-		delete(header, "Upgrade")
-	}
-}
-
-// isProtocol reports whether an Upgrade names one protocol, with or without a
-// version (RFC 9110 section 7.8). Without this check there are letters whose
-// lower case is ASCII, and httputil answers 502 to what is not.
-func isProtocol(text string) bool {
-	name, version, versioned := strings.Cut(text, "/")
-	return isToken(name) && (!versioned || isToken(version))
 }
 
 // silent is for httputil, which logs what it also gives to the ErrorHandler or
@@ -126,6 +105,9 @@ func (t *Table) rewrite(r *route, pr *httputil.ProxyRequest) {
 			delete(out.Header, "Authorization")
 		}
 		x.eachOwn(in, func(name string, values []string) { out.Header[name] = values })
+		if x.webSocket {
+			spellWebSocket(out.Header)
+		}
 	}
 	t.passTrailers(x, in, out)
 	if x.body != nil {
@@ -182,21 +164,19 @@ func accept(r *route, res *http.Response) error {
 	if res.StatusCode < 100 || res.StatusCode > 999 {
 		return errStatus
 	}
-	x.table.removeOwn(res.Header)
-	x.table.removeOwn(res.Trailer)
-	if len(res.Header["Content-Type"]) == 0 {
-		res.Header["Content-Type"] = nil // or net/http would guess one
-	}
 	if res.StatusCode == http.StatusSwitchingProtocols {
-		// httputil refuses it too, but would not close the connection.
-		if !strings.EqualFold(res.Header.Get("Upgrade"), res.Request.Header.Get("Upgrade")) {
-			return errUpgrade
-		}
-		if stream, ok := res.Body.(io.ReadWriteCloser); ok {
-			x.upstream = newBackendStream(stream, x, res.Header.Get("Upgrade"))
-			res.Body = x.upstream
+		if err := x.switchProtocols(res); err != nil {
+			return err
 		}
 	} else {
+		x.table.removeOwn(res.Header)
+		x.table.cleanTrailer(res.Trailer)
+		if len(res.Header["Content-Type"]) == 0 {
+			res.Header["Content-Type"] = nil // or net/http would guess one
+		}
+		if x.webSocket { // it is refused: 426 has a Sec-WebSocket-Version
+			spellWebSocket(res.Header)
+		}
 		x.answer = backendBody{ReadCloser: res.Body, x: x, res: res}
 		res.Body = &x.answer
 	}
@@ -231,24 +211,8 @@ func (x *exchange) takeHeader(res *http.Response) {
 	res.Header = nil
 }
 
-var (
-	errUpgrade = errors.New("backend switched to a protocol that was not asked for")
-	errStatus  = errors.New("backend answered with a status that there is not") // and that nobody can write
-)
-
-// removeOwn deletes what the gateway says of every answer by itself.
-func (t *Table) removeOwn(header http.Header) {
-	if len(header) == 0 {
-		return
-	}
-	delete(header, "X-Request-Id")
-	delete(header, "X-Process-Time")
-	if t.cors != nil {
-		delete(header, "Access-Control-Allow-Origin")
-		delete(header, "Access-Control-Allow-Credentials")
-		delete(header, "Access-Control-Expose-Headers")
-	}
-}
+// errStatus is for a status that nobody can write.
+var errStatus = errors.New("backend answered with a status that there is not")
 
 // fail answers for a backend that could not. The client gets a fixed sentence;
 // the log has the cause.
@@ -268,6 +232,9 @@ func fail(_ http.ResponseWriter, r *http.Request, err error) {
 func diagnose(ctx context.Context, x *exchange, err error) *auth.Refusal {
 	var network net.Error
 	ended := context.Cause(ctx)
+	if errors.Is(ended, errMisbehaved) {
+		return refuseUpstream.Because(ended)
+	}
 	gone := ended != nil && !errors.Is(ended, errSilent)
 	if x.body != nil {
 		refusal := x.body.refusal.Load()

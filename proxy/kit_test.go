@@ -49,6 +49,7 @@ type kit struct {
 	url      string           // of the front server
 
 	transport *http.Transport // of clients without TLS
+	standard  bool            // net/http's server and transport, instead of our own
 
 	connections sync.Map // by the client's address
 }
@@ -81,20 +82,28 @@ func (k *kit) serve() {
 		k.t.Fatal(err)
 	}
 	server := front.New(standard)
+	var serving interface {
+		Serve(l net.Listener) error
+		Shutdown(ctx context.Context) error
+		Close() error
+	} = server
+	if k.standard {
+		serving = standard
+	}
 	server.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
 		k.connections.Store(conn.RemoteAddr().String(), conn)
 		return k.gateway.ConnContext(ctx, conn)
 	}
 	server.OldCoding, standard.ConnContext = k.gateway.OldCoding, k.gateway.PassedConnContext
 	ended := make(chan error)
-	go func() { ended <- server.Serve(k.gateway.Limit(listener)) }()
+	go func() { ended <- serving.Serve(k.gateway.Limit(listener)) }()
 	k.url = "http://" + listener.Addr().String()
 	k.t.Cleanup(func() {
 		stopping, cancel := context.WithTimeout(context.Background(), patient)
 		defer cancel()
-		if err := server.Shutdown(stopping); err != nil {
+		if err := serving.Shutdown(stopping); err != nil {
 			k.t.Errorf("shutdown: %v", err)
-			_ = server.Close()
+			_ = serving.Close()
 		}
 		if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
 			k.t.Errorf("serve: %v", err)
@@ -186,8 +195,27 @@ func (builtIn) Rule(*http.Request) (auth.Rule, *auth.Refusal) {
 	return auth.Rule{Policy: config.PolicyInitial}, nil
 }
 
+// eachLane tests a gateway in front of a backend with the HTTP/1.1 lanes of our
+// own, and with those of net/http, as GATEWAY_TRANSPORT=standard has it.
+func eachLane(t *testing.T, table, backend string, test func(t *testing.T, k *kit)) {
+	for name, standard := range map[string]bool{"lean": false, "standard": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			k := newKitOf(t, table, backend, TransportOptions{MaxIdle: 64, Standard: standard})
+			k.standard = standard
+			k.serve()
+			test(t, k)
+		})
+	}
+}
+
 // newKit makes a gateway that nobody serves yet.
 func newKit(t testing.TB, table, backend string) *kit {
+	t.Helper()
+	return newKitOf(t, table, backend, TransportOptions{MaxIdle: 64})
+}
+
+func newKitOf(t testing.TB, table, backend string, options TransportOptions) *kit {
 	t.Helper()
 	keys, err := auth.SecretKeys("HS256", []byte(testSecret))
 	if err != nil {
@@ -201,7 +229,7 @@ func newKit(t testing.TB, table, backend string) *kit {
 		verifier: auth.NewVerifier(keys, nil, time.Now),
 		backend:  backend,
 	}
-	transports := NewTransports(TransportOptions{MaxIdle: 64})
+	transports := NewTransports(options)
 	k.parts = Parts{
 		Gate:       auth.NewGate(auth.NewVerifier(keys, nil, time.Now), nil),
 		Metrics:    k.metrics,

@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"net"
-	"strings"
 	"sync"
 	"time"
 )
@@ -173,6 +172,3 @@ func (f *framedWriter) end(last []byte) {
 	case <-time.After(farewell):
 	}
 }
-
-// isWebSocket tells the one protocol whose frames are known here.
-func isWebSocket(protocol string) bool { return strings.EqualFold(protocol, "websocket") }

@@ -1,0 +1,88 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// This file is about switching protocols on a connection (RFC 9110 section 7.8):
+// what a client may wish for, and what the backend answers. streams.go has the
+// connections afterwards.
+
+// keepUpgrade drops a wish to upgrade that the route does not grant, which a
+// server may ignore: on an upgraded connection nobody would look at what is
+// sent. Several protocols, or several headers, are a choice that the backend
+// would make, so they are dropped too. In HTTP/1.0 there is no Upgrade, and a
+// WebSocket begins with GET (RFC 6455 section 4.1).
+func (r *route) keepUpgrade(x *exchange, header http.Header) {
+	wanted := header["Upgrade"]
+	if len(wanted) == 0 {
+		return
+	}
+	name, _, _ := strings.Cut(strings.ToLower(wanted[0]), "/") // a version may follow
+	webSocket := isWebSocket(name)
+	if x.http10 || len(wanted) > 1 || !isProtocol(wanted[0]) || !slices.Contains(r.config.Upgrade, name) ||
+		webSocket && x.method != http.MethodGet {
+		delete(header, "Upgrade")
+		return
+	}
+	x.webSocket = webSocket
+}
+
+var (
+	errUpgrade = errors.New("backend switched to a protocol that was not asked for")
+	errEarly   = errors.New("backend switched protocols before it had the whole request")
+)
+
+// switchProtocols takes a 101 of the backend. After an error httputil closes the
+// backend's connection, which it does not when it refuses the answer itself.
+func (x *exchange) switchProtocols(res *http.Response) error {
+	protocol := res.Header.Get("Upgrade")
+	if !strings.EqualFold(protocol, res.Request.Header.Get("Upgrade")) {
+		return errUpgrade
+	}
+	if x.body != nil && !x.body.complete() {
+		return errEarly // two would read from the client
+	}
+	stream, ok := res.Body.(io.ReadWriteCloser)
+	if !ok {
+		return errUpgrade
+	}
+	x.table.cleanInterim(res.Header)
+	if x.webSocket {
+		spellWebSocket(res.Header)
+	}
+	x.upstream = newBackendStream(stream, x, protocol)
+	x.upstream.header = res.Header
+	// httputil looks at these, and adds them to what Hijack makes of the others.
+	res.Header = http.Header{"Connection": {"Upgrade"}, "Upgrade": {protocol}}
+	res.Body = x.upstream
+	return nil
+}
+
+// spellWebSocket writes the fields of a handshake as RFC 6455 does (section
+// 11.3), where net/http has "Sec-Websocket-Key". There are devices that look for
+// the former.
+func spellWebSocket(header http.Header) {
+	const canonical, spelled = "Sec-Websocket-", "Sec-WebSocket-"
+	for name, values := range header {
+		if rest, found := strings.CutPrefix(name, canonical); found {
+			delete(header, name)
+			header[spelled+rest] = values
+		}
+	}
+}
+
+// isProtocol reports whether an Upgrade names one protocol, with or without a
+// version (RFC 9110 section 7.8). Without this check there are letters whose
+// lower case is ASCII, and httputil answers 502 to what is not.
+func isProtocol(text string) bool {
+	name, version, versioned := strings.Cut(text, "/")
+	return isToken(name) && (!versioned || isToken(version))
+}
+
+// isWebSocket tells the one protocol whose frames are known here.
+func isWebSocket(protocol string) bool { return strings.EqualFold(protocol, "websocket") }
