@@ -53,6 +53,7 @@ type exchange struct {
 	conn        *clientConn   // nil where net/http itself watches for a client that leaves
 	read        atomic.Bool   // the request has been read to its end
 	body        *clientBody   // nil without a body
+	replay      *replayBody   // of body, where the request may be sent again; else nil
 	patience    patience
 	answered    atomic.Bool    // the backend's response headers have come
 	heading     sync.Mutex     // held while a head is sent before its body
@@ -210,6 +211,9 @@ func (x *exchange) end(r *http.Request, panicked any) {
 		x.conn.unwatch()
 	}
 	x.leaveBody(r)
+	if x.replay != nil {
+		x.replay.release()
+	}
 	x.leaveAnswer()
 	x.release()
 	if x.unhold != nil {

@@ -47,6 +47,10 @@ func forward(x *exchange, r *http.Request, route *route) *auth.Refusal {
 		}
 		x.body = newClientBody(r, x, control)
 		out.Body = x.body
+		if !route.lean { // which sends nothing again that has a body
+			x.replay = &replayBody{source: x.body, budget: &x.gateway.replays}
+			out.Body, out.GetBody = x.replay.first(), x.replay.again
+		}
 	}
 	route.proxy.ServeHTTP(x, out)
 	return nil
@@ -185,6 +189,9 @@ func accept(r *route, res *http.Response) error {
 	}
 	if x.body != nil {
 		x.body.answer()
+	}
+	if x.replay != nil {
+		x.replay.settle()
 	}
 	if isStream(res) {
 		x.hold(res.Request.Context())

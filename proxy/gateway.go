@@ -33,6 +33,7 @@ type Gateway struct {
 	table       atomic.Pointer[Table]
 	lastWrite   time.Duration // for a client to take the rest of an answer; constant but for tests
 	streams     streams
+	replays     replayBudget
 	wheel       *wheel
 }
 

@@ -19,6 +19,12 @@ import (
 // its URL.
 func startNginx(t *testing.T, lines string) string {
 	t.Helper()
+	return listenNginx(t, "", lines)
+}
+
+// listenNginx is startNginx with parameters of the listener.
+func listenNginx(t *testing.T, parameters, lines string) string {
+	t.Helper()
 	program, err := exec.LookPath("nginx")
 	if err != nil {
 		program = "/usr/sbin/nginx" // Debian keeps it out of the PATH of most users
@@ -35,7 +41,7 @@ events {}
 http {
   access_log off; client_body_temp_path "`+folder+`"; proxy_temp_path "`+folder+`";
   fastcgi_temp_path "`+folder+`"; uwsgi_temp_path "`+folder+`"; scgi_temp_path "`+folder+`";
-  server { listen `+address+`; `+lines+` }
+  server { listen `+address+` `+parameters+`; `+lines+` }
 }`)
 	var said bytes.Buffer
 	command := exec.Command(program, "-p", folder, "-e", "stderr", "-c", file)

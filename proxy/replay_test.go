@@ -1,0 +1,108 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+)
+
+func replayOf(source io.Reader, budget *replayBudget) *replayBody {
+	return &replayBody{source: io.NopCloser(source), budget: budget}
+}
+
+// TestReplayBody reads a body by several attempts, each from the start.
+func TestReplayBody(t *testing.T) {
+	t.Parallel()
+	budget := new(replayBudget)
+	b := replayOf(iotest.OneByteReader(strings.NewReader("a body of some length")), budget)
+	first := b.first()
+	begin := make([]byte, 6)
+	if _, err := io.ReadFull(first, begin); err != nil || string(begin) != "a body" {
+		t.Fatalf("%q, %v", begin, err)
+	}
+	_ = first.Close()
+	if n, err := first.Read(begin); n != 0 || err == nil {
+		t.Errorf("a closed attempt read %d bytes, %v", n, err)
+	}
+	for range 2 {
+		again, err := b.again()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if whole, err := io.ReadAll(again); err != nil || string(whole) != "a body of some length" {
+			t.Errorf("another attempt read %q, %v", whole, err)
+		}
+		_ = again.Close()
+	}
+	b.settle()
+	if _, err := b.again(); !errors.Is(err, errNotKept) {
+		t.Errorf("after the answer began: %v", err)
+	}
+	b.release()
+	if used := budget.used.Load(); used != 0 {
+		t.Errorf("%d bytes are kept for nobody", used)
+	}
+}
+
+// TestReplayIsBounded has a body that is too long to be kept, and one for which
+// others leave no room: they pass whole, once.
+func TestReplayIsBounded(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", replayBytes+1)
+	full := new(replayBudget)
+	full.used.Store(replayBytesLeft)
+	for name, c := range map[string]struct {
+		text   string
+		budget *replayBudget
+		used   int64
+	}{
+		"too long": {long, new(replayBudget), 0},
+		"no room":  {"short", full, replayBytesLeft},
+	} {
+		b := replayOf(strings.NewReader(c.text), c.budget)
+		if whole, err := io.ReadAll(b.first()); err != nil || string(whole) != c.text {
+			t.Errorf("%s: read %d bytes, %v", name, len(whole), err)
+		}
+		if _, err := b.again(); !errors.Is(err, errNotKept) {
+			t.Errorf("%s: another attempt: %v", name, err)
+		}
+		b.release()
+		if used := c.budget.used.Load(); used != c.used {
+			t.Errorf("%s: %d bytes are kept, want %d", name, used, c.used)
+		}
+	}
+}
+
+// TestReplayIsSettledWhileReading has the answer begin in the middle of a body,
+// as with every stream: what was kept is let go, and the rest passes.
+func TestReplayIsSettledWhileReading(t *testing.T) {
+	t.Parallel()
+	budget := new(replayBudget)
+	in, out := io.Pipe()
+	b := replayOf(in, budget)
+	first := b.first()
+	read := func() string {
+		piece := make([]byte, 10)
+		n, _ := first.Read(piece)
+		return string(piece[:n])
+	}
+	go func() { _, _ = io.WriteString(out, "one") }()
+	if got := read(); got != "one" || budget.used.Load() != 3 {
+		t.Errorf("read %q, %d bytes kept", got, budget.used.Load())
+	}
+	b.settle()
+	if used := budget.used.Load(); used != 0 {
+		t.Errorf("%d bytes are kept after the answer began", used)
+	}
+	go func() { _, _ = io.WriteString(out, "two") }()
+	if got := read(); got != "two" || budget.used.Load() != 0 {
+		t.Errorf("read %q, %d bytes kept", got, budget.used.Load())
+	}
+	out.Close()
+	if n, err := first.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+		t.Errorf("end: %d bytes, %v", n, err)
+	}
+	b.release()
+}
