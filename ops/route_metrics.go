@@ -174,7 +174,7 @@ var (
 	authDecisions = prometheus.NewDesc("gatehouse_auth_decisions_total",
 		"Verdicts of the routes' policies, by result.", []string{"route", "result"}, nil)
 	backendUp = prometheus.NewDesc("gatehouse_backend_up",
-		"Whether the backend could be connected to when last tried.", []string{"route", "backend"}, nil)
+		"Whether the backend could be reached, and spoke HTTP, when last tried.", []string{"route", "backend"}, nil)
 )
 
 // Describe implements prometheus.Collector.

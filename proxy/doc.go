@@ -16,6 +16,7 @@
 //     answers.go   what a backend may not say: 1xx, 101, trailers
 //     upgrade.go   the wish to switch protocols, and the backend's 101
 //     body.go      what the client sends: bounded, counted, streamed
+//     replay.go    and kept while the request may be sent again
 //     awaited.go   the head of an answer whose body is long in coming
 //     early.go     an answer that comes before the body has ended
 //     patience.go  how long the other side may be silent, by wheel.go
@@ -26,7 +27,8 @@
 //     about.go     or an answer of the gateway's own: GET / and GET /health
 //
 // What speaks HTTP is below: front to clients, lean to backends, both with the
-// heads of wire and through socket.
+// heads of wire and through socket. What lean does not do is done by net/http's
+// transport, whose connections upstream lets end in time.
 //
 // Questions about a table are answered by the same code: explain.go, expect.go
 // (the file's own tests), diff.go with reach.go and loosened.go.

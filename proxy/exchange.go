@@ -55,6 +55,7 @@ type exchange struct {
 	body        *clientBody   // nil without a body
 	replay      *replayBody   // of body, where the request may be sent again; else nil
 	patience    patience
+	reached     bool           // something that is HTTP has come from the backend
 	answered    atomic.Bool    // the backend's response headers have come
 	heading     sync.Mutex     // held while a head is sent before its body
 	answer      backendBody    // of the backend, once it has answered

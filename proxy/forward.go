@@ -14,6 +14,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"gatehouse/auth"
+	"gatehouse/proxy/upstream"
 )
 
 // forward sends the request to the route's backend. All that can refuse it
@@ -164,6 +165,7 @@ func validValues(values []string) []string {
 // answer is not the backend's to say, and from here on bodies are streams.
 func accept(r *route, res *http.Response) error {
 	x := exchangeOf(res.Request.Context())
+	x.reached = true
 	r.metrics.Backend(true)
 	if res.StatusCode < 100 || res.StatusCode > 999 {
 		return errStatus
@@ -225,14 +227,29 @@ var errStatus = errors.New("backend answered with a status that there is not")
 // the log has the cause.
 func fail(_ http.ResponseWriter, r *http.Request, err error) {
 	x := exchangeOf(r.Context())
-	if errors.Is(err, errDial) {
+	refusal := diagnose(r.Context(), x, err)
+	if x.wasUnreached(r.Context(), refusal, err) {
 		x.metrics.Backend(false)
 	}
 	if x.status != 0 { // the answer has begun: httputil cuts it off
 		x.err = err
 		return
 	}
-	x.refuse(diagnose(r.Context(), x, err))
+	x.refuse(refusal)
+}
+
+// wasUnreached tells whether the backend gave no sign of itself: it could not be
+// connected to, the handshake failed, or what came is no answer in HTTP. One that
+// takes too long for this request may be well, unless it has answered nothing at
+// all since it was connected to.
+func (x *exchange) wasUnreached(ctx context.Context, refusal *auth.Refusal, err error) bool {
+	switch ended := context.Cause(ctx); {
+	case x.reached || errors.Is(err, errNotKept):
+		return false
+	case ended != nil:
+		return errors.Is(ended, errSilent) && (errors.Is(err, errDial) || errors.Is(err, upstream.ErrNothingHeard))
+	}
+	return refusal.Status == refuseUpstream.Status || refusal.Status == refuseConnect.Status || refusal.Status == refuseTimeout.Status
 }
 
 // diagnose tells whose fault it was that the backend gave no answer.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"strings"
@@ -148,7 +149,10 @@ func (t *Transport) attempt(r *http.Request, head []byte, fresh bool) (_ *http.R
 	c, err := t.pools.get(ctx, address(r), fresh)
 	if err != nil {
 		closeBody(r)
-		return nil, false, endOf(ctx, err)
+		if ended := context.Cause(ctx); ended != nil && !errors.Is(err, ended) {
+			err = fmt.Errorf("%w: %w", ended, err) // that of the dial, which somebody may look for
+		}
+		return nil, false, err
 	}
 	res, err := c.exchange(r, head)
 	if err == nil {

@@ -24,6 +24,7 @@ type generation struct {
 	age       *time.Timer  // nil without a bound; set before it is used
 	open      atomic.Int64 // connections
 	retired   atomic.Bool
+	answered  atomic.Bool // a request was
 
 	// waiting says that a request was sent, and that not a byte has come since.
 	// It is changed with mu held only.

@@ -1,6 +1,8 @@
 package upstream
 
 import (
+	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -23,6 +25,10 @@ const (
 // they do not end at the same moment in every replica.
 const jitter = 0.2
 
+// ErrNothingHeard marks the error of a request that ended without an answer, where
+// the backend has answered nothing since it was first connected to.
+var ErrNothingHeard = errors.New("the backend has answered nothing on this connection or others")
+
 // Options say how backends are reached.
 type Options struct {
 	// Transport is cloned for each backend, and not used itself.
@@ -34,7 +40,8 @@ type Options struct {
 	Silence time.Duration
 }
 
-// Transport is an http.RoundTripper. The errors are those of http.Transport.
+// Transport is an http.RoundTripper. The errors wrap those of
+// http.Transport.
 type Transport struct {
 	options Options
 
@@ -51,7 +58,7 @@ type address struct {
 
 // backend is what is known of one address.
 type backend struct {
-	http2 atomic.Bool // it has answered over HTTP/2
+	http2 atomic.Bool // it answers over HTTP/2
 
 	mu      sync.Mutex
 	current *generation   // nil where the next request makes one
@@ -71,13 +78,20 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	g := t.generation(r.URL, len(r.Header["Upgrade"]) > 0)
 	g.ask()
 	res, err := g.transport.RoundTrip(r)
-	switch {
-	case err == nil && res.ProtoMajor == 2 && !g.backend.http2.Load():
-		g.backend.http2.Store(true)
-	case err != nil && r.Context().Err() != nil:
-		g.unanswered()
+	if err == nil {
+		if !g.answered.Load() {
+			g.answered.Store(true)
+			g.backend.http2.Store(res.ProtoMajor == 2)
+		}
+		return res, nil
 	}
-	return res, err
+	if r.Context().Err() != nil {
+		g.unanswered()
+		if !g.answered.Load() {
+			err = fmt.Errorf("%w: %w", err, ErrNothingHeard)
+		}
+	}
+	return nil, err
 }
 
 // CloseIdleConnections closes what waits for a request. What is in use is closed

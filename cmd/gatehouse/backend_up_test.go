@@ -1,0 +1,125 @@
+package main
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// serveRaw accepts connections and does one thing with each.
+func serveRaw(t *testing.T, serve func(net.Conn)) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go serve(conn)
+		}
+	}()
+	return listener.Addr().String()
+}
+
+// TestBackendUp asks backends that cannot be reached in all the ways there are,
+// and some that can, for what gatehouse_backend_up says of them (issue 10).
+func TestBackendUp(t *testing.T) {
+	t.Parallel()
+	ended := make(chan struct{})
+	t.Cleanup(func() { close(ended) })
+	silent := serveRaw(t, func(conn net.Conn) { <-ended; conn.Close() })
+	closes := serveRaw(t, func(conn net.Conn) { conn.Close() })
+	garbage := serveRaw(t, func(conn net.Conn) { _, _ = io.WriteString(conn, "220 mail ready\r\n\r\n"); conn.Close() })
+	refused, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = refused.Close()
+	answer := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/slow") {
+			select {
+			case <-ended:
+			case <-r.Context().Done():
+			}
+			return
+		}
+		w.WriteHeader(http.StatusInternalServerError)
+	})
+	plain, secure := httptest.NewServer(answer), httptest.NewTLSServer(answer)
+	t.Cleanup(plain.Close)
+	t.Cleanup(secure.Close)
+	at := func(server *httptest.Server) string { return server.Listener.Addr().String() }
+	h2c := strings.TrimPrefix(serveHTTP2(t, answer), "http://")
+	cases := []struct {
+		name, url, route string
+		up               bool
+	}{
+		{"refused", "http://" + refused.Addr().String(), "", false},
+		{"refused-h2c", "http://" + refused.Addr().String(), "protocol: h2c", false},
+		{"refused-tls", "https://" + refused.Addr().String(), "", false},
+		{"no-name", "http://no-such-host.invalid:80", "connect_timeout: 1s", false},
+		{"no-name-tls", "https://no-such-host.invalid:443", "connect_timeout: 1s", false},
+		{"bad-certificate", "https://" + at(secure), "", false},
+		{"no-tls", "https://" + at(plain), "", false},
+		{"silent-handshake", "https://" + silent, "connect_timeout: 500ms", false},
+		{"silent-handshake-short", "https://" + silent, "timeout: 500ms", false},
+		{"silent-h2c", "http://" + silent, "protocol: h2c, timeout: 500ms", false},
+		{"closes", "http://" + closes, "", false},
+		{"closes-h2c", "http://" + closes, "protocol: h2c", false},
+		{"closes-tls", "https://" + closes, "", false},
+		{"garbage", "http://" + garbage, "", false},
+		{"garbage-h2c", "http://" + garbage, "protocol: h2c", false},
+		{"no-h2c", "http://" + at(plain), "protocol: h2c", false},
+		{"fine", "http://" + at(plain), "timeout: 500ms", true},
+		{"fine-h2c", "http://" + h2c, "protocol: h2c, timeout: 500ms", true},
+	}
+	table := "users: off\ndefaults: {auth: none}\nroutes:\n"
+	for _, c := range cases {
+		more := c.route
+		if more != "" {
+			more = ", " + more
+		}
+		table += "  - {name: " + c.name + ", prefix: /" + c.name + ", backend: '" + c.url + "'" + more + "}\n"
+	}
+	for _, transport := range []string{"lean", "standard"} {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			gateway := start(t, writeFile(t, "routes.yaml", table), map[string]string{"GATEWAY_TRANSPORT": transport})
+			var all sync.WaitGroup
+			for _, c := range cases {
+				all.Go(func() {
+					a := do(t, request{url: gateway.url + "/" + c.name})
+					if c.up != (a.status == http.StatusInternalServerError) {
+						t.Errorf("%s: status %d", c.name, a.status)
+					}
+					if c.up { // an endpoint that takes too long says nothing of the others
+						if a := do(t, request{url: gateway.url + "/" + c.name + "/slow"}); a.status != http.StatusGatewayTimeout {
+							t.Errorf("%s, slow: status %d", c.name, a.status)
+						}
+					}
+				})
+			}
+			all.Wait()
+			metrics := do(t, request{url: gateway.operators + "/metrics"}).body
+			for _, c := range cases {
+				_, address, _ := strings.Cut(c.url, "://")
+				want := `gatehouse_backend_up{backend="` + address + `",route="` + c.name + `"} 0`
+				if c.up {
+					want = strings.TrimSuffix(want, "0") + "1"
+				}
+				if !strings.Contains(metrics, want+"\n") {
+					t.Errorf("no %s", want)
+				}
+			}
+		})
+	}
+}
