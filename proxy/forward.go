@@ -252,6 +252,11 @@ func (x *exchange) wasUnreached(ctx context.Context, refusal *auth.Refusal, err 
 	return refusal.Status == refuseUpstream.Status || refusal.Status == refuseConnect.Status || refusal.Status == refuseTimeout.Status
 }
 
+// headersTooLarge ends net/http's error for a request whose headers are larger than
+// an HTTP/2 backend has said it takes (RFC 9113 section 6.5.2). The error has no
+// name that others may use.
+const headersTooLarge = "request header list larger than peer's advertised limit"
+
 // diagnose tells whose fault it was that the backend gave no answer.
 func diagnose(ctx context.Context, x *exchange, err error) *auth.Refusal {
 	var network net.Error
@@ -278,6 +283,8 @@ func diagnose(ctx context.Context, x *exchange, err error) *auth.Refusal {
 		return refuseTimeout.Because(err)
 	case errors.Is(err, errDial):
 		return refuseConnect.Because(err)
+	case strings.HasSuffix(err.Error(), headersTooLarge):
+		return refuseHeaderSize.Because(err)
 	}
 	return refuseUpstream.Because(err)
 }

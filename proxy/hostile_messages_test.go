@@ -163,6 +163,36 @@ func TestOddUpgradeIsDropped(t *testing.T) {
 	})
 }
 
+// TestHeadersTooLargeForTheBackend sends more headers than an HTTP/2 backend takes.
+func TestHeadersTooLargeForTheBackend(t *testing.T) {
+	t.Parallel()
+	h2c := new(http.Protocols)
+	h2c.SetUnencryptedHTTP2(true)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: http.HandlerFunc(healthyBackend), Protocols: h2c, MaxHeaderBytes: 4 << 10}
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(func() { server.Close() })
+	k := startBefore(t, `
+users: off
+routes:
+  - {name: open, prefix: /, backend: "${BACKEND}", auth: none, protocol: h2c}
+`, "http://"+listener.Addr().String())
+	if res := k.get("/"); res.StatusCode != 200 { // and the backend's settings are known
+		t.Fatalf("status %d", res.StatusCode)
+	}
+	for range 3 {
+		if res := k.get("/", "X-Large: "+strings.Repeat("x", 20<<10)); res.StatusCode != 431 {
+			t.Errorf("status %d, %s", res.StatusCode, res.body)
+		}
+	}
+	if res := k.get("/"); res.StatusCode != 200 {
+		t.Errorf("then status %d", res.StatusCode)
+	}
+}
+
 // blamesTheBackend reports whether a status says that the backend is at fault.
 func blamesTheBackend(status int) bool {
 	return status == 500 || status == 502 || status == 503 || status == 504

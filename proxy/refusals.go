@@ -53,6 +53,10 @@ var (
 		Status: http.StatusRequestTimeout,
 		Detail: "The request body did not arrive in time.",
 	}
+	refuseHeaderSize = &auth.Refusal{
+		Status: http.StatusRequestHeaderFieldsTooLarge,
+		Detail: "Request headers are larger than the upstream service takes.",
+	}
 	refuseTooMany = &auth.Refusal{
 		Status: http.StatusTooManyRequests, RetryAfter: time.Second,
 		Detail: "Too many requests at once.",
