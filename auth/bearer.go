@@ -18,8 +18,11 @@ func bearerToken(header http.Header) (string, *Refusal) {
 	}
 	scheme, token, _ := strings.Cut(values[0], " ")
 	token = strings.TrimSpace(token)
-	if !strings.EqualFold(scheme, "Bearer") || token == "" {
-		return "", refuseNoToken
+	switch {
+	case !strings.EqualFold(scheme, "Bearer"):
+		return "", refuseScheme
+	case token == "":
+		return "", refuseNothing
 	}
 	return token, nil
 }

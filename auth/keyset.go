@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/golang-jwt/jwt/v5"
@@ -121,6 +122,11 @@ func parseJWK(entry []byte) (issuerKey, error) {
 		return issuerKey{}, errNotPublic
 	}
 	maps.DeleteFunc(members, func(name string, _ json.RawMessage) bool { return !slices.Contains(publicMembers(), name) })
+	for _, name := range []string{"n", "e", "x", "y"} {
+		if number, found := members[name]; found {
+			members[name] = base64url(number)
+		}
+	}
 	public, err := json.Marshal(members)
 	if err != nil {
 		return issuerKey{}, err
@@ -139,6 +145,17 @@ func parseJWK(entry []byte) (issuerKey, error) {
 		return issuerKey{}, errors.New("is not for verifying signatures")
 	}
 	return issuerKey{id: key.KeyID, algorithm: key.Algorithm, public: key.Key}, nil
+}
+
+// base64url brings a number of a JWK into the one form that go-jose reads:
+// some issuers pad it with `=`, or use the alphabet of plain base64.
+func base64url(number json.RawMessage) json.RawMessage {
+	text, isText := strings.CutPrefix(string(number), `"`)
+	if !isText {
+		return number
+	}
+	text = strings.TrimRight(strings.TrimSuffix(text, `"`), "=")
+	return json.RawMessage(`"` + strings.NewReplacer("+", "-", `\/`, "_", "/", "_").Replace(text) + `"`)
 }
 
 func parsePEM(content []byte) (*keySet, error) {

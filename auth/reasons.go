@@ -14,6 +14,8 @@ import (
 )
 
 var (
+	errScheme     = errors.New("the scheme of its Authorization is not Bearer")
+	errNothing    = errors.New("its Authorization has nothing after Bearer")
 	errTooLong    = fmt.Errorf("it is longer than %d KiB", maxTokenBytes>>10)
 	errLineBreak  = errors.New("it holds a line break")
 	errCritical   = errors.New("its header names critical extensions (`crit`), of which none is known here")
@@ -33,6 +35,9 @@ var (
 	refuseCritical  = refuseMalformed.Because(errCritical)
 	refuseKeyID     = refuseMalformed.Because(errKeyID)
 	refuseRepeated  = refuseMalformed.Because(errRepeated)
+
+	refuseScheme  = refuseNoToken.Because(errScheme)
+	refuseNothing = refuseNoToken.Because(errNothing)
 )
 
 // maxQuoted bounds what is repeated of a token, in bytes.
