@@ -50,7 +50,7 @@ func forward(x *exchange, r *http.Request, route *route) *auth.Refusal {
 		out.Body = x.body
 		if !route.lean { // which sends nothing again that has a body
 			x.replay = &replayBody{source: x.body, budget: &x.gateway.replays}
-			out.Body, out.GetBody = x.replay.first(), x.replay.again
+			out.Body, out.GetBody = x.replay.first(), x.sendAgain
 		}
 	}
 	route.proxy.ServeHTTP(x, out)

@@ -61,8 +61,8 @@ func (b *replayBody) first() io.ReadCloser {
 	return b.latest
 }
 
-// again gives the body of another attempt; it is http.Request.GetBody. The one
-// before has ended, or reads for this one now.
+// again gives the body of another attempt. The one before has ended, or reads for
+// this one now.
 func (b *replayBody) again() (io.ReadCloser, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -71,6 +71,19 @@ func (b *replayBody) again() (io.ReadCloser, error) {
 	}
 	b.latest, b.closed = &replayAttempt{body: b}, false
 	return b.latest, nil
+}
+
+// sendAgain is http.Request.GetBody: the transport wants the body once more,
+// whatever it has said of the attempt before.
+func (x *exchange) sendAgain() (io.ReadCloser, error) {
+	body, err := x.replay.again()
+	if err != nil {
+		return nil, err
+	}
+	x.body.mu.Lock()
+	x.body.released = false
+	x.body.mu.Unlock()
+	return &sentBody{body, x.body}, nil
 }
 
 // Read implements io.Reader.
