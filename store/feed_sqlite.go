@@ -16,12 +16,12 @@ const lookInterval = 100 * time.Millisecond
 // follow looks from a connection of its own: to one connection the data version
 // changes by what others write, those of this process included.
 func (s *sqliteFile) follow(ctx context.Context, follower Follower) (connected bool, err error) {
-	conn, err := s.reader.Conn(ctx)
+	conn, err := s.feedConn(ctx)
 	if err != nil {
 		return false, fmt.Errorf("watch database %s: %w", s.path, err)
 	}
 	defer func() { _ = conn.Close() }()
-	eye := &sqliteFeed{conn: conn, dialect: s.dialect()}
+	eye := &sqliteFeed{file: s, conn: conn, dialect: s.dialect()}
 	if _, err := eye.look(ctx); err != nil {
 		return false, fmt.Errorf("watch database %s: %w", s.path, err)
 	}
@@ -44,8 +44,21 @@ func (s *sqliteFile) follow(ctx context.Context, follower Follower) (connected b
 	}
 }
 
+// feedConn connects to the file of that name, which may be another one by now.
+func (s *sqliteFile) feedConn(ctx context.Context) (*sql.Conn, error) {
+	if err := s.reopen(ctx); err != nil {
+		return nil, err
+	}
+	file, err := s.handles()
+	if err != nil {
+		return nil, err
+	}
+	return file.reader.Conn(ctx)
+}
+
 // sqliteFeed is one connection that looks.
 type sqliteFeed struct {
+	file    *sqliteFile
 	conn    *sql.Conn
 	dialect dialect
 	version int64 // changes with every write of others
@@ -56,6 +69,9 @@ type sqliteFeed struct {
 // look tells whether users changed since the last look. The version is read
 // first: a write between the two is seen once more, and not missed.
 func (f *sqliteFeed) look(ctx context.Context) (changed bool, err error) {
+	if err := f.file.look(); err != nil {
+		return false, err
+	}
 	var version, counted int64
 	if err := f.conn.QueryRowContext(ctx, "PRAGMA data_version").Scan(&version); err != nil {
 		return false, err

@@ -10,10 +10,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite"
@@ -25,8 +25,13 @@ import (
 const busyTimeout = "10000"
 
 type sqliteFile struct {
-	path           string
-	reader, writer *sql.DB
+	path string
+
+	reopening sync.Mutex // held by who opens the file anew
+
+	mu     sync.RWMutex
+	opened *sqliteHandles
+	lost   error // why path is not the opened file any more; nil while it is
 }
 
 // openSQLite opens the file named by what follows "sqlite:".
@@ -45,16 +50,7 @@ func openSQLite(ctx context.Context, path string) (engine, error) {
 		return nil, fmt.Errorf("open database file: %w", err)
 	}
 	s := &sqliteFile{path: path}
-	// The write-ahead log lets readers go on beside a writer. It is a property of
-	// the file, so that one connection sets it, once.
-	if s.writer, err = s.open("_journal_mode=WAL&_txlock=immediate"); err == nil {
-		s.writer.SetMaxOpenConns(1)
-		if err = s.writer.PingContext(ctx); err == nil {
-			s.reader, err = s.open("_query_only=1")
-		}
-	}
-	if err != nil {
-		_ = s.Close()
+	if s.opened, err = openHandles(ctx, path); err != nil {
 		return nil, fmt.Errorf("open database file %s: %w", path, err)
 	}
 	return s, nil
@@ -76,48 +72,44 @@ func sqlitePath(path string) (string, error) {
 	return filepath.Clean(path), nil
 }
 
-func (s *sqliteFile) open(options string) (*sql.DB, error) {
-	absolute, err := filepath.Abs(s.path)
-	if err != nil {
-		return nil, err
-	}
-	name := url.URL{
-		Scheme:   "file",
-		Path:     filepath.ToSlash(absolute),
-		RawQuery: "_busy_timeout=" + busyTimeout + "&_foreign_keys=1&_dqs=0&_time_format=sqlite&_timezone=UTC&" + options,
-	}
-	return sql.Open("sqlite", name.String())
-}
-
 // Address implements Store.
 func (s *sqliteFile) Address() string { return s.path }
 
 // Ping implements Store. It reads the file; the driver's own ping does not.
 func (s *sqliteFile) Ping(ctx context.Context) error {
+	if err := s.look(); err != nil {
+		return fmt.Errorf("ping database %s: %w", s.path, err)
+	}
+	file, err := s.handles()
+	if err != nil {
+		return fmt.Errorf("ping database %s: %w", s.path, err)
+	}
 	var version int
-	if err := s.reader.QueryRowContext(ctx, "PRAGMA schema_version").Scan(&version); err != nil {
+	if err := file.reader.QueryRowContext(ctx, "PRAGMA schema_version").Scan(&version); err != nil {
 		return fmt.Errorf("ping database %s: %w", s.path, err)
 	}
 	return nil
 }
 
-// Close implements Store. The writer goes last: the last connection to close
-// empties the write-ahead log, which a reader may not.
+// Close implements Store.
 func (s *sqliteFile) Close() error {
-	var errs []error
-	for _, db := range []*sql.DB{s.reader, s.writer} {
-		if db != nil {
-			errs = append(errs, db.Close())
-		}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.opened == nil {
+		return nil
 	}
-	if err := errors.Join(errs...); err != nil {
+	if err := s.opened.close(); err != nil {
 		return fmt.Errorf("close database %s: %w", s.path, err)
 	}
 	return nil
 }
 
 func (s *sqliteFile) query(ctx context.Context, statement string, args []any, visit func(row) error) error {
-	rows, err := s.reader.QueryContext(ctx, statement, args...)
+	file, err := s.handles()
+	if err != nil {
+		return err
+	}
+	rows, err := file.reader.QueryContext(ctx, statement, args...)
 	if err != nil {
 		return err
 	}
@@ -139,7 +131,11 @@ func (s *sqliteFile) write(ctx context.Context, statement string, args []any, vi
 }
 
 func (s *sqliteFile) transact(ctx context.Context, do func(run runFunc) error) error {
-	tx, err := s.writer.BeginTx(ctx, nil)
+	file, err := s.handles()
+	if err != nil {
+		return err
+	}
+	tx, err := file.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
@@ -196,5 +192,9 @@ func (s *sqliteFile) dialect() dialect {
 // same time: what keeps it from doing a migration twice is the unique version
 // (see the first migration).
 func (s *sqliteFile) lendDB(context.Context) (*sql.DB, func(), error) {
-	return s.writer, func() {}, nil
+	file, err := s.handles()
+	if err != nil {
+		return nil, nil, err
+	}
+	return file.writer, func() {}, nil
 }
