@@ -142,3 +142,31 @@ func TestAnswerBeforeTheRestIsSent(t *testing.T) {
 		}
 	})
 }
+
+// TestEarlyRefusalOverHTTP2 has real HTTP/2 servers refuse uploads unread.
+func TestEarlyRefusalOverHTTP2(t *testing.T) {
+	t.Parallel()
+	h2c := new(http.Protocols)
+	h2c.SetUnencryptedHTTP2(true)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Protocols: h2c, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "too big", http.StatusRequestEntityTooLarge)
+	})}
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(func() { server.Close() })
+	k := startBefore(t, `
+users: off
+routes:
+  - {name: open, prefix: /, backend: "${BACKEND}", auth: none, protocol: h2c}
+`, "http://"+listener.Addr().String())
+	for _, size := range []int64{2, 60 << 10, 20 << 20} {
+		for range 5 {
+			if status, body := k.upload(t, "/", size, true); status != 413 || body != "too big\n" {
+				t.Errorf("%d bytes: %d %q", size, status, body)
+			}
+		}
+	}
+}
