@@ -113,10 +113,11 @@ func TestDockerfileShips(t *testing.T) {
 	if user := only(t, stage, "USER"); !regexp.MustCompile(`^[1-9]\d*:[1-9]\d*$`).MatchString(user) {
 		t.Errorf("USER %s, want two numbers that are not root's", user)
 	}
-	// The default store is made in the working directory, which has to be a volume of that user's.
+	// The default store is made in the working directory, which has to be a volume that the user may write, and the group
+	// 0: OpenShift runs the image as an arbitrary user with that group.
 	if folder := only(t, stage, "WORKDIR"); folder != only(t, stage, "VOLUME") ||
-		!slices.Contains(all(stage, "COPY"), "--from=build --chown="+only(t, stage, "USER")+" /out/data "+folder) {
-		t.Errorf("the working directory %s is not a volume of the user's", folder)
+		!slices.Contains(all(stage, "COPY"), "--from=build --chown="+dockerfileUser(t)+":0 --chmod=0775 /out/data "+folder) {
+		t.Errorf("the working directory %s is not a volume that the user and the group 0 may write", folder)
 	}
 	deployment := build(t, "kustomize/base").deployments["gatehouse"]
 	if ports := only(t, stage, "EXPOSE"); ports != "8080 8081" || portNumbers(deployment)["http"] != 8080 || portNumbers(deployment)["ops"] != 8081 {

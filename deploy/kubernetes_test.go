@@ -147,6 +147,33 @@ func TestKustomizeBase(t *testing.T) {
 	}
 }
 
+// TestKustomizeOpenShift: the pod names no ids, which OpenShift would refuse, and is otherwise as strict.
+func TestKustomizeOpenShift(t *testing.T) {
+	overlay := t.TempDir()
+	from := func(folder string) string {
+		absolute, err := filepath.Abs(folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		relative, err := filepath.Rel(overlay, absolute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return filepath.ToSlash(relative)
+	}
+	text := "resources: [" + from("kustomize/base") + "]\ncomponents: [" + from("kustomize/components/openshift") + "]\n"
+	if err := os.WriteFile(filepath.Join(overlay, "kustomization.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	pod := build(t, overlay).deployments["gatehouse"].Spec.Template.Spec.SecurityContext
+	if pod.RunAsUser != nil || pod.RunAsGroup != nil || pod.FSGroup != nil {
+		t.Errorf("the pod names ids: %+v", pod)
+	}
+	if pod.RunAsNonRoot == nil || !*pod.RunAsNonRoot || pod.SeccompProfile == nil {
+		t.Errorf("the pod may do more than in the base: %+v", pod)
+	}
+}
+
 func TestKustomizeOverlay(t *testing.T) {
 	m := build(t, "kustomize/overlays/example")
 	checkManifests(t, m)
