@@ -86,6 +86,8 @@ func (r *routeMetrics) Finished(method string, status int, duration time.Duratio
 	i.inFlight.Add(-1)
 }
 
+func (r *routeMetrics) Sent(bytes int64) { r.get().bytes.Add(bytes) }
+
 func (r *routeMetrics) Decided(result auth.Result) { r.get().decisions.get(result).Add(1) }
 
 func (r *routeMetrics) Backend(up bool) { r.get().down.Store(!up) }
@@ -166,11 +168,11 @@ var (
 	requestsTotal = prometheus.NewDesc("gatehouse_http_requests_total",
 		"Requests answered, by route, method and status code.", []string{"route", "method", "code"}, nil)
 	requestDuration = prometheus.NewDesc("gatehouse_http_request_duration_seconds",
-		"Time from a request's headers to the end of its answer.", []string{"route"}, nil)
+		"Time from a request's headers to the end of its answer; of a stream (WebSocket, server-sent events, gRPC), to its headers.", []string{"route"}, nil)
 	requestsInFlight = prometheus.NewDesc("gatehouse_http_requests_in_flight",
 		"Requests that have no complete answer yet.", []string{"route"}, nil)
 	responseBytes = prometheus.NewDesc("gatehouse_http_response_bytes_total",
-		"Bytes of response bodies sent to clients.", []string{"route"}, nil)
+		"Bytes of response bodies and on upgraded connections sent to clients.", []string{"route"}, nil)
 	authDecisions = prometheus.NewDesc("gatehouse_auth_decisions_total",
 		"Verdicts of the routes' policies, by result.", []string{"route", "result"}, nil)
 	backendUp = prometheus.NewDesc("gatehouse_backend_up",

@@ -39,6 +39,7 @@ type quietMetrics struct{}
 func (quietMetrics) Route(string, string) RouteMetrics          { return quietMetrics{} }
 func (quietMetrics) Started()                                   {}
 func (quietMetrics) Finished(string, int, time.Duration, int64) {}
+func (quietMetrics) Sent(int64)                                 {}
 func (quietMetrics) Decided(auth.Result)                        {}
 func (quietMetrics) Backend(bool)                               {}
 

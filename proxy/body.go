@@ -250,7 +250,18 @@ func newBackendStream(stream io.ReadWriteCloser, x *exchange, protocol string) *
 func (s *backendStream) Read(p []byte) (int, error) {
 	n, err := s.ReadWriteCloser.Read(p)
 	s.x.patience.touch()
+	if err == io.EOF {
+		s.halfClosed()
+	}
 	return n, err
+}
+
+// halfClosed says that one side has sent all that it will. Where the other may go
+// on for long, as in other protocols, the idle timeout looks after it.
+func (s *backendStream) halfClosed() {
+	if idle := s.x.route.config.IdleTimeout; s.frames != nil && (idle == 0 || idle > streamGrace) {
+		s.x.patience.allow(streamGrace)
+	}
 }
 
 func (s *backendStream) Write(p []byte) (n int, err error) {

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -69,6 +70,9 @@ type exchange struct {
 	cancel      context.CancelCauseFunc // ends it
 	ending      ending                  // of what was forwarded
 	unhold      func()                  // nil when nobody is watched over
+
+	stream   bool          // it goes on for as long as its client likes
+	headTime time.Duration // until the header of the answer
 
 	status int   // 0 until written; 101 once hijacked
 	bytes  int64 // of body, written
@@ -224,7 +228,14 @@ func (x *exchange) end(r *http.Request, panicked any) {
 	if x.route == nil {
 		x.metrics.Started()
 	}
-	x.metrics.Finished(x.method, x.status, duration, x.bytes)
+	counted := duration
+	if x.stream {
+		counted = x.headTime
+	}
+	x.metrics.Finished(x.method, x.status, counted, x.bytes)
+	if upgraded := x.upgraded.Load(); upgraded != nil {
+		x.bytes = upgraded.sent.Load() // they are counted as they pass
+	}
 	x.logAccess(r, duration)
 	if x.status == StatusClientGone && panicked == nil {
 		panicked = http.ErrAbortHandler // or net/http would answer 200 to a client that only stopped sending
@@ -346,7 +357,8 @@ func (x *exchange) WriteHeader(status int) {
 func (x *exchange) seal() {
 	header := x.Header()
 	header["X-Request-Id"] = x.one(x.id)
-	header["X-Process-Time"] = x.one(processTime(time.Since(x.start)))
+	x.headTime = time.Since(x.start)
+	header["X-Process-Time"] = x.one(processTime(x.headTime))
 	if x.table == nil {
 		return
 	}
@@ -391,7 +403,9 @@ func (x *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		x.status = http.StatusSwitchingProtocols
 		maps.Copy(x.Header(), x.upstream.header)
 		x.seal()
-		upgraded := x.gateway.streams.add(conn, x)
+		// httputil reads from the connection alone.
+		early, _ := buffered.Reader.Peek(buffered.Reader.Buffered())
+		upgraded := x.gateway.streams.add(conn, bytes.Clone(early), x)
 		x.upgraded.Store(upgraded)
 		conn = upgraded
 	}

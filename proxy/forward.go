@@ -60,6 +60,10 @@ func forward(x *exchange, r *http.Request, route *route) *auth.Refusal {
 // lose implements impatient.
 func (x *exchange) lose() {
 	x.cancel(errSilent)
+	if upgraded := x.upgraded.Load(); upgraded != nil {
+		_ = upgraded.Close() // httputil closes the backend's side only, and waits for both
+		return
+	}
 	if x.answered.Load() {
 		// A client that takes nothing holds a write, which the cancelled request
 		// alone would not end.
@@ -196,6 +200,7 @@ func accept(r *route, res *http.Response) error {
 		x.replay.settle()
 	}
 	if isStream(res) {
+		x.stream = isEndless(res)
 		x.hold(res.Request.Context())
 	}
 	if res.StatusCode != http.StatusSwitchingProtocols {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strings"
 
 	"gatehouse/auth"
 )
@@ -13,6 +14,24 @@ import (
 // unknown length, such as server-sent events.
 func isStream(res *http.Response) bool {
 	return res.StatusCode == http.StatusSwitchingProtocols || res.ContentLength < 0
+}
+
+// isEndless tells the streams that go on for as long as their client likes: how
+// long that was tells nothing of how fast the backend is. A single answer of gRPC
+// begins when it is ready, so its head tells that.
+func isEndless(res *http.Response) bool {
+	if res.StatusCode == http.StatusSwitchingProtocols {
+		return true
+	}
+	kind := strings.ToLower(first(res.Header["Content-Type"]))
+	for _, endless := range [...]string{
+		"text/event-stream", "application/grpc", "multipart/x-mixed-replace", "application/x-ndjson", "application/json-seq",
+	} {
+		if strings.HasPrefix(kind, endless) {
+			return true
+		}
+	}
+	return false
 }
 
 // hold watches over a stream that somebody was let in to: it outlives the

@@ -478,6 +478,8 @@ type routeRecorder struct {
 	mu       sync.Mutex
 	started  int
 	finished []string // "GET 200 5": method, status, bytes
+	took     []time.Duration
+	sent     int64
 	decided  []auth.Result
 	backend  []bool
 }
@@ -488,9 +490,16 @@ func (r *routeRecorder) Started() {
 	r.started++
 }
 
-func (r *routeRecorder) Finished(method string, status int, _ time.Duration, size int64) {
+func (r *routeRecorder) Sent(size int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.sent += size
+}
+
+func (r *routeRecorder) Finished(method string, status int, took time.Duration, size int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.took = append(r.took, took)
 	r.finished = append(r.finished, fmt.Sprint(method, " ", status, " ", size))
 }
 

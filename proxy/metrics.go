@@ -22,8 +22,11 @@ type RouteMetrics interface {
 	// Started counts a request in flight, until Finished.
 	Started()
 	// Finished counts a request: its method as sent, status, duration, and the
-	// bytes of body answered.
+	// bytes of body answered. The duration of a stream, such as a WebSocket or an
+	// event stream, ends with the header of its answer.
 	Finished(method string, status int, duration time.Duration, bytes int64)
+	// Sent counts bytes sent on an upgraded connection, as they pass.
+	Sent(bytes int64)
 	// Decided counts a verdict of the policy.
 	Decided(result auth.Result)
 	// Backend tells whether the backend could be connected to just now.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -25,12 +26,19 @@ type stream struct {
 	net.Conn
 	of       *streams
 	toClient io.Writer
+	early    []byte // read from the client with its request; for Read
 	x        *exchange
+	sent     atomic.Int64 // bytes written to the client
 	once     sync.Once
 }
 
-func (s *streams) add(conn net.Conn, x *exchange) *stream {
-	made := &stream{Conn: conn, of: s, toClient: conn, x: x}
+// streamGrace is how long a WebSocket may be silent when one side has ended its
+// connection: there is no half of a WebSocket (RFC 6455 section 7.1.1), and the
+// other side may never have noticed.
+const streamGrace = 5 * time.Second
+
+func (s *streams) add(conn net.Conn, early []byte, x *exchange) *stream {
+	made := &stream{Conn: conn, of: s, toClient: conn, early: early, x: x}
 	if x.upstream != nil && x.upstream.frames != nil {
 		made.toClient = &framedWriter{w: conn}
 	}
@@ -43,8 +51,27 @@ func (s *streams) add(conn net.Conn, x *exchange) *stream {
 	return made
 }
 
+// Read implements net.Conn: from the client to the backend.
+func (s *stream) Read(p []byte) (int, error) {
+	if len(s.early) > 0 {
+		n := copy(p, s.early)
+		s.early = s.early[n:]
+		return n, nil
+	}
+	n, err := s.Conn.Read(p)
+	if err == io.EOF {
+		s.x.upstream.halfClosed()
+	}
+	return n, err
+}
+
 // Write implements net.Conn: from the backend to the client.
-func (s *stream) Write(p []byte) (int, error) { return s.toClient.Write(p) }
+func (s *stream) Write(p []byte) (int, error) {
+	n, err := s.toClient.Write(p)
+	s.sent.Add(int64(n))
+	s.x.metrics.Sent(int64(n))
+	return n, err
+}
 
 // CloseWrite passes a half-close on.
 func (s *stream) CloseWrite() error {
