@@ -28,8 +28,8 @@ const (
 	// What an HTTP/2 client may send before it is taken: of one request, and of all
 	// on a connection. Where both are the same, as in net/http, one upload that a
 	// backend does not take stops all others.
-	streamWindow     = 512 << 10
-	connectionWindow = 4<<20 - 1
+	streamWindow     = 1 << 20
+	connectionWindow = 8 << 20
 )
 
 // listeners are the two sockets of a gateway and their servers.

@@ -335,13 +335,13 @@ func TestServesTLS(t *testing.T) {
 }
 
 // selfSigned makes a certificate for 127.0.0.1.
-func selfSigned(t *testing.T) (certificate, key string, roots *x509.CertPool) {
+func selfSigned(t testing.TB) (certificate, key string, roots *x509.CertPool) {
 	t.Helper()
 	return selfSignedUntil(t, time.Now().Add(time.Hour))
 }
 
 // selfSignedUntil is selfSigned with a time at which the certificate expires.
-func selfSignedUntil(t *testing.T, expires time.Time) (certificate, key string, roots *x509.CertPool) {
+func selfSignedUntil(t testing.TB, expires time.Time) (certificate, key string, roots *x509.CertPool) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
