@@ -79,7 +79,7 @@ func TestEarlyAnswersKeepConnections(t *testing.T) {
 			for _, size := range []int{2, 1000, 20_000, 100_000} {
 				for _, path := range []string{"/open", "/open/refused"} {
 					t.Run(fmt.Sprint(size, path), func(t *testing.T) {
-						const posts = 500
+						const posts = 200
 						if closed := closedAnswers(t, gateway.url, path, size, posts); closed > 0 {
 							t.Errorf("%d of %d answers end their connection", closed, 2*posts)
 						}
