@@ -4,19 +4,22 @@
 
 -- +goose Up
 
-CREATE TABLE login_attempts (
+-- Of two processes that migrate at the same time the second fails at the end (see
+-- the first migration), and not before.
+
+CREATE TABLE IF NOT EXISTS login_attempts (
     key text PRIMARY KEY NOT NULL,
     clear_at bigint NOT NULL,
     next_at bigint NOT NULL
 );
 
-CREATE INDEX login_attempts_clear_at ON login_attempts (clear_at);
+CREATE INDEX IF NOT EXISTS login_attempts_clear_at ON login_attempts (clear_at);
 
-CREATE TABLE login_addresses (
+CREATE TABLE IF NOT EXISTS login_addresses (
     account text NOT NULL,
     address text NOT NULL,
     seen_at bigint NOT NULL,
     PRIMARY KEY (account, address)
 );
 
-CREATE INDEX login_addresses_seen_at ON login_addresses (seen_at);
+CREATE INDEX IF NOT EXISTS login_addresses_seen_at ON login_addresses (seen_at);
