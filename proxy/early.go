@@ -1,11 +1,13 @@
 package proxy
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"time"
 
 	"gatehouse/proxy/socket"
+	"gatehouse/proxy/upstream"
 )
 
 // This file is about answers that begin before the client's body has ended. A
@@ -29,12 +31,28 @@ type sentBody struct {
 	of *clientBody
 }
 
-var _ socket.Unwanted = (*sentBody)(nil)
+var (
+	_ socket.Unwanted = (*sentBody)(nil)
+	_ upstream.Upload = (*sentBody)(nil)
+)
 
 // Close implements io.Closer.
 func (s *sentBody) Close() error {
 	s.Unwanted()
+	s.of.mu.Lock()
+	closed := s.of.closed
+	s.of.mu.Unlock()
+	if closed != nil {
+		closed()
+	}
 	return s.ReadCloser.Close()
+}
+
+// OnClose implements upstream.Upload.
+func (s *sentBody) OnClose(closed func()) {
+	s.of.mu.Lock()
+	defer s.of.mu.Unlock()
+	s.of.closed = closed
 }
 
 // Unwanted implements socket.Unwanted.
@@ -43,6 +61,24 @@ func (s *sentBody) Unwanted() {
 	defer s.of.mu.Unlock()
 	s.of.released = true
 	s.of.settle()
+}
+
+// errLost is for a backend that went away while the client had not sent all.
+var errLost = errors.New("backend closed the connection before the request body had ended")
+
+// BackendLost implements upstream.Upload: it ends the wait for the client.
+func (s *sentBody) BackendLost() {
+	b := s.of
+	b.mu.Lock()
+	waits := b.phase == bodyAwaited && !b.ended
+	if waits {
+		b.phase = bodyAbandoned
+	}
+	b.mu.Unlock()
+	if waits {
+		b.fail(refuseUpstream.Because(errLost)) // before the read fails, which would be the client's fault
+		_ = b.control.SetReadDeadline(time.Unix(1, 0))
+	}
 }
 
 // settle wakes whoever waits for the end of the body. The caller holds b.mu.

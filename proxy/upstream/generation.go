@@ -58,6 +58,8 @@ type conn struct {
 	net.Conn
 	generation *generation
 	closing    sync.Once
+	closed     atomic.Bool
+	upload     atomic.Pointer[uploadWatch] // the body that is being sent; of several, over HTTP/2, the last
 }
 
 // Read implements net.Conn.
@@ -71,7 +73,13 @@ func (c *conn) Read(p []byte) (int, error) {
 
 // Close implements net.Conn.
 func (c *conn) Close() error {
-	c.closing.Do(func() { c.generation.open.Add(-1) })
+	c.closing.Do(func() {
+		c.generation.open.Add(-1)
+		c.closed.Store(true)
+		if upload := c.upload.Load(); upload != nil {
+			upload.lost(c)
+		}
+	})
 	return c.Conn.Close()
 }
 

@@ -77,6 +77,8 @@ func New(o Options) *Transport {
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	g := t.generation(r.URL, len(r.Header["Upgrade"]) > 0)
 	g.ask()
+	r, leave := watched(r)
+	defer leave()
 	res, err := g.transport.RoundTrip(r)
 	if err == nil {
 		if !g.answered.Load() {

@@ -1,0 +1,48 @@
+package proxy
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+// TestBackendLeavesPausedUpload has a backend close its connection in the middle
+// of an upload whose client pauses: that is the backend's fault, and told long
+// before the idle timeout of minutes.
+func TestBackendLeavesPausedUpload(t *testing.T) {
+	t.Parallel()
+	const detail = "An unexpected error occurred communicating with upstream service."
+	backend := rawBackend(t, func(net.Conn, *http.Request) {}) // closes at once
+	small := "POST /open HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc"
+	large := strings.Replace(small, "Length: 10", "Length: 1000000", 1)
+	chunked := "POST /open HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"
+	eachLane(t, upgradeTable, backend, func(t *testing.T, k *kit) {
+		for _, upload := range []string{small, large, chunked} {
+			k.raw(upload).wantDetail(t, http.StatusBadGateway, detail)
+			if line := k.line(); line["status"] != 502.0 {
+				t.Errorf("logged %v", line)
+			}
+		}
+	})
+	t.Run("h2", func(t *testing.T) {
+		t.Parallel()
+		k := startTLS(t, upgradeTable, backend)
+		source, sink := io.Pipe()
+		defer sink.Close()
+		go func() { _, _ = io.WriteString(sink, "abc") }()
+		k.do("POST", "/open", source).wantDetail(t, http.StatusBadGateway, detail)
+	})
+	t.Run("h2c", func(t *testing.T) {
+		t.Parallel()
+		server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
+		server.Config.Protocols = new(http.Protocols)
+		server.Config.Protocols.SetUnencryptedHTTP2(true)
+		server.Start()
+		defer server.Close()
+		k := startBefore(t, h2cTable, server.URL)
+		k.raw(large).wantDetail(t, http.StatusBadGateway, detail)
+	})
+}
