@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -9,7 +8,16 @@ import (
 
 // errSilent is the cause of a request that was cancelled because the backend,
 // or a stream in either direction, was silent for too long.
-var errSilent = errors.New("silent for too long")
+var errSilent error = silentError{}
+
+// silentError is a timeout also for those that cannot know errSilent: the
+// transports.
+type silentError struct{}
+
+func (silentError) Error() string { return "silent for too long" }
+
+// Timeout says that the time was over, not that a client left.
+func (silentError) Timeout() bool { return true }
 
 // lookAfter is how long a request takes before somebody looks whether its
 // client is still there.

@@ -150,3 +150,64 @@ routes:
 		})
 	}
 }
+
+// TestFrozenIdleConnections freezes many idle connections over HTTP/1.1: they
+// cost one request, not one each.
+func TestFrozenIdleConnections(t *testing.T) {
+	t.Parallel()
+	const idle = 8
+	certificate, key, _ := selfSigned(t)
+	pair, err := tls.LoadX509KeyPair(certificate, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name, scheme, route, transport string
+		pair                           *tls.Certificate
+	}{
+		{"lean", "http", "", "lean", nil},
+		{"standard", "http", "", "standard", nil},
+		{"TLS", "https", ", protocol: http1, tls: {ca: " + certificate + "}", "lean", &pair},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			together := make(chan struct{})
+			var arrived sync.WaitGroup
+			arrived.Add(idle)
+			server := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/together" {
+					arrived.Done()
+					<-together
+				}
+			}))
+			if c.pair == nil {
+				server.Start()
+			} else {
+				server.TLS = &tls.Config{Certificates: []tls.Certificate{*c.pair}}
+				server.StartTLS()
+			}
+			t.Cleanup(server.Close)
+			r := startRelay(t, server.Listener.Addr().String())
+			gateway := start(t, writeFile(t, "routes.yaml", `
+users: off
+routes:
+  - {name: patient, prefix: /together, backend: '`+c.scheme+`://`+r.address+`', auth: none`+c.route+`}
+  - {name: open, prefix: /, backend: '`+c.scheme+`://`+r.address+`', auth: none, timeout: 5s`+c.route+`}
+`), map[string]string{"GATEWAY_TRANSPORT": c.transport})
+			var all sync.WaitGroup
+			for range idle {
+				all.Go(func() { do(t, request{url: gateway.url + "/together"}) })
+			}
+			arrived.Wait()
+			close(together)
+			all.Wait()
+			r.freeze()
+			lost := 0
+			for do(t, request{url: gateway.url + "/"}).status != http.StatusOK {
+				if lost++; lost > 1 {
+					t.Fatalf("%d requests were lost, want 1 at most", lost)
+				}
+			}
+		})
+	}
+}

@@ -269,6 +269,15 @@ func (p *pools) closeIdle() {
 	discardAll(unused)
 }
 
+// closeIdleOf closes what waits in one pool.
+func (p *pools) closeIdleOf(one *pool) {
+	p.mu.Lock()
+	unused := one.idle
+	one.idle = nil
+	p.mu.Unlock()
+	discardAll(unused)
+}
+
 func discardAll(unused []*conn) {
 	for _, c := range unused {
 		c.discard()

@@ -161,11 +161,22 @@ func (t *Transport) attempt(r *http.Request, head []byte, fresh bool) (_ *http.R
 	c.discard()
 	ended := context.Cause(ctx)
 	var silent *silentError
+	if c.reused && isTimeout(ended) && errors.As(err, &silent) {
+		// What became of this connection while it waited may have become of others,
+		// or each of them would cost a request.
+		t.pools.closeIdleOf(c.pool)
+	}
 	again = ended == nil && !fresh && c.reused && errors.As(err, &silent) && (!silent.sent || isReplayable(r))
 	if !again && c.sent == nil { // or whoever sends it closes it
 		closeBody(r)
 	}
 	return nil, again, cmp.Or(ended, err)
+}
+
+// isTimeout tells whether a request ended because its time was over.
+func isTimeout(cause error) bool {
+	var timeout interface{ Timeout() bool }
+	return errors.As(cause, &timeout) && timeout.Timeout()
 }
 
 func closeBody(r *http.Request) {
