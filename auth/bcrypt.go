@@ -4,7 +4,8 @@ package auth
 // Scheme", 1999), in steps, over the Blowfish of golang.org/x/crypto. That
 // module's own bcrypt computes for a quarter of a second in one go. Go takes a
 // processor away from such work only every 10 ms, and the kernel in its own time,
-// so that requests would wait for it. The tests hold the two against each other.
+// so that requests would wait for it (see pace.go). The tests hold the two
+// against each other.
 
 import (
 	"crypto/subtle"
@@ -13,20 +14,11 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"time"
 
 	"golang.org/x/crypto/blowfish" //nolint:staticcheck // deprecated for new systems, but bcrypt is made of it
 )
 
 const (
-	// stepTime is how long bcrypt computes before it lets others go first, and
-	// stepsPerRest how many times the rest that follows goes into it. A step that
-	// took longer, because others had the processor, is followed by a longer
-	// rest: the busier the machine, the less bcrypt takes of it. A rest, unlike
-	// runtime.Gosched, also has the runtime look at the network.
-	stepTime     = 250 * time.Microsecond
-	stepsPerRest = 1
-
 	saltBytes    = 16
 	saltLength   = 22 // characters, in a hash
 	sumLength    = 31 // characters
@@ -81,14 +73,11 @@ func bcryptSum(password, salt []byte, cost int) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("set up Blowfish: %w", err)
 	}
-	begun := time.Now()
+	pace := newPace()
 	for range uint64(1) << cost {
 		blowfish.ExpandKey(key, cipher)
 		blowfish.ExpandKey(salt, cipher)
-		if time.Since(begun) > stepTime {
-			time.Sleep(time.Since(begun) / stepsPerRest)
-			begun = time.Now()
-		}
+		pace.step()
 	}
 	sum := []byte(sumText)
 	for block := range 3 {

@@ -1,0 +1,45 @@
+package auth
+
+import (
+	"testing"
+	"time"
+)
+
+// TestPace rests only where others had waited for the processor, and for as long
+// as they had been kept waiting.
+func TestPace(t *testing.T) {
+	const turn = 30 * time.Microsecond // one call of step
+	for _, test := range []struct {
+		name     string
+		stolen   time.Duration // what the kernel took of each step
+		only     bool
+		busy     bool
+		min, max time.Duration // of rest in a second of computing
+	}{
+		{"idle", 0, false, false, 0, 0},
+		{"idle, one processor", 0, true, false, time.Millisecond, 50 * time.Millisecond},
+		{"goroutines wait", 0, false, true, 9 * time.Second / 10, 2 * time.Second},
+		{"others took it", time.Millisecond, false, false, 9 * time.Second / 10, 10 * time.Second},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			clock, rested, computed := noon, time.Duration(0), time.Duration(0)
+			p := &pace{
+				begun: clock, only: test.only,
+				now:  func() time.Time { return clock },
+				busy: func() bool { return test.busy },
+				rest: func(d time.Duration) { rested += d; clock = clock.Add(d) },
+			}
+			for i := 0; computed < time.Second; i++ {
+				computed += turn
+				clock = clock.Add(turn)
+				if i%8 == 0 {
+					clock = clock.Add(test.stolen)
+				}
+				p.step()
+			}
+			if rested < test.min || rested > test.max {
+				t.Errorf("rested for %v of a second, want %v to %v", rested, test.min, test.max)
+			}
+		})
+	}
+}
