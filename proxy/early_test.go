@@ -2,12 +2,18 @@ package proxy
 
 import (
 	"bufio"
+	"crypto/tls"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // hasty serves backends that answer before they have read a request, and then
@@ -165,6 +171,50 @@ routes:
 	for _, size := range []int64{2, 60 << 10, 20 << 20} {
 		for range 5 {
 			if status, body := k.upload(t, "/", size, true); status != 413 || body != "too big\n" {
+				t.Errorf("%d bytes: %d %q", size, status, body)
+			}
+		}
+	}
+}
+
+// TestEarlyRefusalOverTLS has a backend refuse uploads over TLS and go away.
+func TestEarlyRefusalOverTLS(t *testing.T) {
+	t.Parallel()
+	own := httptest.NewTLSServer(http.NotFoundHandler()) // for its certificate
+	t.Cleanup(own.Close)
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: own.TLS.Certificates})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				_ = conn.SetDeadline(time.Now().Add(patient))
+				if _, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
+					_, _ = io.WriteString(conn, "HTTP/1.1 413 Content Too Large\r\nContent-Length: 7\r\nConnection: close\r\n\r\ntoo big")
+				}
+			}()
+		}
+	}()
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: own.Certificate().Raw})
+	if err := os.WriteFile(ca, block, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	k := startBefore(t, `
+users: off
+routes:
+  - {name: open, prefix: /, backend: "${BACKEND}", auth: none, tls: {ca: "`+ca+`"}}
+`, "https://"+listener.Addr().String())
+	for _, size := range []int64{60 << 10, 20 << 20} {
+		for range 5 {
+			if status, body := k.upload(t, "/", size, true); status != 413 || body != "too big" {
 				t.Errorf("%d bytes: %d %q", size, status, body)
 			}
 		}
