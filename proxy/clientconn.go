@@ -32,31 +32,36 @@ const (
 //     without end.
 type clientConn struct {
 	net.Conn
-	listener *limitedListener
-	wheel    *wheel
-	client   netip.Addr // invalid when it is not counted for a client
-	peer     peer
-	closed   sync.Once
-	alarm    alarm
-	socket   *socket.Socket
-	waited   atomic.Bool // the last read found nothing at first
-	old      atomic.Bool // it was passed on at an HTTP/1.0 request with a Transfer-Encoding
+	listener  *Listener
+	wheel     *wheel
+	client    netip.Addr // invalid when it is not counted for a client
+	peer      peer
+	closed    sync.Once
+	alarm     alarm
+	socket    *socket.Socket
+	waited    atomic.Bool // the last read found nothing at first
+	old       atomic.Bool // it was passed on at an HTTP/1.0 request with a Transfer-Encoding
+	phase     connPhase
+	encrypted atomic.Bool // TLS is spoken
 
 	writing sync.Mutex   // held while a write deadline is set
 	bounded atomic.Bool  // somebody set one of their own
 	fresh   atomic.Int64 // the tick until which ours need not be renewed
 
-	reading sync.Mutex // for those below
-	readBy  ticks      // what is not read then is read too late; 0 is no bound
-	near    bool       // the socket has the deadline
-	watched chan struct{}
-	early   []byte // read already, and not yet by Read
+	reading  sync.Mutex // for those below
+	readBy   ticks      // what is not read then is read too late; 0 is no bound
+	near     bool       // the socket has the deadline
+	watched  chan struct{}
+	askedNew bool   // asked to end before its first request, over TLS
+	early    []byte // read already, and not yet by Read
 }
 
-func newClientConn(conn net.Conn, l *limitedListener, client netip.Addr) *clientConn {
+func newClientConn(conn net.Conn, l *Listener, client netip.Addr) *clientConn {
 	c := &clientConn{Conn: conn, listener: l, wheel: l.gateway.wheel, client: client, peer: peerAt(conn.RemoteAddr().String()), socket: socket.New(conn)}
 	c.alarm.of = c
 	c.wheel.wake(&c.alarm, ticksIn(readRound))
+	c.phase.set(phaseNew, c.wheel.now())
+	l.add(c)
 	return c
 }
 
@@ -114,12 +119,12 @@ func (c *clientConn) Read(p []byte) (int, error) {
 			c.early = nil
 		}
 		c.reading.Unlock()
-		return n, nil
+		return c.noteRead(p, n, nil)
 	}
 	c.reading.Unlock()
 	n, waited, err := c.socket.Read(p)
 	c.waited.Store(waited)
-	return n, err
+	return c.noteRead(p, n, err)
 }
 
 // Waited implements front.Conn.
@@ -257,7 +262,7 @@ func (c *clientConn) CloseWrite() error {
 func (c *clientConn) Close() error {
 	c.closed.Do(func() {
 		c.wheel.forget(&c.alarm)
-		c.listener.open.Add(-1)
+		c.listener.remove(c)
 		if c.client.IsValid() {
 			c.listener.clients.give(c.client)
 		}

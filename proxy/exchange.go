@@ -339,7 +339,7 @@ func (x *exchange) WriteHeader(status int) {
 	if !x.last && x.http1 && x.body != nil {
 		x.body.awaitEnd()
 	}
-	if x.last || x.http1 && x.body != nil && !x.body.complete() {
+	if x.last || x.http1 && x.gateway.draining.Load() || x.http1 && x.body != nil && !x.body.complete() {
 		// In full duplex net/http would take what is left of the body for the
 		// next request when reading it ends in an error (RFC 9112 section 9.3).
 		x.Header()["Connection"] = []string{"close"}

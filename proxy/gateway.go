@@ -35,6 +35,7 @@ type Gateway struct {
 	streams     streams
 	replays     replayBudget
 	wheel       *wheel
+	draining    atomic.Bool // every answer in HTTP/1 is the last on its connection
 }
 
 // NewGateway makes a gateway without a table.
@@ -62,6 +63,11 @@ func (g *Gateway) Swap(table *Table) (old *Table) {
 	}
 	return old
 }
+
+// Drain has every answer in HTTP/1 end its connection from now on, so that the
+// busy ones are gone before the listener closes (RFC 9112 section 9.6). Those
+// over HTTP/2 are told by GOAWAY, when no new ones are taken any more.
+func (g *Gateway) Drain() { g.draining.Store(true) }
 
 // DrainStreams waits until the upgraded connections have ended, or the context
 // has. Those that are left then are ended, WebSockets with a close frame; it

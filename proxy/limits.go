@@ -2,10 +2,8 @@ package proxy
 
 import (
 	"hash/maphash"
-	"net"
 	"net/netip"
 	"sync"
-	"sync/atomic"
 )
 
 // tally counts what each client holds open. It knows only those who hold
@@ -82,57 +80,4 @@ func (x *exchange) release() {
 	if x.held.IsValid() {
 		x.gateway.requests.give(x.held)
 	}
-}
-
-// Limit puts the table's limits on connections in front of the public
-// listener. A connection too many is closed at once: to wait would let one
-// client keep out the others.
-func (g *Gateway) Limit(listener net.Listener) net.Listener {
-	return &limitedListener{Listener: listener, gateway: g, clients: newTally()}
-}
-
-type limitedListener struct {
-	net.Listener
-	gateway *Gateway
-	open    atomic.Int64
-	clients *tally
-}
-
-// Accept implements net.Listener.
-func (l *limitedListener) Accept() (net.Conn, error) {
-	for {
-		conn, err := l.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		if admitted := l.admit(conn); admitted != nil {
-			return admitted, nil
-		}
-		_ = conn.Close()
-	}
-}
-
-// admit counts a connection, or gives nil for one too many. Before there is a
-// table nothing is known of limits, and nothing is served.
-func (l *limitedListener) admit(conn net.Conn) net.Conn {
-	open := l.open.Add(1)
-	table := l.gateway.table.Load()
-	if table == nil {
-		return newClientConn(conn, l, netip.Addr{})
-	}
-	limits := table.config.Limits
-	if limits.Connections > 0 && open > int64(limits.Connections) {
-		l.open.Add(-1)
-		return nil
-	}
-	peer := peerAddress(conn.RemoteAddr().String())
-	if !peer.IsValid() || table.trusts(peer) {
-		return newClientConn(conn, l, netip.Addr{})
-	}
-	client := clientKey(peer)
-	if !l.clients.take(client, int64(limits.ConnectionsPerClient)) {
-		l.open.Add(-1)
-		return nil
-	}
-	return newClientConn(conn, l, client)
 }

@@ -107,7 +107,7 @@ func TestReadDeadlines(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				near, far := net.Pipe()
 				defer far.Close()
-				l := &limitedListener{gateway: &Gateway{wheel: newWheel()}, clients: newTally()}
+				l := &Listener{gateway: &Gateway{wheel: newWheel()}, clients: newTally()}
 				conn := newClientConn(near, l, netip.Addr{})
 				begun := time.Now()
 				for _, after := range c.set {

@@ -24,6 +24,7 @@ func TestIdleTimeout(t *testing.T) {
 	backend := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer backend.Close()
 	certificate, key, roots := selfSigned(t)
+	binary := buildGateway(t)
 	for name, c := range map[string]struct {
 		transport string
 		protocol  string // "" is plain
@@ -36,7 +37,7 @@ func TestIdleTimeout(t *testing.T) {
 			if c.protocol != "" {
 				settings["GATEWAY_TLS_CERT_FILE"], settings["GATEWAY_TLS_KEY_FILE"] = certificate, key
 			}
-			process := startProcess(t, openTable(t, backend.URL), settings)
+			process := startBinary(t, binary, openTable(t, backend.URL), settings)
 			conn := dialClient(t, process, c.protocol, roots)
 			begun := time.Now()
 			if c.protocol == "h2" {

@@ -34,10 +34,12 @@ const (
 
 // listeners are the two sockets of a gateway and their servers.
 type listeners struct {
-	public, operators             net.Listener
+	public                        *proxy.Listener
+	operators                     net.Listener
 	publicServer, operatorsServer *http.Server
-	plain                         plainServer // of what is not TLS
-	failed                        chan error  // why a server ended by itself
+	http2Server                   *http.Server // of what the public one has found to be HTTP/2; nil without TLS
+	plain                         plainServer  // of what is not TLS
+	failed                        chan error   // why a server ended by itself
 }
 
 // plainServer is net/http's server, or what stands in front of it.
@@ -91,6 +93,8 @@ func (g *gateway) listen(handler *proxy.Gateway) (*listeners, error) {
 			ErrorLog: errorLog,
 		},
 	}
+	l.publicServer.ConnState = l.public.ConnState
+	l.http2Server = serveHTTP2Apart(l.publicServer, l.public)
 	l.plain = l.publicServer
 	if g.settings.Transport != config.TransportStandard {
 		plain := front.New(l.publicServer)
@@ -152,10 +156,11 @@ func (l *listeners) close() {
 	_ = l.operators.Close()
 }
 
-// waitAndDrain serves until the context ends. Then: not ready, the shutdown
-// delay while the network notices, no new connections, and what is in flight
-// finishes: HTTP/1.1 connections end by "Connection: close", HTTP/2 by GOAWAY,
-// and WebSockets that outlive the timeout by a close frame.
+// waitAndDrain serves until the context ends. Then: not ready, and every answer
+// in HTTP/1.1 ends its connection; the shutdown delay while the network notices;
+// no new connections; and what is in flight finishes: idle connections end when
+// they have nothing to say, HTTP/2 by GOAWAY, and WebSockets that outlive the
+// timeout by a close frame.
 func (g *gateway) waitAndDrain(ctx context.Context, l *listeners, handler *proxy.Gateway) error {
 	select {
 	case err := <-l.failed:
@@ -163,6 +168,7 @@ func (g *gateway) waitAndDrain(ctx context.Context, l *listeners, handler *proxy
 	case <-ctx.Done():
 	}
 	g.health.Drain()
+	handler.Drain()
 	g.log.Info("draining", "delay", g.settings.ShutdownDelay.String(), "timeout", g.settings.ShutdownTimeout.String())
 	select {
 	case err := <-l.failed:
@@ -174,7 +180,7 @@ func (g *gateway) waitAndDrain(ctx context.Context, l *listeners, handler *proxy
 	defer cancel()
 	streams := make(chan int, 1)
 	go func() { streams <- handler.DrainStreams(stopping) }()
-	if err := l.plain.Shutdown(stopping); err != nil {
+	if err := l.drain(stopping); err != nil {
 		g.log.Warn("requests were still in flight at the end of the shutdown timeout", "error", err.Error())
 		_ = l.plain.Close()
 	}
@@ -188,4 +194,15 @@ func (g *gateway) waitAndDrain(ctx context.Context, l *listeners, handler *proxy
 	}
 	g.log.Info("stopped")
 	return nil
+}
+
+// drain ends the public listener and its connections; see proxy.Listener.Drain.
+func (l *listeners) drain(ctx context.Context) error {
+	goingAway, stop := context.WithCancel(ctx)
+	defer stop()
+	go l.goAway(goingAway)
+	if err := l.public.Drain(ctx); err != nil {
+		return err
+	}
+	return l.plain.Shutdown(ctx)
 }

@@ -32,7 +32,7 @@ import (
 )
 
 // openTable is a table with one open route, and no users.
-func openTable(t *testing.T, backend string) string {
+func openTable(t testing.TB, backend string) string {
 	return writeFile(t, "routes.yaml", "users: off\nroutes:\n  - {name: open, prefix: /open, backend: '"+backend+"', auth: none}\n")
 }
 
@@ -84,7 +84,13 @@ type process struct {
 // startProcess runs `serve` and waits until it says that it does.
 func startProcess(t testing.TB, table string, settings map[string]string) *process {
 	t.Helper()
-	return startCommand(t, exec.Command(buildGateway(t), "serve", "-c", table), settings)
+	return startBinary(t, buildGateway(t), table, settings)
+}
+
+// startBinary is startProcess for a binary that was built already.
+func startBinary(t testing.TB, binary, table string, settings map[string]string) *process {
+	t.Helper()
+	return startCommand(t, exec.Command(binary, "serve", "-c", table), settings)
 }
 
 // startCommand is startProcess for a command that runs `serve` in its own way.

@@ -149,6 +149,9 @@ func (c *conn) readHead() (head string, passes bool) {
 	if patience > 0 || served { // the handler may have set another
 		c.allow(patience)
 	}
+	if served && len(c.data) == 0 {
+		c.Idle()
+	}
 	before := c.beforeHead()
 	for {
 		if len(c.data) > 0 && !begun {

@@ -41,6 +41,8 @@ func (c *testConn) Unread(data []byte) {
 	c.early = append(bytes.Clone(data), c.early...)
 }
 
+func (c *testConn) Idle() {}
+
 // Waited is true every other time, so that both ways to read on are gone.
 func (c *testConn) Waited() bool {
 	return time.Now().UnixNano()&1024 != 0

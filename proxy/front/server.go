@@ -23,6 +23,9 @@ type Conn interface {
 	net.Conn
 	// Unread has the next Read give a copy of data.
 	Unread(data []byte)
+	// Idle is called when a request was answered and nothing of the next one
+	// has been read.
+	Idle()
 	// Waited tells whether the last Read found nothing at first.
 	Waited() bool
 }

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"time"
+
+	"gatehouse/proxy"
+)
+
+// protocolHTTP2 is the name of HTTP/2 over TLS (RFC 9113 section 3.2).
+const protocolHTTP2 = "h2"
+
+// goAwayPause is how often a connection that has just turned out to speak
+// HTTP/2 is looked for while the gateway stops.
+const goAwayPause = 50 * time.Millisecond
+
+// serveHTTP2Apart gives the connections of a server that speak HTTP/2 to another
+// one, which is returned; nil where there is no TLS. The Shutdown of that one
+// sends GOAWAY and does nothing else. The Shutdown of the first one would drop
+// what its HTTP/1.1 connections have just sent.
+func serveHTTP2Apart(public *http.Server, listener *proxy.Listener) *http.Server {
+	if public.TLSConfig == nil {
+		return nil
+	}
+	apart := &http.Server{
+		Handler: public.Handler, TLSConfig: public.TLSConfig.Clone(), HTTP2: public.HTTP2,
+		ReadHeaderTimeout: public.ReadHeaderTimeout, IdleTimeout: public.IdleTimeout,
+		MaxHeaderBytes: public.MaxHeaderBytes, ErrorLog: public.ErrorLog,
+	}
+	_ = apart.ServeTLS(endedListener{}, "", "") // sets up HTTP/2, and nothing else
+	serve := apart.TLSNextProto[protocolHTTP2]
+	if serve == nil { // GODEBUG=http2server=0
+		return nil
+	}
+	public.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){
+		protocolHTTP2: func(_ *http.Server, conn *tls.Conn, handler http.Handler) {
+			listener.ServesHTTP2(conn)
+			serve(apart, conn, handler)
+		},
+	}
+	return apart
+}
+
+// endedListener has no connections.
+type endedListener struct{}
+
+// Accept implements net.Listener.
+func (endedListener) Accept() (net.Conn, error) { return nil, net.ErrClosed }
+
+// Close implements net.Listener.
+func (endedListener) Close() error { return nil }
+
+// Addr implements net.Listener.
+func (endedListener) Addr() net.Addr { return &net.TCPAddr{} }
+
+// goAway tells the HTTP/2 connections to end until the context does.
+func (l *listeners) goAway(ctx context.Context) {
+	if l.http2Server == nil {
+		return
+	}
+	tick := time.NewTicker(goAwayPause)
+	defer tick.Stop()
+	for {
+		_ = l.http2Server.Shutdown(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}

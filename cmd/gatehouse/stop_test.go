@@ -1,0 +1,218 @@
+package main
+
+// This file stops the real binary under load, and wants every request answered.
+
+import (
+	"bufio"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// stopCases are the ways to serve a client in HTTP/1.1, and to stop.
+func stopCases() map[string]stopCase {
+	return map[string]stopCase{
+		"lean":                    {transport: "lean"},
+		"lean with a delay":       {transport: "lean", delay: "300ms"},
+		"standard":                {transport: "standard"},
+		"standard with a delay":   {transport: "standard", delay: "300ms"},
+		"TLS":                     {transport: "lean", tls: true},
+		"TLS with a delay":        {transport: "lean", tls: true, delay: "300ms"},
+		"standard TLS":            {transport: "standard", tls: true},
+		"standard TLS with delay": {transport: "standard", tls: true, delay: "300ms"},
+	}
+}
+
+type stopCase struct {
+	transport, delay string
+	tls              bool
+}
+
+// TestStopLosesNothing stops the gateway under load, once for each case;
+// BenchmarkStops does so more often.
+func TestStopLosesNothing(t *testing.T) {
+	t.Parallel()
+	binary := buildGateway(t)
+	for name, c := range stopCases() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c.run(t, binary)
+		})
+	}
+}
+
+// BenchmarkStops stops the gateway b.N times in each case: try -benchtime 100x.
+func BenchmarkStops(b *testing.B) {
+	binary := buildGateway(b)
+	for name, c := range stopCases() {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				c.run(b, binary)
+			}
+		})
+	}
+}
+
+// run stops one gateway while clients of every kind send something every few
+// milliseconds.
+func (c stopCase) run(t testing.TB, binary string) {
+	t.Helper()
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		_, _ = io.WriteString(w, "[]")
+	}))
+	defer backend.Close()
+	settings := map[string]string{"GATEWAY_TRANSPORT": c.transport, "GATEWAY_SHUTDOWN_DELAY": c.delay}
+	s := &stopLoad{t: t}
+	if c.tls {
+		settings["GATEWAY_TLS_CERT_FILE"], settings["GATEWAY_TLS_KEY_FILE"], s.roots = selfSigned(t)
+	}
+	process := startBinary(t, binary, openTable(t, backend.URL), settings)
+	s.address = strings.TrimPrefix(process.url, "http://")
+	const each, enough = 2, 20
+	for _, method := range []string{"GET", "POST"} {
+		for range each {
+			s.clients.Go(func() { s.keepAsking(method, true) })
+			s.clients.Go(func() { s.keepAsking(method, false) })
+		}
+		s.clients.Go(func() { s.keepFetching(method) })
+	}
+	eventually(t, "the clients are at work", func() bool { return s.answered.Load() > enough })
+	if err := process.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := process.cmd.Wait(); err != nil {
+		t.Errorf("exit: %v\n%s", err, process.log)
+	}
+	s.clients.Wait()
+	if strings.Contains(process.log.String(), "in flight at the end") {
+		t.Errorf("the stop took all of its time:\n%s", process.log)
+	}
+}
+
+// stopLoad is what clients do until nobody answers any more.
+type stopLoad struct {
+	t        testing.TB
+	address  string
+	roots    *x509.CertPool // nil for plain connections
+	clients  sync.WaitGroup
+	answered atomic.Int64
+}
+
+// pace is between two requests of a client.
+const pace = 3 * time.Millisecond
+
+func (s *stopLoad) dial() (net.Conn, error) {
+	conn, err := net.DialTimeout("tcp", s.address, testPatience)
+	if err != nil {
+		return nil, err
+	}
+	_ = conn.SetDeadline(time.Now().Add(testPatience))
+	if s.roots == nil {
+		return conn, nil
+	}
+	encrypted := tls.Client(conn, &tls.Config{RootCAs: s.roots, ServerName: "127.0.0.1"})
+	if err := encrypted.Handshake(); err != nil {
+		s.t.Errorf("a connection was lost: %v", err)
+		return nil, err
+	}
+	return encrypted, nil
+}
+
+// keepAsking sends one request after the other on a connection as long as it
+// lives, and then on the next. A client that looks sees whether the gateway has
+// closed the connection before it sends anything.
+func (s *stopLoad) keepAsking(method string, looks bool) {
+	text := method + " /open HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}"
+	for {
+		conn, err := s.dial()
+		if err != nil {
+			return
+		}
+		reader := bufio.NewReader(conn)
+		for sent := 0; ; sent++ {
+			if looks && sent > 0 && isClosed(conn, reader) {
+				break
+			}
+			if _, err := io.WriteString(conn, text); err != nil {
+				break // the close has been seen
+			}
+			answer, err := http.ReadResponse(reader, nil)
+			if err == nil {
+				_, err = io.Copy(io.Discard, answer.Body)
+			}
+			if err != nil {
+				s.t.Errorf("a %s was lost, as number %d of its connection; looks: %v: %v", method, sent+1, looks, err)
+				break
+			}
+			s.answered.Add(1)
+			if answer.Close {
+				break
+			}
+			<-time.After(pace)
+		}
+		_ = conn.Close()
+	}
+}
+
+// isClosed reports whether the other side has closed the connection.
+func isClosed(conn net.Conn, reader *bufio.Reader) bool {
+	_ = conn.SetReadDeadline(time.Now().Add(time.Millisecond))
+	_, err := reader.Peek(1)
+	_ = conn.SetReadDeadline(time.Now().Add(testPatience))
+	return !errors.Is(err, os.ErrDeadlineExceeded)
+}
+
+// keepFetching does so with Go's own client.
+func (s *stopLoad) keepFetching(method string) {
+	url, transport := "http://"+s.address+"/open", &http.Transport{}
+	if s.roots != nil {
+		url, transport.TLSClientConfig = "https://"+s.address+"/open", &tls.Config{RootCAs: s.roots}
+	}
+	defer transport.CloseIdleConnections()
+	for {
+		// A reader that cannot begin again, so that nothing is sent twice.
+		err := s.fetch(&http.Client{Transport: transport, Timeout: testPatience}, method, url, io.MultiReader(strings.NewReader("{}")))
+		if dialing, ok := errors.AsType[*net.OpError](err); ok && dialing.Op == "dial" {
+			return
+		}
+		if err != nil {
+			s.t.Errorf("a %s of Go's client was lost: %v", method, err)
+			return
+		}
+		s.answered.Add(1)
+		<-time.After(pace)
+	}
+}
+
+func (s *stopLoad) fetch(client *http.Client, method, url string, body io.Reader) error {
+	r, err := http.NewRequest(method, url, body)
+	if err != nil {
+		return err
+	}
+	r.ContentLength = 2
+	answer, err := client.Do(r)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	if _, err := io.Copy(io.Discard, answer.Body); err != nil {
+		return err
+	}
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("status %d", answer.StatusCode)
+	}
+	return nil
+}

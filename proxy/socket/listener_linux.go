@@ -1,0 +1,64 @@
+package socket
+
+import (
+	"errors"
+	"net"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// errNoSocket is of a listener that is no socket.
+var errNoSocket = errors.New("the listener is no socket")
+
+// RefuseNew has the kernel drop the first packet of every connection to come,
+// so that the queue of those that wait to be accepted can run dry. To close a
+// listener resets what is in its queue: those clients have sent a request, for
+// all they know. Clients try again, and find the socket closed by then.
+func RefuseNew(l net.Listener) error {
+	const flags, syn, ack = 13, 0x02, 0x10 // of a TCP header (RFC 9293 section 3.1)
+	filter := []unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_B | unix.BPF_ABS, K: flags},
+		{Code: unix.BPF_ALU | unix.BPF_AND | unix.BPF_K, K: syn | ack},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: syn, Jt: 0, Jf: 1},
+		{Code: unix.BPF_RET | unix.BPF_K, K: 0},
+		{Code: unix.BPF_RET | unix.BPF_K, K: 1 << 18},
+	}
+	program := &unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	return control(l, func(fd int) error {
+		return unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, program)
+	})
+}
+
+// HasWaiting reports whether there are connections to be accepted.
+func HasWaiting(l net.Listener) (bool, error) {
+	waiting := false
+	err := control(l, func(fd int) error {
+		for {
+			fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+			n, err := unix.Poll(fds, 0)
+			if err == unix.EINTR { //nolint:errorlint // unix gives it as it is
+				continue
+			}
+			waiting = n > 0
+			return err
+		}
+	})
+	return waiting, err
+}
+
+func control(l net.Listener, do func(fd int) error) error {
+	has, ok := l.(syscall.Conn)
+	if !ok {
+		return errNoSocket
+	}
+	raw, err := has.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failed error
+	if err := raw.Control(func(fd uintptr) { failed = do(int(fd)) }); err != nil {
+		return err
+	}
+	return failed
+}
