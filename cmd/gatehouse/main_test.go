@@ -1,10 +1,12 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -13,7 +15,24 @@ import (
 // TestMain lets the test binary be the command as well: the stories in
 // testdata/script run it as `gatehouse`.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"gatehouse": main})
+	testscript.Main(withScratch{m}, map[string]func(){"gatehouse": main})
+}
+
+// scratch is a folder for the whole test process.
+var scratch string
+
+// withScratch makes scratch before the tests run, and removes it afterwards.
+type withScratch struct{ tests *testing.M }
+
+// Run implements testscript.TestingM.
+func (w withScratch) Run() int {
+	var err error
+	if scratch, err = os.MkdirTemp("", "gatehouse-test-"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer func() { _ = os.RemoveAll(scratch) }()
+	return w.tests.Run()
 }
 
 // TestScripts tells what each command does, one story a file.
@@ -32,15 +51,24 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// buildGateway builds the binary as `make build` does, without the race
-// detector, for tests that measure it or send it signals.
-func buildGateway(t testing.TB) string {
-	t.Helper()
-	binary := filepath.Join(t.TempDir(), "gatehouse")
+// built is the binary, built once as `make build` does, without the race detector.
+var built = sync.OnceValues(func() (string, error) {
+	binary := filepath.Join(scratch, "gatehouse")
 	build := exec.Command("go", "build", "-pgo=off", "-o", binary, ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if output, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build gatehouse: %v\n%s", err, output)
+		return "", fmt.Errorf("build gatehouse: %w\n%s", err, output)
+	}
+	return binary, nil
+})
+
+// buildGateway returns the path of the binary, for tests that measure it or send
+// it signals.
+func buildGateway(t testing.TB) string {
+	t.Helper()
+	binary, err := built()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return binary
 }
