@@ -22,8 +22,8 @@ type cors struct {
 	maxAge      string
 }
 
-// corsMethods is what a preflight is told; whether a route takes the method is
-// the route's to say.
+// corsMethods are the methods that every preflight is told; whether a route takes
+// one is the route's to say, in an answer that the page can read.
 const corsMethods = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
 
 func compileCORS(cfg *config.CORS) (*cors, error) {
@@ -77,20 +77,50 @@ func isPreflight(r *http.Request) bool {
 		len(r.Header["Origin"]) > 0 && len(r.Header["Access-Control-Request-Method"]) > 0
 }
 
-// preflight answers for the gateway: no backend, no token.
+// preflight answers for the gateway: no backend, no token. It holds nothing, so
+// no limit refuses it: a browser reports any refusal of a preflight as an error of
+// CORS, and would not say that the client has to wait (issue 10).
 func (c *cors) preflight(x *exchange, r *http.Request) *auth.Refusal {
-	x.Header().Add("Vary", "Access-Control-Request-Method, Access-Control-Request-Headers")
+	header := x.Header()
+	header.Add("Vary", "Access-Control-Request-Method, Access-Control-Request-Headers")
 	if x.allowOrigin == "" {
 		return refuseOrigin
 	}
-	header := x.Header()
-	header.Set("Access-Control-Allow-Methods", corsMethods)
+	header.Set("Access-Control-Allow-Methods", x.table.preflightMethods(r))
 	if asked := r.Header["Access-Control-Request-Headers"]; len(asked) > 0 {
 		header.Set("Access-Control-Allow-Headers", strings.Join(asked, ", "))
+	}
+	// A public page asks before it calls into a private network. An origin that
+	// the table lists may; "anybody" was not meant for that.
+	if private := r.Header["Access-Control-Request-Private-Network"]; len(private) == 1 && private[0] == "true" && x.allowOrigin != "*" {
+		header.Set("Access-Control-Allow-Private-Network", "true")
 	}
 	header.Set("Access-Control-Max-Age", c.maxAge)
 	x.WriteHeader(http.StatusNoContent)
 	return nil
+}
+
+// preflightMethods returns the usual methods, and besides them those of the
+// routes that the request after the preflight may reach. A route without methods
+// takes the one that is asked for.
+func (t *Table) preflightMethods(r *http.Request) string {
+	path, ok := CanonicalPath(r.RequestURI)
+	host, known := hostName(r.Host)
+	if !ok || !known {
+		return corsMethods
+	}
+	asked := r.Header["Access-Control-Request-Method"]
+	var more []string
+	t.index.reach(path.Raw, host, func(reached *route) {
+		more = append(more, reached.methods...)
+		if len(reached.methods) == 0 && len(asked) == 1 && isToken(asked[0]) {
+			more = append(more, asked[0])
+		}
+	})
+	never := append(strings.Split(corsMethods, ", "), http.MethodConnect, http.MethodTrace, methodTrack)
+	more = slices.DeleteFunc(more, func(method string) bool { return slices.Contains(never, method) })
+	slices.Sort(more)
+	return strings.Join(append([]string{corsMethods}, slices.Compact(more)...), ", ")
 }
 
 // variesByOrigin tells whether Origin is in a list of header names.

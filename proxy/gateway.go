@@ -94,11 +94,11 @@ func (g *Gateway) serve(x *exchange, r *http.Request) *auth.Refusal {
 	if table.cors != nil { // before all refusals: errors carry the CORS headers, too
 		x.allowOrigin = table.cors.allowedOrigin(r.Header)
 	}
-	if !x.admit() {
-		return refuseTooMany
-	}
 	if table.cors != nil && isPreflight(r) {
 		return table.cors.preflight(x, r)
+	}
+	if !x.admit() {
+		return refuseTooMany
 	}
 
 	path, route, refusal := table.find(r)
