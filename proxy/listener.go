@@ -24,6 +24,7 @@ type Listener struct {
 	net.Listener
 	gateway *Gateway
 	open    atomic.Int64
+	came    atomic.Int64 // accepted so far
 	clients *tally
 
 	mu      sync.Mutex
@@ -47,6 +48,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 			}
 			return nil, err
 		}
+		l.came.Add(1)
 		if admitted := l.admit(conn); admitted != nil {
 			return admitted, nil
 		}

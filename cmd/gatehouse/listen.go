@@ -107,7 +107,9 @@ func (g *gateway) listen(handler *proxy.Gateway) (*listeners, error) {
 }
 
 func openPort(setting, address string) (net.Listener, error) {
-	listener, err := net.Listen("tcp", address)
+	plain := net.ListenConfig{}
+	plain.SetMultipathTCP(false) // which takes no filter, and a stop needs one; see proxy.Listener.Drain
+	listener, err := plain.Listen(context.Background(), "tcp", address)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, withHint(fmt.Errorf("listen on %s: the address is in use", address),

@@ -2,6 +2,7 @@ package socket
 
 import (
 	"errors"
+	"math"
 	"net"
 	"syscall"
 
@@ -14,7 +15,12 @@ var errNoSocket = errors.New("the listener is no socket")
 // RefuseNew has the kernel drop the first packet of every connection to come,
 // so that the queue of those that wait to be accepted can run dry. To close a
 // listener resets what is in its queue: those clients have sent a request, for
-// all they know. Clients try again, and find the socket closed by then.
+// all they know. Clients send the packet again after a second (RFC 6298 section
+// 2.1), and find the socket closed by then, or a successor on its port.
+//
+// Connections that are accepted later inherit the filter; it lets their packets
+// pass. A socket of Multipath TCP, which net.Listen makes by default, takes no
+// filter.
 func RefuseNew(l net.Listener) error {
 	const flags, syn, ack = 13, 0x02, 0x10 // of a TCP header (RFC 9293 section 3.1)
 	filter := []unix.SockFilter{
@@ -22,7 +28,7 @@ func RefuseNew(l net.Listener) error {
 		{Code: unix.BPF_ALU | unix.BPF_AND | unix.BPF_K, K: syn | ack},
 		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: syn, Jt: 0, Jf: 1},
 		{Code: unix.BPF_RET | unix.BPF_K, K: 0},
-		{Code: unix.BPF_RET | unix.BPF_K, K: 1 << 18},
+		{Code: unix.BPF_RET | unix.BPF_K, K: math.MaxUint32},
 	}
 	program := &unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
 	return control(l, func(fd int) error {
