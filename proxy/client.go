@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"gatehouse/proxy/clientip"
 )
 
 // caller is who sent a request, as far as the network tells.
@@ -12,6 +14,8 @@ type caller struct {
 	ip      netip.Addr // the client; invalid when the listener has no addresses
 	peer    peer       // who is connected: the client, or a trusted proxy
 	trusted bool       // the peer is a trusted proxy: its X-Forwarded-* are believed
+	unread  bool       // the list of addresses ends in something that is none
+	hops    uint32     // proxies that wrote an address that was read; 0 when nobody did
 }
 
 // peer is who is connected; neither is known where the listener has no addresses.
@@ -36,26 +40,29 @@ func (x *exchange) peer(r *http.Request) peer {
 
 // findCaller takes the peer, or, where that is a trusted proxy, the last address
 // in X-Forwarded-For that is not one itself: whatever stands further left may
-// have been written by the client.
+// have been written by the client. What cannot be read ends the chain, and the
+// proxy that wrote it counts as the client.
 func findCaller(from peer, r *http.Request, trusted []netip.Prefix) caller {
 	isTrusted := func(ip netip.Addr) bool { return contains(trusted, ip) }
 	c := caller{ip: from.ip, peer: from, trusted: isTrusted(from.ip)}
 	if !c.trusted {
 		return c
 	}
-	hops := r.Header["X-Forwarded-For"]
-	for _, hop := range slices.Backward(hops) {
-		for rest := hop; rest != ""; {
-			comma := strings.LastIndexByte(rest, ',')
-			ip, err := netip.ParseAddr(strings.TrimSpace(rest[comma+1:]))
-			if err != nil { // what a trusted proxy would not have written ends the chain
-				return c
-			}
-			c.ip = ip.Unmap().WithZone("")
-			if !isTrusted(c.ip) {
-				return c
-			}
-			rest = rest[:max(comma, 0)]
+	lines := r.Header["X-Forwarded-For"]
+	if len(lines) == 0 {
+		c.unread = len(r.Header["Forwarded"]) > 0 // no proxy is believed in that form
+		return c
+	}
+	hops := clientip.Backward(lines)
+	for hop, more := hops.Next(); more; hop, more = hops.Next() {
+		ip, ok := clientip.ParseAddr(hop)
+		if !ok {
+			c.unread = true
+			return c
+		}
+		c.ip, c.hops = ip, c.hops+1
+		if !isTrusted(ip) {
+			return c
 		}
 	}
 	return c
@@ -86,10 +93,13 @@ func contains(networks []netip.Prefix, ip netip.Addr) bool {
 func (t *Table) trusts(ip netip.Addr) bool { return contains(t.trusted, ip) }
 
 // scheme is what the client spoke: a trusted proxy's word, or the listener's.
-func (c caller) scheme(r *http.Request) string {
-	if c.trusted {
-		if said := r.Header.Get("X-Forwarded-Proto"); said == "http" || said == "https" {
-			return said
+func (x *exchange) scheme(r *http.Request) string {
+	if x.caller.trusted {
+		if said := clientip.At(r.Header["X-Forwarded-Proto"], int(x.caller.hops)); said != "" {
+			if scheme, ok := clientip.ParseScheme(said); ok {
+				return scheme
+			}
+			x.noteUnread("X-Forwarded-Proto")
 		}
 	}
 	if r.TLS != nil {
@@ -98,25 +108,35 @@ func (c caller) scheme(r *http.Request) string {
 	return "http"
 }
 
+// host is what the client asked for: a trusted proxy's word, or that of the request.
+func (x *exchange) host(r *http.Request) string {
+	if x.caller.trusted {
+		if said := clientip.Unquote(clientip.At(r.Header["X-Forwarded-Host"], int(x.caller.hops))); said != "" {
+			if _, ok := hostName(said); ok {
+				return said
+			}
+			x.noteUnread("X-Forwarded-Host")
+		}
+	}
+	return r.Host
+}
+
 // forwarded gives the X-Forwarded-* that a backend sees. Nothing of them is what
 // a client sent; a trusted proxy's is kept, its list of addresses grown by the
 // proxy's own.
 func (x *exchange) forwarded(in *http.Request, put func(name string, values []string)) {
 	addresses := x.caller.peer.text
-	host := in.Host
 	if x.caller.trusted {
-		if prior := in.Header["X-Forwarded-For"]; len(prior) > 0 {
-			addresses = strings.Join(prior, ", ") + ", " + addresses
-		}
-		if said := in.Header.Get("X-Forwarded-Host"); said != "" {
-			host = said
+		prior := strings.TrimRight(strings.Join(in.Header["X-Forwarded-For"], ", "), ", \t")
+		if prior != "" {
+			addresses = prior + ", " + addresses
 		}
 	}
 	if addresses != "" {
 		put("X-Forwarded-For", x.one(addresses))
 	}
-	if host != "" {
+	if host := x.host(in); host != "" {
 		put("X-Forwarded-Host", x.one(host))
 	}
-	put("X-Forwarded-Proto", x.one(x.caller.scheme(in)))
+	put("X-Forwarded-Proto", x.one(x.scheme(in)))
 }

@@ -30,6 +30,7 @@ type Gateway struct {
 	transports  *Transports
 	storeHealth func() error
 	requests    *tally // that have no complete answer yet
+	unread      unreadHeaders
 	table       atomic.Pointer[Table]
 	lastWrite   time.Duration // for a client to take the rest of an answer; constant but for tests
 	streams     streams
@@ -91,6 +92,9 @@ func (g *Gateway) serve(x *exchange, r *http.Request) *auth.Refusal {
 		return refuseNoTable
 	}
 	x.caller = findCaller(x.peer(r), r, table.trusted)
+	if x.caller.unread {
+		x.noteUnreadList(r)
+	}
 	if table.cors != nil { // before all refusals: errors carry the CORS headers, too
 		x.allowOrigin = table.cors.allowedOrigin(r.Header)
 	}
