@@ -34,9 +34,14 @@ var (
 	errMismatch  = errors.New("hash is not of the password")
 )
 
-// compareBcrypt returns nil when hash, in the form of hashForm, is that of the
+// hasher computes bcrypt, and lets requests go first.
+type hasher struct {
+	requests func() uint64 // how many have come so far
+}
+
+// compare returns nil when hash, in the form of hashForm, is that of the
 // password.
-func compareBcrypt(hash, password []byte) error {
+func (h hasher) compare(hash, password []byte) error {
 	head := len(hash) - saltLength - sumLength
 	cost, err := strconv.Atoi(string(hash[head-3 : head-1]))
 	if err != nil {
@@ -46,7 +51,7 @@ func compareBcrypt(hash, password []byte) error {
 	if err != nil {
 		return fmt.Errorf("read salt: %w", err)
 	}
-	sum, err := bcryptSum(password, salt, cost)
+	sum, err := h.sum(password, salt, cost)
 	if err != nil {
 		return err
 	}
@@ -56,24 +61,24 @@ func compareBcrypt(hash, password []byte) error {
 	return nil
 }
 
-// hashBcrypt makes the hash of a password of up to 72 bytes, from 16 bytes of
+// hash makes the hash of a password of up to 72 bytes, from 16 bytes of
 // salt.
-func hashBcrypt(password, salt []byte, cost int) (string, error) {
-	sum, err := bcryptSum(password, salt, cost)
+func (h hasher) hash(password, salt []byte, cost int) (string, error) {
+	sum, err := h.sum(password, salt, cost)
 	if err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("$2a$%02d$%s%s", cost, bcryptBase64.EncodeToString(salt), sum), nil
 }
 
-// bcryptSum gives the last characters of a hash.
-func bcryptSum(password, salt []byte, cost int) (string, error) {
+// sum returns the last characters of a hash.
+func (h hasher) sum(password, salt []byte, cost int) (string, error) {
 	key := slices.Concat(password, []byte{0}) // as C's bcrypt ends it
 	cipher, err := blowfish.NewSaltedCipher(key, salt)
 	if err != nil {
 		return "", fmt.Errorf("set up Blowfish: %w", err)
 	}
-	pace := newPace()
+	pace := newPace(h.requests)
 	for range uint64(1) << cost {
 		blowfish.ExpandKey(key, cipher)
 		blowfish.ExpandKey(salt, cipher)

@@ -110,7 +110,7 @@ func addUser(t testing.TB, users store.Store, user store.User) store.User {
 // countedPasswords are as cheap as bcrypt gets, and count the comparisons.
 func countedPasswords(t testing.TB) (passwords *Passwords, comparisons *int) {
 	t.Helper()
-	passwords, err := NewPasswords(bcrypt.MinCost)
+	passwords, err := NewPasswords(bcrypt.MinCost, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

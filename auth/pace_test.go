@@ -5,28 +5,34 @@ import (
 	"time"
 )
 
-// TestPace rests only where others had waited for the processor, and for as long
-// as they had been kept waiting.
+// TestPace rests only where others have work, and for as long as they may have
+// been kept waiting.
 func TestPace(t *testing.T) {
 	const turn = 30 * time.Microsecond // one call of step
 	for _, test := range []struct {
 		name     string
 		stolen   time.Duration // what the kernel took of each step
 		only     bool
-		busy     bool
+		requests time.Duration // between two of them; 0 is none
 		min, max time.Duration // of rest in a second of computing
 	}{
-		{"idle", 0, false, false, 0, 0},
-		{"idle, one processor", 0, true, false, time.Millisecond, 50 * time.Millisecond},
-		{"goroutines wait", 0, false, true, 9 * time.Second / 10, 2 * time.Second},
-		{"others took it", time.Millisecond, false, false, 9 * time.Second / 10, 10 * time.Second},
+		{"idle", 0, false, 0, 0, 0},
+		{"idle, one processor", 0, true, 0, time.Millisecond, 50 * time.Millisecond},
+		{"requests come", 0, false, 5 * time.Millisecond, 9 * time.Second / 10, 2 * time.Second},
+		{"a request now and then", 0, false, 400 * time.Millisecond, 5 * time.Millisecond, time.Second / 2},
+		{"others took it", time.Millisecond, false, 0, 9 * time.Second / 10, 10 * time.Second},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			clock, rested, computed := noon, time.Duration(0), time.Duration(0)
 			p := &pace{
 				begun: clock, only: test.only,
-				now:  func() time.Time { return clock },
-				busy: func() bool { return test.busy },
+				now: func() time.Time { return clock },
+				requests: func() uint64 {
+					if test.requests == 0 {
+						return 0
+					}
+					return uint64(clock.Sub(noon) / test.requests)
+				},
 				rest: func(d time.Duration) { rested += d; clock = clock.Add(d) },
 			}
 			for i := 0; computed < time.Second; i++ {

@@ -54,17 +54,23 @@ func CheckNewPassword(password string) error {
 type Passwords struct {
 	cost    int
 	nobodys []byte // the hash of a password that nobody knows
+	hasher  hasher
 	compare func(hash, password []byte) error
 	turns   *turns
 }
 
 // NewPasswords hashes with a bcrypt cost from 4 to 16; every step doubles the
-// time. Making it takes as long as hashing one password.
-func NewPasswords(cost int) (*Passwords, error) {
+// time. Requests returns how many requests have come so far, which go first;
+// nil says that none do. Making it takes as long as hashing one password.
+func NewPasswords(cost int, requests func() uint64) (*Passwords, error) {
 	if cost < bcrypt.MinCost || cost > maxBcryptCost {
 		return nil, fmt.Errorf("bcrypt cost %d is out of range: want %d to %d", cost, bcrypt.MinCost, maxBcryptCost)
 	}
-	p := &Passwords{cost: cost, compare: compareBcrypt, turns: newTurns()}
+	if requests == nil {
+		requests = func() uint64 { return 0 }
+	}
+	h := hasher{requests}
+	p := &Passwords{cost: cost, hasher: h, compare: h.compare, turns: newTurns()}
 	nobodys, err := p.hashNow(rand.Text())
 	if err != nil {
 		return nil, err
@@ -105,7 +111,7 @@ func (p *Passwords) Compare(ctx context.Context, hash, password string) (right b
 func (p *Passwords) hashNow(password string) (string, error) {
 	salt := make([]byte, saltBytes)
 	_, _ = rand.Read(salt) // it never fails: crypto/rand ends the program first
-	hash, err := hashBcrypt([]byte(password), salt, p.cost)
+	hash, err := p.hasher.hash([]byte(password), salt, p.cost)
 	if err != nil {
 		return "", fmt.Errorf("hash password: %w", err)
 	}
@@ -123,7 +129,7 @@ func (p *Passwords) compareNow(hash, password string) bool {
 	// has. What a row of a higher cost takes longer is left as it is: do not set
 	// GATEWAY_BCRYPT_COST below that of the rows.
 	for _, cost := range missingWork(hashCost(stored), p.cost) {
-		_, _ = bcryptSum([]byte(password), p.nobodys[:saltBytes], cost)
+		_, _ = p.hasher.sum([]byte(password), p.nobodys[:saltBytes], cost)
 	}
 	return readable && err == nil
 }

@@ -105,7 +105,7 @@ func TestPasswordsCancelled(t *testing.T) {
 
 func TestNewPasswordsCost(t *testing.T) {
 	for _, cost := range []int{-1, 0, 3, 17, 31} {
-		if _, err := NewPasswords(cost); err == nil {
+		if _, err := NewPasswords(cost, nil); err == nil {
 			t.Errorf("cost %d is taken", cost)
 		}
 	}

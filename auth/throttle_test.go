@@ -42,7 +42,7 @@ func newDoor(t testing.TB, users store.Store) *door {
 	d := &door{time: noon, logins: &loginCounts{}}
 	passwords.compare = func(hash, password []byte) error {
 		d.comparisons.Add(1)
-		return compareBcrypt(hash, password)
+		return passwords.hasher.compare(hash, password)
 	}
 	keys := secretKeys(t, secretOfTests)
 	d.Users = NewUsers(UsersOptions{

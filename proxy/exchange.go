@@ -136,6 +136,9 @@ func (g *Gateway) begin(w http.ResponseWriter, r *http.Request) *exchange {
 		ResponseWriter: w, gateway: g, start: time.Now(), length: -1,
 		table: g.table.Load(), method: r.Method, http1: r.ProtoMajor == 1, http10: r.ProtoMajor == 1 && r.ProtoMinor == 0, last: isLast(r), metrics: g.unmatched,
 	}
+	if g.begun != nil {
+		g.begun.Add(1)
+	}
 	x.id = requestID(r.Header["X-Request-Id"])
 	x.conn = clientConnOf(r.Context())
 	x.read.Store(r.ContentLength == 0)

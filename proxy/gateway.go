@@ -19,6 +19,8 @@ type Options struct {
 	// StoreHealth tells whether the store of the users answers, for GET
 	// /health; nil without a store.
 	StoreHealth func() error
+	// Requests counts every request from its beginning on; nil counts none.
+	Requests *atomic.Uint64
 }
 
 // Gateway is the public http.Handler. It serves the table that Swap gave it
@@ -29,7 +31,8 @@ type Gateway struct {
 	unmatched   RouteMetrics
 	transports  *Transports
 	storeHealth func() error
-	requests    *tally // that have no complete answer yet
+	begun       *atomic.Uint64 // requests so far; nil when nobody asks
+	requests    *tally         // that have no complete answer yet
 	unread      unreadHeaders
 	table       atomic.Pointer[Table]
 	lastWrite   time.Duration // for a client to take the rest of an answer; constant but for tests
@@ -46,7 +49,7 @@ func NewGateway(o Options) *Gateway {
 	}
 	return &Gateway{
 		log: o.Log, access: o.Access, unmatched: o.Metrics.Route(NoRoute, ""), transports: o.Transports,
-		storeHealth: o.StoreHealth, requests: newTally(),
+		storeHealth: o.StoreHealth, begun: o.Requests, requests: newTally(),
 		lastWrite: lastWriteGrace, wheel: newWheel(),
 	}
 }

@@ -129,7 +129,7 @@ func addDemoUser(ctx context.Context, url string) error {
 }
 
 func insertDemoUser(ctx context.Context, users store.Store) error {
-	passwords, err := auth.NewPasswords(bcrypt.DefaultCost)
+	passwords, err := auth.NewPasswords(bcrypt.DefaultCost, nil)
 	if err != nil {
 		return err
 	}

@@ -138,7 +138,7 @@ func addUser(t testing.TB, url, email string, company *uuid.UUID) store.User {
 	if _, err := users.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	passwords, err := auth.NewPasswords(4)
+	passwords, err := auth.NewPasswords(4, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,7 +24,7 @@ func readNewPassword(ctx context.Context, t terminal, s config.Settings) (hash s
 	if err := auth.CheckNewPassword(password); err != nil {
 		return "", err
 	}
-	passwords, err := auth.NewPasswords(s.BcryptCost)
+	passwords, err := auth.NewPasswords(s.BcryptCost, nil)
 	if err != nil {
 		return "", err
 	}

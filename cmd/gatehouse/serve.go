@@ -13,6 +13,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -70,7 +71,8 @@ type gateway struct {
 	access   proxy.AccessLog
 	health   *ops.Health
 	parts    parts
-	files    *watch.Files // every file that this run goes by
+	files    *watch.Files   // every file that this run goes by
+	requests *atomic.Uint64 // how many have come; passwords are compared in their gaps
 
 	certificates *certificates
 }
@@ -236,8 +238,9 @@ func (g *gateway) configure() (*config.Config, error) {
 	g.health.AwaitIssuers(g.parts.keySources.States, cmp.Or(g.issuerWait, serveIssuerWait))
 	if !cfg.Users.Off {
 		g.health.NeedStore()
+		g.requests = new(atomic.Uint64)
 		g.parts.metrics.WatchStore()
-		if g.parts.passwords, err = auth.NewPasswords(settings.BcryptCost); err != nil {
+		if g.parts.passwords, err = auth.NewPasswords(settings.BcryptCost, g.requests.Load); err != nil {
 			return nil, err
 		}
 	}
@@ -248,6 +251,7 @@ func (g *gateway) options(cfg *config.Config) proxy.Options {
 	options := proxy.Options{Log: g.log, Access: g.access, Metrics: g.parts.metrics, Transports: g.parts.transports}
 	if !cfg.Users.Off {
 		options.StoreHealth = g.health.Store
+		options.Requests = g.requests
 	}
 	return options
 }
