@@ -73,7 +73,8 @@ func (g *Gateway) Swap(table *Table) (old *Table) {
 // over HTTP/2 are told by GOAWAY, when no new ones are taken any more.
 func (g *Gateway) Drain() { g.draining.Store(true) }
 
-// DrainStreams waits until the upgraded connections have ended, or the context
+// DrainStreams is called when no request is left that could be upgraded. It
+// waits until the upgraded connections have ended, or the context
 // has. Those that are left then are ended, WebSockets with a close frame; it
 // gives their number. net/http's Shutdown knows nothing of them.
 func (g *Gateway) DrainStreams(ctx context.Context) (left int) { return g.streams.drain(ctx) }

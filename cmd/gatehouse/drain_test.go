@@ -2,11 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/coder/websocket"
 )
@@ -74,5 +78,59 @@ func TestDrain(t *testing.T) {
 	}
 	if !strings.Contains(process.log.String(), `"streams":1`) {
 		t.Errorf("the log does not tell of the stream:\n%s", process.log)
+	}
+}
+
+// TestDrainLateStream has a backend take its time for an upgrade. The stream
+// that begins when the listener has closed gets its close frame, too.
+func TestDrainLateStream(t *testing.T) {
+	t.Parallel()
+	const timeout = 8 * time.Second
+	asked, upgrade := make(chan struct{}), make(chan struct{})
+	allow := sync.OnceFunc(func() { close(upgrade) })
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/open/socket" {
+			return
+		}
+		close(asked)
+		<-upgrade
+		conn, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer func() { _ = conn.CloseNow() }()
+		_, _, _ = conn.Read(context.Background())
+	}))
+	defer backend.Close()
+	defer allow()
+	process := startProcess(t, openTable(t, backend.URL), map[string]string{"GATEWAY_SHUTDOWN_TIMEOUT": timeout.String()})
+	dialed := make(chan error, 1)
+	go func() {
+		socket, _, err := websocket.Dial(context.Background(), process.url+"/open/socket", nil)
+		if err == nil {
+			_, _, err = socket.Read(context.Background())
+		}
+		dialed <- err
+	}()
+	<-asked
+	if err := process.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the listener is closed", func() bool {
+		conn, err := net.DialTimeout("tcp", strings.TrimPrefix(process.url, "http://"), 50*time.Millisecond)
+		if err == nil {
+			_ = conn.Close()
+		}
+		return errors.Is(err, syscall.ECONNREFUSED)
+	})
+	allow()
+	if err := <-dialed; websocket.CloseStatus(err) != websocket.StatusGoingAway {
+		t.Errorf("the WebSocket ended with %v", err)
+	}
+	if err := process.cmd.Wait(); err != nil {
+		t.Errorf("exit: %v", err)
+	}
+	if log := process.log.String(); strings.Contains(log, "in flight at the end") || !strings.Contains(log, `"streams":1`) {
+		t.Errorf("the log does not tell of the stream alone:\n%s", log)
 	}
 }

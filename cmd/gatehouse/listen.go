@@ -180,13 +180,11 @@ func (g *gateway) waitAndDrain(ctx context.Context, l *listeners, handler *proxy
 
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.settings.ShutdownTimeout)
 	defer cancel()
-	streams := make(chan int, 1)
-	go func() { streams <- handler.DrainStreams(stopping) }()
 	if err := l.drain(stopping); err != nil {
 		g.log.Warn("requests were still in flight at the end of the shutdown timeout", "error", err.Error())
 		_ = l.plain.Close()
 	}
-	if left := <-streams; left > 0 {
+	if left := handler.DrainStreams(stopping); left > 0 { // none is upgraded any more
 		g.log.Warn("streams were ended at the end of the shutdown timeout", "streams", left)
 	}
 	stopping, cancel = context.WithTimeout(context.WithoutCancel(ctx), opsStopTimeout)

@@ -1,0 +1,74 @@
+package socket
+
+import (
+	"context"
+	"net"
+	"testing"
+	"time"
+)
+
+// listenPlain opens a listener that takes a filter.
+func listenPlain(t *testing.T) net.Listener {
+	t.Helper()
+	plain := net.ListenConfig{}
+	plain.SetMultipathTCP(false)
+	listener, err := plain.Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	return listener
+}
+
+// TestRefuseNew holds that who waits is still served, that nobody comes after
+// that, and that a connection that was accepted later is a good one.
+func TestRefuseNew(t *testing.T) {
+	listener := listenPlain(t)
+	address := listener.Addr().String()
+	if waiting, err := HasWaiting(listener); waiting || err != nil {
+		t.Fatalf("somebody waits: %t, %v", waiting, err)
+	}
+	early, err := net.DialTimeout("tcp", address, patience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer early.Close()
+	if err := RefuseNew(listener); err != nil {
+		t.Fatal(err)
+	}
+	if late, err := net.DialTimeout("tcp", address, 50*time.Millisecond); err == nil {
+		_ = late.Close()
+		t.Error("a connection was made")
+	}
+	if waiting, err := HasWaiting(listener); !waiting || err != nil {
+		t.Fatalf("somebody waits: %t, %v", waiting, err)
+	}
+	conn, err := listener.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	const length = 1 << 20 // in packets of all lengths
+	_ = conn.SetDeadline(time.Now().Add(patience))
+	_ = early.SetDeadline(time.Now().Add(patience))
+	p := pair{ours: early, theirs: conn}
+	sent := later(func() (int, error) { return early.Write(make([]byte, length)) })
+	p.hear(t, length)
+	if o := soon(t, sent); o.n != length || o.err != nil {
+		t.Errorf("sent %d, %v", o.n, o.err)
+	}
+	if waiting, err := HasWaiting(listener); waiting || err != nil {
+		t.Errorf("somebody waits still: %t, %v", waiting, err)
+	}
+}
+
+// A listener that is no socket says that it cannot.
+func TestRefuseNewUnsupported(t *testing.T) {
+	listener := listenPlain(t)
+	if RefuseNew(struct{ net.Listener }{listener}) == nil {
+		t.Error("a listener that is no socket refuses")
+	}
+	if _, err := HasWaiting(struct{ net.Listener }{listener}); err == nil {
+		t.Error("a listener that is no socket has a queue")
+	}
+}
