@@ -15,7 +15,7 @@ type caller struct {
 	peer    peer       // who is connected: the client, or a trusted proxy
 	trusted bool       // the peer is a trusted proxy: its X-Forwarded-* are believed
 	unread  bool       // the list of addresses ends in something that is none
-	hops    uint32     // proxies that wrote an address that was read; 0 when nobody did
+	hops    uint32     // trusted proxies that wrote into the list of addresses; 0 when nobody did
 }
 
 // peer is who is connected; neither is known where the listener has no addresses.
@@ -56,11 +56,12 @@ func findCaller(from peer, r *http.Request, trusted []netip.Prefix) caller {
 	hops := clientip.Backward(lines)
 	for hop, more := hops.Next(); more; hop, more = hops.Next() {
 		ip, ok := clientip.ParseAddr(hop)
+		c.hops++
 		if !ok {
 			c.unread = true
 			return c
 		}
-		c.ip, c.hops = ip, c.hops+1
+		c.ip = ip
 		if !isTrusted(ip) {
 			return c
 		}

@@ -75,7 +75,8 @@ func TestForwardedByHops(t *testing.T) {
 		{[]string{"203.0.113.7, 10.0.0.9"}, []string{"https"}, []string{"shop.example.com"}, "https", "shop.example.com"},
 		{[]string{"203.0.113.7"}, nil, nil, "http", "gate"},
 		{[]string{"203.0.113.7"}, []string{"", " ,"}, []string{""}, "http", "gate"},
-		{[]string{"unknown, 10.0.0.9"}, []string{"https, http"}, nil, "http", "gate"},
+		{[]string{"unknown"}, []string{"https, http"}, nil, "http", "gate"},
+		{[]string{"unknown, 10.0.0.9"}, []string{"http, https, http"}, nil, "https", "gate"},
 	} {
 		r := &http.Request{RemoteAddr: "10.0.0.5:1", Host: "gate", Header: http.Header{
 			"X-Forwarded-For": tt.addresses, "X-Forwarded-Proto": tt.schemes, "X-Forwarded-Host": tt.hosts,

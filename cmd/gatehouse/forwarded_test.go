@@ -85,3 +85,44 @@ func seenThrough(t *testing.T, gateway *running, id, name, value string) string 
 	})
 	return client
 }
+
+// TestPreflightsOfAClientAtItsLimit has one client, behind a proxy that writes
+// ports, hold all it may. It gets no second request, whatever its port, but
+// preflights are answered, with the methods that the route lists.
+func TestPreflightsOfAClientAtItsLimit(t *testing.T) {
+	t.Parallel()
+	arrived, release := make(chan struct{}), make(chan struct{})
+	backend := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			close(arrived)
+			<-release
+		}
+	}))
+	t.Cleanup(backend.Close)
+	gateway := start(t, writeFile(t, "routes.yaml", "users: off\ntrusted_proxies: [127.0.0.0/8]\nlimits: {requests_per_client: 1}\n"+
+		"cors: {origins: ['https://app.example.com']}\n"+
+		"routes:\n  - {name: open, prefix: /open, backend: '"+backend.URL+"', auth: none, methods: [GET, PROPFIND]}\n"), nil)
+	ask := func(method, client string) answer {
+		return do(t, request{method: method, url: gateway.url + "/open", header: http.Header{
+			"X-Forwarded-For": {client}, "Origin": {"https://app.example.com"}, "Access-Control-Request-Method": {"PROPFIND"},
+		}})
+	}
+	held := make(chan answer, 1)
+	go func() { held <- ask(http.MethodGet, "203.0.113.7:1") }()
+	<-arrived
+	for _, client := range []string{"203.0.113.7:2", "203.0.113.7", `"203.0.113.7:3"`, "[::ffff:203.0.113.7]:4,"} {
+		if got := ask("PROPFIND", client); got.status != http.StatusTooManyRequests || got.header.Get("Access-Control-Allow-Origin") != "https://app.example.com" {
+			t.Errorf("%s: %d %v", client, got.status, got.header)
+		}
+		if got := ask(http.MethodOptions, client); got.status != http.StatusNoContent || !strings.Contains(got.header.Get("Access-Control-Allow-Methods"), "PROPFIND") {
+			t.Errorf("%s, preflight: %d %v", client, got.status, got.header)
+		}
+	}
+	if got := ask("PROPFIND", "203.0.113.8:1"); got.status != http.StatusOK {
+		t.Errorf("another client: %d", got.status)
+	}
+	close(release)
+	if got := <-held; got.status != http.StatusOK {
+		t.Errorf("held: %d", got.status)
+	}
+}
