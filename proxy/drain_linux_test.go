@@ -1,0 +1,49 @@
+package proxy
+
+import (
+	"net"
+	"testing"
+	"time"
+)
+
+// TestQueueEnd holds when the public socket may be closed: when nobody waits and
+// there was a pause, or, where the kernel does not refuse, time is up.
+func TestQueueEnd(t *testing.T) {
+	socket, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	l := &Listener{Listener: socket}
+	long := time.Now().Add(-time.Hour)
+	end := func(refusing bool) *queueEnd {
+		return &queueEnd{listener: l, refusing: refusing, began: long, quiet: time.Minute, quietSince: long, came: l.came.Load()}
+	}
+	check := func(what string, q *queueEnd, want bool) {
+		t.Helper()
+		if got := q.isEmpty(); got != want {
+			t.Errorf("%s: closed is %t, want %t", what, got, want)
+		}
+	}
+	for _, refusing := range []bool{true, false} {
+		check("after a pause", end(refusing), true)
+		q := end(refusing)
+		l.came.Add(1)
+		check("somebody came", q, !refusing) // time is up
+		q.began = time.Now()
+		check("somebody came, and there is time", q, false)
+		q.quietSince = long
+		check("then a pause", q, true)
+	}
+	client, err := net.Dial("tcp", socket.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	for _, refusing := range []bool{true, false} {
+		check("somebody waits", end(refusing), false)
+	}
+	if q := (&Listener{Listener: struct{ net.Listener }{socket}}).newQueueEnd(); q.refusing || !q.isEmpty() {
+		t.Error("a queue that cannot be looked at is waited for")
+	}
+}
