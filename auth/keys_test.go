@@ -185,7 +185,8 @@ func TestKeysRefused(t *testing.T) {
 	}{
 		"encrypted, PKCS #8": {&pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: []byte("x")}, "passphrase"},
 		"encrypted, SEC 1": {&pem.Block{Type: "EC PRIVATE KEY", Bytes: []byte("x"), Headers: map[string]string{
-			"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-256-CBC,00"}}, "passphrase"},
+			"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-256-CBC,00",
+		}}, "passphrase"},
 		"public key":      {&pem.Block{Type: "PUBLIC KEY", Bytes: public}, `no private key found, but "PUBLIC KEY"`},
 		"parameters only": {&pem.Block{Type: "EC PARAMETERS", Bytes: []byte("x")}, `no private key found, but "EC PARAMETERS"`},
 		"OpenSSH's":       {&pem.Block{Type: "OPENSSH PRIVATE KEY", Bytes: []byte("x")}, "want PKCS #8"},
@@ -217,7 +218,7 @@ func TestKeysRefused(t *testing.T) {
 // against no other.
 func TestPrivateKeysRotate(t *testing.T) {
 	old, next := newEC(t, elliptic.P256()), newRSA(t, 2048)
-	make := func(current crypto.Signer, previous ...[]byte) Keys {
+	keysOf := func(current crypto.Signer, previous ...[]byte) Keys {
 		keys, err := PrivateKeys(pemOf(t, current))
 		if err == nil {
 			keys, err = keys.WithPreviousKeys(slices.Concat(previous...))
@@ -237,8 +238,8 @@ func TestPrivateKeysRotate(t *testing.T) {
 		}
 		return text
 	}
-	announced := make(old, pemOf(t, next)) // verifies before it signs
-	rotated := make(next, publicPEM(t, old.Public()), pemOf(t, next))
+	announced := keysOf(old, pemOf(t, next)) // verifies before it signs
+	rotated := keysOf(next, publicPEM(t, old.Public()), pemOf(t, next))
 	for name, keys := range map[string]Keys{"announced": announced, "rotated": rotated} {
 		verifier := NewVerifier(keys, nil, atNoon)
 		expectRefusal(t, verifier, token(announced), nil)
@@ -266,7 +267,7 @@ func TestPrivateKeysRotate(t *testing.T) {
 	if announced.Algorithm != "ES256" || rotated.Algorithm != "RS256" {
 		t.Errorf("they sign with %s and %s", announced.Algorithm, rotated.Algorithm)
 	}
-	expectRefusal(t, NewVerifier(make(next), nil, atNoon), token(announced), refuseAlgorithm)
+	expectRefusal(t, NewVerifier(keysOf(next), nil, atNoon), token(announced), refuseAlgorithm)
 
 	good, err := PrivateKeys(pemOf(t, next))
 	if err != nil {

@@ -82,14 +82,26 @@ func TestParseKeySet(t *testing.T) {
 		{"no id, two fit", twins, "ES256", "", nil},
 		{"set without ids", set(jose.JSONWebKey{Key: rsaPublic}, jose.JSONWebKey{Key: ecPublic}), "ES256", "x", []crypto.PublicKey{ecPublic}},
 
-		{"negative serial number", []byte(strings.Replace(string(set(jose.JSONWebKey{Key: rsaPublic, KeyID: "a"})), `{"kty"`, `{"x5c":["`+base64.StdEncoding.EncodeToString(negative)+`"],"kty"`, 1)),
-			"RS256", "a", []crypto.PublicKey{rsaPublic}},
-		{"padded, and plain base64", []byte(`{"keys":[{"kty":"RSA","kid":"a","e":"AQAB==","n":"` + base64.StdEncoding.EncodeToString(rsaKey.N.Bytes()) + `"}]}`),
-			"RS256", "a", []crypto.PublicKey{rsaPublic}},
-		{"escaped base64", []byte(`{"keys":[{"kty":"RSA","kid":"a","e":"AQAB","n":"` + strings.ReplaceAll(base64.StdEncoding.EncodeToString(rsaKey.N.Bytes()), "/", `\/`) + `"}]}`),
-			"RS256", "a", []crypto.PublicKey{rsaPublic}},
-		{"what is not used is not read", []byte(strings.Replace(string(set(jose.JSONWebKey{Key: rsaPublic, KeyID: "a"})), `{"kty"`, `{"x5c":7,"x5u":"::","x5t":"?","ext":[1],"kty"`, 1)),
-			"RS256", "a", []crypto.PublicKey{rsaPublic}},
+		{
+			"negative serial number", []byte(strings.Replace(string(set(jose.JSONWebKey{Key: rsaPublic, KeyID: "a"})), `{"kty"`, `{"x5c":["`+base64.StdEncoding.EncodeToString(negative)+`"],"kty"`, 1)),
+			"RS256", "a",
+			[]crypto.PublicKey{rsaPublic},
+		},
+		{
+			"padded, and plain base64", []byte(`{"keys":[{"kty":"RSA","kid":"a","e":"AQAB==","n":"` + base64.StdEncoding.EncodeToString(rsaKey.N.Bytes()) + `"}]}`),
+			"RS256", "a",
+			[]crypto.PublicKey{rsaPublic},
+		},
+		{
+			"escaped base64", []byte(`{"keys":[{"kty":"RSA","kid":"a","e":"AQAB","n":"` + strings.ReplaceAll(base64.StdEncoding.EncodeToString(rsaKey.N.Bytes()), "/", `\/`) + `"}]}`),
+			"RS256", "a",
+			[]crypto.PublicKey{rsaPublic},
+		},
+		{
+			"what is not used is not read", []byte(strings.Replace(string(set(jose.JSONWebKey{Key: rsaPublic, KeyID: "a"})), `{"kty"`, `{"x5c":7,"x5u":"::","x5t":"?","ext":[1],"kty"`, 1)),
+			"RS256", "a",
+			[]crypto.PublicKey{rsaPublic},
+		},
 		{"PEM, negative serial number", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: negative}), "ES256", "", []crypto.PublicKey{ecPublic}},
 
 		{"PEM", publicPEM(t, rsaPublic), "RS256", "", []crypto.PublicKey{rsaPublic}},

@@ -53,14 +53,20 @@ func frames() map[string]struct {
 		"":         {reflect.TypeFor[document](), map[string]string{"routes": "[{name: a, prefix: /, backend: 'https://b'}]"}, "{%s}\n"},
 		"identity": {reflect.TypeFor[Identity](), nil, "identity: {%s}\n" + route},
 		"users":    {reflect.TypeFor[Users](), nil, "users: {%s}\n" + route},
-		"tokens": {reflect.TypeFor[Issuer](), map[string]string{"issuer": "a", "keys": "k", "audience": "b", "algorithms": "[RS256]"},
-			"tokens: [{%s}]\n" + route},
+		"tokens": {
+			reflect.TypeFor[Issuer](),
+			map[string]string{"issuer": "a", "keys": "k", "audience": "b", "algorithms": "[RS256]"},
+			"tokens: [{%s}]\n" + route,
+		},
 		"cors":     {reflect.TypeFor[CORS](), map[string]string{"origins": "['https://a.example.com']"}, "cors: {%s}\n" + route},
 		"limits":   {reflect.TypeFor[Limits](), nil, "limits: {%s}\n" + route},
 		"defaults": {reflect.TypeFor[Route](), nil, "defaults: {%s}\n" + route},
 		"routes":   {reflect.TypeFor[Route](), map[string]string{"name": "a", "prefix": "/", "backend": "'https://b'"}, "routes: [{%s}]\n"},
-		"routes.tls": {reflect.TypeFor[TLS](), map[string]string{"cert": "c", "key": "k"},
-			"routes: [{name: a, prefix: /, backend: 'https://b', tls: {%s}}]\n"},
+		"routes.tls": {
+			reflect.TypeFor[TLS](),
+			map[string]string{"cert": "c", "key": "k"},
+			"routes: [{name: a, prefix: /, backend: 'https://b', tls: {%s}}]\n",
+		},
 		"tests": {reflect.TypeFor[Test](), map[string]string{"request": "GET /", "as": "member", "expect": "a"}, "tests: [{%s}]\n" + route},
 	}
 }
@@ -136,13 +142,17 @@ func TestEmptySettings(t *testing.T) {
 		err      string
 		warnings int
 	}{
-		"authorities": {map[string]string{"GATEWAY_TLS_CERT_FILE": "c", "GATEWAY_TLS_KEY_FILE": "k", "GATEWAY_TLS_CLIENT_CA_FILE": ""},
-			"GATEWAY_TLS_CLIENT_CA_FILE is empty", 0},
+		"authorities": {
+			map[string]string{"GATEWAY_TLS_CERT_FILE": "c", "GATEWAY_TLS_KEY_FILE": "k", "GATEWAY_TLS_CLIENT_CA_FILE": ""},
+			"GATEWAY_TLS_CLIENT_CA_FILE is empty", 0,
+		},
 		"key":         {map[string]string{"GATEWAY_TLS_CERT_FILE": "c", "GATEWAY_TLS_KEY_FILE": ""}, "GATEWAY_TLS_CERT_FILE is set without", 0},
 		"certificate": {map[string]string{"GATEWAY_TLS_CERT_FILE": "", "GATEWAY_TLS_KEY_FILE": "k"}, "GATEWAY_TLS_KEY_FILE is set without", 0},
 		"all of TLS":  {map[string]string{"GATEWAY_TLS_CERT_FILE": "", "GATEWAY_TLS_KEY_FILE": "", "GATEWAY_TLS_CLIENT_CA_FILE": ""}, "", 1},
-		"others": {map[string]string{"GATEWAY_LISTEN": "", "GATEWAY_TOKEN_TTL": "", "GATEWAY_JWT_PREVIOUS_SECRETS": "", "GATEWAY_DEFAULT_COMPANY_ID": ""},
-			"", 0},
+		"others": {
+			map[string]string{"GATEWAY_LISTEN": "", "GATEWAY_TOKEN_TTL": "", "GATEWAY_JWT_PREVIOUS_SECRETS": "", "GATEWAY_DEFAULT_COMPANY_ID": ""},
+			"", 0,
+		},
 	} {
 		s, err := load(test.set)
 		if (err == nil) != (test.err == "") || err != nil && !strings.Contains(err.Error(), test.err) || len(s.Warnings) != test.warnings {

@@ -220,7 +220,7 @@ func (b *backendBody) Read(p []byte) (n int, err error) {
 	}
 	b.x.patience.touch()
 	switch {
-	case err == io.EOF:
+	case err == io.EOF: //nolint:errorlint // as an io.Reader gives it
 		b.x.table.cleanTrailer(b.res.Trailer)
 	case err != nil && b.x.err == nil:
 		why := err
@@ -251,7 +251,7 @@ func newBackendStream(stream io.ReadWriteCloser, x *exchange, protocol string) *
 func (s *backendStream) Read(p []byte) (int, error) {
 	n, err := s.ReadWriteCloser.Read(p)
 	s.x.patience.touch()
-	if err == io.EOF {
+	if err == io.EOF { //nolint:errorlint // as an io.Reader gives it
 		s.halfClosed()
 	}
 	return n, err

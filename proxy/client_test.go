@@ -131,8 +131,13 @@ func TestUnreadHeadersAreBounded(t *testing.T) {
 		proxies int
 		lines   int
 	}{
-		{0, 1, 2}, {0, 1, 0}, {unreadAgain - 1, 1, 0}, {unreadAgain, 1, 2},
-		{2 * unreadAgain, 1000, unreadLines}, {2 * unreadAgain, 1000, 0}, {3 * unreadAgain, 1000, unreadLines},
+		{0, 1, 2},
+		{0, 1, 0},
+		{unreadAgain - 1, 1, 0},
+		{unreadAgain, 1, 2},
+		{2 * unreadAgain, 1000, unreadLines},
+		{2 * unreadAgain, 1000, 0},
+		{3 * unreadAgain, 1000, unreadLines},
 	} {
 		if lines := count(now.Add(want.after), want.proxies); lines != want.lines || len(unread.told) > unreadLines {
 			t.Errorf("%d: %d lines, %d remembered; want %d lines", i, lines, len(unread.told), want.lines)

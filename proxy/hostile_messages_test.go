@@ -291,8 +291,19 @@ func FuzzHealthyBackendHTTP2(f *testing.F) {
 		f.Add("POST", "/a", "x", "trailer", name, "abc")
 	}
 	for _, field := range [][2]string{
-		{"te", "trailers"}, {"expect", "100-continue"}, {"expect", "more"}, {"content-length", "3"}, {"content-length", "5"}, {"content-length", "03"},
-		{"cookie", "a; b"}, {"host", "x"}, {"x_y", "\xff"}, {"upgrade", "websocket"}, {"transfer_encoding", "chunked"}, {"user-agent", ""}, {"x", "\x01"},
+		{"te", "trailers"},
+		{"expect", "100-continue"},
+		{"expect", "more"},
+		{"content-length", "3"},
+		{"content-length", "5"},
+		{"content-length", "03"},
+		{"cookie", "a; b"},
+		{"host", "x"},
+		{"x_y", "\xff"},
+		{"upgrade", "websocket"},
+		{"transfer_encoding", "chunked"},
+		{"user-agent", ""},
+		{"x", "\x01"},
 	} {
 		f.Add("POST", "/a", "x", field[0], field[1], "abc")
 		f.Add("POST", "/a", "x", field[0], field[1], "")

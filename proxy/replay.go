@@ -164,7 +164,7 @@ func (b *replayBody) settle() {
 		return
 	}
 	if closed {
-		go b.source.Close() //nolint:errcheck // as the transport closes a body: it may wait for a read to end
+		go b.source.Close() // as the transport closes a body: it may wait for a read to end
 	}
 	if b.reading.TryLock() { // or whoever reads drops it
 		if b.latest.at >= len(b.kept) && !b.dropped {

@@ -59,7 +59,7 @@ func (s *stream) Read(p []byte) (int, error) {
 		return n, nil
 	}
 	n, err := s.Conn.Read(p)
-	if err == io.EOF {
+	if err == io.EOF { //nolint:errorlint // as an io.Reader gives it
 		s.x.upstream.halfClosed()
 	}
 	return n, err

@@ -165,7 +165,8 @@ func (p *postgres) query(ctx context.Context, statement string, args []any, visi
 // queryPostgres runs a statement on the pool, or in a transaction.
 func queryPostgres(ctx context.Context, on interface {
 	Query(ctx context.Context, statement string, args ...any) (pgx.Rows, error)
-}, statement string, args []any, visit func(row) error) error {
+}, statement string, args []any, visit func(row) error,
+) error {
 	rows, err := on.Query(ctx, statement, args...)
 	if err != nil {
 		return err

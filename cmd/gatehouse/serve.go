@@ -111,8 +111,10 @@ func (g *gateway) run(ctx context.Context) error {
 	defer listeners.close()
 
 	// The operators' listener answers while the store is awaited.
-	reloader := &reloader{file: g.file, lookup: g.environment, parts: &g.parts, gateway: handler, files: g.files, log: g.log,
-		renewed: g.certificates.present, issuerWait: cmp.Or(g.reloadIssuerWait, reloadIssuerWait)}
+	reloader := &reloader{
+		file: g.file, lookup: g.environment, parts: &g.parts, gateway: handler, files: g.files, log: g.log,
+		renewed: g.certificates.present, issuerWait: cmp.Or(g.reloadIssuerWait, reloadIssuerWait),
+	}
 	listeners.serveOperators(ops.Handler(g.parts.metrics, g.health, handler, reloader.onRequest))
 	if !cfg.Users.Off {
 		if err := g.openStore(ctx); ctx.Err() != nil {

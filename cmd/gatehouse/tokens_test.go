@@ -158,8 +158,12 @@ routes:
 			{"says where its key is", map[string]any{"jku": trap.URL + "/jku", "x5u": trap.URL + "/x5u"}, nil, 200, "ann of acme"},
 			{"brings a key", map[string]any{"x5c": []string{"AAAA"}, "jwk": map[string]any{"kty": "oct"}, "x5t": "?"}, nil, 200, "ann of acme"},
 			{"critical extension", map[string]any{"crit": []string{"b64"}, "b64": true}, nil, 401, ""},
-			{"numbers", nil, map[string]any{"sub": json.Number("9007199254740993"), "company_id": json.Number("12345678901234567890123")}, 200,
-				"9007199254740993 of 12345678901234567890123"},
+			{
+				"numbers", nil,
+				map[string]any{"sub": json.Number("9007199254740993"), "company_id": json.Number("12345678901234567890123")},
+				200,
+				"9007199254740993 of 12345678901234567890123",
+			},
 			{"no number, no text", nil, map[string]any{"sub": true}, 401, ""},
 			{"second audience", nil, map[string]any{"aud": []string{"x", "https://api.example.com/"}}, 200, "ann of acme"},
 			{"other audience", nil, map[string]any{"aud": "orders2"}, 401, ""},
@@ -205,16 +209,24 @@ routes:
 		{"long", strings.Repeat("x", 11<<10), failed + "malformed token.", "longer than 8 KiB"},
 		{"encrypted", "a.b.c.d.e", failed + "malformed token.", "an encrypted token (JWE)"},
 		{"two parts", "a.b", failed + "malformed token.", "2 parts between dots, not three"},
-		{"unknown issuer", signedBy(t, key, nil, map[string]any{"iss": "https://other.example.com/?secret=1"}), failed + "algorithm is not accepted.",
-			"`iss` \\\"https://other.example.com/\\\"… is none of `tokens`"},
-		{"unknown issuer, endless", signedBy(t, key, nil, map[string]any{"iss": strings.Repeat("y", 3000)}), failed + "algorithm is not accepted.",
-			strings.Repeat("y", 100) + "\\\"… is none of `tokens`"},
+		{
+			"unknown issuer", signedBy(t, key, nil, map[string]any{"iss": "https://other.example.com/?secret=1"}), failed + "algorithm is not accepted.",
+			"`iss` \\\"https://other.example.com/\\\"… is none of `tokens`",
+		},
+		{
+			"unknown issuer, endless", signedBy(t, key, nil, map[string]any{"iss": strings.Repeat("y", 3000)}), failed + "algorithm is not accepted.",
+			strings.Repeat("y", 100) + "\\\"… is none of `tokens`",
+		},
 		{"unknown issuer, our algorithm", hs256(jwt.MapClaims{"iss": "https://third.example.com/"}), failed + "signature is invalid.", "https://third.example.com/"},
 		{"unknown key", signedBy(t, key, map[string]any{"kid": "b"}, nil), failed + "signing key is not known.", "`kid` \\\"b\\\" is none of the issuer's 1 keys"},
-		{"other audience", signedBy(t, key, map[string]any{"kid": "a"}, map[string]any{"aud": "billing"}), failed + "audience is not accepted.",
-			"it is for \\\"billing\\\", not for orders"},
-		{"milliseconds", signedBy(t, key, map[string]any{"kid": "a"}, map[string]any{"exp": time.Now().UnixMilli()}),
-			failed + "'exp' claim is missing or invalid.", "milliseconds?"},
+		{
+			"other audience", signedBy(t, key, map[string]any{"kid": "a"}, map[string]any{"aud": "billing"}), failed + "audience is not accepted.",
+			"it is for \\\"billing\\\", not for orders",
+		},
+		{
+			"milliseconds", signedBy(t, key, map[string]any{"kid": "a"}, map[string]any{"exp": time.Now().UnixMilli()}),
+			failed + "'exp' claim is missing or invalid.", "milliseconds?",
+		},
 		{"list for a subject", signedBy(t, key, map[string]any{"kid": "a"}, map[string]any{"sub": []string{"a"}}), failed + "a claim has the wrong type.", "`sub` is neither"},
 	} {
 		gateway.log.drop()

@@ -123,20 +123,21 @@ func (c *certificates) check(now time.Time) time.Duration {
 	maps.DeleteFunc(c.told, func(name string, v validity) bool { return all[name] != v })
 	again := validityCheck
 	for name, v := range all {
-		bad := ""
-		switch {
-		case now.Before(v.from):
-			bad = "a certificate is not valid yet: whoever checks it refuses it"
-		case !now.Before(v.to):
-			bad = "a certificate has expired: whoever checks it refuses it"
-		default:
+		early, late := now.Before(v.from), !now.Before(v.to)
+		if !early && !late {
 			again = min(again, v.to.Sub(now)+time.Millisecond)
 			delete(c.told, name)
 			continue
 		}
-		if c.told[name] != v {
-			c.told[name] = v
-			c.log.Error(bad, "name", name, "not_before", v.from.Format(time.RFC3339), "not_after", v.to.Format(time.RFC3339))
+		if c.told[name] == v {
+			continue
+		}
+		c.told[name] = v
+		log := c.log.With("name", name, "not_before", v.from.Format(time.RFC3339), "not_after", v.to.Format(time.RFC3339))
+		if early {
+			log.Error("a certificate is not valid yet: whoever checks it refuses it")
+		} else {
+			log.Error("a certificate has expired: whoever checks it refuses it")
 		}
 	}
 	return again

@@ -43,7 +43,7 @@ func HasWaiting(l net.Listener) (bool, error) {
 		for {
 			fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 			n, err := unix.Poll(fds, 0)
-			if err == unix.EINTR { //nolint:errorlint // unix gives it as it is
+			if err == unix.EINTR {
 				continue
 			}
 			waiting = n > 0

@@ -90,7 +90,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if r.Context().Err() != nil {
 		g.unanswered()
-		if timeout, ok := context.Cause(r.Context()).(interface{ Timeout() bool }); ok && timeout.Timeout() && !g.backend.http2.Load() { //nolint:errorlint // a cause is not wrapped
+		if timeout, ok := context.Cause(r.Context()).(interface{ Timeout() bool }); ok && timeout.Timeout() && !g.backend.http2.Load() {
 			// What became of this connection while it waited may have become of others,
 			// or each of them would cost a request.
 			g.transport.CloseIdleConnections()

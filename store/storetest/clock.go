@@ -13,7 +13,7 @@ import (
 const year = 365 * 24 * time.Hour
 
 func testBoundAttempts(t *testing.T, s store.Store) {
-	const clear, wait = 2 * time.Hour, time.Minute
+	const clearAfter, wait = 2 * time.Hour, time.Minute
 	ann, bob := tally("ann"), tally("bob")
 	for range 4 {
 		for next := morning.Add(year); attempt(t, s, ann, next) > 0; {
@@ -30,7 +30,7 @@ func testBoundAttempts(t *testing.T, s store.Store) {
 	}
 	before := standing(t, s, "bob")
 
-	if err := s.BoundAttempts(t.Context(), morning, clear, wait); err != nil {
+	if err := s.BoundAttempts(t.Context(), morning, clearAfter, wait); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := standing(t, s, "ann"), (store.Standing{Clear: morning.Add(wait), Next: morning.Add(wait)}); got != want {

@@ -144,8 +144,8 @@ func newServer() (*Server, error) {
 // them out of PATH, one folder a version.
 func findPrograms() (string, error) {
 	if initdb, err := exec.LookPath("initdb"); err == nil {
-		if real, err := filepath.EvalSymlinks(initdb); err == nil { // the others are beside it there
-			initdb = real
+		if target, err := filepath.EvalSymlinks(initdb); err == nil { // the others are beside it there
+			initdb = target
 		}
 		return filepath.Dir(initdb), nil
 	}
