@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -136,6 +137,30 @@ func TestLingeringClose(t *testing.T) {
 		}
 		if got := c.rest(); !strings.HasPrefix(got, "HTTP/1.1 413 ") || !strings.Contains(got, "Connection: close\r\n") {
 			t.Fatalf("got %q", got)
+		}
+	}
+}
+
+// So must one that has sent further requests behind one whose answer is the last.
+func TestLingeringCloseAfterPipelining(t *testing.T) {
+	answer := long(1 << 20)
+	s := start(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Connection", "close")
+		w.Header().Set("Content-Length", strconv.Itoa(len(answer)))
+		_, _ = io.WriteString(w, answer)
+	})
+	for range 5 {
+		c := dial(t, s.addr)
+		sent := make(chan error, 1)
+		go func() {
+			_, err := io.WriteString(c, strings.Repeat(get(), 100_000))
+			sent <- err
+		}()
+		if got := c.rest(); !strings.HasPrefix(got, "HTTP/1.1 200 ") || !strings.HasSuffix(got, answer) {
+			t.Fatalf("got %d bytes: %.100q", len(got), got)
+		}
+		if err := <-sent; err != nil {
+			t.Fatalf("send: %v", err)
 		}
 	}
 }

@@ -21,9 +21,11 @@ const (
 	usualHead = 4 << 10
 	largeHead = 16 << 10
 	// lingerPause is how long a client that is still sending may pause before its
-	// connection is closed, and lingerTime how long it may go on at most.
+	// connection is closed, and lingerTime how long it may go on at most. One that
+	// sends requests behind the last that is answered may pause for nextPause.
 	lingerPause = 2 * time.Second
 	lingerTime  = 10 * time.Second
+	nextPause   = 500 * time.Millisecond
 	// lonely is for how many requests a connection whose client needs its time
 	// does not let the others go first.
 	lonely = 128
@@ -279,8 +281,12 @@ func (c *conn) abort(r *request) {
 // leave lets a client that is still sending receive the answer: to close the
 // connection at once could take it away (RFC 9112 section 9.6).
 func (c *conn) leave(r *request) {
+	pause := lingerPause
 	if !r.body.end() {
-		return
+		if len(c.data) == 0 {
+			return
+		}
+		pause = nextPause
 	}
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		_ = half.CloseWrite()
@@ -288,7 +294,7 @@ func (c *conn) leave(r *request) {
 	discarded := make([]byte, usualHead)
 	end := time.Now().Add(lingerTime)
 	for err := error(nil); err == nil && time.Now().Before(end); {
-		_ = c.SetReadDeadline(time.Now().Add(lingerPause))
+		_ = c.SetReadDeadline(time.Now().Add(pause))
 		_, err = c.Read(discarded)
 	}
 }

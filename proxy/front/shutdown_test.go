@@ -208,6 +208,7 @@ func TestShutdownInTraffic(t *testing.T) {
 					c.send(get())
 				}
 				all, _ := io.ReadAll(c)
+				_ = c.Close() // or the server waits for what else it sends
 				answers <- string(all)
 			}()
 		}
