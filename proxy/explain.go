@@ -100,6 +100,9 @@ func (t *Table) Explain(r *http.Request, decider auth.Decider) Explanation {
 	if path.Lenient != path.Raw {
 		e.Lenient = path.Lenient
 	}
+	if refusal == refusePath && path.odd {
+		e.Lenient = withoutTails(path.Lenient)
+	}
 	e.Candidates = t.candidates(path, r, won)
 	switch {
 	case refusal == refuseNotFound && isAbout(path) && refuseAbout(r.Method) != nil:

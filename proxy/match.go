@@ -47,6 +47,9 @@ func (t *Table) match(path Path, q query) (*route, *auth.Refusal) {
 	if (t.escapes || path.Lenient != path.Raw) && t.lenient.lookup(path.Lenient, &q) != found {
 		return nil, refusePath
 	}
+	if path.odd && t.lenient.lookupWithoutTails(path.Lenient, &q) != found {
+		return nil, refusePath
+	}
 	switch {
 	case path.EncodedSlash && (found.route == nil || !found.route.config.AllowEncodedSlashes):
 		return nil, refusePath
@@ -68,6 +71,34 @@ func (n *index) lookup(rest string, q *query) outcome {
 		}
 		if child := n.children[segment]; child != nil {
 			if found := child.lookup(after, q); found.found() {
+				return found
+			}
+		}
+	}
+	if n.routes == nil {
+		return outcome{}
+	}
+	return n.routes.pick(q)
+}
+
+// lookupWithoutTails is lookup for a backend that drops tails of segments
+// (withoutTail). A prefix that the table spells with such a tail is taken as it
+// is written.
+func (n *index) lookupWithoutTails(rest string, q *query) outcome {
+	if len(n.children) > 0 && rest != "" {
+		segment, after := rest[1:], ""
+		if slash := strings.IndexByte(segment, '/'); slash >= 0 {
+			segment, after = segment[:slash], segment[slash:]
+		}
+		child, name := n.children[segment], withoutTail(segment)
+		if child == nil && name == "" {
+			return n.lookupWithoutTails(after, q) // the backend drops the segment
+		}
+		if child == nil {
+			child = n.children[name]
+		}
+		if child != nil {
+			if found := child.lookupWithoutTails(after, q); found.found() {
 				return found
 			}
 		}

@@ -19,6 +19,9 @@ type Path struct {
 	// EncodedSlash tells that Raw holds %2F, which only a route with
 	// allow_encoded_slashes takes.
 	EncodedSlash bool
+	// odd reports whether a segment of Lenient may have a tail or a space that
+	// some backends drop; see withoutTail.
+	odd bool
 }
 
 // maxDecodings is how often a path may be encoded over: once is usual, twice
@@ -35,12 +38,19 @@ func CanonicalPath(target string) (path Path, ok bool) {
 	if !ok {
 		return Path{}, false
 	}
-	plain, ok := scan(raw)
+	plain, odd, ok := scan(raw)
 	if !ok {
 		return Path{}, false
 	}
 	if plain {
-		return Path{Raw: raw, Lenient: raw}, true
+		if odd {
+			for segment := range strings.SplitSeq(raw[1:], "/") {
+				if hidesDots(segment) {
+					return Path{}, false
+				}
+			}
+		}
+		return Path{Raw: raw, Lenient: raw, odd: odd}, true
 	}
 	return readLeniently(raw)
 }
@@ -74,34 +84,46 @@ func targetPath(target string) (string, bool) {
 }
 
 // scan looks at a path byte by byte. It is plain when every reader must read
-// it the same way; ok is false when it is refused as it stands.
-func scan(raw string) (plain, ok bool) {
+// it the same way, but for odd tails of segments; ok is false when it is
+// refused as it stands.
+func scan(raw string) (plain, odd, ok bool) {
 	plain = true
 	segment := 1 // where the current segment begins
 	for i := 1; i <= len(raw); i++ {
 		if i == len(raw) || raw[i] == '/' {
 			if isDots(raw[segment:i]) || (i == segment && i < len(raw)) {
-				return false, false
+				return false, false, false
 			}
+			odd = odd || raw[i-1] == '.'
 			segment = i + 1
 			continue
 		}
 		switch c := raw[i]; {
 		case c <= ' ', c == 0x7f, c == '\\', c == '#':
-			return false, false
+			return false, false, false
+		case c == ':':
+			odd = true
 		case c == '%', c == ';', c >= utf8.RuneSelf:
 			plain = false
 		}
 	}
-	return plain, true
+	return plain, odd, true
 }
 
 func isDots(segment string) bool { return segment == "." || segment == ".." }
 
+// hidesDots reports whether a backend that drops spaces and stream names could
+// read a decoded segment as a dot segment.
+func hidesDots(segment string) bool {
+	name, _, stream := strings.Cut(segment, ":")
+	trimmed := strings.Trim(name, " ")
+	return isDots(trimmed) || (stream || strings.Contains(name, " ")) && trimmed != "" && strings.Trim(trimmed, ". ") == ""
+}
+
 // readLeniently makes the careless backend's reading of a path that scan let
 // pass, and refuses it where that reading is dangerous by itself.
 func readLeniently(raw string) (Path, bool) {
-	path := Path{Raw: raw}
+	path := Path{Raw: raw, odd: true}
 	decoded := raw
 	for depth := 0; strings.Contains(decoded, "%"); depth++ {
 		next, slash, ok := decode(decoded, depth > 0)
@@ -125,7 +147,7 @@ func readLeniently(raw string) (Path, bool) {
 	lenient.Grow(len(decoded))
 	for segment := range strings.SplitSeq(decoded[1:], "/") {
 		name, _, hasParameters := strings.Cut(segment, ";")
-		if isDots(strings.Trim(beforeQuery(name), " ")) || (hasParameters && name == "") {
+		if hidesDots(beforeQuery(name)) || (hasParameters && name == "") {
 			return Path{}, false
 		}
 		if name != "" {
@@ -138,6 +160,29 @@ func readLeniently(raw string) (Path, bool) {
 		path.Lenient = "/"
 	}
 	return path, true
+}
+
+// withoutTail is what a backend on Windows, or one that trims segments as old
+// Spring does, reads in a decoded segment: no stream name of NTFS (as in
+// "name::$DATA"), no dots and spaces at the end, no spaces at the beginning
+// (issue 10). It is empty for a segment that such a backend may drop.
+func withoutTail(segment string) string {
+	name, _, _ := strings.Cut(segment, ":")
+	return strings.TrimLeft(strings.TrimRight(name, ". "), " ")
+}
+
+// withoutTails is a path with every segment read as withoutTail does.
+func withoutTails(path string) string {
+	var read strings.Builder
+	for segment := range strings.SplitSeq(path[1:], "/") {
+		if name := withoutTail(segment); name != "" {
+			read.WriteString("/" + name)
+		}
+	}
+	if read.Len() == 0 {
+		return "/"
+	}
+	return read.String()
 }
 
 // beforeQuery is what is left of a decoded path for a backend that looks for
