@@ -85,16 +85,18 @@ func (n *index) lookup(rest string, q *query) outcome {
 // (withoutTail). A prefix that the table spells with such a tail is taken as it
 // is written.
 func (n *index) lookupWithoutTails(rest string, q *query) outcome {
-	if len(n.children) > 0 && rest != "" {
+	for len(n.children) > 0 && rest != "" {
 		segment, after := rest[1:], ""
 		if slash := strings.IndexByte(segment, '/'); slash >= 0 {
 			segment, after = segment[:slash], segment[slash:]
 		}
-		child, name := n.children[segment], withoutTail(segment)
-		if child == nil && name == "" {
-			return n.lookupWithoutTails(after, q) // the backend drops the segment
-		}
+		child := n.children[segment]
 		if child == nil {
+			name := withoutTail(segment)
+			if name == "" { // The backend drops the segment. A client may send many, so no call for each.
+				rest = after
+				continue
+			}
 			child = n.children[name]
 		}
 		if child != nil {
@@ -102,6 +104,7 @@ func (n *index) lookupWithoutTails(rest string, q *query) outcome {
 				return found
 			}
 		}
+		break
 	}
 	if n.routes == nil {
 		return outcome{}
