@@ -182,7 +182,7 @@ func TestWebSocketBeginsWithGET(t *testing.T) {
 			fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %s\r\n\r\n", protocol)
 			return
 		}
-		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone")
+		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 4\r\n\r\ndone")
 	})
 	eachLane(t, answersTable, backend, func(t *testing.T, k *kit) {
 		for ask, want := range map[string]int{"GET websocket": 101, "GET shout": 101, "POST shout": 101, "POST websocket": 200, "PUT WebSocket": 200} {

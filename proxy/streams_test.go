@@ -28,8 +28,9 @@ func TestEarlyBytesArrive(t *testing.T) {
 		})
 		eachLane(t, upgradeTable, backend, func(t *testing.T, k *kit) {
 			for _, split := range []int{0, 1, 4, len(said)} {
-				w := k.dial()
+				w, sent := k.dial(), make(chan struct{})
 				go func() {
+					defer close(sent)
 					_, _ = io.WriteString(w.Conn, askShout+said[:split])
 					_, _ = io.WriteString(w.Conn, said[split:])
 				}()
@@ -40,6 +41,7 @@ func TestEarlyBytesArrive(t *testing.T) {
 				if _, err := io.ReadFull(w.in, fromBackend); err != nil || string(fromBackend) != said {
 					t.Fatalf("split at %d: behind the 101 came %.40q, %v", split, fromBackend, err)
 				}
+				<-sent // what the backend says may come before all of it is
 				w.send("later")
 				if got, err := io.ReadAll(w.in); err != nil || string(got) != said+"later" {
 					t.Errorf("split at %d: the backend heard %d bytes, %.40q, %v", split, len(got), got, err)
