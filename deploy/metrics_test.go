@@ -19,6 +19,8 @@ var contract = []string{
 	"gatehouse_config_last_reload_success_timestamp_seconds",
 	"gatehouse_config_last_reload_successful",
 	"gatehouse_config_reloads_total",
+	"gatehouse_connections_open",
+	"gatehouse_connections_refused_total",
 	"gatehouse_http_request_duration_seconds",
 	"gatehouse_http_requests_in_flight",
 	"gatehouse_http_requests_total",

@@ -236,6 +236,9 @@ func fail(_ http.ResponseWriter, r *http.Request, err error) {
 	if x.wasUnreached(r.Context(), refusal, err) {
 		x.metrics.Backend(false)
 	}
+	if isShortOfDescriptors(err) {
+		x.gateway.noteShortage(r.Context(), err)
+	}
 	if x.status != 0 { // the answer has begun: httputil cuts it off
 		x.err = err
 		return
@@ -249,7 +252,7 @@ func fail(_ http.ResponseWriter, r *http.Request, err error) {
 // all since it was connected to.
 func (x *exchange) wasUnreached(ctx context.Context, refusal *auth.Refusal, err error) bool {
 	switch ended := context.Cause(ctx); {
-	case x.reached || errors.Is(err, errNotKept):
+	case x.reached || errors.Is(err, errNotKept) || isShortOfDescriptors(err):
 		return false
 	case ended != nil:
 		return errors.Is(ended, errSilent) && (errors.Is(err, errDial) || errors.Is(err, upstream.ErrNothingHeard))

@@ -20,7 +20,8 @@ type Options struct {
 	// /health; nil without a store.
 	StoreHealth func() error
 	// Requests counts every request from its beginning on; nil counts none.
-	Requests *atomic.Uint64
+	Requests    *atomic.Uint64
+	Descriptors Descriptors // of the process
 }
 
 // Gateway is the public http.Handler. It serves the table that Swap gave it
@@ -34,6 +35,8 @@ type Gateway struct {
 	begun       *atomic.Uint64 // requests so far; nil when nobody asks
 	requests    *tally         // that have no complete answer yet
 	unread      unreadHeaders
+	descriptors Descriptors
+	shortages   occurrence // of descriptors for backends
 	table       atomic.Pointer[Table]
 	lastWrite   time.Duration // for a client to take the rest of an answer; constant but for tests
 	streams     streams
@@ -49,7 +52,7 @@ func NewGateway(o Options) *Gateway {
 	}
 	return &Gateway{
 		log: o.Log, access: o.Access, unmatched: o.Metrics.Route(NoRoute, ""), transports: o.Transports,
-		storeHealth: o.StoreHealth, begun: o.Requests, requests: newTally(),
+		storeHealth: o.StoreHealth, begun: o.Requests, descriptors: o.Descriptors, requests: newTally(),
 		lastWrite: lastWriteGrace, wheel: newWheel(),
 	}
 }

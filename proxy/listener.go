@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"sync"
@@ -27,6 +28,8 @@ type Listener struct {
 	came    atomic.Int64 // accepted so far
 	clients *tally
 
+	refusals [len(RefusalReasons)]occurrence
+
 	mu      sync.Mutex
 	conns   map[*clientConn]struct{}
 	drained bool          // Drain has closed it
@@ -45,6 +48,10 @@ func (l *Listener) Accept() (net.Conn, error) {
 			if l.isDrained() {
 				l.stop.Do(func() { close(l.stopped) })
 				<-l.closed
+				return nil, err
+			}
+			if !errors.Is(err, net.ErrClosed) {
+				l.refused(RefusedByAccept, err) // whoever serves tries again in a while
 			}
 			return nil, err
 		}
@@ -75,6 +82,11 @@ func (l *Listener) isDrained() bool {
 // table nothing is known of limits, and nothing is served.
 func (l *Listener) admit(conn net.Conn) net.Conn {
 	open := l.open.Add(1)
+	if !l.gateway.descriptors.admits(conn) {
+		l.open.Add(-1)
+		l.refused(RefusedByDescriptors, nil)
+		return nil
+	}
 	table := l.gateway.table.Load()
 	if table == nil {
 		return newClientConn(conn, l, netip.Addr{})
@@ -82,6 +94,7 @@ func (l *Listener) admit(conn net.Conn) net.Conn {
 	limits := table.config.Limits
 	if limits.Connections > 0 && open > int64(limits.Connections) {
 		l.open.Add(-1)
+		l.refused(RefusedByLimit, nil)
 		return nil
 	}
 	peer := peerAddress(conn.RemoteAddr().String())
@@ -91,6 +104,7 @@ func (l *Listener) admit(conn net.Conn) net.Conn {
 	client := clientKey(peer)
 	if !l.clients.take(client, int64(limits.ConnectionsPerClient)) {
 		l.open.Add(-1)
+		l.refused(RefusedByClientLimit, nil)
 		return nil
 	}
 	return newClientConn(conn, l, client)

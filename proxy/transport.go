@@ -73,6 +73,7 @@ type TransportOptions struct {
 
 	IdleTimeout time.Duration // of a connection that is kept for reuse; 0 is no bound
 	MaxAge      time.Duration // of a connection that is given new requests; 0 is no bound
+	Descriptors Descriptors   // of the process
 }
 
 // NewTransports makes an empty pool.
@@ -188,7 +189,7 @@ func (t *Transports) makeStandard(key transportKey) (*http.Transport, error) {
 		protocols.SetHTTP2(true)
 	}
 	return &http.Transport{
-		DialContext:            dialer(key.connect),
+		DialContext:            t.dialer(key.connect),
 		TLSClientConfig:        tlsConfig,
 		TLSHandshakeTimeout:    key.connect,
 		Protocols:              protocols,
@@ -228,8 +229,8 @@ func afterReads(dial dialFunc) dialFunc {
 
 type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
 
-func dialer(timeout time.Duration) dialFunc {
-	dialer := &net.Dialer{Timeout: timeout, KeepAlive: keepAliveProbe}
+func (t *Transports) dialer(timeout time.Duration) dialFunc {
+	dialer := &net.Dialer{Timeout: timeout, KeepAlive: keepAliveProbe, Control: t.options.Descriptors.control}
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := dialer.DialContext(ctx, network, address)
 		if err != nil {

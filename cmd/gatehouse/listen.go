@@ -70,6 +70,7 @@ func (g *gateway) listen(handler *proxy.Gateway) (*listeners, error) {
 		return nil, err
 	}
 	errorLog := slog.NewLogLogger(g.log.Handler(), slog.LevelDebug) // clients' broken handshakes and the like
+	operatorsLog := slog.NewLogLogger(g.log.Handler(), slog.LevelWarn)
 	l := &listeners{
 		public: handler.Limit(public), operators: operators, failed: make(chan error, 2),
 		publicServer: &http.Server{
@@ -90,9 +91,10 @@ func (g *gateway) listen(handler *proxy.Gateway) (*listeners, error) {
 		},
 		operatorsServer: &http.Server{
 			ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: opsTimeout, WriteTimeout: opsTimeout, IdleTimeout: opsIdleTimeout,
-			ErrorLog: errorLog,
+			ErrorLog: operatorsLog,
 		},
 	}
+	g.parts.metrics.WatchConnections(l.public)
 	l.publicServer.ConnState = l.public.ConnState
 	l.http2Server = serveHTTP2Apart(l.publicServer, l.public)
 	l.plain = l.publicServer

@@ -216,6 +216,7 @@ func (g *gateway) configure() (*config.Config, error) {
 	g.logSettings(cfg)
 	g.files, g.certificates = newFiles(g.log), newCertificates(g.log)
 	setMemory(g.terminal.lookup, g.log)
+	logDescriptors(g.log, cfg)
 
 	keys, err := signingKeys(settings)
 	if err != nil {
@@ -232,6 +233,7 @@ func (g *gateway) configure() (*config.Config, error) {
 			MaxConns: settings.MaxConnections, MaxIdle: settings.MaxKeepaliveConnections,
 			Standard:    settings.Transport == config.TransportStandard,
 			IdleTimeout: settings.BackendIdleTimeout, MaxAge: settings.MaxConnectionAge,
+			Descriptors: divideDescriptors(),
 		}),
 	}
 	g.parts.metrics.WatchLog(g.logLines)
@@ -250,7 +252,7 @@ func (g *gateway) configure() (*config.Config, error) {
 }
 
 func (g *gateway) options(cfg *config.Config) proxy.Options {
-	options := proxy.Options{Log: g.log, Access: g.access, Metrics: g.parts.metrics, Transports: g.parts.transports}
+	options := proxy.Options{Log: g.log, Access: g.access, Metrics: g.parts.metrics, Transports: g.parts.transports, Descriptors: divideDescriptors()}
 	if !cfg.Users.Off {
 		options.StoreHealth = g.health.Store
 		options.Requests = g.requests

@@ -1,0 +1,76 @@
+//go:build unix
+
+package main
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Clients that use up the file descriptors leave some to the backends and to the
+// operators (issue 10).
+func TestDescriptorsAreKept(t *testing.T) {
+	t.Parallel()
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "answered")
+	}))
+	t.Cleanup(backend.Close)
+	for _, transport := range []string{"lean", "standard"} {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			command := exec.Command("/bin/sh", "-c", `ulimit -n 64 && exec "$0" serve -c "$1"`, buildGateway(t), openTable(t, backend.URL))
+			gateway := startCommand(t, command, map[string]string{"GATEWAY_TRANSPORT": transport})
+			if log := gateway.log.String(); !strings.Contains(log, `"open_files":64`) {
+				t.Errorf("the start does not tell of the limit:\n%s", log)
+			}
+
+			first := dialPublic(t, gateway)
+			ask := func() {
+				t.Helper()
+				if got := answerOn(t, first, "GET /open HTTP/1.1\r\nHost: h\r\n\r\n"); got.StatusCode != http.StatusOK {
+					t.Errorf("a client that was there first: %d", got.StatusCode)
+				}
+			}
+			ask()
+			for range 200 {
+				dialPublic(t, gateway)
+			}
+			eventually(t, "connections are refused, and counted", func() bool {
+				a := do(t, request{url: gateway.operators + "/metrics"})
+				return a.status == http.StatusOK && strings.Contains(a.body, "\ngatehouse_connections_open ") &&
+					!strings.Contains(a.body, `gatehouse_connections_refused_total{reason="descriptors"} 0`)
+			})
+			ask()
+			for _, path := range []string{"/livez", "/readyz"} {
+				if a := do(t, request{url: gateway.operators + path}); a.status != http.StatusOK {
+					t.Errorf("%s: %d %s", path, a.status, a.body)
+				}
+			}
+			if a := do(t, request{method: http.MethodPost, url: gateway.operators + "/-/reload"}); a.status != http.StatusOK {
+				t.Errorf("reload: %d %s", a.status, a.body)
+			}
+			const line = "clients' connections are refused"
+			if n := strings.Count(gateway.log.String(), line); n != 1 {
+				t.Errorf("%d lines tell that %s, want 1:\n%s", n, line, gateway.log)
+			}
+		})
+	}
+}
+
+// dialPublic connects to the public listener, until the end of the test.
+func dialPublic(t *testing.T, to *process) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(to.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	_ = conn.SetDeadline(time.Now().Add(testPatience))
+	return conn
+}

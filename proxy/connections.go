@@ -1,0 +1,77 @@
+package proxy
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+	"time"
+)
+
+// RefusalReason says why a client's connection was closed at once, or could not
+// be accepted. It is a label of a metric.
+type RefusalReason string
+
+// The reasons.
+const (
+	RefusedByLimit       RefusalReason = "connections"            // limits.connections
+	RefusedByClientLimit RefusalReason = "connections_per_client" // limits.connections_per_client
+	RefusedByDescriptors RefusalReason = "descriptors"            // see Descriptors
+	RefusedByAccept      RefusalReason = "accept"                 // the system gave none
+)
+
+// RefusalReasons are all of them.
+var RefusalReasons = [...]RefusalReason{RefusedByLimit, RefusedByClientLimit, RefusedByDescriptors, RefusedByAccept}
+
+// quietAfter is how long nothing may have happened before it is worth a line again.
+const quietAfter = time.Minute
+
+// occurrence counts something that clients can bring about, and has the log tell
+// of it when it begins: not again before it has stopped for quietAfter.
+type occurrence struct {
+	count atomic.Int64
+	last  atomic.Int64 // Unix time in nanoseconds; 0 is never
+}
+
+// note counts one more, and reports whether it is the first for a while.
+func (o *occurrence) note(now time.Time) (first bool) {
+	o.count.Add(1)
+	last := o.last.Swap(now.UnixNano())
+	return last == 0 || now.Sub(time.Unix(0, last)) >= quietAfter
+}
+
+// refused notes a connection that was not taken.
+func (l *Listener) refused(reason RefusalReason, err error) {
+	for i, one := range RefusalReasons {
+		if one != reason || !l.refusals[i].note(time.Now()) {
+			continue
+		}
+		attrs := []slog.Attr{slog.String("reason", string(reason)), slog.Int64("open", l.open.Load())}
+		if err != nil {
+			attrs = append(attrs, slog.String("error", err.Error()))
+		}
+		l.gateway.log.LogAttrs(context.Background(), slog.LevelWarn,
+			"clients' connections are refused; the next line about this reason comes when it has stopped for a minute and begins again", attrs...)
+	}
+}
+
+// Open returns how many connections of clients are open.
+func (l *Listener) Open() int64 { return l.open.Load() }
+
+// Refused returns how many connections were not taken, in the order of
+// RefusalReasons.
+func (l *Listener) Refused() (counts [len(RefusalReasons)]int64) {
+	for i := range l.refusals {
+		counts[i] = l.refusals[i].count.Load()
+	}
+	return counts
+}
+
+// noteShortage tells of a request whose backend was not asked for want of a
+// descriptor.
+func (g *Gateway) noteShortage(ctx context.Context, err error) {
+	if g.shortages.note(time.Now()) {
+		g.log.LogAttrs(ctx, slog.LevelWarn,
+			"backends are not asked: file descriptors are used up; the next line about it comes when it has stopped for a minute and begins again",
+			slog.Int("limit", g.descriptors.Limit), slog.String("error", err.Error()))
+	}
+}

@@ -1,0 +1,81 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestDivideDescriptors(t *testing.T) {
+	for _, want := range []Descriptors{
+		{0, 0, 0}, {64, 24, 48}, {256, 96, 192}, {1024, 480, 960}, {20_000, 9968, 19_936}, {1 << 20, 524_256, 1_048_512},
+	} {
+		if got := DivideDescriptors(want.Limit); got != want {
+			t.Errorf("of %d: %+v, want %+v", want.Limit, got, want)
+		}
+	}
+}
+
+// A connection whose descriptor is one of those kept for others is not made.
+func TestDescriptorsOfBackends(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	short := Descriptors{Limit: 64, Clients: 1, Backends: 1} // 0 to 2 are taken by the standard streams
+	for name, c := range map[string]struct {
+		of   Descriptors
+		want error
+	}{"unknown": {Descriptors{}, nil}, "enough": {DivideDescriptors(1 << 20), nil}, "short": {short, errDescriptors}} {
+		transports := NewTransports(TransportOptions{Descriptors: c.of})
+		conn, err := transports.dialer(time.Minute)(t.Context(), "tcp", l.Addr().String())
+		if !errors.Is(err, c.want) || (err == nil) != (c.want == nil) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+		if err == nil {
+			if got := short.admits(conn); got {
+				t.Errorf("%s: a connection beyond the bound is admitted", name)
+			}
+			if got := c.of.admits(conn); !got {
+				t.Errorf("%s: a connection below the bound is not admitted", name)
+			}
+			_ = conn.Close()
+		}
+	}
+}
+
+func TestIsShortOfDescriptors(t *testing.T) {
+	for err, want := range map[error]bool{
+		errDescriptors: true,
+		fmt.Errorf("%w: %w", errDial, os.NewSyscallError("socket", syscall.EMFILE)): true,
+		os.NewSyscallError("connect", syscall.ECONNREFUSED):                         false,
+		errDial: false,
+	} {
+		if got := isShortOfDescriptors(err); got != want {
+			t.Errorf("%v: %t, want %t", err, got, want)
+		}
+	}
+}
+
+// What goes on is told once, and again when it has stopped for a while.
+func TestOccurrence(t *testing.T) {
+	var o occurrence
+	now := time.Now()
+	for i, c := range []struct {
+		after time.Duration
+		want  bool
+	}{{0, true}, {0, false}, {quietAfter - 1, false}, {quietAfter - 1, false}, {quietAfter, true}, {1, false}} {
+		now = now.Add(c.after)
+		if got := o.note(now); got != c.want {
+			t.Errorf("%d: %t, want %t", i, got, c.want)
+		}
+	}
+	if got := o.count.Load(); got != 6 {
+		t.Errorf("counted %d, want 6", got)
+	}
+}
