@@ -104,7 +104,7 @@ func TestOriginPatternIsLinear(t *testing.T) {
 			t.Error("matches")
 		}
 	}
-	if took := time.Since(start); took > 5*time.Second {
+	if took := time.Since(start); took > time.Minute {
 		t.Errorf("took %v", took)
 	}
 }

@@ -127,7 +127,7 @@ func TestWarningsOfBigTables(t *testing.T) {
 				t.Fatal(err)
 			}
 			// A tenth of a second alone; pair by pair it would be minutes.
-			if took := time.Since(start); took > 10*time.Second {
+			if took := time.Since(start); took > time.Minute {
 				t.Errorf("took %v", took)
 			}
 		})

@@ -22,6 +22,9 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
+// startLimit bounds the start of a program, which takes long on a busy machine.
+const startLimit = 2 * time.Minute
+
 // scratch is a folder for the whole test process.
 var scratch string
 
@@ -77,7 +80,7 @@ func start(t testing.TB, cmd *exec.Cmd, ready func(line string) bool) {
 	output := &lines{found: ready, done: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = output, output
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) } // when the test's context ends
-	cmd.WaitDelay = 10 * time.Second
+	cmd.WaitDelay = time.Minute
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -88,8 +91,8 @@ func start(t testing.TB, cmd *exec.Cmd, ready func(line string) bool) {
 	case <-output.done:
 	case err := <-ended:
 		t.Fatalf("%s ended: %v\n%s", name, err, output)
-	case <-time.After(30 * time.Second):
-		t.Fatalf("%s is not ready after 30 seconds\n%s", name, output)
+	case <-time.After(startLimit):
+		t.Fatalf("%s is not ready after %v\n%s", name, startLimit, output)
 	}
 	t.Cleanup(func() {
 		if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/crypto/bcrypt"
@@ -28,6 +29,8 @@ const (
 	demoPassword = "correct horse"
 	demoCompany  = "9b8f7e6d-5c4b-4a39-8877-665544332222"
 	demoAddress  = "127.0.0.1:8080"
+	// demoBcryptCost makes the demonstration start soon: the password is no secret.
+	demoBcryptCost = bcrypt.DefaultCost
 )
 
 // demoTable is the route table of the demonstration.
@@ -89,6 +92,7 @@ func runDemo(ctx context.Context, t terminal, folder string) error {
 		"GATEWAY_LOG_FORMAT":   "text",
 		"GATEWAY_JWT_SECRET":   rand.Text() + rand.Text(),
 		"GATEWAY_DATABASE_URL": "sqlite:" + filepath.Join(folder, "demo.db"),
+		"GATEWAY_BCRYPT_COST":  strconv.Itoa(demoBcryptCost),
 		"DEMO_BACKEND":         "http://" + backend.Addr().String(),
 	}
 	if err := addDemoUser(ctx, settings["GATEWAY_DATABASE_URL"]); err != nil {
@@ -129,7 +133,7 @@ func addDemoUser(ctx context.Context, url string) error {
 }
 
 func insertDemoUser(ctx context.Context, users store.Store) error {
-	passwords, err := auth.NewPasswords(bcrypt.DefaultCost, nil)
+	passwords, err := auth.NewPasswords(demoBcryptCost, nil)
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,6 @@ func TestIdleTimeout(t *testing.T) {
 	backend := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer backend.Close()
 	certificate, key, roots := selfSigned(t)
-	binary := buildGateway(t)
 	for name, c := range map[string]struct {
 		transport string
 		protocol  string // "" is plain
@@ -37,9 +36,9 @@ func TestIdleTimeout(t *testing.T) {
 			if c.protocol != "" {
 				settings["GATEWAY_TLS_CERT_FILE"], settings["GATEWAY_TLS_KEY_FILE"] = certificate, key
 			}
-			process := startBinary(t, binary, openTable(t, backend.URL), settings)
+			process := startProcess(t, openTable(t, backend.URL), settings)
+			begun := time.Now() // before the gateway can begin to count
 			conn := dialClient(t, process, c.protocol, roots)
-			begun := time.Now()
 			if c.protocol == "h2" {
 				framer := http2.NewFramer(conn, conn)
 				if _, err := io.WriteString(conn, http2.ClientPreface); err != nil {

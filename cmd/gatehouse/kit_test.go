@@ -25,6 +25,9 @@ const (
 	testSecret   = "a secret of the tests, 32 bytes or more"
 	testPassword = "correct horse"
 	testPatience = 30 * time.Second // for what is awaited; nothing sleeps
+	// startPatience is for a gateway to start. On a busy machine this takes long: it
+	// reads its tables and settings, opens its store and hashes a password.
+	startPatience = 2 * time.Minute
 )
 
 // running is a gateway that serves, in this process.
@@ -111,8 +114,8 @@ func launch(t testing.TB, g *gateway, log *lockedBuffer, settings map[string]str
 	case err := <-done:
 		done <- err
 		t.Fatalf("the gateway did not start: %v\n%s", err, log)
-	case <-time.After(testPatience):
-		t.Fatalf("the gateway did not start in %v:\n%s", testPatience, log)
+	case <-time.After(startPatience):
+		t.Fatalf("the gateway did not start in %v:\n%s", startPatience, log)
 	}
 	return nil
 }
@@ -221,14 +224,20 @@ func login(t testing.TB, gateway *running, email string) string {
 // eventually asks again and again until the answer is yes.
 func eventually(t testing.TB, what string, yes func() bool) {
 	t.Helper()
+	eventuallyWithin(t, testPatience, what, yes)
+}
+
+// eventuallyWithin is eventually with another bound.
+func eventuallyWithin(t testing.TB, bound time.Duration, what string, yes func() bool) {
+	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.After(testPatience)
+	deadline := time.After(bound)
 	for !yes() {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatalf("not within %v: %s", testPatience, what)
+			t.Fatalf("not within %v: %s", bound, what)
 		}
 	}
 }

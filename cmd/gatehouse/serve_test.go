@@ -84,13 +84,7 @@ type process struct {
 // startProcess runs `serve` and waits until it says that it does.
 func startProcess(t testing.TB, table string, settings map[string]string) *process {
 	t.Helper()
-	return startBinary(t, buildGateway(t), table, settings)
-}
-
-// startBinary is startProcess for a binary that was built already.
-func startBinary(t testing.TB, binary, table string, settings map[string]string) *process {
-	t.Helper()
-	return startCommand(t, exec.Command(binary, "serve", "-c", table), settings)
+	return startCommand(t, exec.Command(buildGateway(t), "serve", "-c", table), settings)
 }
 
 // startCommand is startProcess for a command that runs `serve` in its own way.
@@ -101,7 +95,7 @@ func startCommand(t testing.TB, command *exec.Cmd, settings map[string]string) *
 		p.cmd.Dir = t.TempDir()
 	}
 	p.cmd.Stderr = p.log
-	p.cmd.Env = []string{"GATEWAY_LISTEN=127.0.0.1:0", "GATEWAY_OPS_LISTEN=127.0.0.1:0", "GATEWAY_JWT_SECRET=" + testSecret}
+	p.cmd.Env = []string{"GATEWAY_LISTEN=127.0.0.1:0", "GATEWAY_OPS_LISTEN=127.0.0.1:0", "GATEWAY_JWT_SECRET=" + testSecret, "GATEWAY_BCRYPT_COST=4"}
 	for name, value := range settings {
 		p.cmd.Env = append(p.cmd.Env, name+"="+value)
 	}
@@ -112,7 +106,7 @@ func startCommand(t testing.TB, command *exec.Cmd, settings map[string]string) *
 		_ = p.cmd.Process.Kill()
 		_ = p.cmd.Wait()
 	})
-	eventually(t, "the gateway says that it serves", func() bool {
+	eventuallyWithin(t, startPatience, "the gateway says that it serves", func() bool {
 		for line := range strings.Lines(p.log.String()) {
 			var said struct {
 				Msg, Listen string
@@ -384,7 +378,7 @@ func TestDemo(t *testing.T) {
 	out, log := new(lockedBuffer), new(lockedBuffer)
 	done := make(chan int, 1)
 	go func() { done <- run(ctx, []string{"demo"}, terminal{out: out, err: log, lookup: os.LookupEnv}) }()
-	eventually(t, "the demo prints its commands", func() bool { return strings.Contains(out.String(), "/readyz") })
+	eventuallyWithin(t, startPatience, "the demo prints its commands", func() bool { return strings.Contains(out.String(), "/readyz") })
 	match := regexp.MustCompile(`running on (http://\S+) `).FindStringSubmatch(out.String())
 	if match == nil {
 		t.Fatalf("no address in\n%s", out)

@@ -46,22 +46,20 @@ type stopCase struct {
 // BenchmarkStops does so more often.
 func TestStopLosesNothing(t *testing.T) {
 	t.Parallel()
-	binary := buildGateway(t)
 	for name, c := range stopCases() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c.run(t, binary)
+			c.run(t)
 		})
 	}
 }
 
 // BenchmarkStops stops the gateway b.N times in each case: try -benchtime 100x.
 func BenchmarkStops(b *testing.B) {
-	binary := buildGateway(b)
 	for name, c := range stopCases() {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
-				c.run(b, binary)
+				c.run(b)
 			}
 		})
 	}
@@ -69,7 +67,7 @@ func BenchmarkStops(b *testing.B) {
 
 // run stops one gateway while clients of every kind send something every few
 // milliseconds.
-func (c stopCase) run(t testing.TB, binary string) {
+func (c stopCase) run(t testing.TB) {
 	t.Helper()
 	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -81,7 +79,7 @@ func (c stopCase) run(t testing.TB, binary string) {
 	if c.tls {
 		settings["GATEWAY_TLS_CERT_FILE"], settings["GATEWAY_TLS_KEY_FILE"], s.roots = selfSigned(t)
 	}
-	process := startBinary(t, binary, openTable(t, backend.URL), settings)
+	process := startProcess(t, openTable(t, backend.URL), settings)
 	s.address = strings.TrimPrefix(process.url, "http://")
 	const each, enough = 2, 20
 	for _, method := range []string{"GET", "POST"} {

@@ -76,7 +76,7 @@ type Files struct {
 
 	mu     sync.Mutex
 	groups []*group
-	failed error // why there are no signs, or not enough: the log was told
+	polls  bool // edits are found by polling only: the log was told
 }
 
 type group struct {
@@ -262,13 +262,6 @@ func (f *Files) Run(ctx context.Context) {
 	}
 }
 
-// Failed returns why edits are found by polling only, nil when they are not.
-func (f *Files) Failed() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.failed
-}
-
 // wake has the files looked at soon.
 func (f *Files) wake() {
 	select {
@@ -346,8 +339,8 @@ func (f *Files) follow() {
 // tellSigns says, once, that edits are found by polling.
 func (f *Files) tellSigns(err error) {
 	f.mu.Lock()
-	told := f.failed != nil
-	f.failed = err
+	told := f.polls
+	f.polls = true
 	f.mu.Unlock()
 	if told {
 		return

@@ -31,16 +31,19 @@ func (l *lines) Write(p []byte) (int, error) {
 	return l.text.Write(p)
 }
 
+func (l *lines) has(text string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Contains(l.text.String(), text)
+}
+
 func (l *lines) await(t *testing.T, text string) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	deadline := time.After(patience)
 	for {
-		l.mu.Lock()
-		found := strings.Contains(l.text.String(), text)
-		l.mu.Unlock()
-		if found {
+		if l.has(text) {
 			return
 		}
 		select {

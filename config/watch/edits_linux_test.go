@@ -1,4 +1,4 @@
-package config_test
+package watch_test
 
 import (
 	"os"
@@ -22,7 +22,7 @@ func TestWatchBindMount(t *testing.T) {
 	} else {
 		t.Cleanup(func() { _ = syscall.Unmount(path, syscall.MNT_DETACH) })
 	}
-	told := watched(t, path, never)
+	file := followEdits(t, path, settle, never)
 	write(t, source, "two")
-	await(t, told, "edit of the mount's source")
+	file.await(t, "edit of the mount's source")
 }

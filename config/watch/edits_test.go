@@ -1,59 +1,58 @@
-package config_test
+package watch_test
 
 import (
+	"context"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
-	"gatehouse/config"
+	"gatehouse/config/watch"
 )
 
-// watchPatience is how long an edit may take to be noticed; nothing sleeps.
-const watchPatience = 20 * time.Second
+// edits are told of one file, whole or not.
+type edits struct {
+	told chan struct{}
+	log  *lines
+}
 
-// watched runs a Watch over a file and gives the channel that it tells on.
-func watched(t *testing.T, path string, poll time.Duration) <-chan struct{} {
+// followEdits follows one file until the test ends, from its first look on.
+func followEdits(t *testing.T, path string, settle, poll time.Duration) edits {
 	t.Helper()
-	told := make(chan struct{}, 100)
-	done := make(chan error, 1)
-	watch := config.Watch{Path: path, Settle: 20 * time.Millisecond, Poll: poll}
-	// The empty hash is nobody's: the first look tells, and so that the watches stand.
-	go func() { done <- watch.Run(t.Context(), "", func() { told <- struct{}{} }) }()
+	e := edits{make(chan struct{}, 100), new(lines)}
+	files := watch.New(watch.Options{Settle: settle, Poll: poll, Log: slog.New(slog.NewTextHandler(e.log, nil))})
+	files.Follow(watch.Group{Name: "file", Paths: []string{path}, Logs: true, Take: func(context.Context) error {
+		e.told <- struct{}{}
+		return nil
+	}})
+	files.Taken("file", path, "") // nobody's hash: the first look tells, and so that the watches stand
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		files.Run(t.Context())
+	}()
 	t.Cleanup(func() {
-		if err := <-done; err != nil {
-			t.Errorf("Run: %v", err)
+		<-ended
+		if e.log.has("found by polling only") {
+			t.Error("the system gave no watches")
 		}
 	})
-	await(t, told, "the first look")
-	return told
+	e.await(t, "the first look")
+	return e
 }
 
-func await(t *testing.T, told <-chan struct{}, what string) {
+func (e edits) await(t *testing.T, what string) {
 	t.Helper()
 	select {
-	case <-told:
-	case <-time.After(watchPatience):
-		t.Fatalf("not noticed in %v: %s", watchPatience, what)
+	case <-e.told:
+	case <-time.After(patience):
+		t.Fatalf("not noticed in %v: %s", patience, what)
 	}
 }
 
-func write(t *testing.T, path, content string) {
-	t.Helper()
-	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// never is a poll that does not come: what is noticed is noticed by a watch.
-const never = time.Hour
+// settle is short, for edits that are told one by one.
+const settle = 20 * time.Millisecond
 
 func TestWatchEdits(t *testing.T) {
 	t.Parallel()
@@ -89,9 +88,9 @@ func TestWatchEdits(t *testing.T) {
 			t.Parallel()
 			path := filepath.Join(t.TempDir(), "routes.yaml")
 			write(t, path, "one")
-			told := watched(t, path, never)
+			file := followEdits(t, path, settle, never)
 			test.edit(t, path)
-			await(t, told, name)
+			file.await(t, name)
 		})
 	}
 }
@@ -102,18 +101,18 @@ func TestWatchGoesOn(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "routes.yaml")
 	write(t, path, "0")
-	told := watched(t, path, never)
+	file := followEdits(t, path, settle, never)
 	for _, content := range []string{"1", "2", "3"} {
 		write(t, path+".new", content)
 		must(t, os.Rename(path+".new", path))
-		await(t, told, "rename "+content)
+		file.await(t, "rename "+content)
 	}
 	must(t, os.Remove(path))
-	await(t, told, "removal")
+	file.await(t, "removal")
 	write(t, path, "4")
-	await(t, told, "return")
+	file.await(t, "return")
 	write(t, path, "5")
-	await(t, told, "edit after return")
+	file.await(t, "edit after return")
 }
 
 // TestWatchConfigMap swaps a folder as the kubelet does: the file is a link
@@ -130,15 +129,15 @@ func TestWatchConfigMap(t *testing.T) {
 	swap("..2026_01_01", "one")
 	path := filepath.Join(mount, "routes.yaml")
 	must(t, os.Symlink(filepath.Join("..data", "routes.yaml"), path))
-	told := watched(t, path, never)
+	file := followEdits(t, path, settle, never)
 
 	for _, next := range []string{"..2026_01_02", "..2026_01_03"} {
 		swap(next, next)
-		await(t, told, "swap to "+next)
+		file.await(t, "swap to "+next)
 	}
 	must(t, os.RemoveAll(filepath.Join(mount, "..2026_01_01"))) // the kubelet cleans up
 	swap("..2026_01_04", "four")
-	await(t, told, "swap after the clean-up")
+	file.await(t, "swap after the clean-up")
 }
 
 // TestWatchPolls edits where no watch reaches: the folder vanishes and comes
@@ -149,14 +148,14 @@ func TestWatchPolls(t *testing.T) {
 	path := filepath.Join(folder, "routes.yaml")
 	must(t, os.Mkdir(folder, 0o700))
 	write(t, path, "one")
-	told := watched(t, path, 20*time.Millisecond)
+	file := followEdits(t, path, settle, 20*time.Millisecond)
 	must(t, os.RemoveAll(folder))
-	await(t, told, "the folder has vanished")
+	file.await(t, "the folder has vanished")
 	must(t, os.Mkdir(folder, 0o700))
 	write(t, path, "two")
-	await(t, told, "the folder has returned")
+	file.await(t, "the folder has returned")
 	write(t, path, "three")
-	await(t, told, "an edit in the new folder")
+	file.await(t, "an edit in the new folder")
 }
 
 // TestWatchBurst wants one word for many writes.
@@ -164,20 +163,18 @@ func TestWatchBurst(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "routes.yaml")
 	write(t, path, "start")
-	told := make(chan struct{}, 100)
-	watch := config.Watch{Path: path, Settle: 300 * time.Millisecond, Poll: never}
-	go func() { _ = watch.Run(t.Context(), "", func() { told <- struct{}{} }) }()
-	await(t, told, "the first look")
+	// The writer may pause for so long when the machine is busy.
+	file := followEdits(t, path, 2*time.Second, never)
 	for range 100 {
 		write(t, path, "more")
 		write(t, path, "even more")
 	}
-	await(t, told, "the burst")
+	file.await(t, "the burst")
 	// What would be told twice would be told before the next edit is.
 	write(t, path, "after")
-	await(t, told, "the edit after the burst")
-	if len(told) != 0 {
-		t.Errorf("told %d times too many", len(told))
+	file.await(t, "the edit after the burst")
+	if len(file.told) != 0 {
+		t.Errorf("told %d times too many", len(file.told))
 	}
 }
 
@@ -186,12 +183,16 @@ func TestWatchSameContent(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "routes.yaml")
 	write(t, path, "one")
-	told := watched(t, path, never)
-	write(t, path, "one")
+	file := followEdits(t, path, settle, never)
+	same, err := os.OpenFile(path, os.O_WRONLY, 0) // what truncates it shows an empty file for a moment
+	must(t, err)
+	_, err = same.WriteString("one")
+	must(t, err)
+	must(t, same.Close())
 	must(t, os.Chtimes(path, time.Now(), time.Now()))
-	write(t, path, "two")
-	await(t, told, "the edit")
-	if len(told) != 0 {
+	replace(t, path, "two")
+	file.await(t, "the edit")
+	if len(file.told) != 0 {
 		t.Error("told of a file whose content did not change")
 	}
 }
