@@ -208,14 +208,13 @@ func (s *stopLoad) keepFetching(method string) {
 	defer transport.CloseIdleConnections()
 	before := time.Now()
 	for {
-		silent := time.Duration(0)
-		sending := time.Now()
-		err := s.fetch(&http.Client{Transport: transport, Timeout: testPatience}, method, url, func() { silent = time.Since(before) })
+		sending, sent := time.Now(), new(atomic.Int64) // sent is how long it took to send
+		err := s.fetch(&http.Client{Transport: transport, Timeout: testPatience}, method, url, func() { sent.Store(int64(time.Since(sending))) })
 		if dialing, ok := errors.AsType[*net.OpError](err); ok && dialing.Op == "dial" {
 			return
 		}
 		if err != nil {
-			s.lose(silent, "a %s of Go's client was lost: %v", method, err)
+			s.lose(sending.Sub(before)+time.Duration(sent.Load()), "a %s of Go's client was lost: %v", method, err)
 			return
 		}
 		before = sending
