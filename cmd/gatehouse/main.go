@@ -134,7 +134,7 @@ func newRoot(t terminal) *cobra.Command {
 		Use:   "gatehouse",
 		Short: "A config-driven reverse proxy with login built in",
 		Long: "Gatehouse maps path prefixes to backends, each with an auth policy: one file, routes.yaml.\n" +
-			"Settings come from GATEWAY_* in the environment or in .env; see the README.",
+			"Settings come from GATEWAY_* in the environment or in .env; docs/settings.md lists them.",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          subcommand,
