@@ -36,7 +36,7 @@ func printJSON(w io.Writer, value any) error {
 func newCheck(t terminal, file *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
-		Short: "Say every problem of a route table",
+		Short: "Report every problem in a route table",
 		Long: "Reads the table as `serve` would and prints every problem with its place. Nothing is contacted.\n" +
 			"Exit status 1 when there is an error; warnings alone do not count.",
 	}

@@ -57,7 +57,7 @@ tests:
 func newDemo(t terminal) *cobra.Command {
 	return &cobra.Command{
 		Use:   "demo",
-		Short: "Try the gateway: everything it needs, thrown away at the end",
+		Short: "Run a demonstration that needs no setup and leaves nothing behind",
 		Long: "Runs `serve` with a throw-away SQLite store, a random secret, an echo backend on loopback and a demo\n" +
 			"user, and prints commands to paste. Ctrl-C ends it and leaves nothing behind.",
 		Args: cobra.NoArgs,

@@ -12,7 +12,7 @@ import (
 func newDiff(t terminal) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "diff OLD NEW",
-		Short: "Say what changes for whom between two route tables",
+		Short: "Compare two route tables: who may reach what, before and after",
 		Long: "Compares by meaning, not by text. What lets more through than before comes first: a policy lowered, a\n" +
 			"route that newly takes requests from a stricter one, a role or method limit dropped.",
 		Example: "  gatehouse diff routes.yaml routes-new.yaml --fail-on-weaker",

@@ -56,7 +56,7 @@ func newExplain(t terminal, file *string) *cobra.Command {
 	var who asker
 	cmd := &cobra.Command{
 		Use:   "explain METHOD TARGET",
-		Short: "Say what would become of a request, without sending it",
+		Short: "Show what the gateway would do with a request, without sending it",
 		Long: "Prints the canonical path, every route whose prefix fits and why it won or lost, the policy's verdict,\n" +
 			"and the URL and headers that the backend would get. Decided by the code that serves. Nobody is contacted,\n" +
 			"but for a token: the store is asked for its user, and its issuer for the keys, as the gateway would.",
@@ -66,7 +66,7 @@ func newExplain(t terminal, file *string) *cobra.Command {
 		Args: cobra.ExactArgs(2),
 	}
 	cmd.Flags().StringVar(&who.as, "as", "anonymous", strings.Join(auth.Personas(), ", "))
-	cmd.Flags().StringVar(&who.claims, "claims", "", "a caller whose token says this JSON object")
+	cmd.Flags().StringVar(&who.claims, "claims", "", "a caller whose token holds this JSON object as its claims")
 	cmd.Flags().StringVar(&who.token, "token", "", "a caller with this token, checked as the gateway would, its user too")
 	cmd.Flags().StringArrayVarP(&who.headers, "header", "H", nil, "a header of the request, 'Name: value'; may be repeated")
 	cmd.MarkFlagsMutuallyExclusive("as", "claims", "token")

@@ -166,7 +166,7 @@ const reloadTimeout = 30 * time.Second
 func newReload(t terminal) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reload",
-		Short: "Have a running gateway read its route table now",
+		Short: "Make a running gateway read its route table now",
 		Long: "Asks the gateway at GATEWAY_OPS_LISTEN to reload, and prints what it answers: what changed, or every\n" +
 			"problem, in which case it goes on as it was. Status 1 when the table was refused.",
 		Args: cobra.NoArgs,

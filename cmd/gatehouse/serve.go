@@ -30,7 +30,10 @@ func newServe(t terminal, file *string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "serve",
 		Short: "Run the gateway",
-		Args:  cobra.NoArgs,
+		Long: "Run the gateway: the public listener (GATEWAY_LISTEN, :8080) and the operators' listener (GATEWAY_OPS_LISTEN,\n" +
+			"127.0.0.1:8081). It needs GATEWAY_JWT_SECRET or GATEWAY_JWT_PRIVATE_KEY_FILE. An edit of the route table and SIGHUP\n" +
+			"reload the table; SIGTERM stops the gateway when the requests in flight have finished.",
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			lookup, err := t.environment()
 			if err != nil {

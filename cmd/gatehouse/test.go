@@ -11,7 +11,7 @@ import (
 func newTest(t terminal, file *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "test",
-		Short: "Run the tests that a route table holds about itself",
+		Short: "Run the tests listed in a route table",
 		Long: "Runs the entries of `tests:`, without sending anything. The same happens before every reload: a table\n" +
 			"that fails one is not taken over. Status 1 when one fails.",
 	}

@@ -23,7 +23,7 @@ func newToken(t terminal) *cobra.Command {
 func newTokenIssue(t terminal) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "issue USER",
-		Short:   "Print a token for a user, as a login would give it",
+		Short:   "Print a token for a user, like the one a login returns",
 		Long:    "USER is an e-mail or an id. The token is signed with the gateway's own key: keep it as a password.",
 		Example: "  curl -H \"Authorization: Bearer $(gatehouse token issue ann@example.com)\" http://localhost:8080/api/v1/users/me",
 		Args:    cobra.ExactArgs(1),

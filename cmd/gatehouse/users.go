@@ -21,7 +21,7 @@ import (
 func newUsers(t terminal, file *string) *cobra.Command {
 	users := &cobra.Command{
 		Use:   "users",
-		Short: "Add, list and change users in the store",
+		Short: "Add, list and change users in the database",
 		Long: "These commands work on the store directly, beside a running gateway or without one.\n" +
 			"USER is an e-mail or an id. Passwords come from a prompt, or from standard input where that is no terminal.",
 		Args: subcommand,
@@ -31,7 +31,7 @@ func newUsers(t terminal, file *string) *cobra.Command {
 		newUsersAdd(t, file), newUsersList(t), newUsersShow(t), newUsersSetPassword(t),
 		knownChange(t, file, "set-company USER COMPANY", "Move a user to a company, or to none", companyChange),
 		knownChange(t, file, "set-role USER ROLE", "Give a user a role", roleChange),
-		userChange(t, "disable USER", "Keep a user out", 0, activeChange(false)),
+		userChange(t, "disable USER", "Refuse a user from now on", 0, activeChange(false)),
 		userChange(t, "enable USER", "Let a disabled user in again", 0, activeChange(true)),
 		newUsersDelete(t), newUsersImport(t, file), newUsersExport(t),
 	)

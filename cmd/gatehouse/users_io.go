@@ -24,7 +24,7 @@ const maxImportLine = 64 << 10
 func newUsersExport(t terminal) *cobra.Command {
 	return &cobra.Command{
 		Use:   "export",
-		Short: "Write every user as one JSON object a line",
+		Short: "Print every user, one JSON object a line",
 		Long: "Writes the users to standard output, hashed passwords included, in the form that `users import` reads:\n" +
 			"a way from SQLite to PostgreSQL, and a backup. Keep the file as you would the database.",
 		Args: cobra.NoArgs,
@@ -42,7 +42,7 @@ func newUsersImport(t terminal, file *string) *cobra.Command {
 		Annotations: readsTableToo(),
 
 		Use:   "import FILE",
-		Short: "Add the users of an export, or of - for standard input",
+		Short: "Add the users of an export file, or - for standard input",
 		Long: "Reads one JSON object a line, as `users export` writes them. A user whose e-mail or id is taken is left\n" +
 			"as it is and reported; the others are added. Exit status 1 when a line was not imported.",
 		Args: cobra.ExactArgs(1),

@@ -28,7 +28,7 @@ type known struct {
 }
 
 func forceFlag(cmd *cobra.Command) *bool {
-	return cmd.Flags().Bool("force", false, "take a role or a company that the table does not name")
+	return cmd.Flags().Bool("force", false, "accept a role or company that the route table does not list")
 }
 
 // readsTableToo marks a command that reads the table for what it knows.
