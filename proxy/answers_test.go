@@ -153,7 +153,7 @@ func TestHTTP10GetsOneAnswer(t *testing.T) {
 			}
 		}
 		_, _ = io.WriteString(conn, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n"+
-			"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone")
+			"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 4\r\n\r\ndone")
 	})
 	eachLane(t, answersTable, backend, func(t *testing.T, k *kit) {
 		for _, ask := range []string{

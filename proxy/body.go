@@ -51,9 +51,10 @@ type clientBody struct {
 
 	reading sync.Mutex // held while a read is under way
 
-	rest    atomic.Int64 // bytes still to come; negative when unknown
-	expects bool         // the client asked for 100 (Continue)
-	sent    sentBody     // what the transport gets
+	rest    atomic.Int64  // bytes still to come; negative when unknown
+	expects bool          // the client asked for 100 (Continue)
+	grace   time.Duration // for an early answer to wait for the rest
+	sent    sentBody      // what the transport gets
 
 	mu       sync.Mutex // whoever reads and whoever answers are two goroutines
 	phase    bodyPhase

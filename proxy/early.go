@@ -99,7 +99,7 @@ func (b *clientBody) awaitEnd() {
 		b.mu.Unlock()
 		return
 	}
-	by := time.Now().Add(earlyAnswerGrace)
+	by := time.Now().Add(b.grace)
 	released, settled := b.released, make(chan struct{})
 	if !released {
 		b.settled = settled
@@ -139,7 +139,7 @@ func newClientBody(r *http.Request, x *exchange, control *http.ResponseControlle
 	b := &clientBody{
 		ReadCloser: r.Body, control: control, patience: &x.patience,
 		idle: x.route.config.IdleTimeout, left: limit, bounded: limit > 0, whole: x.wasRead,
-		expects: len(r.Header["Expect"]) > 0,
+		expects: len(r.Header["Expect"]) > 0, grace: x.gateway.earlyGrace,
 	}
 	b.rest.Store(r.ContentLength)
 	return b

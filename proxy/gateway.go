@@ -39,6 +39,7 @@ type Gateway struct {
 	shortages   occurrence // of descriptors for backends
 	table       atomic.Pointer[Table]
 	lastWrite   time.Duration // for a client to take the rest of an answer; constant but for tests
+	earlyGrace  time.Duration // for an early answer to wait for the rest of a body; constant but for tests
 	streams     streams
 	replays     replayBudget
 	wheel       *wheel
@@ -53,7 +54,7 @@ func NewGateway(o Options) *Gateway {
 	return &Gateway{
 		log: o.Log, access: o.Access, unmatched: o.Metrics.Route(NoRoute, ""), transports: o.Transports,
 		storeHealth: o.StoreHealth, begun: o.Requests, descriptors: o.Descriptors, requests: newTally(),
-		lastWrite: lastWriteGrace, wheel: newWheel(),
+		lastWrite: lastWriteGrace, earlyGrace: earlyAnswerGrace, wheel: newWheel(),
 	}
 }
 
