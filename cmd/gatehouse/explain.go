@@ -211,6 +211,9 @@ func printExplanation(w io.Writer, e proxy.Explanation) error {
 	if e.Verdict.Cause != "" {
 		row("because", e.Verdict.Cause)
 	}
+	if e.Verdict.Status == http.StatusNotFound && len(e.Candidates) == 0 {
+		row("because", "no route has a prefix that fits this path; `gatehouse routes` lists them")
+	}
 	for _, note := range e.Notes {
 		row("note", note)
 	}
