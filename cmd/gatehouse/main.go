@@ -67,9 +67,12 @@ func run(ctx context.Context, args []string, t terminal) int {
 		return nil
 	}
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitFine
+	}
+	if advice := new(hintError); !started && !errors.As(err, &advice) {
+		err = withHint(err, fmt.Sprintf("usage: %s; `%s --help` says more", cmd.UseLine(), cmd.CommandPath()))
 	}
 	if said := new(saidError); !errors.As(err, &said) {
 		printError(t.err, err)
