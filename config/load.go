@@ -25,7 +25,11 @@ type Lookup func(name string) (value string, found bool)
 func Load(path string, lookup func(name string) (string, bool)) (*Config, error) {
 	data, err := readBounded(path)
 	if err != nil {
-		return nil, Problems{{Position: Position{File: path}, Message: err.Error()}}
+		problem := Problem{Position: Position{File: path}, Message: err.Error()}
+		if errors.Is(err, fs.ErrNotExist) {
+			problem.Hint = "is the path right? README.md has a first table to copy"
+		}
+		return nil, Problems{problem}
 	}
 	return Parse(path, data, lookup)
 }
