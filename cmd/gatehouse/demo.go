@@ -46,7 +46,7 @@ routes:
     backend: ${DEMO_BACKEND}
   - name: open
     prefix: /api/v1/open
-    backend: ${DEMO_BACKEND}
+    backend: ${DEMO_OPEN_BACKEND}
     auth: none
 tests:
   - {request: GET /api/v1/query/chats, as: anonymous, expect: 401}
@@ -74,13 +74,17 @@ func newDemo(t terminal) *cobra.Command {
 
 // runDemo lays everything that `serve` needs into the folder, and runs it.
 func runDemo(ctx context.Context, t terminal, folder string) error {
-	backend, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return fmt.Errorf("start the echo backend: %w", err)
-	}
 	echo := &http.Server{Handler: http.HandlerFunc(serveEcho), ReadHeaderTimeout: readHeaderTimeout}
-	go echo.Serve(backend) //nolint:errcheck // it ends with ErrServerClosed, below
 	defer echo.Close()
+	backends := make([]string, 2) // one for each policy: one backend behind two would be warned of
+	for i := range backends {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return fmt.Errorf("start the echo backend: %w", err)
+		}
+		go echo.Serve(listener) //nolint:errcheck // it ends with ErrServerClosed, above
+		backends[i] = "http://" + listener.Addr().String()
+	}
 
 	table := filepath.Join(folder, "routes.yaml")
 	if err := os.WriteFile(table, []byte(demoTable), 0o600); err != nil {
@@ -93,7 +97,8 @@ func runDemo(ctx context.Context, t terminal, folder string) error {
 		"GATEWAY_JWT_SECRET":   rand.Text() + rand.Text(),
 		"GATEWAY_DATABASE_URL": "sqlite:" + filepath.Join(folder, "demo.db"),
 		"GATEWAY_BCRYPT_COST":  strconv.Itoa(demoBcryptCost),
-		"DEMO_BACKEND":         "http://" + backend.Addr().String(),
+		"DEMO_BACKEND":         backends[0],
+		"DEMO_OPEN_BACKEND":    backends[1],
 	}
 	if err := addDemoUser(ctx, settings["GATEWAY_DATABASE_URL"]); err != nil {
 		return fmt.Errorf("add the demo user: %w", err)

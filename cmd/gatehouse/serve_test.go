@@ -400,9 +400,15 @@ func TestDemo(t *testing.T) {
 	if a := do(t, request{url: url + "/api/v1/query/chats"}); a.status != http.StatusUnauthorized {
 		t.Errorf("without a token: %d", a.status)
 	}
+	if a := do(t, request{url: url + "/api/v1/open/hello"}); a.status != http.StatusOK {
+		t.Errorf("the open route: %d", a.status)
+	}
 	cancel()
 	if status := <-done; status != exitFine {
 		t.Errorf("exit status %d\n%s", status, log)
+	}
+	if strings.Contains(log.String(), `msg="route table"`) {
+		t.Errorf("the demo's own table is warned of:\n%s", log)
 	}
 	if left, _ := filepath.Glob(filepath.Join(os.TempDir(), "gatehouse-demo-*")); len(left) > 0 {
 		t.Logf("folders of demos in %s: %v (another may be running)", os.TempDir(), left)
