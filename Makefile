@@ -1,7 +1,7 @@
 # The workshop. `make help` lists what can be made; CONTRIBUTING.md says more.
 
 GO           ?= go
-TEST_TIMEOUT ?= 20m
+TEST_TIMEOUT ?= 30m
 # How long `make fuzz` tries each parser.
 FUZZTIME     ?= 1m
 # What `gatehouse version` tells, and "devel" outside a git checkout.

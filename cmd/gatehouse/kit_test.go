@@ -27,7 +27,7 @@ const (
 	testPatience = 30 * time.Second // for what is awaited; nothing sleeps
 	// startPatience is for a gateway to start. On a busy machine this takes long: it
 	// reads its tables and settings, opens its store and hashes a password.
-	startPatience = 2 * time.Minute
+	startPatience = 10 * time.Minute
 )
 
 // running is a gateway that serves, in this process.
