@@ -65,6 +65,8 @@ func TestNoWarning(t *testing.T) {
 		"initial beside":  routesTable(`prefix: /a, backend: "http://a", auth: initial`, `prefix: /b, backend: "http://a"`),
 		"initial above":   routesTable(`prefix: /, backend: "http://a", auth: initial`, `prefix: /b, backend: "http://a"`),
 		"one on the way":  routesTable(`prefix: /a, backend: "http://a", strip_prefix: true, auth: initial`, `prefix: /b, backend: "http://a"`, `prefix: /a/b, backend: "http://o"`),
+		"no tail":         routesTable(`prefix: /v1.2, backend: "http://a", auth: initial`, `prefix: /v1, backend: "http://a"`),
+		"tail of another": routesTable(`prefix: /a., backend: "http://a", auth: none`, `prefix: /a, backend: "http://b"`),
 		"a handler":       routesTable(`prefix: /users, handler: users`, `prefix: /u, backend: "http://a", auth: none`),
 		"long names":      "name: The Production Gateway Of My Company 2\n" + routesTable(`prefix: /risk-assessment-service-in-production-2024/v1, backend: "http://query-service-7d9f8b6c5d-x2x4z.my-development.svc.cluster.local"`),
 		"a claim":         "identity: {headers: {X-Access-Token: access_token_claim}}\n" + oneRoute,

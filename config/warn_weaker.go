@@ -98,6 +98,11 @@ func (v *validator) warnDoor(open door, behind *guards, prefixes map[string]bool
 			"make its prefix or its backend's path narrower, or its policy the same")
 		return
 	}
+	if d, found := behind.mistaken(open.route.Prefix); found {
+		v.warnAt(place, open.label+" may be read as a part of "+guard(d)+": some backends drop what ends a segment of "+where,
+			"on Windows, with old Spring and the like it is reached "+who+"; choose another prefix, or the same policy")
+		return
+	}
 	if d, found := behind.above(open.route.Prefix); found {
 		v.warnAt(place, open.label+" opens a part of "+guard(d)+": the same backend can be reached "+who+" under "+where, hint)
 		return

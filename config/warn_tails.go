@@ -1,0 +1,53 @@
+// Prefixes that a careless backend reads as another route's.
+
+package config
+
+import (
+	"net/url"
+	"strings"
+)
+
+// mistaken finds the guarded prefix that an open one is under for a backend that
+// drops tails of segments, and is not for one that reads them as they stand.
+func (g *guards) mistaken(prefix string) (door, bool) {
+	read := withoutTails(prefix)
+	if read == prefix {
+		return door{}, false
+	}
+	guarded, found := g.above(read)
+	if !found {
+		return door{}, false
+	}
+	asWritten, _ := g.above(prefix)
+	return guarded, guarded.label != asWritten.label
+}
+
+// withoutTails is a prefix as the most careless backend reads it: decoded, without
+// a query; each segment without parameters, streams of NTFS, dots and spaces at its
+// end, and spaces at its beginning. The gateway refuses requests
+// that this makes ambiguous (proxy/path.go), but takes prefixes as they are written.
+func withoutTails(prefix string) string {
+	if !strings.ContainsAny(prefix, ".:%") {
+		return prefix
+	}
+	decoded, err := url.PathUnescape(prefix)
+	if err != nil {
+		return prefix
+	}
+	if end := strings.IndexAny(decoded, "?#"); end >= 0 {
+		decoded = decoded[:end]
+	}
+	var read strings.Builder
+	for segment := range strings.SplitSeq(decoded[1:], "/") {
+		if end := strings.IndexAny(segment, ":;"); end >= 0 {
+			segment = segment[:end]
+		}
+		if name := strings.TrimLeft(strings.TrimRight(segment, ". "), " "); name != "" {
+			read.WriteString("/" + name)
+		}
+	}
+	if read.Len() == 0 {
+		return "/"
+	}
+	return read.String()
+}
