@@ -135,7 +135,7 @@ func TestTraceIsRefused(t *testing.T) {
 	t.Parallel()
 	backend := count(t)
 	k := startBefore(t, openTable, backend.url)
-	for _, method := range []string{"TRACE", "TRACK"} {
+	for _, method := range []string{"TRACE", "TRACK", "trace", "Track"} {
 		for _, path := range []string{"/a", "/health", "/"} {
 			res := k.do(method, path, nil, "Authorization: "+k.member())
 			res.wantDetail(t, http.StatusMethodNotAllowed, "Method Not Allowed")

@@ -17,7 +17,7 @@ import (
 // blame the backend for it (RFC 9113 sections 8.1.1 and 8.3.1).
 func refuseMessage(r *http.Request) *auth.Refusal {
 	switch {
-	case r.Method == http.MethodTrace || r.Method == methodTrack:
+	case isTrace(r.Method):
 		return refuseTrace
 	case hasOldCoding(r):
 		return refuseBodyForm
@@ -31,6 +31,12 @@ func refuseMessage(r *http.Request) *auth.Refusal {
 		return refuseBodyForm
 	}
 	return nil
+}
+
+// isTrace reports whether a method is TRACE or TRACK, to a backend that does not
+// heed the case of methods either.
+func isTrace(method string) bool {
+	return len(method) == len(methodTrack) && (strings.EqualFold(method, http.MethodTrace) || strings.EqualFold(method, methodTrack))
 }
 
 // methodTrack is TRACE as old servers of Microsoft know it.
