@@ -53,7 +53,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 			if !errors.Is(err, net.ErrClosed) {
 				l.refused(RefusedByAccept, err) // whoever serves tries again in a while
 			}
-			return nil, err
+			return nil, temporaryAccept(err)
 		}
 		l.came.Add(1)
 		if admitted := l.admit(conn); admitted != nil {

@@ -136,7 +136,7 @@ func dialable(address string) string {
 
 func (l *listeners) serveOperators(handler http.Handler) {
 	l.operatorsServer.Handler = handler
-	go l.watch(func() error { return l.operatorsServer.Serve(l.operators) })
+	go l.watch(func() error { return l.operatorsServer.Serve(proxy.KeepAccepting(l.operators)) })
 }
 
 func (l *listeners) servePublic() {

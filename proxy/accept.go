@@ -1,0 +1,50 @@
+package proxy
+
+import (
+	"errors"
+	"net"
+	"syscall"
+)
+
+// KeepAccepting returns a listener whose failed accepts do not end the server
+// that uses it, unless the listener itself is at fault. For net/http only EMFILE
+// and ENFILE pass; ENOBUFS, ENOMEM, EPERM (a firewall) and errors that wait in the
+// network pass, too (accept(2), "Error handling"), and must not end the gateway
+// (issue 10). The server waits 5 ms to 1 s before it tries again.
+func KeepAccepting(l net.Listener) net.Listener { return keptListener{l} }
+
+type keptListener struct{ net.Listener }
+
+// Accept implements net.Listener.
+func (l keptListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, temporaryAccept(err)
+	}
+	return conn, nil
+}
+
+// temporaryAccept marks an error of accept as one that passes, if it does.
+func temporaryAccept(err error) error {
+	var number syscall.Errno
+	if errors.Is(err, net.ErrClosed) || !errors.As(err, &number) {
+		return err
+	}
+	switch number {
+	case syscall.EBADF, syscall.EFAULT, syscall.EINVAL, syscall.ENOTSOCK:
+		return err
+	}
+	return &passingError{err}
+}
+
+// passingError is a net.Error after which a server accepts again.
+type passingError struct{ error }
+
+// Unwrap returns the error of accept.
+func (e *passingError) Unwrap() error { return e.error }
+
+// Timeout implements net.Error.
+func (*passingError) Timeout() bool { return false }
+
+// Temporary implements net.Error. Package net/http asks it.
+func (*passingError) Temporary() bool { return true }

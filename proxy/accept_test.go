@@ -1,0 +1,90 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"syscall"
+	"testing"
+
+	"gatehouse/proxy/front"
+)
+
+// failingListener fails with one error, and then accepts.
+type failingListener struct {
+	net.Listener
+	failures chan error
+}
+
+func (l failingListener) Accept() (net.Conn, error) {
+	select {
+	case err := <-l.failures:
+		return nil, &net.OpError{Op: "accept", Net: "tcp", Err: os.NewSyscallError("accept4", err)}
+	default:
+		return l.Listener.Accept()
+	}
+}
+
+// An accept that fails for want of memory or by a firewall does not end the
+// gateway, and is counted; a listener that is broken does (issue 10).
+func TestFailedAccepts(t *testing.T) {
+	for _, failure := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EPERM, syscall.EPROTO, syscall.EBADF} {
+		for _, kind := range []string{"lean", "standard", "operators"} {
+			t.Run(kind+"/"+failure.Error(), func(t *testing.T) {
+				inner, err := net.Listen("tcp", "127.0.0.1:0")
+				if err != nil {
+					t.Fatal(err)
+				}
+				failing := failingListener{inner, make(chan error, 1)}
+				failing.failures <- failure
+				server := &http.Server{
+					Handler:  http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }),
+					ErrorLog: silent,
+				}
+				serve, limited := server.Serve, (&Gateway{log: slog.New(slog.DiscardHandler), wheel: newWheel()}).Limit(failing)
+				listener := net.Listener(limited)
+				switch kind {
+				case "lean":
+					plain := front.New(server)
+					t.Cleanup(func() { _ = plain.Close() })
+					serve = plain.Serve
+				case "operators":
+					listener = KeepAccepting(failing)
+				}
+				t.Cleanup(func() { _ = server.Close() })
+				ended := make(chan error, 1)
+				go func() { ended <- serve(listener) }()
+
+				if errors.Is(failure, syscall.EBADF) {
+					if err := <-ended; !errors.Is(err, failure) {
+						t.Errorf("the server ended with %v, want %v", err, failure)
+					}
+					return
+				}
+				client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+				answered := make(chan error, 1)
+				go func() {
+					answer, err := client.Get("http://" + inner.Addr().String())
+					if err == nil {
+						err = answer.Body.Close()
+					}
+					answered <- err
+				}()
+				select {
+				case err := <-answered:
+					if err != nil {
+						t.Errorf("a request after the failure: %v", err)
+					}
+				case err := <-ended:
+					t.Fatalf("the server ended: %v", err)
+				}
+				if counts := limited.Refused(); kind != "operators" && counts[3] != 1 {
+					t.Errorf("counted %v, want one for %q", counts, RefusalReasons[3])
+				}
+			})
+		}
+	}
+}
