@@ -11,12 +11,13 @@ import (
 // database and the files. The zero value divides nothing.
 //
 // The kernel gives the lowest number that is free (POSIX, open). So a socket whose
-// number reaches a bound shows that as many are in use, and nothing has to be
-// counted: the numbers from a bound on are left to the others.
+// number reaches a bound shows that as many are in use: the numbers from the bound
+// on are left to the others. Clients are counted besides. By numbers alone,
+// connections to backends would use up what is left to clients.
 type Descriptors struct {
 	Limit    int // of the process; 0 is unknown
-	Clients  int // the numbers of connections of clients are below it
-	Backends int // and those of connections to backends below it
+	Clients  int // as many connections of clients may be open
+	Backends int // the numbers of connections to clients and backends are below it
 }
 
 // maxReserve is how many descriptors are left to operators, database and files,
@@ -24,11 +25,12 @@ type Descriptors struct {
 const maxReserve = 64
 
 // DivideDescriptors divides as many descriptors as the process may have open
-// (RLIMIT_NOFILE); 0 is unknown. Clients get half of what is not kept, since a
-// request needs a connection to its backend, too.
+// (RLIMIT_NOFILE); 0 is unknown. The reserve is taken off twice: once for what the
+// process has open at rest, and once to be kept. Clients get half of what is left,
+// since a request needs a connection to its backend, too.
 func DivideDescriptors(limit int) Descriptors {
-	backends := limit - min(limit/4, maxReserve)
-	return Descriptors{Limit: limit, Clients: backends / 2, Backends: backends}
+	reserve := min(limit/4, maxReserve)
+	return Descriptors{Limit: limit, Clients: (limit - 2*reserve) / 2, Backends: limit - reserve}
 }
 
 // errDescriptors is that of a connection that would take a descriptor which is
@@ -50,10 +52,17 @@ func (d Descriptors) control(_, _ string, raw syscall.RawConn) error {
 	return nil
 }
 
-// admits reports whether a client's connection leaves others what is theirs.
-func (d Descriptors) admits(conn net.Conn) bool {
+// admits reports whether a client's connection leaves others what is theirs. Open
+// is the number of clients' connections, with this one.
+func (d Descriptors) admits(conn net.Conn, open int64) bool {
+	if d.Limit == 0 {
+		return true
+	}
+	if open > int64(d.Clients) {
+		return false
+	}
 	has, ok := conn.(syscall.Conn)
-	if d.Limit == 0 || !ok {
+	if !ok {
 		return true
 	}
 	raw, err := has.SyscallConn()
@@ -61,7 +70,7 @@ func (d Descriptors) admits(conn net.Conn) bool {
 		return true // it is closed already
 	}
 	admitted := true
-	_ = raw.Control(func(fd uintptr) { admitted = int(fd) < d.Clients })
+	_ = raw.Control(func(fd uintptr) { admitted = int(fd) < d.Backends })
 	return admitted
 }
 

@@ -12,7 +12,7 @@ import (
 
 func TestDivideDescriptors(t *testing.T) {
 	for _, want := range []Descriptors{
-		{0, 0, 0}, {64, 24, 48}, {256, 96, 192}, {1024, 480, 960}, {20_000, 9968, 19_936}, {1 << 20, 524_256, 1_048_512},
+		{0, 0, 0}, {64, 16, 48}, {256, 64, 192}, {1024, 448, 960}, {20_000, 9936, 19_936}, {1 << 20, 524_224, 1_048_512},
 	} {
 		if got := DivideDescriptors(want.Limit); got != want {
 			t.Errorf("of %d: %+v, want %+v", want.Limit, got, want)
@@ -38,11 +38,15 @@ func TestDescriptorsOfBackends(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
 		if err == nil {
-			if got := short.admits(conn); got {
+			if got := short.admits(conn, 1); got {
 				t.Errorf("%s: a connection beyond the bound is admitted", name)
 			}
-			if got := c.of.admits(conn); !got {
+			if got := c.of.admits(conn, 1); !got {
 				t.Errorf("%s: a connection below the bound is not admitted", name)
+			}
+			many := Descriptors{Limit: 1 << 20, Clients: 1, Backends: 1 << 20}
+			if got := many.admits(conn, 2); got {
+				t.Errorf("%s: the second of one client is admitted", name)
 			}
 			_ = conn.Close()
 		}

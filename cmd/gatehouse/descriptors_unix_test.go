@@ -3,12 +3,16 @@
 package main
 
 import (
+	"bufio"
+	"encoding/json"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -73,4 +77,72 @@ func dialPublic(t *testing.T, to *process) net.Conn {
 	t.Cleanup(func() { _ = conn.Close() })
 	_ = conn.SetDeadline(time.Now().Add(testPatience))
 	return conn
+}
+
+// As many clients as the start announces are served at once, each with a new
+// connection to a backend, while others are refused (issue 10).
+func TestAnnouncedClientsAreServed(t *testing.T) {
+	t.Parallel()
+	for _, transport := range []string{"lean", "standard"} {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			var came atomic.Int64
+			release := make(chan struct{})
+			backend := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+				came.Add(1)
+				<-release
+			}))
+			t.Cleanup(backend.Close)
+			releaseAll := sync.OnceFunc(func() { close(release) })
+			t.Cleanup(releaseAll)
+			command := exec.Command("/bin/sh", "-c", `ulimit -n 64 && exec "$0" serve -c "$1"`, buildGateway(t), openTable(t, backend.URL))
+			gateway := startCommand(t, command, map[string]string{"GATEWAY_TRANSPORT": transport})
+
+			clients := make([]net.Conn, announcedClients(t, gateway))
+			for i := range clients {
+				clients[i] = dialPublic(t, gateway)
+				if _, err := io.WriteString(clients[i], "GET /open HTTP/1.1\r\nHost: h\r\n\r\n"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			eventually(t, "the requests of all announced clients are at the backend", func() bool { return came.Load() == int64(len(clients)) })
+			for range 100 {
+				dialPublic(t, gateway)
+			}
+			eventually(t, "all others are refused", func() bool {
+				a := do(t, request{url: gateway.operators + "/metrics"})
+				return strings.Contains(a.body, `gatehouse_connections_refused_total{reason="descriptors"} 100`)
+			})
+			if a := do(t, request{method: http.MethodPost, url: gateway.operators + "/-/reload"}); a.status != http.StatusOK {
+				t.Errorf("reload: %d %s", a.status, a.body)
+			}
+			releaseAll()
+			for i, client := range clients {
+				answer, err := http.ReadResponse(bufio.NewReader(client), nil)
+				if err != nil {
+					t.Fatalf("client %d: %v", i, err)
+				}
+				_ = answer.Body.Close()
+				if answer.StatusCode != http.StatusOK {
+					t.Errorf("client %d: %d, want 200", i, answer.StatusCode)
+				}
+			}
+		})
+	}
+}
+
+// announcedClients returns how many connections of clients the start says that
+// the limit of open files allows.
+func announcedClients(t *testing.T, gateway *process) int {
+	t.Helper()
+	for line := range strings.Lines(gateway.log.String()) {
+		var said struct {
+			Clients int `json:"client_connections"`
+		}
+		if json.Unmarshal([]byte(line), &said) == nil && said.Clients > 0 {
+			return said.Clients
+		}
+	}
+	t.Fatalf("the start does not tell how many clients may be connected:\n%s", gateway.log)
+	return 0
 }
