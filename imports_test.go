@@ -152,7 +152,7 @@ func serves(dir string) bool { return strings.HasSuffix(dir, "test") }
 
 func (f file) dir() string { return path.Dir(f.name) }
 
-// forTests tells whether a file is left out of the program that is shipped.
+// forTests reports whether a file is left out of the program that is shipped.
 func (f file) forTests() bool { return strings.HasSuffix(f.name, "_test.go") || serves(f.dir()) }
 
 // imports holds the table. Tests may import what their folder reaches through others too, and the *test packages

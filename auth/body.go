@@ -53,7 +53,7 @@ func saysJSON(contentType string) bool {
 		strings.HasPrefix(mediaType, "application/") && strings.HasSuffix(mediaType, "+json")
 }
 
-// none tells whether there is no body, or a null that says so.
+// none reports whether there is no body, or a null that says so.
 func (b body) none() bool {
 	return len(b.content) == 0 || b.isJSON && string(bytes.TrimSpace(b.content)) == "null"
 }
@@ -80,7 +80,7 @@ func (b body) form() (*form, *Refusal) {
 	return &form{fields: fields}, nil
 }
 
-// brokenAt gives the byte at which the text stops being one JSON value in
+// brokenAt returns the byte at which the text stops being one JSON value in
 // UTF-8, or -1. encoding/json itself would take broken UTF-8.
 func brokenAt(text []byte) int {
 	var value json.RawMessage
@@ -98,7 +98,7 @@ func brokenAt(text []byte) int {
 	return -1
 }
 
-// members gives the members of a valid JSON object by their exact names. A
+// members returns the members of a valid JSON object by their exact names. A
 // name that comes twice makes it nil, and tells where: whoever reads the
 // object next might take the other one (RFC 8259 section 4).
 func members(object []byte) (fields map[string]json.RawMessage, at int) {

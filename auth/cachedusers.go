@@ -80,7 +80,7 @@ func (m *mark) set() {
 	}
 }
 
-// clear tells whether it was set.
+// clear reports whether it was set.
 func (m *mark) clear() bool { return m.Swap(false) }
 
 // question is asked once for all who want to know at the same time.
@@ -139,7 +139,7 @@ func (c *CachedUsers) UserState(ctx context.Context, id uuid.UUID) (UserState, e
 	return c.ask(ctx, id)
 }
 
-// trusted tells whether what is remembered may be believed.
+// trusted reports whether what is remembered may be believed.
 func (c *CachedUsers) trusted() bool {
 	return c.connected || c.followed && c.options.Now().Sub(c.lostAt) < c.grace
 }

@@ -114,14 +114,14 @@ func identify(claims jwt.MapClaims) (*Identity, *Refusal) {
 	return identity, nil
 }
 
-// fitsHeader tells whether the text can be a field value as it is (RFC 9110
+// fitsHeader reports whether the text can be a field value as it is (RFC 9110
 // section 5.5): no control characters, no space at either end.
 func fitsHeader(text string) bool {
 	return strings.Trim(text, " \t") == text &&
 		!strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f })
 }
 
-// countMembers gives the number of members of a valid JSON object, each time
+// countMembers returns the number of members of a valid JSON object, each time
 // that a name comes; -1 when it is no object, or not the end of the text.
 func countMembers(object []byte) int {
 	members, depth, inText := 0, 0, false

@@ -65,7 +65,7 @@ func (u *Users) ensureCompany(ctx context.Context, who *Identity, sent body) (an
 	}, nil
 }
 
-// readCompany gives nil when the body names none, or is none.
+// readCompany returns nil when the body names none, or is none.
 func readCompany(sent body) (*uuid.UUID, *Refusal) {
 	if sent.none() {
 		return nil, nil

@@ -61,7 +61,7 @@ func (g *Gate) Decide(ctx context.Context, header http.Header, rule Rule) (*Iden
 	return identity, rule.judge(identity)
 }
 
-// asks tells whether the rule wants to know who is asking at all. An unknown
+// asks reports whether the rule wants to know who is asking at all. An unknown
 // policy is refused, whatever the request holds.
 func (rule Rule) asks() (bool, *Refusal) {
 	switch rule.Policy {

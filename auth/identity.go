@@ -60,7 +60,7 @@ func (id *Identity) as(role string) *Identity {
 	return &now
 }
 
-// Claim gives a claim as a header value: text, a number or a boolean as
+// Claim returns a claim as a header value: text, a number or a boolean as
 // written. It is "" for a claim that is absent or has no such form.
 func (id *Identity) Claim(name string) string {
 	switch name {
@@ -139,7 +139,7 @@ type Decision struct {
 
 type decisionKey struct{}
 
-// WithDecision gives the context a place for a handler's decision.
+// WithDecision returns a context with a place for a handler's decision.
 func WithDecision(ctx context.Context, decision *Decision) context.Context {
 	return context.WithValue(ctx, decisionKey{}, decision)
 }

@@ -157,7 +157,7 @@ func expectRefusal(t testing.TB, verifier *Verifier, token string, want *Refusal
 	}
 }
 
-// sameAnswer tells whether two refusals are the same to a client and to the
+// sameAnswer reports whether two refusals are the same to a client and to the
 // metrics, whatever the log says beside.
 func sameAnswer(got, want *Refusal) bool {
 	if got == nil || want == nil {

@@ -123,7 +123,7 @@ func (k *KeySources) Begin(ctx context.Context, issuers *Issuers) {
 	}
 }
 
-// begin gives a channel for each new source, closed when it was read once.
+// begin returns a channel for each new source, closed when it was read once.
 func (k *KeySources) begin(issuers *Issuers) (over []<-chan struct{}) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -176,7 +176,7 @@ type IssuerState struct {
 	Problem     error     // why the last reading failed, nil when it did not
 }
 
-// States gives the state of each issuer of the live table, by its name.
+// States returns the state of each issuer of the live table, by its name.
 func (k *KeySources) States() []IssuerState {
 	k.mu.Lock()
 	issuers := k.adopted
@@ -197,7 +197,7 @@ func (k *KeySources) Close() {
 	k.readers.Wait()
 }
 
-// of gives the issuer that the token names, nil for all others. The token may
+// of returns the issuer that the token names, nil for all others. The token may
 // not be verified yet: the name only says whose keys it has to be held against.
 func (i *Issuers) of(claims jwt.MapClaims) *issuer {
 	if i == nil {
@@ -215,7 +215,7 @@ func (i *issuer) origin() origin {
 	return origin{source: i.source, edition: i.source.edition()}
 }
 
-// keysFor gives the keys of the issuer that may have signed the token.
+// keysFor returns the keys of the issuer that may have signed the token.
 func (i *issuer) keysFor(ctx context.Context, algorithm, kid string) ([]jwt.VerificationKey, *Refusal) {
 	if !slices.Contains(i.algorithms, algorithm) {
 		return nil, refuseAlgorithm.because("it is signed with " + algorithm + ", its issuer's tokens have to be with " + strings.Join(i.algorithms, ", "))
@@ -241,7 +241,7 @@ func (i *issuer) checkAudience(claims jwt.MapClaims) *Refusal {
 	return refuseAudience.because("it is for " + quoted(strings.Join(named, " ")) + ", not for " + strings.Join(i.audiences, " or "))
 }
 
-// translate gives the claims by our names. One of ours that the issuer should
+// translate returns the claims by our names. One of ours that the issuer should
 // have under another name, and has not, is absent: what the issuer itself calls
 // so is something else.
 func (i *issuer) translate(claims jwt.MapClaims) jwt.MapClaims {

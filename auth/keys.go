@@ -44,7 +44,7 @@ type ownKey struct {
 // id is the `kid` of the tokens made here.
 func (k Keys) id() string { return k.verify[0].id }
 
-// verifying gives the keys that may have signed a token: the one that it names,
+// verifying returns the keys that may have signed a token: the one that it names,
 // or all of the algorithm for a token that names none of ours, as those made
 // elsewhere with the same secret.
 func (k Keys) verifying(algorithm, id string) []jwt.VerificationKey {
@@ -161,7 +161,7 @@ func (k Keys) WithPreviousKeys(pemBytes []byte) (Keys, error) {
 	return k, nil
 }
 
-// publicHalf gives the key of a block that verifies.
+// publicHalf returns the key of a block that verifies.
 func publicHalf(block *pem.Block) (crypto.PublicKey, error) {
 	if !strings.HasSuffix(block.Type, "PRIVATE KEY") {
 		return parsePublicKey(block)

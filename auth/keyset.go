@@ -226,7 +226,7 @@ func (s *keySet) size() int {
 	return len(s.keys)
 }
 
-// find gives the keys that may have signed a token. Where keys have ids, the
+// find returns the keys that may have signed a token. Where keys have ids, the
 // token has to name one, unless a single key fits. It is nil for a nil set.
 func (s *keySet) find(algorithm, id string) []jwt.VerificationKey {
 	if s == nil {
@@ -255,7 +255,7 @@ func (s *keySet) why(algorithm, id string) error {
 	return fmt.Errorf("its `kid` %s is none of the issuer's %d keys", quoted(id), s.size())
 }
 
-// all gives the keys; none for a nil set.
+// all returns the keys; none for a nil set.
 func (s *keySet) all() []issuerKey {
 	if s == nil {
 		return nil
@@ -263,7 +263,7 @@ func (s *keySet) all() []issuerKey {
 	return s.keys
 }
 
-// fits tells whether the algorithm goes with the key: with its type and curve
+// fits reports whether the algorithm goes with the key: with its type and curve
 // (RFC 8725 section 3.1), and with what the issuer says that it is for.
 func (k issuerKey) fits(algorithm string) bool {
 	if k.algorithm != "" && k.algorithm != algorithm {

@@ -60,7 +60,7 @@ func newKeySource(place string, f fetch, now func() time.Time, log *slog.Logger)
 	}
 }
 
-// find gives the keys that may have signed a token. For a kid that is not
+// find returns the keys that may have signed a token. For a kid that is not
 // known, and before the first good set, it waits for a reading, within bounds.
 func (s *keySource) find(ctx context.Context, algorithm, kid string) ([]jwt.VerificationKey, *Refusal) {
 	set := s.set.Load()
@@ -144,7 +144,7 @@ func (s *keySource) firstReading() <-chan struct{} {
 	return s.over
 }
 
-// state gives what is known of the source, under the name of its issuer.
+// state returns what is known of the source, under the name of its issuer.
 func (s *keySource) state(issuer string) IssuerState {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -92,7 +92,7 @@ func (p *Passwords) Hash(ctx context.Context, password string) (hash string, err
 	return hash, err
 }
 
-// Compare tells whether a stored hash is that of the password. A hash that is
+// Compare reports whether a stored hash is that of the password. A hash that is
 // "" or unreadable is nobody's: the answer is no, after as much work as a wrong
 // password takes. An error says that nothing was compared; it is ErrBusy when
 // too many wait.
@@ -137,7 +137,7 @@ func (p *Passwords) compareNow(hash, password string) bool {
 // outdated reports whether a readable hash is of a lower cost than new ones.
 func (p *Passwords) outdated(hash string) bool { return hashCost([]byte(hash)) < p.cost }
 
-// missingWork gives the costs of the computations that, after one of the first
+// missingWork returns the costs of the computations that, after one of the first
 // cost, make up one of the second: each further cost doubles what was done.
 func missingWork(done, wanted int) (costs []int) {
 	for cost := done; cost < wanted; cost++ {

@@ -21,7 +21,7 @@ type Refusal struct {
 	Cause      error         // for the log only; nil when the detail says it all
 }
 
-// Error gives the detail and the cause, for logs. It is not what clients see.
+// Error returns the detail and the cause, for logs. It is not what clients see.
 func (r *Refusal) Error() string {
 	if r.Cause == nil {
 		return r.Detail
@@ -29,7 +29,7 @@ func (r *Refusal) Error() string {
 	return r.Detail + " " + r.Cause.Error()
 }
 
-// Unwrap gives the private cause.
+// Unwrap returns the private cause.
 func (r *Refusal) Unwrap() error { return r.Cause }
 
 // Because is the same refusal with a private cause.

@@ -191,7 +191,7 @@ func (t *throttle) bound(ctx context.Context, now time.Time) error {
 	return t.attempts.BoundAttempts(ctx, now, longestClear, guessLongest)
 }
 
-// known tells whether the account was logged in from the address.
+// known reports whether the account was logged in from the address.
 func (g *guess) known(now time.Time) bool { return now.Sub(g.seen) < knownFor }
 
 // count counts the guess, which check has let pass. A wait says that it may not

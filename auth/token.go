@@ -123,7 +123,7 @@ func (v *Verifier) refusalFor(err error, token string, parsed *jwt.Token, claims
 	}
 }
 
-// keysFor gives the keys that may have signed the token: the issuer's, ours
+// keysFor returns the keys that may have signed the token: the issuer's, ours
 // when there is none. The algorithm is the keys', never the token's choice
 // (RFC 8725 section 3.1).
 func (v *Verifier) keysFor(ctx context.Context, token *jwt.Token, from *issuer) ([]jwt.VerificationKey, *Refusal) {
@@ -149,7 +149,7 @@ func (v *Verifier) keysFor(ctx context.Context, token *jwt.Token, from *issuer) 
 	return found, nil
 }
 
-// hasOneReading tells whether header and claims are one JSON object each, with
+// hasOneReading reports whether header and claims are one JSON object each, with
 // no name twice: encoding/json takes the last value, other readers the first
 // (RFC 8725 section 2.4).
 func (v *Verifier) hasOneReading(token *jwt.Token, claims jwt.MapClaims) bool {

@@ -19,7 +19,7 @@ type UserState struct {
 	ValidAfter time.Time
 }
 
-// revokes tells whether a token is void that was issued at that time, zero when
+// revokes reports whether a token is void that was issued at that time, zero when
 // it does not say.
 func (s UserState) revokes(issued time.Time) bool {
 	return !s.ValidAfter.IsZero() && issued.Before(goodFrom(s.ValidAfter))

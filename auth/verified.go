@@ -49,7 +49,7 @@ type origin struct {
 	edition int // its number rather than the set: old ones need not stay in memory
 }
 
-// stands tells whether the issuer publishes these keys still.
+// stands reports whether the issuer publishes these keys still.
 func (o origin) stands() bool {
 	return o.source == nil || o.source.edition() == o.edition
 }
@@ -58,7 +58,7 @@ func newVerifiedTokens() *verifiedTokens {
 	return &verifiedTokens{limit: verifiedLimit, budget: verifiedBudget, entries: map[string]*verifiedToken{}}
 }
 
-// find gives whom a token names that was verified before, or why it is good no
+// find returns whom a token names that was verified before, or why it is good no
 // longer. It gives neither when the token has to be verified.
 func (t *verifiedTokens) find(token string, now time.Time) (*Identity, *Refusal) {
 	t.mu.RLock()

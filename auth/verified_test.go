@@ -18,7 +18,7 @@ type clock struct{ at time.Time }
 
 func (c *clock) now() time.Time { return c.at }
 
-// mustVerify gives whom a good token names.
+// mustVerify returns whom a good token names.
 func mustVerify(t testing.TB, verifier *Verifier, token string) *Identity {
 	t.Helper()
 	identity, refusal := verifier.Verify(t.Context(), token)

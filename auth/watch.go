@@ -47,7 +47,7 @@ func (g *Gate) Watch(who *Identity, changed func()) (stop func()) {
 	return watched.Watch(who.UserUUID(), changed)
 }
 
-// Hold gives a context that ends when somebody who passed would not any longer,
+// Hold returns a context that ends when somebody who passed would not any longer,
 // with the refusal as its cause: the token expires, or the user changes. It is
 // for what outlives the answer to a request, as a WebSocket does. The caller
 // calls release. Where the rule asks for nobody the context is ctx.

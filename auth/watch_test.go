@@ -11,7 +11,7 @@ import (
 	"gatehouse/config"
 )
 
-// passed gives a gate before cached users, and somebody who passed it.
+// passed returns a gate before cached users, and somebody who passed it.
 func passed(t *testing.T) (*Gate, *CachedUsers, *rows, *Identity) {
 	t.Helper()
 	c, asked := newCached(0)

@@ -52,10 +52,10 @@ func (c contender) is(name string) bool {
 	return name == c.name || name == first
 }
 
-// ours tells whether it is Gatehouse.
+// ours reports whether it is Gatehouse.
 func (c contender) ours() bool { return c.is("gatehouse") }
 
-// isBare tells whether others are held against it.
+// isBare reports whether others are held against it.
 func (c contender) isBare() bool { return c.name == bareName || c.name == bareTokenName }
 
 // prefix is what the contender's paths begin with.

@@ -109,7 +109,7 @@ func readFields(c *connection, status int) (head, error) {
 	}
 }
 
-// field gives the value when the line is that field.
+// field returns the value when the line is that field.
 func field(line []byte, name string) ([]byte, bool) {
 	if len(line) <= len(name) || line[len(name)] != ':' || !bytes.EqualFold(line[:len(name)], []byte(name)) {
 		return nil, false

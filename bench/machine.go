@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// machine gives the processor, memory, kernel and Go.
+// machine returns the processor, memory, kernel and Go.
 func machine() string {
 	cpuinfo, _ := os.ReadFile("/proc/cpuinfo")
 	meminfo, _ := os.ReadFile("/proc/meminfo")

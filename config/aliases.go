@@ -54,7 +54,7 @@ func measure(n *yaml.Node, sizes map[*yaml.Node]int) (size int, cycle *yaml.Node
 	return size, nil
 }
 
-// follow gives the value an alias stands for, and any other node itself.
+// follow returns the value an alias stands for, and any other node itself.
 func follow(n *yaml.Node) *yaml.Node {
 	if n.Kind == yaml.AliasNode {
 		return n.Alias

@@ -31,7 +31,7 @@ type decoder struct {
 	fields map[reflect.Type][]field
 }
 
-// decode gives what the file says, as far as it can be understood, and what its
+// decode returns what the file says, as far as it can be understood, and what its
 // `defaults:` make of a route.
 func decode(r *report, root *yaml.Node, lookup Lookup) (*Config, Route) {
 	d := &decoder{report: r, lookup: lookup, route: builtInRoute(), fields: map[reflect.Type][]field{}}
@@ -267,7 +267,7 @@ func (d *decoder) scalar(n *yaml.Node, at place, v reflect.Value) {
 	}
 }
 
-// textOf gives the text of a scalar with the environment in it.
+// textOf returns the text of a scalar with the environment in it.
 func (d *decoder) textOf(n *yaml.Node, at place) (string, bool) {
 	d.keepPrivate(n)
 	text, reference, f := expand(n.Value, d.lookup)

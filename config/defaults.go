@@ -34,7 +34,7 @@ func DefaultIdentityHeaders() map[string]string {
 	}
 }
 
-// start gives a struct its defaults, before the file is decoded over them.
+// start sets the defaults of a struct, before the file is decoded over them.
 func (d *decoder) start(v reflect.Value) {
 	switch value := v.Addr().Interface().(type) {
 	case *document:
@@ -128,7 +128,7 @@ func finish(c *Config) {
 	}
 }
 
-// canonicalHosts gives hosts in lower case, an IPv6 address without brackets.
+// canonicalHosts returns hosts in lower case, an IPv6 address without brackets.
 // It makes a new list: several routes may share that of `defaults:`.
 func canonicalHosts(hosts []string) []string {
 	if len(hosts) == 0 {

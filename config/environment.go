@@ -14,7 +14,7 @@ import (
 	"github.com/joho/godotenv"
 )
 
-// Environment gives a lookup that asks the real environment first, and then the
+// Environment returns a lookup that asks the real environment first, and then the
 // .env file at dotenvPath. A file that is not there is fine.
 func Environment(dotenvPath string, lookup func(name string) (string, bool)) (func(name string) (string, bool), error) {
 	variables, err := readDotenv(dotenvPath)
@@ -98,7 +98,7 @@ func UnknownSettings(names []string) Problems {
 	return warnings
 }
 
-// nearestSetting gives the setting that a name without its prefix was meant to
+// nearestSetting returns the setting that a name without its prefix was meant to
 // be, or "" when it is one, or none is near.
 func nearestSetting(suffix string, known []string) string {
 	suffixes := make([]string, 0, len(known))

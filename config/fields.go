@@ -20,7 +20,7 @@ type field struct {
 	index []int
 }
 
-// fieldsOf gives the keys of a struct type in the order of its fields, those of
+// fieldsOf returns the keys of a struct type in the order of its fields, those of
 // embedded structs among them. A tag of "-" is not for the file.
 func (d *decoder) fieldsOf(t reflect.Type) []field {
 	if fields, ok := d.fields[t]; ok {
@@ -37,7 +37,7 @@ func (d *decoder) fieldsOf(t reflect.Type) []field {
 	return fields
 }
 
-// keysOf gives the keys of a struct type.
+// keysOf returns the keys of a struct type.
 func (d *decoder) keysOf(t reflect.Type) []string {
 	fields := d.fieldsOf(t)
 	keys := make([]string, len(fields))
@@ -95,7 +95,7 @@ func kindOf(n *yaml.Node) string {
 	}
 }
 
-// child gives the value of a key, aliases followed, or nil.
+// child returns the value of a key, aliases followed, or nil.
 func child(n *yaml.Node, key string) *yaml.Node {
 	if i := keyIndex(n, key); i >= 0 {
 		return follow(n.Content[i+1])
@@ -103,7 +103,7 @@ func child(n *yaml.Node, key string) *yaml.Node {
 	return nil
 }
 
-// keyOf gives the key itself, for a problem with the pair as a whole.
+// keyOf returns the key itself, for a problem with the pair as a whole.
 func keyOf(n *yaml.Node, key string) *yaml.Node {
 	if i := keyIndex(n, key); i >= 0 {
 		return follow(n.Content[i])
@@ -124,7 +124,7 @@ func keyIndex(n *yaml.Node, key string) int {
 	return -1
 }
 
-// entries gives the values of a list, aliases followed; nil for anything else.
+// entries returns the values of a list, aliases followed; nil for anything else.
 func entries(n *yaml.Node) []*yaml.Node {
 	if n == nil || n.Kind != yaml.SequenceNode {
 		return nil

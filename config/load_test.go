@@ -18,7 +18,7 @@ import (
 
 var update = flag.Bool("update", false, "write the expected texts of testdata/bad anew")
 
-// environment gives a lookup in a fixed map.
+// environment returns a lookup in a fixed map.
 func environment(variables map[string]string) func(string) (string, bool) {
 	return func(name string) (string, bool) {
 		value, found := variables[name]
@@ -40,7 +40,7 @@ func corpusEnvironment() func(string) (string, bool) {
 	})
 }
 
-// problemsOf gives the problems in an error, and fails on any other error.
+// problemsOf returns the problems in an error, and fails on any other error.
 func problemsOf(t *testing.T, err error) Problems {
 	t.Helper()
 	problems, ok := errors.AsType[Problems](err)

@@ -42,7 +42,7 @@ func keyHint(key string, known []string) string {
 	return ""
 }
 
-// nearest gives the known word within two edits of word, or "". Case and the
+// nearest returns the known word within two edits of word, or "". Case and the
 // choice of hyphen or underscore count for nothing.
 func nearest(word string, known []string) string {
 	const maxDistance = 2

@@ -65,7 +65,7 @@ func (p OriginPattern) Match(origin string) bool {
 // Any says whether the pattern is "*", which covers every origin.
 func (p OriginPattern) Any() bool { return p.any }
 
-// String gives the pattern as it was written.
+// String returns the pattern as it was written.
 func (p OriginPattern) String() string { return p.text }
 
 // isOriginPattern says whether an origin has a `*` or a class. The brackets of

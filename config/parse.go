@@ -13,7 +13,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// parse gives the top-level mapping, or nil after it has reported why there is
+// parse returns the top-level mapping, or nil after it has reported why there is
 // none.
 func (r *report) parse(data []byte) *yaml.Node {
 	if !r.checkText(data) {
@@ -73,7 +73,7 @@ func (r *report) checkText(data []byte) bool {
 	return false
 }
 
-// firstInvalid gives the offset of the first byte that is not UTF-8.
+// firstInvalid returns the offset of the first byte that is not UTF-8.
 func firstInvalid(data []byte) int {
 	for i := 0; i < len(data); {
 		r, size := utf8.DecodeRune(data[i:])

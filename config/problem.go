@@ -11,7 +11,7 @@ import (
 	"unicode"
 )
 
-// String gives "file:line:column", without the parts that are unknown.
+// String returns "file:line:column", without the parts that are unknown.
 func (p Position) String() string {
 	switch {
 	case p.Line == 0:
@@ -32,7 +32,7 @@ const (
 	SeverityWarning
 )
 
-// String gives "error" or "warning".
+// String returns "error" or "warning".
 func (s Severity) String() string {
 	if s == SeverityWarning {
 		return "warning"
@@ -49,7 +49,7 @@ type Problem struct {
 	Source   string // the line at Position; "" where it may hold a secret
 }
 
-// String gives the problem on one line, without its hint.
+// String returns the problem on one line, without its hint.
 func (p Problem) String() string {
 	var b strings.Builder
 	if place := p.Position.String(); place != "" {
@@ -62,7 +62,7 @@ func (p Problem) String() string {
 	return b.String()
 }
 
-// Error gives the problem on one line, with its hint in parentheses.
+// Error returns the problem on one line, with its hint in parentheses.
 func (p Problem) Error() string {
 	if p.Hint == "" {
 		return p.String()
@@ -130,7 +130,7 @@ func excerpt(source string, column int) (line, caret string) {
 // Problems is every problem of one file, ordered by position.
 type Problems []Problem
 
-// Error gives one line for each problem.
+// Error returns one line for each problem.
 func (p Problems) Error() string {
 	lines := make([]string, len(p))
 	for i, problem := range p {
@@ -144,10 +144,10 @@ func (p Problems) HasErrors() bool {
 	return slices.ContainsFunc(p, func(problem Problem) bool { return problem.Severity == SeverityError })
 }
 
-// Errors gives the problems that are more than warnings.
+// Errors returns the problems that are more than warnings.
 func (p Problems) Errors() Problems { return p.withSeverity(SeverityError) }
 
-// Warnings gives the problems that do not stop the file from being used.
+// Warnings returns the problems that do not stop the file from being used.
 func (p Problems) Warnings() Problems { return p.withSeverity(SeverityWarning) }
 
 func (p Problems) withSeverity(severity Severity) Problems {

@@ -58,7 +58,7 @@ func newReport(file string, data []byte) *report {
 	}
 }
 
-// sorted gives all problems in the order of the file.
+// sorted returns all problems in the order of the file.
 func (r *report) sorted() Problems {
 	problems := sortProblems(r.problems)
 	if r.dropped > 0 {
@@ -202,7 +202,7 @@ func (r *report) hideLines(n *yaml.Node) {
 // not written by hand, and a thousand problems may be on it.
 const maxSource = 4096
 
-// source gives the text of a line, or "" where it is too long or may hold a
+// source returns the text of a line, or "" where it is too long or may hold a
 // secret. It is a copy, so that a warning does not keep the whole file alive.
 func (r *report) source(line int) string {
 	if r.lines == nil {

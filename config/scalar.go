@@ -138,7 +138,7 @@ func parseURL(text string) (*url.URL, *fault) {
 	return nil, &fault{reason: "not a valid URL: " + cause.Error()}
 }
 
-// addScheme gives the URL that a host alone was probably meant to be, or "".
+// addScheme returns the URL that a host alone was probably meant to be, or "".
 func addScheme(text string) string {
 	for _, scheme := range []string{"http", "https"} {
 		rest, found := strings.CutPrefix(text, scheme+":")

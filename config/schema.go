@@ -18,7 +18,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// Schema gives the JSON Schema (draft 2020-12) of routes.yaml, as committed in
+// Schema returns the JSON Schema (draft 2020-12) of routes.yaml, as committed in
 // routes.schema.json. It refuses nothing that Parse takes, but cannot say all
 // that Parse refuses: what several keys say together, the environment, and what
 // YAML makes of a plain word. The error is a key that nobody described.

@@ -19,7 +19,7 @@ type note struct {
 	notEmpty bool           // a list or mapping needs an entry
 }
 
-// keyNotes gives the note of every key, by its path in the file.
+// keyNotes returns the note of every key, by its path in the file.
 func keyNotes() map[string]note {
 	notes := map[string]note{}
 	for _, some := range []map[string]note{

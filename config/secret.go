@@ -24,7 +24,7 @@ func NewSecret(text string) Secret {
 	return Secret{&text}
 }
 
-// Reveal gives the text itself. Whoever calls it answers for where it goes.
+// Reveal returns the text itself. Whoever calls it answers for where it goes.
 func (s Secret) Reveal() string {
 	if s.text == nil {
 		return ""

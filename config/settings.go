@@ -96,7 +96,7 @@ func (s Settings) CheckSigning() error {
 	}}
 }
 
-// Attrs gives every setting under its variable's name, in a fixed order, for
+// Attrs returns every setting under its variable's name, in a fixed order, for
 // the log. Secrets are redacted, and the database's URL loses its password.
 //
 //nolint:sloglint // the keys are names of variables
@@ -148,7 +148,7 @@ func (s Settings) Attrs() []slog.Attr {
 // LogValue implements slog.LogValuer, so that logging the whole is safe too.
 func (s Settings) LogValue() slog.Value { return slog.GroupValue(s.Attrs()...) }
 
-// publicDatabaseURL gives what of a database's URL may be seen: not its
+// publicDatabaseURL returns what of a database's URL may be seen: not its
 // password, nor its parameters, among which there may be another one.
 func publicDatabaseURL(text string) string {
 	if strings.HasPrefix(text, "sqlite:") {
@@ -174,7 +174,7 @@ func hasStrayAt(text string) bool {
 	return end >= 0 && strings.Contains(rest[end:], "@")
 }
 
-// publicPath gives a path, unless what was given as one is a key.
+// publicPath returns a path, unless what was given as one is a key.
 func publicPath(path string) string {
 	if isPastedKey(path) || recogniseSecret(path) != "" {
 		return redacted

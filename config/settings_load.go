@@ -67,19 +67,19 @@ type settingsReader struct {
 	problems Problems
 }
 
-// text gives a variable, "" when it is not set.
+// text returns a variable, "" when it is not set.
 func (r *settingsReader) text(name string) string {
 	value, _ := r.lookup(name)
 	return value
 }
 
-// isSet tells whether a variable is there, be it empty.
+// isSet reports whether a variable is there, be it empty.
 func (r *settingsReader) isSet(name string) bool {
 	_, found := r.lookup(name)
 	return found
 }
 
-// path gives a variable that names a PEM file.
+// path returns a variable that names a PEM file.
 func (r *settingsReader) path(name string) string {
 	path := r.text(name)
 	if isPastedKey(path) {
@@ -115,7 +115,7 @@ func setting[T any](r *settingsReader, name string, fallback T, parse func(strin
 // be a secret that was meant for another one.
 const maxShown = 10
 
-// shownSetting gives a variable's name, with its value where that may be seen.
+// shownSetting returns a variable's name, with its value where that may be seen.
 func shownSetting(name, text string) (shown string, hidden bool) {
 	if len(text) > maxShown {
 		return name, true
@@ -165,7 +165,7 @@ func readSecret(path string) (string, error) {
 	return text, nil
 }
 
-// listen gives the public address. PORT is what platforms set; GATEWAY_LISTEN,
+// listen returns the public address. PORT is what platforms set; GATEWAY_LISTEN,
 // which an operator sets, goes before it.
 func (r *settingsReader) listen() string {
 	if r.text("GATEWAY_LISTEN") != "" {

@@ -37,7 +37,7 @@ func (r *settingsReader) signing(s *Settings) {
 	}
 }
 
-// splitSecrets gives one secret a line, or, in one line, one between commas.
+// splitSecrets returns one secret a line, or, in one line, one between commas.
 func splitSecrets(text string) []string {
 	separator := ","
 	if strings.Contains(text, "\n") {
@@ -71,7 +71,7 @@ func (r *settingsReader) algorithm(privateKey bool) string {
 	})
 }
 
-// minSecret gives the least length of a secret, in bytes: that of the hash
+// minSecret returns the least length of a secret, in bytes: that of the hash
 // (RFC 7518 section 3.2).
 func minSecret(algorithm string) int {
 	switch algorithm {
@@ -127,7 +127,7 @@ func isRepeated(text string) bool {
 	return false
 }
 
-// database gives the URL of the database: as such, or composed of the parts
+// database returns the URL of the database: as such, or composed of the parts
 // that the original gateways were given.
 func (r *settingsReader) database() Secret {
 	const name = "GATEWAY_DATABASE_URL"
@@ -153,7 +153,7 @@ func (r *settingsReader) database() Secret {
 	return NewSecret("sqlite:gatehouse.db")
 }
 
-// feedDatabase gives the URL that changes to users are listened for at.
+// feedDatabase returns the URL that changes to users are listened for at.
 func (r *settingsReader) feedDatabase() Secret {
 	const name = "GATEWAY_FEED_DATABASE_URL"
 	text := r.secret(name)

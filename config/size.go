@@ -14,7 +14,7 @@ type unit struct {
 	bytes int64
 }
 
-// units gives the units of Size, the largest first.
+// units returns the units of Size, the largest first.
 func units() []unit {
 	return []unit{
 		{"TiB", 1 << 40},
@@ -29,7 +29,7 @@ func units() []unit {
 	}
 }
 
-// String gives the size in the largest unit that leaves no remainder.
+// String returns the size in the largest unit that leaves no remainder.
 func (s Size) String() string {
 	for _, u := range units() {
 		if s != 0 && int64(s)%u.bytes == 0 && u.bytes > 1 {
@@ -64,7 +64,7 @@ func parseSize(text string) (Size, *fault) {
 	return Size(count * factor), nil
 }
 
-// parseUnit gives the bytes of a unit. One that is written in another way is
+// parseUnit returns the bytes of a unit. One that is written in another way is
 // refused with the right one: in `100M` nobody can tell which M was meant.
 func parseUnit(digits, suffix, hint string) (int64, *fault) {
 	if suffix == "" {

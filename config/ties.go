@@ -140,7 +140,7 @@ func headersAgree(a, b map[string]string) bool {
 	return true
 }
 
-// headerKeys gives the headers of a route as text that can be compared.
+// headerKeys returns the headers of a route as text that can be compared.
 func headerKeys(headers map[string]string) (names, all string) {
 	if len(headers) == 0 {
 		return "", ""

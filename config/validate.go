@@ -47,7 +47,7 @@ func validate(r *report, root *yaml.Node, c *Config, start Route) {
 	}
 }
 
-// child gives the section under a key; one with a problem was not decoded.
+// child returns the section under a key; one with a problem was not decoded.
 func (s section) child(key string) section {
 	return section{s.report, s.sound(key), s.within + key + ": "}
 }
@@ -64,7 +64,7 @@ func (s section) mappings(key string, values int) iter.Seq2[int, *yaml.Node] {
 	}
 }
 
-// entry gives the section of one entry of a list.
+// entry returns the section of one entry of a list.
 func (s section) entry(key string, index int, n *yaml.Node) section {
 	return section{s.report, n, s.within + label(key, index, n) + ": "}
 }
@@ -72,7 +72,7 @@ func (s section) entry(key string, index int, n *yaml.Node) section {
 // given says whether the file has the key at all, whatever its value.
 func (s section) given(key string) bool { return keyOf(s.node, key) != nil }
 
-// sound gives the value of a key, or nil when it is not there or has a problem.
+// sound returns the value of a key, or nil when it is not there or has a problem.
 func (s section) sound(key string) *yaml.Node {
 	n := child(s.node, key)
 	if n == nil || s.failed[n] {
@@ -175,7 +175,7 @@ func oneOf(noun, value string, allowed ...string) *fault {
 	return &fault{reason: "unknown " + noun, hint: hint}
 }
 
-// firstFault gives the first fault that is one.
+// firstFault returns the first fault that is one.
 func firstFault(faults ...*fault) *fault {
 	for _, f := range faults {
 		if f != nil {

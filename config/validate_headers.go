@@ -86,7 +86,7 @@ func reservedHeaderPrefixes() []string { return []string{"proxy-", "sec-", "acce
 // proxies tell each other about a client.
 func proxyHeaderPrefixes() []string { return []string{"forwarded", "x-forwarded", "x-real-ip"} }
 
-// foldHeader gives the form in which two spellings of a header are the same:
+// foldHeader returns the form in which two spellings of a header are the same:
 // servers in the manner of CGI make one `_` of whatever is no letter or digit
 // (RFC 3875 section 4.1.18).
 func foldHeader(name string) string {

@@ -28,7 +28,7 @@ func (r *report) warnAt(n *yaml.Node, message, hint string) {
 	r.add(SeverityWarning, n.Line, n.Column, message, hint)
 }
 
-// at gives the key of a section, or the section itself where the key is not
+// at returns the key of a section, or the section itself where the key is not
 // there: its value comes from `defaults:`.
 func (s section) at(key string) *yaml.Node {
 	if n := keyOf(s.node, key); n != nil {

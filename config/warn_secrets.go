@@ -60,7 +60,7 @@ func (r *report) warnSecrets() {
 // name of what holds it.
 const shortestSecret = 8
 
-// written gives what of a value stands in the file: the defaults of references,
+// written returns what of a value stands in the file: the defaults of references,
 // and nothing of the environment.
 func written(value string) string {
 	expanded, _, f := expand(value, func(string) (string, bool) { return "", true })

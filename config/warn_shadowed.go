@@ -87,7 +87,7 @@ func (v *validator) shadowed(c contender, host string, first map[string][]conten
 	return true
 }
 
-// methodsOf gives the methods that some of the routes take. GET brings HEAD.
+// methodsOf returns the methods that some of the routes take. GET brings HEAD.
 func methodsOf(routes []contender) map[string]bool {
 	methods := map[string]bool{}
 	for _, c := range routes {

@@ -55,7 +55,7 @@ func (v *validator) warnWeaker(nodes []*yaml.Node) {
 	}
 }
 
-// guardedBackends gives the doors that are stricter than a policy.
+// guardedBackends returns the doors that are stricter than a policy.
 func guardedBackends(doors []door, weaker Policy) map[string]*guards {
 	guarded := map[string]*guards{}
 	for _, d := range doors {
@@ -172,7 +172,7 @@ func parentOf(prefix string) string {
 	return prefix[:max(1, strings.LastIndexByte(prefix, '/'))]
 }
 
-// spaceOf gives what the paths that a backend gets from a route begin with.
+// spaceOf returns what the paths that a backend gets from a route begin with.
 func spaceOf(route *Route) string {
 	space := strings.TrimSuffix(route.Backend.EscapedPath(), "/")
 	if !route.StripPrefix {

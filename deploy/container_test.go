@@ -51,7 +51,7 @@ func dockerfile(t testing.TB) (stages [][]instruction) {
 	return stages
 }
 
-// only gives the arguments of the single instruction of that name.
+// only returns the arguments of the single instruction of that name.
 func only(t testing.TB, stage []instruction, name string) string {
 	t.Helper()
 	found := all(stage, name)

@@ -139,7 +139,7 @@ func (l *lines) String() string {
 	return l.all.String()
 }
 
-// read gives a file of this folder.
+// read returns a file of this folder.
 func read(t testing.TB, name string) []byte {
 	t.Helper()
 	data, err := os.ReadFile(filepath.FromSlash(name))

@@ -53,7 +53,7 @@ func selectors(expression string) (found []string) {
 	return found
 }
 
-// metricOf gives the metric that a selector, or the name of a series, is of.
+// metricOf returns the metric that a selector, or the name of a series, is of.
 func metricOf(series string) string {
 	name, _, _ := strings.Cut(series, "{")
 	for _, suffix := range []string{"_bucket", "_sum", "_count"} {

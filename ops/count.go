@@ -25,7 +25,7 @@ type member[K cmp.Ordered, V any] struct {
 
 func (m member[K, V]) compare(key K) int { return cmp.Compare(m.key, key) }
 
-// get gives the V of a K, a new one the first time.
+// get returns the V of a K, a new one the first time.
 func (f *family[K, V]) get(key K) *V {
 	if members, at, found := f.search(key); found {
 		return members[at].value

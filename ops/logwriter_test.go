@@ -41,7 +41,7 @@ func (d *destination) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// written gives the writes so far, and when they were.
+// written returns the writes so far, and when they were.
 func (d *destination) written() ([]string, []time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -67,7 +67,7 @@ func say(t testing.TB, w io.Writer, lines ...string) {
 	}
 }
 
-// told gives the numbers in the lines about dropped ones.
+// told returns the numbers in the lines about dropped ones.
 func told(log string) (lines []int) {
 	for _, match := range regexp.MustCompile(`log lines were dropped"[ ,]"?lines"?[:=](\d+)`).FindAllStringSubmatch(log, -1) {
 		n, _ := strconv.Atoi(match[1])

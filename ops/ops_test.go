@@ -66,7 +66,7 @@ func (o *operators) get(path string) {
 	o.gateway.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", path, nil))
 }
 
-// shows tells whether /metrics has a text.
+// shows reports whether /metrics has a text.
 func (o *operators) shows(text string) bool {
 	return strings.Contains(o.ask("GET", "/metrics").Body.String(), text)
 }

@@ -92,7 +92,7 @@ func (r *routeMetrics) Decided(result auth.Result) { r.get().decisions.get(resul
 
 func (r *routeMetrics) Backend(up bool) { r.get().down.Store(!up) }
 
-// find gives the series of a route, or begins them.
+// find returns the series of a route, or begins them.
 func (r *routes) find(name string) *series {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -166,7 +166,7 @@ func (b *clientBody) abandon() {
 	b.deadline(lastReadGrace)
 }
 
-// complete tells whether all of the body has been read.
+// complete reports whether all of the body has been read.
 func (b *clientBody) complete() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -90,7 +90,7 @@ func contains(networks []netip.Prefix, ip netip.Addr) bool {
 	return slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(ip) })
 }
 
-// trusts tells whether an address is a trusted proxy's.
+// trusts reports whether an address is a trusted proxy's.
 func (t *Table) trusts(ip netip.Addr) bool { return contains(t.trusted, ip) }
 
 // scheme is what the client spoke: a trusted proxy's word, or the listener's.

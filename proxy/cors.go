@@ -54,7 +54,7 @@ func compileCORS(cfg *config.CORS) (*cors, error) {
 	return c, nil
 }
 
-// allowedOrigin gives what Access-Control-Allow-Origin should say, or "" for
+// allowedOrigin returns what Access-Control-Allow-Origin should say, or "" for
 // an origin that is absent, repeated, opaque ("null") or not listed.
 func (c *cors) allowedOrigin(header http.Header) string {
 	values := header["Origin"]
@@ -123,7 +123,7 @@ func (t *Table) preflightMethods(r *http.Request) string {
 	return strings.Join(append([]string{corsMethods}, slices.Compact(more)...), ", ")
 }
 
-// variesByOrigin tells whether Origin is in a list of header names.
+// variesByOrigin reports whether Origin is in a list of header names.
 func variesByOrigin(vary []string) bool {
 	for _, list := range vary {
 		for name := range strings.SplitSeq(list, ",") {

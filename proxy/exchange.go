@@ -83,7 +83,7 @@ type exchange struct {
 	ones   int       // of them that are taken
 }
 
-// one gives the values of a header that has one value: a request and its answer
+// one returns the values of a header that has one value: a request and its answer
 // get about nine such, which would be as many allocations. To append to it copies it.
 func (x *exchange) one(value string) []string {
 	if x.ones == len(x.values) {

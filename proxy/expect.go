@@ -43,7 +43,7 @@ func (t *Table) expect(test config.Test) string {
 	return strconv.Itoa(e.Verdict.Status)
 }
 
-// Unmet gives a problem for every expectation that the table does not meet.
+// Unmet returns a problem for every expectation that the table does not meet.
 func (t *Table) Unmet() config.Problems {
 	var problems config.Problems
 	for _, result := range t.Expectations() {

@@ -230,7 +230,7 @@ func (t *Table) candidates(path Path, r *http.Request, won *route) []Candidate {
 	return list
 }
 
-// fitting gives the routes whose prefix fits a path, in the order of matching.
+// fitting returns the routes whose prefix fits a path, in the order of matching.
 func (t *Table) fitting(path string) []*route {
 	var routes []*route
 	for _, r := range t.ordered() {

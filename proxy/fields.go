@@ -24,7 +24,7 @@ func isOrdinary(header http.Header) bool {
 	return len(connection) == 0 || len(connection) == 1 && (strings.EqualFold(connection[0], "keep-alive") || connection[0] == "close")
 }
 
-// eachField gives the headers of the request to the backend.
+// eachField passes on the headers of the request to the backend.
 func (x *exchange) eachField(put func(name string, values []string)) {
 	t, r := x.table, x.route
 	for name, values := range x.sent.Header {
@@ -35,7 +35,7 @@ func (x *exchange) eachField(put func(name string, values []string)) {
 	x.eachOwn(x.sent, put)
 }
 
-// eachOwn gives those of the gateway.
+// eachOwn passes on those of the gateway.
 func (x *exchange) eachOwn(in *http.Request, put func(name string, values []string)) {
 	x.forwarded(in, put)
 	put("X-Request-Id", x.one(x.id))

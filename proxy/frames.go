@@ -10,7 +10,7 @@ type frames struct {
 	left   uint64 // bytes of its payload still to come
 }
 
-// between tells whether the next byte begins a frame.
+// between reports whether the next byte begins a frame.
 func (f *frames) between() bool { return len(f.header) == 0 && f.left == 0 }
 
 // pass follows bytes on their way, up to the end of all of them or, if

@@ -58,7 +58,7 @@ func NewGateway(o Options) *Gateway {
 	}
 }
 
-// Table gives the live table, nil before the first Swap.
+// Table returns the live table, nil before the first Swap.
 func (g *Gateway) Table() *Table { return g.table.Load() }
 
 // Swap makes the table the live one: one store of one pointer. Requests that

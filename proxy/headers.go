@@ -23,7 +23,7 @@ func foldNames(names ...string) foldedNames {
 	return set
 }
 
-// has tells whether the header is one of the names, however it is spelled.
+// has reports whether the header is one of the names, however it is spelled.
 func (s foldedNames) has(header string) bool {
 	if len(header) >= len(s) {
 		return false
@@ -56,7 +56,7 @@ func foldByte(c byte) byte {
 	return '-'
 }
 
-// isAlias tells whether a name has a character that folds to "-" and is none.
+// isAlias reports whether a name has a character that folds to "-" and is none.
 func isAlias(name string) bool {
 	for i := range len(name) {
 		if name[i] != '-' && foldByte(name[i]) == '-' {
@@ -96,7 +96,7 @@ var claimFamilies = []string{"x-forwarded", "x-original-"}
 // route that limits methods would have refused.
 var methodOverrides = []string{"X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"}
 
-// claimed tells whether the header is one that only a trusted proxy may send.
+// claimed reports whether the header is one that only a trusted proxy may send.
 func (t *Table) claimed(header string) bool {
 	if t.claims.has(header) {
 		return true
@@ -148,7 +148,7 @@ type identityHeader struct {
 	claim string
 }
 
-// inject gives what the gateway knows of the user. Claims that the token does
+// inject passes on what the gateway knows of the user. Claims that the token does
 // not have leave their header absent.
 func (x *exchange) inject(headers []identityHeader, put func(name string, values []string)) {
 	if x.identity == nil {

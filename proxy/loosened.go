@@ -59,7 +59,7 @@ func (d *Diff) loosened(before, after *route) {
 	}
 }
 
-// widened tells whether a limit takes in more: an empty one takes in all.
+// widened reports whether a limit takes in more: an empty one takes in all.
 func widened(old, now []string) bool {
 	return len(now) == 0 || slices.ContainsFunc(now, func(v string) bool { return !slices.Contains(old, v) })
 }

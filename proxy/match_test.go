@@ -18,7 +18,7 @@ func matcher(t testing.TB, routes ...string) *Table {
 	return newKit(t, table.String(), "").gateway.Table()
 }
 
-// matched gives the name of the route, or the status and Allow of the refusal.
+// matched returns the name of the route, or the status and Allow of the refusal.
 func matched(table *Table, method, host, path string, header http.Header) string {
 	p, ok := CanonicalPath(path)
 	if !ok {

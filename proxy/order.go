@@ -8,7 +8,7 @@ import (
 	"gatehouse/config"
 )
 
-// Ordered gives the routes in the order in which they are tried: the longest
+// Ordered returns the routes in the order in which they are tried: the longest
 // prefix first; then with an exact host, with a wildcard from the longest,
 // without; then with methods; then with more headers. Routes that can never
 // meet are in the order of their prefixes and names.

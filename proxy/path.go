@@ -238,7 +238,7 @@ func unhex(c byte) byte {
 	}
 }
 
-// overlong tells whether the text holds a UTF-8 sequence longer than its
+// overlong reports whether the text holds a UTF-8 sequence longer than its
 // character needs: a careless decoder reads C0 AF as a slash (RFC 3629
 // section 10). Other bytes that are not UTF-8, such as Latin-1, may pass.
 func overlong(text string) bool {

@@ -101,7 +101,7 @@ const (
 // byPrefix are routes by their prefix.
 type byPrefix map[string][]*config.Route
 
-// over gives the routes of a prefix and of those above it.
+// over returns the routes of a prefix and of those above it.
 func (b byPrefix) over(prefix string) []*config.Route {
 	var list []*config.Route
 	for at := prefix; ; at = above(at) {
@@ -120,7 +120,7 @@ func above(prefix string) string {
 	return "/"
 }
 
-// probes gives the requests to compare two tables by, one after the other.
+// probes returns the requests to compare two tables by, one after the other.
 func probes(before, after *Table) func(yield func(probe) bool) {
 	all, changed := byPrefix{}, byPrefix{}
 	gather := func(t, other *Table) {
@@ -143,7 +143,7 @@ func probes(before, after *Table) func(yield func(probe) bool) {
 	}
 }
 
-// probePrefix gives the requests at one prefix and below it.
+// probePrefix returns the requests at one prefix and below it.
 func probePrefix(prefix string, changed, all []*config.Route, yield func(probe) bool) bool {
 	methods, headers := askedFor(all)
 	below := strings.TrimSuffix(prefix, "/") + belowPrefix
@@ -164,7 +164,7 @@ func guards(r *config.Route) string {
 	return fmt.Sprint(r.Prefix, r.Hosts, r.Methods, r.Headers, r.Handler, r.Auth, r.Roles)
 }
 
-// hostsOf gives the hosts to ask about: those of the changed routes, where all
+// hostsOf returns the hosts to ask about: those of the changed routes, where all
 // of them name some; else every one, and one that nobody names.
 func hostsOf(changed, all []*config.Route) []string {
 	from, hosts := changed, []string{}
@@ -180,7 +180,7 @@ func hostsOf(changed, all []*config.Route) []string {
 	return slices.Compact(hosts)
 }
 
-// askedFor gives the methods and headers that the routes name, and one of each
+// askedFor returns the methods and headers that the routes name, and one of each
 // that none names.
 func askedFor(routes []*config.Route) (methods []string, headers []http.Header) {
 	methods, headers = []string{http.MethodGet, otherMethod}, []http.Header{nil}
@@ -206,7 +206,7 @@ func (t *Table) guard(p probe) outcome {
 	return t.index.lookup(p.path, &query{method: p.method, host: p.host, header: p.header})
 }
 
-// weaker tells whether somebody who was refused passes now. Policy and roles
+// weaker reports whether somebody who was refused passes now. Policy and roles
 // are apart: a stricter policy does not make up for a role that is let in.
 func weaker(before, after auth.Rule) bool {
 	if strictness(after.Policy) < strictness(before.Policy) {

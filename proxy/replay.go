@@ -55,7 +55,7 @@ type replayAttempt struct {
 	closed atomic.Bool
 }
 
-// first gives the body of the first attempt.
+// first returns the body of the first attempt.
 func (b *replayBody) first() io.ReadCloser {
 	b.latest = &replayAttempt{body: b}
 	return b.latest

@@ -65,7 +65,7 @@ func newWheel() *wheel { return &wheel{epoch: time.Now()} }
 // now is the present tick.
 func (w *wheel) now() ticks { return ticks(w.at.Load()) }
 
-// until gives how many ticks lie between now and a time.
+// until returns how many ticks lie between now and a time.
 func (w *wheel) until(t time.Time) ticks { return ticks(t.Sub(w.epoch)/tickLength) + 1 - w.now() }
 
 // wake has the alarm ring after so many ticks, wherever it was set before.

@@ -66,7 +66,7 @@ type sqliteFeed struct {
 	counted int64 // how many changes to users there were
 }
 
-// look tells whether users changed since the last look. The version is read
+// look reports whether users changed since the last look. The version is read
 // first: a write between the two is seen once more, and not missed.
 func (f *sqliteFeed) look(ctx context.Context) (changed bool, err error) {
 	if err := f.file.look(); err != nil {

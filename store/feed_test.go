@@ -21,7 +21,7 @@ import (
 	"gatehouse/store/storetest"
 )
 
-// rawSQL gives a way to a database that is not ours.
+// rawSQL returns a way to a database that is not ours.
 func rawSQL(t *testing.T, url string) func(statement string) {
 	t.Helper()
 	if path, ok := strings.CutPrefix(url, "sqlite:"); ok {

@@ -93,7 +93,7 @@ func (s *users) Migrate(ctx context.Context) ([]string, error) {
 	}
 }
 
-// overtaken tells whether another process was quicker with the migration that
+// overtaken reports whether another process was quicker with the migration that
 // failed. It can be so once for each: the rest is still to be done.
 func (s *users) overtaken(ctx context.Context, partial *goose.PartialError) bool {
 	if !s.isUniqueViolation(partial.Err) {

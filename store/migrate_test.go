@@ -25,7 +25,7 @@ func freshURLs(t *testing.T) map[string]string {
 	return map[string]string{"postgres": storetest.Postgres(t), "sqlite": sqliteURL(t)}
 }
 
-// connect gives a connection beside the store's. It serves cleanups too, when
+// connect returns a connection beside the store's. It serves cleanups too, when
 // t.Context has ended.
 func connect(t *testing.T, url string) *pgx.Conn {
 	t.Helper()

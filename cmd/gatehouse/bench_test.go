@@ -69,7 +69,7 @@ func TestReloadsLeaveNothing(t *testing.T) {
 	runtime.KeepAlive(r)
 }
 
-// heapInUse gives the bytes that are left when all garbage is collected.
+// heapInUse returns the bytes that are left when all garbage is collected.
 func heapInUse() int64 {
 	runtime.GC()
 	runtime.GC() // what finalizers and pools held on to

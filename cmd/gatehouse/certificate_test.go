@@ -129,7 +129,7 @@ func TestClientAuthoritiesAreRenewed(t *testing.T) {
 	}
 }
 
-// serves gives the certificate that a new connection is shown.
+// serves returns the certificate that a new connection is shown.
 func (p *process) serves(t *testing.T) []byte {
 	t.Helper()
 	conn, err := tls.Dial("tcp", strings.TrimPrefix(p.url, "http://"), &tls.Config{InsecureSkipVerify: true})
@@ -140,7 +140,7 @@ func (p *process) serves(t *testing.T) []byte {
 	return conn.ConnectionState().PeerCertificates[0].Raw
 }
 
-// inPEM gives the first certificate in a file.
+// inPEM returns the first certificate in a file.
 func inPEM(t *testing.T, path string) []byte {
 	t.Helper()
 	block, _ := pem.Decode(contentOf(t, path))

@@ -68,7 +68,7 @@ func newCheck(t terminal, file *string) *cobra.Command {
 	return cmd
 }
 
-// checkTests gives the warnings of a valid table, and a problem for every one
+// checkTests returns the warnings of a valid table, and a problem for every one
 // of its own tests that fails.
 func checkTests(cfg *config.Config) (config.Problems, error) {
 	table, err := compileOffline(cfg)

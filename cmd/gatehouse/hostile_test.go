@@ -242,7 +242,7 @@ func block(path string, fields ...hpack.HeaderField) []byte {
 	return encoded.Bytes()
 }
 
-// stream gives the id of the nth stream of a client.
+// stream returns the id of the nth stream of a client.
 func stream(n int) uint32 { return uint32(2*n + 1) }
 
 // floods are what a client that speaks HTTP/2 can send without end. Each is

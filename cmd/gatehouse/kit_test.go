@@ -169,7 +169,7 @@ type answer struct {
 	body   string
 }
 
-// field gives a field of a JSON object, "" for null.
+// field returns a field of a JSON object, "" for null.
 func (a answer) field(t testing.TB, name string) string {
 	t.Helper()
 	var object map[string]any
@@ -208,7 +208,7 @@ func do(t testing.TB, r request) answer {
 	return answer{res.StatusCode, res.Header, string(body)}
 }
 
-// login gives the token of a user with testPassword.
+// login returns the token of a user with testPassword.
 func login(t testing.TB, gateway *running, email string) string {
 	t.Helper()
 	a := do(t, request{

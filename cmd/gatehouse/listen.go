@@ -154,7 +154,7 @@ func (l *listeners) watch(serve func() error) {
 	}
 }
 
-// close gives the sockets back, whatever state they are in.
+// close closes the sockets, whatever state they are in.
 func (l *listeners) close() {
 	_ = l.public.Close()
 	_ = l.operators.Close()

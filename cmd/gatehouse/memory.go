@@ -59,7 +59,7 @@ func followHeap(target int) {
 	}, target)
 }
 
-// targetFor gives the target for so many bytes in use, in steps: each change
+// targetFor returns the target for so many bytes in use, in steps: each change
 // stops the world.
 func targetFor(live uint64) int {
 	const step = 50

@@ -31,7 +31,7 @@ func rewrite(t *testing.T, path, content string) {
 	}
 }
 
-// metric gives a sample's value as /metrics writes it, "" when it is not there.
+// metric returns a sample's value as /metrics writes it, "" when it is not there.
 func metric(t *testing.T, operators, name string) string {
 	t.Helper()
 	for line := range strings.Lines(do(t, request{url: operators + "/metrics"}).body) {

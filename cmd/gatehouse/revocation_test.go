@@ -35,7 +35,7 @@ routes:
 `, listedCompany, grace, backend, backend))
 }
 
-// rawSQL gives a way to a database that is not the gateway's.
+// rawSQL returns a way to a database that is not the gateway's.
 func rawSQL(t *testing.T, url string) func(statement string) {
 	t.Helper()
 	var execute func(ctx context.Context, statement string) error

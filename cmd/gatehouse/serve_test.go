@@ -122,7 +122,7 @@ func startCommand(t testing.TB, command *exec.Cmd, settings map[string]string) *
 	return p
 }
 
-// residentPeak gives a process's highest resident set so far, in bytes.
+// residentPeak returns a process's highest resident set so far, in bytes.
 func residentPeak(t *testing.T, pid int) int64 {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))

@@ -128,7 +128,7 @@ func startThroughRelay(t *testing.T, emails ...string) (*running, *databaseRelay
 	return gateway, r
 }
 
-// postLogin gives the status of a login with testPassword.
+// postLogin returns the status of a login with testPassword.
 func postLogin(gateway, email string) (int, error) {
 	res, err := http.Post(gateway+"/api/v1/users/login", "application/json",
 		strings.NewReader(`{"email":"`+email+`","password":"`+testPassword+`"}`))

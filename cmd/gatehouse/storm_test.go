@@ -108,7 +108,7 @@ func BenchmarkLoginStorm(b *testing.B) {
 	b.Logf("answers to %d logins: %v; p99 of the rounds at rest %v, under the storm %v", sent, answers, atRest.p99, inStorm.p99)
 }
 
-// loginAlone gives how long a login takes while nobody else asks for anything,
+// loginAlone returns how long a login takes while nobody else asks for anything,
 // and how long the comparison in golang.org/x/crypto, by turns, and of each the
 // median.
 func loginAlone(b *testing.B, url string) (alone, bare time.Duration) {

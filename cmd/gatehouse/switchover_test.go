@@ -15,7 +15,7 @@ import (
 	"gatehouse/store/storetest"
 )
 
-// tryLogin gives the status of a login with testPassword.
+// tryLogin returns the status of a login with testPassword.
 func tryLogin(t *testing.T, gateway *running, email string) int {
 	t.Helper()
 	return do(t, request{
@@ -37,7 +37,7 @@ func startOn(t *testing.T, databaseURL string) *running {
 	return &running{url: p.url, operators: p.operators, log: p.log}
 }
 
-// databaseOf gives the database's name in a URL.
+// databaseOf returns the database's name in a URL.
 func databaseOf(t *testing.T, databaseURL string) string {
 	t.Helper()
 	parsed, err := url.Parse(databaseURL)

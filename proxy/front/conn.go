@@ -109,7 +109,7 @@ func (c *conn) prepare() {
 	c.template = (&http.Request{RemoteAddr: c.RemoteAddr().String(), Body: http.NoBody}).WithContext(ctx)
 }
 
-// mayClose tells whether the server may close the connection while it waits.
+// mayClose reports whether the server may close the connection while it waits.
 func (c *conn) mayClose() bool {
 	return c.served.Load() || time.Since(c.opened) >= newConnGrace
 }
@@ -139,7 +139,7 @@ func (c *conn) serve() (passes bool) {
 	}
 }
 
-// readHead gives the next head, which stays in the buffer. Without one, the
+// readHead returns the next head, which stays in the buffer. Without one, the
 // connection has ended, or is to be passed on.
 func (c *conn) readHead() (head string, passes bool) {
 	c.tidy()

@@ -45,16 +45,16 @@ func (b *beforeHead) skip(c *conn) {
 	b.buffer = b.left + len(c.data)
 }
 
-// isLookedAt tells whether net/http looks at what there is.
+// isLookedAt reports whether net/http looks at what there is.
 func (b *beforeHead) isLookedAt(served bool) bool { return !served || b.buffer >= peeked }
 
-// refuses tells whether net/http would refuse a head of that size.
+// refuses reports whether net/http would refuse a head of that size.
 func (s *Server) refuses(size int) bool {
 	most := s.standard.MaxHeaderBytes
 	return most > 0 && size > most+slop
 }
 
-// mayBePlain tells whether the head that the data begins with may be, as far as
+// mayBePlain reports whether the head that the data begins with may be, as far as
 // its lines are complete: what is wrong is told the client at once.
 func (c *conn) mayBePlain() bool {
 	for {

@@ -162,7 +162,7 @@ func (w *response) appendFields() {
 	}
 }
 
-// allowsBody tells whether the status does (RFC 9110 section 6.4.1).
+// allowsBody reports whether the status does (RFC 9110 section 6.4.1).
 func (w *response) allowsBody() bool {
 	return w.status >= 200 && w.status != http.StatusNoContent && w.status != http.StatusNotModified
 }
@@ -217,13 +217,13 @@ func (w *response) frame(begun int, ended bool) {
 	}
 }
 
-// untilClosed tells whether the body ends with the connection, which is what a
+// untilClosed reports whether the body ends with the connection, which is what a
 // handler gets for "Transfer-Encoding: identity".
 func (w *response) untilClosed() bool {
 	return first(w.codings) == "identity" && w.length < 0 && w.allowsBody() && w.request.Method != http.MethodHead
 }
 
-// decideLast tells whether the connection is of use after this answer.
+// decideLast reports whether the connection is of use after this answer.
 func (w *response) decideLast() {
 	w.last = w.last || w.conn.server.draining.Load() || first(w.connection) == "close"
 	if !w.last && !w.fullDuplex {
@@ -233,7 +233,7 @@ func (w *response) decideLast() {
 	w.last = w.last || w.untilClosed()
 }
 
-// saysLast tells whether the handler has said, among other things, that the
+// saysLast reports whether the handler has said, among other things, that the
 // connection ends.
 func (w *response) saysLast() bool {
 	return len(w.connection) > 0 && !w.conn.server.draining.Load() && httpguts.HeaderValuesContainsToken(w.connection[:1], "close")

@@ -112,7 +112,7 @@ func (p *pair) same(t testing.TB, pieces ...string) {
 	p.compare(t, true, append(slices.Clone(pieces), probe))
 }
 
-// compare gives what both have told.
+// compare returns what both have told.
 func (p *pair) compare(t testing.TB, halfClose bool, pieces []string) string {
 	t.Helper()
 	want, got := p.bare.told(t, pieces, halfClose), p.fronted.told(t, pieces, halfClose)

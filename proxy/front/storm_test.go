@@ -30,7 +30,7 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(body)
 }
 
-// randomRequest gives one, and what echo answers. Few are not plain.
+// randomRequest returns one, and what echo answers. Few are not plain.
 func randomRequest(random *rand.Rand, name string) (text, want string) {
 	body := ""
 	if random.IntN(2) == 0 {

@@ -365,7 +365,7 @@ func (c *conn) watch(ctx context.Context) {
 	}
 }
 
-// unwatch tells whether the context had not ended.
+// unwatch reports whether the context had not ended.
 func (c *conn) unwatch() bool {
 	switch {
 	case c.ending != nil:

@@ -74,7 +74,7 @@ func (p *pools) lastTick() uint {
 	return p.epoch + p.ageTicks - 1 - rand.UintN(p.ageTicks/5+1)
 }
 
-// get gives a connection that waited, or a new one; always a new one where
+// get returns a connection that waited, or a new one; always a new one where
 // fresh says so.
 func (p *pools) get(ctx context.Context, address string, fresh bool) (*conn, error) {
 	for {
@@ -94,7 +94,7 @@ func (p *pools) get(ctx context.Context, address string, fresh bool) (*conn, err
 	}
 }
 
-// reserve gives a connection that waited, or leave to dial one.
+// reserve returns a connection that waited, or leave to dial one.
 func (p *pools) reserve(ctx context.Context, address string, dials bool) (*conn, *pool, error) {
 	p.mu.Lock()
 	p.closing = false
@@ -169,7 +169,7 @@ func (p *pools) dial(ctx context.Context, to *pool) (*conn, error) {
 	return c, nil
 }
 
-// isOld tells whether a connection takes no more requests. It needs mu.
+// isOld reports whether a connection takes no more requests. It needs mu.
 func (p *pools) isOld(c *conn) bool { return c.last > 0 && p.epoch > c.last }
 
 // watch has the sweeper run. It needs mu.

@@ -173,7 +173,7 @@ func (t *Transport) attempt(r *http.Request, head []byte, fresh bool) (_ *http.R
 	return nil, again, cmp.Or(ended, err)
 }
 
-// isTimeout tells whether a request ended because its time was over.
+// isTimeout reports whether a request ended because its time was over.
 func isTimeout(cause error) bool {
 	var timeout interface{ Timeout() bool }
 	return errors.As(cause, &timeout) && timeout.Timeout()
@@ -188,7 +188,7 @@ func closeBody(r *http.Request) {
 // endOf prefers to tell that the context has ended over what came of it.
 func endOf(ctx context.Context, err error) error { return cmp.Or(context.Cause(ctx), err) }
 
-// takes tells whether a request is for the lean lane.
+// takes reports whether a request is for the lean lane.
 func takes(r *http.Request) bool {
 	if !socket.Supported || r.URL == nil || r.URL.Scheme != "http" || r.URL.Host == "" || r.Header == nil {
 		return false
@@ -216,7 +216,7 @@ func isASCII(text string) bool {
 	return true
 }
 
-// isReplayable tells whether a request may be sent again although the backend
+// isReplayable reports whether a request may be sent again although the backend
 // may have acted on it (RFC 9110 section 9.2.2). As in net/http, that is one
 // with a safe method, or one that its sender says is idempotent, without a body.
 func isReplayable(r *http.Request) bool {

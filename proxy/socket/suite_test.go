@@ -33,7 +33,7 @@ func each(t *testing.T, test func(t *testing.T, connect func() pair)) {
 	}
 }
 
-// connect gives a connection that ends with the test, or when a test must have
+// connect returns a connection that ends with the test, or when a test must have
 // hung.
 func connect(t testing.TB, network string) pair {
 	t.Helper()

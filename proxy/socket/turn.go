@@ -11,7 +11,7 @@ import (
 // it said something, while it was to be quiet.
 var ErrSpoken = errors.New("the backend closed the connection, or spoke unasked")
 
-// CanTurn tells whether Turn and IsQuiet know what a connection has to say.
+// CanTurn reports whether Turn and IsQuiet know what a connection has to say.
 func (s *Socket) CanTurn() bool { return s.raw != nil }
 
 // turn is a change from speaking to listening.
@@ -79,7 +79,7 @@ func (t *turn) take(fd uintptr) (done bool) {
 	return true
 }
 
-// IsQuiet tells whether the connection is open and has nothing to say.
+// IsQuiet reports whether the connection is open and has nothing to say.
 func (s *Socket) IsQuiet() bool {
 	if s.raw == nil {
 		return false

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// IsWritable tells whether all fields are such as may be written (RFC 9110
+// IsWritable reports whether all fields are such as may be written (RFC 9110
 // section 5.5): net/http would leave some out and change others.
 func IsWritable(header http.Header) bool {
 	for name, values := range header {

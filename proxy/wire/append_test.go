@@ -159,7 +159,7 @@ func wantAsWritten(t *testing.T, r *http.Request) (plain bool) {
 	return true
 }
 
-// lines gives the first line of a head, and the others sorted. Those with the
+// lines returns the first line of a head, and the others sorted. Those with the
 // same name stay in their order.
 func lines(head string) []string {
 	all := strings.Split(head, "\r\n")

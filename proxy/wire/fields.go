@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// HeadEnd gives the length of the head that data begins with, the empty line
+// HeadEnd returns the length of the head that data begins with, the empty line
 // included; 0 while it has not ended.
 func HeadEnd(data []byte) int {
 	const last = "\r\n\r\n"
@@ -89,7 +89,7 @@ var classes = func() (table [256]byte) {
 	return table
 }()
 
-// IsName tells whether the name of a field is a token.
+// IsName reports whether the name of a field is a token.
 func IsName(name string) bool {
 	for i := range len(name) {
 		if classes[name[i]] == 0 {
@@ -101,7 +101,7 @@ func IsName(name string) bool {
 
 const eachByte = 0x0101010101010101
 
-// IsValue tells whether text holds no control character but tabs, and so may be
+// IsValue reports whether text holds no control character but tabs, and so may be
 // a field's value (RFC 9110 section 5.5).
 func IsValue(text string) bool {
 	i := 0
@@ -136,7 +136,7 @@ func trim(value string) string {
 	return value
 }
 
-// isToken tells whether a value is the token, in letters of either case. One of
+// isToken reports whether a value is the token, in letters of either case. One of
 // the same length has no letter beyond ASCII, of which strings.EqualFold takes
 // one for an s and another for a k.
 func isToken(value, token string) bool {
