@@ -1,6 +1,6 @@
-// The import rule, held: which folder of the house may import which, with the reason for every edge that is missing.
-// A few habits that a parser can see are held here as well: who may exit the process, and what production code
-// leaves alone. .golangci.yml tells the same rule in the editor; change both.
+// The import rule: which package of the house may import which, with a reason for every edge that is missing.
+// A few habits that a parser can see are checked here as well: who may exit the process, and what production code
+// does not use. .golangci.yml says the same in the editor, folder by folder; change both.
 
 package gatehouse_test
 
@@ -22,26 +22,42 @@ import (
 
 const module = "gatehouse"
 
-// house is the table: what the production code of each folder may import besides itself. Packages below a folder,
-// such as store/sqlite, count as the folder. Only cmd stands above all; bench, deploy and examples
-// look at gatehouse from outside.
+// house is the table: what the production code of each package may import besides itself. A package that has no row
+// counts as the nearest one above it that has: store/sqlite as store. Only cmd is above all; bench, deploy and
+// examples look at gatehouse from outside.
 var house = map[string][]string{
-	"config":   {},
-	"store":    {},
-	"auth":     {"config", "store"},
-	"proxy":    {"config", "auth"},
-	"ops":      {"config", "store", "auth", "proxy"},
-	"cmd":      {"config", "store", "auth", "proxy", "ops"},
-	"bench":    {},
-	"deploy":   {},
-	"examples": {},
+	"config":         {"config/watch"},
+	"config/watch":   {},
+	"store":          {},
+	"auth":           {"config", "store"},
+	"proxy":          {"config", "auth", "proxy/clientip", "proxy/lean", "proxy/socket", "proxy/upstream"},
+	"proxy/clientip": {},
+	"proxy/front":    {"proxy/wire"},
+	"proxy/lean":     {"proxy/socket", "proxy/wire"},
+	"proxy/socket":   {},
+	"proxy/upstream": {},
+	"proxy/wire":     {},
+	"ops":            {"config", "store", "auth", "proxy"},
+	"cmd":            {"config", "config/watch", "store", "auth", "proxy", "proxy/front", "ops"},
+	"bench":          {},
+	"deploy":         {},
+	"examples":       {},
+}
+
+// testsAlso is what the tests of a package may import besides what the package reaches (see may), with the reason.
+var testsAlso = []edge{
+	{"proxy", "proxy/front", "requests are tested through the server that reads them in production"},
 }
 
 // outside are the folders that hold programs of their own, with their own habits.
 var outside = []string{"bench", "deploy", "examples"}
 
-// why says what each missing edge protects. The first entry that fits is told; "*" fits every folder.
-var why = []struct{ from, to, reason string }{
+// edge is an import, or a kind of imports. from and to are rows of the table; "proxy/..." is proxy and all below it,
+// "*" is every package.
+type edge struct{ from, to, reason string }
+
+// why says what each missing edge protects. The first entry that fits is shown.
+var why = []edge{
 	{"*", "cmd", "cmd is wiring; what others need belongs in a folder of the house"},
 	{"*", ".", "the root holds documents and the tests about the whole; code belongs in a folder of the house"},
 	{".", "*", "the root holds documents and the tests about the whole; code belongs in a folder of the house"},
@@ -52,19 +68,39 @@ var why = []struct{ from, to, reason string }{
 	{"*", "deploy", "nothing that is shipped depends on what packs it"},
 	{"*", "examples", "nothing that is shipped depends on an example"},
 	{"*", "ops", "ops looks at the others, they do not know that they are looked at; take a func or an interface"},
-	{"config", "*", "a configuration is read and checked without touching anything live, so config imports nothing of ours"},
+
+	{"config/watch", "config/...", "it watches any files, also certificates and keys, whatever they mean"},
+	{"config/...", "*", "a configuration is read and checked without touching anything live, so config imports nothing of ours"},
 	{"store", "*", "one contract holds both databases, so store knows users only: no routes, no tokens, no settings"},
-	{"auth", "proxy", "who is asking is decided without knowing where the request goes"},
+	{"auth", "proxy/...", "who is asking is decided without knowing where the request goes"},
+	{"*", "config/watch", "only cmd starts and stops what runs in the background"},
+
+	{"proxy/clientip", "*", "an address is read from headers and prefixes alone"},
+	{"proxy/front", "*", "it speaks HTTP/1.1 for any http.Handler, and knows nothing of routes and backends"},
+	{"proxy/lean", "*", "it is a RoundTripper for any backend, and knows nothing of routes, clients and policies"},
+	{"proxy/socket", "*", "it holds the raw system calls alone, so that they can be reviewed alone"},
+	{"proxy/upstream", "*", "it makes any transport end its connections in time, whatever is sent over them"},
+	{"proxy/wire", "*", "bytes become the parts of a message and back, without connections and without meaning"},
 	{"proxy", "store", "a request is forwarded without a database read; proxy asks auth"},
+	{"proxy", "proxy/front", "a Gateway is an http.Handler: whatever server it stands behind is chosen by cmd"},
+	{"proxy", "proxy/wire", "messages are read and written by the server in front and the transport behind, never between"},
+	{"ops", "proxy/...", "ops asks a Gateway, never the parts that it is made of"},
+	{"cmd", "proxy/...", "proxy puts its parts together; cmd starts what comes out"},
 }
 
 func reason(from, to string) string {
-	for _, w := range why {
-		if (w.from == "*" || w.from == from) && (w.to == "*" || w.to == to) {
-			return w.reason
+	for _, e := range why {
+		if fits(e.from, from) && fits(e.to, to) {
+			return e.reason
 		}
 	}
 	return "it is not in the table of imports_test.go"
+}
+
+// fits reports whether a pattern of an edge covers a row of the table.
+func fits(pattern, row string) bool {
+	above, all := strings.CutSuffix(pattern, "/...")
+	return pattern == "*" || above == row || all && strings.HasPrefix(row, above+"/")
 }
 
 // leftAlone is what production code in the house does not import, and what it takes instead.
@@ -147,6 +183,17 @@ func folder(dir string) string {
 	return first
 }
 
+// row returns the row of the table that a package belongs to: its own, or that of the nearest folder above it that
+// has one. A package without any returns its folder.
+func row(dir string) string {
+	for above := dir; above != "."; above = path.Dir(above) {
+		if _, named := house[above]; named {
+			return above
+		}
+	}
+	return folder(dir)
+}
+
 // serves tells whether a package is there for tests: its name ends in "test", as storetest's does.
 func serves(dir string) bool { return strings.HasSuffix(dir, "test") }
 
@@ -155,18 +202,14 @@ func (f file) dir() string { return path.Dir(f.name) }
 // forTests reports whether a file is left out of the program that is shipped.
 func (f file) forTests() bool { return strings.HasSuffix(f.name, "_test.go") || serves(f.dir()) }
 
-// imports holds the table. Tests may import what their folder reaches through others too, and the *test packages
-// there: a test of proxy needs users to authenticate. They may not look upwards, where a cycle would wait.
+// imports checks a file's imports against the table.
 func (f file) imports() []breach {
 	var found []breach
-	from := folder(f.dir())
+	from := row(f.dir())
 	if _, named := house[from]; !named && from != "." {
 		found = append(found, breach{f.ast.Package, from + " is not a folder of the house: name it in the table of imports_test.go"})
 	}
-	may := house[from]
-	if f.forTests() {
-		may = reach(from)
-	}
+	may := f.may(from)
 	for _, spec := range f.ast.Imports {
 		imported, err := strconv.Unquote(spec.Path.Value)
 		if err != nil {
@@ -176,7 +219,7 @@ func (f file) imports() []breach {
 			continue
 		}
 		dir := strings.TrimPrefix(strings.TrimPrefix(imported, module), "/")
-		to := folder(path.Clean(dir)) // the module's own path is "."
+		to := row(path.Clean(dir)) // the module's own path is "."
 		switch {
 		case from != to && !slices.Contains(may, to):
 			found = append(found, breach{spec.Pos(), fmt.Sprintf("%s must not import %s: %s", from, imported, reason(from, to))})
@@ -187,12 +230,29 @@ func (f file) imports() []breach {
 	return found
 }
 
-// reach returns what a folder may import, and what those may, and so on. Tests at the root are about the whole house.
+// may returns the rows that a file may import. Tests may import what their package reaches through others too, and
+// the *test packages there: a test of proxy needs users to authenticate. They may not look upwards, where a cycle
+// would wait.
+func (f file) may(from string) []string {
+	if !f.forTests() {
+		return house[from]
+	}
+	may := reach(from)
+	for _, e := range testsAlso {
+		if e.from == from {
+			may = append(may, e.to)
+		}
+	}
+	return may
+}
+
+// reach returns what a package may import, and what those may, and so on. Tests at the root are about the whole
+// house.
 func reach(from string) []string {
 	reached := map[string]bool{}
 	var add func([]string)
-	add = func(folders []string) {
-		for _, to := range folders {
+	add = func(rows []string) {
+		for _, to := range rows {
 			if !reached[to] {
 				reached[to] = true
 				add(house[to])
@@ -273,6 +333,13 @@ func TestImportRuleNotices(t *testing.T) {
 		{"the same folder's production code imports storetest", "store/x.go", `import "gatehouse/store/storetest"`, "it is there for tests"},
 		{"a test of config looks upwards", "config/x_test.go", `import "gatehouse/proxy"`, "config must not import gatehouse/proxy"},
 		{"storetest looks upwards", "store/storetest/x.go", `import "gatehouse/auth"`, "store must not import gatehouse/auth"},
+		{"proxy imports what only the server in front may", "proxy/x.go", `import "gatehouse/proxy/wire"`, "never between"},
+		{"a package with a row imports the one above it", "proxy/lean/x.go", `import "gatehouse/proxy"`, "proxy/lean must not import gatehouse/proxy: it is a RoundTripper for any backend"},
+		{"a package below one with a row", "proxy/lean/pool/x.go", `import "gatehouse/config"`, "proxy/lean must not import gatehouse/config"},
+		{"another folder imports a package with a row", "auth/x.go", `import "gatehouse/config/watch"`, "only cmd starts and stops"},
+		{"another folder imports below a package with a row", "ops/x.go", `import "gatehouse/proxy/lean/pool"`, "ops asks a Gateway"},
+		{"a test of a package with a row looks upwards", "proxy/wire/x_test.go", `import "gatehouse/proxy"`, "proxy/wire must not import gatehouse/proxy"},
+		{"a folder whose name begins like a row", "configs/x.go", ``, "configs is not a folder of the house"},
 		{"os.Exit in proxy", "proxy/x.go", `import "os"; func f() { os.Exit(1) }`, "only cmd/gatehouse may call os.Exit"},
 		{"os.Exit under another name", "proxy/x.go", `import system "os"; func f() { system.Exit(1) }`, "only cmd/gatehouse may call os.Exit"},
 		{"os.Exit as a value", "auth/x.go", `import "os"; var exit = os.Exit`, "only cmd/gatehouse may call os.Exit"},
@@ -285,6 +352,10 @@ func TestImportRuleNotices(t *testing.T) {
 		{"cmd exits", "cmd/gatehouse/main.go", `import "os"; func f() { os.Exit(1) }`, ""},
 		{"auth imports what it may", "auth/x.go", `import ("gatehouse/config"; "gatehouse/store"; "log/slog"; "math/rand/v2")`, ""},
 		{"a folder imports its own packages", "store/x.go", `import "gatehouse/store/sqlite"`, ""},
+		{"a package imports one with a row", "proxy/lean/x.go", `import ("gatehouse/proxy/socket"; "gatehouse/proxy/wire")`, ""},
+		{"a package without a row imports its own folder", "proxy/cors/x.go", `import "gatehouse/proxy"`, ""},
+		{"a test imports what its package does not", "proxy/x_test.go", `import "gatehouse/proxy/front"`, ""},
+		{"a test reaches a package with a row", "proxy/x_test.go", `import "gatehouse/proxy/wire"`, ""},
 		{"a test of auth uses storetest", "auth/x_test.go", `import "gatehouse/store/storetest"`, ""},
 		{"a test of proxy reaches store through auth", "proxy/x_test.go", `import "gatehouse/store"`, ""},
 		{"a test at the root is about the whole", "x_test.go", `import "gatehouse/ops"`, ""},
@@ -321,13 +392,32 @@ func TestImportRuleSkipsModulesOfTheirOwn(t *testing.T) {
 	}
 }
 
-// TestImportRuleGivesReasons holds that no edge is forbidden without saying why.
+// TestImportRuleGivesReasons checks that no edge is forbidden without saying why.
 func TestImportRuleGivesReasons(t *testing.T) {
 	for from, may := range house {
 		for to := range house {
 			if from != to && !slices.Contains(may, to) && strings.Contains(reason(from, to), "not in the table") {
 				t.Errorf("%s → %s is forbidden without a reason", from, to)
 			}
+		}
+	}
+}
+
+// TestImportTableIsTrue checks that the table names packages that are there, and nothing twice.
+func TestImportTableIsTrue(t *testing.T) {
+	for from, may := range house {
+		if info, err := os.Stat(from); err != nil || !info.IsDir() {
+			t.Errorf("%s has a row and is not there", from)
+		}
+		for i, to := range may {
+			if _, named := house[to]; !named || to == from || slices.Contains(may[:i], to) {
+				t.Errorf("%s → %s: not another row, or there twice", from, to)
+			}
+		}
+	}
+	for _, e := range testsAlso {
+		if slices.Contains(reach(e.from), e.to) {
+			t.Errorf("tests of %s reach %s without being allowed to by name", e.from, e.to)
 		}
 	}
 }
