@@ -42,6 +42,8 @@ var house = map[string][]string{
 	"bench":          {},
 	"deploy":         {},
 	"examples":       {},
+
+	"internal/reqctx": {},
 }
 
 // testsAlso is what the tests of a package may import besides what the package reaches (see may), with the reason.
@@ -75,6 +77,8 @@ var why = []edge{
 	{"auth", "proxy/...", "who is asking is decided without knowing where the request goes"},
 	{"*", "config/watch", "only cmd starts and stops what runs in the background"},
 
+	{"internal/reqctx", "*", "it is a context, whatever the request is about"},
+	{"*", "internal/reqctx", "only who reads requests or forwards them has contexts that end with them"},
 	{"proxy/clientip", "*", "an address is read from headers and prefixes alone"},
 	{"proxy/front", "*", "it speaks HTTP/1.1 for any http.Handler, and knows nothing of routes and backends"},
 	{"proxy/lean", "*", "it is a RoundTripper for any backend, and knows nothing of routes, clients and policies"},
