@@ -145,6 +145,22 @@ func (s Settings) Attrs() []slog.Attr {
 	}
 }
 
+// Changed returns those of Attrs that are not as they would be without any
+// variable set.
+func (s Settings) Changed() []slog.Attr {
+	defaults, err := LoadSettings(func(string) (string, bool) { return "", false })
+	if err != nil {
+		return s.Attrs()
+	}
+	var changed []slog.Attr
+	for i, attr := range s.Attrs() {
+		if !attr.Equal(defaults.Attrs()[i]) {
+			changed = append(changed, attr)
+		}
+	}
+	return changed
+}
+
 // LogValue implements slog.LogValuer, so that logging the whole is safe too.
 func (s Settings) LogValue() slog.Value { return slog.GroupValue(s.Attrs()...) }
 

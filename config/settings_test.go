@@ -64,6 +64,26 @@ func TestSettingsAll(t *testing.T) {
 	}
 }
 
+func TestSettingsChanged(t *testing.T) {
+	for _, c := range []struct {
+		variables map[string]string
+		want      string
+	}{
+		{nil, "[]"},
+		{map[string]string{"GATEWAY_LISTEN": ":8080", "GATEWAY_IDLE_TIMEOUT": "2m"}, "[]"}, // said, and no different
+		{map[string]string{"PORT": "9", "GATEWAY_JWT_SECRET": goodSecret, "GATEWAY_MIGRATE": "off", "GATEWAY_BCRYPT_COST": "4"},
+			"[GATEWAY_LISTEN=:9 GATEWAY_JWT_SECRET=" + redacted + " GATEWAY_MIGRATE=off GATEWAY_BCRYPT_COST=4]"},
+	} {
+		s, err := load(c.variables)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprint(s.Changed()); got != c.want {
+			t.Errorf("%v: %s, want %s", c.variables, got, c.want)
+		}
+	}
+}
+
 const strayAtMessage = "GATEWAY_DATABASE_URL has an @ in the wrong place (percent-encode / ? # @ in the password)"
 
 // What nobody could have loaded is not shown either.

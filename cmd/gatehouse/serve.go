@@ -301,10 +301,15 @@ func (g *gateway) followUsers() (stop func()) {
 	}
 }
 
-// logSettings tells what this run goes by: every setting but the secrets, and
-// the warnings about settings and table.
+// logSettings logs what this run goes by: the settings that are not as by
+// default (for debugging, all of them), never a secret, and the warnings about
+// settings and table.
 func (g *gateway) logSettings(cfg *config.Config) {
-	g.log.Info("settings", slog.GroupAttrs("settings", g.settings.Attrs()...))
+	settings := g.settings.Changed()
+	if g.settings.LogLevel <= slog.LevelDebug {
+		settings = g.settings.Attrs()
+	}
+	g.log.Info("settings", slog.GroupAttrs("settings", settings...))
 	for _, warning := range slices.Concat(g.settings.Warnings, config.UnknownSettings(g.terminal.environ)) {
 		g.log.Warn("setting", "problem", warning.Error())
 	}

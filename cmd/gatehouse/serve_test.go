@@ -410,6 +410,11 @@ func TestDemo(t *testing.T) {
 	if strings.Contains(log.String(), `msg="route table"`) {
 		t.Errorf("the demo's own table is warned of:\n%s", log)
 	}
+	for line := range strings.Lines(log.String()) {
+		if strings.Contains(line, "msg=settings") && (len(line) > 500 || strings.Contains(line, "GATEWAY_IDLE_TIMEOUT")) {
+			t.Errorf("settings that are as by default are logged: %s", line)
+		}
+	}
 	if left, _ := filepath.Glob(filepath.Join(os.TempDir(), "gatehouse-demo-*")); len(left) > 0 {
 		t.Logf("folders of demos in %s: %v (another may be running)", os.TempDir(), left)
 	}
