@@ -4,7 +4,7 @@ package auth
 // Scheme", 1999), in steps, over the Blowfish of golang.org/x/crypto. That
 // module's own bcrypt computes for a quarter of a second in one go. Go takes a
 // processor away from such work only every 10 ms, and the kernel in its own time,
-// so that requests would wait for it (see pace.go). The tests hold the two
+// so that requests would wait for it (see pacer.go). The tests hold the two
 // against each other.
 
 import (
@@ -78,11 +78,11 @@ func (h hasher) sum(password, salt []byte, cost int) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("set up Blowfish: %w", err)
 	}
-	pace := newPace(h.requests)
+	pacer := newPacer(h.requests)
 	for range uint64(1) << cost {
 		blowfish.ExpandKey(key, cipher)
 		blowfish.ExpandKey(salt, cipher)
-		pace.step()
+		pacer.step()
 	}
 	sum := []byte(sumText)
 	for block := range 3 {

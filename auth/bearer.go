@@ -22,7 +22,7 @@ func bearerToken(header http.Header) (string, *Refusal) {
 	case !strings.EqualFold(scheme, "Bearer"):
 		return "", refuseScheme
 	case token == "":
-		return "", refuseNothing
+		return "", refuseEmptyToken
 	}
 	return token, nil
 }

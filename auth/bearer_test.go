@@ -33,7 +33,7 @@ func TestBearerToken(t *testing.T) {
 			header["Authorization"] = test.values
 		}
 		token, refusal := bearerToken(header)
-		if token != test.token || seen(t, refusal) != test.want {
+		if token != test.token || answerOf(t, refusal) != test.want {
 			t.Errorf("%q: got %q, %+v", test.values, token, refusal)
 		}
 	}

@@ -17,7 +17,7 @@ func (u oneUser) UserState(context.Context, uuid.UUID) (UserState, error) { retu
 
 // benchmarkTokens runs with a token of ours and with one of another issuer.
 func benchmarkTokens(b *testing.B, run func(b *testing.B, verifier *Verifier, token string)) {
-	key := newNamed(b, "a")
+	key := newNamedKey(b, "a")
 	verifier := verifierOf(b, listed(fileWith(b, jwks(b, key))))
 	b.Run("HS256", func(b *testing.B) { run(b, verifier, signed(b, claims(nil))) })
 	b.Run("ES256", func(b *testing.B) { run(b, verifier, key.token(b)) })

@@ -39,12 +39,12 @@ func readBody(w http.ResponseWriter, r *http.Request) (body, *Refusal) {
 	case err != nil:
 		return body{}, refuseBodyForm.Because(err)
 	}
-	return body{content: content, isJSON: saysJSON(r.Header.Get("Content-Type"))}, nil
+	return body{content: content, isJSON: isJSONType(r.Header.Get("Content-Type"))}, nil
 }
 
-// saysJSON takes application/json and the +json types of RFC 6839 section 3.1,
+// isJSONType takes application/json and the +json types of RFC 6839 section 3.1,
 // and a client that does not say.
-func saysJSON(contentType string) bool {
+func isJSONType(contentType string) bool {
 	if contentType == "" {
 		return true
 	}
@@ -53,36 +53,36 @@ func saysJSON(contentType string) bool {
 		strings.HasPrefix(mediaType, "application/") && strings.HasSuffix(mediaType, "+json")
 }
 
-// none reports whether there is no body, or a null that says so.
-func (b body) none() bool {
+// isEmpty reports whether there is no body, or a null that says so.
+func (b body) isEmpty() bool {
 	return len(b.content) == 0 || b.isJSON && string(bytes.TrimSpace(b.content)) == "null"
 }
 
 // form reads the body as an object.
 func (b body) form() (*form, *Refusal) {
-	if b.none() {
+	if b.isEmpty() {
 		return nil, invalidBody(problem(typeMissing, "Field required"))
 	}
 	notObject := problem(typeObject, "Input should be a valid dictionary or object to extract fields from")
 	if !b.isJSON {
 		return nil, invalidBody(notObject)
 	}
-	if at := brokenAt(b.content); at >= 0 {
+	if at := syntaxErrorAt(b.content); at >= 0 {
 		return nil, invalidBody(problem(typeJSON, "JSON decode error", at))
 	}
 	if !bytes.HasPrefix(bytes.TrimSpace(b.content), []byte("{")) {
 		return nil, invalidBody(notObject)
 	}
-	fields, at := members(b.content)
+	fields, at := objectMembers(b.content)
 	if fields == nil {
 		return nil, invalidBody(problem(typeJSON, "JSON decode error", at))
 	}
 	return &form{fields: fields}, nil
 }
 
-// brokenAt returns the byte at which the text stops being one JSON value in
+// syntaxErrorAt returns the byte at which the text stops being one JSON value in
 // UTF-8, or -1. encoding/json itself would take broken UTF-8.
-func brokenAt(text []byte) int {
+func syntaxErrorAt(text []byte) int {
 	var value json.RawMessage
 	var syntax *json.SyntaxError
 	if err := json.Unmarshal(text, &value); errors.As(err, &syntax) {
@@ -98,10 +98,10 @@ func brokenAt(text []byte) int {
 	return -1
 }
 
-// members returns the members of a valid JSON object by their exact names. A
+// objectMembers returns the members of a valid JSON object by their exact names. A
 // name that comes twice makes it nil, and tells where: whoever reads the
 // object next might take the other one (RFC 8259 section 4).
-func members(object []byte) (fields map[string]json.RawMessage, at int) {
+func objectMembers(object []byte) (fields map[string]json.RawMessage, at int) {
 	decoder := json.NewDecoder(bytes.NewReader(object))
 	_, err := decoder.Token() // the opening brace
 	fields = map[string]json.RawMessage{}

@@ -21,8 +21,8 @@ const (
 	// cachedUsers is how many users are remembered unless told otherwise; some
 	// 20 MB of them.
 	cachedUsers = 100_000
-	// askPatience bounds a question to the store, whoever waits for its answer.
-	askPatience = 5 * time.Second
+	// lookupTimeout bounds a question to the store, whoever waits for its answer.
+	lookupTimeout = 5 * time.Second
 	// evictionSample is how many entries a newcomer is held against.
 	evictionSample = 8
 )
@@ -44,18 +44,18 @@ type CachedUsersOptions struct {
 type CachedUsers struct {
 	options CachedUsersOptions
 
-	mu        sync.RWMutex
-	entries   map[uuid.UUID]*cachedUser
-	byAge     ageList                 // the entries, too
-	askFailed time.Time               // since when the store cannot be asked to refresh them; zero when it can
-	questions map[uuid.UUID]*question // under way
-	watchers  map[uuid.UUID]map[*watcher]struct{}
-	grace     time.Duration
-	connected bool
-	followed  bool        // the feed was connected once
-	warned    bool        // the log says that it is not
-	lostAt    time.Time   // when it was lost, while it is
-	recheck   *time.Timer // while it is lost: when watchers have to look for themselves
+	mu            sync.RWMutex
+	entries       map[uuid.UUID]*cachedUser
+	byAge         ageList               // the entries, too
+	refreshFailed time.Time             // since when the store cannot be asked to refresh them; zero when it can
+	lookups       map[uuid.UUID]*lookup // under way
+	watchers      map[uuid.UUID]map[*watcher]struct{}
+	grace         time.Duration
+	connected     bool
+	followed      bool        // the feed was connected once
+	warned        bool        // the log says that it is not
+	lostAt        time.Time   // when it was lost, while it is
+	recheck       *time.Timer // while it is lost: when watchers have to look for themselves
 }
 
 // cachedUser is what is known of a user. What a request reads of it does not
@@ -63,7 +63,7 @@ type CachedUsers struct {
 type cachedUser struct {
 	state UserState
 	err   error // nil or store.ErrNotFound
-	used  mark
+	used  usedBit
 
 	id           uuid.UUID
 	checked      time.Time // when the store was last asked
@@ -71,20 +71,21 @@ type cachedUser struct {
 	older, newer *cachedUser
 }
 
-// mark is set by many at once, seldom anew: a cache line that all may read.
-type mark struct{ atomic.Bool }
+// usedBit is set by many goroutines at once, and written only when it changes: all
+// may share its cache line.
+type usedBit struct{ atomic.Bool }
 
-func (m *mark) set() {
+func (m *usedBit) set() {
 	if !m.Load() {
 		m.Store(true)
 	}
 }
 
 // clear reports whether it was set.
-func (m *mark) clear() bool { return m.Swap(false) }
+func (m *usedBit) clear() bool { return m.Swap(false) }
 
-// question is asked once for all who want to know at the same time.
-type question struct {
+// lookup is one read of the store that all callers at the same time share.
+type lookup struct {
 	answered chan struct{} // closed when state and err are there
 	state    UserState
 	err      error
@@ -111,11 +112,11 @@ func NewCachedUsers(options CachedUsersOptions) *CachedUsers {
 		options.Feed = func(error) {}
 	}
 	return &CachedUsers{
-		options:   options,
-		grace:     options.Grace,
-		entries:   map[uuid.UUID]*cachedUser{},
-		questions: map[uuid.UUID]*question{},
-		watchers:  map[uuid.UUID]map[*watcher]struct{}{},
+		options:  options,
+		grace:    options.Grace,
+		entries:  map[uuid.UUID]*cachedUser{},
+		lookups:  map[uuid.UUID]*lookup{},
+		watchers: map[uuid.UUID]map[*watcher]struct{}{},
 	}
 }
 
@@ -136,7 +137,7 @@ func (c *CachedUsers) UserState(ctx context.Context, id uuid.UUID) (UserState, e
 		known.used.set()
 		return known.state, known.err
 	}
-	return c.ask(ctx, id)
+	return c.lookUp(ctx, id)
 }
 
 // trusted reports whether what is remembered may be believed.
@@ -144,16 +145,16 @@ func (c *CachedUsers) trusted() bool {
 	return c.connected || c.followed && c.options.Now().Sub(c.lostAt) < c.grace
 }
 
-// ask joins the question about the user that is under way, or puts it. A
-// change that is told meanwhile ends it (see forget): who comes later asks anew.
-func (c *CachedUsers) ask(ctx context.Context, id uuid.UUID) (UserState, error) {
+// lookUp joins the lookup of the user that is under way, or starts one. A change
+// of the user ends it (see Changed): later callers start another.
+func (c *CachedUsers) lookUp(ctx context.Context, id uuid.UUID) (UserState, error) {
 	c.mu.Lock()
-	q, underWay := c.questions[id]
+	q, underWay := c.lookups[id]
 	if !underWay {
-		q = &question{answered: make(chan struct{})}
-		c.questions[id] = q
+		q = &lookup{answered: make(chan struct{})}
+		c.lookups[id] = q
 		// Whoever asked first may leave while others wait.
-		go c.answer(context.WithoutCancel(ctx), id, q)
+		go c.runLookup(context.WithoutCancel(ctx), id, q)
 	}
 	c.mu.Unlock()
 	select {
@@ -164,31 +165,31 @@ func (c *CachedUsers) ask(ctx context.Context, id uuid.UUID) (UserState, error) 
 	}
 }
 
-// answer remembers what the store says, unless somebody said that it is old
+// runLookup remembers what the store says, unless somebody said that it is old
 // already.
-func (c *CachedUsers) answer(ctx context.Context, id uuid.UUID, q *question) {
+func (c *CachedUsers) runLookup(ctx context.Context, id uuid.UUID, q *lookup) {
 	defer close(q.answered)
-	ctx, cancel := context.WithTimeout(ctx, askPatience)
+	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
 	asked := c.options.Now()
 	q.state, q.err = c.options.Users.UserState(ctx, id)
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.questions[id] != q {
+	if c.lookups[id] != q {
 		return
 	}
-	delete(c.questions, id)
+	delete(c.lookups, id)
 	if c.connected && (q.err == nil || errors.Is(q.err, store.ErrNotFound)) {
-		c.makeRoom()
-		c.remember(&cachedUser{id: id, state: q.state, err: q.err, checked: asked, usedAt: asked})
+		c.evict()
+		c.put(&cachedUser{id: id, state: q.state, err: q.err, checked: asked, usedAt: asked})
 	}
 }
 
-// makeRoom evicts an entry that nobody used of late, out of a few that chance
+// evict evicts an entry that nobody used of late, out of a few that chance
 // picks: as good as the oldest of all, and without a list that every request
 // would have to change.
-func (c *CachedUsers) makeRoom() {
+func (c *CachedUsers) evict() {
 	if len(c.entries) < c.options.Limit {
 		return
 	}
@@ -203,8 +204,8 @@ func (c *CachedUsers) makeRoom() {
 	c.drop(victim)
 }
 
-// remember puts an entry in the place of the one that there may be.
-func (c *CachedUsers) remember(entry *cachedUser) {
+// put puts an entry in the place of the one that there may be.
+func (c *CachedUsers) put(entry *cachedUser) {
 	c.drop(entry.id)
 	c.entries[entry.id] = entry
 	c.byAge.add(entry)
@@ -223,23 +224,23 @@ func (c *CachedUsers) drop(id uuid.UUID) {
 func (c *CachedUsers) Changed(id uuid.UUID) {
 	c.mu.Lock()
 	c.drop(id)
-	delete(c.questions, id)
-	told := watchersOf(c.watchers[id])
+	delete(c.lookups, id)
+	watchers := watchersOf(c.watchers[id])
 	c.mu.Unlock()
-	tell(told)
+	notify(watchers)
 }
 
 // AllChanged implements store.Follower.
 func (c *CachedUsers) AllChanged() {
 	c.mu.Lock()
-	told := c.forgetAll()
+	watchers := c.forgetAll()
 	c.mu.Unlock()
-	tell(told)
+	notify(watchers)
 }
 
 // forgetAll returns who has to be told.
 func (c *CachedUsers) forgetAll() []*watcher {
-	clear(c.questions)
+	clear(c.lookups)
 	c.entries = map[uuid.UUID]*cachedUser{} // clear would keep the memory
 	c.byAge = ageList{}
 	return c.allWatchers()
@@ -248,9 +249,9 @@ func (c *CachedUsers) forgetAll() []*watcher {
 // Connected implements store.Follower. Nothing from before is trusted.
 func (c *CachedUsers) Connected() {
 	c.mu.Lock()
-	told := c.forgetAll()
+	watchers := c.forgetAll()
 	c.connected, c.followed, c.warned = true, true, false
-	c.askFailed = time.Time{}
+	c.refreshFailed = time.Time{}
 	if c.recheck != nil {
 		c.recheck.Stop()
 		c.recheck = nil
@@ -258,7 +259,7 @@ func (c *CachedUsers) Connected() {
 	c.mu.Unlock()
 	c.options.Log.Info("changes to users are heard of")
 	c.options.Feed(nil)
-	tell(told)
+	notify(watchers)
 }
 
 // Lost implements store.Follower.
@@ -289,10 +290,10 @@ func (c *CachedUsers) recheckAfter(pause time.Duration) {
 			c.mu.Unlock()
 			return
 		}
-		told := c.allWatchers()
+		watchers := c.allWatchers()
 		c.recheckAfter(max(c.grace, time.Second))
 		c.mu.Unlock()
-		tell(told)
+		notify(watchers)
 	})
 	c.recheck = timer
 }
@@ -330,7 +331,7 @@ func watchersOf(some map[*watcher]struct{}) (list []*watcher) {
 	return list
 }
 
-func tell(watchers []*watcher) {
+func notify(watchers []*watcher) {
 	for _, w := range watchers {
 		w.changed()
 	}

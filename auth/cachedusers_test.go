@@ -80,8 +80,8 @@ func (r *rows) fail(err error) {
 	r.err = err
 }
 
-// hold makes every answer from now on wait for release.
-func (r *rows) hold() (release chan struct{}) {
+// block makes every answer from now on wait for release.
+func (r *rows) block() (release chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.gate = make(chan struct{})
@@ -154,7 +154,7 @@ func TestCachedUsersOneQuestion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, asked := newCached(0)
 		c.Connected()
-		release := asked.hold()
+		release := asked.block()
 		impatient, leave := context.WithCancel(t.Context())
 		left := make(chan error, 1)
 		go func() {
@@ -191,7 +191,7 @@ func TestCachedUsersRace(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c, asked := newCached(0)
 				c.Connected()
-				release := asked.hold()
+				release := asked.block()
 				var early sync.WaitGroup
 				early.Go(func() { expectState(t, c, "before the change", ann, member, nil) })
 				synctest.Wait()
@@ -277,10 +277,10 @@ func TestCachedUsersGrace(t *testing.T) {
 func TestCachedUsersHanging(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, asked := newCached(0)
-		asked.hold()
+		asked.block()
 		began := time.Now()
 		expectState(t, c, "hanging", ann, UserState{}, context.DeadlineExceeded)
-		if took := time.Since(began); took != askPatience {
+		if took := time.Since(began); took != lookupTimeout {
 			t.Errorf("took %s", took)
 		}
 	})
@@ -306,8 +306,8 @@ func TestCachedUsersBounded(t *testing.T) {
 		expectState(t, c, "often", ann, member, nil)
 		expectState(t, c, "once", uuid.New(), UserState{}, store.ErrNotFound)
 	}
-	if len(c.entries) > limit || len(c.questions) > 0 {
-		t.Errorf("%d entries and %d questions are left", len(c.entries), len(c.questions))
+	if len(c.entries) > limit || len(c.lookups) > 0 {
+		t.Errorf("%d entries and %d questions are left", len(c.entries), len(c.lookups))
 	}
 	if asked.reads > 10*limit+limit/10 {
 		t.Errorf("who comes often was asked for %d times", asked.reads-10*limit)

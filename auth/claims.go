@@ -107,7 +107,7 @@ func identify(claims jwt.MapClaims) (*Identity, *Refusal) {
 	if identity.UserID == "" {
 		return nil, refuseNoSubject
 	}
-	identity.user, identity.company = readID(identity.UserID), readID(identity.CompanyID)
+	identity.user, identity.company = parseClaimedID(identity.UserID), parseClaimedID(identity.CompanyID)
 	// checkTimes has looked at their form.
 	identity.IssuedAt, _, _ = numericDate(claims["iat"])
 	identity.ExpiresAt, _, _ = numericDate(claims["exp"])

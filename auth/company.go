@@ -30,20 +30,20 @@ func (u *Users) ensureCompany(ctx context.Context, who *Identity, sent body) (an
 		return nil, refusal
 	}
 	began := u.Now()
-	user, refusal := u.current(ctx, who)
+	user, refusal := u.currentUser(ctx, who)
 	if refusal != nil {
 		return nil, refusal
 	}
-	company := u.target(user, wanted)
+	company := u.chooseCompany(user, wanted)
 	if company == nil {
-		return nil, refuseNoTarget
+		return nil, refuseNoCompanyGiven
 	}
 	if !u.mayJoin(user, *company) {
 		return nil, refuseJoin
 	}
 	message := "Company association confirmed as " + company.String() + "."
 	if !isCompany(user, *company) {
-		if user, refusal = u.change(ctx, user.ID, store.Change{CompanyID: &company}); refusal != nil {
+		if user, refusal = u.changeUser(ctx, user.ID, store.Change{CompanyID: &company}); refusal != nil {
 			return nil, refusal
 		}
 		// A token that was made void meanwhile must not buy a good one.
@@ -67,7 +67,7 @@ func (u *Users) ensureCompany(ctx context.Context, who *Identity, sent body) (an
 
 // readCompany returns nil when the body names none, or is none.
 func readCompany(sent body) (*uuid.UUID, *Refusal) {
-	if sent.none() {
+	if sent.isEmpty() {
 		return nil, nil
 	}
 	form, refusal := sent.form()
@@ -78,9 +78,9 @@ func readCompany(sent body) (*uuid.UUID, *Refusal) {
 	return company, form.refusal()
 }
 
-// target is the company wanted; else, for a user with none, the default; else
+// chooseCompany is the company wanted; else, for a user with none, the default; else
 // the user's own. It is nil when there is none of these.
-func (u *Users) target(user store.User, wanted *uuid.UUID) *uuid.UUID {
+func (u *Users) chooseCompany(user store.User, wanted *uuid.UUID) *uuid.UUID {
 	switch {
 	case wanted != nil:
 		return wanted

@@ -55,7 +55,7 @@ func TestEnsureCompany(t *testing.T) {
 			"no company at all":           {body: naming(uuid.Nil), fallback: &acme, status: 403, message: notJoined},
 		} {
 			t.Run(name, func(t *testing.T) {
-				f := newFront(t, users, func(options *UsersOptions) {
+				f := newEndpointServer(t, users, func(options *UsersOptions) {
 					options.DefaultCompanyID, options.Companies, options.Join = test.fallback, test.listed, test.join
 				})
 				user := addUser(t, users, store.User{Email: uuid.NewString() + "@example.com", Active: true, CompanyID: test.has, Role: "editor"})
@@ -94,7 +94,7 @@ func sameCompany(a, b *uuid.UUID) bool {
 
 func TestEnsureCompanyInvalid(t *testing.T) {
 	users := openSQLite(t)
-	f := newFront(t, users, func(options *UsersOptions) { options.Join = config.JoinAny })
+	f := newEndpointServer(t, users, func(options *UsersOptions) { options.Join = config.JoinAny })
 	token := f.tokenOf(t, addUser(t, users, store.User{Email: "ann@example.com", Active: true}))
 	for body, want := range map[string]string{
 		`{"company_id":"acme"}`: `{"type":"value_error","loc":["body","company_id"],"msg":"value is not a valid UUID"}`,
@@ -111,7 +111,7 @@ func TestEnsureCompanyInvalid(t *testing.T) {
 // new one confirms.
 func TestEnsureCompanyTwice(t *testing.T) {
 	users := openSQLite(t)
-	f := newFront(t, users, func(options *UsersOptions) { options.Companies = []uuid.UUID{globex} })
+	f := newEndpointServer(t, users, func(options *UsersOptions) { options.Companies = []uuid.UUID{globex} })
 	old := f.tokenOf(t, addUser(t, users, store.User{Email: "ann@example.com", Active: true, CompanyID: &acme}))
 	body := `{"company_id":"` + globex.String() + `"}`
 	fresh := f.send(t, "POST", "/me/ensure-company", old, body).field(t, "new_access_token")

@@ -59,7 +59,7 @@
 //	cachedusers.go  states in memory, kept true by the store's feed
 //	identity.go     who passed, for headers, logs and handlers
 //	refusal.go      every answer to who did not, in one list
-//	watch.go        looking again at who passed, while a stream lasts
+//	revocation.go   deciding again about who passed, while a stream lasts
 //
 // The keys behind token.go, ours and those of other issuers:
 //
@@ -78,9 +78,9 @@
 //	login.go      POST /login
 //	company.go    POST /me/ensure-company
 //	me.go         GET /me, PUT /me/password and POST /me/logout-everywhere
-//	guess.go      how a password is guessed at: throttled, counted, in turn
-//	throttle.go   how soon one may guess again, by account and by address
-//	turns.go      how many passwords are hashed at a time, and how many wait
+//	attempt.go    one attempt at a password: throttled, counted, limited
+//	throttle.go   when the next attempt may be made, by account and by address
+//	hashlimiter.go  how many passwords are hashed at a time, and how many wait
 //	password.go   hashing and comparing, in the same time for everybody
 //	bcrypt.go     bcrypt in steps, so that requests go first
 //	email.go      what an e-mail address looks like

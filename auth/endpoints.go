@@ -16,9 +16,9 @@ import (
 	"gatehouse/store"
 )
 
-// storePatience bounds what an endpoint may take once the request is read: a
+// storeTimeout bounds what an endpoint may take once the request is read: a
 // database that hangs is one that cannot be reached.
-const storePatience = 10 * time.Second
+const storeTimeout = 10 * time.Second
 
 // UsersOptions are what the users endpoints work with. Log and Metrics may be
 // nil.
@@ -68,7 +68,7 @@ func NewUsers(options UsersOptions) *Users {
 		options.Log = slog.New(slog.DiscardHandler)
 	}
 	if options.Metrics == nil {
-		options.Metrics = noMetrics{}
+		options.Metrics = discardMetrics{}
 	}
 	if options.Changed == nil {
 		options.Changed = func(uuid.UUID) {}
@@ -104,26 +104,26 @@ func (u *Users) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (u *Users) answer(w http.ResponseWriter, r *http.Request) (any, *Refusal) {
 	endpoint, refusal := u.find(r)
 	if refusal != nil {
-		decided(r.Context(), nil, refusal)
+		recordDecision(r.Context(), nil, refusal)
 		return nil, refusal
 	}
 	who, refusal := u.Gate.Decide(r.Context(), r.Header, Rule{Policy: endpoint.policy})
-	decided(r.Context(), who, refusal)
+	recordDecision(r.Context(), who, refusal)
 	if refusal != nil {
 		return nil, refusal
 	}
 	var sent body
 	if endpoint.method != http.MethodGet {
 		if sent, refusal = readBody(w, r); refusal != nil {
-			decided(r.Context(), who, refusal)
+			recordDecision(r.Context(), who, refusal)
 			return nil, refusal
 		}
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), storePatience)
+	ctx, cancel := context.WithTimeout(r.Context(), storeTimeout)
 	defer cancel()
 	answer, refusal := endpoint.serve(ctx, who, sent)
 	if refusal != nil {
-		decided(ctx, who, refusal)
+		recordDecision(ctx, who, refusal)
 	}
 	return answer, refusal
 }
@@ -159,9 +159,9 @@ func (u *Users) find(r *http.Request) (*endpoint, *Refusal) {
 	return nil, refuseMethod(strings.Join(allow, ", "))
 }
 
-// current is the user's row as it is now. The Gate may have known it from
+// currentUser is the user's row as it is now. The Gate may have known it from
 // before.
-func (u *Users) current(ctx context.Context, who *Identity) (store.User, *Refusal) {
+func (u *Users) currentUser(ctx context.Context, who *Identity) (store.User, *Refusal) {
 	user, err := u.Store.UserByID(ctx, who.UserUUID())
 	if err != nil {
 		return user, refuseStore(err)
@@ -175,8 +175,8 @@ func (u *Users) current(ctx context.Context, who *Identity) (store.User, *Refusa
 	return user, nil
 }
 
-// change writes to the row of somebody whom the Gate has let pass.
-func (u *Users) change(ctx context.Context, id uuid.UUID, change store.Change) (store.User, *Refusal) {
+// changeUser writes to the row of somebody whom the Gate has let pass.
+func (u *Users) changeUser(ctx context.Context, id uuid.UUID, change store.Change) (store.User, *Refusal) {
 	user, err := u.Store.UpdateUser(ctx, id, change)
 	if err != nil {
 		return user, refuseStore(err)

@@ -25,8 +25,8 @@ type loginCounts struct{ results []string }
 
 func (c *loginCounts) Login(result string) { c.results = append(c.results, result) }
 
-// front is the users handler as the proxy mounts it, behind a real server.
-type front struct {
+// endpointServer is the users handler as the proxy mounts it, behind a real server.
+type endpointServer struct {
 	*httptest.Server
 	store       store.Store
 	gate        *Gate
@@ -37,11 +37,11 @@ type front struct {
 	decisions   chan Decision
 }
 
-func newFront(t testing.TB, users store.Store, change func(*UsersOptions)) *front {
+func newEndpointServer(t testing.TB, users store.Store, change func(*UsersOptions)) *endpointServer {
 	t.Helper()
 	keys := secretKeys(t, secretOfTests)
 	passwords, comparisons := countedPasswords(t)
-	f := &front{
+	f := &endpointServer{
 		store:       users,
 		gate:        NewGate(NewVerifier(keys, nil, atNoon), StoredUsers{Store: users}),
 		signer:      NewSigner(keys, time.Hour, atNoon),
@@ -77,7 +77,7 @@ type reply struct {
 }
 
 // send sends a request below /api/v1/users: JSON, if there is a body.
-func (f *front) send(t testing.TB, method, path, token, body string) reply {
+func (f *endpointServer) send(t testing.TB, method, path, token, body string) reply {
 	t.Helper()
 	header := http.Header{}
 	if body != "" {
@@ -89,7 +89,7 @@ func (f *front) send(t testing.TB, method, path, token, body string) reply {
 	return f.sendWith(t, method, path, header, strings.NewReader(body))
 }
 
-func (f *front) sendWith(t testing.TB, method, path string, header http.Header, body io.Reader) reply {
+func (f *endpointServer) sendWith(t testing.TB, method, path string, header http.Header, body io.Reader) reply {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, f.URL+"/api/v1/users"+path, body)
 	if err != nil {
@@ -139,7 +139,7 @@ func (r reply) field(t testing.TB, name string) string {
 	return text
 }
 
-func (f *front) tokenOf(t testing.TB, user store.User) string {
+func (f *endpointServer) tokenOf(t testing.TB, user store.User) string {
 	t.Helper()
 	token, err := f.signer.Token(user.ID, user.Email, user.CompanyID)
 	if err != nil {
@@ -149,7 +149,7 @@ func (f *front) tokenOf(t testing.TB, user store.User) string {
 }
 
 func TestFind(t *testing.T) {
-	f := newFront(t, openSQLite(t), nil)
+	f := newEndpointServer(t, openSQLite(t), nil)
 	for _, path := range []string{
 		"", "/", "/login/", "/Login", "/%6Cogin", "/me/", "/me/ensure-company/", "/me/other", "/login/x", "//login", "/./login", "/login%2F",
 	} {
@@ -177,7 +177,7 @@ func TestFind(t *testing.T) {
 // Each endpoint carries its policy: but for login all want a token, and none
 // wants a company.
 func TestEndpointPolicies(t *testing.T) {
-	f := newFront(t, openSQLite(t), nil)
+	f := newEndpointServer(t, openSQLite(t), nil)
 	for _, endpoint := range NewUsers(UsersOptions{}).endpoints {
 		got := f.send(t, endpoint.method, endpoint.path, "", "")
 		if endpoint.path == "/login" {
@@ -198,7 +198,7 @@ func TestEndpointPolicies(t *testing.T) {
 
 func TestMe(t *testing.T) {
 	eachStore(t, func(t *testing.T, users store.Store) {
-		f := newFront(t, users, nil)
+		f := newEndpointServer(t, users, nil)
 		id := uuid.MustParse("0d9ff6c2-8d8d-4a4e-9d53-6f3b8a1c2e10")
 		user := addUser(t, users, store.User{ID: id, Email: "Ann@Example.com", Active: true})
 		want := `{"user_id":"0d9ff6c2-8d8d-4a4e-9d53-6f3b8a1c2e10","email":"ann@example.com","full_name":null,"role":"user",` +
@@ -215,7 +215,7 @@ func TestMe(t *testing.T) {
 
 func TestChangePassword(t *testing.T) {
 	eachStore(t, func(t *testing.T, users store.Store) {
-		f := newFront(t, users, nil)
+		f := newEndpointServer(t, users, nil)
 		user := addUser(t, users, store.User{Email: "ann@example.com", Active: true, HashedPassword: hashOfCorrectHorse})
 		token := f.tokenOf(t, user)
 		login := func(password string) int {
@@ -252,7 +252,7 @@ func TestChangePassword(t *testing.T) {
 // in the log.
 func TestStoreAway(t *testing.T) {
 	users := openSQLite(t)
-	f := newFront(t, users, nil)
+	f := newEndpointServer(t, users, nil)
 	user := addUser(t, users, store.User{Email: "ann@example.com", Active: true})
 	token := f.tokenOf(t, user)
 	users.Close()
@@ -276,7 +276,7 @@ func TestStoreAway(t *testing.T) {
 // The Gate may remember a user while the database is away.
 func TestStoreAwayBehindGate(t *testing.T) {
 	users := openSQLite(t)
-	f := newFront(t, users, func(options *UsersOptions) {
+	f := newEndpointServer(t, users, func(options *UsersOptions) {
 		options.Gate = NewGate(NewVerifier(secretKeys(t, secretOfTests), nil, atNoon), oneUser{Active: true, Role: "user"})
 	})
 	users.Close()
@@ -286,7 +286,7 @@ func TestStoreAwayBehindGate(t *testing.T) {
 
 // A client that breaks off is not taken for one that sent less.
 func TestBodyEndsEarly(t *testing.T) {
-	f := newFront(t, openSQLite(t), nil)
+	f := newEndpointServer(t, openSQLite(t), nil)
 	client, err := net.Dial("tcp", f.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -306,7 +306,7 @@ func TestUserGone(t *testing.T) {
 	users := openSQLite(t)
 	keys := secretKeys(t, secretOfTests)
 	// This gate remembers everybody.
-	f := newFront(t, users, func(options *UsersOptions) {
+	f := newEndpointServer(t, users, func(options *UsersOptions) {
 		options.Gate = NewGate(NewVerifier(keys, nil, atNoon), oneUser{Active: true, Role: "user"})
 		options.DefaultCompanyID = &acme
 	})

@@ -57,7 +57,7 @@ func (f *form) refusal() *Refusal {
 	return invalidBody(f.problems...)
 }
 
-func (f *form) wrong(field, kind, message string) {
+func (f *form) addProblem(field, kind, message string) {
 	f.problems = append(f.problems, problem(kind, message, field))
 }
 
@@ -65,12 +65,12 @@ func (f *form) wrong(field, kind, message string) {
 func (f *form) text(field string) (text string, ok bool) {
 	raw, present := f.fields[field]
 	if !present {
-		f.wrong(field, typeMissing, "Field required")
+		f.addProblem(field, typeMissing, "Field required")
 		return "", false
 	}
 	var value *string // nil for null, which is no string
 	if err := json.Unmarshal(raw, &value); err != nil || value == nil {
-		f.wrong(field, typeString, "Input should be a valid string")
+		f.addProblem(field, typeString, "Input should be a valid string")
 		return "", false
 	}
 	return *value, true
@@ -81,7 +81,7 @@ func (f *form) email(field string) string {
 	text, ok := f.text(field)
 	text = strings.TrimSpace(text)
 	if ok && CheckEmail(text) != nil {
-		f.wrong(field, typeValue, ErrEmail.Error())
+		f.addProblem(field, typeValue, ErrEmail.Error())
 	}
 	return text
 }
@@ -90,7 +90,7 @@ func (f *form) email(field string) string {
 func (f *form) password(field string) string {
 	text, ok := f.text(field)
 	if ok && utf8.RuneCountInString(text) < minPasswordLength {
-		f.wrong(field, typeTooShort, messageShort)
+		f.addProblem(field, typeTooShort, messageShort)
 	}
 	return text
 }
@@ -103,11 +103,11 @@ func (f *form) newPassword(field string) string {
 	}
 	switch err := CheckNewPassword(text); {
 	case errors.Is(err, ErrPasswordShort):
-		f.wrong(field, typeTooShort, messageShort)
+		f.addProblem(field, typeTooShort, messageShort)
 	case errors.Is(err, ErrPasswordLong):
-		f.wrong(field, typeTooLong, messageLong)
+		f.addProblem(field, typeTooLong, messageLong)
 	case err != nil:
-		f.wrong(field, typeValue, err.Error())
+		f.addProblem(field, typeValue, err.Error())
 	}
 	return text
 }
@@ -129,7 +129,7 @@ func (f *form) optionalUUID(field string) *uuid.UUID {
 	}
 	id, err := parseUUID(text)
 	if err != nil {
-		f.wrong(field, typeValue, "value is not a valid UUID")
+		f.addProblem(field, typeValue, "value is not a valid UUID")
 		return nil
 	}
 	return &id

@@ -43,7 +43,7 @@ func (g *Gate) Decide(ctx context.Context, header http.Header, rule Rule) (*Iden
 	if refusal == refuseTwoTokens { // on open routes, too: the backend would choose one
 		return nil, refusal
 	}
-	if asks, unknown := rule.asks(); !asks {
+	if asks, unknown := rule.needsIdentity(); !asks {
 		return nil, unknown
 	}
 	if refusal != nil {
@@ -58,12 +58,12 @@ func (g *Gate) Decide(ctx context.Context, header http.Header, rule Rule) (*Iden
 			return identity, refusal
 		}
 	}
-	return identity, rule.judge(identity)
+	return identity, rule.authorize(identity)
 }
 
-// asks reports whether the rule wants to know who is asking at all. An unknown
+// needsIdentity reports whether the rule wants to know who is asking at all. An unknown
 // policy is refused, whatever the request holds.
-func (rule Rule) asks() (bool, *Refusal) {
+func (rule Rule) needsIdentity() (bool, *Refusal) {
 	switch rule.Policy {
 	case config.PolicyNone:
 		return false, nil
@@ -73,8 +73,8 @@ func (rule Rule) asks() (bool, *Refusal) {
 	return false, refuseUnavailable.Because(errors.New("unknown policy " + string(rule.Policy)))
 }
 
-// judge holds a known caller against the rule: the last rows of the table.
-func (rule Rule) judge(identity *Identity) *Refusal {
+// authorize holds a known caller against the rule: the last rows of the table.
+func (rule Rule) authorize(identity *Identity) *Refusal {
 	if identity.CompanyID == "" && rule.Policy == config.PolicyStrict {
 		return refuseNoCompany
 	}
@@ -108,5 +108,5 @@ func (g *Gate) checkUser(ctx context.Context, token *Identity) (*Identity, *Refu
 			return token, refuseMoved
 		}
 	}
-	return token.as(state.Role), nil
+	return token.withRole(state.Role), nil
 }

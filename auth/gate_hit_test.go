@@ -29,7 +29,7 @@ func TestDecideRemembered(t *testing.T) {
 				users.Changed(ann)
 				for range 2 {
 					_, refusal := gate.Decide(t.Context(), header, out.rule)
-					if seen(t, refusal) != seen(t, want) {
+					if answerOf(t, refusal) != answerOf(t, want) {
 						t.Errorf("%s, %s: %v, want %v", name, when, refusal, want)
 					}
 				}
@@ -115,7 +115,7 @@ func TestDecideAllocatesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := newNamed(t, "a")
+	key := newNamedKey(t, "a")
 	verifier := verifierOf(t, listed(fileWith(t, jwks(t, key))))
 	users, _ := newCached(0)
 	users.Connected()

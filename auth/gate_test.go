@@ -39,16 +39,18 @@ var (
 	inactive  = invalid("User associated with token is inactive.")
 	revoked   = invalid("Token has been revoked.")
 	badFirm   = invalid("Invalid company ID format in token.")
-	moved     = scope("The company in the token is no longer the user's company.")
-	noFirm    = scope("User authenticated, but required company association is missing or invalid in token.")
-	noRole    = scope("The user's role does not allow this.")
+	moved     = insufficient("The company in the token is no longer the user's company.")
+	noFirm    = insufficient("User authenticated, but required company association is missing or invalid in token.")
+	noRole    = insufficient("The user's role does not allow this.")
 )
 
 func invalid(detail string) answer { return answer{401, detail, `Bearer error="invalid_token"`} }
-func scope(detail string) answer   { return answer{403, detail, `Bearer error="insufficient_scope"`} }
+func insufficient(detail string) answer {
+	return answer{403, detail, `Bearer error="insufficient_scope"`}
+}
 
-// seen is the answer that a refusal makes of a response.
-func seen(t testing.TB, refusal *Refusal) answer {
+// answerOf is the answer that a refusal makes of a response.
+func answerOf(t testing.TB, refusal *Refusal) answer {
 	t.Helper()
 	if refusal == nil {
 		return passes
@@ -149,7 +151,7 @@ func TestDecide(t *testing.T) {
 				{"off", off, config.PolicyStrict, row.offS},
 			} {
 				identity, refusal := cell.gate.Decide(t.Context(), header, Rule{Policy: cell.policy, Roles: row.roles})
-				if got := seen(t, refusal); got != cell.want {
+				if got := answerOf(t, refusal); got != cell.want {
 					t.Errorf("users %s, %s: got %+v, want %+v", cell.users, cell.policy, got, cell.want)
 				}
 				if refusal == nil && (identity == nil) != (cell.policy == config.PolicyNone) {
@@ -209,8 +211,8 @@ func TestDecideRevocation(t *testing.T) {
 		header := http.Header{"Authorization": {"Bearer " + token}}
 		expect := func(when string, want answer) {
 			t.Helper()
-			if _, refusal := gate.Decide(t.Context(), header, Rule{Policy: config.PolicyStrict}); seen(t, refusal) != want {
-				t.Errorf("%s: got %+v, want %+v", when, seen(t, refusal), want)
+			if _, refusal := gate.Decide(t.Context(), header, Rule{Policy: config.PolicyStrict}); answerOf(t, refusal) != want {
+				t.Errorf("%s: got %+v, want %+v", when, answerOf(t, refusal), want)
 			}
 		}
 		change := func(change store.Change) {

@@ -43,11 +43,11 @@ func identityOf(user store.User) *Identity {
 // checked that it is one.
 func (id *Identity) UserUUID() uuid.UUID { return id.user.id }
 
-// as is the identity with the role that the user has now and one spelling of
+// withRole is the identity with the role that the user has now and one spelling of
 // each id, the canonical one, for the backends. Our own tokens claim no role, so
 // requests with one token share what was made for the first of them, until the
 // role changes.
-func (id *Identity) as(role string) *Identity {
+func (id *Identity) withRole(role string) *Identity {
 	if id.Role == role && id.UserID == id.user.canonical && id.CompanyID == id.company.canonical {
 		return id
 	}
@@ -102,8 +102,8 @@ func claimedUUID(id uuid.UUID) claimedID { return claimedID{id, id.String()} }
 
 func (c claimedID) isUUID() bool { return c.canonical != "" }
 
-// readID reads a claim. One that is spelled as it should be is not held twice.
-func readID(claim string) claimedID {
+// parseClaimedID reads a claim. One that is spelled as it should be is not held twice.
+func parseClaimedID(claim string) claimedID {
 	id, err := parseUUID(claim)
 	if err != nil {
 		return claimedID{}
@@ -144,8 +144,8 @@ func WithDecision(ctx context.Context, decision *Decision) context.Context {
 	return context.WithValue(ctx, decisionKey{}, decision)
 }
 
-// decided leaves the decision where WithDecision made room for it, if it did.
-func decided(ctx context.Context, identity *Identity, refusal *Refusal) {
+// recordDecision leaves the decision where WithDecision made room for it, if it did.
+func recordDecision(ctx context.Context, identity *Identity, refusal *Refusal) {
 	if decision, ok := ctx.Value(decisionKey{}).(*Decision); ok {
 		decision.Identity, decision.Refusal = identity, refusal
 	}

@@ -29,16 +29,16 @@ import (
 
 const issuerName = "https://login.example.com/"
 
-// named is a private key with the id under which its issuer publishes it.
-type named struct {
+// namedKey is a private key with the id under which its issuer publishes it.
+type namedKey struct {
 	id  string
 	key crypto.Signer
 }
 
-func newNamed(t testing.TB, id string) named { return named{id, newEC(t, elliptic.P256())} }
+func newNamedKey(t testing.TB, id string) namedKey { return namedKey{id, newEC(t, elliptic.P256())} }
 
 // token is one of the issuer, signed with ES256.
-func (n named) token(t testing.TB) string {
+func (n namedKey) token(t testing.TB) string {
 	t.Helper()
 	return signedWith(t, jwt.SigningMethodES256, n.key, issued(nil), map[string]any{"kid": n.id})
 }
@@ -56,7 +56,7 @@ func issued(changes jwt.MapClaims) jwt.MapClaims {
 }
 
 // jwks is the set that an issuer publishes.
-func jwks(t testing.TB, keys ...named) []byte {
+func jwks(t testing.TB, keys ...namedKey) []byte {
 	t.Helper()
 	var set jose.JSONWebKeySet
 	for _, n := range keys {
@@ -91,7 +91,7 @@ type issuerServer struct {
 	answer   atomic.Pointer[http.HandlerFunc]
 }
 
-func newIssuerServer(t testing.TB, keys ...named) *issuerServer {
+func newIssuerServer(t testing.TB, keys ...namedKey) *issuerServer {
 	t.Helper()
 	s := new(issuerServer)
 	s.publish(jwks(t, keys...))
@@ -122,16 +122,16 @@ func listed(keys string) config.Issuer {
 	return config.Issuer{Issuer: issuerName, Keys: keys, Algorithms: []string{"ES256", "RS256", "PS256", "EdDSA"}}
 }
 
-// live is a pool of key sources with one issuer, and a verifier for it.
-type live struct {
+// liveIssuers is a pool of key sources with one issuer, and a verifier for it.
+type liveIssuers struct {
 	*KeySources
 	*Verifier
 	log *bytes.Buffer
 }
 
-// newLive reads the issuer's keys in the background. Its time is that of the
+// newLiveIssuers reads the issuer's keys in the background. Its time is that of the
 // bubble (see testing/synctest) in which it is made.
-func newLive(t testing.TB, transport http.RoundTripper, tokens ...config.Issuer) live {
+func newLiveIssuers(t testing.TB, transport http.RoundTripper, tokens ...config.Issuer) liveIssuers {
 	t.Helper()
 	log := new(bytes.Buffer)
 	sources := NewKeySources(KeySourcesOptions{
@@ -140,11 +140,11 @@ func newLive(t testing.TB, transport http.RoundTripper, tokens ...config.Issuer)
 	t.Cleanup(sources.Close)
 	issuers := sources.Issuers(tokens)
 	sources.Adopt(issuers)
-	return live{sources, NewVerifier(secretKeys(t, secretOfTests), issuers, atNoon), log}
+	return liveIssuers{sources, NewVerifier(secretKeys(t, secretOfTests), issuers, atNoon), log}
 }
 
 // expect holds the answer to a token against the one wanted.
-func (l live) expect(t testing.TB, token string, want *Refusal) {
+func (l liveIssuers) expect(t testing.TB, token string, want *Refusal) {
 	t.Helper()
 	expectRefusal(t, l.Verifier, token, want)
 }
@@ -166,9 +166,9 @@ func sameAnswer(got, want *Refusal) bool {
 	return got.Detail == want.Detail && got.Status == want.Status && got.Result == want.Result && got.Challenge == want.Challenge
 }
 
-// pass lets that much of the bubble's time pass, and all that is due in it
+// waitReal lets that much of the bubble's time pass, and all that is due in it
 // happen.
-func pass(d time.Duration) {
+func waitReal(d time.Duration) {
 	<-time.After(d)
 	synctest.Wait()
 }

@@ -21,7 +21,7 @@ import (
 // be made to sign.
 func TestAlgorithmConfusion(t *testing.T) {
 	rsaKey, ecKey, edKey := newRSA(t, 2048), newEC(t, elliptic.P256()), newEd25519(t)
-	set := jwks(t, named{"rsa", rsaKey}, named{"ec", ecKey}, named{"ed", edKey})
+	set := jwks(t, namedKey{"rsa", rsaKey}, namedKey{"ec", ecKey}, namedKey{"ed", edKey})
 	theirs := listed(fileWith(t, set))
 	theirs.Algorithms = []string{"RS256", "ES256", "EdDSA"}
 	careless := theirs // no table gets that far
@@ -90,12 +90,12 @@ func TestAlgorithmConfusion(t *testing.T) {
 
 // A token cannot make the gateway fetch anything.
 func TestTokenFetchesNothing(t *testing.T) {
-	good, evil := newNamed(t, "good"), newNamed(t, "evil")
+	good, evil := newNamedKey(t, "good"), newNamedKey(t, "evil")
 	server, trap := newIssuerServer(t, good), newIssuerServer(t, evil)
 	synctest.Test(t, func(t *testing.T) {
-		gateway := newLive(t, nil, listed(server.url))
+		gateway := newLiveIssuers(t, nil, listed(server.url))
 		gateway.expect(t, good.token(t), nil)
-		pass(readPause)
+		waitReal(readPause)
 		// Where a token says that its key is makes no difference: not to one that
 		// a known key has signed, and least of all to any other.
 		for _, header := range []string{"jku", "x5u"} {
@@ -108,7 +108,7 @@ func TestTokenFetchesNothing(t *testing.T) {
 				gateway.expect(t, token, nil)
 			}
 		}
-		pass(readPause)
+		waitReal(readPause)
 		other := signedWith(t, jwt.SigningMethodES256, evil.key, issued(jwt.MapClaims{"iss": trap.url}), map[string]any{"kid": "evil"})
 		gateway.expect(t, other, refuseAlgorithm)
 		synctest.Wait()
@@ -118,7 +118,7 @@ func TestTokenFetchesNothing(t *testing.T) {
 }
 
 func TestAudience(t *testing.T) {
-	key := newNamed(t, "a")
+	key := newNamedKey(t, "a")
 	theirs := listed(fileWith(t, jwks(t, key)))
 	anybody := verifierOf(t, theirs)
 	theirs.Audience = config.Audiences{"atenex"}
@@ -148,7 +148,7 @@ func TestAudience(t *testing.T) {
 
 // What the issuer calls otherwise goes by our names, and only that does.
 func TestClaimsTranslated(t *testing.T) {
-	key := newNamed(t, "a")
+	key := newNamedKey(t, "a")
 	theirs := listed(fileWith(t, jwks(t, key)))
 	theirs.Claims = map[string]string{"company_id": "org_id", "role": "https://example.com/role", "tenant": "company_id", "sub": "oid"}
 	verifier := verifierOf(t, theirs)
@@ -186,11 +186,11 @@ func TestClaimsTranslated(t *testing.T) {
 
 // TestGateIssuers: tokens of other issuers go through the same table.
 func TestGateIssuers(t *testing.T) {
-	key := newNamed(t, "a")
+	key := newNamedKey(t, "a")
 	server := newIssuerServer(t, key)
-	member, stranger := "0d9ff6c2-8d8d-4a4e-9d53-6f3b8a1c2e10", newNamed(t, "b")
+	member, stranger := "0d9ff6c2-8d8d-4a4e-9d53-6f3b8a1c2e10", newNamedKey(t, "b")
 	synctest.Test(t, func(t *testing.T) {
-		verifier := newLive(t, nil, listed(server.url)).Verifier
+		verifier := newLiveIssuers(t, nil, listed(server.url)).Verifier
 		gate := NewGate(verifier, oneUser{Active: true, CompanyID: &acme, Role: "editor"})
 		for name, test := range map[string]struct {
 			token string
@@ -203,15 +203,15 @@ func TestGateIssuers(t *testing.T) {
 			"user of another":   {signedWith(t, jwt.SigningMethodES256, key.key, issued(jwt.MapClaims{"sub": "auth0|7"}), nil), badUser},
 		} {
 			got, refusal := gate.Decide(t.Context(), http.Header{"Authorization": {"Bearer " + test.token}}, Rule{Policy: config.PolicyStrict})
-			if seen(t, refusal) != test.want {
-				t.Errorf("%s: got %+v, want %+v", name, seen(t, refusal), test.want)
+			if answerOf(t, refusal) != test.want {
+				t.Errorf("%s: got %+v, want %+v", name, answerOf(t, refusal), test.want)
 			}
 			if refusal == nil && (got.UserID != member || got.Role != "editor") {
 				t.Errorf("%s: identity %+v", name, got)
 			}
 		}
 		server.serve(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
-		pass(readPause)
+		waitReal(readPause)
 		recorder := httptest.NewRecorder()
 		_, refusal := gate.Decide(t.Context(), http.Header{"Authorization": {"Bearer " + stranger.token(t)}}, Rule{Policy: config.PolicyStrict})
 		refusal.WriteTo(recorder)

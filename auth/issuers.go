@@ -106,7 +106,7 @@ func (k *KeySources) Reread(keys string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if source := k.live[keys].keySource; source != nil {
-		source.want()
+		source.requestReading()
 	}
 }
 
@@ -207,12 +207,12 @@ func (i *Issuers) of(claims jwt.MapClaims) *issuer {
 	return i.byName[name]
 }
 
-// origin tells which keys the issuer publishes now.
-func (i *issuer) origin() origin {
+// version tells which keys the issuer publishes now.
+func (i *issuer) version() keyVersion {
 	if i == nil { // ours
-		return origin{}
+		return keyVersion{}
 	}
-	return origin{source: i.source, edition: i.source.edition()}
+	return keyVersion{source: i.source, number: i.source.version()}
 }
 
 // keysFor returns the keys of the issuer that may have signed the token.

@@ -43,7 +43,7 @@ type keySet struct {
 	keys    []issuerKey
 	named   bool    // a key has an id, so tokens must say which they mean
 	ignored []error // why keys were left out
-	edition int     // which of its source's sets it is, from 1
+	version int     // which of its source's sets it is, from 1
 }
 
 // CheckKeySet reports why a content holds no keys of an issuer.
@@ -244,8 +244,8 @@ func (s *keySet) find(algorithm, id string) []jwt.VerificationKey {
 	return found
 }
 
-// why words why find gives no key.
-func (s *keySet) why(algorithm, id string) error {
+// whyMissing words why find gives no key.
+func (s *keySet) whyMissing(algorithm, id string) error {
 	switch named := slices.ContainsFunc(s.all(), func(key issuerKey) bool { return key.id == id }); {
 	case id == "" && slices.ContainsFunc(s.all(), func(key issuerKey) bool { return key.fits(algorithm) }):
 		return fmt.Errorf("it names no key (`kid`), and several of the issuer's %d are for %s", s.size(), algorithm)

@@ -130,7 +130,7 @@ func TestParseKeySet(t *testing.T) {
 
 // FuzzParseKeySet: a set that is taken holds keys that may be used.
 func FuzzParseKeySet(f *testing.F) {
-	f.Add(jwks(f, newNamed(f, "a"), named{"b", newEd25519(f)}))
+	f.Add(jwks(f, newNamedKey(f, "a"), namedKey{"b", newEd25519(f)}))
 	f.Add(publicPEM(f, newEd25519(f).Public()))
 	f.Add([]byte(`{"keys":[{"kty":"RSA","n":"AQAB","e":"AQAB"}]}`))
 	f.Fuzz(func(t *testing.T, content []byte) {

@@ -69,7 +69,7 @@ func (s *keySource) find(ctx context.Context, algorithm, kid string) ([]jwt.Veri
 		return found, nil
 	}
 	if set != nil && kid == "" {
-		return nil, refuseKey.Because(set.why(algorithm, kid))
+		return nil, refuseKey.Because(set.whyMissing(algorithm, kid))
 	}
 	problem := s.await(ctx)
 	set = s.set.Load()
@@ -79,16 +79,16 @@ func (s *keySource) find(ctx context.Context, algorithm, kid string) ([]jwt.Veri
 	if problem != nil {
 		return nil, refuseIssuer.Because(problem)
 	}
-	return nil, refuseKey.Because(set.why(algorithm, kid))
+	return nil, refuseKey.Because(set.whyMissing(algorithm, kid))
 }
 
-// edition is the number of the set that the source holds, 0 before the first.
-func (s *keySource) edition() int {
+// version is the number of the set that the source holds, 0 before the first.
+func (s *keySource) version() int {
 	set := s.set.Load()
 	if set == nil {
 		return 0
 	}
-	return set.edition
+	return set.version
 }
 
 // await waits until a reading is over, and tells how it came out. It asks for
@@ -102,18 +102,18 @@ func (s *keySource) await(ctx context.Context) error {
 		return problem
 	}
 	if !s.reading {
-		s.want()
+		s.requestReading()
 	}
 	s.mu.Unlock()
 
-	patience := time.NewTimer(readWait)
-	defer patience.Stop()
+	timer := time.NewTimer(readWait)
+	defer timer.Stop()
 	select {
 	case <-over:
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		return s.problem
-	case <-patience.C:
+	case <-timer.C:
 		return errNotRead
 	case <-retired:
 		return errRetired
@@ -122,8 +122,8 @@ func (s *keySource) await(ctx context.Context) error {
 	}
 }
 
-// want asks for a reading.
-func (s *keySource) want() {
+// requestReading asks for a reading.
+func (s *keySource) requestReading() {
 	select {
 	case s.wanted <- struct{}{}:
 	default: // somebody else has asked
@@ -178,9 +178,9 @@ func (s *keySource) read(ctx context.Context) (due time.Duration) {
 
 	content, due, err := s.fetch(ctx)
 	if err == nil {
-		err = s.take(content)
+		err = s.apply(content)
 	}
-	s.finish(err)
+	s.finishReading(err)
 	switch {
 	case ctx.Err() != nil: // nobody asks any more
 	case err != nil && (before == nil || before.Error() != err.Error()):
@@ -205,8 +205,8 @@ func (s *keySource) retry() time.Duration {
 	return pause
 }
 
-// finish lets those who wait know.
-func (s *keySource) finish(problem error) {
+// finishReading lets those who wait know.
+func (s *keySource) finishReading(problem error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.reading, s.problem, s.ended = false, problem, s.now()
@@ -217,8 +217,8 @@ func (s *keySource) finish(problem error) {
 	s.over = make(chan struct{})
 }
 
-// take makes the text the set, if it is a good one.
-func (s *keySource) take(content []byte) error {
+// apply makes the text the set, if it is a good one.
+func (s *keySource) apply(content []byte) error {
 	if s.content != nil && bytes.Equal(content, s.content) {
 		return nil
 	}
@@ -227,7 +227,7 @@ func (s *keySource) take(content []byte) error {
 		return err
 	}
 	s.content = content
-	set.edition = s.edition() + 1
+	set.version = s.version() + 1
 	s.set.Store(set)
 	s.log.Info("keys of an issuer read", "place", s.place, "keys", set.size(), "ignored", len(set.ignored))
 	for _, reason := range set.ignored {

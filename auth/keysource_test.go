@@ -15,23 +15,23 @@ import (
 
 // An issuer takes new keys into use, and old ones out of it.
 func TestKeysRotate(t *testing.T) {
-	before, after := newNamed(t, "before"), newNamed(t, "after")
+	before, after := newNamedKey(t, "before"), newNamedKey(t, "after")
 	server := newIssuerServer(t, before)
 	synctest.Test(t, func(t *testing.T) {
-		gateway := newLive(t, nil, listed(server.url))
+		gateway := newLiveIssuers(t, nil, listed(server.url))
 		gateway.expect(t, before.token(t), nil) // waits for the first reading
 		server.expectRequests(t, 1)
 
 		server.publish(jwks(t, before, after))
 		gateway.expect(t, after.token(t), refuseKey) // read a moment ago
 		server.expectRequests(t, 1)
-		pass(readPause)
+		waitReal(readPause)
 		gateway.expect(t, after.token(t), nil)
 		server.expectRequests(t, 2)
 
 		server.publish(jwks(t, after))
 		gateway.expect(t, before.token(t), nil)
-		pass(defaultFresh)
+		waitReal(defaultFresh)
 		server.expectRequests(t, 3)
 		gateway.expect(t, before.token(t), refuseKey)
 		gateway.expect(t, after.token(t), nil)
@@ -42,13 +42,13 @@ func TestKeysRotate(t *testing.T) {
 // Whoever makes up key ids costs the issuer one request in five seconds, all
 // of them together, and holds nobody else up.
 func TestUnknownKeysStorm(t *testing.T) {
-	known, stranger := newNamed(t, "known"), newNamed(t, "")
+	known, stranger := newNamedKey(t, "known"), newNamedKey(t, "")
 	server := newIssuerServer(t, known)
 	synctest.Test(t, func(t *testing.T) {
-		gateway := newLive(t, nil, listed(server.url))
+		gateway := newLiveIssuers(t, nil, listed(server.url))
 		gateway.expect(t, known.token(t), nil)
 		for round := range int32(3) {
-			pass(readPause)
+			waitReal(readPause)
 			var storm sync.WaitGroup
 			for id := range 50 {
 				stranger.id = "made up " + strings.Repeat("x", id)
@@ -69,8 +69,8 @@ func TestUnknownKeysStorm(t *testing.T) {
 // Whatever becomes of the issuer, the last good keys are kept; what they cannot
 // answer is 503. The log tells once.
 func TestIssuerGoesBad(t *testing.T) {
-	good, next := newNamed(t, "good"), newNamed(t, "next")
-	weak := jwks(t, named{"weak", newRSA(t, 1024)})
+	good, next := newNamedKey(t, "good"), newNamedKey(t, "next")
+	weak := jwks(t, namedKey{"weak", newRSA(t, 1024)})
 	text := func(body string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte(body)) }
 	}
@@ -105,10 +105,10 @@ func TestIssuerGoesBad(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			server := newIssuerServer(t, good)
 			synctest.Test(t, func(t *testing.T) {
-				gateway := newLive(t, nil, listed(server.url))
+				gateway := newLiveIssuers(t, nil, listed(server.url))
 				gateway.expect(t, good.token(t), nil)
 				server.serve(test.answer)
-				pass(defaultFresh + 3*retryPause)
+				waitReal(defaultFresh + 3*retryPause)
 				server.expectRequests(t, 1+1+3)
 				gateway.expect(t, good.token(t), nil)
 				gateway.expect(t, next.token(t), refuseIssuer)
@@ -120,7 +120,7 @@ func TestIssuerGoesBad(t *testing.T) {
 					t.Errorf("the query of the URL is in the log: %s", log)
 				}
 				server.publish(jwks(t, next))
-				pass(retryPause)
+				waitReal(retryPause)
 				gateway.expect(t, next.token(t), nil)
 				if log := gateway.log.String(); !strings.Contains(log, "can be read again") {
 					t.Errorf("log: %s", log)
@@ -132,17 +132,17 @@ func TestIssuerGoesBad(t *testing.T) {
 
 // An issuer that is away at the start is asked for again by the first token.
 func TestIssuerAwayAtStart(t *testing.T) {
-	good := newNamed(t, "good")
+	good := newNamedKey(t, "good")
 	server := newIssuerServer(t, good)
 	server.serve(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
 	synctest.Test(t, func(t *testing.T) {
-		gateway := newLive(t, nil, listed(server.url))
+		gateway := newLiveIssuers(t, nil, listed(server.url))
 		gateway.expect(t, good.token(t), refuseIssuer)
 		gateway.expect(t, signed(t, claims(nil)), nil) // ours are as good as ever
 		server.publish(jwks(t, good))
 		gateway.expect(t, good.token(t), refuseIssuer)
 		server.expectRequests(t, 1)
-		pass(readPause)
+		waitReal(readPause)
 		gateway.expect(t, good.token(t), nil)
 		server.expectRequests(t, 2)
 	})
@@ -159,12 +159,12 @@ func TestIssuerSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		var given time.Duration
-		gateway := newLive(t, roundTrip(func(r *http.Request) (*http.Response, error) {
+		gateway := newLiveIssuers(t, roundTrip(func(r *http.Request) (*http.Response, error) {
 			<-r.Context().Done()
 			given = time.Since(start)
 			return nil, r.Context().Err()
 		}), listed("https://login.example.com/keys"))
-		token := newNamed(t, "any").token(t)
+		token := newNamedKey(t, "any").token(t)
 		gateway.expect(t, token, refuseIssuer)
 		if waited := time.Since(start); waited != readWait {
 			t.Errorf("the request waited %v, want %v", waited, readWait)
@@ -175,7 +175,7 @@ func TestIssuerSlow(t *testing.T) {
 		if waited := time.Since(start) - readWait; waited != time.Second || !errors.Is(refusal, context.Canceled) {
 			t.Errorf("a client that left waited %v: %v", waited, refusal)
 		}
-		pass(fetchTimeout)
+		waitReal(fetchTimeout)
 		if given != fetchTimeout {
 			t.Errorf("the issuer was given %v, want %v", given, fetchTimeout)
 		}
@@ -186,7 +186,7 @@ func TestIssuerSlow(t *testing.T) {
 
 // A file is read again when it changes, however it is replaced.
 func TestKeyFileChanges(t *testing.T) {
-	first, second, third := newNamed(t, "1"), newNamed(t, "2"), newNamed(t, "3")
+	first, second, third := newNamedKey(t, "1"), newNamedKey(t, "2"), newNamedKey(t, "3")
 	folder := t.TempDir()
 	path := filepath.Join(folder, "keys")
 	write := func(name string, content []byte) {
@@ -196,40 +196,40 @@ func TestKeyFileChanges(t *testing.T) {
 		}
 	}
 	synctest.Test(t, func(t *testing.T) {
-		gateway := newLive(t, nil, listed(path))
+		gateway := newLiveIssuers(t, nil, listed(path))
 		gateway.expect(t, first.token(t), refuseIssuer)
 		write("keys", jwks(t, first))
-		pass(fileFresh)
+		waitReal(fileFresh)
 		gateway.expect(t, first.token(t), nil)
 
 		write("new", publicPEM(t, second.key.Public()))
 		if err := os.Rename(filepath.Join(folder, "new"), path); err != nil {
 			t.Fatal(err)
 		}
-		pass(fileFresh)
+		waitReal(fileFresh)
 		gateway.expect(t, second.token(t), nil)
 		gateway.expect(t, first.token(t), refuseSignature)
 
 		for _, bad := range []string{"", "-----BEGIN PUBLIC KEY-----", `{"keys":`} {
 			write("keys", []byte(bad))
-			pass(fileFresh)
+			waitReal(fileFresh)
 			gateway.expect(t, second.token(t), nil)
 		}
 		if err := os.Remove(path); err != nil {
 			t.Fatal(err)
 		}
-		pass(fileFresh)
+		waitReal(fileFresh)
 		gateway.expect(t, second.token(t), nil)
 		if err := os.Mkdir(path, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		pass(fileFresh)
+		waitReal(fileFresh)
 		gateway.expect(t, second.token(t), nil)
 		if err := os.Remove(path); err != nil {
 			t.Fatal(err)
 		}
 		write("keys", jwks(t, third))
-		pass(fileFresh)
+		waitReal(fileFresh)
 		gateway.expect(t, third.token(t), nil)
 	})
 }

@@ -31,12 +31,12 @@ const (
 	LoginUnavailable   = "unavailable" // nobody could tell
 )
 
-type noMetrics struct{}
+type discardMetrics struct{}
 
-func (noMetrics) Login(string) {}
+func (discardMetrics) Login(string) {}
 
-// recordPatience is how long a login may wait for last_login to be written.
-const recordPatience = 2 * time.Second
+// recordTimeout is how long a login may wait for last_login to be written.
+const recordTimeout = 2 * time.Second
 
 // loginAnswer has the fields of the original, in its order.
 type loginAnswer struct {
@@ -56,7 +56,7 @@ func (u *Users) login(ctx context.Context, _ *Identity, sent body) (any, *Refusa
 }
 
 // attemptLogin takes an attempt through its hops: a place in the line, the
-// throttle, a turn at bcrypt, the throttle once more, now counting, and then the
+// throttle, a slot for bcrypt, the throttle once more, now counting, and then the
 // password. It does the same work whether the e-mail is known or not, since the
 // time taken must not tell.
 func (u *Users) attemptLogin(ctx context.Context, sent body) (answer any, result string, refusal *Refusal) {
@@ -64,23 +64,23 @@ func (u *Users) attemptLogin(ctx context.Context, sent body) (answer any, result
 	if refusal != nil {
 		return nil, LoginInvalid, refusal
 	}
-	guess := u.throttle.login(email, clientOf(ctx))
-	turn, refusal := u.takeTurn(ctx, guess)
+	attempt := u.throttle.loginAttempt(email, clientOf(ctx))
+	slot, refusal := u.acquireHashSlot(ctx, attempt)
 	if refusal != nil {
 		return nil, resultOf(refusal), refusal
 	}
 	began := u.Now()
-	user, result, refusal := u.comparePassword(ctx, turn, email, password)
+	user, result, refusal := u.comparePassword(ctx, slot, email, password)
 	if refusal != nil {
 		return nil, result, refusal
 	}
-	u.wasRight(ctx, guess)
-	return u.welcome(ctx, user, began)
+	u.clearFailures(ctx, attempt)
+	return u.completeLogin(ctx, user, began)
 }
 
-// comparePassword finds the user whose password it is. It ends the turn.
-func (u *Users) comparePassword(ctx context.Context, turn *turn, email, password string) (store.User, string, *Refusal) {
-	defer turn.leave()
+// comparePassword finds the user whose password it is. It releases the slot.
+func (u *Users) comparePassword(ctx context.Context, slot *hashSlot, email, password string) (store.User, string, *Refusal) {
+	defer slot.release()
 	user, err := u.Store.UserByEmail(ctx, email)
 	unknown := errors.Is(err, store.ErrNotFound)
 	if err != nil && !unknown {
@@ -104,11 +104,11 @@ func (u *Users) comparePassword(ctx context.Context, turn *turn, email, password
 }
 
 // renewHash stores a hash of today's cost for a user whose hash is cheaper, once
-// the password is known (issue 10). It is for who has a turn, and leaves it for
+// the password is known (issue 10). The caller has a slot. The work is left for
 // the next login when others wait for theirs. The user's tokens stay good, since
 // the password is the same. Trouble does not stop the login.
 func (u *Users) renewHash(ctx context.Context, user store.User, password string) {
-	if !u.Passwords.outdated(user.HashedPassword) || u.Passwords.turns.awaited() {
+	if !u.Passwords.outdated(user.HashedPassword) || u.Passwords.limiter.hasWaiters() {
 		return
 	}
 	renewed, err := u.Passwords.hashNow(password)
@@ -140,17 +140,17 @@ func readLogin(sent body) (email, password string, refusal *Refusal) {
 	return email, password, form.refusal()
 }
 
-// welcome gives a token to a user who has shown the password, of the row that
+// completeLogin gives a token to a user who has shown the password, of the row that
 // was read since then.
-func (u *Users) welcome(ctx context.Context, user store.User, readAt time.Time) (answer any, result string, refusal *Refusal) {
-	if gone := u.recordLogin(ctx, user.ID); gone {
+func (u *Users) completeLogin(ctx context.Context, user store.User, readAt time.Time) (answer any, result string, refusal *Refusal) {
+	if deleted := u.recordLogin(ctx, user.ID); deleted {
 		return nil, LoginUnknownUser, refuseLogin
 	}
 	token, err := u.Signer.TokenFor(user, readAt)
 	if err != nil {
 		return nil, LoginUnavailable, refuseInternal.Because(err)
 	}
-	decided(ctx, identityOf(user), nil)
+	recordDecision(ctx, identityOf(user), nil)
 	return loginAnswer{
 		AccessToken: token,
 		TokenType:   "bearer",
@@ -165,8 +165,8 @@ func (u *Users) welcome(ctx context.Context, user store.User, readAt time.Time) 
 // recordLogin writes last_login, and tells whether the user is gone by now.
 // Any other trouble does not stop the login: the password was right, and this
 // is a note that only people look at.
-func (u *Users) recordLogin(ctx context.Context, id uuid.UUID) (gone bool) {
-	recording, cancel := context.WithTimeout(ctx, recordPatience)
+func (u *Users) recordLogin(ctx context.Context, id uuid.UUID) (deleted bool) {
+	recording, cancel := context.WithTimeout(ctx, recordTimeout)
 	defer cancel()
 	err := u.Store.RecordLogin(recording, id, u.Now())
 	if err == nil {

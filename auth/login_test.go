@@ -19,7 +19,7 @@ import (
 
 func TestLogin(t *testing.T) {
 	eachStore(t, func(t *testing.T, users store.Store) {
-		f := newFront(t, users, nil)
+		f := newEndpointServer(t, users, nil)
 		id := uuid.MustParse("0d9ff6c2-8d8d-4a4e-9d53-6f3b8a1c2e10")
 		name := `Ann "the Boss" <Lee>`
 		addUser(t, users, store.User{
@@ -56,7 +56,7 @@ func TestLogin(t *testing.T) {
 // takes: bcrypt runs once, whatever the reason.
 func TestLoginRefused(t *testing.T) {
 	eachStore(t, func(t *testing.T, users store.Store) {
-		f := newFront(t, users, nil)
+		f := newEndpointServer(t, users, nil)
 		addUser(t, users, store.User{Email: "ann@example.com", Active: true, HashedPassword: hashOfCorrectHorse})
 		addUser(t, users, store.User{Email: "retired@example.com", HashedPassword: hashOfCorrectHorse})
 		addUser(t, users, store.User{Email: "locked@example.com", Active: true, HashedPassword: "!"})
@@ -95,7 +95,7 @@ func TestLoginRefused(t *testing.T) {
 }
 
 func TestLoginInvalid(t *testing.T) {
-	f := newFront(t, openSQLite(t), nil)
+	f := newEndpointServer(t, openSQLite(t), nil)
 	const (
 		email    = `{"type":"value_error","loc":["body","email"],"msg":"value is not a valid email address: want a name, an @-sign and a domain with a dot"}`
 		short    = `{"type":"string_too_short","loc":["body","password"],"msg":"String should have at least 6 characters"}`
@@ -160,7 +160,7 @@ func TestLoginInvalid(t *testing.T) {
 }
 
 func TestLoginBodySize(t *testing.T) {
-	f := newFront(t, openSQLite(t), nil)
+	f := newEndpointServer(t, openSQLite(t), nil)
 	body := func(size int) string {
 		const head, tail = `{"email":"a@example.com","password":"`, `"}`
 		return head + strings.Repeat("x", size-len(head)-len(tail)) + tail
@@ -185,7 +185,7 @@ func TestLoginNotRecorded(t *testing.T) {
 	addUser(t, users, store.User{Email: "ann@example.com", Active: true, HashedPassword: hashOfCorrectHorse})
 	const body = `{"email":"ann@example.com","password":"correct horse"}`
 
-	f := newFront(t, users, func(options *UsersOptions) {
+	f := newEndpointServer(t, users, func(options *UsersOptions) {
 		options.Store = readOnly{users, errors.New("read-only transaction")}
 	})
 	if got := f.send(t, "POST", "/login", "", body); got.status != 200 {
@@ -196,7 +196,7 @@ func TestLoginNotRecorded(t *testing.T) {
 		t.Errorf("log: %s", log)
 	}
 
-	f = newFront(t, users, func(options *UsersOptions) { options.Store = readOnly{users, store.ErrNotFound} })
+	f = newEndpointServer(t, users, func(options *UsersOptions) { options.Store = readOnly{users, store.ErrNotFound} })
 	f.send(t, "POST", "/login", "", body).expectDetail(t, 401, "Incorrect email or password")
 }
 
@@ -204,7 +204,7 @@ func TestLoginNotRecorded(t *testing.T) {
 func FuzzLoginBody(f *testing.F) {
 	users := openSQLite(f)
 	addUser(f, users, store.User{Email: "ann@example.com", Active: true, HashedPassword: hashOfCorrectHorse})
-	server := newFront(f, users, nil)
+	server := newEndpointServer(f, users, nil)
 	for _, seed := range []string{
 		"", "null", "{}", "[]", `{"email":"ann@example.com","password":"correct horse"}`, `{"email":"a@b.c","password":"\ud800123456"}`,
 		`{"email":"x@example.com","password":"correct horse"}`, `{"a":{"a":{}},"email":1}`, "{\"\xff\":1}", strings.Repeat("{\"a\":", 12_000),

@@ -10,13 +10,13 @@ import (
 	"gatehouse/store"
 )
 
-// newCachedFront is a front whose gate remembers, and hears of changes from the
+// newCachedServer is an endpointServer whose gate remembers, and hears of changes from the
 // endpoints alone: no feed is connected to it.
-func newCachedFront(t *testing.T, users store.Store) *front {
+func newCachedServer(t *testing.T, users store.Store) *endpointServer {
 	t.Helper()
 	cached := NewCachedUsers(CachedUsersOptions{Users: StoredUsers{Store: users}, Now: atNoon})
 	cached.Connected()
-	return newFront(t, users, func(options *UsersOptions) {
+	return newEndpointServer(t, users, func(options *UsersOptions) {
 		options.Gate = NewGate(NewVerifier(secretKeys(t, secretOfTests), nil, atNoon), cached)
 		options.Changed = cached.Changed
 		options.Companies = []uuid.UUID{globex}
@@ -27,7 +27,7 @@ const loginOfAnn = `{"email":"ann@example.com","password":"correct horse"}`
 
 func TestLogoutEverywhere(t *testing.T) {
 	eachStore(t, func(t *testing.T, users store.Store) {
-		f := newCachedFront(t, users)
+		f := newCachedServer(t, users)
 		addUser(t, users, store.User{Email: "ann@example.com", Active: true, HashedPassword: hashOfCorrectHorse})
 		first := f.send(t, "POST", "/login", "", loginOfAnn).field(t, "access_token")
 		second := f.send(t, "POST", "/login", "", loginOfAnn).field(t, "access_token")
@@ -50,7 +50,7 @@ func TestLogoutEverywhere(t *testing.T) {
 
 func TestChangePasswordRevokes(t *testing.T) {
 	eachStore(t, func(t *testing.T, users store.Store) {
-		f := newCachedFront(t, users)
+		f := newCachedServer(t, users)
 		addUser(t, users, store.User{Email: "ann@example.com", Active: true, HashedPassword: hashOfCorrectHorse})
 		stolen := f.send(t, "POST", "/login", "", loginOfAnn).field(t, "access_token")
 		own := f.send(t, "POST", "/login", "", loginOfAnn).field(t, "access_token")
@@ -69,7 +69,7 @@ func TestChangePasswordRevokes(t *testing.T) {
 // A company joined is known here at once, and its token is good.
 func TestEnsureCompanyAtOnce(t *testing.T) {
 	eachStore(t, func(t *testing.T, users store.Store) {
-		f := newCachedFront(t, users)
+		f := newCachedServer(t, users)
 		addUser(t, users, store.User{Email: "ann@example.com", Active: true, HashedPassword: hashOfCorrectHorse})
 		f.send(t, "PUT", "/me/password", f.send(t, "POST", "/login", "", loginOfAnn).field(t, "access_token"),
 			`{"old_password":"correct horse","new_password":"battery staple"}`).expect(t, 204, "")
@@ -85,7 +85,7 @@ func TestEnsureCompanyAtOnce(t *testing.T) {
 // The Gate may know a user from before: an endpoint looks at the row.
 func TestRevokedBehindGate(t *testing.T) {
 	users := openSQLite(t)
-	f := newFront(t, users, func(options *UsersOptions) {
+	f := newEndpointServer(t, users, func(options *UsersOptions) {
 		options.Gate = NewGate(NewVerifier(secretKeys(t, secretOfTests), nil, atNoon), oneUser{Active: true, Role: "user"})
 		options.DefaultCompanyID = &acme
 	})

@@ -24,7 +24,7 @@ type meAnswer struct {
 }
 
 func (u *Users) me(ctx context.Context, who *Identity, _ body) (any, *Refusal) {
-	user, refusal := u.current(ctx, who)
+	user, refusal := u.currentUser(ctx, who)
 	if refusal != nil {
 		return nil, refusal
 	}
@@ -53,7 +53,7 @@ func (u *Users) changePassword(ctx context.Context, who *Identity, sent body) (a
 	if refusal := form.refusal(); refusal != nil {
 		return nil, refusal
 	}
-	user, refusal := u.current(ctx, who)
+	user, refusal := u.currentUser(ctx, who)
 	if refusal != nil {
 		return nil, refusal
 	}
@@ -63,17 +63,17 @@ func (u *Users) changePassword(ctx context.Context, who *Identity, sent body) (a
 	}
 	// The tokens of this user are void from now on, the one that came with this
 	// request included.
-	_, refusal = u.change(ctx, user.ID, store.Change{HashedPassword: &hash})
+	_, refusal = u.changeUser(ctx, user.ID, store.Change{HashedPassword: &hash})
 	return nil, refusal
 }
 
 // logoutEverywhere makes all tokens of the user void. A body is not asked for,
 // and not looked at.
 func (u *Users) logoutEverywhere(ctx context.Context, who *Identity, _ body) (any, *Refusal) {
-	user, refusal := u.current(ctx, who)
+	user, refusal := u.currentUser(ctx, who)
 	if refusal != nil {
 		return nil, refusal
 	}
-	_, refusal = u.change(ctx, user.ID, store.Change{RevokeTokens: true})
+	_, refusal = u.changeUser(ctx, user.ID, store.Change{RevokeTokens: true})
 	return nil, refusal
 }

@@ -23,7 +23,7 @@ const (
 	// maxBcryptCost takes some five seconds. A hash of a higher cost, in a row
 	// that somebody imported, would be a way to keep the gateway busy for hours.
 	maxBcryptCost = 16
-	costOfGuess   = 5 * time.Second
+	maxCostTime   = 5 * time.Second
 
 	hashLength = 60 // characters
 )
@@ -50,13 +50,13 @@ func CheckNewPassword(password string) error {
 }
 
 // Passwords hashes and compares passwords. All bcrypt work of the gateway goes
-// through it, a few at a time (see turns.go). It is safe for concurrent use.
+// through it, a few at a time (see hashlimiter.go). It is safe for concurrent use.
 type Passwords struct {
-	cost    int
-	nobodys []byte // the hash of a password that nobody knows
-	hasher  hasher
-	compare func(hash, password []byte) error
-	turns   *turns
+	cost      int
+	dummyHash []byte // the hash of a password that nobody knows
+	hasher    hasher
+	compare   func(hash, password []byte) error
+	limiter   *hashLimiter
 }
 
 // NewPasswords hashes with a bcrypt cost from 4 to 16; every step doubles the
@@ -70,12 +70,12 @@ func NewPasswords(cost int, requests func() uint64) (*Passwords, error) {
 		requests = func() uint64 { return 0 }
 	}
 	h := hasher{requests}
-	p := &Passwords{cost: cost, hasher: h, compare: h.compare, turns: newTurns()}
+	p := &Passwords{cost: cost, hasher: h, compare: h.compare, limiter: newHashLimiter()}
 	nobodys, err := p.hashNow(rand.Text())
 	if err != nil {
 		return nil, err
 	}
-	p.nobodys = []byte(nobodys)
+	p.dummyHash = []byte(nobodys)
 	return p, nil
 }
 
@@ -85,7 +85,7 @@ func (p *Passwords) Hash(ctx context.Context, password string) (hash string, err
 	if err := CheckNewPassword(password); err != nil {
 		return "", err
 	}
-	err = p.turns.do(ctx, func() error {
+	err = p.limiter.do(ctx, func() error {
 		hash, err = p.hashNow(password)
 		return err
 	})
@@ -100,14 +100,14 @@ func (p *Passwords) Hash(ctx context.Context, password string) (hash string, err
 // Of a password beyond 72 bytes the first 72 are compared, as the original
 // gateway did: rows it wrote may have such passwords.
 func (p *Passwords) Compare(ctx context.Context, hash, password string) (right bool, err error) {
-	err = p.turns.do(ctx, func() error {
+	err = p.limiter.do(ctx, func() error {
 		right = p.compareNow(hash, password)
 		return nil
 	})
 	return right, err
 }
 
-// hashNow is Hash for who has a turn, and a password that was checked.
+// hashNow is Hash for callers that have a slot, and a password that was checked.
 func (p *Passwords) hashNow(password string) (string, error) {
 	salt := make([]byte, saltBytes)
 	_, _ = rand.Read(salt) // it never fails: crypto/rand ends the program first
@@ -118,18 +118,18 @@ func (p *Passwords) hashNow(password string) (string, error) {
 	return hash, nil
 }
 
-// compareNow is Compare for who has a turn.
+// compareNow is Compare for callers that have a slot.
 func (p *Passwords) compareNow(hash, password string) bool {
 	stored, readable := []byte(hash), readableHash(hash)
 	if !readable {
-		stored = p.nobodys
+		stored = p.dummyHash
 	}
 	err := p.compare(stored, []byte(password))
 	// A row of a lower cost must not answer sooner than an e-mail that nobody
 	// has. What a row of a higher cost takes longer is left as it is: do not set
 	// GATEWAY_BCRYPT_COST below that of the rows.
 	for _, cost := range missingWork(hashCost(stored), p.cost) {
-		_, _ = p.hasher.sum([]byte(password), p.nobodys[:saltBytes], cost)
+		_, _ = p.hasher.sum([]byte(password), p.dummyHash[:saltBytes], cost)
 	}
 	return readable && err == nil
 }
@@ -176,7 +176,7 @@ func CheckHash(hash string) error {
 		return errors.New("not a bcrypt hash: its cost, salt or sum cannot be read")
 	case cost > maxBcryptCost:
 		return fmt.Errorf("a bcrypt hash of cost %d, which takes %v or so a guess: want %d at most",
-			cost, costOfGuess<<(cost-maxBcryptCost), maxBcryptCost)
+			cost, maxCostTime<<(cost-maxBcryptCost), maxBcryptCost)
 	}
 	return nil
 }

@@ -15,7 +15,7 @@ import (
 
 var (
 	errScheme     = errors.New("the scheme of its Authorization is not Bearer")
-	errNothing    = errors.New("its Authorization has nothing after Bearer")
+	errEmptyToken = errors.New("its Authorization has nothing after Bearer")
 	errTooLong    = fmt.Errorf("it is longer than %d KiB", maxTokenBytes>>10)
 	errLineBreak  = errors.New("it holds a line break")
 	errCritical   = errors.New("its header names critical extensions (`crit`), of which none is known here")
@@ -36,8 +36,8 @@ var (
 	refuseKeyID     = refuseMalformed.Because(errKeyID)
 	refuseRepeated  = refuseMalformed.Because(errRepeated)
 
-	refuseScheme  = refuseNoToken.Because(errScheme)
-	refuseNothing = refuseNoToken.Because(errNothing)
+	refuseScheme     = refuseNoToken.Because(errScheme)
+	refuseEmptyToken = refuseNoToken.Because(errEmptyToken)
 )
 
 // maxQuoted bounds what is repeated of a token, in bytes.

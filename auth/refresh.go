@@ -72,7 +72,7 @@ func (c *CachedUsers) Refresh(ctx context.Context) {
 		c.expire()
 		if now := c.options.Now(); !now.Before(watchersDue) {
 			watchersDue = now.Add(refreshAge)
-			tell(c.watchersOfUnknown())
+			notify(c.watchersOfUnknown())
 		}
 	}
 }
@@ -84,7 +84,7 @@ func (c *CachedUsers) refreshSome(ctx context.Context) (more bool) {
 	if len(due) == 0 {
 		return more
 	}
-	asking, cancel := context.WithTimeout(ctx, askPatience)
+	asking, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
 	ids := make([]uuid.UUID, len(due))
 	for i, entry := range due {
@@ -95,12 +95,12 @@ func (c *CachedUsers) refreshSome(ctx context.Context) (more bool) {
 	if err != nil {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if c.askFailed.IsZero() {
-			c.askFailed = asked
+		if c.refreshFailed.IsZero() {
+			c.refreshFailed = asked
 		}
 		return false
 	}
-	tell(c.refreshed(due, states, asked))
+	notify(c.refreshed(due, states, asked))
 	return more
 }
 
@@ -134,10 +134,10 @@ func (c *CachedUsers) due() (due []*cachedUser, more bool) {
 
 // refreshed takes the answer over and returns whom it concerns. An entry that
 // was changed or dropped meanwhile is left: what was read may be older.
-func (c *CachedUsers) refreshed(due []*cachedUser, states map[uuid.UUID]UserState, asked time.Time) (told []*watcher) {
+func (c *CachedUsers) refreshed(due []*cachedUser, states map[uuid.UUID]UserState, asked time.Time) (watchers []*watcher) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.askFailed = time.Time{}
+	c.refreshFailed = time.Time{}
 	for _, entry := range due {
 		if c.entries[entry.id] != entry {
 			continue
@@ -153,26 +153,26 @@ func (c *CachedUsers) refreshed(due []*cachedUser, states map[uuid.UUID]UserStat
 		if !found {
 			changed.err = store.ErrNotFound
 		}
-		c.remember(changed)
-		told = append(told, watchersOf(c.watchers[entry.id])...)
+		c.put(changed)
+		watchers = append(watchers, watchersOf(c.watchers[entry.id])...)
 	}
-	return told
+	return watchers
 }
 
 // expire drops what is too old, unless the store cannot be asked: then it lives
 // for users.grace, counted from the first question that failed.
 func (c *CachedUsers) expire() {
 	c.mu.Lock()
-	var told []*watcher
+	var watchers []*watcher
 	now := c.options.Now()
-	if c.askFailed.IsZero() || now.Sub(c.askFailed) >= c.grace {
+	if c.refreshFailed.IsZero() || now.Sub(c.refreshFailed) >= c.grace {
 		for entry := c.byAge.oldest; entry != nil && now.Sub(entry.checked) >= maxAge; entry = c.byAge.oldest {
 			c.drop(entry.id)
-			told = append(told, watchersOf(c.watchers[entry.id])...)
+			watchers = append(watchers, watchersOf(c.watchers[entry.id])...)
 		}
 	}
 	c.mu.Unlock()
-	tell(told)
+	notify(watchers)
 }
 
 // watchersOfUnknown returns those who watch a user that is not remembered, and

@@ -82,7 +82,7 @@ func TestRefresh(t *testing.T) {
 // users.grace decides.
 func TestRefreshHanging(t *testing.T) {
 	for name, trouble := range map[string]func(*rows){
-		"hangs":   func(r *rows) { r.hold() },
+		"hangs":   func(r *rows) { r.block() },
 		"refuses": func(r *rows) { r.fail(errAway) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -106,7 +106,7 @@ func TestRefreshHanging(t *testing.T) {
 				asked.mu.Lock()
 				asked.err, asked.gate = nil, nil
 				asked.mu.Unlock()
-				time.Sleep(askPatience)
+				time.Sleep(lookupTimeout)
 				expectState(t, c, "with the store back", ann, member, nil)
 			})
 		})
@@ -118,7 +118,7 @@ func TestRefreshRace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, asked := refreshing(t, 0)
 		expectState(t, c, "first", ann, member, nil)
-		release := asked.hold()
+		release := asked.block()
 		time.Sleep(refreshAge + 2*refreshInterval) // being read
 		disabled := member
 		disabled.Active = false

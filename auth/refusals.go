@@ -29,9 +29,9 @@ var (
 	// for a session that has ended.
 	refusePassword = &Refusal{Status: http.StatusForbidden, Detail: "Incorrect password"}
 
-	// refuseGuesses is the answer whatever was guessed too often, and whether
+	// refuseTooMany is the answer whatever was guessed too often, and whether
 	// or not there is such a user.
-	refuseGuesses = &Refusal{
+	refuseTooMany = &Refusal{
 		Status: http.StatusTooManyRequests,
 		Detail: "Too many attempts. Try again later.",
 	}
@@ -40,11 +40,11 @@ var (
 		Detail: "Too many logins at the same time. Try again shortly.",
 	}
 
-	refuseGone = &Refusal{
+	refuseDeleted = &Refusal{
 		Status: http.StatusNotFound,
 		Detail: "User associated with token not found in database.",
 	}
-	refuseNoTarget = &Refusal{
+	refuseNoCompanyGiven = &Refusal{
 		Status: http.StatusBadRequest,
 		Detail: "Cannot associate company: No company ID provided and no default is configured for the gateway.",
 	}
@@ -59,14 +59,14 @@ func refuseMethod(allow string) *Refusal {
 // refuseStore answers to an error of the store about the user of a token.
 func refuseStore(err error) *Refusal {
 	if errors.Is(err, store.ErrNotFound) {
-		return refuseGone
+		return refuseDeleted
 	}
 	return refuseUnavailable.Because(err)
 }
 
 // refuseWait answers 429 with the wait that is left.
 func refuseWait(left time.Duration) *Refusal {
-	refusal := *refuseGuesses
+	refusal := *refuseTooMany
 	refusal.RetryAfter = left
 	return &refusal
 }

@@ -32,8 +32,8 @@ func NewSigner(keys Keys, ttl time.Duration, now func() time.Time) *Signer {
 // from when the signature is made: a login takes time in between.
 func (s *Signer) TokenFor(user store.User, readAt time.Time) (string, error) {
 	issued := readAt
-	if at := user.TokensValidAfter; at != nil && issued.Before(goodFrom(*at)) {
-		issued = goodFrom(*at)
+	if at := user.TokensValidAfter; at != nil && issued.Before(validFrom(*at)) {
+		issued = validFrom(*at)
 	}
 	return s.sign(user.ID, user.Email, user.CompanyID, issued)
 }

@@ -1,6 +1,6 @@
 package auth
 
-// This file slows the guessing of passwords down, for all gateways on one store.
+// This file slows down the guessing of passwords, for all gateways on one store.
 //
 // A login is counted before its password is compared, and forgiven when that was
 // right. It is counted up to three times:
@@ -22,7 +22,7 @@ package auth
 // people who share that address with its owner can see it.)
 //
 // What is counted leaks away: one per 15 minutes of a pair, per 5 minutes of an
-// address or an account. That, the turns at bcrypt, without which nothing is
+// address or an account. That, the slots for bcrypt, without which nothing is
 // counted, and maxTallies bound the rows. What a clock wrote that was ahead is
 // cut to what the right one could have written last.
 
@@ -43,11 +43,11 @@ import (
 )
 
 const (
-	guessLongest = 15 * time.Minute // the longest wait
-	pairLeak     = guessLongest     // who is patient guesses four times an hour
-	wideLeak     = 5 * time.Minute
-	pairMost     = 40 // attempts that count at most
-	longestClear = pairMost * pairLeak
+	longestWait   = 15 * time.Minute // the longest wait
+	pairLeak      = longestWait      // who is patient guesses four times an hour
+	addressLeak   = 5 * time.Minute
+	maxPairWeight = 40 // attempts that count at most
+	longestClear  = maxPairWeight * pairLeak
 
 	pairFree     = 5
 	addressFree  = 20
@@ -55,9 +55,9 @@ const (
 
 	// knownFor is how long an address stays known after the last login.
 	knownFor = 90 * 24 * time.Hour
-	// knownAgain is how old the note of an address may grow before a login
+	// renewKnownAfter is how old the note of an address may grow before a login
 	// renews it.
-	knownAgain = 24 * time.Hour
+	renewKnownAfter = 24 * time.Hour
 	// maxKnown is how many addresses are known to an account.
 	maxKnown = 20
 
@@ -66,16 +66,16 @@ const (
 	pruneInterval = time.Minute
 )
 
-// throttle decides how soon one may guess again.
+// throttle decides when the next attempt at a password may be made.
 type throttle struct {
-	attempts store.Attempts
-	now      func() time.Time
-	log      *slog.Logger
-	pruneAt  atomic.Int64 // seconds since 1970
+	attempts  store.Attempts
+	now       func() time.Time
+	log       *slog.Logger
+	nextPrune atomic.Int64 // seconds since 1970
 }
 
-// guess is one attempt at a password, made or not.
-type guess struct {
+// attempt is one attempt at a password, made or not.
+type attempt struct {
 	throttle *throttle
 	account  string // key; "" where only the pair counts
 	address  string // key; "" without an address
@@ -85,22 +85,22 @@ type guess struct {
 	seen   time.Time     // when the address was last known
 }
 
-// login is a guess at the password that goes with an e-mail. The client's
+// loginAttempt is an attempt at the password that goes with an e-mail. The client's
 // address may be invalid, where the listener has none.
-func (t *throttle) login(email string, client netip.Addr) *guess {
+func (t *throttle) loginAttempt(email string, client netip.Addr) *attempt {
 	account := store.EmailForm(email) // as the store compares them
 	network := networkOf(client)
-	g := &guess{throttle: t, account: key("account", account), pair: key("pair", account, network)}
+	a := &attempt{throttle: t, account: tallyKey("account", account), pair: tallyKey("pair", account, network)}
 	if network != "" {
-		g.address = key("address", network)
+		a.address = tallyKey("address", network)
 	}
-	return g
+	return a
 }
 
-// oldPassword is a guess by somebody who has the user's token. Wherever it is
+// passwordAttempt is an attempt by somebody who has the user's token. Wherever it is
 // made, it counts for the user: the token says who that is.
-func (t *throttle) oldPassword(user uuid.UUID) *guess {
-	return &guess{throttle: t, pair: key("user", user.String())}
+func (t *throttle) passwordAttempt(user uuid.UUID) *attempt {
+	return &attempt{throttle: t, pair: tallyKey("user", user.String())}
 }
 
 // networkOf is what one client has: an IPv4 address, or the 64 bits in front of
@@ -117,18 +117,18 @@ func networkOf(client netip.Addr) string {
 	return client.String()
 }
 
-// key is 22 characters, whatever it is made from.
-func key(kind string, parts ...string) string {
+// tallyKey is 22 characters, whatever it is made from.
+func tallyKey(kind string, parts ...string) string {
 	sum := sha256.Sum256([]byte(kind + "\x00" + strings.Join(parts, "\x00")))
 	return base64.RawURLEncoding.EncodeToString(sum[:16])
 }
 
-// check tells how long the guess has to wait; it counts nothing.
-func (g *guess) check(ctx context.Context) (wait time.Duration, err error) {
-	standings, now, err := g.read(ctx)
-	if err == nil && g.ahead(standings, now) {
-		if err = g.throttle.bound(ctx, now); err == nil {
-			standings, now, err = g.read(ctx)
+// check returns how long the attempt has to wait; it counts nothing.
+func (a *attempt) check(ctx context.Context) (wait time.Duration, err error) {
+	standings, now, err := a.read(ctx)
+	if err == nil && a.clockWasAhead(standings, now) {
+		if err = a.throttle.boundToNow(ctx, now); err == nil {
+			standings, now, err = a.read(ctx)
 		}
 	}
 	if err != nil {
@@ -137,100 +137,100 @@ func (g *guess) check(ctx context.Context) (wait time.Duration, err error) {
 	for _, standing := range standings {
 		wait = max(wait, standing.Next.Sub(now))
 	}
-	if last := len(g.counts) - 1; last > 0 && standings[last].Weight(g.counts[last], now) > accountLimit {
-		g.counts[0].Free, g.counts[0].First = 0, guessLongest
+	if last := len(a.counts) - 1; last > 0 && standings[last].Weight(a.counts[last], now) > accountLimit {
+		a.counts[0].Free, a.counts[0].First = 0, longestWait
 	}
 	return wait, nil
 }
 
-// read finds out what the guess is counted under, and how these tallies stand.
-func (g *guess) read(ctx context.Context) (standings []store.Standing, now time.Time, err error) {
-	t, now := g.throttle, g.throttle.now()
-	if g.account != "" && g.address != "" {
-		if g.seen, err = t.attempts.AddressSeen(ctx, g.account, g.address); err != nil {
+// read finds out what the attempt is counted under, and how these tallies stand.
+func (a *attempt) read(ctx context.Context) (standings []store.Standing, now time.Time, err error) {
+	t, now := a.throttle, a.throttle.now()
+	if a.account != "" && a.address != "" {
+		if a.seen, err = t.attempts.AddressSeen(ctx, a.account, a.address); err != nil {
 			return nil, now, err
 		}
 	}
 	pair := store.Tally{
-		Key: g.pair, Free: pairFree, First: time.Second, Longest: guessLongest, Leak: pairLeak, Most: pairMost,
+		Key: a.pair, Free: pairFree, First: time.Second, Longest: longestWait, Leak: pairLeak, Most: maxPairWeight,
 	}
 	address := store.Tally{
-		Key: g.address, Free: addressFree, First: time.Second, Longest: guessLongest, Leak: wideLeak, Most: 60,
+		Key: a.address, Free: addressFree, First: time.Second, Longest: longestWait, Leak: addressLeak, Most: 60,
 	}
 	account := store.Tally{ // never waits
-		Key: g.account, Free: 2 * accountLimit, First: time.Microsecond, Longest: time.Microsecond, Leak: wideLeak, Most: 2 * accountLimit,
+		Key: a.account, Free: 2 * accountLimit, First: time.Microsecond, Longest: time.Microsecond, Leak: addressLeak, Most: 2 * accountLimit,
 	}
-	g.counts = []store.Tally{pair}
-	if g.account != "" && !g.known(now) {
-		if g.address != "" {
-			g.counts = append(g.counts, address)
+	a.counts = []store.Tally{pair}
+	if a.account != "" && !a.known(now) {
+		if a.address != "" {
+			a.counts = append(a.counts, address)
 		}
-		g.counts = append(g.counts, account)
+		a.counts = append(a.counts, account)
 	}
-	keys := make([]string, len(g.counts))
-	for i, tally := range g.counts {
+	keys := make([]string, len(a.counts))
+	for i, tally := range a.counts {
 		keys[i] = tally.Key
 	}
 	standings, err = t.attempts.Standings(ctx, keys...)
 	return standings, now, err
 }
 
-// ahead reports whether any of it was written by a clock that was ahead. A year
+// clockWasAhead reports whether any of it was written by a clock that was ahead. A year
 // ahead would keep an account locked for a year (issue 10).
-func (g *guess) ahead(standings []store.Standing, now time.Time) bool {
+func (a *attempt) clockWasAhead(standings []store.Standing, now time.Time) bool {
 	for _, standing := range standings {
-		if standing.Next.Sub(now) > guessLongest || standing.Clear.Sub(now) > longestClear {
+		if standing.Next.Sub(now) > longestWait || standing.Clear.Sub(now) > longestClear {
 			return true
 		}
 	}
-	return g.seen.Sub(now) > guessLongest
+	return a.seen.Sub(now) > longestWait
 }
 
-// bound shortens all that was written by a clock that was ahead.
-func (t *throttle) bound(ctx context.Context, now time.Time) error {
-	return t.attempts.BoundAttempts(ctx, now, longestClear, guessLongest)
+// boundToNow shortens all that was written by a clock that was ahead.
+func (t *throttle) boundToNow(ctx context.Context, now time.Time) error {
+	return t.attempts.BoundAttempts(ctx, now, longestClear, longestWait)
 }
 
 // known reports whether the account was logged in from the address.
-func (g *guess) known(now time.Time) bool { return now.Sub(g.seen) < knownFor }
+func (a *attempt) known(now time.Time) bool { return now.Sub(a.seen) < knownFor }
 
-// count counts the guess, which check has let pass. A wait says that it may not
+// count counts the attempt, which check has let pass. A wait says that it may not
 // be made after all: others were quicker.
-func (g *guess) count(ctx context.Context) (wait time.Duration, err error) {
-	g.throttle.pruneNowAndThen(ctx)
-	for _, tally := range g.counts {
-		if wait, err := g.throttle.attempts.CountAttempt(ctx, tally, g.throttle.now()); err != nil || wait > 0 {
+func (a *attempt) count(ctx context.Context) (wait time.Duration, err error) {
+	a.throttle.prunePeriodically(ctx)
+	for _, tally := range a.counts {
+		if wait, err := a.throttle.attempts.CountAttempt(ctx, tally, a.throttle.now()); err != nil || wait > 0 {
 			return wait, err
 		}
 	}
 	return 0, nil
 }
 
-// forgive takes back what was counted: the guess was right. Only the pair
+// forgive takes back what was counted: the password was right. Only the pair
 // starts anew; others may have guessed from the same address, or at the same
 // account. From now on the address is known.
-func (g *guess) forgive(ctx context.Context) error {
-	t, now := g.throttle, g.throttle.now()
-	errs := []error{t.attempts.ClearAttempts(ctx, g.pair)}
-	for _, tally := range g.counts[1:] {
+func (a *attempt) forgive(ctx context.Context) error {
+	t, now := a.throttle, a.throttle.now()
+	errs := []error{t.attempts.ClearAttempts(ctx, a.pair)}
+	for _, tally := range a.counts[1:] {
 		errs = append(errs, t.attempts.ForgiveAttempt(ctx, tally, now))
 	}
-	if g.address != "" && now.Sub(g.seen) > knownAgain {
-		errs = append(errs, t.attempts.RememberAddress(ctx, g.account, g.address, now, maxKnown))
+	if a.address != "" && now.Sub(a.seen) > renewKnownAfter {
+		errs = append(errs, t.attempts.RememberAddress(ctx, a.account, a.address, now, maxKnown))
 	}
 	return errors.Join(errs...)
 }
 
-// pruneNowAndThen removes the rows that count for nothing any more. One that
+// prunePeriodically removes the rows that count for nothing any more. One that
 // fails is tried again a minute later.
-func (t *throttle) pruneNowAndThen(ctx context.Context) {
-	now, due := t.now(), t.pruneAt.Load()
+func (t *throttle) prunePeriodically(ctx context.Context) {
+	now, due := t.now(), t.nextPrune.Load()
 	soon := now.Unix() < due && due <= now.Add(pruneInterval).Unix() // unless the clock was ahead
-	if soon || !t.pruneAt.CompareAndSwap(due, now.Add(pruneInterval).Unix()) {
+	if soon || !t.nextPrune.CompareAndSwap(due, now.Add(pruneInterval).Unix()) {
 		return
 	}
 	// Rows of a clock that was ahead would be kept, and push out all others.
-	err := t.bound(ctx, now)
+	err := t.boundToNow(ctx, now)
 	if err == nil {
 		err = t.attempts.PruneAttempts(ctx, now, now.Add(-knownFor), maxTallies)
 	}

@@ -27,19 +27,19 @@ const (
 	stranger = "198.51.100.1"
 )
 
-// door is the users handler, a clock that is set by hand, and the count of
+// loginServer is the users handler, a clock that is set by hand, and the count of
 // comparisons.
-type door struct {
+type loginServer struct {
 	*Users
 	time        time.Time
 	comparisons atomic.Int64
 	logins      *loginCounts
 }
 
-func newDoor(t testing.TB, users store.Store) *door {
+func newLoginServer(t testing.TB, users store.Store) *loginServer {
 	t.Helper()
 	passwords, _ := countedPasswords(t)
-	d := &door{time: noon, logins: &loginCounts{}}
+	d := &loginServer{time: noon, logins: &loginCounts{}}
 	passwords.compare = func(hash, password []byte) error {
 		d.comparisons.Add(1)
 		return passwords.hasher.compare(hash, password)
@@ -54,7 +54,7 @@ func newDoor(t testing.TB, users store.Store) *door {
 }
 
 // try tries to log in from an address, "" for a listener that has none.
-func (d *door) try(t testing.TB, address, email, password string) *httptest.ResponseRecorder {
+func (d *loginServer) try(t testing.TB, address, email, password string) *httptest.ResponseRecorder {
 	t.Helper()
 	body := strings.NewReader(`{"email":"` + email + `","password":"` + password + `"}`)
 	ctx := t.Context()
@@ -67,7 +67,7 @@ func (d *door) try(t testing.TB, address, email, password string) *httptest.Resp
 }
 
 // expect wants a status, and of a 429 the seconds to wait.
-func (d *door) expect(t testing.TB, address, email, password string, status int, wait ...int) {
+func (d *loginServer) expect(t testing.TB, address, email, password string, status int, wait ...int) {
 	t.Helper()
 	before := d.comparisons.Load()
 	answer := d.try(t, address, email, password)
@@ -95,7 +95,7 @@ func (d *door) expect(t testing.TB, address, email, password string, status int,
 	}
 }
 
-func (d *door) after(seconds int) { d.time = d.time.Add(time.Duration(seconds) * time.Second) }
+func (d *loginServer) advance(seconds int) { d.time = d.time.Add(time.Duration(seconds) * time.Second) }
 
 func addAnn(t testing.TB, users store.Store) store.User {
 	t.Helper()
@@ -104,7 +104,7 @@ func addAnn(t testing.TB, users store.Store) store.User {
 
 func TestGuessingIsSlowed(t *testing.T) {
 	eachStore(t, func(t *testing.T, users store.Store) {
-		d := newDoor(t, users)
+		d := newLoginServer(t, users)
 		addAnn(t, users)
 		for _, email := range []string{"ann@example.com", "nobody@example.com"} {
 			for range pairFree {
@@ -114,11 +114,11 @@ func TestGuessingIsSlowed(t *testing.T) {
 				d.expect(t, stranger, email, "wrong horse", 401)
 				d.expect(t, stranger, email, "wrong horse", 429, wait)
 				d.expect(t, stranger, strings.ToUpper(email), "correct horse", 429, wait) // though it is right
-				d.after(wait - 1)
+				d.advance(wait - 1)
 				d.expect(t, stranger, email, "wrong horse", 429, 1)
-				d.after(1)
+				d.advance(1)
 			}
-			d.after(86_400)
+			d.advance(86_400)
 		}
 		d.expect(t, stranger, "ann@example.com", "correct horse", 200)
 	})
@@ -126,7 +126,7 @@ func TestGuessingIsSlowed(t *testing.T) {
 
 func TestRightPasswordStartsAnew(t *testing.T) {
 	eachStore(t, func(t *testing.T, users store.Store) {
-		d := newDoor(t, users)
+		d := newLoginServer(t, users)
 		addAnn(t, users)
 		for range 3 {
 			for range pairFree {
@@ -141,7 +141,7 @@ func TestRightPasswordStartsAnew(t *testing.T) {
 // a quarter of an hour later; Ann gets in, from home and from a hotel.
 func TestManyAddressesGuessAtOneAccount(t *testing.T) {
 	eachStore(t, func(t *testing.T, users store.Store) {
-		d := newDoor(t, users)
+		d := newLoginServer(t, users)
 		addAnn(t, users)
 		d.expect(t, home, "ann@example.com", "correct horse", 200)
 		bot := func(i int) string { return fmt.Sprintf("192.0.2.%d", i) }
@@ -165,7 +165,7 @@ func TestManyAddressesGuessAtOneAccount(t *testing.T) {
 		d.expect(t, home, "ann@example.com", "correct horse", 200)
 		d.expect(t, "203.0.113.99", "ann@example.com", "correct horse", 200)
 		// When the guessing ends, so does this.
-		d.after(6 * 3_600)
+		d.advance(6 * 3_600)
 		for range pairFree {
 			d.expect(t, bot(200), "ann@example.com", "wrong horse", 401)
 		}
@@ -176,7 +176,7 @@ func TestManyAddressesGuessAtOneAccount(t *testing.T) {
 // comes from elsewhere, does not.
 func TestOneAddressGuessesAtManyAccounts(t *testing.T) {
 	eachStore(t, func(t *testing.T, users store.Store) {
-		d := newDoor(t, users)
+		d := newLoginServer(t, users)
 		addAnn(t, users)
 		d.expect(t, stranger, "ann@example.com", "correct horse", 200)
 		for i := range addressFree {
@@ -188,7 +188,7 @@ func TestOneAddressGuessesAtManyAccounts(t *testing.T) {
 			d.expect(t, stranger, "ann@example.com", "wrong horse", 401)
 			d.expect(t, stranger, "ann@example.com", "correct horse", 200)
 			d.expect(t, home, "other@example.com", "wrong horse", 401)
-			d.after(wait)
+			d.advance(wait)
 		}
 	})
 }
@@ -197,7 +197,7 @@ func TestOneAddressGuessesAtManyAccounts(t *testing.T) {
 // does not get an address clean with it.
 func TestOwnAccountDoesNotCleanAnAddress(t *testing.T) {
 	users := openSQLite(t)
-	d := newDoor(t, users)
+	d := newLoginServer(t, users)
 	addAnn(t, users)
 	for i := range addressFree {
 		d.expect(t, stranger, fmt.Sprintf("user%d@example.com", i), "wrong horse", 401)
@@ -236,11 +236,11 @@ func TestGuessingTellsNothing(t *testing.T) {
 	addUser(t, users, store.User{Email: "old@example.com", HashedPassword: hashOfCorrectHorse})
 	var first []*httptest.ResponseRecorder
 	for i, email := range []string{"ann@example.com", "old@example.com", "nobody@example.com"} {
-		d := newDoor(t, users)
+		d := newLoginServer(t, users)
 		var answers []*httptest.ResponseRecorder
 		for range 20 {
 			answers = append(answers, d.try(t, fmt.Sprintf("192.0.2.%d", i), email, "wrong horse"))
-			d.after(3)
+			d.advance(3)
 		}
 		if first == nil {
 			first = answers
@@ -258,12 +258,12 @@ func TestGuessingTellsNothing(t *testing.T) {
 // Those who guess all at once, through two gateways, get no more tries.
 func TestGuessingAllAtOnce(t *testing.T) {
 	eachStore(t, func(t *testing.T, users store.Store) {
-		gateways := []*door{newDoor(t, users), newDoor(t, users)}
+		gateways := []*loginServer{newLoginServer(t, users), newLoginServer(t, users)}
 		addAnn(t, users)
 		var group sync.WaitGroup
 		for i := range 40 {
 			d := gateways[i%2]
-			d.Metrics = noMetrics{}
+			d.Metrics = discardMetrics{}
 			group.Go(func() {
 				answer := d.try(t, stranger, "ann@example.com", "wrong horse")
 				if !slices.Contains([]int{401, 429, 503}, answer.Code) {
@@ -282,15 +282,15 @@ func TestGuessingAllAtOnce(t *testing.T) {
 // is asked of the store.
 func TestLoginOverloaded(t *testing.T) {
 	users := openSQLite(t)
-	d := newDoor(t, users)
+	d := newLoginServer(t, users)
 	addAnn(t, users)
-	var held []*turn
+	var slots []*hashSlot
 	for {
-		turn, err := d.Passwords.turns.join()
+		slot, err := d.Passwords.limiter.enter()
 		if err != nil {
 			break
 		}
-		held = append(held, turn)
+		slots = append(slots, slot)
 	}
 	d.throttle.attempts = brokenAttempts{Store: users, err: errors.New("asked")}
 	answer := d.try(t, home, "ann@example.com", "correct horse")
@@ -301,12 +301,12 @@ func TestLoginOverloaded(t *testing.T) {
 	if want := []string{LoginOverloaded}; !slices.Equal(d.logins.results, want) {
 		t.Errorf("counted as %v", d.logins.results)
 	}
-	for _, turn := range held {
-		turn.leave()
+	for _, slot := range slots {
+		slot.release()
 	}
 	d.throttle.attempts = users
 	d.expect(t, home, "ann@example.com", "correct horse", 200)
-	wantNobody(t, d.Passwords.turns)
+	wantNoneAdmitted(t, d.Passwords.limiter)
 }
 
 // brokenAttempts is a store whose tallies cannot be had.
@@ -327,12 +327,12 @@ func (b brokenAttempts) CountAttempt(context.Context, store.Tally, time.Time) (t
 	return 0, b.err
 }
 
-// A guess that cannot be counted is not made.
+// An attempt that cannot be counted is not made.
 func TestGuessingWithoutTallies(t *testing.T) {
 	users := openSQLite(t)
 	addAnn(t, users)
 	for _, readable := range []bool{false, true} {
-		d := newDoor(t, users)
+		d := newLoginServer(t, users)
 		d.throttle.attempts = brokenAttempts{users, readable, errors.New("read-only transaction")}
 		answer := d.try(t, home, "ann@example.com", "correct horse")
 		if answer.Code != 503 || !strings.Contains(answer.Body.String(), refuseUnavailable.Detail) {
@@ -344,14 +344,14 @@ func TestGuessingWithoutTallies(t *testing.T) {
 		if want := []string{LoginUnavailable}; !slices.Equal(d.logins.results, want) {
 			t.Errorf("counted as %v", d.logins.results)
 		}
-		wantNobody(t, d.Passwords.turns)
+		wantNoneAdmitted(t, d.Passwords.limiter)
 	}
 }
 
 // Without addresses there are only accounts.
 func TestGuessingWithoutAddresses(t *testing.T) {
 	users := openSQLite(t)
-	d := newDoor(t, users)
+	d := newLoginServer(t, users)
 	addAnn(t, users)
 	for i := range 3 * addressFree {
 		d.expect(t, "", fmt.Sprintf("user%d@example.com", i), "wrong horse", 401)
@@ -364,7 +364,7 @@ func TestGuessingWithoutAddresses(t *testing.T) {
 
 func TestOldPasswordIsSlowed(t *testing.T) {
 	eachStore(t, func(t *testing.T, users store.Store) {
-		d := newDoor(t, users)
+		d := newLoginServer(t, users)
 		ann := addAnn(t, users)
 		bob := addUser(t, users, store.User{Email: "bob@example.com", Active: true, HashedPassword: hashOfCorrectHorse})
 		change := func(who store.User, old string) *Refusal {
@@ -388,11 +388,11 @@ func TestOldPasswordIsSlowed(t *testing.T) {
 			t.Errorf("somebody else: %v", refusal)
 		}
 		d.expect(t, home, "ann@example.com", "correct horse", 200) // a login is another matter
-		d.after(1)
+		d.advance(1)
 		if refusal := change(ann, "correct horse"); refusal != nil {
 			t.Errorf("a second later: %v", refusal)
 		}
-		wantNobody(t, d.Passwords.turns)
+		wantNoneAdmitted(t, d.Passwords.limiter)
 	})
 }
 
@@ -410,13 +410,13 @@ func (p *prunedStore) PruneAttempts(ctx context.Context, now, seenSince time.Tim
 // Hundreds of e-mails and addresses leave nothing behind that stays.
 func TestGuessesArePruned(t *testing.T) {
 	users := &prunedStore{Store: openSQLite(t)}
-	d := newDoor(t, users)
+	d := newLoginServer(t, users)
 	keys := map[string]bool{}
 	for i := range 200 {
 		address, email := fmt.Sprintf("10.0.0.%d", i), fmt.Sprintf("user%d@example.com", i)
 		d.expect(t, address, email, "wrong horse", 401)
-		d.after(3)
-		g := d.throttle.login(email, netip.MustParseAddr(address))
+		d.advance(3)
+		g := d.throttle.loginAttempt(email, netip.MustParseAddr(address))
 		for _, key := range []string{g.pair, g.address, g.account} {
 			if len(key) != 22 || keys[key] || strings.Contains(key, "example") {
 				t.Errorf("key %q is too long, taken, or tells", key)
@@ -427,7 +427,7 @@ func TestGuessesArePruned(t *testing.T) {
 	if users.pruned < 8 || users.pruned > 11 {
 		t.Errorf("pruned %d times in 600 seconds, want once a minute", users.pruned)
 	}
-	d.after(3_600)
+	d.advance(3_600)
 	d.expect(t, home, "last@example.com", "wrong horse", 401)
 	standings, err := users.Standings(t.Context(), slices.Collect(maps.Keys(keys))...)
 	if err != nil {
@@ -442,7 +442,7 @@ func TestGuessesArePruned(t *testing.T) {
 // could have (issue 10).
 func TestClockAhead(t *testing.T) {
 	eachStore(t, func(t *testing.T, users store.Store) {
-		d := newDoor(t, users)
+		d := newLoginServer(t, users)
 		addAnn(t, users)
 		d.time = noon.Add(365 * 24 * time.Hour)
 		d.expect(t, home, "ann@example.com", "correct horse", 200)
@@ -452,11 +452,11 @@ func TestClockAhead(t *testing.T) {
 		}
 		d.time = noon
 		d.expect(t, home, "ann@example.com", "correct horse", 429, 900)
-		d.after(900)
+		d.advance(900)
 		d.expect(t, home, "ann@example.com", "correct horse", 200)
 		d.expect(t, stranger, "ann@example.com", "correct horse", 200)
 		// The address was known a year later, and is known for no longer than that.
-		seen, err := users.AddressSeen(t.Context(), key("account", "ann@example.com"), key("address", home))
+		seen, err := users.AddressSeen(t.Context(), tallyKey("account", "ann@example.com"), tallyKey("address", home))
 		if err != nil || seen.After(d.time) {
 			t.Errorf("the address was seen at %s, %v", seen, err)
 		}
@@ -464,9 +464,9 @@ func TestClockAhead(t *testing.T) {
 		for i := range pairFree {
 			d.expect(t, stranger, fmt.Sprintf("nobody%d@example.com", i), "wrong horse", 401)
 		}
-		d.after(int(longestClear.Seconds()))
+		d.advance(int(longestClear.Seconds()))
 		d.expect(t, home, "ann@example.com", "correct horse", 200)
-		standings, err := users.Standings(t.Context(), key("pair", "nobody0@example.com", stranger))
+		standings, err := users.Standings(t.Context(), tallyKey("pair", "nobody0@example.com", stranger))
 		if err != nil || !standings[0].Clear.Equal(time.UnixMicro(0)) && standings[0].Clear.Year() > 1 {
 			t.Errorf("a row from before stands at %+v, %v", standings, err)
 		}

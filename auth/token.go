@@ -72,10 +72,10 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*Identity, *Refusa
 // verify is Verify for a token that is not remembered.
 func (v *Verifier) verify(ctx context.Context, token string) (*verifiedToken, *Refusal) {
 	claims := jwt.MapClaims{}
-	var from origin
+	var from keyVersion
 	parsed, err := v.parser.ParseWithClaims(token, claims, func(parsed *jwt.Token) (any, error) {
 		issuer := v.issuers.of(claims)
-		from = issuer.origin() // before its keys are asked for: they may be others a moment later
+		from = issuer.version() // before its keys are asked for: they may be others a moment later
 		found, refusal := v.keysFor(ctx, parsed, issuer)
 		if refusal != nil {
 			return nil, refusal
@@ -102,7 +102,7 @@ func (v *Verifier) verify(ctx context.Context, token string) (*verifiedToken, *R
 	if refusal != nil {
 		return nil, refusal
 	}
-	return &verifiedToken{identity: identity, life: life, from: from}, nil
+	return &verifiedToken{identity: identity, life: life, keys: from}, nil
 }
 
 // refusalFor is the answer to a token that the parser did not take, as far as

@@ -103,7 +103,7 @@ func TestVerifyRefuses(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			identity, refusal := verifier.Verify(t.Context(), test.token)
-			if got := seen(t, refusal); got != test.want {
+			if got := answerOf(t, refusal); got != test.want {
 				t.Errorf("got %+v, want %+v", got, test.want)
 			}
 			if identity != nil {
@@ -227,7 +227,7 @@ func FuzzVerify(f *testing.F) {
 	f.Add(signedText(f, jwt.SigningMethodHS256, []byte(key.Public().(ed25519.PublicKey)), `{"alg":"HS256","kid":"a"}`, `{"iss":"`+issuerName+`"}`))
 	f.Add("..")
 	f.Add("eyJhbGciOiJub25lIn0.e30.")
-	verifier := verifierOf(f, listed(fileWith(f, jwks(f, named{"a", key}))))
+	verifier := verifierOf(f, listed(fileWith(f, jwks(f, namedKey{"a", key}))))
 	for _, token := range []string{ours, theirs} {
 		expectRefusal(f, verifier, token, nil)
 	}

@@ -22,14 +22,14 @@ type UserState struct {
 // revokes reports whether a token is void that was issued at that time, zero when
 // it does not say.
 func (s UserState) revokes(issued time.Time) bool {
-	return !s.ValidAfter.IsZero() && issued.Before(goodFrom(s.ValidAfter))
+	return !s.ValidAfter.IsZero() && issued.Before(validFrom(s.ValidAfter))
 }
 
-// goodFrom is when the first good token is issued after tokens were made void:
+// validFrom is when the first good token is issued after tokens were made void:
 // in the next second. A token says in which second it was issued, and one of
 // the same second may be from before. Signer.TokenFor has those of after say
 // the next, so that nobody has to wait.
-func goodFrom(validAfter time.Time) time.Time {
+func validFrom(validAfter time.Time) time.Time {
 	return validAfter.Truncate(time.Second).Add(time.Second)
 }
 

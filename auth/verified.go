@@ -37,21 +37,21 @@ type verifiedTokens struct {
 type verifiedToken struct {
 	identity *Identity
 	life     lifetime
-	from     origin
+	keys     keyVersion
 	size     int // bytes that it takes here, about
-	used     mark
+	used     usedBit
 }
 
-// origin tells which keys a token was verified with: which set of another
+// keyVersion says which keys a token was verified with: which set of another
 // issuer's. It is zero for our own keys, which a Verifier keeps for life.
-type origin struct {
-	source  *keySource
-	edition int // its number rather than the set: old ones need not stay in memory
+type keyVersion struct {
+	source *keySource
+	number int // its number rather than the set: old ones need not stay in memory
 }
 
-// stands reports whether the issuer publishes these keys still.
-func (o origin) stands() bool {
-	return o.source == nil || o.source.edition() == o.edition
+// current reports whether the issuer still publishes these keys.
+func (o keyVersion) current() bool {
+	return o.source == nil || o.source.version() == o.number
 }
 
 func newVerifiedTokens() *verifiedTokens {
@@ -67,7 +67,7 @@ func (t *verifiedTokens) find(token string, now time.Time) (*Identity, *Refusal)
 	if known == nil {
 		return nil, nil
 	}
-	if !known.from.stands() {
+	if !known.keys.current() {
 		t.drop(token, known)
 		return nil, nil
 	}
@@ -84,7 +84,7 @@ func (t *verifiedTokens) find(token string, now time.Time) (*Identity, *Refusal)
 // remember keeps a token that was found good. Nobody else may hold its identity
 // yet: the claims that no header can carry are let go.
 func (t *verifiedTokens) remember(token string, good *verifiedToken) {
-	if len(token) > maxVerifiedBytes || !good.from.stands() {
+	if len(token) > maxVerifiedBytes || !good.keys.current() {
 		return
 	}
 	maps.DeleteFunc(good.identity.claims, func(_ string, value any) bool { return !isPlain(value) })
@@ -94,7 +94,7 @@ func (t *verifiedTokens) remember(token string, good *verifiedToken) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.remove(token) // somebody else may have verified it at the same time
-	t.makeRoom(good.size)
+	t.evict(good.size)
 	t.entries[token] = good
 	t.size += good.size
 }
@@ -105,9 +105,9 @@ func sizeOf(token string, identity *Identity) int {
 	return 2*len(token) + entry + claim*len(identity.claims)
 }
 
-// makeRoom evicts until there is room for a newcomer, as CachedUsers do: out of
+// evict evicts until there is room for a newcomer, as CachedUsers do: out of
 // a few that chance picks, one that nobody used of late.
-func (t *verifiedTokens) makeRoom(size int) {
+func (t *verifiedTokens) evict(size int) {
 	for len(t.entries) > 0 && (len(t.entries) >= t.limit || t.size+size > t.budget) {
 		var victim string
 		seen := 0

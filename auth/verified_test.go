@@ -120,10 +120,10 @@ func TestVerifiedTimes(t *testing.T) {
 // A remembered token is dropped with its key: whatever the issuer publishes
 // anew, its tokens are held against.
 func TestVerifiedKeysRotate(t *testing.T) {
-	before, after := newNamed(t, "before"), newNamed(t, "after")
+	before, after := newNamedKey(t, "before"), newNamedKey(t, "after")
 	server := newIssuerServer(t, before)
 	synctest.Test(t, func(t *testing.T) {
-		gateway := newLive(t, nil, listed(server.url))
+		gateway := newLiveIssuers(t, nil, listed(server.url))
 		token, ours := before.token(t), signed(t, claims(nil))
 		identity := func(token string) *Identity {
 			t.Helper()
@@ -131,27 +131,27 @@ func TestVerifiedKeysRotate(t *testing.T) {
 		}
 		identity(token) // may wait for the first reading
 		first, ofOurs := identity(token), identity(ours)
-		pass(defaultFresh) // read again, and nothing new
+		waitReal(defaultFresh) // read again, and nothing new
 		if identity(token) != first {
 			t.Error("the same keys: verified anew")
 		}
 		server.publish(jwks(t, before, after))
-		pass(defaultFresh)
+		waitReal(defaultFresh)
 		second := identity(token)
 		if second == first || identity(token) != second {
 			t.Error("other keys: want the token verified anew, and remembered")
 		}
 		server.serve(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
-		pass(defaultFresh)
+		waitReal(defaultFresh)
 		if identity(token) != second {
 			t.Error("keys that cannot be read: verified anew")
 		}
 		server.publish(jwks(t, after))
-		pass(defaultFresh)
+		waitReal(defaultFresh)
 		gateway.expect(t, token, refuseKey)
 		expectRemembered(t, gateway.Verifier, "the key was taken out of use", 1)
 		server.publish(jwks(t, before))
-		pass(defaultFresh)
+		waitReal(defaultFresh)
 		if again := identity(token); again == second {
 			t.Error("a key that comes back: remembered from before")
 		}
@@ -164,7 +164,7 @@ func TestVerifiedKeysRotate(t *testing.T) {
 // Keys that change while a token is held against the old ones make nothing of
 // what was found.
 func TestVerifiedWhileKeysRotate(t *testing.T) {
-	key := newNamed(t, "a")
+	key := newNamedKey(t, "a")
 	verifier := verifierOf(t, listed(fileWith(t, jwks(t, key))))
 	token := key.token(t)
 	good, refusal := verifier.verify(t.Context(), token)
@@ -172,7 +172,7 @@ func TestVerifiedWhileKeysRotate(t *testing.T) {
 		t.Fatal(refusal)
 	}
 	source := verifier.issuers.byName[issuerName].source
-	if err := source.take(jwks(t, newNamed(t, "b"))); err != nil {
+	if err := source.apply(jwks(t, newNamedKey(t, "b"))); err != nil {
 		t.Fatal(err)
 	}
 	verifier.verified.remember(token, good)
@@ -187,7 +187,7 @@ func TestVerifiedWhileKeysRotate(t *testing.T) {
 
 // Only good tokens are remembered: strangers cannot fill anything.
 func TestRefusalsAreNotRemembered(t *testing.T) {
-	theirs := newNamed(t, "a")
+	theirs := newNamedKey(t, "a")
 	entry := listed(fileWith(t, jwks(t, theirs)))
 	entry.Audience = []string{"atenex"}
 	verifier := verifierOf(t, entry)
@@ -209,7 +209,7 @@ func TestRefusalsAreNotRemembered(t *testing.T) {
 		"no sub":           {signed(t, claims(jwt.MapClaims{"sub": nil})), refuseNoSubject},
 		"wrong type":       {signed(t, claims(jwt.MapClaims{"email": true})), refuseClaims},
 		"another audience": {signedWith(t, es256, theirs.key, issued(jwt.MapClaims{"aud": "other"}), header), refuseAudience},
-		"unknown key":      {newNamed(t, "b").token(t), refuseKey},
+		"unknown key":      {newNamedKey(t, "b").token(t), refuseKey},
 	} {
 		for range 2 {
 			expectRefusal(t, verifier, test.token, test.want)
@@ -294,7 +294,7 @@ func TestVerifiedIsBounded(t *testing.T) {
 
 // Many verify at once, while entries are evicted, expire and lose their keys.
 func TestVerifiedAtOnce(t *testing.T) {
-	key := newNamed(t, "a")
+	key := newNamedKey(t, "a")
 	set := jwks(t, key)
 	verifier := verifierOf(t, listed(fileWith(t, set)))
 	verifier.verified.limit = 8
@@ -323,7 +323,7 @@ func TestVerifiedAtOnce(t *testing.T) {
 	all.Go(func() {
 		for i := range 50 {
 			// The same keys in other words.
-			if err := source.take([]byte(string(set) + strings.Repeat(" ", i+1))); err != nil {
+			if err := source.apply([]byte(string(set) + strings.Repeat(" ", i+1))); err != nil {
 				t.Error(err)
 			}
 			if i%10 == 0 {

@@ -26,7 +26,7 @@ routes:
 func TestExplain(t *testing.T) {
 	t.Parallel()
 	k := newKit(t, explainTable, "http://127.0.0.1:9")
-	admin := auth.Supposed{"sub": "a", "company_id": "c", "role": "admin"}
+	admin := auth.SimulatedIdentity{"sub": "a", "company_id": "c", "role": "admin"}
 	tests := []struct {
 		method, target string
 		header         http.Header
@@ -97,7 +97,7 @@ func TestExplain(t *testing.T) {
 	}
 }
 
-func persona(t *testing.T, name string) auth.Supposed {
+func persona(t *testing.T, name string) auth.SimulatedIdentity {
 	t.Helper()
 	who, known := auth.Persona(name)
 	if !known {

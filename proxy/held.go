@@ -40,7 +40,7 @@ func (x *exchange) hold(ctx context.Context) {
 	if x.identity == nil {
 		return
 	}
-	held, release := x.table.gate.Hold(ctx, x.identity, x.route.rule)
+	held, release := x.table.gate.WithRevocation(ctx, x.identity, x.route.rule)
 	stop := context.AfterFunc(held, func() {
 		if refusal, refused := errors.AsType[*auth.Refusal](context.Cause(held)); refused {
 			x.gateway.log.LogAttrs(ctx, slog.LevelInfo, "stream ended",

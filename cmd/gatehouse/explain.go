@@ -133,7 +133,7 @@ func (a asker) header() (http.Header, error) {
 // supposed is who answers for a caller without a token of theirs.
 func (a asker) supposed() (auth.Decider, error) {
 	if a.claims != "" {
-		claims, decoder := auth.Supposed{}, json.NewDecoder(strings.NewReader(a.claims))
+		claims, decoder := auth.SimulatedIdentity{}, json.NewDecoder(strings.NewReader(a.claims))
 		decoder.UseNumber() // a number is its text, as in a token
 		if err := decoder.Decode(&claims); err != nil || claims == nil || decoder.More() {
 			return nil, &usageError{errors.New("--claims: want a JSON object, such as '{\"sub\":\"…\",\"company_id\":\"…\"}'")}

@@ -1,6 +1,6 @@
 package auth
 
-// This file looks again at somebody who passed: what a request was allowed to
+// This file decides again about somebody who passed: what a request was allowed to
 // open may last longer than what allowed it.
 
 import (
@@ -21,7 +21,7 @@ type UserWatcher interface {
 // Recheck decides again about somebody who passed, by the token of then and the
 // user of now. It refuses what Decide would.
 func (g *Gate) Recheck(ctx context.Context, who *Identity, rule Rule) *Refusal {
-	if asks, refusal := rule.asks(); !asks {
+	if asks, refusal := rule.needsIdentity(); !asks {
 		return refusal
 	}
 	if !g.tokens.now().Before(who.ExpiresAt) {
@@ -33,7 +33,7 @@ func (g *Gate) Recheck(ctx context.Context, who *Identity, rule Rule) *Refusal {
 			return refusal
 		}
 	}
-	return rule.judge(who)
+	return rule.authorize(who)
 }
 
 // Watch calls changed whenever Recheck may come out differently because of the
@@ -47,52 +47,52 @@ func (g *Gate) Watch(who *Identity, changed func()) (stop func()) {
 	return watched.Watch(who.UserUUID(), changed)
 }
 
-// Hold returns a context that ends when somebody who passed would not any longer,
-// with the refusal as its cause: the token expires, or the user changes. It is
-// for what outlives the answer to a request, as a WebSocket does. The caller
-// calls release. Where the rule asks for nobody the context is ctx.
-func (g *Gate) Hold(ctx context.Context, who *Identity, rule Rule) (held context.Context, release func()) {
+// WithRevocation returns a context that ends when somebody who passed would not
+// any longer, with the refusal as its cause: the token expires, or the user
+// changes. It is for what outlives the answer to a request, as a WebSocket does.
+// The caller calls release. Where the rule asks for nobody the context is ctx.
+func (g *Gate) WithRevocation(ctx context.Context, who *Identity, rule Rule) (revocable context.Context, release func()) {
 	if who == nil {
 		return ctx, func() {}
 	}
-	held, end := context.WithCancelCause(ctx)
-	h := &hold{ctx: held, end: end, gate: g, who: who, rule: rule}
-	expiry := time.AfterFunc(who.ExpiresAt.Sub(g.tokens.now()), func() { end(refuseExpired) })
+	revocable, cancel := context.WithCancelCause(ctx)
+	h := &revocation{ctx: revocable, cancel: cancel, gate: g, who: who, rule: rule}
+	expiry := time.AfterFunc(who.ExpiresAt.Sub(g.tokens.now()), func() { cancel(refuseExpired) })
 	unwatch := g.Watch(who, h.changed)
 	// The user may have changed between the decision and the watch.
 	h.changed()
-	return held, func() {
+	return revocable, func() {
 		unwatch()
 		expiry.Stop()
-		end(nil)
+		cancel(nil)
 	}
 }
 
-// hold is one who passed and is watched.
-type hold struct {
+// revocation watches one who passed.
+type revocation struct {
 	ctx     context.Context
-	end     context.CancelCauseFunc
+	cancel  context.CancelCauseFunc
 	gate    *Gate
 	who     *Identity
 	rule    Rule
-	changes atomic.Int64 // not looked at yet
+	pending atomic.Int64 // not checked yet
 }
 
-// changed has somebody look, unless somebody does: then once more.
-func (h *hold) changed() {
-	if h.changes.Add(1) == 1 {
-		go h.look()
+// changed starts recheck, or makes the one that runs check once more.
+func (h *revocation) changed() {
+	if h.pending.Add(1) == 1 {
+		go h.recheck()
 	}
 }
 
-func (h *hold) look() {
+func (h *revocation) recheck() {
 	for {
-		seen := h.changes.Load()
+		seen := h.pending.Load()
 		if refusal := h.gate.Recheck(h.ctx, h.who, h.rule); refusal != nil {
-			h.end(refusal)
+			h.cancel(refusal)
 			return
 		}
-		if h.changes.Add(-seen) == 0 {
+		if h.pending.Add(-seen) == 0 {
 			return
 		}
 	}

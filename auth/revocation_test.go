@@ -11,8 +11,8 @@ import (
 	"gatehouse/config"
 )
 
-// passed returns a gate before cached users, and somebody who passed it.
-func passed(t *testing.T) (*Gate, *CachedUsers, *rows, *Identity) {
+// passedIdentity returns a gate before cached users, and somebody who passed it.
+func passedIdentity(t *testing.T) (*Gate, *CachedUsers, *rows, *Identity) {
 	t.Helper()
 	c, asked := newCached(0)
 	c.Connected()
@@ -51,7 +51,7 @@ var outs = map[string]struct {
 func TestRecheck(t *testing.T) {
 	for name, out := range outs {
 		synctest.Test(t, func(t *testing.T) {
-			gate, c, asked, who := passed(t)
+			gate, c, asked, who := passedIdentity(t)
 			if refusal := gate.Recheck(t.Context(), who, out.rule); refusal != nil {
 				t.Errorf("%s: refused before: %v", name, refusal)
 			}
@@ -66,7 +66,7 @@ func TestRecheck(t *testing.T) {
 		})
 	}
 	synctest.Test(t, func(t *testing.T) {
-		gate, c, asked, who := passed(t)
+		gate, c, asked, who := passedIdentity(t)
 		delete(asked.states, ann)
 		c.Changed(ann)
 		if refusal := gate.Recheck(t.Context(), who, strict); refusal != refuseUnknownUser {
@@ -79,106 +79,106 @@ func TestRecheck(t *testing.T) {
 	})
 }
 
-// TestHold ends what somebody holds open when that somebody would not pass any
+// TestRevocation ends what somebody holds open when that somebody would not pass any
 // longer.
-func TestHold(t *testing.T) {
+func TestRevocation(t *testing.T) {
 	for name, out := range outs {
 		synctest.Test(t, func(t *testing.T) {
-			gate, c, asked, who := passed(t)
-			held, release := gate.Hold(t.Context(), who, out.rule)
+			gate, c, asked, who := passedIdentity(t)
+			revocable, release := gate.WithRevocation(t.Context(), who, out.rule)
 			defer release()
 			c.Changed(ann) // in nothing that matters
 			c.AllChanged()
 			synctest.Wait()
-			if held.Err() != nil {
-				t.Fatalf("%s: ended before: %v", name, context.Cause(held))
+			if revocable.Err() != nil {
+				t.Fatalf("%s: ended before: %v", name, context.Cause(revocable))
 			}
 			asked.set(ann, out.state)
 			c.Changed(ann)
 			synctest.Wait()
-			if cause := context.Cause(held); cause != out.want { //nolint:errorlint // the refusal itself is the cause
+			if cause := context.Cause(revocable); cause != out.want { //nolint:errorlint // the refusal itself is the cause
 				t.Errorf("%s: ended because of %v, want %v", name, cause, out.want)
 			}
 		})
 	}
 }
 
-// TestHoldEarlierChange: the user changed after the decision, before anybody
+// TestRevocationBeforeTheWatch: the user changed after the decision, before anybody
 // watched.
-func TestHoldEarlierChange(t *testing.T) {
+func TestRevocationBeforeTheWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		gate, c, asked, who := passed(t)
+		gate, c, asked, who := passedIdentity(t)
 		asked.set(ann, outs["disabled"].state)
 		c.Changed(ann)
-		held, release := gate.Hold(t.Context(), who, strict)
+		revocable, release := gate.WithRevocation(t.Context(), who, strict)
 		defer release()
 		synctest.Wait()
-		if cause := context.Cause(held); !errors.Is(cause, refuseInactive) {
+		if cause := context.Cause(revocable); !errors.Is(cause, refuseInactive) {
 			t.Errorf("ended because of %v", cause)
 		}
 	})
 }
 
-func TestHoldExpires(t *testing.T) {
+func TestRevocationByExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		gate, _, _, who := passed(t)
+		gate, _, _, who := passedIdentity(t)
 		began := time.Now()
-		held, release := gate.Hold(t.Context(), who, strict)
+		revocable, release := gate.WithRevocation(t.Context(), who, strict)
 		defer release()
-		<-held.Done()
-		if cause := context.Cause(held); !errors.Is(cause, refuseExpired) || time.Since(began) != time.Hour {
+		<-revocable.Done()
+		if cause := context.Cause(revocable); !errors.Is(cause, refuseExpired) || time.Since(began) != time.Hour {
 			t.Errorf("ended after %s because of %v", time.Since(began), cause)
 		}
 	})
 }
 
-// TestHoldReleases leaves nothing behind.
-func TestHoldReleases(t *testing.T) {
+// TestRevocationReleased leaves nothing behind.
+func TestRevocationReleased(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		gate, c, _, who := passed(t)
-		held, release := gate.Hold(t.Context(), who, strict)
+		gate, c, _, who := passedIdentity(t)
+		revocable, release := gate.WithRevocation(t.Context(), who, strict)
 		synctest.Wait()
 		release()
-		if !errors.Is(context.Cause(held), context.Canceled) {
-			t.Errorf("ended because of %v", context.Cause(held))
+		if !errors.Is(context.Cause(revocable), context.Canceled) {
+			t.Errorf("ended because of %v", context.Cause(revocable))
 		}
 		if len(c.watchers) > 0 {
 			t.Error("the user is still watched")
 		}
 		c.Changed(ann)
-		same, release := gate.Hold(t.Context(), nil, Rule{Policy: config.PolicyNone})
+		same, release := gate.WithRevocation(t.Context(), nil, Rule{Policy: config.PolicyNone})
 		release()
 		if same != t.Context() {
-			t.Error("nobody is held")
+			t.Error("nobody is revocable")
 		}
 		// A gate without users, or with some that nobody watches.
 		for _, other := range []*Gate{NewGate(gate.tokens, nil), NewGate(gate.tokens, oneUser(member))} {
-			held, release := other.Hold(t.Context(), who, strict)
+			revocable, release := other.WithRevocation(t.Context(), who, strict)
 			synctest.Wait()
-			if held.Err() != nil {
-				t.Error(context.Cause(held))
+			if revocable.Err() != nil {
+				t.Error(context.Cause(revocable))
 			}
 			release()
 		}
 	})
 }
 
-// TestHoldWithoutNews: while nobody tells of changes, those who hold something
+// TestRevocationWithoutFeed: while nobody tells of changes, those who hold something
 // open are looked at now and then, and what cannot be known ends it.
-func TestHoldWithoutNews(t *testing.T) {
+func TestRevocationWithoutFeed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		gate, c, asked, who := passed(t)
-		held, release := gate.Hold(t.Context(), who, strict)
+		gate, c, asked, who := passedIdentity(t)
+		revocable, release := gate.WithRevocation(t.Context(), who, strict)
 		defer release()
 		c.Lost(errAway)
 		time.Sleep(time.Minute)
-		if held.Err() != nil {
-			t.Errorf("ended with the store there: %v", context.Cause(held))
+		if revocable.Err() != nil {
+			t.Errorf("ended with the store there: %v", context.Cause(revocable))
 		}
 		asked.fail(errAway)
 		time.Sleep(30 * time.Second)
 		synctest.Wait()
-		if cause := context.Cause(held); !errors.Is(cause, errAway) {
+		if cause := context.Cause(revocable); !errors.Is(cause, errAway) {
 			t.Errorf("ended because of %v", cause)
 		}
 		c.Connected() // ends the timer

@@ -1,6 +1,6 @@
 package auth
 
-// This file has a long computation give way to work that is there, and to
+// This file makes a long computation give way to requests, and to
 // nothing else: on an idle machine it takes no longer than in one go (issue 10).
 //
 // Work is there while requests come, and where the kernel took the processor
@@ -18,8 +18,8 @@ import (
 const (
 	// stepTime is how long one computes before others are let go first.
 	stepTime = 250 * time.Microsecond
-	// longStep is a step in which others had the processor for a while.
-	longStep = stepTime * 8 / 5
+	// interruptedStep is a step in which others had the processor for a while.
+	interruptedStep = stepTime * 8 / 5
 	// recently is for how long after a request more are expected.
 	recently = 100 * time.Millisecond
 	// pollSteps is after how many steps the runtime is let look at the network,
@@ -28,24 +28,24 @@ const (
 	pollRest  = 50 * time.Microsecond
 )
 
-// pace is that of one computation. Whoever computes calls step often.
-type pace struct {
-	begun time.Time // the step
-	steps int       // since the last rest
-	only  bool      // this is the only processor
+// pacer is that of one computation. Whoever computes calls step often.
+type pacer struct {
+	stepStart       time.Time // the step
+	stepsSinceRest  int       // since the last rest
+	singleProcessor bool      // this is the only processor
 
-	counted uint64    // requests, when they were counted last
-	lastNew time.Time // when there were more of them than before; zero is never
+	lastCount   uint64    // requests, when they were counted last
+	lastRequest time.Time // when there were more of them than before; zero is never
 
 	requests func() uint64 // how many have come so far
 	now      func() time.Time
 	rest     func(time.Duration)
 }
 
-// newPace begins a computation. The request that it is part of has come already.
-func newPace(requests func() uint64) *pace {
-	return &pace{
-		begun: time.Now(), only: runtime.GOMAXPROCS(0) == 1, counted: requests(),
+// newPacer begins a computation. The request that it is part of has come already.
+func newPacer(requests func() uint64) *pacer {
+	return &pacer{
+		stepStart: time.Now(), singleProcessor: runtime.GOMAXPROCS(0) == 1, lastCount: requests(),
 		requests: requests, now: time.Now, rest: time.Sleep,
 	}
 }
@@ -54,32 +54,32 @@ func newPace(requests func() uint64) *pace {
 // others it rests for as long as the step took: the busier the machine, the less
 // of it goes into the computation. A rest also has the runtime look at the
 // network, as runtime.Gosched does not.
-func (p *pace) step() {
+func (p *pacer) step() {
 	now := p.now()
-	took := now.Sub(p.begun)
+	took := now.Sub(p.stepStart)
 	if took < stepTime {
 		return
 	}
-	p.steps++
+	p.stepsSinceRest++
 	switch {
-	case p.expectsOthers(now) || took > longStep:
+	case p.requestsRecent(now) || took > interruptedStep:
 		p.pause(took)
-	case p.only && p.steps >= pollSteps:
+	case p.singleProcessor && p.stepsSinceRest >= pollSteps:
 		p.pause(pollRest)
 	default:
-		p.begun = now
+		p.stepStart = now
 	}
 }
 
-// expectsOthers reports whether another request has come recently.
-func (p *pace) expectsOthers(now time.Time) bool {
-	if counted := p.requests(); counted != p.counted {
-		p.counted, p.lastNew = counted, now
+// requestsRecent reports whether another request has come recently.
+func (p *pacer) requestsRecent(now time.Time) bool {
+	if counted := p.requests(); counted != p.lastCount {
+		p.lastCount, p.lastRequest = counted, now
 	}
-	return !p.lastNew.IsZero() && now.Sub(p.lastNew) < recently
+	return !p.lastRequest.IsZero() && now.Sub(p.lastRequest) < recently
 }
 
-func (p *pace) pause(d time.Duration) {
+func (p *pacer) pause(d time.Duration) {
 	p.rest(d)
-	p.steps, p.begun = 0, p.now()
+	p.stepsSinceRest, p.stepStart = 0, p.now()
 }

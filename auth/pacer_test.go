@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// TestPace rests only where others have work, and for as long as they may have
+// TestPacer rests only where others have work, and for as long as they may have
 // been kept waiting.
-func TestPace(t *testing.T) {
-	const turn = 30 * time.Microsecond // one call of step
+func TestPacer(t *testing.T) {
+	const stepCost = 30 * time.Microsecond // one call of step
 	for _, test := range []struct {
 		name     string
 		stolen   time.Duration // what the kernel took of each step
@@ -24,8 +24,8 @@ func TestPace(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			clock, rested, computed := noon, time.Duration(0), time.Duration(0)
-			p := &pace{
-				begun: clock, only: test.only,
+			p := &pacer{
+				stepStart: clock, singleProcessor: test.only,
 				now: func() time.Time { return clock },
 				requests: func() uint64 {
 					if test.requests == 0 {
@@ -36,8 +36,8 @@ func TestPace(t *testing.T) {
 				rest: func(d time.Duration) { rested += d; clock = clock.Add(d) },
 			}
 			for i := 0; computed < time.Second; i++ {
-				computed += turn
-				clock = clock.Add(turn)
+				computed += stepCost
+				clock = clock.Add(stepCost)
 				if i%8 == 0 {
 					clock = clock.Add(test.stolen)
 				}

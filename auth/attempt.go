@@ -1,0 +1,91 @@
+package auth
+
+// This file takes an attempt at a password past the throttle, the counters and
+// the limit on hashing.
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"gatehouse/store"
+)
+
+// acquireHashSlot waits until the attempt may run bcrypt. A refused attempt costs
+// no bcrypt, and next to nothing when too many wait already. The caller calls
+// release on the slot.
+func (u *Users) acquireHashSlot(ctx context.Context, attempt *attempt) (*hashSlot, *Refusal) {
+	slot, err := u.Passwords.limiter.enter()
+	if err != nil {
+		return nil, refuseNoSlot(err)
+	}
+	acquired := false
+	defer func() {
+		if !acquired {
+			slot.release()
+		}
+	}()
+	if refusal := refuseThrottled(attempt.check(ctx)); refusal != nil {
+		return nil, refusal
+	}
+	if err := slot.acquire(ctx); err != nil {
+		return nil, refuseNoSlot(err)
+	}
+	// Counted here and not before, since who waits has not failed yet: people
+	// behind one address, all logging in at nine, would be taken for a guesser.
+	if refusal := refuseThrottled(attempt.count(ctx)); refusal != nil {
+		return nil, refusal
+	}
+	acquired = true
+	return slot, nil
+}
+
+// clearFailures takes back the count of a successful attempt, also when the client
+// has left. An error is logged only: the password was right.
+func (u *Users) clearFailures(ctx context.Context, attempt *attempt) {
+	forgiving, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer cancel()
+	if err := attempt.forgive(forgiving); err != nil {
+		u.Log.WarnContext(ctx, "login attempts are not forgiven", "error", err)
+	}
+}
+
+// replacePassword gives the hash of the new password to who knows the old one,
+// both in one slot.
+func (u *Users) replacePassword(ctx context.Context, user store.User, old, fresh string) (hash string, refusal *Refusal) {
+	attempt := u.throttle.passwordAttempt(user.ID)
+	slot, refusal := u.acquireHashSlot(ctx, attempt)
+	if refusal != nil {
+		return "", refusal
+	}
+	defer slot.release()
+	if !u.Passwords.compareNow(user.HashedPassword, old) {
+		return "", refusePassword
+	}
+	u.clearFailures(ctx, attempt)
+	hash, err := u.Passwords.hashNow(fresh)
+	if err != nil { // not the password's fault: the form has checked it
+		return "", refuseInternal.Because(err)
+	}
+	return hash, nil
+}
+
+// refuseThrottled returns the answer to an attempt that has to wait, or whose wait
+// the store cannot tell; nil when there is no wait.
+func refuseThrottled(wait time.Duration, err error) *Refusal {
+	switch {
+	case err != nil:
+		return refuseUnavailable.Because(err)
+	case wait > 0:
+		return refuseWait(wait)
+	}
+	return nil
+}
+
+// refuseNoSlot returns the answer to an attempt that got no slot.
+func refuseNoSlot(err error) *Refusal {
+	if errors.Is(err, ErrBusy) {
+		return refuseBusy.Because(err)
+	}
+	return refuseUnavailable.Because(err)
+}
