@@ -54,8 +54,8 @@ func measure(n *yaml.Node, sizes map[*yaml.Node]int) (size int, cycle *yaml.Node
 	return size, nil
 }
 
-// follow returns the value an alias stands for, and any other node itself.
-func follow(n *yaml.Node) *yaml.Node {
+// resolveAlias returns the value an alias stands for, and any other node itself.
+func resolveAlias(n *yaml.Node) *yaml.Node {
 	if n.Kind == yaml.AliasNode {
 		return n.Alias
 	}

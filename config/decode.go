@@ -37,7 +37,7 @@ func decode(r *report, root *yaml.Node, lookup Lookup) (*Config, Route) {
 	d := &decoder{report: r, lookup: lookup, route: builtInRoute(), fields: map[reflect.Type][]field{}}
 	var file document
 	d.mapping(root, "", reflect.ValueOf(&file).Elem())
-	finish(&file.Config)
+	normalize(&file.Config)
 	return &file.Config, d.route
 }
 
@@ -48,7 +48,7 @@ type customDecoder interface {
 
 // value decodes one node into v.
 func (d *decoder) value(n *yaml.Node, at place, v reflect.Value) {
-	n = follow(n)
+	n = resolveAlias(n)
 	if !d.hasValue(n, at) {
 		return
 	}
@@ -115,7 +115,7 @@ func (d *decoder) hasKind(n *yaml.Node, at place, t reflect.Type) bool {
 	case reflect.Slice:
 		want = yaml.SequenceNode
 		if n.Kind == yaml.ScalarNode && isScalar(t.Elem()) && !strings.Contains(n.Value, "${") {
-			hint = "write [" + asEntry(n) + "]"
+			hint = "write [" + asListEntry(n) + "]"
 		}
 	}
 	if isScalar(t) {
@@ -128,12 +128,12 @@ func (d *decoder) hasKind(n *yaml.Node, at place, t reflect.Type) bool {
 	return false
 }
 
-// asEntry writes a plain value as it can stand between [ and ].
-func asEntry(n *yaml.Node) string {
-	if strings.Trim(n.Value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789./_:-") != "" || misread(n) != nil {
+// asListEntry writes a plain value as it can stand between [ and ].
+func asListEntry(n *yaml.Node) string {
+	if strings.Trim(n.Value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789./_:-") != "" || ambiguous(n) != nil {
 		return quote(n.Value)
 	}
-	return redact(clip(n.Value))
+	return redact(truncate(n.Value))
 }
 
 func (d *decoder) keysHint(t reflect.Type) string {
@@ -146,7 +146,7 @@ func (d *decoder) keysHint(t reflect.Type) string {
 // mapping decodes a YAML mapping into a struct, leaving out the keys named in
 // except. Fields are decoded in the order of the type, not of the file.
 func (d *decoder) mapping(n *yaml.Node, within string, v reflect.Value, except ...string) {
-	d.start(v)
+	d.setDefaults(v)
 	fields := d.fieldsOf(v.Type())
 	known := slices.DeleteFunc(d.keysOf(v.Type()), func(key string) bool { return slices.Contains(except, key) })
 	given := map[string]*yaml.Node{}
@@ -175,7 +175,7 @@ func (d *decoder) pairs(n *yaml.Node, within string) func(yield func(key, value 
 	return func(yield func(key, value *yaml.Node) bool) {
 		lines := make(map[string]int, len(n.Content)/2)
 		for i := 0; i+1 < len(n.Content); i += 2 {
-			key := follow(n.Content[i])
+			key := resolveAlias(n.Content[i])
 			first, repeated := lines[key.Value]
 			switch {
 			case key.Kind != yaml.ScalarNode:
@@ -199,7 +199,7 @@ func (d *decoder) pairs(n *yaml.Node, within string) func(yield func(key, value 
 func (d *decoder) list(n *yaml.Node, at place, v reflect.Value) {
 	v.Set(reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content)))
 	for i, node := range n.Content {
-		node = follow(node)
+		node = resolveAlias(node)
 		if v.Type().Elem().Kind() != reflect.Struct || isScalar(v.Type().Elem()) {
 			d.value(node, at, v.Index(i))
 			continue
@@ -232,7 +232,7 @@ func label(key string, index int, n *yaml.Node) string {
 func (d *decoder) table(n *yaml.Node, at place, v reflect.Value) {
 	v.Set(reflect.MakeMapWithSize(v.Type(), len(n.Content)/2))
 	for key, value := range d.pairs(n, at.inside()) {
-		if f := misread(key); f != nil {
+		if f := ambiguous(key); f != nil {
 			d.reject(place{at.within, at.key}, key, f)
 			continue
 		}
@@ -257,7 +257,7 @@ func (d *decoder) scalar(n *yaml.Node, at place, v reflect.Value) {
 	}
 	// To a policy written off or no, validation has the policies to answer.
 	if v.Kind() == reflect.String && v.Type() != reflect.TypeFor[Policy]() {
-		if f := misread(n); f != nil {
+		if f := ambiguous(n); f != nil {
 			d.reject(at, n, f)
 			return
 		}
@@ -269,7 +269,7 @@ func (d *decoder) scalar(n *yaml.Node, at place, v reflect.Value) {
 
 // textOf returns the text of a scalar with the environment in it.
 func (d *decoder) textOf(n *yaml.Node, at place) (string, bool) {
-	d.keepPrivate(n)
+	d.hideSecretLines(n)
 	text, reference, f := expand(n.Value, d.lookup)
 	if f != nil {
 		d.reject(at, n, f)

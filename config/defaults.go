@@ -34,8 +34,8 @@ func DefaultIdentityHeaders() map[string]string {
 	}
 }
 
-// start sets the defaults of a struct, before the file is decoded over them.
-func (d *decoder) start(v reflect.Value) {
+// setDefaults sets the defaults of a struct, before the file is decoded over them.
+func (d *decoder) setDefaults(v reflect.Value) {
 	switch value := v.Addr().Interface().(type) {
 	case *document:
 		value.Name = "Gatehouse"
@@ -105,9 +105,9 @@ func (a *Audiences) decodeNode(d *decoder, n *yaml.Node, at place) {
 	}
 }
 
-// finish brings into one form what may be written in several, and takes away
+// normalize brings into one form what may be written in several, and takes away
 // what a route does not have.
-func finish(c *Config) {
+func normalize(c *Config) {
 	for i := range c.TrustedProxies {
 		c.TrustedProxies[i] = c.TrustedProxies[i].Masked()
 	}

@@ -79,7 +79,7 @@ func (d *decoder) expected(t reflect.Type) string {
 
 // kindOf puts into words what a node is.
 func kindOf(n *yaml.Node) string {
-	n = follow(n)
+	n = resolveAlias(n)
 	switch n.Kind {
 	case yaml.MappingNode:
 		return "a mapping"
@@ -98,7 +98,7 @@ func kindOf(n *yaml.Node) string {
 // child returns the value of a key, aliases followed, or nil.
 func child(n *yaml.Node, key string) *yaml.Node {
 	if i := keyIndex(n, key); i >= 0 {
-		return follow(n.Content[i+1])
+		return resolveAlias(n.Content[i+1])
 	}
 	return nil
 }
@@ -106,7 +106,7 @@ func child(n *yaml.Node, key string) *yaml.Node {
 // keyOf returns the key itself, for a problem with the pair as a whole.
 func keyOf(n *yaml.Node, key string) *yaml.Node {
 	if i := keyIndex(n, key); i >= 0 {
-		return follow(n.Content[i])
+		return resolveAlias(n.Content[i])
 	}
 	return nil
 }
@@ -117,7 +117,7 @@ func keyIndex(n *yaml.Node, key string) int {
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		// What is decoded is no merge key.
-		if k := follow(n.Content[i]); k.Kind == yaml.ScalarNode && k.Value == key && k.Tag != "!!merge" {
+		if k := resolveAlias(n.Content[i]); k.Kind == yaml.ScalarNode && k.Value == key && k.Tag != "!!merge" {
 			return i
 		}
 	}
@@ -131,7 +131,7 @@ func entries(n *yaml.Node) []*yaml.Node {
 	}
 	values := slices.Clone(n.Content)
 	for i, value := range values {
-		values[i] = follow(value)
+		values[i] = resolveAlias(value)
 	}
 	return values
 }

@@ -26,14 +26,14 @@ func keyHint(key string, known []string) string {
 	other := map[string]string{
 		"path": "prefix", "url": "backend", "target": "backend", "upstream": "backend", "service": "backend",
 		"policy": "auth", "host": "hosts", "method": "methods", "header": "headers", "role": "roles",
-	}[fold(key)]
+	}[normalizeWord(key)]
 	if slices.Contains(known, other) {
 		return "did you mean " + quote(other) + "?"
 	}
 	if hint := didYouMean(key, known); hint != "" {
 		return hint
 	}
-	switch fold(key) {
+	switch normalizeWord(key) {
 	case "listen", "port", "address", "ops_listen", "listeners":
 		return "a table does not move the listeners: GATEWAY_LISTEN and GATEWAY_OPS_LISTEN do, at the start"
 	case "database", "database_url", "secret", "jwt_secret", "log_level":
@@ -51,7 +51,7 @@ func nearest(word string, known []string) string {
 	}
 	best, bestDistance := "", maxDistance+1
 	for _, candidate := range known {
-		distance := editDistance(fold(word), fold(candidate))
+		distance := editDistance(normalizeWord(word), normalizeWord(candidate))
 		// Two edits make any two-letter word out of any other.
 		if distance < bestDistance && distance*2 <= len(candidate) {
 			best, bestDistance = candidate, distance
@@ -60,7 +60,7 @@ func nearest(word string, known []string) string {
 	return best
 }
 
-func fold(word string) string { return strings.ReplaceAll(strings.ToLower(word), "-", "_") }
+func normalizeWord(word string) string { return strings.ReplaceAll(strings.ToLower(word), "-", "_") }
 
 // editDistance counts the insertions, deletions, replacements and swaps of
 // neighbours that make b out of a (optimal string alignment).

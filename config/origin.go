@@ -130,7 +130,7 @@ func originClass(pattern string) (class, rest string, err error) {
 			return "", "", fmt.Errorf("a class holds letters, digits and ranges of them, not %s", quote(inner[i:i+1]))
 		}
 		if i+2 < len(inner) && inner[i+1] == '-' {
-			if !sameKind(inner[i], inner[i+2]) || inner[i] > inner[i+2] {
+			if !sameByteClass(inner[i], inner[i+2]) || inner[i] > inner[i+2] {
 				return "", "", fmt.Errorf("%s is not a range", quote(inner[i:i+3]))
 			}
 			i += 2
@@ -139,13 +139,13 @@ func originClass(pattern string) (class, rest string, err error) {
 	return "[" + inner + "]", rest, nil
 }
 
-// sameKind says whether two characters are both digits, both upper case letters
+// sameByteClass says whether two characters are both digits, both upper case letters
 // or both lower case ones.
-func sameKind(a, b byte) bool { return kindOfByte(a) == kindOfByte(b) && kindOfByte(a) != 0 }
+func sameByteClass(a, b byte) bool { return byteClass(a) == byteClass(b) && byteClass(a) != 0 }
 
-// kindOfByte tells digits (1), lower case (2) and upper case letters (3) from
+// byteClass tells digits (1), lower case (2) and upper case letters (3) from
 // each other and from the rest (0).
-func kindOfByte(c byte) int {
+func byteClass(c byte) int {
 	switch {
 	case '0' <= c && c <= '9':
 		return 1

@@ -39,22 +39,22 @@ type report struct {
 	problems Problems
 	dropped  int // problems past maxProblems
 
-	expanded map[*yaml.Node]string // values that hold ${…}, and what they became
-	failed   map[*yaml.Node]bool   // values with a problem, which need no second one
-	private  map[int]bool          // lines whose text holds a password, though it may not look so
-	covered  map[*yaml.Node]bool   // values under the key of a secret, whose lines are all private
-	secrets  map[*yaml.Node]string // values that look like secrets, and what kind of
+	expanded    map[*yaml.Node]string // values that hold ${…}, and what they became
+	failed      map[*yaml.Node]bool   // values with a problem, which need no second one
+	hiddenLines map[int]bool          // lines whose text holds a password, though it may not look so
+	hiddenNodes map[*yaml.Node]bool   // values under the key of a secret, whose lines are all private
+	secrets     map[*yaml.Node]string // values that look like secrets, and what kind of
 }
 
 func newReport(file string, data []byte) *report {
 	return &report{
-		file:     file,
-		text:     string(data),
-		expanded: map[*yaml.Node]string{},
-		failed:   map[*yaml.Node]bool{},
-		private:  map[int]bool{},
-		covered:  map[*yaml.Node]bool{},
-		secrets:  map[*yaml.Node]string{},
+		file:        file,
+		text:        string(data),
+		expanded:    map[*yaml.Node]string{},
+		failed:      map[*yaml.Node]bool{},
+		hiddenLines: map[int]bool{},
+		hiddenNodes: map[*yaml.Node]bool{},
+		secrets:     map[*yaml.Node]string{},
 	}
 }
 
@@ -123,16 +123,16 @@ func (r *report) shown(n *yaml.Node) (quoted string, hidden bool) {
 		return quote(n.Value), false
 	}
 	if strings.Contains(expanded, "://") {
-		return quote(expanded) + " (from " + clip(redact(n.Value)) + ")", false
+		return quote(expanded) + " (from " + truncate(redact(n.Value)) + ")", false
 	}
 	return quote(n.Value), true
 }
 
 // quote repeats a value in a message, without the passwords in it.
-func quote(text string) string { return strconv.Quote(clip(redact(text))) }
+func quote(text string) string { return strconv.Quote(truncate(redact(text))) }
 
-// clip shortens what is too long for a message.
-func clip(text string) string {
+// truncate shortens what is too long for a message.
+func truncate(text string) string {
 	characters := []rune(text)
 	if len(characters) <= maxQuoted {
 		return text
@@ -144,7 +144,7 @@ func clip(text string) string {
 // like a secret. It rather removes too much: a password may hold any character
 // when nobody escaped it.
 func redact(text string) string {
-	if recogniseSecret(text) != "" {
+	if detectSecret(text) != "" {
 		return redacted
 	}
 	start := strings.Index(text, "://")
@@ -164,16 +164,16 @@ func redact(text string) string {
 	return text
 }
 
-// mayHoldSecret says whether a text may hold a URL with a password, or with a
+// mayContainSecret says whether a text may hold a URL with a password, or with a
 // query, where keys of an API stand, or something else that looks like a secret.
-func mayHoldSecret(text string) bool {
+func mayContainSecret(text string) bool {
 	_, rest, found := strings.Cut(text, "://")
-	return found && strings.ContainsAny(rest, "@?") || recogniseSecret(text) != "" || holdsUserinfo(text) || namesSecret(text)
+	return found && strings.ContainsAny(rest, "@?") || detectSecret(text) != "" || containsUserinfo(text) || containsSecretKey(text)
 }
 
-// holdsUserinfo looks for name:password@ in a line, where a colon before a space
+// containsUserinfo looks for name:password@ in a line, where a colon before a space
 // is one of YAML.
-func holdsUserinfo(line string) bool {
+func containsUserinfo(line string) bool {
 	for name := range strings.SplitAfterSeq(line[:strings.LastIndexByte(line, '@')+1], " ") {
 		if colon := strings.IndexByte(name, ':'); colon >= 0 && colon+1 < len(name) && name[colon+1] != ' ' {
 			return true
@@ -182,10 +182,10 @@ func holdsUserinfo(line string) bool {
 	return false
 }
 
-// keepPrivate remembers the lines of a value that holds a password. Escapes and
+// hideSecretLines remembers the lines of a value that holds a password. Escapes and
 // folding may hide it from a look at the line alone.
-func (r *report) keepPrivate(n *yaml.Node) {
-	if mayHoldSecret(n.Value) || redact(n.Value) != n.Value {
+func (r *report) hideSecretLines(n *yaml.Node) {
+	if mayContainSecret(n.Value) || redact(n.Value) != n.Value {
 		r.hideLines(n)
 	}
 }
@@ -194,7 +194,7 @@ func (r *report) keepPrivate(n *yaml.Node) {
 func (r *report) hideLines(n *yaml.Node) {
 	breaks := strings.Count(n.Value, " ") + strings.Count(n.Value, "\n") + 1
 	for line := n.Line; line <= n.Line+breaks; line++ {
-		r.private[line] = true
+		r.hiddenLines[line] = true
 	}
 }
 
@@ -208,11 +208,11 @@ func (r *report) source(line int) string {
 	if r.lines == nil {
 		r.lines = splitLines(r.text)
 	}
-	if line < 1 || line > len(r.lines) || r.private[line] {
+	if line < 1 || line > len(r.lines) || r.hiddenLines[line] {
 		return ""
 	}
 	text := r.lines[line-1]
-	if len(text) > maxSource || mayHoldSecret(text) {
+	if len(text) > maxSource || mayContainSecret(text) {
 		return ""
 	}
 	return strings.Clone(text)

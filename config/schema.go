@@ -24,9 +24,9 @@ import (
 // YAML makes of a plain word. The error is a key that nobody described.
 func Schema() ([]byte, error) {
 	b := &schemaBuilder{
-		decoder: &decoder{report: newReport("", nil), route: builtInRoute(), fields: map[reflect.Type][]field{}},
-		notes:   keyNotes(),
-		noted:   map[string]bool{},
+		decoder:   &decoder{report: newReport("", nil), route: builtInRoute(), fields: map[reflect.Type][]field{}},
+		notes:     keyNotes(),
+		described: map[string]bool{},
 	}
 	root := b.object("", reflect.New(reflect.TypeFor[document]()).Elem())
 	root.Dialect = "https://json-schema.org/draft/2020-12/schema"
@@ -37,13 +37,13 @@ func Schema() ([]byte, error) {
 	root.AllOf = tableConditions()
 	root.Defs = append(valueSchemas(), b.defs...)
 	for path := range b.notes {
-		if !b.noted[path] {
-			b.undescribed = append(b.undescribed, path+" (described, but no key)")
+		if !b.described[path] {
+			b.missing = append(b.missing, path+" (described, but no key)")
 		}
 	}
-	if len(b.undescribed) > 0 {
-		slices.Sort(b.undescribed)
-		return nil, fmt.Errorf("describe the keys of the table: %s", strings.Join(b.undescribed, ", "))
+	if len(b.missing) > 0 {
+		slices.Sort(b.missing)
+		return nil, fmt.Errorf("describe the keys of the table: %s", strings.Join(b.missing, ", "))
 	}
 	written, err := marshalPlain(root)
 	if err != nil {
@@ -61,24 +61,24 @@ func Schema() ([]byte, error) {
 // by its path, such as `routes.tls.ca`.
 type schemaBuilder struct {
 	*decoder
-	notes       map[string]note
-	noted       map[string]bool // those that a key asked for
-	undescribed []string
-	defs        properties
+	notes     map[string]note
+	described map[string]bool // those that a key asked for
+	missing   []string
+	defs      properties
 }
 
 // object is the schema of a struct, whose value v is thrown away: it only holds
 // the defaults.
 func (b *schemaBuilder) object(path string, v reflect.Value) *schema {
-	b.start(v)
+	b.setDefaults(v)
 	s := &schema{Type: "object", AdditionalProperties: false}
 	for _, f := range b.fieldsOf(v.Type()) {
 		at := strings.TrimPrefix(path+"."+f.key, ".")
 		n, found := b.notes[at]
 		if !found {
-			b.undescribed = append(b.undescribed, at)
+			b.missing = append(b.missing, at)
 		}
-		b.noted[at] = true
+		b.described[at] = true
 		s.Properties = append(s.Properties, property{f.key, b.property(at, n, v.FieldByIndex(f.index))})
 		if n.required {
 			s.Required = append(s.Required, f.key)
@@ -90,14 +90,14 @@ func (b *schemaBuilder) object(path string, v reflect.Value) *schema {
 
 // property is the schema of a key, with what its note says about it.
 func (b *schemaBuilder) property(path string, n note, v reflect.Value) *schema {
-	s := b.shape(path, n, v)
+	s := b.typeSchema(path, n, v)
 	s.Title, s.Description, s.Examples = n.title, n.description, n.examples
 	s.Default = defaultOf(v)
 	return s
 }
 
-// shape is the schema of a value by its type.
-func (b *schemaBuilder) shape(path string, n note, v reflect.Value) *schema {
+// typeSchema is the schema of a value by its type.
+func (b *schemaBuilder) typeSchema(path string, n note, v reflect.Value) *schema {
 	t := v.Type()
 	switch {
 	case t == reflect.TypeFor[routeDefaults]():
@@ -173,7 +173,7 @@ func plainValue(t reflect.Type, n note) *schema {
 	case reflect.TypeFor[Count]():
 		return ref("count")
 	case reflect.TypeFor[*url.URL](), reflect.TypeFor[url.URL]():
-		return exactly(backendPattern)
+		return matching(backendPattern)
 	}
 	if t.Kind() == reflect.Bool {
 		return ref("boolean")

@@ -24,7 +24,7 @@ func conditions(path string) []*schema {
 		return []*schema{{
 			If: given("credentials", &schema{Const: true}),
 			Then: &schema{Properties: properties{
-				{"origins", &schema{Items: &schema{Not: &schema{Pattern: originAnybodys}}}},
+				{"origins", &schema{Items: &schema{Not: &schema{Pattern: originPublic}}}},
 				{"expose", &schema{Items: &schema{Not: &schema{Const: "*"}}}},
 			}},
 		}}

@@ -92,7 +92,7 @@ func tableNotes() map[string]note {
 			title:       "Headers of every answer",
 			description: "Headers that every answer carries, over what a backend says.",
 			examples:    []any{map[string]string{"Strict-Transport-Security": "max-age=31536000"}},
-			keys:        answerHeaderName(),
+			keys:        responseHeaderName(),
 			value:       notBlankText,
 			notEmpty:    true,
 		},
@@ -125,7 +125,7 @@ func userNotes() map[string]note {
 		"users.join": {
 			title:       "Who may be joined",
 			description: "`listed`: the default company and those under `companies`. `any`: whoever knows the id of a company may join it.",
-			value:       func() *schema { return one(string(JoinListed), string(JoinAny)) },
+			value:       func() *schema { return oneWord(string(JoinListed), string(JoinAny)) },
 		},
 		"users.grace": {
 			title: "Grace without news",
@@ -163,7 +163,7 @@ func issuerNotes() map[string]note {
 			description: "The signature algorithms that are accepted. They are never taken from a token, so they have to be listed.",
 			examples:    []any{[]string{"RS256", "ES256"}},
 			required:    true,
-			value:       func() *schema { return one(algorithmNames()...) },
+			value:       func() *schema { return oneWord(algorithmNames()...) },
 			unique:      true,
 			notEmpty:    true,
 		},
@@ -198,7 +198,7 @@ func corsNotes() map[string]note {
 			title:       "Exposed headers",
 			description: "Headers of answers that a page may read, besides the usual few.",
 			examples:    []any{[]string{"X-Request-ID", "X-Process-Time"}},
-			value:       func() *schema { return token(tokenPattern) },
+			value:       func() *schema { return matchingToken(tokenPattern) },
 			unique:      true,
 		},
 		"cors.max_age": {
@@ -222,7 +222,7 @@ func testNotes() map[string]note {
 			title:       "Who asks",
 			description: "anonymous: no token; newcomer: a token without a company; member: a token with one.",
 			required:    true,
-			value:       func() *schema { return one("anonymous", "newcomer", "member") },
+			value:       func() *schema { return oneWord("anonymous", "newcomer", "member") },
 		},
 		"tests.expect": {
 			title:       "Expectation",

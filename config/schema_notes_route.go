@@ -18,7 +18,7 @@ func matchNotes() map[string]note {
 				"Literal, in canonical form, without a slash at its end; / matches everything.",
 			examples: []any{"/api/v1/query"},
 			required: true,
-			value:    func() *schema { return exactly(prefixPattern) },
+			value:    func() *schema { return matching(prefixPattern) },
 		},
 		"routes.backend": {
 			title:       "Backend",
@@ -28,13 +28,13 @@ func matchNotes() map[string]note {
 		"routes.handler": {
 			title:       "Handler",
 			description: "Something built in, instead of a backend: `users` has login and ensure-company. Its endpoints carry their own policies.",
-			value:       func() *schema { return one(HandlerUsers) },
+			value:       func() *schema { return oneWord(HandlerUsers) },
 		},
 		"routes.hosts": {
 			title:       "Hosts",
 			description: "Names that the request must be for, without port; *.example.com takes every name below example.com. Left out, any; [] only takes back those of `defaults`.",
 			examples:    []any{[]string{"api.example.com", "*.example.com"}},
-			value:       func() *schema { return token(matchedHost) },
+			value:       func() *schema { return matchingToken(matchedHost) },
 			unique:      true,
 		},
 		"routes.methods": {
@@ -54,7 +54,7 @@ func matchNotes() map[string]note {
 		"routes.auth": {
 			title:       "Policy",
 			description: "strict: a valid token with a company. initial: a valid token. none: open to everybody.",
-			value:       func() *schema { return one(string(PolicyStrict), string(PolicyInitial), string(PolicyNone)) },
+			value:       func() *schema { return oneWord(string(PolicyStrict), string(PolicyInitial), string(PolicyNone)) },
 		},
 		"routes.roles": {
 			title:       "Roles",
@@ -88,7 +88,7 @@ func forwardNotes() map[string]note {
 		"routes.protocol": {
 			title:       "Protocol",
 			description: "auto: HTTP/1.1, or HTTP/2 where TLS negotiates it. http1: HTTP/1.1 only. h2c: HTTP/2 without TLS, as gRPC uses.",
-			value:       func() *schema { return one(string(ProtocolAuto), string(ProtocolHTTP1), string(ProtocolH2C)) },
+			value:       func() *schema { return oneWord(string(ProtocolAuto), string(ProtocolHTTP1), string(ProtocolH2C)) },
 		},
 		"routes.upgrade": {
 			title: "Upgrades",
@@ -124,7 +124,7 @@ func forwardNotes() map[string]note {
 			title:       "Server name",
 			description: "The name that is verified, instead of the backend's host.",
 			examples:    []any{"query.internal"},
-			value:       func() *schema { return token(serverName) },
+			value:       func() *schema { return matchingToken(serverName) },
 		},
 	}
 }

@@ -66,7 +66,7 @@ const (
 	originPattern      = `^(?:\*|[a-z0-9+.-]+://(?:` + originLabel + `(?:\.` + originLabel + `)*|\[[0-9a-f:.]+\])(?::` + originPort + `)?)$`
 
 	originUsualPort = `^(?:http://(?:\[[^\]]*\]|[^:]*):80|https://(?:\[[^\]]*\]|[^:]*):443)$`
-	originAnybodys  = `^(?:\*|[^:]+://(?:\*|[^:/]*\.[^.:]*[*\[][^.:]*|(?:[^:/]*\.)?[^.:/]*[*\[][^.:]*\.[^.:]+)(?::.*)?)$`
+	originPublic    = `^(?:\*|[^:]+://(?:\*|[^:/]*\.[^.:]*[*\[][^.:]*|(?:[^:/]*\.)?[^.:/]*[*\[][^.:]*\.[^.:]+)(?::.*)?)$`
 )
 
 // countPattern is a whole number.
@@ -93,10 +93,10 @@ func unmatchedHeaderPattern() string {
 	return `^(?:[Hh][Oo][Ss][Tt]$|(?:` + foldedPattern(proxyHeaderPrefixes()) + `))`
 }
 
-// answerHeaderPattern is met by every spelling of the headers that are about
+// perResponseHeaderPattern is met by every spelling of the headers that are about
 // one answer.
-func answerHeaderPattern() string {
-	return `^(?:(?:` + foldedPattern(answerHeaders()) + `)$|(?:` + foldedPattern([]string{"access-control-"}) + `))`
+func perResponseHeaderPattern() string {
+	return `^(?:(?:` + foldedPattern(perResponseHeaders()) + `)$|(?:` + foldedPattern([]string{"access-control-"}) + `))`
 }
 
 // foldedPattern is met by every spelling that foldHeader makes one of names.

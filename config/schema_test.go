@@ -72,7 +72,7 @@ func asJSON(data []byte) (any, error) {
 
 // nodeAsJSON reads plain words as YAML 1.2 does: off, yes and dates are text.
 func nodeAsJSON(n *yaml.Node) (any, error) {
-	n = follow(n)
+	n = resolveAlias(n)
 	switch n.Kind {
 	case yaml.SequenceNode:
 		list := make([]any, len(n.Content))
@@ -110,7 +110,7 @@ func nodeAsJSON(n *yaml.Node) (any, error) {
 func mappingAsJSON(n *yaml.Node) (any, error) {
 	object, merged := map[string]any{}, map[string]any{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		key := follow(n.Content[i])
+		key := resolveAlias(n.Content[i])
 		if key.Kind != yaml.ScalarNode {
 			return nil, errors.New("a key is no text")
 		}

@@ -19,8 +19,8 @@ func valueSchemas() properties {
 		{"duration", anyOf(&schema{Const: 0}, &schema{Type: "string", Pattern: durationPattern}, ref("reference"))},
 		{"size", anyOf(&schema{Type: "integer", Minimum: new(0)}, &schema{Type: "string", Pattern: sizePattern()}, ref("reference"))},
 		{"count", anyOf(&schema{Type: "integer", Minimum: new(0)}, &schema{Type: "string", Pattern: countPattern}, ref("reference"))},
-		{"network", exactly(networkPattern)},
-		{"uuid", exactly(uuidPattern)},
+		{"network", matching(networkPattern)},
+		{"uuid", matching(uuidPattern)},
 	}
 }
 
@@ -28,13 +28,13 @@ func valueSchemas() properties {
 // is text as good as any.
 func textTypes() []string { return []string{"string", "integer"} }
 
-// exactly is a text of one form, or a reference.
-func exactly(pattern string) *schema {
+// matching is a text of one form, or a reference.
+func matching(pattern string) *schema {
 	return anyOf(&schema{Type: "string", Pattern: pattern}, ref("reference"))
 }
 
-// token is like exactly, for what may be written as a whole number too.
-func token(pattern string, except ...string) *schema {
+// matchingToken is like exactly, for what may be written as a whole number too.
+func matchingToken(pattern string, except ...string) *schema {
 	s := &schema{Type: textTypes(), Pattern: pattern}
 	if len(except) > 0 {
 		s.Not = &schema{Enum: except}
@@ -47,8 +47,8 @@ func text(pattern string) *schema {
 	return &schema{Ref: ref("text").Ref, Pattern: pattern}
 }
 
-// one is a word out of a few, which an editor offers.
-func one(words ...string) *schema { return anyOf(&schema{Enum: words}, ref("reference")) }
+// oneWord is a word out of a few, which an editor offers.
+func oneWord(words ...string) *schema { return anyOf(&schema{Enum: words}, ref("reference")) }
 
 func notBlankText() *schema { return text(notBlank) }
 
@@ -105,9 +105,9 @@ func matchedHeaderName() *schema {
 	return &schema{Pattern: tokenPattern, Not: &schema{Pattern: unmatchedHeaderPattern()}}
 }
 
-// answerHeaderName is a header that every answer may carry.
-func answerHeaderName() *schema {
-	return &schema{Pattern: tokenPattern, Not: &schema{Pattern: answerHeaderPattern()}}
+// responseHeaderName is a header that every answer may carry.
+func responseHeaderName() *schema {
+	return &schema{Pattern: tokenPattern, Not: &schema{Pattern: perResponseHeaderPattern()}}
 }
 
 // identityHeaderName is a header that may carry a claim.

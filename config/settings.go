@@ -192,7 +192,7 @@ func hasStrayAt(text string) bool {
 
 // publicPath returns a path, unless what was given as one is a key.
 func publicPath(path string) string {
-	if isPastedKey(path) || recogniseSecret(path) != "" {
+	if isPastedKey(path) || detectSecret(path) != "" {
 		return redacted
 	}
 	return path

@@ -52,7 +52,7 @@ func LoadSettings(lookup func(name string) (string, bool)) (Settings, error) {
 		ShutdownTimeout: setting(r, "GATEWAY_SHUTDOWN_TIMEOUT", 30*time.Second, parseDuration),
 	}
 	r.signing(&s)
-	r.together(s)
+	r.checkCombinations(s)
 	problems := sortProblems(r.problems)
 	if problems.HasErrors() {
 		return Settings{}, problems
@@ -175,8 +175,8 @@ func (r *settingsReader) listen() string {
 	return ":" + strconv.Itoa(port)
 }
 
-// together checks settings that depend on each other.
-func (r *settingsReader) together(s Settings) {
+// checkCombinations checks settings that depend on each other.
+func (r *settingsReader) checkCombinations(s Settings) {
 	switch {
 	case s.TLSCertFile != "" && s.TLSKeyFile == "":
 		r.fail("GATEWAY_TLS_CERT_FILE is set without GATEWAY_TLS_KEY_FILE", "set both, or neither")

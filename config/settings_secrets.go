@@ -143,7 +143,7 @@ func (r *settingsReader) database() Secret {
 	case given && len(set) > 0:
 		r.fail(name+" is set, and so is "+strings.Join(set, ", "), "name the database in one of the two ways")
 	case len(set) > 0:
-		return r.composed()
+		return r.databaseURLFromParts()
 	case direct != "":
 		if f := databaseRule(direct); f != nil {
 			r.fail(name+" "+f.reason, f.hint)
@@ -168,8 +168,8 @@ func (r *settingsReader) feedDatabase() Secret {
 	return NewSecret(text)
 }
 
-// composed builds the URL from its parts.
-func (r *settingsReader) composed() Secret {
+// databaseURLFromParts builds the URL from its parts.
+func (r *settingsReader) databaseURLFromParts() Secret {
 	required := func(name string) string {
 		value := r.text(name)
 		if value == "" {

@@ -25,7 +25,7 @@ func (r *report) syntaxError(err error) {
 	}
 	// yaml.v3 counts lines from 0 in errors of its grammar, from 1 in those of
 	// its scanner, and leaves the first line out altogether.
-	if line == 0 || grammarError(message) {
+	if line == 0 || isGrammarError(message) {
 		line++
 	}
 	if exactLine, exactColumn, found := syntaxPlace(r.text); found {
@@ -35,7 +35,7 @@ func (r *report) syntaxError(err error) {
 		message = "unknown anchor referenced"
 	}
 	if r.nearSecret(line) {
-		r.private[line] = true
+		r.hiddenLines[line] = true
 	}
 	r.add(SeverityError, line, column, "not valid YAML: "+message, r.syntaxHint(line, column, message))
 }
@@ -67,16 +67,16 @@ func syntaxPlace(text string) (line, column int, found bool) {
 			return 0, 0, false
 		}
 		place := cause.Mark
-		if neverClosed(cause) {
+		if isUnclosed(cause) {
 			place = cause.ContextMark
 		}
 		return place.Line, place.Column, place.Line > 0
 	}
 }
 
-// neverClosed reports whether the mistake is where something begins that is never
+// isUnclosed reports whether the mistake is where something begins that is never
 // finished, and not where the parser gave up, which may be the end of the file.
-func neverClosed(cause *yaml4.LoadError) bool {
+func isUnclosed(cause *yaml4.LoadError) bool {
 	switch cause.ContextMsg {
 	case "while parsing a flow mapping", "while parsing a flow sequence", // a bracket
 		"while scanning a simple key", // without its colon
@@ -88,9 +88,9 @@ func neverClosed(cause *yaml4.LoadError) bool {
 	return false
 }
 
-// grammarError recognises the parser's own errors among the scanner's, which
+// isGrammarError recognises the parser's own errors among the scanner's, which
 // yaml.v3 gives no type.
-func grammarError(message string) bool {
+func isGrammarError(message string) bool {
 	for _, thing := range []string{"node content", "'-' indicator", "key", "',' or ']'", "',' or '}'", "<document start>"} {
 		if message == "did not find expected "+thing {
 			return true

@@ -16,9 +16,9 @@ import (
 // validator checks a decoded table, pointing at the nodes it came from.
 type validator struct {
 	*report
-	config *Config
-	start  Route // what the file's `defaults:` make of a route
-	root   *yaml.Node
+	config       *Config
+	defaultRoute Route // what the file's `defaults:` make of a route
+	root         *yaml.Node
 }
 
 // section is one mapping of the file, and how messages call it.
@@ -30,7 +30,7 @@ type section struct {
 
 // validate reports everything that is wrong with a table beyond its types.
 func validate(r *report, root *yaml.Node, c *Config, start Route) {
-	v := &validator{report: r, config: c, start: start, root: root}
+	v := &validator{report: r, config: c, defaultRoute: start, root: root}
 	file := section{r, root, ""}
 	v.name(file)
 	v.identity(file.child("identity"))
@@ -49,14 +49,14 @@ func validate(r *report, root *yaml.Node, c *Config, start Route) {
 
 // child returns the section under a key; one with a problem was not decoded.
 func (s section) child(key string) section {
-	return section{s.report, s.sound(key), s.within + key + ": "}
+	return section{s.report, s.valid(key), s.within + key + ": "}
 }
 
-// mappings goes through those entries of a list that were decoded into as many
+// decodedEntries goes through those entries of a list that were decoded into as many
 // values. What decoding refused, a tagged list or entry, has nodes and no value.
-func (s section) mappings(key string, values int) iter.Seq2[int, *yaml.Node] {
+func (s section) decodedEntries(key string, values int) iter.Seq2[int, *yaml.Node] {
 	return func(yield func(int, *yaml.Node) bool) {
-		for i, n := range entries(s.sound(key)) {
+		for i, n := range entries(s.valid(key)) {
 			if i < values && n.Kind == yaml.MappingNode && !s.failed[n] && !yield(i, n) {
 				return
 			}
@@ -72,8 +72,8 @@ func (s section) entry(key string, index int, n *yaml.Node) section {
 // given says whether the file has the key at all, whatever its value.
 func (s section) given(key string) bool { return keyOf(s.node, key) != nil }
 
-// sound returns the value of a key, or nil when it is not there or has a problem.
-func (s section) sound(key string) *yaml.Node {
+// valid returns the value of a key, or nil when it is not there or has a problem.
+func (s section) valid(key string) *yaml.Node {
 	n := child(s.node, key)
 	if n == nil || s.failed[n] {
 		return nil
@@ -83,7 +83,7 @@ func (s section) sound(key string) *yaml.Node {
 
 // check rejects the plain value of a key when a rule finds fault with it.
 func (s section) check(key, value string, rule func(string) *fault) {
-	n := s.sound(key)
+	n := s.valid(key)
 	if n == nil {
 		return
 	}
@@ -95,7 +95,7 @@ func (s section) check(key, value string, rule func(string) *fault) {
 // checkEach rejects those entries of a list that a rule finds fault with, and
 // those that are there twice.
 func (s section) checkEach(key string, values []string, rule func(string) *fault) {
-	list := s.sound(key)
+	list := s.valid(key)
 	first := map[string]int{}
 	for i, n := range entries(list) {
 		if i >= len(values) || s.failed[n] {
@@ -125,7 +125,7 @@ func (s section) require(key, value, hint string) {
 		s.fail(s.node, s.within+key+" is missing", hint)
 		return
 	}
-	if n := s.sound(key); n != nil && value == "" {
+	if n := s.valid(key); n != nil && value == "" {
 		s.fail(n, s.within+key+" is empty", hint)
 	}
 }
@@ -153,7 +153,7 @@ func (v *validator) trustedProxies() {
 		if i >= len(v.config.TrustedProxies) || v.failed[n] {
 			continue
 		}
-		if everything(v.config.TrustedProxies[i]) {
+		if coversEveryAddress(v.config.TrustedProxies[i]) {
 			v.add(SeverityWarning, n.Line, n.Column,
 				"trusted_proxies "+quote(n.Value)+": anybody may then say where a request comes from",
 				"list the networks of your own proxies")
@@ -161,7 +161,7 @@ func (v *validator) trustedProxies() {
 	}
 }
 
-func everything(network netip.Prefix) bool { return network.IsValid() && network.Bits() == 0 }
+func coversEveryAddress(network netip.Prefix) bool { return network.IsValid() && network.Bits() == 0 }
 
 // oneOf is the rule for a value out of a few.
 func oneOf(noun, value string, allowed ...string) *fault {

@@ -20,7 +20,7 @@ func (v *validator) cors(s section) {
 		}
 		return originWithCredentials(origin)
 	})
-	if s.node != nil && len(v.config.CORS.Origins) == 0 && (s.sound("origins") != nil || !s.given("origins")) {
+	if s.node != nil && len(v.config.CORS.Origins) == 0 && (s.valid("origins") != nil || !s.given("origins")) {
 		s.fail(s.node, "cors has no origins", "list who may call, or leave `cors` out")
 	}
 	s.checkEach("expose", v.config.CORS.Expose, func(name string) *fault {

@@ -9,16 +9,16 @@ import "gopkg.in/yaml.v3"
 // refuseEmpty reports a list or mapping that is there and has no entries. What it
 // bounds is put into words by open, what would be let through.
 func (s section) refuseEmpty(key, open string) {
-	n := s.sound(key)
+	n := s.valid(key)
 	if n == nil || n.Kind != yaml.SequenceNode && n.Kind != yaml.MappingNode || len(n.Content) > 0 {
 		return
 	}
 	s.fail(n, s.within+key+" is empty", "leave it out "+open)
 }
 
-// emptyOfRoute reports what of a route is there and empty, unless it overrides a
+// emptyRouteKeys reports what of a route is there and empty, unless it overrides a
 // value of `defaults:`, which start holds: then nothing else could be meant.
-func (v *validator) emptyOfRoute(s section, start *Route) {
+func (v *validator) emptyRouteKeys(s section, start *Route) {
 	for _, k := range []struct {
 		key, open string
 		inherited bool

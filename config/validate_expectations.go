@@ -16,7 +16,7 @@ func (v *validator) tests() {
 	slices.Sort(names)
 	expectation := func(expect string) *fault { return expectRule(expect, names) }
 	file := section{v.report, v.root, ""}
-	for i, n := range file.mappings("tests", len(v.config.Tests)) {
+	for i, n := range file.decodedEntries("tests", len(v.config.Tests)) {
 		test := v.config.Tests[i]
 		s := file.entry("tests", i, n)
 		s.require("request", test.Request, "METHOD /path, such as GET /api/v1/query/chats")

@@ -120,13 +120,13 @@ func (v *validator) identity(identity section) {
 // eachPair goes through a mapping with keys of the operator's choice, leaving
 // out what decoding had a problem with.
 func (v *validator) eachPair(s section, key string, do func(key, value *yaml.Node)) {
-	table := s.sound(key)
+	table := s.valid(key)
 	if table == nil || table.Kind != yaml.MappingNode {
 		return
 	}
 	for i := 0; i+1 < len(table.Content); i += 2 {
-		if key := follow(table.Content[i]); !v.failed[key] {
-			do(key, follow(table.Content[i+1]))
+		if key := resolveAlias(table.Content[i]); !v.failed[key] {
+			do(key, resolveAlias(table.Content[i+1]))
 		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 )
 
 func (v *validator) routes(file section) {
-	list := file.sound("routes")
+	list := file.valid("routes")
 	switch {
 	case !file.given("routes"):
 		v.fail(file.node, "routes is missing", "a table needs at least one route")
@@ -23,7 +23,7 @@ func (v *validator) routes(file section) {
 		return
 	}
 	first := map[string]int{}
-	for i, n := range file.mappings("routes", len(v.config.Routes)) {
+	for i, n := range file.decodedEntries("routes", len(v.config.Routes)) {
 		route := &v.config.Routes[i]
 		s := file.entry("routes", i, n)
 		v.route(s, route)
@@ -34,7 +34,7 @@ func (v *validator) routes(file section) {
 		}
 		first[route.Name] = n.Line
 	}
-	v.ties(file)
+	v.conflicts(file)
 }
 
 // defaults checks the values that routes start from, once and where they are
@@ -43,8 +43,8 @@ func (v *validator) defaults(s section) {
 	if s.node == nil || s.node.Kind != yaml.MappingNode {
 		return
 	}
-	v.routeValues(s, &v.start)
-	v.emptyOfRoute(s, new(Route))
+	v.routeValues(s, &v.defaultRoute)
+	v.emptyRouteKeys(s, new(Route))
 }
 
 // route checks one route: its own values, then whether they go together.
@@ -59,10 +59,10 @@ func (v *validator) route(s section, route *Route) {
 	}
 	v.target(s, route)
 	v.routeValues(s, route)
-	v.emptyOfRoute(s, &v.start)
+	v.emptyRouteKeys(s, &v.defaultRoute)
 	v.roles(s, route)
-	v.secured(s, route)
-	if n := s.sound("upgrade"); n != nil && len(n.Content) > 0 && route.Protocol == ProtocolH2C {
+	v.backendTLS(s, route)
+	if n := s.valid("upgrade"); n != nil && len(n.Content) > 0 && route.Protocol == ProtocolH2C {
 		s.forbid("upgrade", "needs HTTP/1.1, and protocol is h2c", "HTTP/2 has no upgrade: remove it, or use protocol: auto")
 	}
 }
@@ -75,7 +75,7 @@ func (v *validator) target(s section, route *Route) {
 	case s.given("handler"):
 		v.handler(s, route)
 	case s.given("backend"):
-		n := s.sound("backend")
+		n := s.valid("backend")
 		if n == nil || route.Backend == nil {
 			return
 		}
@@ -100,7 +100,7 @@ func (v *validator) handler(s section, route *Route) {
 		return nil
 	})
 	for i := 0; i+1 < len(s.node.Content); i += 2 {
-		key := follow(s.node.Content[i])
+		key := resolveAlias(s.node.Content[i])
 		if key.Value == "backend" || slices.Contains(handlerKeys(), key.Value) || s.failed[key] {
 			continue
 		}
@@ -247,9 +247,9 @@ func (v *validator) certificate(s section, tls *TLS) {
 	})
 }
 
-// secured checks what is said about TLS against the backend's scheme.
-func (v *validator) secured(s section, route *Route) {
-	if route.Backend == nil || s.sound("backend") == nil {
+// backendTLS checks what is said about TLS against the backend's scheme.
+func (v *validator) backendTLS(s section, route *Route) {
+	if route.Backend == nil || s.valid("backend") == nil {
 		return
 	}
 	secure := route.Backend.Scheme == "https"

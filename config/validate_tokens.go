@@ -14,12 +14,12 @@ import (
 func (v *validator) issuers() {
 	first := map[string]int{}
 	file := section{v.report, v.root, ""}
-	for i, n := range file.mappings("tokens", len(v.config.Tokens)) {
+	for i, n := range file.decodedEntries("tokens", len(v.config.Tokens)) {
 		issuer := v.config.Tokens[i]
 		s := file.entry("tokens", i, n)
 		s.require("issuer", issuer.Issuer, "the exact `iss` claim of its tokens")
-		if line, taken := first[issuer.Issuer]; taken && s.sound("issuer") != nil {
-			s.fail(s.sound("issuer"), s.within+"is given twice", "first given at line "+strconv.Itoa(line))
+		if line, taken := first[issuer.Issuer]; taken && s.valid("issuer") != nil {
+			s.fail(s.valid("issuer"), s.within+"is given twice", "first given at line "+strconv.Itoa(line))
 		}
 		if issuer.Issuer != "" {
 			first[issuer.Issuer] = n.Line
@@ -43,7 +43,7 @@ func (v *validator) audience(s section, audiences Audiences) {
 		}
 		return nil
 	}
-	n := s.sound("audience")
+	n := s.valid("audience")
 	switch {
 	case n == nil:
 	case len(audiences) == 0:
@@ -61,7 +61,7 @@ func (v *validator) algorithms(s section, algorithms []string) {
 		s.fail(s.node, s.within+"algorithms is missing", hint)
 		return
 	}
-	if n := s.sound("algorithms"); n != nil && len(algorithms) == 0 {
+	if n := s.valid("algorithms"); n != nil && len(algorithms) == 0 {
 		s.fail(n, s.within+"algorithms is empty", hint)
 		return
 	}

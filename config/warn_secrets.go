@@ -26,8 +26,8 @@ func (r *report) findSecrets(n *yaml.Node, of, key string) {
 			r.findSecrets(n.Content[i], "", "")
 			r.findSecrets(n.Content[i+1], key, n.Content[i].Value)
 			if isSecretKey(n.Content[i].Value) && key != "claims" {
-				r.hideAll(n.Content[i])
-				r.hideAll(n.Content[i+1])
+				r.hideTree(n.Content[i])
+				r.hideTree(n.Content[i+1])
 			}
 		}
 	case yaml.SequenceNode:
@@ -35,9 +35,9 @@ func (r *report) findSecrets(n *yaml.Node, of, key string) {
 			r.findSecrets(entry, of, key)
 		}
 	case yaml.ScalarNode:
-		r.keepPrivate(n)
-		what := recogniseSecret(n.Value)
-		if what == "" && of == "headers" && holdsSecret(key) && len(written(n.Value)) >= shortestSecret {
+		r.hideSecretLines(n)
+		what := detectSecret(n.Value)
+		if what == "" && of == "headers" && isSecretName(key) && len(literalText(n.Value)) >= shortestSecret {
 			what = "the secret that header " + quote(key) + " has to hold"
 		}
 		if what != "" {
@@ -60,9 +60,9 @@ func (r *report) warnSecrets() {
 // name of what holds it.
 const shortestSecret = 8
 
-// written returns what of a value stands in the file: the defaults of references,
+// literalText returns what of a value stands in the file: the defaults of references,
 // and nothing of the environment.
-func written(value string) string {
+func literalText(value string) string {
 	expanded, _, f := expand(value, func(string) (string, bool) { return "", true })
 	if f != nil {
 		return value
@@ -70,9 +70,9 @@ func written(value string) string {
 	return expanded
 }
 
-// holdsSecret says whether the name of a header or parameter says that it holds
+// isSecretName says whether the name of a header or parameter says that it holds
 // a secret.
-func holdsSecret(name string) bool {
+func isSecretName(name string) bool {
 	folded := foldHeader(name)
 	for _, word := range []string{"authorization", "api-key", "apikey", "access-key", "token", "secret", "password", "passwd", "signature"} {
 		if rest, found := strings.CutSuffix(folded, word); found && (rest == "" || rest[len(rest)-1] == '-') {
@@ -82,15 +82,15 @@ func holdsSecret(name string) bool {
 	return false
 }
 
-// hideAll keeps every line of a node out of messages.
-func (r *report) hideAll(n *yaml.Node) {
-	if r.covered[n] {
+// hideTree keeps every line of a node out of messages.
+func (r *report) hideTree(n *yaml.Node) {
+	if r.hiddenNodes[n] {
 		return
 	}
-	r.covered[n] = true
+	r.hiddenNodes[n] = true
 	r.hideLines(n)
 	for _, child := range n.Content {
-		r.hideAll(child)
+		r.hideTree(child)
 	}
 }
 
@@ -108,8 +108,8 @@ func isSecretKey(key string) bool {
 		func(word string) bool { return strings.Contains(folded, word) })
 }
 
-// namesSecret looks in a line for the key of a secret with something behind it.
-func namesSecret(line string) bool {
+// containsSecretKey looks in a line for the key of a secret with something behind it.
+func containsSecretKey(line string) bool {
 	for line != "" {
 		n := runLength(line, "_-.")
 		if n == 0 {
@@ -134,7 +134,7 @@ func (r *report) nearSecret(line int) bool {
 		text := r.lines[i-1]
 		depth := len(text) - len(strings.TrimLeft(text, " \t-"))
 		near := i >= line-1
-		if (near || depth < indent) && len(text) <= maxSource && namesSecret(text) {
+		if (near || depth < indent) && len(text) <= maxSource && containsSecretKey(text) {
 			return true
 		}
 		if i <= line && strings.TrimSpace(text) != "" {
@@ -147,7 +147,7 @@ func (r *report) nearSecret(line int) bool {
 	return false
 }
 
-// recogniseSecret says what secret a text holds by its form, or "". The rules
+// detectSecret says what secret a text holds by its form, or "". The rules
 // are few, and rather miss a secret than take something else for one:
 //
 //   - the PEM header of a private key;
@@ -158,46 +158,46 @@ func (r *report) nearSecret(line int) bool {
 //     that change between upper case, lower case and digits as chance has it.
 //
 // URLs with a password are errors already.
-func recogniseSecret(text string) string {
+func detectSecret(text string) string {
 	const shortest = 16
 	switch {
 	case len(text) < shortest:
 		return ""
 	case strings.Contains(text, "PRIVATE KEY-----"):
 		return "a private key"
-	case holdsWebToken(text):
+	case containsWebToken(text):
 		return "a JSON Web Token"
-	case holdsParameter(text):
+	case containsSecretParameter(text):
 		return "a key in a query"
-	case holdsRandom(text):
+	case containsRandomKey(text):
 		return "a random key"
 	}
-	return holdsVendorKey(text)
+	return vendorKey(text)
 }
 
-func holdsWebToken(text string) bool {
+func containsWebToken(text string) bool {
 	header, rest, found := strings.Cut(text, ".eyJ")
 	start := strings.LastIndex(header, "eyJ")
 	return found && start >= 0 && runLength(header[start:], "_-") == len(header)-start && runLength(rest, "_-") >= shortestSecret
 }
 
-func holdsParameter(text string) bool {
+func containsSecretParameter(text string) bool {
 	_, query, found := strings.Cut(text, "?")
 	if !found {
 		return false
 	}
 	for parameter := range strings.FieldsFuncSeq(query, func(r rune) bool { return r == '&' || r == '#' || r == ' ' }) {
 		name, value, _ := strings.Cut(parameter, "=")
-		if holdsSecret(name) && len(value) >= shortestSecret && !strings.Contains(value, "${") {
+		if isSecretName(name) && len(value) >= shortestSecret && !strings.Contains(value, "${") {
 			return true
 		}
 	}
 	return false
 }
 
-// holdsVendorKey looks for keys that say themselves what they are. Nearly all of
+// vendorKey looks for keys that say themselves what they are. Nearly all of
 // them hold a digit, and hardly any word does.
-func holdsVendorKey(text string) string {
+func vendorKey(text string) string {
 	for _, form := range []struct {
 		prefix string
 		length int // of what follows, at least
@@ -243,9 +243,9 @@ func runLength(text, others string) int {
 	return n
 }
 
-// holdsRandom looks for long runs of characters that nobody typed. What is a path
+// containsRandomKey looks for long runs of characters that nobody typed. What is a path
 // or a URL may hold slashes between them.
-func holdsRandom(text string) bool {
+func containsRandomKey(text string) bool {
 	others := "+_-/"
 	if strings.HasPrefix(text, "/") || strings.ContainsAny(text, ": ") {
 		others = "+_-"
@@ -269,7 +269,7 @@ func isRandom(run string) bool {
 	}
 	kinds, changes, before := map[int]bool{}, 0, 0
 	for _, c := range []byte(run) {
-		kind := kindOfByte(c)
+		kind := byteClass(c)
 		if kind != 0 && before != 0 && kind != before {
 			changes++
 		}

@@ -17,8 +17,8 @@ import (
 // which are errors, or leave requests that cannot be listed, such as those for
 // hosts that have no route of their own.
 
-// stage is where routes meet: one prefix, and one entry of `hosts` or "".
-type stage struct{ prefix, host string }
+// prefixAndHost is where routes meet: one prefix, and one entry of `hosts` or "".
+type prefixAndHost struct{ prefix, host string }
 
 // maxSubsets bounds the headers of a route whose subsets are looked for. A route
 // with more of them is not warned of.
@@ -26,18 +26,18 @@ const maxSubsets = 6
 
 // warnShadowed reports each route that is shadowed by routes with methods, once.
 func (v *validator) warnShadowed(nodes []*yaml.Node) {
-	first := map[stage]map[string][]contender{} // those with methods, by their headers
+	first := map[prefixAndHost]map[string][]candidate{} // those with methods, by their headers
 	for i, n := range nodes {
 		route := &v.config.Routes[i]
 		if len(route.Methods) == 0 {
 			continue
 		}
-		c := contender{route: route, node: n, label: label("routes", i, n)}
+		c := candidate{route: route, node: n, label: label("routes", i, n)}
 		c.names, c.all = headerKeys(route.Headers)
 		for _, host := range hostsOf(route) {
-			at := stage{route.Prefix, host}
+			at := prefixAndHost{route.Prefix, host}
 			if first[at] == nil {
-				first[at] = map[string][]contender{}
+				first[at] = map[string][]candidate{}
 			}
 			first[at][c.all] = append(first[at][c.all], c)
 		}
@@ -48,8 +48,8 @@ func (v *validator) warnShadowed(nodes []*yaml.Node) {
 			continue
 		}
 		for _, host := range hostsOf(route) {
-			c := contender{route: route, node: n, label: label("routes", i, n)}
-			if v.shadowed(c, host, first[stage{route.Prefix, host}]) {
+			c := candidate{route: route, node: n, label: label("routes", i, n)}
+			if v.shadowed(c, host, first[prefixAndHost{route.Prefix, host}]) {
 				break
 			}
 		}
@@ -57,38 +57,38 @@ func (v *validator) warnShadowed(nodes []*yaml.Node) {
 }
 
 // shadowed reports a route without methods whose requests others take.
-func (v *validator) shadowed(c contender, host string, first map[string][]contender) bool {
+func (v *validator) shadowed(c candidate, host string, first map[string][]candidate) bool {
 	if len(first) == 0 {
 		return false
 	}
 	if host != "" {
 		host = " for " + host
 	}
-	var takers, unasked []contender // unasked want fewer headers
+	var shadowing, lessSpecific []candidate // unasked want fewer headers
 	for headers := range subsets(c.route.Headers) {
 		_, all := headerKeys(headers)
-		takers = append(takers, first[all]...)
+		shadowing = append(shadowing, first[all]...)
 		if len(headers) < len(c.route.Headers) {
-			unasked = append(unasked, first[all]...)
+			lessSpecific = append(lessSpecific, first[all]...)
 		}
 	}
 	place := section{v.report, c.node, ""}.at("prefix")
-	if taken := methodsOf(takers); !slices.ContainsFunc(methodNames(), func(method string) bool { return !taken[method] }) {
-		v.warnAt(place, c.label+" is hardly ever reached"+host+": every usual method of its prefix goes to "+names(takers),
+	if taken := methodsOf(shadowing); !slices.ContainsFunc(methodNames(), func(method string) bool { return !taken[method] }) {
+		v.warnAt(place, c.label+" is hardly ever reached"+host+": every usual method of its prefix goes to "+labelsOf(shadowing),
 			"remove it, or the methods it should take from the others")
 		return true
 	}
-	if len(unasked) == 0 {
+	if len(lessSpecific) == 0 {
 		return false
 	}
-	methods := slices.Sorted(maps.Keys(methodsOf(unasked)))
-	v.warnAt(place, c.label+" does not get "+strings.Join(methods, ", ")+host+", even with its headers: they go to "+names(unasked)+
+	methods := slices.Sorted(maps.Keys(methodsOf(lessSpecific)))
+	v.warnAt(place, c.label+" does not get "+strings.Join(methods, ", ")+host+", even with its headers: they go to "+labelsOf(lessSpecific)+
 		", since methods count before headers", "give it `methods` too, and it goes first")
 	return true
 }
 
 // methodsOf returns the methods that some of the routes take. GET brings HEAD.
-func methodsOf(routes []contender) map[string]bool {
+func methodsOf(routes []candidate) map[string]bool {
 	methods := map[string]bool{}
 	for _, c := range routes {
 		for _, method := range c.route.Methods {
@@ -101,9 +101,9 @@ func methodsOf(routes []contender) map[string]bool {
 	return methods
 }
 
-// names lists routes for a message, each once and in the order of the file.
-func names(routes []contender) string {
-	slices.SortStableFunc(routes, func(a, b contender) int { return a.node.Line - b.node.Line })
+// labelsOf lists routes for a message, each once and in the order of the file.
+func labelsOf(routes []candidate) string {
+	slices.SortStableFunc(routes, func(a, b candidate) int { return a.node.Line - b.node.Line })
 	var labels []string
 	for _, c := range routes {
 		if !slices.Contains(labels, c.label) {

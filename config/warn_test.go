@@ -141,7 +141,7 @@ func FuzzRecogniseSecret(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		if what := recogniseSecret(text); what != "" && redact(text) != redacted {
+		if what := detectSecret(text); what != "" && redact(text) != redacted {
 			t.Errorf("%q holds %s, and becomes %q", text, what, redact(text))
 		}
 	})

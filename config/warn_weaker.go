@@ -1,4 +1,4 @@
-// Routes that open what others guard: a weaker policy on the same backend.
+// Routes that open what others protect: a weaker policy on the same backend.
 
 package config
 
@@ -10,26 +10,26 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// door is a route to a backend, and what it opens there.
-type door struct {
-	route *Route
-	node  *yaml.Node
-	label string
-	space string // the backend's paths that it leads to begin with this; ends with "/"
+// backendRoute is a route to a backend, and the paths that it opens there.
+type backendRoute struct {
+	route       *Route
+	node        *yaml.Node
+	label       string
+	backendPath string // the backend's paths that it leads to begin with this; ends with "/"
 }
 
-// guards are the stricter doors to one backend.
-type guards struct {
-	first    door
-	byPrefix map[string]door // the first of each prefix
-	spaces   []door          // by space
+// stricterRoutes are the routes to one backend that are stricter than some policy.
+type stricterRoutes struct {
+	first         backendRoute
+	byPrefix      map[string]backendRoute // the first of each prefix
+	byBackendPath []backendRoute          // by space
 }
 
 // warnWeaker reports each route that lets more people to a backend than another
 // route to it. A route that asks for nothing is always worth a look; one that
 // asks for a token only where it opens what is behind the stricter one.
 func (v *validator) warnWeaker(nodes []*yaml.Node) {
-	doors := make([]door, 0, len(nodes))
+	routes := make([]backendRoute, 0, len(nodes))
 	prefixes := map[string]bool{}
 	open := map[Policy]bool{}
 	for i, n := range nodes {
@@ -38,7 +38,7 @@ func (v *validator) warnWeaker(nodes []*yaml.Node) {
 			prefixes[route.Prefix] = true
 		}
 		if route.Backend != nil {
-			doors = append(doors, door{route, n, label("routes", i, n), spaceOf(route)})
+			routes = append(routes, backendRoute{route, n, label("routes", i, n), backendPathOf(route)})
 			open[route.Auth] = true
 		}
 	}
@@ -46,42 +46,42 @@ func (v *validator) warnWeaker(nodes []*yaml.Node) {
 		if !open[weaker] {
 			continue
 		}
-		guarded := guardedBackends(doors, weaker)
-		for _, d := range doors {
-			if behind := guarded[backendKey(d.route.Backend)]; d.route.Auth == weaker && behind != nil {
-				v.warnDoor(d, behind, prefixes)
+		stricter := stricterByBackend(routes, weaker)
+		for _, d := range routes {
+			if behind := stricter[backendKey(d.route.Backend)]; d.route.Auth == weaker && behind != nil {
+				v.warnWeakerRoute(d, behind, prefixes)
 			}
 		}
 	}
 }
 
-// guardedBackends returns the doors that are stricter than a policy.
-func guardedBackends(doors []door, weaker Policy) map[string]*guards {
-	guarded := map[string]*guards{}
-	for _, d := range doors {
+// stricterByBackend returns the routes that are stricter than a policy, by backend.
+func stricterByBackend(routes []backendRoute, weaker Policy) map[string]*stricterRoutes {
+	stricter := map[string]*stricterRoutes{}
+	for _, d := range routes {
 		if d.route.Auth != PolicyStrict && (d.route.Auth != PolicyInitial || weaker != PolicyNone) {
 			continue
 		}
 		key := backendKey(d.route.Backend)
-		behind := guarded[key]
+		behind := stricter[key]
 		if behind == nil {
-			behind = &guards{first: d, byPrefix: map[string]door{}}
-			guarded[key] = behind
+			behind = &stricterRoutes{first: d, byPrefix: map[string]backendRoute{}}
+			stricter[key] = behind
 		}
 		if _, found := behind.byPrefix[d.route.Prefix]; !found {
 			behind.byPrefix[d.route.Prefix] = d
 		}
-		behind.spaces = append(behind.spaces, d)
+		behind.byBackendPath = append(behind.byBackendPath, d)
 	}
-	for _, behind := range guarded {
-		slices.SortStableFunc(behind.spaces, func(a, b door) int { return strings.Compare(a.space, b.space) })
+	for _, behind := range stricter {
+		slices.SortStableFunc(behind.byBackendPath, func(a, b backendRoute) int { return strings.Compare(a.backendPath, b.backendPath) })
 	}
-	return guarded
+	return stricter
 }
 
-// warnDoor says what an open door means to the guarded ones: the same paths of
-// the backend, a part of a guarded prefix, or only the same backend.
-func (v *validator) warnDoor(open door, behind *guards, prefixes map[string]bool) {
+// warnWeakerRoute reports what a weaker route opens of the stricter ones: the same paths
+// of the backend, a part of a stricter prefix, or only the same backend.
+func (v *validator) warnWeakerRoute(open backendRoute, behind *stricterRoutes, prefixes map[string]bool) {
 	place := section{v.report, open.node, ""}.at("auth")
 	who, hint := "without a token", "fine if that part is meant for everybody; else remove `auth: none`"
 	if open.route.Auth == PolicyInitial {
@@ -92,78 +92,78 @@ func (v *validator) warnDoor(open door, behind *guards, prefixes map[string]bool
 		methods = " (" + strings.Join(open.route.Methods, ", ") + ")"
 	}
 	where := open.route.Prefix + methods
-	guard := func(d door) string { return d.label + " (" + string(d.route.Auth) + ")" }
-	if d, way, found := behind.bypass(open, prefixes); found {
-		v.warnAt(place, open.label+" goes round "+guard(d)+": what that one guards can be reached "+who+" under "+way+methods,
+	describe := func(d backendRoute) string { return d.label + " (" + string(d.route.Auth) + ")" }
+	if d, path, found := behind.bypass(open, prefixes); found {
+		v.warnAt(place, open.label+" goes round "+describe(d)+": what that one guards can be reached "+who+" under "+path+methods,
 			"make its prefix or its backend's path narrower, or its policy the same")
 		return
 	}
-	if d, found := behind.mistaken(open.route.Prefix); found {
-		v.warnAt(place, open.label+" may be read as a part of "+guard(d)+": some backends drop what ends a segment of "+where,
+	if d, found := behind.ambiguousBelow(open.route.Prefix); found {
+		v.warnAt(place, open.label+" may be read as a part of "+describe(d)+": some backends drop what ends a segment of "+where,
 			"on Windows, with old Spring and the like it is reached "+who+"; choose another prefix, or the same policy")
 		return
 	}
-	if d, found := behind.above(open.route.Prefix); found {
-		v.warnAt(place, open.label+" opens a part of "+guard(d)+": the same backend can be reached "+who+" under "+where, hint)
+	if d, found := behind.nearestAbove(open.route.Prefix); found {
+		v.warnAt(place, open.label+" opens a part of "+describe(d)+": the same backend can be reached "+who+" under "+where, hint)
 		return
 	}
 	if open.route.Auth == PolicyNone {
-		v.warnAt(place, open.label+" leads to the same backend as "+guard(behind.first)+": it can be reached "+who+" under "+where, hint)
+		v.warnAt(place, open.label+" leads to the same backend as "+describe(behind.first)+": it can be reached "+who+" under "+where, hint)
 	}
 }
 
-// above finds the nearest guarded prefix that an open one is under, or the same.
-func (g *guards) above(prefix string) (door, bool) {
+// nearestAbove finds the nearest stricter prefix that a weaker one is under, or the same.
+func (g *stricterRoutes) nearestAbove(prefix string) (backendRoute, bool) {
 	for {
 		if d, found := g.byPrefix[prefix]; found {
 			return d, true
 		}
 		if prefix == "/" {
-			return door{}, false
+			return backendRoute{}, false
 		}
 		prefix = parentOf(prefix)
 	}
 }
 
-// bypass finds a guarded door all of whose paths the open one leads to as well,
-// by another way, and gives that way. prefixes are those that take every request
-// that comes to them: one on the way may guard it after all.
-func (g *guards) bypass(open door, prefixes map[string]bool) (guarded door, way string, found bool) {
-	from, _ := slices.BinarySearchFunc(g.spaces, open.space, func(d door, space string) int { return strings.Compare(d.space, space) })
-	for i, d := range g.spaces[from:] {
-		rest, inside := strings.CutPrefix(d.space, open.space)
-		if !inside || i == maxGuards {
+// bypass finds a stricter route all of whose paths the weaker one leads to as well,
+// under another path, and returns that path. prefixes are those that take every
+// request that comes to them: a longer one may take the path after all.
+func (g *stricterRoutes) bypass(open backendRoute, prefixes map[string]bool) (stricter backendRoute, path string, found bool) {
+	from, _ := slices.BinarySearchFunc(g.byBackendPath, open.backendPath, func(d backendRoute, space string) int { return strings.Compare(d.backendPath, space) })
+	for i, d := range g.byBackendPath[from:] {
+		rest, inside := strings.CutPrefix(d.backendPath, open.backendPath)
+		if !inside || i == maxCompared {
 			break
 		}
-		way := strings.TrimSuffix(strings.TrimSuffix(open.route.Prefix, "/")+"/"+rest, "/")
-		if way == "" {
-			way = "/"
+		path := strings.TrimSuffix(strings.TrimSuffix(open.route.Prefix, "/")+"/"+rest, "/")
+		if path == "" {
+			path = "/"
 		}
 		switch {
-		case way != d.route.Prefix && !takenOnTheWay(way, open.route.Prefix, prefixes):
-			return d, way, true
-		case way == d.route.Prefix && len(d.route.Hosts) == 0 && len(d.route.Headers) == 0:
-			// The guard itself takes whatever comes that way.
-		case way == d.route.Prefix && takesAny(open.route) && !takenOnTheWay(way, open.route.Prefix, prefixes):
-			return d, way + " with another host or other headers", true
+		case path != d.route.Prefix && !hasLongerPrefix(path, open.route.Prefix, prefixes):
+			return d, path, true
+		case path == d.route.Prefix && len(d.route.Hosts) == 0 && len(d.route.Headers) == 0:
+			// The stricter route itself takes every request for the path.
+		case path == d.route.Prefix && takesAny(open.route) && !hasLongerPrefix(path, open.route.Prefix, prefixes):
+			return d, path + " with another host or other headers", true
 		}
 	}
-	return door{}, "", false
+	return backendRoute{}, "", false
 }
 
-// maxGuards bounds how many guarded doors one open door is held against.
-const maxGuards = 100
+// maxCompared bounds how many stricter routes one weaker route is compared with.
+const maxCompared = 100
 
-// takesAny says whether a route takes requests for any host, with any headers.
+// takesAny reports whether a route takes requests for any host, with any headers.
 func takesAny(route *Route) bool { return len(route.Hosts) == 0 && len(route.Headers) == 0 }
 
-// takenOnTheWay says whether a longer prefix than the open one takes a path.
-func takenOnTheWay(way, open string, prefixes map[string]bool) bool {
-	for len(way) > len(open) && way != "/" {
-		if prefixes[way] {
+// hasLongerPrefix says whether a longer prefix than the open one takes a path.
+func hasLongerPrefix(path, open string, prefixes map[string]bool) bool {
+	for len(path) > len(open) && path != "/" {
+		if prefixes[path] {
 			return true
 		}
-		way = parentOf(way)
+		path = parentOf(path)
 	}
 	return false
 }
@@ -172,8 +172,8 @@ func parentOf(prefix string) string {
 	return prefix[:max(1, strings.LastIndexByte(prefix, '/'))]
 }
 
-// spaceOf returns what the paths that a backend gets from a route begin with.
-func spaceOf(route *Route) string {
+// backendPathOf returns what the paths that a backend gets from a route begin with.
+func backendPathOf(route *Route) string {
 	space := strings.TrimSuffix(route.Backend.EscapedPath(), "/")
 	if !route.StripPrefix {
 		space += route.Prefix

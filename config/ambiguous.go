@@ -9,26 +9,26 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// misread refuses a plain (unquoted) scalar where text belongs, when YAML 1.1
+// ambiguous refuses a plain (unquoted) scalar where text belongs, when YAML 1.1
 // or 1.2 reads it as something other than text. This program would read the
 // text, but the next tool that touches the file may write something else.
-func misread(n *yaml.Node) *fault {
+func ambiguous(n *yaml.Node) *fault {
 	if n.Style&^yaml.FlowStyle != 0 {
 		return nil
 	}
-	what := readsAs(n)
+	what := typeReadByYAML(n)
 	if what == "" {
 		return nil
 	}
 	return &fault{
 		reason: "unquoted, this is read as " + what + " by YAML",
-		hint:   `if you mean the text, write "` + clip(n.Value) + `"`,
+		hint:   `if you mean the text, write "` + truncate(n.Value) + `"`,
 	}
 }
 
-// readsAs says what YAML reads a plain scalar as, or "" for text. A plain
+// typeReadByYAML says what YAML reads a plain scalar as, or "" for text. A plain
 // decimal number is text as good as any: it is the same in every reading.
-func readsAs(n *yaml.Node) string {
+func typeReadByYAML(n *yaml.Node) string {
 	if isDecimal(n.Value) {
 		return ""
 	}

@@ -10,9 +10,9 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// answerHeaders are folded names of headers that say something of one answer,
+// perResponseHeaders are folded names of headers that say something of one answer,
 // which a table cannot know.
-func answerHeaders() []string {
+func perResponseHeaders() []string {
 	return []string{
 		"connection", "content-encoding", "content-length", "content-range", "content-type", "date", "keep-alive", "location",
 		"retry-after", "set-cookie", "te", "trailer", "transfer-encoding", "upgrade", "vary", "www-authenticate",
@@ -28,7 +28,7 @@ func (v *validator) responseHeaders(file section) {
 		switch {
 		case !httpguts.ValidHeaderFieldName(key.Value):
 			v.reject(at, key, &fault{reason: "not a header's name", hint: "such as Strict-Transport-Security"})
-		case slices.Contains(answerHeaders(), folded):
+		case slices.Contains(perResponseHeaders(), folded):
 			v.reject(at, key, &fault{reason: "this header says something of one answer alone"})
 		case strings.HasPrefix(folded, "access-control-"):
 			v.reject(at, key, &fault{reason: "this header is written by cross-origin rules", hint: "see `cors:`"})

@@ -7,26 +7,26 @@ import (
 	"strings"
 )
 
-// mistaken finds the guarded prefix that an open one is under for a backend that
+// ambiguousBelow finds the stricter prefix that a weaker one is under for a backend that
 // drops tails of segments, and is not for one that reads them as they stand.
-func (g *guards) mistaken(prefix string) (door, bool) {
-	read := withoutTails(prefix)
+func (g *stricterRoutes) ambiguousBelow(prefix string) (backendRoute, bool) {
+	read := withoutSegmentTails(prefix)
 	if read == prefix {
-		return door{}, false
+		return backendRoute{}, false
 	}
-	guarded, found := g.above(read)
+	stricter, found := g.nearestAbove(read)
 	if !found {
-		return door{}, false
+		return backendRoute{}, false
 	}
-	asWritten, _ := g.above(prefix)
-	return guarded, guarded.label != asWritten.label
+	asWritten, _ := g.nearestAbove(prefix)
+	return stricter, stricter.label != asWritten.label
 }
 
-// withoutTails is a prefix as the most careless backend reads it: decoded, without
+// withoutSegmentTails is a prefix as the most careless backend reads it: decoded, without
 // a query; each segment without parameters, streams of NTFS, dots and spaces at its
 // end, and spaces at its beginning. The gateway refuses requests
 // that this makes ambiguous (proxy/path.go), but takes prefixes as they are written.
-func withoutTails(prefix string) string {
+func withoutSegmentTails(prefix string) string {
 	if !strings.ContainsAny(prefix, ".:%") {
 		return prefix
 	}

@@ -1,4 +1,4 @@
-// Two routes that tie: the same request, and no rule to choose one by.
+// Conflicts: two routes for the same request, and no rule to choose one by.
 
 package config
 
@@ -14,7 +14,7 @@ import (
 )
 
 // rank is what the choice between two routes with one prefix depends on. Two
-// routes of different rank never tie: the longer prefix wins, then the more
+// routes of different rank never conflict: the longer prefix wins, then the more
 // exact host, then the one with methods, then the one with more headers.
 type rank struct {
 	prefix  string
@@ -23,8 +23,8 @@ type rank struct {
 	headers int
 }
 
-// contender is a route of some rank.
-type contender struct {
+// candidate is a route of some rank.
+type candidate struct {
 	route *Route
 	node  *yaml.Node
 	label string // what messages call it
@@ -32,35 +32,35 @@ type contender struct {
 	all   string // the same, with values
 }
 
-// rivals are the contenders of one rank. Those who ask for the same headers can
-// only tie when they ask for the same values too, so that a table with one
+// candidates are the routes of one rank. Those that ask for the same headers can
+// only conflict when they ask for the same values too, so that a table with one
 // route per tenant is not compared pair by pair.
-type rivals struct {
-	byNames map[string][]contender
-	byAll   map[string][]contender
+type candidates struct {
+	byNames map[string][]candidate
+	byAll   map[string][]candidate
 }
 
-// ties reports each route that ties with an earlier one.
-func (v *validator) ties(file section) {
-	ranks := map[rank]*rivals{}
-	for i, n := range file.mappings("routes", len(v.config.Routes)) {
+// conflicts reports each route that conflicts with an earlier one.
+func (v *validator) conflicts(file section) {
+	ranks := map[rank]*candidates{}
+	for i, n := range file.decodedEntries("routes", len(v.config.Routes)) {
 		route := &v.config.Routes[i]
 		if route.Prefix == "" || v.failed[child(n, "prefix")] {
 			continue
 		}
 		// The gateway refuses a request whose path reads as another route's.
 		prefix := unescaped(route.Prefix)
-		c := contender{route: route, node: n, label: label("routes", i, n)}
+		c := candidate{route: route, node: n, label: label("routes", i, n)}
 		c.names, c.all = headerKeys(route.Headers)
-		tied := false
+		reported := false
 		for _, host := range hostsOf(route) {
 			r := rank{prefix, host, len(route.Methods) > 0, len(route.Headers)}
 			if ranks[r] == nil {
-				ranks[r] = &rivals{map[string][]contender{}, map[string][]contender{}}
+				ranks[r] = &candidates{map[string][]candidate{}, map[string][]candidate{}}
 			}
-			if earlier, found := ranks[r].tie(c); found && !tied {
-				tied = true
-				v.reportTie(c, earlier)
+			if earlier, found := ranks[r].conflicting(c); found && !reported {
+				reported = true
+				v.reportConflict(c, earlier)
 			}
 			ranks[r].byNames[c.names] = append(ranks[r].byNames[c.names], c)
 			ranks[r].byAll[c.all] = append(ranks[r].byAll[c.all], c)
@@ -92,8 +92,8 @@ func hostsOf(route *Route) []string {
 	return route.Hosts
 }
 
-// tie finds the first contender that a request could not tell from c.
-func (r *rivals) tie(c contender) (first contender, found bool) {
+// conflicting finds the first candidate that a request could not tell from c.
+func (r *candidates) conflicting(c candidate) (first candidate, found bool) {
 	for _, other := range r.byAll[c.all] {
 		if methodsOverlap(c.route.Methods, other.route.Methods) {
 			return other, true
@@ -157,8 +157,8 @@ func headerKeys(headers map[string]string) (names, all string) {
 	return strings.Join(sorted, "\x00"), b.String()
 }
 
-// reportTie points at the later route and names the earlier one.
-func (v *validator) reportTie(later, earlier contender) {
+// reportConflict points at the later route and names the earlier one.
+func (v *validator) reportConflict(later, earlier candidate) {
 	place := child(later.node, "prefix")
 	if place == nil {
 		place = later.node
