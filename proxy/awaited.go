@@ -11,9 +11,12 @@ import (
 // body, which spares a system call; when they are long in coming, the client
 // would wait for the head, too (issue 10).
 
-var _ lean.Waiter = (*exchange)(nil)
+var (
+	_ lean.BodyWaiter = (*exchange)(nil)
+	_ lean.Fields     = (*exchange)(nil)
+)
 
-// BodyAwaited implements lean.Waiter.
+// BodyAwaited implements lean.BodyWaiter.
 func (x *exchange) BodyAwaited() {
 	if x.status != 0 {
 		_ = http.NewResponseController(x.ResponseWriter).Flush()

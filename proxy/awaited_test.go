@@ -67,11 +67,10 @@ func TestHeadAndBodyInOneWrite(t *testing.T) {
 			t.Fatal(err)
 		}
 		limited := k.gateway.Limit(countedWrites{listener, sizes})
-		standard := &http.Server{Handler: k.gateway}
+		standard := &http.Server{Handler: k.gateway, ConnContext: k.gateway.ConnContext}
 		t.Cleanup(func() { standard.Close() })
 		if fronted {
 			server := front.New(standard)
-			server.ConnContext = k.gateway.ConnContext
 			go func() { _ = server.Serve(limited) }()
 		} else {
 			go func() { _ = standard.Serve(limited) }()

@@ -3,7 +3,9 @@ package proxy
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -76,6 +78,49 @@ func BenchmarkStrictRequest(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// BenchmarkServed is a small request from the client's socket to the backend's and
+// back, on one connection; allocations are those of all three.
+func BenchmarkServed(b *testing.B) {
+	backend, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = backend.Close() })
+	go func() {
+		for {
+			c, err := backend.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				buf := make([]byte, 8<<10)
+				for {
+					if _, err := c.Read(buf); err != nil {
+						return
+					}
+					_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: text/plain\r\n\r\nok")
+				}
+			}()
+		}
+	}()
+	k := newKit(b, identityTable, "http://"+backend.Addr().String())
+	k.gateway = NewGateway(Options{Log: slog.New(slog.DiscardHandler), Metrics: quietMetrics{}, Transports: k.parts.Transports})
+	k.gateway.Swap(k.compile(identityTable))
+	k.serve()
+	w := k.dial()
+	request := []byte("GET /strict HTTP/1.1\r\nHost: x\r\nUser-Agent: b\r\nAuthorization: " + k.member() + "\r\n\r\n")
+	buf := make([]byte, 8<<10)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := w.Conn.Write(request); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := w.Conn.Read(buf); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
 

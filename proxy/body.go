@@ -46,7 +46,6 @@ type clientBody struct {
 	left     int64         // bytes that may still come, if bounded
 	bounded  bool
 	refusal  atomic.Pointer[auth.Refusal]
-	whole    func() // is told when all of it has been read
 	trailers func() // hands the trailers on, once they have come; nil without
 
 	reading sync.Mutex // held while a read is under way
@@ -135,7 +134,6 @@ func (b *clientBody) end() {
 	if b.trailers != nil {
 		b.trailers()
 	}
-	b.whole()
 }
 
 // answer says that the backend has answered: both bodies are streams now, and

@@ -316,21 +316,20 @@ func TestBodyThatEndsEarly(t *testing.T) {
 type loser func()
 
 func (l loser) lose() { l() }
-func (loser) look()   {}
 
 func TestPatience(t *testing.T) {
 	t.Parallel()
 	var p patience
 	lost := make(chan struct{})
 	turning := newWheel()
-	p.start(turning, loser(func() { close(lost) }), time.Millisecond, false)
+	p.start(turning, loser(func() { close(lost) }), time.Millisecond)
 	wait(t, "patience to be lost", lost)
 	p.touch()
 	p.stop()
 
 	p = patience{}
 	ctx, cancel := context.WithCancel(context.Background())
-	p.start(turning, loser(cancel), 0, false)
+	p.start(turning, loser(cancel), 0)
 	p.touch()
 	p.allow(time.Hour)
 	p.allow(0)

@@ -26,16 +26,16 @@ type peer struct {
 
 // peerAt reads the address of "ip:port".
 func peerAt(remote string) peer {
-	ip := peerAddress(remote)
-	return peer{ip, addressText(ip)}
-}
-
-// peer is who is connected, from the connection where that is known.
-func (x *exchange) peer(r *http.Request) peer {
-	if x.conn != nil {
-		return x.conn.peer
+	address, err := netip.ParseAddrPort(remote)
+	if err != nil {
+		return peer{}
 	}
-	return peerAt(r.RemoteAddr)
+	ip := address.Addr()
+	if colon := strings.LastIndexByte(remote, ':'); ip.Is4() && colon > 0 {
+		return peer{ip, remote[:colon]} // net writes it as netip does
+	}
+	ip = ip.Unmap().WithZone("")
+	return peer{ip, ip.String()}
 }
 
 // findCaller takes the peer, or, where that is a trusted proxy, the last address
@@ -67,15 +67,6 @@ func findCaller(from peer, r *http.Request, trusted []netip.Prefix) caller {
 		}
 	}
 	return c
-}
-
-// peerAddress reads the address of "ip:port".
-func peerAddress(remote string) netip.Addr {
-	peer, err := netip.ParseAddrPort(remote)
-	if err != nil {
-		return netip.Addr{}
-	}
-	return peer.Addr().Unmap().WithZone("")
 }
 
 // addressText is the address, or "" where the listener has none.

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gatehouse/internal/reqctx"
 	"gatehouse/proxy/socket"
 )
 
@@ -26,8 +27,8 @@ const (
 //
 //   - Read deadlines, of which each request has several, are looked at every few
 //     seconds by a wheel, and by the socket only when they are near.
-//   - watch notices a client that leaves while its request is answered. It is
-//     for the front's requests: net/http's server does it for its own.
+//   - It notices a client that leaves while its request is answered, for the
+//     front's requests: net/http's server does so for its own.
 //   - A client that receives nothing loses its connection: net/http would wait
 //     without end.
 type clientConn struct {
@@ -35,9 +36,9 @@ type clientConn struct {
 	listener  *Listener
 	wheel     *wheel
 	client    netip.Addr // invalid when it is not counted for a client
-	peer      peer
 	closed    sync.Once
 	alarm     alarm
+	rings     atomic.Int64 // the tick in which the alarm rings, at the latest
 	socket    *socket.Socket
 	waited    atomic.Bool // the last read found nothing at first
 	old       atomic.Bool // it was passed on at an HTTP/1.0 request with a Transfer-Encoding
@@ -48,40 +49,32 @@ type clientConn struct {
 	bounded atomic.Bool  // somebody set one of their own
 	fresh   atomic.Int64 // the tick until which ours need not be renewed
 
-	reading  sync.Mutex // for those below
-	readBy   ticks      // what is not read then is read too late; 0 is no bound
-	near     bool       // the socket has the deadline
-	watched  chan struct{}
-	askedNew bool   // asked to end before its first request, over TLS
-	early    []byte // read already, and not yet by Read
+	reading  sync.Mutex      // for those below
+	readBy   ticks           // what is not read then is read too late; 0 is no bound
+	near     bool            // the socket has the deadline
+	watched  *reqctx.Context // ends when the client leaves; nil for none
+	watchAt  ticks           // when to begin to look for that
+	watching chan struct{}   // closed when nobody reads for that any more; nil before
+	askedNew bool            // asked to end before its first request, over TLS
+	early    []byte          // read already, and not yet by Read
 }
 
 func newClientConn(conn net.Conn, l *Listener, client netip.Addr) *clientConn {
-	c := &clientConn{Conn: conn, listener: l, wheel: l.gateway.wheel, client: client, peer: peerAt(conn.RemoteAddr().String()), socket: socket.New(conn)}
+	c := &clientConn{Conn: conn, listener: l, wheel: l.gateway.wheel, client: client, socket: socket.New(conn)}
 	c.alarm.of = c
-	c.wheel.wake(&c.alarm, ticksIn(readRound))
+	c.wakeIn(ticksIn(readRound))
 	c.phase.set(phaseNew, c.wheel.now())
 	l.add(c)
 	return c
 }
 
-type clientConnKey struct{}
+type connKey struct{}
 
-// ConnContext is for front.Server: it lets the gateway find the connection that
-// a request came on, if it is one of the Limit's.
+// ConnContext is for http.Server and front.Server: it lets the gateway find the
+// connection that a request came on, if it is one of the Limit's.
 func (*Gateway) ConnContext(ctx context.Context, conn net.Conn) context.Context {
 	if c, ok := conn.(*clientConn); ok {
-		return context.WithValue(ctx, clientConnKey{}, c)
-	}
-	return ctx
-}
-
-type passedConnKey struct{}
-
-// PassedConnContext is ConnContext for net/http's server behind front.Server.
-func (*Gateway) PassedConnContext(ctx context.Context, conn net.Conn) context.Context {
-	if c, ok := conn.(*clientConn); ok {
-		return context.WithValue(ctx, passedConnKey{}, c)
+		return context.WithValue(ctx, connKey{}, c)
 	}
 	return ctx
 }
@@ -100,14 +93,8 @@ func hasOldCoding(r *http.Request) bool {
 	if r.ProtoMajor != 1 || r.ProtoMinor != 0 {
 		return false
 	}
-	c, _ := r.Context().Value(passedConnKey{}).(*clientConn)
+	c, _ := r.Context().Value(connKey{}).(*clientConn)
 	return c != nil && c.old.Load()
-}
-
-// clientConnOf is nil for requests that net/http's server has read.
-func clientConnOf(ctx context.Context) *clientConn {
-	c, _ := ctx.Value(clientConnKey{}).(*clientConn)
-	return c
 }
 
 // Read implements net.Conn.
@@ -137,52 +124,78 @@ func (c *clientConn) Unread(data []byte) {
 	c.early = slices.Concat(data, c.early)
 }
 
-// watch calls gone when the client leaves, until unwatch. It is for when the
-// request was read and the next one is not wanted yet.
-func (c *clientConn) watch(gone func()) {
+// disconnectCheck is how long a request takes before the connection looks
+// whether its client is still there.
+const disconnectCheck = 2 // ticks
+
+// WatchDisconnect implements front.Conn.
+func (c *clientConn) WatchDisconnect(ctx *reqctx.Context) {
 	c.reading.Lock()
-	defer c.reading.Unlock()
-	if c.watched != nil || len(c.early) > 0 {
+	if ctx.Err() == nil {
+		c.watched, c.watchAt = ctx, c.wheel.now()+disconnectCheck
+	}
+	c.reading.Unlock()
+	c.wakeIn(disconnectCheck)
+}
+
+// UnwatchDisconnect implements front.Conn.
+func (c *clientConn) UnwatchDisconnect() {
+	c.reading.Lock()
+	reading := c.watching
+	c.watched, c.watching = nil, nil
+	if reading != nil {
+		_ = c.Conn.SetReadDeadline(time.Unix(1, 0))
+	}
+	c.reading.Unlock()
+	if reading == nil {
 		return
 	}
-	over := make(chan struct{})
-	c.watched = over
+	<-reading
+	_ = c.Conn.SetReadDeadline(time.Time{})
+}
+
+// readForDisconnect reads ahead until the client leaves or sends something: that
+// is its next request, and so it is still there. It needs c.reading.
+func (c *clientConn) readForDisconnect() {
+	if len(c.early) > 0 {
+		return
+	}
+	ctx, over := c.watched, make(chan struct{})
+	c.watching = over
 	go func() {
 		defer close(over)
-		one := make([]byte, 1)
-		n, err := c.Conn.Read(one)
+		next := make([]byte, 1)
+		n, err := c.Conn.Read(next)
 		c.reading.Lock()
-		stopped := c.watched == nil
-		c.early = one[:n] // the client's next request, and so it is still there
+		unwatched := c.watching == nil
+		c.early = next[:n]
 		c.reading.Unlock()
-		if err != nil && !stopped {
-			gone()
+		if err != nil && !unwatched {
+			ctx.Cancel(nil)
 		}
 	}()
 }
 
-// unwatch ends what watch has begun.
-func (c *clientConn) unwatch() {
-	c.reading.Lock()
-	over := c.watched
-	c.watched = nil
-	if over != nil {
-		_ = c.Conn.SetReadDeadline(time.Unix(1, 0))
+// wakeIn has the alarm ring after so many ticks, or earlier.
+func (c *clientConn) wakeIn(after ticks) {
+	now := c.wheel.now()
+	if rings := ticks(c.rings.Load()); rings <= now || rings > now+after {
+		c.rings.Store(int64(now + after))
+		c.wheel.wake(&c.alarm, after)
 	}
-	c.reading.Unlock()
-	if over == nil {
-		return
-	}
-	<-over
-	_ = c.Conn.SetReadDeadline(time.Time{})
 }
 
-// ring implements ringer: it looks whether a read deadline has passed.
+// ring implements ringer: it looks whether a read deadline has passed, and
+// whether it is time to look for a client that leaves.
 func (c *clientConn) ring(now ticks) (next ticks) {
 	c.reading.Lock()
 	defer c.reading.Unlock()
 	next = now + ticksIn(readRound)
 	switch {
+	case c.watched != nil && c.watching == nil && now < c.watchAt:
+		next = c.watchAt
+	case c.watched != nil && c.watching == nil:
+		c.readForDisconnect()
 	case c.readBy == 0 || c.watched != nil:
 	case c.readBy <= now:
 		c.readBy, c.near = 0, true
@@ -190,6 +203,7 @@ func (c *clientConn) ring(now ticks) (next ticks) {
 	default:
 		next = min(next, c.readBy)
 	}
+	c.rings.Store(int64(next))
 	return next
 }
 

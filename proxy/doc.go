@@ -21,8 +21,6 @@
 //     awaited.go   the head of an answer whose body is long in coming
 //     early.go     an answer that comes before the body has ended
 //     patience.go  how long the other side may be silent, by wheel.go
-//     gone.go      a client that leaves meanwhile, by clientconn.go
-//     ending.go    the end of the request, for the connection to the backend
 //     held.go      streams end with what they were let in on
 //     streams.go   upgraded connections: drained, ended between two frames
 //     about.go     or an answer of the gateway's own: GET / and GET /health

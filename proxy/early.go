@@ -138,7 +138,7 @@ func newClientBody(r *http.Request, x *exchange, control *http.ResponseControlle
 	limit := int64(x.route.config.MaxBody)
 	b := &clientBody{
 		ReadCloser: r.Body, control: control, patience: &x.patience,
-		idle: x.route.config.IdleTimeout, left: limit, bounded: limit > 0, whole: x.wasRead,
+		idle: x.route.config.IdleTimeout, left: limit, bounded: limit > 0,
 		expects: len(r.Header["Expect"]) > 0, grace: x.gateway.earlyGrace,
 	}
 	b.rest.Store(r.ContentLength)

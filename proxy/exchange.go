@@ -22,6 +22,7 @@ import (
 	"github.com/google/uuid"
 
 	"gatehouse/auth"
+	"gatehouse/internal/reqctx"
 	"gatehouse/proxy/lean"
 )
 
@@ -51,8 +52,6 @@ type exchange struct {
 	metrics     RouteMetrics
 	identity    *auth.Identity
 	refusal     *auth.Refusal // what the gateway answered instead of a backend
-	conn        *clientConn   // nil where net/http itself watches for a client that leaves
-	read        atomic.Bool   // the request has been read to its end
 	body        *clientBody   // nil without a body
 	replay      *replayBody   // of body, where the request may be sent again; else nil
 	patience    patience
@@ -64,12 +63,11 @@ type exchange struct {
 	webSocket   bool           // the client asks for one
 	upstream    *backendStream // behind a 101
 	upgraded    atomic.Pointer[stream]
-	sent        *http.Request           // by the client; nil where httputil copies its header
-	direct      bool                    // the lean lane writes the header as AppendFields gives it
-	context     exchangeContext         // of what was forwarded
-	cancel      context.CancelCauseFunc // ends it
-	ending      ending                  // of what was forwarded
-	unhold      func()                  // nil when nobody is watched over
+	sent        *http.Request   // by the client; nil where httputil copies its header
+	direct      bool            // the lean lane writes the header as AppendFields gives it
+	context     exchangeContext // of what was forwarded
+	hooks       lean.Hooks      // of what was forwarded
+	unhold      func()          // nil when nobody is watched over
 
 	stream   bool          // it goes on for as long as its client likes
 	headTime time.Duration // until the header of the answer
@@ -94,10 +92,11 @@ func (x *exchange) one(value string) []string {
 	return x.values[x.ones-1 : x.ones : x.ones]
 }
 
-// exchangeContext is the context of a forwarded request. It is part of the
+// exchangeContext is the context of a forwarded request. It ends with that of the
+// client's request, and when the gateway gives the backend up. It is part of the
 // exchange that it leads to, where context.WithValue would allocate.
 type exchangeContext struct {
-	context.Context
+	reqctx.Context
 	exchange *exchange
 }
 
@@ -105,21 +104,8 @@ type exchangeKey struct{}
 
 // Value implements context.Context.
 func (c *exchangeContext) Value(key any) any {
-	switch key {
-	case exchangeKey{}:
+	if key == (exchangeKey{}) {
 		return c.exchange
-	case lean.EnderKey{}:
-		if c.exchange.ending.known {
-			return &c.exchange.ending
-		}
-		return nil
-	case lean.WaiterKey{}:
-		return c.exchange
-	case lean.FieldsKey{}:
-		if c.exchange.direct {
-			return c.exchange
-		}
-		return nil
 	}
 	return c.Context.Value(key)
 }
@@ -140,8 +126,6 @@ func (g *Gateway) begin(w http.ResponseWriter, r *http.Request) *exchange {
 		g.begun.Add(1)
 	}
 	x.id = requestID(r.Header["X-Request-Id"])
-	x.conn = clientConnOf(r.Context())
-	x.read.Store(r.ContentLength == 0)
 	return x
 }
 
@@ -214,9 +198,6 @@ func (x *exchange) end(r *http.Request, panicked any) {
 	}
 	if x.status == 0 && panicked == nil {
 		x.WriteHeader(http.StatusOK) // as net/http would; now it carries our headers
-	}
-	if x.conn != nil {
-		x.conn.unwatch()
 	}
 	x.leaveBody(r)
 	if x.replay != nil {

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"gatehouse/auth"
+	"gatehouse/proxy/lean"
 	"gatehouse/proxy/upstream"
 )
 
@@ -24,20 +25,26 @@ func forward(x *exchange, r *http.Request, route *route) *auth.Refusal {
 	if limit > 0 && r.ContentLength > limit {
 		return refuseBodySize
 	}
-	ctx, end := x.cancellable(r.Context())
-	defer end(nil)
-	x.patience.start(x.gateway.wheel, x, route.config.Timeout, x.conn != nil)
+	x.context.exchange = x
+	x.context.Init(r.Context())
+	defer x.context.Cancel(nil)
+	x.patience.start(x.gateway.wheel, x, route.config.Timeout)
 	defer x.patience.stop()
 
 	route.keepUpgrade(x, r.Header)
 	if x.http10 {
 		delete(r.Header, "Expect") // RFC 9110 section 10.1.1: there is no 100 to wait for
 	}
-	x.context = exchangeContext{ctx, x}
-	out := r.WithContext(&x.context)
+	x.hooks.BodyAwaited = x
 	if isOrdinary(r.Header) {
-		x.sent, out.Header = r, nil
-		x.direct = route.lean && r.ContentLength == 0
+		x.sent = r
+		if x.direct = route.lean && r.ContentLength == 0; x.direct {
+			x.hooks.Fields = x
+		}
+	}
+	out := r.WithContext(lean.WithHooks(&x.context, &x.hooks))
+	if x.sent != nil {
+		out.Header = nil
 	}
 	if r.ContentLength != 0 {
 		control := http.NewResponseController(x.ResponseWriter)
@@ -59,7 +66,7 @@ func forward(x *exchange, r *http.Request, route *route) *auth.Refusal {
 
 // lose implements impatient.
 func (x *exchange) lose() {
-	x.cancel(errSilent)
+	x.context.Cancel(errSilent)
 	if upgraded := x.upgraded.Load(); upgraded != nil {
 		_ = upgraded.Close() // httputil closes the backend's side only, and waits for both
 		return

@@ -96,10 +96,10 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (g *Gateway) serve(x *exchange, r *http.Request) *auth.Refusal {
 	table := x.table
 	if table == nil {
-		x.caller = findCaller(x.peer(r), r, nil)
+		x.caller = findCaller(peerAt(r.RemoteAddr), r, nil)
 		return refuseNoTable
 	}
-	x.caller = findCaller(x.peer(r), r, table.trusted)
+	x.caller = findCaller(peerAt(r.RemoteAddr), r, table.trusted)
 	if x.caller.unread {
 		x.noteUnreadList(r)
 	}
@@ -164,12 +164,7 @@ func serveHandler(x *exchange, r *http.Request, route *route) *auth.Refusal {
 		_ = http.NewResponseController(x.ResponseWriter).SetReadDeadline(time.Now().Add(handlerBodyTime))
 	}
 	var decision auth.Decision
-	ctx, end := x.cancellable(r.Context())
-	defer end(nil)
-	r = x.noticeEnd(r)
-	x.patience.start(x.gateway.wheel, x, 0, x.conn != nil)
-	defer x.patience.stop()
-	ctx = auth.WithClient(auth.WithDecision(ctx, &decision), x.caller.ip)
+	ctx := auth.WithClient(auth.WithDecision(r.Context(), &decision), x.caller.ip)
 	x.Header().Set("X-Request-Id", x.id) // refusals carry it in their body
 	route.builtIn.ServeHTTP(x, route.stripped(r.WithContext(ctx), x.path))
 	x.identity, x.refusal = decision.Identity, decision.Refusal

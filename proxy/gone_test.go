@@ -71,7 +71,7 @@ func TestSlowAnswersAndTheNextRequest(t *testing.T) {
 		conn := k.connection(client)
 		conn.reading.Lock()
 		defer conn.reading.Unlock()
-		return conn.watched != nil
+		return conn.watching != nil
 	}
 	for i, ahead := range []bool{false, true, false, true} {
 		first, second := fmt.Sprintf("/first/%d", i), fmt.Sprintf("/second/%d", i)
@@ -108,7 +108,7 @@ func TestStormOfClients(t *testing.T) {
 	t.Parallel()
 	k := start(t, openTable, func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("X-Slow") != "" {
-			slow := time.NewTimer((2*lookAfter + 1) * tickLength)
+			slow := time.NewTimer((2*disconnectCheck + 1) * tickLength)
 			defer slow.Stop()
 			select {
 			case <-slow.C:

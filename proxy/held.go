@@ -60,5 +60,5 @@ func (x *exchange) revoke(why *auth.Refusal) {
 	if upgraded := x.upgraded.Load(); upgraded != nil {
 		upgraded.end(closePolicyViolation)
 	}
-	x.cancel(why)
+	x.context.Cancel(why)
 }

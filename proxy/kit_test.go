@@ -90,11 +90,11 @@ func (k *kit) serve() {
 	if k.standard {
 		serving = standard
 	}
-	server.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
+	server.OldCoding = k.gateway.OldCoding
+	standard.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
 		k.connections.Store(conn.RemoteAddr().String(), conn)
 		return k.gateway.ConnContext(ctx, conn)
 	}
-	server.OldCoding, standard.ConnContext = k.gateway.OldCoding, k.gateway.PassedConnContext
 	ended := make(chan error)
 	go func() { ended <- serving.Serve(k.gateway.Limit(listener)) }()
 	k.url = "http://" + listener.Addr().String()

@@ -97,7 +97,7 @@ func (l *Listener) admit(conn net.Conn) net.Conn {
 		l.refused(RefusedByLimit, nil)
 		return nil
 	}
-	peer := peerAddress(conn.RemoteAddr().String())
+	peer := peerAt(conn.RemoteAddr().String()).ip
 	if !peer.IsValid() || table.trusts(peer) {
 		return newClientConn(conn, l, netip.Addr{})
 	}

@@ -19,14 +19,13 @@ func (silentError) Error() string { return "silent for too long" }
 // Timeout says that the time was over, not that a client left.
 func (silentError) Timeout() bool { return true }
 
-// lookAfter is how long a request takes before somebody looks whether its
-// client is still there.
-const lookAfter = 2 // ticks
+// firstRing is when the alarm of a request rings for the first time, at the
+// latest: for whoever waits for the head of an answer.
+const firstRing = 2 // ticks
 
 // impatient is a request.
 type impatient interface {
 	lose() // ends it
-	look() // looks whether the client has left; must not block
 }
 
 // patience ends a request when nothing has happened for a while: until the
@@ -36,12 +35,10 @@ type patience struct {
 	wheel *wheel
 	alarm alarm
 	of    impatient
-	watch bool // of is to look, and nobody does so anyway
 
 	allowed atomic.Int64 // ticks of silence; 0 is no bound
 	last    atomic.Int64 // the tick in which something happened
 	paused  atomic.Bool
-	looks   atomic.Bool // look is still to be called
 	early   atomic.Bool // the alarm is still to ring for the first time, soon
 	awaited atomic.Bool // nothing of the answer's body is there yet; see awaited.go
 
@@ -51,17 +48,13 @@ type patience struct {
 
 // start begins to wait. After too long a silence the request loses, once, and
 // never after stop.
-func (p *patience) start(w *wheel, of impatient, allowed time.Duration, watch bool) {
-	p.wheel, p.of, p.watch = w, of, watch
+func (p *patience) start(w *wheel, of impatient, allowed time.Duration) {
+	p.wheel, p.of = w, of
 	p.alarm.of = p
 	p.allowed.Store(bound(allowed))
-	switch { // the first time soon, for whoever looks, or waits for a body
-	case watch:
+	if allowed > 0 {
 		p.early.Store(true)
-		p.lookSoon()
-	case allowed > 0:
-		p.early.Store(true)
-		w.wake(&p.alarm, min(lookAfter, ticksIn(allowed)))
+		w.wake(&p.alarm, min(firstRing, ticksIn(allowed)))
 	}
 	p.touch() // now that the wheel turns
 }
@@ -74,17 +67,6 @@ func bound(allowed time.Duration) int64 {
 	return int64(ticksIn(allowed))
 }
 
-// lookSoon has look called in a moment, if the request is not over then.
-// Without start it does nothing. Whoever sends a body may be late to ask.
-func (p *patience) lookSoon() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.watch && !p.over {
-		p.looks.Store(true)
-		p.wheel.wake(&p.alarm, lookAfter)
-	}
-}
-
 // ring implements ringer.
 func (p *patience) ring(now ticks) (next ticks) {
 	p.early.Store(false)
@@ -92,9 +74,6 @@ func (p *patience) ring(now ticks) (next ticks) {
 		if waiter, ok := p.of.(interface{ sendHead() }); ok {
 			go waiter.sendHead()
 		}
-	}
-	if p.looks.CompareAndSwap(true, false) {
-		p.of.look()
 	}
 	allowed := ticks(p.allowed.Load())
 	switch due := ticks(p.last.Load()) + allowed; {
@@ -136,7 +115,7 @@ func (p *patience) allow(allowed time.Duration) {
 	p.touch()
 	now := bound(allowed)
 	// An alarm that is to ring soon sees what is allowed now.
-	if before := p.allowed.Swap(now); now > 0 && (before == 0 || now < before) && !p.looks.Load() && !p.early.Load() {
+	if before := p.allowed.Swap(now); now > 0 && (before == 0 || now < before) && !p.early.Load() {
 		p.wheel.wake(&p.alarm, ticks(now))
 	}
 }

@@ -100,9 +100,8 @@ func (g *gateway) listen(handler *proxy.Gateway) (*listeners, error) {
 	l.plain = l.publicServer
 	if g.settings.Transport != config.TransportStandard {
 		plain := front.New(l.publicServer)
-		plain.ConnContext = handler.ConnContext
 		plain.OldCoding = handler.OldCoding
-		l.publicServer.ConnContext = handler.PassedConnContext
+		l.publicServer.ConnContext = handler.ConnContext
 		l.plain = plain
 	}
 	return l, nil

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"gatehouse/internal/reqctx"
 )
 
 // maxDrained is how much of a body that nobody has read is read for the sake of
@@ -14,11 +16,15 @@ const maxDrained = 256 << 10
 // body is a request's body of known length.
 type body struct {
 	conn *conn
+	ctx  *reqctx.Context // of the request
 
 	mu     sync.Mutex // who answers may still read while the answer begins
 	left   int64
 	closed bool
 	err    error
+	// watched is set when the body has been read to its end, and the client that
+	// leaves is looked for.
+	watched bool
 }
 
 // Read implements io.Reader.
@@ -28,7 +34,12 @@ func (b *body) Read(p []byte) (int, error) {
 	if b.closed {
 		return 0, http.ErrBodyReadAfterClose
 	}
-	return b.read(p)
+	n, err := b.read(p)
+	if err == io.EOF && !b.watched { //nolint:errorlint // io.Reader gives it as it is
+		b.watched = true
+		b.conn.WatchDisconnect(b.ctx) // what else comes is not part of the body
+	}
+	return n, err
 }
 
 func (b *body) read(p []byte) (int, error) {

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gatehouse/internal/reqctx"
 	"gatehouse/proxy/wire"
 )
 
@@ -44,8 +45,9 @@ type conn struct {
 	server   *Server
 	opened   time.Time
 	state    atomic.Int32
-	served   atomic.Bool   // a request
-	template *http.Request // what all its requests have in common
+	served   atomic.Bool     // a request
+	template *http.Request   // what all its requests have in common
+	context  context.Context // has the values of their contexts
 
 	buffer []byte
 	large  *[largeHead]byte // the buffer, when the usual one was too small
@@ -61,6 +63,7 @@ type conn struct {
 // request is all that there is of one, in one piece.
 type request struct {
 	http.Request
+	ctx      reqctx.Context
 	url      url.URL
 	body     body
 	response response
@@ -103,10 +106,11 @@ func (s *Server) serve(made Conn) {
 func (c *conn) prepare() {
 	ctx := context.WithValue(context.Background(), http.ServerContextKey, c.server.standard)
 	ctx = context.WithValue(ctx, http.LocalAddrContextKey, c.LocalAddr())
-	if c.server.ConnContext != nil {
-		ctx = c.server.ConnContext(ctx, c.Conn)
+	if c.server.standard.ConnContext != nil {
+		ctx = c.server.standard.ConnContext(ctx, c.Conn)
 	}
-	c.template = (&http.Request{RemoteAddr: c.RemoteAddr().String(), Body: http.NoBody}).WithContext(ctx)
+	c.context = ctx
+	c.template = &http.Request{RemoteAddr: c.RemoteAddr().String(), Body: http.NoBody}
 }
 
 // mayClose reports whether the server may close the connection while it waits.
@@ -121,7 +125,8 @@ func (c *conn) serve() (passes bool) {
 		if head == "" {
 			return passes
 		}
-		r := &request{Request: *c.template}
+		r := &request{}
+		r.Request = *c.template.WithContext(&r.ctx)
 		r.URL = &r.url
 		if !wire.Request(head, &r.Request) {
 			return true
@@ -252,14 +257,18 @@ func (c *conn) readBody(p []byte) (int, error) {
 // answer has the handler answer one request. It tells whether another one may
 // follow.
 func (c *conn) answer(r *request) bool {
+	r.ctx.Init(c.context)
 	if r.ContentLength > 0 {
-		r.body = body{conn: c, left: r.ContentLength}
+		r.body = body{conn: c, left: r.ContentLength, ctx: &r.ctx}
 		r.Body = &r.body
+	} else {
+		c.WatchDisconnect(&r.ctx)
 	}
 	r.response = response{conn: c, request: r, length: -1, last: r.Close}
 	c.answering = r
 	c.server.standard.Handler.ServeHTTP(&r.response, &r.Request)
 	c.answering = nil
+	c.endContext(r)
 	whole := r.response.finish()
 	_ = c.SetWriteDeadline(time.Time{})
 	if whole && !r.response.last && r.body.leave() {
@@ -269,9 +278,16 @@ func (c *conn) answer(r *request) bool {
 	return false
 }
 
+// endContext ends the context of a request whose handler has returned.
+func (c *conn) endContext(r *request) {
+	r.ctx.Cancel(nil)
+	c.UnwatchDisconnect()
+}
+
 // abort sends what there is of an answer whose handler has panicked, so that the
 // client sees one that is cut off, if any.
 func (c *conn) abort(r *request) {
+	c.endContext(r)
 	if r.response.committed {
 		_ = r.response.flush()
 	}

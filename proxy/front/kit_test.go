@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"gatehouse/internal/reqctx"
 )
 
 // patient is how long a test waits for what should happen at once.
@@ -19,8 +21,9 @@ const patient = 10 * time.Second
 // testConn is a Conn on a plain socket.
 type testConn struct {
 	net.Conn
-	mu    sync.Mutex
-	early []byte
+	mu      sync.Mutex
+	early   []byte
+	watched chan struct{} // closed when the watch over the client is over; nil without one
 }
 
 func (c *testConn) Read(p []byte) (int, error) {
@@ -39,6 +42,41 @@ func (c *testConn) Unread(data []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.early = append(bytes.Clone(data), c.early...)
+}
+
+// WatchDisconnect looks at once, so that every request is watched.
+func (c *testConn) WatchDisconnect(ctx *reqctx.Context) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if ctx.Err() != nil || c.watched != nil || len(c.early) > 0 {
+		return
+	}
+	over := make(chan struct{})
+	c.watched = over
+	go func() {
+		defer close(over)
+		next := make([]byte, 1)
+		n, err := c.Conn.Read(next)
+		c.mu.Lock()
+		c.early = append(c.early, next[:n]...)
+		stopped := c.watched == nil
+		c.mu.Unlock()
+		if err != nil && !stopped {
+			ctx.Cancel(nil)
+		}
+	}()
+}
+
+func (c *testConn) UnwatchDisconnect() {
+	c.mu.Lock()
+	over := c.watched
+	c.watched = nil
+	c.mu.Unlock()
+	if over != nil {
+		_ = c.SetReadDeadline(time.Unix(1, 0))
+		<-over
+		_ = c.SetReadDeadline(time.Time{})
+	}
 }
 
 func (c *testConn) Idle() {}

@@ -16,6 +16,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"gatehouse/internal/reqctx"
 )
 
 // Conn is a connection that takes back what was read of it.
@@ -28,15 +30,17 @@ type Conn interface {
 	Idle()
 	// Waited tells whether the last Read found nothing at first.
 	Waited() bool
+	// WatchDisconnect has ctx canceled when the client leaves, until
+	// UnwatchDisconnect is called. It looks for that from 100 ms on, and does
+	// nothing when ctx has ended. Meanwhile nobody else may read.
+	WatchDisconnect(ctx *reqctx.Context)
+	// UnwatchDisconnect ends what WatchDisconnect has begun, if anything.
+	UnwatchDisconnect()
 }
 
 // Server serves one listener. Connections that are no Conn are net/http's from
 // the start.
 type Server struct {
-	// ConnContext makes the context of the plain requests on a connection, as
-	// that of http.Server does of others; nil leaves it as it is.
-	ConnContext func(ctx context.Context, conn net.Conn) context.Context
-
 	// OldCoding, when it is not nil, is called with a connection that is passed on
 	// at an HTTP/1.0 request with a Transfer-Encoding. net/http's server does not
 	// show that header to its handler, and reads the request as one without a body.
@@ -59,11 +63,11 @@ type accepted struct {
 	err  error
 }
 
-// New makes a server in front of another, whose Handler, ErrorLog,
+// New makes a server in front of another, whose Handler, ErrorLog, ConnContext,
 // MaxHeaderBytes, ReadHeaderTimeout and IdleTimeout are those of the plain
 // requests, too; what else it has is for those that are passed on only. The
-// context of a plain request ends neither when the client leaves nor with the
-// request; whoever handles it has to look.
+// context of a request ends when its client leaves and when the handler returns,
+// as net/http promises (http.Request.Context).
 func New(standard *http.Server) *Server {
 	return &Server{
 		standard: standard, conns: map[*conn]struct{}{},

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"gatehouse/internal/reqctx"
 	"gatehouse/proxy/socket"
 	"gatehouse/proxy/wire"
 )
@@ -52,15 +53,15 @@ type conn struct {
 	epoch  uint         // in which it began to wait; for the pool
 	last   uint         // in which it takes requests; 0 is for ever; for the pool
 
-	waiter    Waiter        // of the answer, until something of its body was read
-	unspoken  bool          // the request is written when its answer is read
-	looked    bool          // the backend was quiet while the connection waited
-	written   int64         // of the request, by whoever sends
-	unwritten bool          // the connection refused some of it; by whoever sends
-	sent      chan struct{} // closed when a body was sent, or was not; nil without one
-	fault     error         // why it was not, where that was the body's fault; before sent is closed
-	ending    Ender         // of the request; nil where its context is watched
-	release   func() bool   // ends the watch over the context
+	waiter    BodyWaiter      // of the answer, until something of its body was read
+	unspoken  bool            // the request is written when its answer is read
+	looked    bool            // the backend was quiet while the connection waited
+	written   int64           // of the request, by whoever sends
+	unwritten bool            // the connection refused some of it; by whoever sends
+	sent      chan struct{}   // closed when a body was sent, or was not; nil without one
+	fault     error           // why it was not, where that was the body's fault; before sent is closed
+	context   *reqctx.Context // of the request, where it takes subscribers; else nil
+	release   func() bool     // ends the watch over another context
 	closing   sync.Once
 }
 
@@ -110,13 +111,6 @@ func (c *conn) readBytes(p []byte) (n int, err error) {
 	n, _, err = c.socket.Read(p)
 	return n, err
 }
-
-// Waiter is told, before anything of the body of an answer was read, that nothing
-// of it is there yet. The value of WaiterKey in the context of a request is one.
-type Waiter interface{ BodyAwaited() }
-
-// WaiterKey is the key of a Waiter in a context.
-type WaiterKey struct{}
 
 // Write implements io.Writer. What is written first, of a head that is larger
 // than the buffer, is written to a quiet connection only.
@@ -309,7 +303,7 @@ func (c *conn) deliver(r *http.Request, res *http.Response) {
 		return
 	}
 	if res.ContentLength > 0 && c.reader.Buffered() == 0 {
-		c.waiter, _ = r.Context().Value(WaiterKey{}).(Waiter)
+		c.waiter = hooksOf(r.Context()).BodyAwaited
 	}
 	delivered := &body{source: res.Body, conn: c, ctx: r.Context(), last: last}
 	if res.Body == nil { // of a plain answer
@@ -326,7 +320,7 @@ func (c *conn) finish(last bool) {
 		c.discard()
 		return
 	}
-	c.reused, c.ending, c.release, c.waiter = true, nil, nil, nil // while it waits, it keeps nothing of the request in memory
+	c.reused, c.context, c.release, c.waiter = true, nil, nil, nil // while it waits, it keeps nothing of the request in memory
 	c.pools.put(c)
 }
 
@@ -336,30 +330,14 @@ func (c *conn) discard() {
 	c.shut()
 }
 
-// Ender tells when a request ends. Where its context has one under EnderKey,
-// that is asked instead of the context, whose watchers cost several allocations.
-type Ender interface {
-	// OnEnd has who cut when the request ends, or at once when it has. The last
-	// who was given is the only one.
-	OnEnd(who Cutter)
-	// Forget takes who back. It tells whether who was to be cut, and is not any
-	// more.
-	Forget(who Cutter) bool
-}
+// ContextEnded implements reqctx.Subscriber.
+func (c *conn) ContextEnded() { c.shut() }
 
-// Cutter is what ends with a request.
-type Cutter interface{ Cut() }
-
-// Cut implements Cutter.
-func (c *conn) Cut() { c.shut() }
-
-// EnderKey is the key of an Ender in a context.
-type EnderKey struct{}
-
-// watch closes the connection when the context ends, until unwatch.
+// watch closes the connection when the context ends, until unwatch. One that
+// takes subscribers costs no allocation for it.
 func (c *conn) watch(ctx context.Context) {
-	if c.ending, _ = ctx.Value(EnderKey{}).(Ender); c.ending != nil {
-		c.ending.OnEnd(c)
+	if c.context = reqctx.Of(ctx); c.context != nil {
+		c.context.Subscribe(c)
 	} else {
 		c.release = context.AfterFunc(ctx, c.shut)
 	}
@@ -368,8 +346,8 @@ func (c *conn) watch(ctx context.Context) {
 // unwatch reports whether the context had not ended.
 func (c *conn) unwatch() bool {
 	switch {
-	case c.ending != nil:
-		return c.ending.Forget(c)
+	case c.context != nil:
+		return c.context.Unsubscribe(c)
 	case c.release != nil:
 		return c.release()
 	}

@@ -13,6 +13,7 @@
 // The files:
 //
 //	transport.go  which requests are taken, and the one retry
+//	hooks.go      what else it has to be told, and tells
 //	conn.go       one connection: a request, its answer, its end
 //	body.go       the body of an answer, and what becomes of its connection
 //	pool.go       connections that wait for a request, requests that wait for one

@@ -1,7 +1,6 @@
 package lean_test
 
 import (
-	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -33,7 +32,7 @@ func TestFields(t *testing.T) {
 	b := serve(t, (*link).plainly)
 	client := transports()[1].start(t, bounds{})
 	ask := func(fields listed) outcome {
-		r := get(context.WithValue(patiently(t), lean.FieldsKey{}, fields), t, b.url)
+		r := get(lean.WithHooks(patiently(t), &lean.Hooks{Fields: fields}), t, b.url)
 		r.Header = http.Header{"X-Left": {"out"}}
 		return run(client, r)
 	}

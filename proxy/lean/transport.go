@@ -86,13 +86,13 @@ func (t *Transport) CloseIdleConnections() {
 // RoundTrip implements http.RoundTripper. The errors are those of the dial, of
 // the connection, or the cause of the context's end.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	if fields, _ := r.Context().Value(FieldsKey{}).(Fields); fields != nil {
+	if fields := hooksOf(r.Context()).Fields; fields != nil {
 		buffer := t.pools.buffers.Get().(*[copyBuffer]byte)
 		defer t.pools.buffers.Put(buffer)
 		if head, plain := appendHead(buffer[:0], r, fields); plain {
 			return t.send(r, head)
 		}
-		r = r.WithContext(context.WithValue(r.Context(), FieldsKey{}, nil))
+		r = r.WithContext(r.Context())
 		r.Header = fields.AsHeader()
 	}
 	if !takes(r) {
@@ -110,25 +110,11 @@ func (t *Transport) send(r *http.Request, head []byte) (*http.Response, error) {
 	return res, err
 }
 
-// Fields are those of a request without a body, in place of its Header, which
-// then is not looked at: nobody has to make a map of what is written once. None
-// of them is Upgrade, Expect or a key that lets the request be sent again.
-type Fields interface {
-	// AppendFields writes them, each with AppendField. They are not plain when one
-	// of them is not.
-	AppendFields(to []byte) (with []byte, plain bool)
-	// AsHeader is the same as a header, for http.Transport.
-	AsHeader() http.Header
-}
-
 // AppendField writes one of the Fields. It is not plain when it may not be
 // written as it is.
 func AppendField(to []byte, name string, values []string) (with []byte, plain bool) {
 	return wire.AppendRequestField(to, name, values)
 }
-
-// FieldsKey is the key of Fields in a request's context.
-type FieldsKey struct{}
 
 // appendHead writes the head of a request for the lean lane.
 func appendHead(to []byte, r *http.Request, fields Fields) (head []byte, plain bool) {
