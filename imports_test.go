@@ -29,21 +29,22 @@ var house = map[string][]string{
 	"config":         {"config/watch"},
 	"config/watch":   {},
 	"store":          {},
-	"auth":           {"config", "store"},
-	"proxy":          {"config", "auth", "internal/reqctx", "proxy/clientip", "proxy/lean", "proxy/socket", "proxy/upstream"},
+	"auth":           {"config", "store", "internal/httperr"},
+	"proxy":          {"config", "auth", "internal/httperr", "internal/reqctx", "proxy/clientip", "proxy/lean", "proxy/socket", "proxy/upstream"},
 	"proxy/clientip": {},
 	"proxy/front":    {"proxy/wire", "internal/reqctx"},
 	"proxy/lean":     {"proxy/socket", "proxy/wire", "internal/reqctx"},
 	"proxy/socket":   {},
 	"proxy/upstream": {},
 	"proxy/wire":     {},
-	"ops":            {"config", "store", "auth", "proxy"},
+	"ops":            {"config", "store", "auth", "proxy", "internal/httperr"},
 	"cmd":            {"config", "config/watch", "store", "auth", "proxy", "proxy/front", "ops"},
 	"bench":          {},
 	"deploy":         {},
 	"examples":       {},
 
-	"internal/reqctx": {},
+	"internal/httperr": {},
+	"internal/reqctx":  {},
 }
 
 // testsAlso is what the tests of a package may import besides what the package reaches (see may), with the reason.
@@ -77,6 +78,8 @@ var why = []edge{
 	{"auth", "proxy/...", "who is asking is decided without knowing where the request goes"},
 	{"*", "config/watch", "only cmd starts and stops what runs in the background"},
 
+	{"internal/httperr", "*", "an error is a sentence, a status and a cause, whoever answers with it"},
+	{"*", "internal/httperr", "only who answers requests has errors for clients; all others return plain ones"},
 	{"internal/reqctx", "*", "it is a context, whatever the request is about"},
 	{"*", "internal/reqctx", "only who reads requests or forwards them has contexts that end with them"},
 	{"proxy/clientip", "*", "an address is read from headers and prefixes alone"},

@@ -8,13 +8,14 @@ import (
 	"errors"
 	"time"
 
+	"gatehouse/internal/httperr"
 	"gatehouse/store"
 )
 
 // acquireHashSlot waits until the attempt may run bcrypt. A refused attempt costs
 // no bcrypt, and next to nothing when too many wait already. The caller calls
 // release on the slot.
-func (u *Users) acquireHashSlot(ctx context.Context, attempt *attempt) (*hashSlot, *Refusal) {
+func (u *Users) acquireHashSlot(ctx context.Context, attempt *attempt) (*hashSlot, *httperr.Error) {
 	slot, err := u.Passwords.limiter.enter()
 	if err != nil {
 		return nil, refuseNoSlot(err)
@@ -52,7 +53,7 @@ func (u *Users) clearFailures(ctx context.Context, attempt *attempt) {
 
 // replacePassword gives the hash of the new password to who knows the old one,
 // both in one slot.
-func (u *Users) replacePassword(ctx context.Context, user store.User, old, fresh string) (hash string, refusal *Refusal) {
+func (u *Users) replacePassword(ctx context.Context, user store.User, old, fresh string) (hash string, refusal *httperr.Error) {
 	attempt := u.throttle.passwordAttempt(user.ID)
 	slot, refusal := u.acquireHashSlot(ctx, attempt)
 	if refusal != nil {
@@ -65,14 +66,14 @@ func (u *Users) replacePassword(ctx context.Context, user store.User, old, fresh
 	u.clearFailures(ctx, attempt)
 	hash, err := u.Passwords.hashNow(fresh)
 	if err != nil { // not the password's fault: the form has checked it
-		return "", refuseInternal.Because(err)
+		return "", httperr.Internal.Because(err)
 	}
 	return hash, nil
 }
 
 // refuseThrottled returns the answer to an attempt that has to wait, or whose wait
 // the store cannot tell; nil when there is no wait.
-func refuseThrottled(wait time.Duration, err error) *Refusal {
+func refuseThrottled(wait time.Duration, err error) *httperr.Error {
 	switch {
 	case err != nil:
 		return refuseUnavailable.Because(err)
@@ -83,7 +84,7 @@ func refuseThrottled(wait time.Duration, err error) *Refusal {
 }
 
 // refuseNoSlot returns the answer to an attempt that got no slot.
-func refuseNoSlot(err error) *Refusal {
+func refuseNoSlot(err error) *httperr.Error {
 	if errors.Is(err, ErrBusy) {
 		return refuseBusy.Because(err)
 	}

@@ -3,12 +3,14 @@ package auth
 import (
 	"net/http"
 	"strings"
+
+	"gatehouse/internal/httperr"
 )
 
 // bearerToken finds the one token of a request (RFC 6750 section 2.1). The
 // scheme's case does not matter (RFC 9110 section 11.1). Two Authorization
 // headers are refused: whoever reads the request next might read the other.
-func bearerToken(header http.Header) (string, *Refusal) {
+func bearerToken(header http.Header) (string, *httperr.Error) {
 	values := header["Authorization"]
 	if len(values) > 1 {
 		return "", refuseTwoTokens

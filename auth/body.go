@@ -13,6 +13,8 @@ import (
 	"os"
 	"strings"
 	"unicode/utf8"
+
+	"gatehouse/internal/httperr"
 )
 
 // maxBodyBytes is far more than any of the endpoints needs.
@@ -25,19 +27,19 @@ type body struct {
 }
 
 // readBody reads at most maxBodyBytes.
-func readBody(w http.ResponseWriter, r *http.Request) (body, *Refusal) {
+func readBody(w http.ResponseWriter, r *http.Request) (body, *httperr.Error) {
 	if r.ContentLength > maxBodyBytes {
-		return body{}, refuseBodySize
+		return body{}, httperr.BodyTooLarge
 	}
 	content, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBodyBytes))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return body{}, refuseBodySize
+		return body{}, httperr.BodyTooLarge
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return body{}, refuseBodySlow
+		return body{}, httperr.BodyTimeout
 	case err != nil:
-		return body{}, refuseBodyForm.Because(err)
+		return body{}, httperr.BodyMalformed.Because(err)
 	}
 	return body{content: content, isJSON: isJSONType(r.Header.Get("Content-Type"))}, nil
 }
@@ -59,7 +61,7 @@ func (b body) isEmpty() bool {
 }
 
 // form reads the body as an object.
-func (b body) form() (*form, *Refusal) {
+func (b body) form() (*form, *httperr.Error) {
 	if b.isEmpty() {
 		return nil, invalidBody(problem(typeMissing, "Field required"))
 	}

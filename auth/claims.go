@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gatehouse/internal/httperr"
+
 	"github.com/golang-jwt/jwt/v5"
 )
 
@@ -20,7 +22,7 @@ type lifetime struct{ begin, expiry time.Time }
 
 // check wants an expiry ahead, and no beginning ahead by more than the leeway.
 // An expiry gets no leeway, as in the original.
-func (l lifetime) check(now time.Time) *Refusal {
+func (l lifetime) check(now time.Time) *httperr.Error {
 	if !now.Before(l.expiry) {
 		return refuseExpired
 	}
@@ -31,7 +33,7 @@ func (l lifetime) check(now time.Time) *Refusal {
 }
 
 // checkTimes reads the times of a token, and checks them.
-func checkTimes(claims jwt.MapClaims, now time.Time) (lifetime, *Refusal) {
+func checkTimes(claims jwt.MapClaims, now time.Time) (lifetime, *httperr.Error) {
 	expiry, present, ok := numericDate(claims["exp"])
 	if !present {
 		return lifetime{}, refuseNoExpiry.Because(errNoExpiry)
@@ -78,7 +80,7 @@ func numericDate(claim any) (at time.Time, present, ok bool) {
 // by digit: issuers number their users. A claim that a header will carry must be
 // one that a header can carry. A role that is neither, such as the list that
 // some issuers send, is none of ours.
-func identify(claims jwt.MapClaims) (*Identity, *Refusal) {
+func identify(claims jwt.MapClaims) (*Identity, *httperr.Error) {
 	identity := &Identity{claims: claims, latest: new(atomic.Pointer[Identity])}
 	for _, claim := range []struct {
 		name string
@@ -93,14 +95,14 @@ func identify(claims jwt.MapClaims) (*Identity, *Refusal) {
 		case nil:
 		case string:
 			if !fitsHeader(value) {
-				return nil, refuseClaims.because("`" + claim.name + "` holds what no header can carry: a control character, or a space at an end")
+				return nil, because(refuseClaims, "`"+claim.name+"` holds what no header can carry: a control character, or a space at an end")
 			}
 			*claim.into = value
 		case json.Number: // as the token writes it: a float would round what is larger than 2^53
 			*claim.into = value.String()
 		default:
 			if claim.name != "role" {
-				return nil, refuseClaims.because("`" + claim.name + "` is neither text nor a number")
+				return nil, because(refuseClaims, "`"+claim.name+"` is neither text nor a number")
 			}
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"gatehouse/config"
+	"gatehouse/internal/httperr"
 	"gatehouse/store"
 )
 
@@ -24,7 +25,7 @@ type companyAnswer struct {
 
 // ensureCompany writes the user's company when it differs, and gives a token
 // that names it.
-func (u *Users) ensureCompany(ctx context.Context, who *Identity, sent body) (any, *Refusal) {
+func (u *Users) ensureCompany(ctx context.Context, who *Identity, sent body) (any, *httperr.Error) {
 	wanted, refusal := readCompany(sent)
 	if refusal != nil {
 		return nil, refusal
@@ -54,7 +55,7 @@ func (u *Users) ensureCompany(ctx context.Context, who *Identity, sent body) (an
 	}
 	token, err := u.Signer.TokenFor(user, began)
 	if err != nil {
-		return nil, refuseInternal.Because(err)
+		return nil, httperr.Internal.Because(err)
 	}
 	return companyAnswer{
 		UserID:         user.ID,
@@ -66,7 +67,7 @@ func (u *Users) ensureCompany(ctx context.Context, who *Identity, sent body) (an
 }
 
 // readCompany returns nil when the body names none, or is none.
-func readCompany(sent body) (*uuid.UUID, *Refusal) {
+func readCompany(sent body) (*uuid.UUID, *httperr.Error) {
 	if sent.isEmpty() {
 		return nil, nil
 	}

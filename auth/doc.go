@@ -2,7 +2,7 @@
 // passwords and the built-in endpoints under /api/v1/users.
 //
 // A request that reaches a route is put to the Gate, which either names an
-// Identity or answers with a Refusal. The truth table, in the order in which
+// Identity or returns an *httperr.Error. The truth table, in the order in which
 // the rows are asked; the first that applies answers:
 //
 //	the request                               none   initial   strict
@@ -58,7 +58,7 @@
 //	users.go        the one seam through which a user's state is asked
 //	cachedusers.go  states in memory, kept true by the store's feed
 //	identity.go     who passed, for headers, logs and handlers
-//	refusal.go      every answer to who did not, in one list
+//	refusal.go      every error for who did not, in one list
 //	revocation.go   deciding again about who passed, while a stream lasts
 //
 // The keys behind token.go, ours and those of other issuers:

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"gatehouse/config"
+	"gatehouse/internal/httperr"
 	"gatehouse/store"
 )
 
@@ -60,7 +61,7 @@ type endpoint struct {
 
 // serveFunc answers a request that passed the policy: with the JSON value of a
 // 200, nil for a 204, or a refusal.
-type serveFunc func(ctx context.Context, who *Identity, body body) (any, *Refusal)
+type serveFunc func(ctx context.Context, who *Identity, body body) (any, *httperr.Error)
 
 // NewUsers makes the handler. It must be mounted with http.StripPrefix.
 func NewUsers(options UsersOptions) *Users {
@@ -97,11 +98,11 @@ func (u *Users) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case answer == nil:
 		w.WriteHeader(http.StatusNoContent)
 	default:
-		WriteJSON(w, http.StatusOK, answer)
+		httperr.WriteJSON(w, http.StatusOK, answer)
 	}
 }
 
-func (u *Users) answer(w http.ResponseWriter, r *http.Request) (any, *Refusal) {
+func (u *Users) answer(w http.ResponseWriter, r *http.Request) (any, *httperr.Error) {
 	endpoint, refusal := u.find(r)
 	if refusal != nil {
 		recordDecision(r.Context(), nil, refusal)
@@ -129,7 +130,7 @@ func (u *Users) answer(w http.ResponseWriter, r *http.Request) (any, *Refusal) {
 }
 
 // Rule tells what the endpoint of a request asks, without answering it.
-func (u *Users) Rule(r *http.Request) (Rule, *Refusal) {
+func (u *Users) Rule(r *http.Request) (Rule, *httperr.Error) {
 	endpoint, refusal := u.find(r)
 	if refusal != nil {
 		return Rule{}, refusal
@@ -138,7 +139,7 @@ func (u *Users) Rule(r *http.Request) (Rule, *Refusal) {
 }
 
 // find compares paths as they were sent: there is one spelling of each.
-func (u *Users) find(r *http.Request) (*endpoint, *Refusal) {
+func (u *Users) find(r *http.Request) (*endpoint, *httperr.Error) {
 	var allow []string
 	for i := range u.endpoints {
 		endpoint := &u.endpoints[i]
@@ -154,14 +155,14 @@ func (u *Users) find(r *http.Request) (*endpoint, *Refusal) {
 		}
 	}
 	if allow == nil {
-		return nil, refuseNotFound
+		return nil, httperr.NotFound
 	}
-	return nil, refuseMethod(strings.Join(allow, ", "))
+	return nil, httperr.MethodNotAllowed(strings.Join(allow, ", "))
 }
 
 // currentUser is the user's row as it is now. The Gate may have known it from
 // before.
-func (u *Users) currentUser(ctx context.Context, who *Identity) (store.User, *Refusal) {
+func (u *Users) currentUser(ctx context.Context, who *Identity) (store.User, *httperr.Error) {
 	user, err := u.Store.UserByID(ctx, who.UserUUID())
 	if err != nil {
 		return user, refuseStore(err)
@@ -176,7 +177,7 @@ func (u *Users) currentUser(ctx context.Context, who *Identity) (store.User, *Re
 }
 
 // changeUser writes to the row of somebody whom the Gate has let pass.
-func (u *Users) changeUser(ctx context.Context, id uuid.UUID, change store.Change) (store.User, *Refusal) {
+func (u *Users) changeUser(ctx context.Context, id uuid.UUID, change store.Change) (store.User, *httperr.Error) {
 	user, err := u.Store.UpdateUser(ctx, id, change)
 	if err != nil {
 		return user, refuseStore(err)

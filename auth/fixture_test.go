@@ -3,6 +3,7 @@ package auth
 // This file holds what the tests share: a clock, keys, stores, tokens.
 
 import (
+	"encoding/json"
 	"maps"
 	"path/filepath"
 	"testing"
@@ -121,4 +122,16 @@ func countedPasswords(t testing.TB) (passwords *Passwords, comparisons *int) {
 		return compare(hash, password)
 	}
 	return passwords, comparisons
+}
+
+// detailOf reads the sentence out of an error's body.
+func detailOf(t testing.TB, body []byte) string {
+	t.Helper()
+	var answer struct {
+		Detail string `json:"detail"`
+	}
+	if err := json.Unmarshal(body, &answer); err != nil {
+		t.Fatalf("read %q: %v", body, err)
+	}
+	return answer.Detail
 }

@@ -11,16 +11,10 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"gatehouse/internal/httperr"
+
 	"github.com/google/uuid"
 )
-
-// Problem is one thing that is wrong with a request body, as pydantic words
-// it. It never repeats the input, which may be a password.
-type Problem struct {
-	Type string `json:"type"`
-	Loc  []any  `json:"loc"` // "body", then a field's name or a byte offset
-	Msg  string `json:"msg"`
-}
 
 // The types of problems.
 const (
@@ -34,23 +28,23 @@ const (
 )
 
 // problem is about the body as a whole, or about one place in it.
-func problem(kind, message string, place ...any) Problem {
-	return Problem{Type: kind, Loc: append([]any{"body"}, place...), Msg: message}
+func problem(kind, message string, place ...any) httperr.FieldError {
+	return httperr.FieldError{Type: kind, Loc: append([]any{"body"}, place...), Msg: message}
 }
 
 // invalidBody answers with all that is wrong at once.
-func invalidBody(problems ...Problem) *Refusal {
-	return &Refusal{Status: http.StatusUnprocessableEntity, Detail: "Request body is invalid.", Problems: problems}
+func invalidBody(problems ...httperr.FieldError) *httperr.Error {
+	return &httperr.Error{Status: http.StatusUnprocessableEntity, Detail: "Request body is invalid.", Fields: problems}
 }
 
 // form is a JSON object on its way to be understood.
 type form struct {
 	fields   map[string]json.RawMessage
-	problems []Problem
+	problems []httperr.FieldError
 }
 
 // refusal is nil when nothing was wrong.
-func (f *form) refusal() *Refusal {
+func (f *form) refusal() *httperr.Error {
 	if len(f.problems) == 0 {
 		return nil
 	}

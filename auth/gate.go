@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"gatehouse/config"
+	"gatehouse/internal/httperr"
 	"gatehouse/store"
 )
 
@@ -38,7 +39,7 @@ func (g *Gate) Forget() {
 
 // Decide is the truth table of the package documentation. It returns who
 // passed, or why nobody did; both are nil where the policy asks for nobody.
-func (g *Gate) Decide(ctx context.Context, header http.Header, rule Rule) (*Identity, *Refusal) {
+func (g *Gate) Decide(ctx context.Context, header http.Header, rule Rule) (*Identity, *httperr.Error) {
 	token, refusal := bearerToken(header)
 	if refusal == refuseTwoTokens { // on open routes, too: the backend would choose one
 		return nil, refusal
@@ -63,7 +64,7 @@ func (g *Gate) Decide(ctx context.Context, header http.Header, rule Rule) (*Iden
 
 // needsIdentity reports whether the rule wants to know who is asking at all. An unknown
 // policy is refused, whatever the request holds.
-func (rule Rule) needsIdentity() (bool, *Refusal) {
+func (rule Rule) needsIdentity() (bool, *httperr.Error) {
 	switch rule.Policy {
 	case config.PolicyNone:
 		return false, nil
@@ -74,7 +75,7 @@ func (rule Rule) needsIdentity() (bool, *Refusal) {
 }
 
 // authorize holds a known caller against the rule: the last rows of the table.
-func (rule Rule) authorize(identity *Identity) *Refusal {
+func (rule Rule) authorize(identity *Identity) *httperr.Error {
 	if identity.CompanyID == "" && rule.Policy == config.PolicyStrict {
 		return refuseNoCompany
 	}
@@ -85,7 +86,7 @@ func (rule Rule) authorize(identity *Identity) *Refusal {
 }
 
 // checkUser holds what the token says against what is true of the user now.
-func (g *Gate) checkUser(ctx context.Context, token *Identity) (*Identity, *Refusal) {
+func (g *Gate) checkUser(ctx context.Context, token *Identity) (*Identity, *httperr.Error) {
 	if !token.user.isUUID() {
 		return token, refuseBadSubject
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"gatehouse/config"
+	"gatehouse/internal/httperr"
 )
 
 func bearerOf(token string) http.Header { return http.Header{"Authorization": {"Bearer " + token}} }
@@ -24,7 +25,7 @@ func TestDecideRemembered(t *testing.T) {
 			users.Connected()
 			gate := NewGate(NewVerifier(secretKeys(t, secretOfTests), nil, atNoon), users)
 			header := bearerOf(signed(t, claims(nil)))
-			expect := func(when string, want *Refusal) {
+			expect := func(when string, want *httperr.Error) {
 				t.Helper()
 				users.Changed(ann)
 				for range 2 {

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"gatehouse/config"
+	"gatehouse/internal/httperr"
 	"gatehouse/store"
 )
 
@@ -50,7 +51,7 @@ func insufficient(detail string) answer {
 }
 
 // answerOf is the answer that a refusal makes of a response.
-func answerOf(t testing.TB, refusal *Refusal) answer {
+func answerOf(t testing.TB, refusal *httperr.Error) answer {
 	t.Helper()
 	if refusal == nil {
 		return passes
@@ -157,7 +158,7 @@ func TestDecide(t *testing.T) {
 				if refusal == nil && (identity == nil) != (cell.policy == config.PolicyNone) {
 					t.Errorf("users %s, %s: identity %+v", cell.users, cell.policy, identity)
 				}
-				if refusal != nil && refusal.Result == "" {
+				if refusal != nil && refusal.AuthResult == "" {
 					t.Errorf("users %s, %s: refusal without a result", cell.users, cell.policy)
 				}
 			}

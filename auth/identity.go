@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"gatehouse/internal/httperr"
 	"gatehouse/store"
 )
 
@@ -133,8 +134,8 @@ func parseUUID(text string) (uuid.UUID, error) {
 // Decision is what was decided about one request. A handler that asks the Gate
 // by itself, as the users endpoints do, leaves it where the access log looks.
 type Decision struct {
-	Identity *Identity // nil when nobody was asked for
-	Refusal  *Refusal  // nil when the request passed
+	Identity *Identity      // nil when nobody was asked for
+	Refusal  *httperr.Error // nil when the request passed
 }
 
 type decisionKey struct{}
@@ -145,7 +146,7 @@ func WithDecision(ctx context.Context, decision *Decision) context.Context {
 }
 
 // recordDecision leaves the decision where WithDecision made room for it, if it did.
-func recordDecision(ctx context.Context, identity *Identity, refusal *Refusal) {
+func recordDecision(ctx context.Context, identity *Identity, refusal *httperr.Error) {
 	if decision, ok := ctx.Value(decisionKey{}).(*Decision); ok {
 		decision.Identity, decision.Refusal = identity, refusal
 	}

@@ -25,6 +25,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"gatehouse/config"
+	"gatehouse/internal/httperr"
 )
 
 const issuerName = "https://login.example.com/"
@@ -144,12 +145,12 @@ func newLiveIssuers(t testing.TB, transport http.RoundTripper, tokens ...config.
 }
 
 // expect holds the answer to a token against the one wanted.
-func (l liveIssuers) expect(t testing.TB, token string, want *Refusal) {
+func (l liveIssuers) expect(t testing.TB, token string, want *httperr.Error) {
 	t.Helper()
 	expectRefusal(t, l.Verifier, token, want)
 }
 
-func expectRefusal(t testing.TB, verifier *Verifier, token string, want *Refusal) {
+func expectRefusal(t testing.TB, verifier *Verifier, token string, want *httperr.Error) {
 	t.Helper()
 	_, got := verifier.Verify(t.Context(), token)
 	if !sameAnswer(got, want) {
@@ -159,11 +160,11 @@ func expectRefusal(t testing.TB, verifier *Verifier, token string, want *Refusal
 
 // sameAnswer reports whether two refusals are the same to a client and to the
 // metrics, whatever the log says beside.
-func sameAnswer(got, want *Refusal) bool {
+func sameAnswer(got, want *httperr.Error) bool {
 	if got == nil || want == nil {
 		return got == want
 	}
-	return got.Detail == want.Detail && got.Status == want.Status && got.Result == want.Result && got.Challenge == want.Challenge
+	return got.Detail == want.Detail && got.Status == want.Status && got.AuthResult == want.AuthResult && got.Challenge == want.Challenge
 }
 
 // waitReal lets that much of the bubble's time pass, and all that is due in it

@@ -15,6 +15,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"gatehouse/config"
+	"gatehouse/internal/httperr"
 )
 
 // TestAlgorithmConfusion is every way in which what an issuer publishes could
@@ -55,7 +56,7 @@ func TestAlgorithmConfusion(t *testing.T) {
 	unsigned := jwt.UnsafeAllowNoneSignatureType
 	for name, test := range map[string]struct {
 		token string
-		want  *Refusal
+		want  *httperr.Error
 	}{
 		"good RS256":                  {sign(jwt.SigningMethodRS256, rsaKey, "rsa", nil, nil), nil},
 		"good ES256":                  {sign(jwt.SigningMethodES256, ecKey, "ec", nil, nil), nil},
@@ -99,7 +100,7 @@ func TestTokenFetchesNothing(t *testing.T) {
 		// Where a token says that its key is makes no difference: not to one that
 		// a known key has signed, and least of all to any other.
 		for _, header := range []string{"jku", "x5u"} {
-			for id, want := range map[string]*Refusal{"evil": refuseKey, "good": refuseSignature, trap.url: refuseKey} {
+			for id, want := range map[string]*httperr.Error{"evil": refuseKey, "good": refuseSignature, trap.url: refuseKey} {
 				token := signedWith(t, jwt.SigningMethodES256, evil.key, issued(nil), map[string]any{"kid": id, header: trap.url})
 				gateway.expect(t, token, want)
 			}
@@ -125,7 +126,7 @@ func TestAudience(t *testing.T) {
 	verifier := verifierOf(t, theirs)
 	for name, test := range map[string]struct {
 		audience any
-		want     *Refusal
+		want     *httperr.Error
 	}{
 		"ours":          {"atenex", nil},
 		"among others":  {[]string{"other", "atenex"}, nil},
@@ -152,7 +153,7 @@ func TestClaimsTranslated(t *testing.T) {
 	theirs := listed(fileWith(t, jwks(t, key)))
 	theirs.Claims = map[string]string{"company_id": "org_id", "role": "https://example.com/role", "tenant": "company_id", "sub": "oid"}
 	verifier := verifierOf(t, theirs)
-	verify := func(changes jwt.MapClaims) (*Identity, *Refusal) {
+	verify := func(changes jwt.MapClaims) (*Identity, *httperr.Error) {
 		return verifier.Verify(t.Context(), signedWith(t, jwt.SigningMethodES256, key.key, issued(changes), nil))
 	}
 
@@ -172,7 +173,7 @@ func TestClaimsTranslated(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		changes jwt.MapClaims
-		want    *Refusal
+		want    *httperr.Error
 	}{
 		"no subject of that name": {nil, refuseNoSubject},
 		"wrong type":              {jwt.MapClaims{"oid": true}, refuseClaims},
@@ -215,7 +216,7 @@ func TestGateIssuers(t *testing.T) {
 		recorder := httptest.NewRecorder()
 		_, refusal := gate.Decide(t.Context(), http.Header{"Authorization": {"Bearer " + stranger.token(t)}}, Rule{Policy: config.PolicyStrict})
 		refusal.WriteTo(recorder)
-		if recorder.Code != 503 || recorder.Header().Get("Retry-After") != "5" || refusal.Result != ResultUnavailable {
+		if recorder.Code != 503 || recorder.Header().Get("Retry-After") != "5" || refusal.AuthResult != string(ResultUnavailable) {
 			t.Errorf("with the issuer down: %+v", refusal)
 		}
 	})

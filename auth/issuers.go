@@ -16,6 +16,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"gatehouse/config"
+	"gatehouse/internal/httperr"
 )
 
 // KeySources shares the keys of other issuers between tables: a reload finds
@@ -216,16 +217,16 @@ func (i *issuer) version() keyVersion {
 }
 
 // keysFor returns the keys of the issuer that may have signed the token.
-func (i *issuer) keysFor(ctx context.Context, algorithm, kid string) ([]jwt.VerificationKey, *Refusal) {
+func (i *issuer) keysFor(ctx context.Context, algorithm, kid string) ([]jwt.VerificationKey, *httperr.Error) {
 	if !slices.Contains(i.algorithms, algorithm) {
-		return nil, refuseAlgorithm.because("it is signed with " + algorithm + ", its issuer's tokens have to be with " + strings.Join(i.algorithms, ", "))
+		return nil, because(refuseAlgorithm, "it is signed with "+algorithm+", its issuer's tokens have to be with "+strings.Join(i.algorithms, ", "))
 	}
 	return i.source.find(ctx, algorithm, kid)
 }
 
 // checkAudience wants one of ours in `aud`, which is text or a list (RFC 7519
 // section 4.1.3).
-func (i *issuer) checkAudience(claims jwt.MapClaims) *Refusal {
+func (i *issuer) checkAudience(claims jwt.MapClaims) *httperr.Error {
 	if len(i.audiences) == 0 {
 		return nil
 	}
@@ -238,7 +239,7 @@ func (i *issuer) checkAudience(claims jwt.MapClaims) *Refusal {
 			return nil
 		}
 	}
-	return refuseAudience.because("it is for " + quoted(strings.Join(named, " ")) + ", not for " + strings.Join(i.audiences, " or "))
+	return because(refuseAudience, "it is for "+quoted(strings.Join(named, " "))+", not for "+strings.Join(i.audiences, " or "))
 }
 
 // translate returns the claims by our names. One of ours that the issuer should

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gatehouse/internal/httperr"
+
 	"github.com/golang-jwt/jwt/v5"
 )
 
@@ -62,7 +64,7 @@ func newKeySource(place string, f fetch, now func() time.Time, log *slog.Logger)
 
 // find returns the keys that may have signed a token. For a kid that is not
 // known, and before the first good set, it waits for a reading, within bounds.
-func (s *keySource) find(ctx context.Context, algorithm, kid string) ([]jwt.VerificationKey, *Refusal) {
+func (s *keySource) find(ctx context.Context, algorithm, kid string) ([]jwt.VerificationKey, *httperr.Error) {
 	set := s.set.Load()
 	found := set.find(algorithm, kid)
 	if len(found) > 0 {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"gatehouse/internal/httperr"
 	"gatehouse/store"
 )
 
@@ -49,7 +50,7 @@ type loginAnswer struct {
 	CompanyID   *uuid.UUID `json:"company_id"`
 }
 
-func (u *Users) login(ctx context.Context, _ *Identity, sent body) (any, *Refusal) {
+func (u *Users) login(ctx context.Context, _ *Identity, sent body) (any, *httperr.Error) {
 	answer, result, refusal := u.attemptLogin(ctx, sent)
 	u.Metrics.Login(result)
 	return answer, refusal
@@ -59,7 +60,7 @@ func (u *Users) login(ctx context.Context, _ *Identity, sent body) (any, *Refusa
 // throttle, a slot for bcrypt, the throttle once more, now counting, and then the
 // password. It does the same work whether the e-mail is known or not, since the
 // time taken must not tell.
-func (u *Users) attemptLogin(ctx context.Context, sent body) (answer any, result string, refusal *Refusal) {
+func (u *Users) attemptLogin(ctx context.Context, sent body) (answer any, result string, refusal *httperr.Error) {
 	email, password, refusal := readLogin(sent)
 	if refusal != nil {
 		return nil, LoginInvalid, refusal
@@ -79,7 +80,7 @@ func (u *Users) attemptLogin(ctx context.Context, sent body) (answer any, result
 }
 
 // comparePassword finds the user whose password it is. It releases the slot.
-func (u *Users) comparePassword(ctx context.Context, slot *hashSlot, email, password string) (store.User, string, *Refusal) {
+func (u *Users) comparePassword(ctx context.Context, slot *hashSlot, email, password string) (store.User, string, *httperr.Error) {
 	defer slot.release()
 	user, err := u.Store.UserByEmail(ctx, email)
 	unknown := errors.Is(err, store.ErrNotFound)
@@ -121,7 +122,7 @@ func (u *Users) renewHash(ctx context.Context, user store.User, password string)
 }
 
 // resultOf names how an attempt came out that was never made.
-func resultOf(refusal *Refusal) string {
+func resultOf(refusal *httperr.Error) string {
 	switch {
 	case refusal.Status == http.StatusTooManyRequests:
 		return LoginThrottled
@@ -131,7 +132,7 @@ func resultOf(refusal *Refusal) string {
 	return LoginUnavailable
 }
 
-func readLogin(sent body) (email, password string, refusal *Refusal) {
+func readLogin(sent body) (email, password string, refusal *httperr.Error) {
 	form, refusal := sent.form()
 	if refusal != nil {
 		return "", "", refusal
@@ -142,13 +143,13 @@ func readLogin(sent body) (email, password string, refusal *Refusal) {
 
 // completeLogin gives a token to a user who has shown the password, of the row that
 // was read since then.
-func (u *Users) completeLogin(ctx context.Context, user store.User, readAt time.Time) (answer any, result string, refusal *Refusal) {
+func (u *Users) completeLogin(ctx context.Context, user store.User, readAt time.Time) (answer any, result string, refusal *httperr.Error) {
 	if deleted := u.recordLogin(ctx, user.ID); deleted {
 		return nil, LoginUnknownUser, refuseLogin
 	}
 	token, err := u.Signer.TokenFor(user, readAt)
 	if err != nil {
-		return nil, LoginUnavailable, refuseInternal.Because(err)
+		return nil, LoginUnavailable, httperr.Internal.Because(err)
 	}
 	recordDecision(ctx, identityOf(user), nil)
 	return loginAnswer{

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"gatehouse/internal/httperr"
 	"gatehouse/store"
 )
 
@@ -23,7 +24,7 @@ type meAnswer struct {
 	LastLogin *time.Time `json:"last_login"`
 }
 
-func (u *Users) me(ctx context.Context, who *Identity, _ body) (any, *Refusal) {
+func (u *Users) me(ctx context.Context, who *Identity, _ body) (any, *httperr.Error) {
 	user, refusal := u.currentUser(ctx, who)
 	if refusal != nil {
 		return nil, refusal
@@ -42,7 +43,7 @@ func (u *Users) me(ctx context.Context, who *Identity, _ body) (any, *Refusal) {
 
 // changePassword wants the old password, too: a token that was found lying
 // about must not be enough to keep its owner out.
-func (u *Users) changePassword(ctx context.Context, who *Identity, sent body) (any, *Refusal) {
+func (u *Users) changePassword(ctx context.Context, who *Identity, sent body) (any, *httperr.Error) {
 	form, refusal := sent.form()
 	if refusal != nil {
 		return nil, refusal
@@ -69,7 +70,7 @@ func (u *Users) changePassword(ctx context.Context, who *Identity, sent body) (a
 
 // logoutEverywhere makes all tokens of the user void. A body is not asked for,
 // and not looked at.
-func (u *Users) logoutEverywhere(ctx context.Context, who *Identity, _ body) (any, *Refusal) {
+func (u *Users) logoutEverywhere(ctx context.Context, who *Identity, _ body) (any, *httperr.Error) {
 	user, refusal := u.currentUser(ctx, who)
 	if refusal != nil {
 		return nil, refusal

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 
+	"gatehouse/internal/httperr"
+
 	"github.com/golang-jwt/jwt/v5"
 )
 
@@ -94,8 +96,8 @@ func unknownIssuer(claims jwt.MapClaims) string {
 	return "its `iss` is not text, so that it was held against the gateway's own keys"
 }
 
-// because is the refusal with the causes that are not "", one after the other.
-func (r *Refusal) because(causes ...string) *Refusal {
+// because returns the refusal with the causes that are not "", one after the other.
+func because(r *httperr.Error, causes ...string) *httperr.Error {
 	var said []string
 	for _, cause := range causes {
 		if cause != "" {

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gatehouse/internal/httperr"
+
 	"github.com/google/uuid"
 )
 
@@ -20,7 +22,7 @@ type UserWatcher interface {
 
 // Recheck decides again about somebody who passed, by the token of then and the
 // user of now. It refuses what Decide would.
-func (g *Gate) Recheck(ctx context.Context, who *Identity, rule Rule) *Refusal {
+func (g *Gate) Recheck(ctx context.Context, who *Identity, rule Rule) *httperr.Error {
 	if asks, refusal := rule.needsIdentity(); !asks {
 		return refusal
 	}
@@ -28,7 +30,7 @@ func (g *Gate) Recheck(ctx context.Context, who *Identity, rule Rule) *Refusal {
 		return refuseExpired
 	}
 	if g.users != nil {
-		var refusal *Refusal
+		var refusal *httperr.Error
 		if who, refusal = g.checkUser(ctx, who); refusal != nil {
 			return refusal
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gatehouse/config"
+	"gatehouse/internal/httperr"
 )
 
 // passedIdentity returns a gate before cached users, and somebody who passed it.
@@ -39,7 +40,7 @@ func without(change func(*UserState)) UserState {
 var outs = map[string]struct {
 	state UserState
 	rule  Rule
-	want  *Refusal
+	want  *httperr.Error
 }{
 	"disabled":       {without(func(u *UserState) { u.Active = false }), strict, refuseInactive},
 	"moved":          {without(func(u *UserState) { u.CompanyID = &globex }), strict, refuseMoved},

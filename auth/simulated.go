@@ -6,13 +6,14 @@ import (
 	"net/http"
 	"slices"
 
+	"gatehouse/internal/httperr"
 	"gatehouse/store"
 )
 
 // Decider decides who may pass. The Gate does so for requests;
 // SimulatedIdentity does for questions such as those of `explain` and of the file's own tests.
 type Decider interface {
-	Decide(ctx context.Context, header http.Header, rule Rule) (*Identity, *Refusal)
+	Decide(ctx context.Context, header http.Header, rule Rule) (*Identity, *httperr.Error)
 }
 
 // SimulatedIdentity decides as the Gate would for a caller whose token says these
@@ -43,7 +44,7 @@ func Persona(name string) (SimulatedIdentity, bool) {
 func Personas() []string { return slices.Sorted(maps.Keys(personas)) }
 
 // Decide implements Decider.
-func (s SimulatedIdentity) Decide(_ context.Context, header http.Header, rule Rule) (*Identity, *Refusal) {
+func (s SimulatedIdentity) Decide(_ context.Context, header http.Header, rule Rule) (*Identity, *httperr.Error) {
 	if _, refusal := bearerToken(header); refusal == refuseTwoTokens {
 		return nil, refusal
 	}

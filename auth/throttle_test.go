@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/internal/httperr"
 	"gatehouse/store"
 )
 
@@ -367,7 +368,7 @@ func TestOldPasswordIsSlowed(t *testing.T) {
 		d := newLoginServer(t, users)
 		ann := addAnn(t, users)
 		bob := addUser(t, users, store.User{Email: "bob@example.com", Active: true, HashedPassword: hashOfCorrectHorse})
-		change := func(who store.User, old string) *Refusal {
+		change := func(who store.User, old string) *httperr.Error {
 			sent := body{content: []byte(`{"old_password":"` + old + `","new_password":"battery staple"}`), isJSON: true}
 			_, refusal := d.changePassword(t.Context(), identityOf(who), sent)
 			return refusal

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"gatehouse/internal/httperr"
+
 	"github.com/golang-jwt/jwt/v5"
 )
 
@@ -50,7 +52,7 @@ func NewVerifier(keys Keys, issuers *Issuers, now func() time.Time) *Verifier {
 // says so; for a key that its issuer may have made just now, Verify waits a
 // moment, or until the context ends. Of a token that was good before only the
 // keys and the times are looked at again.
-func (v *Verifier) Verify(ctx context.Context, token string) (*Identity, *Refusal) {
+func (v *Verifier) Verify(ctx context.Context, token string) (*Identity, *httperr.Error) {
 	if len(token) > maxTokenBytes {
 		return nil, refuseTooLong
 	}
@@ -70,7 +72,7 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*Identity, *Refusa
 }
 
 // verify is Verify for a token that is not remembered.
-func (v *Verifier) verify(ctx context.Context, token string) (*verifiedToken, *Refusal) {
+func (v *Verifier) verify(ctx context.Context, token string) (*verifiedToken, *httperr.Error) {
 	claims := jwt.MapClaims{}
 	var from keyVersion
 	parsed, err := v.parser.ParseWithClaims(token, claims, func(parsed *jwt.Token) (any, error) {
@@ -107,17 +109,17 @@ func (v *Verifier) verify(ctx context.Context, token string) (*verifiedToken, *R
 
 // refusalFor is the answer to a token that the parser did not take, as far as
 // it came with it.
-func (v *Verifier) refusalFor(err error, token string, parsed *jwt.Token, claims jwt.MapClaims) *Refusal {
-	var refusal *Refusal
+func (v *Verifier) refusalFor(err error, token string, parsed *jwt.Token, claims jwt.MapClaims) *httperr.Error {
+	var refusal *httperr.Error
 	switch {
 	case errors.As(err, &refusal): // keysFor's
 		return refusal
 	case errors.Is(err, jwt.ErrTokenMalformed):
 		return refuseMalformed.Because(whyMalformed(token))
 	case errors.Is(err, jwt.ErrTokenUnverifiable): // nobody knows the algorithm
-		return refuseAlgorithm.because("its `alg` is " + algorithmOf(parsed))
+		return because(refuseAlgorithm, "its `alg` is "+algorithmOf(parsed))
 	case v.issuers.of(claims) == nil:
-		return refuseSignature.because(unknownIssuer(claims))
+		return because(refuseSignature, unknownIssuer(claims))
 	default:
 		return refuseSignature
 	}
@@ -126,7 +128,7 @@ func (v *Verifier) refusalFor(err error, token string, parsed *jwt.Token, claims
 // keysFor returns the keys that may have signed the token: the issuer's, ours
 // when there is none. The algorithm is the keys', never the token's choice
 // (RFC 8725 section 3.1).
-func (v *Verifier) keysFor(ctx context.Context, token *jwt.Token, from *issuer) ([]jwt.VerificationKey, *Refusal) {
+func (v *Verifier) keysFor(ctx context.Context, token *jwt.Token, from *issuer) ([]jwt.VerificationKey, *httperr.Error) {
 	// RFC 7515 section 4.1.11: extensions we do not understand must be refused,
 	// and golang-jwt does not look. What a token says of where its key is (`jwk`,
 	// `jku`, `x5c`, `x5u`) is not looked at: the keys are those that we know.
@@ -144,7 +146,7 @@ func (v *Verifier) keysFor(ctx context.Context, token *jwt.Token, from *issuer) 
 	found := v.keys.verifying(algorithm, kid)
 	if len(found) == 0 {
 		claims, _ := token.Claims.(jwt.MapClaims)
-		return nil, refuseAlgorithm.because("it is signed with "+algorithm+", the gateway's own keys are for "+v.keys.algorithms(), unknownIssuer(claims))
+		return nil, because(refuseAlgorithm, "it is signed with "+algorithm+", the gateway's own keys are for "+v.keys.algorithms(), unknownIssuer(claims))
 	}
 	return found, nil
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"gatehouse/internal/httperr"
 )
 
 // Bounds on what is remembered. Whoever has many good tokens makes others cost
@@ -60,7 +62,7 @@ func newVerifiedTokens() *verifiedTokens {
 
 // find returns whom a token names that was verified before, or why it is good no
 // longer. It gives neither when the token has to be verified.
-func (t *verifiedTokens) find(token string, now time.Time) (*Identity, *Refusal) {
+func (t *verifiedTokens) find(token string, now time.Time) (*Identity, *httperr.Error) {
 	t.mu.RLock()
 	known := t.entries[token]
 	t.mu.RUnlock()

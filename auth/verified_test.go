@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"gatehouse/internal/httperr"
+
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/uuid"
 )
@@ -84,7 +86,7 @@ func TestVerifiedTimes(t *testing.T) {
 	for name, test := range map[string]struct {
 		changes jwt.MapClaims
 		at      time.Time
-		want    *Refusal
+		want    *httperr.Error
 		left    int
 	}{
 		"same time":                  {nil, noon, nil, 1},
@@ -195,7 +197,7 @@ func TestRefusalsAreNotRemembered(t *testing.T) {
 	good := signed(t, claims(nil))
 	for name, test := range map[string]struct {
 		token string
-		want  *Refusal
+		want  *httperr.Error
 	}{
 		"malformed":        {"a.b.c", refuseMalformed},
 		"line break":       {good + "\n", refuseMalformed},

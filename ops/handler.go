@@ -8,8 +8,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"gatehouse/auth"
 	"gatehouse/config"
+	"gatehouse/internal/httperr"
 	"gatehouse/proxy"
 )
 
@@ -27,10 +27,10 @@ func Handler(metrics *Metrics, health *Health, gateway *proxy.Gateway, reload Re
 	mux.HandleFunc("GET /routes", func(w http.ResponseWriter, _ *http.Request) {
 		table := gateway.Table()
 		if table == nil {
-			auth.WriteJSON(w, http.StatusServiceUnavailable, auth.Body{Detail: "The gateway has no route table yet."})
+			httperr.NoTable.WriteTo(w)
 			return
 		}
-		auth.WriteJSON(w, http.StatusOK, Routes(table.Ordered()))
+		httperr.WriteJSON(w, http.StatusOK, Routes(table.Ordered()))
 	})
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index) // heap, goroutine and the like
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)

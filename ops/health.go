@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"gatehouse/auth"
+	"gatehouse/internal/httperr"
 	"gatehouse/store"
 )
 
@@ -161,10 +161,10 @@ func (h *Health) serveReady(w http.ResponseWriter, _ *http.Request) {
 	if !answer.Ready {
 		status = http.StatusServiceUnavailable
 	}
-	auth.WriteJSON(w, status, answer)
+	httperr.WriteJSON(w, status, answer)
 }
 
 // serveLive is GET /livez: whoever can answer is alive.
 func serveLive(w http.ResponseWriter, _ *http.Request) {
-	auth.WriteJSON(w, http.StatusOK, map[string]bool{"alive": true})
+	httperr.WriteJSON(w, http.StatusOK, map[string]bool{"alive": true})
 }

@@ -4,8 +4,8 @@ import (
 	"errors"
 	"net/http"
 
-	"gatehouse/auth"
 	"gatehouse/config"
+	"gatehouse/internal/httperr"
 	"gatehouse/proxy"
 )
 
@@ -37,21 +37,24 @@ func Problems(problems config.Problems) []Problem {
 	return list
 }
 
+// refuseBrowsers is the answer to a page in somebody's browser.
+var refuseBrowsers = &httperr.Error{Status: http.StatusForbidden, Detail: "Not for browsers."}
+
 // serveReload is POST /-/reload: 200 with what changed, or 400 with every
 // problem, and then nothing has changed. A body is not looked at.
 func serveReload(w http.ResponseWriter, r *http.Request, reload Reload) {
 	if r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != "" { // a page in somebody's browser
-		auth.WriteJSON(w, http.StatusForbidden, auth.Body{Detail: "Not for browsers."})
+		refuseBrowsers.WriteTo(w)
 		return
 	}
 	diff, warnings, err := reload(r.Context())
 	if err == nil {
-		auth.WriteJSON(w, http.StatusOK, Reloaded{Reloaded: true, Changes: &diff, Problems: Problems(warnings)})
+		httperr.WriteJSON(w, http.StatusOK, Reloaded{Reloaded: true, Changes: &diff, Problems: Problems(warnings)})
 		return
 	}
 	var problems config.Problems
 	if !errors.As(err, &problems) {
 		problems = config.Problems{{Message: err.Error()}}
 	}
-	auth.WriteJSON(w, http.StatusBadRequest, Reloaded{Problems: Problems(problems)})
+	httperr.WriteJSON(w, http.StatusBadRequest, Reloaded{Problems: Problems(problems)})
 }

@@ -3,7 +3,7 @@ package proxy
 import (
 	"net/http"
 
-	"gatehouse/auth"
+	"gatehouse/internal/httperr"
 )
 
 // What the gateway answers itself, where no route takes the path.
@@ -24,11 +24,11 @@ type health struct {
 func isAbout(path Path) bool { return path.Raw == rootPath || path.Raw == healthPath }
 
 // refuseAbout refuses a method that asks for more than to be told.
-func refuseAbout(method string) *auth.Refusal {
+func refuseAbout(method string) *httperr.Error {
 	if method == http.MethodGet || method == http.MethodHead {
 		return nil
 	}
-	return methodNotAllowed("GET, HEAD")
+	return httperr.MethodNotAllowed("GET, HEAD")
 }
 
 // answerAbout answers GET /, GET /health and, where tokens are signed with a
@@ -44,9 +44,9 @@ func (g *Gateway) answerAbout(x *exchange, r *http.Request) bool {
 	}
 	switch x.path.Raw {
 	case rootPath:
-		auth.WriteJSON(x, http.StatusOK, map[string]string{"message": x.table.name + " is running!"})
+		httperr.WriteJSON(x, http.StatusOK, map[string]string{"message": x.table.name + " is running!"})
 	case healthPath:
-		auth.WriteJSON(x, http.StatusOK, g.health(x.table.name))
+		httperr.WriteJSON(x, http.StatusOK, g.health(x.table.name))
 	case keySetPath:
 		x.Header().Set("Content-Type", "application/jwk-set+json")
 		x.Header().Set("Cache-Control", "public, max-age=300")

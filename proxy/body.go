@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"gatehouse/auth"
+	"gatehouse/internal/httperr"
 )
 
 // Bounds on how long a client may take over what is not streamed.
@@ -45,7 +45,7 @@ type clientBody struct {
 	idle     time.Duration // 0 is no bound
 	left     int64         // bytes that may still come, if bounded
 	bounded  bool
-	refusal  atomic.Pointer[auth.Refusal]
+	refusal  atomic.Pointer[httperr.Error]
 	trailers func() // hands the trailers on, once they have come; nil without
 
 	reading sync.Mutex // held while a read is under way
@@ -87,7 +87,7 @@ func (b *clientBody) Read(p []byte) (int, error) {
 	switch {
 	case b.bounded && int64(n) > b.left:
 		n, err = int(b.left), errBodySize
-		b.fail(refuseBodySize)
+		b.fail(httperr.BodyTooLarge)
 	case err == io.EOF:
 		b.end()
 	case err != nil:
@@ -174,13 +174,13 @@ func (b *clientBody) complete() bool {
 // lastFault is what is wrong with the body, once the read that is under way has
 // ended: net/http ends a request whose connection cannot be read before it lets
 // that read return.
-func (b *clientBody) lastFault() *auth.Refusal {
+func (b *clientBody) lastFault() *httperr.Error {
 	b.reading.Lock()
 	defer b.reading.Unlock()
 	return b.refusal.Load()
 }
 
-func (b *clientBody) fail(refusal *auth.Refusal) {
+func (b *clientBody) fail(refusal *httperr.Error) {
 	b.refusal.CompareAndSwap(nil, refusal)
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -188,15 +188,15 @@ func (b *clientBody) fail(refusal *auth.Refusal) {
 }
 
 // bodyFault names what was wrong with the client's body.
-func bodyFault(err error) *auth.Refusal {
+func bodyFault(err error) *httperr.Error {
 	var network *net.OpError
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return refuseBodySlow
+		return httperr.BodyTimeout
 	case errors.As(err, &network), errors.Is(err, io.ErrUnexpectedEOF): // a connection that was reset, or closed
 		return refuseClientGone
 	}
-	return refuseBodyForm.Because(fmt.Errorf("read request body: %w", err))
+	return httperr.BodyMalformed.Because(fmt.Errorf("read request body: %w", err))
 }
 
 // backendBody is the response body on its way to the client. Every piece,

@@ -13,6 +13,7 @@ import (
 
 	"gatehouse/auth"
 	"gatehouse/config"
+	"gatehouse/internal/httperr"
 	"gatehouse/proxy/lean"
 )
 
@@ -69,7 +70,7 @@ type Handler interface {
 	http.Handler
 	// Rule tells what the endpoint of a request asks, without answering it. The
 	// route's prefix is stripped, as for ServeHTTP.
-	Rule(r *http.Request) (auth.Rule, *auth.Refusal)
+	Rule(r *http.Request) (auth.Rule, *httperr.Error)
 }
 
 // Parts are what a table is compiled with, besides its configuration.

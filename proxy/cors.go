@@ -6,8 +6,8 @@ import (
 	"strconv"
 	"strings"
 
-	"gatehouse/auth"
 	"gatehouse/config"
+	"gatehouse/internal/httperr"
 )
 
 // cors answers preflights and prepares the headers that every answer to a
@@ -80,7 +80,7 @@ func isPreflight(r *http.Request) bool {
 // preflight answers for the gateway: no backend, no token. It holds nothing, so
 // no limit refuses it: a browser reports any refusal of a preflight as an error of
 // CORS, and would not say that the client has to wait (issue 10).
-func (c *cors) preflight(x *exchange, r *http.Request) *auth.Refusal {
+func (c *cors) preflight(x *exchange, r *http.Request) *httperr.Error {
 	header := x.Header()
 	header.Add("Vary", "Access-Control-Request-Method, Access-Control-Request-Headers")
 	if x.allowOrigin == "" {

@@ -33,7 +33,7 @@
 // (the file's own tests), diff.go with reach.go and loosened.go.
 //
 // Everything that can fail is decided before Rewrite; Rewrite only expresses
-// the decision. Every answer that the gateway makes itself is an auth.Refusal
+// the decision. Every answer that the gateway makes itself is an httperr.Error
 // (refusals.go has those of this package).
 //
 // A table is built by Compile (compile.go) and never changes afterwards. The

@@ -22,6 +22,7 @@ import (
 	"github.com/google/uuid"
 
 	"gatehouse/auth"
+	"gatehouse/internal/httperr"
 	"gatehouse/internal/reqctx"
 	"gatehouse/proxy/lean"
 )
@@ -51,9 +52,9 @@ type exchange struct {
 	route       *route
 	metrics     RouteMetrics
 	identity    *auth.Identity
-	refusal     *auth.Refusal // what the gateway answered instead of a backend
-	body        *clientBody   // nil without a body
-	replay      *replayBody   // of body, where the request may be sent again; else nil
+	refusal     *httperr.Error // what the gateway answered instead of a backend
+	body        *clientBody    // nil without a body
+	replay      *replayBody    // of body, where the request may be sent again; else nil
 	patience    patience
 	reached     bool           // something that is HTTP has come from the backend
 	answered    atomic.Bool    // the backend's response headers have come
@@ -169,7 +170,7 @@ func newRequestID() string {
 }
 
 // refuse answers with a refusal, unless an answer has begun.
-func (x *exchange) refuse(refusal *auth.Refusal) {
+func (x *exchange) refuse(refusal *httperr.Error) {
 	x.refusal = refusal
 	if x.status != 0 {
 		return
@@ -190,7 +191,7 @@ func (x *exchange) end(r *http.Request, panicked any) {
 		x.gateway.log.LogAttrs(r.Context(), slog.LevelError, "handler panicked",
 			slog.String("request_id", x.id), slog.Any("panic", panicked), slog.String("stack", string(debug.Stack())))
 		begun := x.status != 0
-		x.refuse(refuseInternal.Because(fmt.Errorf("panic: %v", panicked)))
+		x.refuse(httperr.Internal.Because(fmt.Errorf("panic: %v", panicked)))
 		panicked = nil
 		if begun {
 			panicked = http.ErrAbortHandler // half an answer is out: only cutting it off is honest

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"gatehouse/auth"
+	"gatehouse/internal/httperr"
 )
 
 // Explanation is the whole decision about one request that is not sent. It is
@@ -105,9 +106,9 @@ func (t *Table) Explain(r *http.Request, decider auth.Decider) Explanation {
 	}
 	e.Candidates = t.candidates(path, r, won)
 	switch {
-	case refusal == refuseNotFound && isAbout(path) && refuseAbout(r.Method) != nil:
+	case refusal == httperr.NotFound && isAbout(path) && refuseAbout(r.Method) != nil:
 		e.Verdict = refusedBy(refuseAbout(r.Method))
-	case refusal == refuseNotFound && isAbout(path):
+	case refusal == httperr.NotFound && isAbout(path):
 		e.Verdict = Verdict{Status: http.StatusOK, Detail: "answered by the gateway itself"}
 	case refusal != nil:
 		e.Verdict = refusedBy(refusal)
@@ -117,7 +118,7 @@ func (t *Table) Explain(r *http.Request, decider auth.Decider) Explanation {
 	return e
 }
 
-func refusedBy(refusal *auth.Refusal) Verdict {
+func refusedBy(refusal *httperr.Error) Verdict {
 	verdict := Verdict{Status: refusal.Status, Detail: refusal.Detail}
 	if refusal.Cause != nil {
 		verdict.Cause = refusal.Cause.Error()
@@ -137,7 +138,7 @@ func (t *Table) explainRoute(e *Explanation, r *http.Request, path Path, won *ro
 	e.Route, e.Source = won.config.Name, won.source()
 	rule := won.rule
 	if won.builtIn != nil {
-		var refusal *auth.Refusal
+		var refusal *httperr.Error
 		if rule, refusal = won.builtIn.Rule(won.stripped(r, path)); refusal != nil {
 			e.Verdict = refusedBy(refusal)
 			return

@@ -13,17 +13,17 @@ import (
 
 	"golang.org/x/net/http/httpguts"
 
-	"gatehouse/auth"
+	"gatehouse/internal/httperr"
 	"gatehouse/proxy/lean"
 	"gatehouse/proxy/upstream"
 )
 
 // forward sends the request to the route's backend. All that can refuse it
 // before a byte is sent has done so, but for the size that it announces.
-func forward(x *exchange, r *http.Request, route *route) *auth.Refusal {
+func forward(x *exchange, r *http.Request, route *route) *httperr.Error {
 	limit := int64(route.config.MaxBody)
 	if limit > 0 && r.ContentLength > limit {
-		return refuseBodySize
+		return httperr.BodyTooLarge
 	}
 	x.context.exchange = x
 	x.context.Init(r.Context())
@@ -257,7 +257,7 @@ func fail(_ http.ResponseWriter, r *http.Request, err error) {
 // connected to, the handshake failed, or what came is no answer in HTTP. One that
 // takes too long for this request may be well, unless it has answered nothing at
 // all since it was connected to.
-func (x *exchange) wasUnreached(ctx context.Context, refusal *auth.Refusal, err error) bool {
+func (x *exchange) wasUnreached(ctx context.Context, refusal *httperr.Error, err error) bool {
 	switch ended := context.Cause(ctx); {
 	case x.reached || errors.Is(err, errNotKept) || isShortOfDescriptors(err):
 		return false
@@ -273,7 +273,7 @@ func (x *exchange) wasUnreached(ctx context.Context, refusal *auth.Refusal, err 
 const headersTooLarge = "request header list larger than peer's advertised limit"
 
 // diagnose tells whose fault it was that the backend gave no answer.
-func diagnose(ctx context.Context, x *exchange, err error) *auth.Refusal {
+func diagnose(ctx context.Context, x *exchange, err error) *httperr.Error {
 	var network net.Error
 	ended := context.Cause(ctx)
 	if errors.Is(ended, errMisbehaved) {
@@ -285,7 +285,7 @@ func diagnose(ctx context.Context, x *exchange, err error) *auth.Refusal {
 		if refusal == nil && errors.Is(ended, context.Canceled) {
 			refusal = x.body.lastFault()
 		}
-		if refusal != nil && !(gone && refusal.Status == refuseBodyForm.Status) { // a body that breaks off has no other form
+		if refusal != nil && !(gone && refusal.Status == httperr.BodyMalformed.Status) { // a body that breaks off has no other form
 			return refusal
 		}
 	}

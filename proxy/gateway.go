@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gatehouse/auth"
+	"gatehouse/internal/httperr"
 )
 
 // Options are what a Gateway works with, besides its table.
@@ -93,11 +94,11 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // serve takes the request through its hops. Whoever refuses ends it.
-func (g *Gateway) serve(x *exchange, r *http.Request) *auth.Refusal {
+func (g *Gateway) serve(x *exchange, r *http.Request) *httperr.Error {
 	table := x.table
 	if table == nil {
 		x.caller = findCaller(peerAt(r.RemoteAddr), r, nil)
-		return refuseNoTable
+		return httperr.NoTable
 	}
 	x.caller = findCaller(peerAt(r.RemoteAddr), r, table.trusted)
 	if x.caller.unread {
@@ -115,7 +116,7 @@ func (g *Gateway) serve(x *exchange, r *http.Request) *auth.Refusal {
 
 	path, route, refusal := table.find(r)
 	x.path = path
-	if refusal == refuseNotFound && g.answerAbout(x, r) {
+	if refusal == httperr.NotFound && g.answerAbout(x, r) {
 		return nil
 	}
 	if refusal != nil {
@@ -130,7 +131,7 @@ func (g *Gateway) serve(x *exchange, r *http.Request) *auth.Refusal {
 	identity, refusal := table.gate.Decide(r.Context(), r.Header, route.rule)
 	x.identity = identity
 	if refusal != nil {
-		route.metrics.Decided(refusal.Result)
+		route.metrics.Decided(auth.Result(refusal.AuthResult))
 		return refusal
 	}
 	route.metrics.Decided(auth.ResultAllowed)
@@ -138,7 +139,7 @@ func (g *Gateway) serve(x *exchange, r *http.Request) *auth.Refusal {
 }
 
 // find takes a request to its route: the canonical path, the host, the match.
-func (t *Table) find(r *http.Request) (Path, *route, *auth.Refusal) {
+func (t *Table) find(r *http.Request) (Path, *route, *httperr.Error) {
 	if r.Method == http.MethodConnect { // a tunnel would pass what nobody has looked at
 		return Path{}, nil, refuseTunnel
 	}
@@ -159,7 +160,7 @@ func (t *Table) find(r *http.Request) (Path, *route, *auth.Refusal) {
 
 // serveHandler lets a built-in handler answer. Its endpoints ask the gate
 // themselves, and leave what was decided for the log.
-func serveHandler(x *exchange, r *http.Request, route *route) *auth.Refusal {
+func serveHandler(x *exchange, r *http.Request, route *route) *httperr.Error {
 	if r.ContentLength != 0 {
 		_ = http.NewResponseController(x.ResponseWriter).SetReadDeadline(time.Now().Add(handlerBodyTime))
 	}
@@ -169,8 +170,8 @@ func serveHandler(x *exchange, r *http.Request, route *route) *auth.Refusal {
 	route.builtIn.ServeHTTP(x, route.stripped(r.WithContext(ctx), x.path))
 	x.identity, x.refusal = decision.Identity, decision.Refusal
 	switch {
-	case decision.Refusal != nil && decision.Refusal.Result != "":
-		route.metrics.Decided(decision.Refusal.Result)
+	case decision.Refusal != nil && decision.Refusal.AuthResult != "":
+		route.metrics.Decided(auth.Result(decision.Refusal.AuthResult))
 	case decision.Identity != nil:
 		route.metrics.Decided(auth.ResultAllowed)
 	}

@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"strings"
 
-	"gatehouse/auth"
+	"gatehouse/internal/httperr"
 )
 
 // isStream tells the answers that may go on for long: an upgrade, and a body of
@@ -42,7 +42,7 @@ func (x *exchange) hold(ctx context.Context) {
 	}
 	held, release := x.table.gate.WithRevocation(ctx, x.identity, x.route.rule)
 	stop := context.AfterFunc(held, func() {
-		if refusal, refused := errors.AsType[*auth.Refusal](context.Cause(held)); refused {
+		if refusal, refused := errors.AsType[*httperr.Error](context.Cause(held)); refused {
 			x.gateway.log.LogAttrs(ctx, slog.LevelInfo, "stream ended",
 				slog.String("request_id", x.id), slog.String("route", x.routeName()), slog.String("reason", refusal.Detail))
 			x.revoke(refusal)
@@ -56,7 +56,7 @@ func (x *exchange) hold(ctx context.Context) {
 
 // revoke ends a stream: a WebSocket with a close frame, anything else by
 // cutting it off, which no client takes for its end.
-func (x *exchange) revoke(why *auth.Refusal) {
+func (x *exchange) revoke(why *httperr.Error) {
 	if upgraded := x.upgraded.Load(); upgraded != nil {
 		upgraded.end(closePolicyViolation)
 	}

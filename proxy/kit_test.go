@@ -22,6 +22,7 @@ import (
 
 	"gatehouse/auth"
 	"gatehouse/config"
+	"gatehouse/internal/httperr"
 	"gatehouse/proxy/front"
 )
 
@@ -191,7 +192,7 @@ type builtIn func(http.ResponseWriter, *http.Request)
 
 func (b builtIn) ServeHTTP(w http.ResponseWriter, r *http.Request) { b(w, r) }
 
-func (builtIn) Rule(*http.Request) (auth.Rule, *auth.Refusal) {
+func (builtIn) Rule(*http.Request) (auth.Rule, *httperr.Error) {
 	return auth.Rule{Policy: config.PolicyInitial}, nil
 }
 
@@ -235,7 +236,7 @@ func newKitOf(t testing.TB, table, backend string, options TransportOptions) *ki
 		Metrics:    k.metrics,
 		Transports: transports,
 		Users: builtIn(func(w http.ResponseWriter, r *http.Request) {
-			auth.WriteJSON(w, http.StatusOK, map[string]string{"path": r.URL.Path})
+			httperr.WriteJSON(w, http.StatusOK, map[string]string{"path": r.URL.Path})
 		}),
 	}
 	k.gateway = NewGateway(Options{

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"gatehouse/auth"
+	"gatehouse/internal/httperr"
 )
 
 // index finds the route of a request: a tree of path segments, and at each
@@ -42,7 +42,7 @@ func (o outcome) found() bool { return o.route != nil || o.allow != "" }
 
 // match finds the route of a request, or the refusal: 404, 405, and 400 where
 // a careless backend would read the path as another route's.
-func (t *Table) match(path Path, q query) (*route, *auth.Refusal) {
+func (t *Table) match(path Path, q query) (*route, *httperr.Error) {
 	found := t.index.lookup(path.Raw, &q)
 	if (t.escapes || path.Lenient != path.Raw) && t.lenient.lookup(path.Lenient, &q) != found {
 		return nil, refusePath
@@ -56,9 +56,9 @@ func (t *Table) match(path Path, q query) (*route, *auth.Refusal) {
 	case found.route != nil:
 		return found.route, nil
 	case found.allow != "":
-		return nil, methodNotAllowed(found.allow)
+		return nil, httperr.MethodNotAllowed(found.allow)
 	}
-	return nil, refuseNotFound
+	return nil, httperr.NotFound
 }
 
 // lookup wants the longest prefix that has a route for the request. rest

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"gatehouse/auth"
+	"gatehouse/internal/httperr"
 )
 
 // refuseMessage refuses TRACE, which asks a backend to send back what it got:
@@ -15,12 +15,12 @@ import (
 // 6.1). It also refuses what only HTTP/2 can carry, and net/http lets pass
 // there: to write it down as HTTP/1.1 would be to send another request, or to
 // blame the backend for it (RFC 9113 sections 8.1.1 and 8.3.1).
-func refuseMessage(r *http.Request) *auth.Refusal {
+func refuseMessage(r *http.Request) *httperr.Error {
 	switch {
 	case isTrace(r.Method):
 		return refuseTrace
 	case hasOldCoding(r):
-		return refuseBodyForm
+		return httperr.BodyMalformed
 	case r.ProtoMajor < 2:
 		return nil
 	case !isToken(r.Method):
@@ -28,7 +28,7 @@ func refuseMessage(r *http.Request) *auth.Refusal {
 	case r.Host == "" || slices.ContainsFunc(r.Header["Host"], func(host string) bool { return host != r.Host }):
 		return refuseHost
 	case !isLength(r.Header["Content-Length"]) || endsTooEarly(r):
-		return refuseBodyForm
+		return httperr.BodyMalformed
 	}
 	return nil
 }

@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"time"
 
-	"gatehouse/auth"
+	"gatehouse/internal/httperr"
 )
 
 // StatusClientGone is what the access log says when the client left before
@@ -13,81 +13,52 @@ const StatusClientGone = 499
 
 // Every answer of this package to a request it does not forward, or could not.
 var (
-	refusePath = &auth.Refusal{
+	refusePath = &httperr.Error{
 		Status: http.StatusBadRequest,
 		Detail: "The request path is ambiguous or malformed.",
 	}
-	refuseHost = &auth.Refusal{
+	refuseHost = &httperr.Error{
 		Status: http.StatusBadRequest,
 		Detail: "The Host header is malformed.",
 	}
-	refuseMethod = &auth.Refusal{
+	refuseMethod = &httperr.Error{
 		Status: http.StatusBadRequest,
 		Detail: "The request method is malformed.",
 	}
-	refuseTunnel = &auth.Refusal{
+	refuseTunnel = &httperr.Error{
 		Status: http.StatusNotImplemented,
 		Detail: "CONNECT is not supported.",
 	}
-	refuseTrace = &auth.Refusal{
+	refuseTrace = &httperr.Error{
 		Status: http.StatusMethodNotAllowed, Allow: corsMethods,
 		Detail: "Method Not Allowed",
 	}
-	refuseNotFound = &auth.Refusal{
-		Status: http.StatusNotFound,
-		Detail: "Not Found",
-	}
-	refuseOrigin = &auth.Refusal{
+	refuseOrigin = &httperr.Error{
 		Status: http.StatusForbidden,
 		Detail: "Disallowed CORS origin",
 	}
-	refuseBodySize = &auth.Refusal{
-		Status: http.StatusRequestEntityTooLarge,
-		Detail: "Request body is too large.",
-	}
-	refuseBodyForm = &auth.Refusal{
-		Status: http.StatusBadRequest,
-		Detail: "The request body is malformed or ended early.",
-	}
-	refuseBodySlow = &auth.Refusal{
-		Status: http.StatusRequestTimeout,
-		Detail: "The request body did not arrive in time.",
-	}
-	refuseHeaderSize = &auth.Refusal{
+	refuseHeaderSize = &httperr.Error{
 		Status: http.StatusRequestHeaderFieldsTooLarge,
 		Detail: "Request headers are larger than the upstream service takes.",
 	}
-	refuseTooMany = &auth.Refusal{
+	refuseTooMany = &httperr.Error{
 		Status: http.StatusTooManyRequests, RetryAfter: time.Second,
 		Detail: "Too many requests at once.",
 	}
-	refuseNoTable = &auth.Refusal{
-		Status: http.StatusServiceUnavailable,
-		Detail: "The gateway has no route table yet.",
-	}
-	refuseConnect = &auth.Refusal{
+	refuseConnect = &httperr.Error{
 		Status: http.StatusServiceUnavailable,
 		Detail: "Could not connect to upstream service.",
 	}
-	refuseTimeout = &auth.Refusal{
+	refuseTimeout = &httperr.Error{
 		Status: http.StatusGatewayTimeout,
 		Detail: "Upstream service timed out.",
 	}
-	refuseUpstream = &auth.Refusal{
+	refuseUpstream = &httperr.Error{
 		Status: http.StatusBadGateway,
 		Detail: "An unexpected error occurred communicating with upstream service.",
 	}
-	refuseClientGone = &auth.Refusal{
+	refuseClientGone = &httperr.Error{
 		Status: StatusClientGone,
 		Detail: "The client closed the connection.",
 	}
-	refuseInternal = &auth.Refusal{
-		Status: http.StatusInternalServerError,
-		Detail: "Internal Server Error",
-	}
 )
-
-// methodNotAllowed answers 405 with the methods that would do.
-func methodNotAllowed(allow string) *auth.Refusal {
-	return &auth.Refusal{Status: http.StatusMethodNotAllowed, Detail: "Method Not Allowed", Allow: allow}
-}

@@ -1,0 +1,18 @@
+package httperr
+
+import "net/http"
+
+// The errors that more than one package returns.
+var (
+	BodyMalformed = &Error{Status: http.StatusBadRequest, Detail: "The request body is malformed or ended early."}
+	NotFound      = &Error{Status: http.StatusNotFound, Detail: "Not Found"}
+	BodyTimeout   = &Error{Status: http.StatusRequestTimeout, Detail: "The request body did not arrive in time."}
+	BodyTooLarge  = &Error{Status: http.StatusRequestEntityTooLarge, Detail: "Request body is too large."}
+	Internal      = &Error{Status: http.StatusInternalServerError, Detail: "Internal Server Error"}
+	NoTable       = &Error{Status: http.StatusServiceUnavailable, Detail: "The gateway has no route table yet."}
+)
+
+// MethodNotAllowed returns a 405 that names the methods that are allowed.
+func MethodNotAllowed(allow string) *Error {
+	return &Error{Status: http.StatusMethodNotAllowed, Detail: "Method Not Allowed", Allow: allow}
+}
