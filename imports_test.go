@@ -26,19 +26,20 @@ const module = "gatehouse"
 // counts as the nearest one above it that has: store/sqlite as store. Only cmd is above all; bench, deploy and
 // examples look at gatehouse from outside.
 var house = map[string][]string{
-	"config":         {"config/watch"},
+	"config":         {"config/problem", "config/watch"},
+	"config/problem": {},
 	"config/watch":   {},
 	"store":          {},
 	"auth":           {"config", "store", "internal/httperr"},
-	"proxy":          {"config", "auth", "internal/httperr", "internal/reqctx", "proxy/clientip", "proxy/lean", "proxy/socket", "proxy/upstream"},
+	"proxy":          {"config", "config/problem", "auth", "internal/httperr", "internal/reqctx", "proxy/clientip", "proxy/lean", "proxy/socket", "proxy/upstream"},
 	"proxy/clientip": {},
 	"proxy/front":    {"proxy/wire", "internal/reqctx"},
 	"proxy/lean":     {"proxy/socket", "proxy/wire", "internal/reqctx"},
 	"proxy/socket":   {},
 	"proxy/upstream": {},
 	"proxy/wire":     {},
-	"ops":            {"config", "store", "auth", "proxy", "internal/httperr"},
-	"cmd":            {"config", "config/watch", "store", "auth", "proxy", "proxy/front", "ops"},
+	"ops":            {"config", "config/problem", "store", "auth", "proxy", "internal/httperr"},
+	"cmd":            {"config", "config/problem", "config/watch", "store", "auth", "proxy", "proxy/front", "ops"},
 	"bench":          {},
 	"deploy":         {},
 	"examples":       {},
@@ -72,10 +73,12 @@ var why = []edge{
 	{"*", "examples", "nothing that is shipped depends on an example"},
 	{"*", "ops", "ops looks at the others, they do not know that they are looked at; take a func or an interface"},
 
+	{"config/problem", "*", "a problem is words and a place, whatever was read"},
 	{"config/watch", "config/...", "it watches any files, also certificates and keys, whatever they mean"},
 	{"config/...", "*", "a configuration is read and checked without touching anything live, so config imports nothing of ours"},
 	{"store", "*", "one contract holds both databases, so store knows users only: no routes, no tokens, no settings"},
 	{"auth", "proxy/...", "who is asking is decided without knowing where the request goes"},
+	{"auth", "config/problem", "auth takes values that were validated: it has no problems to report"},
 	{"*", "config/watch", "only cmd starts and stops what runs in the background"},
 
 	{"internal/httperr", "*", "an error is a sentence, a status and a cause, whoever answers with it"},

@@ -2,7 +2,11 @@
 
 package config
 
-import "gopkg.in/yaml.v3"
+import (
+	"gopkg.in/yaml.v3"
+
+	"gatehouse/config/problem"
+)
 
 // maxNodes bounds the number of values in a table with every alias followed. A
 // table of 10,000 routes has some 300,000.
@@ -15,9 +19,9 @@ func (r *report) checkAliases(root *yaml.Node) bool {
 	size, cycle := measure(root, sizes)
 	switch {
 	case cycle != nil:
-		r.add(SeverityError, cycle.Line, cycle.Column, "alias "+quote("*"+cycle.Value)+" is inside what it stands for", "")
+		r.add(problem.SeverityError, cycle.Line, cycle.Column, "alias "+problem.Quote("*"+cycle.Value)+" is inside what it stands for", "")
 	case size > maxNodes:
-		r.add(SeverityError, root.Line, root.Column, "the file has too many values once its aliases are followed", "repeat yourself less, or use `defaults:`")
+		r.add(problem.SeverityError, root.Line, root.Column, "the file has too many values once its aliases are followed", "repeat yourself less, or use `defaults:`")
 	default:
 		return true
 	}

@@ -7,12 +7,14 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"gatehouse/config/problem"
 )
 
 // ambiguous refuses a plain (unquoted) scalar where text belongs, when YAML 1.1
 // or 1.2 reads it as something other than text. This program would read the
 // text, but the next tool that touches the file may write something else.
-func ambiguous(n *yaml.Node) *fault {
+func ambiguous(n *yaml.Node) *problem.Fault {
 	if n.Style&^yaml.FlowStyle != 0 {
 		return nil
 	}
@@ -20,9 +22,9 @@ func ambiguous(n *yaml.Node) *fault {
 	if what == "" {
 		return nil
 	}
-	return &fault{
-		reason: "unquoted, this is read as " + what + " by YAML",
-		hint:   `if you mean the text, write "` + truncate(n.Value) + `"`,
+	return &problem.Fault{
+		Reason: "unquoted, this is read as " + what + " by YAML",
+		Hint:   `if you mean the text, write "` + problem.Truncate(n.Value) + `"`,
 	}
 }
 

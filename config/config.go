@@ -6,7 +6,6 @@
 //	load.go      read the file once, with a bound on its size
 //	decode.go    decode strictly over the defaults, remembering positions
 //	validate.go  validate purely: no network, no clock, nothing changed
-//	problem.go   every problem found, with its place, and a hint where one helps
 //
 // Nothing here opens a connection or looks anything up: the same file and the
 // same environment always give the same value.
@@ -18,6 +17,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"gatehouse/config/problem"
 )
 
 // Config is one route table after defaults and validation. It is immutable:
@@ -29,7 +30,7 @@ type Config struct {
 	// SHA-256 of the file's bytes.
 	Hash string `yaml:"-"`
 	// Warnings are the problems that do not stop the table from being served.
-	Warnings Problems `yaml:"-"`
+	Warnings problem.List `yaml:"-"`
 
 	// Name is what GET / and GET /health call the gateway.
 	Name           string         `yaml:"name"`
@@ -134,7 +135,7 @@ const HandlerUsers = "users"
 // handler that is built in. Exactly one of Backend and Handler is set.
 type Route struct {
 	// Position is where the route begins in the file.
-	Position Position `yaml:"-"`
+	Position problem.Position `yaml:"-"`
 
 	Name    string   `yaml:"name"`   // unique; the label in metrics and logs
 	Prefix  string   `yaml:"prefix"` // "/" or "/a/b", matched on segment boundaries
@@ -182,17 +183,9 @@ type Size int64
 
 // Test is an expectation that the file holds about itself.
 type Test struct {
-	Position Position `yaml:"-"`
+	Position problem.Position `yaml:"-"`
 
 	Request string `yaml:"request"` // "METHOD target", such as "GET /api/v1/query/chats?limit=2"
 	As      string `yaml:"as"`      // anonymous, newcomer (a token without a company) or member
 	Expect  string `yaml:"expect"`  // a status, such as 401, or a route's name: it is let through to it
-}
-
-// Position is a place in a file. Lines and columns count from 1; a column
-// counts characters. The zero Position is "nowhere in particular".
-type Position struct {
-	File   string
-	Line   int
-	Column int
 }

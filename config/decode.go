@@ -15,6 +15,8 @@ import (
 
 	"github.com/google/uuid"
 	"gopkg.in/yaml.v3"
+
+	"gatehouse/config/problem"
 )
 
 // document is the file as written: a Config, and what its routes start from.
@@ -85,7 +87,7 @@ func (d *decoder) hasValue(n *yaml.Node, at place) bool {
 	case isNull(n):
 		d.fail(n, at.within+at.key+" has no value", "give it one, or leave it out")
 	case isTagged(n):
-		d.fail(n, at.within+at.key+": the tag "+quote(n.Tag)+" means nothing here", "remove the tag")
+		d.fail(n, at.within+at.key+": the tag "+problem.Quote(n.Tag)+" means nothing here", "remove the tag")
 	default:
 		return true
 	}
@@ -131,9 +133,9 @@ func (d *decoder) hasKind(n *yaml.Node, at place, t reflect.Type) bool {
 // asListEntry writes a plain value as it can stand between [ and ].
 func asListEntry(n *yaml.Node) string {
 	if strings.Trim(n.Value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789./_:-") != "" || ambiguous(n) != nil {
-		return quote(n.Value)
+		return problem.Quote(n.Value)
 	}
-	return redact(truncate(n.Value))
+	return problem.Redact(problem.Truncate(n.Value))
 }
 
 func (d *decoder) keysHint(t reflect.Type) string {
@@ -155,9 +157,9 @@ func (d *decoder) mapping(n *yaml.Node, within string, v reflect.Value, except .
 		case slices.Contains(known, key.Value):
 			given[key.Value] = value
 		case slices.Contains(except, key.Value):
-			d.fail(key, within+quote(key.Value)+" has no default", "give it to each route")
+			d.fail(key, within+problem.Quote(key.Value)+" has no default", "give it to each route")
 		default:
-			d.fail(key, within+"unknown key "+quote(key.Value), keyHint(key.Value, known))
+			d.fail(key, within+"unknown key "+problem.Quote(key.Value), keyHint(key.Value, known))
 		}
 	}
 	for _, f := range fields {
@@ -165,8 +167,8 @@ func (d *decoder) mapping(n *yaml.Node, within string, v reflect.Value, except .
 			d.value(value, place{within, f.key}, v.FieldByIndex(f.index))
 		}
 	}
-	if position := v.FieldByName("Position"); position.IsValid() && position.Type() == reflect.TypeFor[Position]() {
-		position.Set(reflect.ValueOf(Position{File: d.file, Line: n.Line, Column: n.Column}))
+	if position := v.FieldByName("Position"); position.IsValid() && position.Type() == reflect.TypeFor[problem.Position]() {
+		position.Set(reflect.ValueOf(problem.Position{File: d.file, Line: n.Line, Column: n.Column}))
 	}
 }
 
@@ -183,7 +185,7 @@ func (d *decoder) pairs(n *yaml.Node, within string) func(yield func(key, value 
 			case key.Tag == "!!merge":
 				d.fail(key, within+"merge keys (`<<`) are not supported", "put what routes share under `defaults:`")
 			case repeated:
-				d.fail(key, within+"key "+quote(key.Value)+" is given twice", "first given at line "+strconv.Itoa(first))
+				d.fail(key, within+"key "+problem.Quote(key.Value)+" is given twice", "first given at line "+strconv.Itoa(first))
 			default:
 				lines[key.Value] = key.Line
 				if !yield(key, n.Content[i+1]) {
@@ -223,7 +225,7 @@ func label(key string, index int, n *yaml.Node) string {
 		noun = "test"
 	}
 	if name := child(n, title); name != nil && name.Kind == yaml.ScalarNode && name.Value != "" {
-		return noun + " " + quote(name.Value)
+		return noun + " " + problem.Quote(name.Value)
 	}
 	return noun + " " + strconv.Itoa(index+1)
 }

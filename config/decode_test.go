@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"gatehouse/config/problem"
 )
 
 func equalPrefix(a, b netip.Prefix) bool { return a == b }
@@ -40,7 +42,7 @@ func TestDefaults(t *testing.T) {
 		route.IdleTimeout != 5*time.Minute || !route.ForwardToken || route.Protocol != ProtocolAuto || route.MaxBody != 0 {
 		t.Errorf("got %+v", route)
 	}
-	if route.Position != (Position{"routes.yaml", 2, 5}) {
+	if route.Position != (problem.Position{File: "routes.yaml", Line: 2, Column: 5}) {
 		t.Errorf("position %v", route.Position)
 	}
 }
@@ -155,7 +157,7 @@ func TestExpand(t *testing.T) {
 		got, _, f := expand(text, environment(variables))
 		reason := ""
 		if f != nil {
-			reason = f.reason
+			reason = f.Reason
 		}
 		if got != test.want || reason != test.fault {
 			t.Errorf("%q: got %q, fault %q", text, got, reason)
@@ -203,7 +205,7 @@ func TestDurations(t *testing.T) {
 	for text, want := range map[string]string{
 		"60": "60s", "1d": "24h", "-1s": "", "-0s": "", "": "", "1 s": "", "soon": "", "1y": "", "99999999h": "", "12:30:00": "",
 	} {
-		if got, f := parseDuration(text); f == nil || f.write != want {
+		if got, f := parseDuration(text); f == nil || f.Write != want {
 			t.Errorf("%q: got %v, %+v", text, got, f)
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"gopkg.in/yaml.v3"
+
+	"gatehouse/config/problem"
 )
 
 // builtInRoute is what a route starts from when there are no `defaults:`.
@@ -84,11 +86,11 @@ func (u *Users) decodeNode(d *decoder, n *yaml.Node, at place) {
 		// unquoted off into false.
 		u.Off = true
 	case "no", "none", "disabled", "n":
-		d.reject(at, n, &fault{reason: "must be a mapping or off", hint: "write `users: off`"})
+		d.reject(at, n, &problem.Fault{Reason: "must be a mapping or off", Hint: "write `users: off`"})
 	default:
-		d.reject(at, n, &fault{
-			reason: "must be a mapping or off",
-			hint:   "leave `users` out to have the built-in users with their defaults",
+		d.reject(at, n, &problem.Fault{
+			Reason: "must be a mapping or off",
+			Hint:   "leave `users` out to have the built-in users with their defaults",
 		})
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/joho/godotenv"
+
+	"gatehouse/config/problem"
 )
 
 // Environment returns a lookup that asks the real environment first, and then the
@@ -77,9 +79,9 @@ func badLine(data string) int {
 
 // UnknownSettings warns of variables that are not settings but nearly have the
 // name of one. The names may be entries of os.Environ.
-func UnknownSettings(names []string) Problems {
+func UnknownSettings(names []string) problem.List {
 	known := settingNames()
-	var warnings Problems
+	var warnings problem.List
 	for _, name := range names {
 		name, _, _ = strings.Cut(name, "=")
 		// Only the part after the prefix is compared: it is what differs.
@@ -88,8 +90,8 @@ func UnknownSettings(names []string) Problems {
 			continue
 		}
 		if near := nearestSetting(suffix, known); near != "" {
-			warnings = append(warnings, Problem{
-				Severity: SeverityWarning,
+			warnings = append(warnings, problem.Problem{
+				Severity: problem.SeverityWarning,
 				Message:  name + " is not a setting",
 				Hint:     "did you mean " + near + "?",
 			})
@@ -111,7 +113,7 @@ func nearestSetting(suffix string, known []string) string {
 			suffixes = append(suffixes, rest)
 		}
 	}
-	if near := nearest(suffix, suffixes); near != "" {
+	if near := problem.Nearest(suffix, suffixes); near != "" {
 		return settingPrefix + near
 	}
 	return ""

@@ -6,13 +6,15 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+
+	"gatehouse/config/problem"
 )
 
 // expand replaces ${NAME} and ${NAME:-default} in one value. It runs after the
 // YAML was parsed, so that nothing in the environment can add a key or a list.
 // As in a shell, the default also stands in for an empty variable; `$${` is a
 // literal `${`. The reference is false when the text refers to nothing.
-func expand(text string, lookup Lookup) (expanded string, reference bool, f *fault) {
+func expand(text string, lookup Lookup) (expanded string, reference bool, f *problem.Fault) {
 	if !strings.Contains(text, "${") {
 		return text, false, nil
 	}
@@ -47,26 +49,26 @@ func expand(text string, lookup Lookup) (expanded string, reference bool, f *fau
 		text = rest
 	}
 	if len(missing) > 0 {
-		return "", true, &fault{
-			reason: fmt.Sprintf("the environment has no %s", strings.Join(missing, ", ")),
-			hint:   fmt.Sprintf("set it, or give it a default: ${%s:-…}", missing[0]),
+		return "", true, &problem.Fault{
+			Reason: fmt.Sprintf("the environment has no %s", strings.Join(missing, ", ")),
+			Hint:   fmt.Sprintf("set it, or give it a default: ${%s:-…}", missing[0]),
 		}
 	}
 	if strings.ContainsFunc(b.String(), unicode.IsControl) && reference {
-		return "", true, &fault{reason: "the environment's value holds a control character, such as a line break"}
+		return "", true, &problem.Fault{Reason: "the environment's value holds a control character, such as a line break"}
 	}
 	return b.String(), reference, nil
 }
 
 // checkReference refuses what looks like a reference but is not one.
-func checkReference(name, fallback string, closed bool) *fault {
+func checkReference(name, fallback string, closed bool) *problem.Fault {
 	switch {
 	case !closed:
-		return &fault{reason: "`${` is never closed", hint: "write ${NAME}, or $${ for the two characters themselves"}
+		return &problem.Fault{Reason: "`${` is never closed", Hint: "write ${NAME}, or $${ for the two characters themselves"}
 	case !isVariable(name):
-		return &fault{reason: "not a reference to the environment", hint: "write ${NAME} or ${NAME:-default}"}
+		return &problem.Fault{Reason: "not a reference to the environment", Hint: "write ${NAME} or ${NAME:-default}"}
 	case strings.Contains(fallback, "${"):
-		return &fault{reason: "a default cannot refer to another variable", hint: "write the default itself"}
+		return &problem.Fault{Reason: "a default cannot refer to another variable", Hint: "write the default itself"}
 	}
 	return nil
 }

@@ -12,6 +12,8 @@ import (
 
 	"github.com/google/uuid"
 	"gopkg.in/yaml.v3"
+
+	"gatehouse/config/problem"
 )
 
 // field is a key of a mapping and the struct field it is decoded into.
@@ -89,7 +91,7 @@ func kindOf(n *yaml.Node) string {
 		if isNull(n) {
 			return "null"
 		}
-		return "the plain value " + quote(n.Value)
+		return "the plain value " + problem.Quote(n.Value)
 	default:
 		return "nothing"
 	}

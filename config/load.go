@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 
+	"gatehouse/config/problem"
 	"gatehouse/config/watch"
 )
 
@@ -21,15 +22,15 @@ type Lookup func(name string) (value string, found bool)
 
 // Load reads, decodes and validates the route table in the file at path.
 // ${NAME} in a value is expanded with lookup; a nil lookup is an empty
-// environment. The error is Problems, with every error and warning found.
+// environment. The error is a problem.List, with every error and warning found.
 func Load(path string, lookup func(name string) (string, bool)) (*Config, error) {
 	data, err := readBounded(path)
 	if err != nil {
-		problem := Problem{Position: Position{File: path}, Message: err.Error()}
+		unreadable := problem.Problem{Position: problem.Position{File: path}, Message: err.Error()}
 		if errors.Is(err, fs.ErrNotExist) {
-			problem.Hint = "is the path right? README.md has a first table to copy"
+			unreadable.Hint = "is the path right? README.md has a first table to copy"
 		}
-		return nil, Problems{problem}
+		return nil, problem.List{unreadable}
 	}
 	return Parse(path, data, lookup)
 }
@@ -39,7 +40,7 @@ func Load(path string, lookup func(name string) (string, bool)) (*Config, error)
 func LoadFrom(file string, source io.Reader, lookup func(name string) (string, bool)) (*Config, error) {
 	data, err := readAll(source)
 	if err != nil {
-		return nil, Problems{{Position: Position{File: file}, Message: err.Error()}}
+		return nil, problem.List{{Position: problem.Position{File: file}, Message: err.Error()}}
 	}
 	return Parse(file, data, lookup)
 }

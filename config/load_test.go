@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"gatehouse/config/problem"
 )
 
 var update = flag.Bool("update", false, "write the expected texts of testdata/bad anew")
@@ -41,11 +43,11 @@ func corpusEnvironment() func(string) (string, bool) {
 }
 
 // problemsOf returns the problems in an error, and fails on any other error.
-func problemsOf(t *testing.T, err error) Problems {
+func problemsOf(t *testing.T, err error) problem.List {
 	t.Helper()
-	problems, ok := errors.AsType[Problems](err)
+	problems, ok := errors.AsType[problem.List](err)
 	if err != nil && !ok {
-		t.Fatalf("the error is a %T, not Problems: %v", err, err)
+		t.Fatalf("the error is a %T, not problem.List: %v", err, err)
 	}
 	return problems
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"gatehouse/config/problem"
 )
 
 // OriginPattern matches the Origin header of a request. The zero value matches
@@ -26,7 +28,7 @@ const maxOrigin = 300
 // one character of a class; or "*" alone, for any origin.
 func CompileOrigin(pattern string) (OriginPattern, error) {
 	if f := originRule(pattern); f != nil {
-		return OriginPattern{}, fmt.Errorf("compile origin %s: %s", quote(pattern), f.reason)
+		return OriginPattern{}, fmt.Errorf("compile origin %s: %s", problem.Quote(pattern), f.Reason)
 	}
 	if pattern == "*" {
 		return OriginPattern{text: pattern, any: true}, nil
@@ -36,12 +38,12 @@ func CompileOrigin(pattern string) (OriginPattern, error) {
 	}
 	source, err := originExpression(pattern)
 	if err != nil {
-		return OriginPattern{}, fmt.Errorf("compile origin %s: %w", quote(pattern), err)
+		return OriginPattern{}, fmt.Errorf("compile origin %s: %w", problem.Quote(pattern), err)
 	}
 	// RE2 takes time linear in the origin, whatever the pattern.
 	expression, err := regexp.Compile(source)
 	if err != nil {
-		return OriginPattern{}, fmt.Errorf("compile origin %s: %w", quote(pattern), err)
+		return OriginPattern{}, fmt.Errorf("compile origin %s: %w", problem.Quote(pattern), err)
 	}
 	return OriginPattern{text: pattern, expression: expression}, nil
 }
@@ -127,11 +129,11 @@ func originClass(pattern string) (class, rest string, err error) {
 	}
 	for i := 0; i < len(inner); i++ {
 		if !isAlphanumeric(inner[i]) {
-			return "", "", fmt.Errorf("a class holds letters, digits and ranges of them, not %s", quote(inner[i:i+1]))
+			return "", "", fmt.Errorf("a class holds letters, digits and ranges of them, not %s", problem.Quote(inner[i:i+1]))
 		}
 		if i+2 < len(inner) && inner[i+1] == '-' {
-			if !sameByteClass(inner[i], inner[i+2]) || inner[i] > inner[i+2] {
-				return "", "", fmt.Errorf("%s is not a range", quote(inner[i:i+3]))
+			if !sameKind(inner[i], inner[i+2]) || inner[i] > inner[i+2] {
+				return "", "", fmt.Errorf("%s is not a range", problem.Quote(inner[i:i+3]))
 			}
 			i += 2
 		}
@@ -139,20 +141,9 @@ func originClass(pattern string) (class, rest string, err error) {
 	return "[" + inner + "]", rest, nil
 }
 
-// sameByteClass says whether two characters are both digits, both upper case letters
+// sameKind reports whether two characters are both digits, both upper case letters
 // or both lower case ones.
-func sameByteClass(a, b byte) bool { return byteClass(a) == byteClass(b) && byteClass(a) != 0 }
-
-// byteClass tells digits (1), lower case (2) and upper case letters (3) from
-// each other and from the rest (0).
-func byteClass(c byte) int {
-	switch {
-	case '0' <= c && c <= '9':
-		return 1
-	case 'a' <= c && c <= 'z':
-		return 2
-	case 'A' <= c && c <= 'Z':
-		return 3
-	}
-	return 0
+func sameKind(a, b byte) bool {
+	both := func(first, last byte) bool { return first <= a && a <= last && first <= b && b <= last }
+	return both('0', '9') || both('a', 'z') || both('A', 'Z')
 }

@@ -11,6 +11,8 @@ import (
 	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
+
+	"gatehouse/config/problem"
 )
 
 // parse returns the top-level mapping, or nil after it has reported why there is
@@ -25,20 +27,20 @@ func (r *report) parse(data []byte) *yaml.Node {
 		return nil
 	}
 	if len(documents) == 0 || len(documents[0].Content) == 0 {
-		r.add(SeverityError, 0, 0, "the file is empty", "a table needs at least `routes:` with one route")
+		r.add(problem.SeverityError, 0, 0, "the file is empty", "a table needs at least `routes:` with one route")
 		return nil
 	}
 	root := documents[0].Content[0]
 	switch {
 	case len(documents) > 1:
 		second := documents[1]
-		r.add(SeverityError, second.Line, second.Column, "a second document begins here", "a table is one document: remove the `---`")
+		r.add(problem.SeverityError, second.Line, second.Column, "a second document begins here", "a table is one document: remove the `---`")
 	case isNull(root):
-		r.add(SeverityError, root.Line, root.Column, "the file holds nothing but null", "a table needs at least `routes:` with one route")
+		r.add(problem.SeverityError, root.Line, root.Column, "the file holds nothing but null", "a table needs at least `routes:` with one route")
 	case root.Kind != yaml.MappingNode:
-		r.add(SeverityError, root.Line, root.Column, "the top level must be a mapping, not "+kindOf(root), "begin with `routes:`")
+		r.add(problem.SeverityError, root.Line, root.Column, "the top level must be a mapping, not "+kindOf(root), "begin with `routes:`")
 	case isTagged(root):
-		r.add(SeverityError, root.Line, root.Column, "the top level: the tag "+quote(root.Tag)+" means nothing here", "remove the tag")
+		r.add(problem.SeverityError, root.Line, root.Column, "the top level: the tag "+problem.Quote(root.Tag)+" means nothing here", "remove the tag")
 	case r.checkAliases(root):
 		return root
 	}
@@ -49,10 +51,10 @@ func (r *report) parse(data []byte) *yaml.Node {
 func (r *report) checkText(data []byte) bool {
 	switch {
 	case len(data) > maxFileSize:
-		r.add(SeverityError, 0, 0, "the file is larger than "+Size(maxFileSize).String(), "")
+		r.add(problem.SeverityError, 0, 0, "the file is larger than "+Size(maxFileSize).String(), "")
 		return false
 	case bytes.HasPrefix(data, []byte("\xff\xfe")), bytes.HasPrefix(data, []byte("\xfe\xff")):
-		r.add(SeverityError, 0, 0, "the file is UTF-16", "save it as UTF-8")
+		r.add(problem.SeverityError, 0, 0, "the file is UTF-16", "save it as UTF-8")
 		return false
 	}
 	invalid := bytes.IndexByte(data, 0)
@@ -65,8 +67,8 @@ func (r *report) checkText(data []byte) bool {
 		return true
 	}
 	// The rest of the line stays unsaid: bytes that are not text are no help.
-	r.problems = append(r.problems, Problem{
-		Position: Position{File: r.file, Line: 1 + bytes.Count(data[:invalid], []byte("\n"))},
+	r.problems = append(r.problems, problem.Problem{
+		Position: problem.Position{File: r.file, Line: 1 + bytes.Count(data[:invalid], []byte("\n"))},
 		Message:  reason,
 		Hint:     "save it as UTF-8 text",
 	})

@@ -6,25 +6,27 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"gatehouse/config/problem"
 )
 
 // maxName bounds the name of a route, in characters: it is a metric's label.
 const maxName = 64
 
 // routeName is the rule for the name of a route.
-func routeName(name string) *fault {
+func routeName(name string) *problem.Fault {
 	const hint = "letters, digits, `.`, `_` and `-`, beginning with a letter or a digit"
 	switch {
 	case len(name) > maxName:
-		return &fault{reason: "longer than 64 characters", hint: "it is a label in metrics and logs"}
+		return &problem.Fault{Reason: "longer than 64 characters", Hint: "it is a label in metrics and logs"}
 	case strings.HasPrefix(name, "_"):
-		return &fault{reason: "names with a leading `_` are reserved", write: strings.TrimLeft(name, "_")}
+		return &problem.Fault{Reason: "names with a leading `_` are reserved", Write: strings.TrimLeft(name, "_")}
 	case strings.Trim(name, "0123456789") == "":
-		return &fault{reason: "a name needs more than digits", hint: "in `tests:` it would look like a status"}
+		return &problem.Fault{Reason: "a name needs more than digits", Hint: "in `tests:` it would look like a status"}
 	}
 	for i, c := range []byte(name) {
 		if !isAlphanumeric(c) && (i == 0 || !strings.ContainsRune("._-", rune(c))) {
-			return &fault{reason: "not a name", hint: hint}
+			return &problem.Fault{Reason: "not a name", Hint: hint}
 		}
 	}
 	return nil
@@ -36,26 +38,26 @@ func isAlphanumeric(c byte) bool {
 
 // prefixRule is the rule for a path prefix. Requests are matched in canonical
 // form, byte for byte, so a prefix that is not canonical would match nothing.
-func prefixRule(prefix string) *fault {
+func prefixRule(prefix string) *problem.Fault {
 	if !strings.HasPrefix(prefix, "/") {
-		return &fault{reason: "must begin with a slash", write: "/" + prefix}
+		return &problem.Fault{Reason: "must begin with a slash", Write: "/" + prefix}
 	}
 	if f := prefixCharacters(prefix); f != nil {
 		return f
 	}
 	if strings.Contains(prefix, "//") {
-		return &fault{reason: "holds an empty segment (`//`)", write: collapseSlashes(prefix)}
+		return &problem.Fault{Reason: "holds an empty segment (`//`)", Write: collapseSlashes(prefix)}
 	}
 	for segment := range strings.SplitSeq(prefix[1:], "/") {
 		if segment == "." || segment == ".." {
-			return &fault{reason: "holds the dot segment " + quote(segment), hint: "write the path it leads to"}
+			return &problem.Fault{Reason: "holds the dot segment " + problem.Quote(segment), Hint: "write the path it leads to"}
 		}
 	}
 	if prefix != "/" && strings.HasSuffix(prefix, "/") {
-		return &fault{
-			reason: "must not end with a slash",
-			hint:   "a prefix matches itself and everything below it",
-			write:  strings.TrimRight(prefix, "/"),
+		return &problem.Fault{
+			Reason: "must not end with a slash",
+			Hint:   "a prefix matches itself and everything below it",
+			Write:  strings.TrimRight(prefix, "/"),
 		}
 	}
 	return nil
@@ -69,7 +71,7 @@ func collapseSlashes(path string) string {
 }
 
 // prefixCharacters checks a prefix character by character (RFC 3986 section 3.3).
-func prefixCharacters(prefix string) *fault {
+func prefixCharacters(prefix string) *problem.Fault {
 	for i := 0; i < len(prefix); i++ {
 		c := prefix[i]
 		switch {
@@ -78,38 +80,38 @@ func prefixCharacters(prefix string) *fault {
 				return f
 			}
 		case c == '*' || c == '{' || c == '}':
-			return &fault{reason: "holds " + quote(string(c)), hint: "a prefix is literal, and matches everything below it"}
+			return &problem.Fault{Reason: "holds " + problem.Quote(string(c)), Hint: "a prefix is literal, and matches everything below it"}
 		case c == '?' || c == '#':
-			return &fault{reason: "holds " + quote(string(c)), hint: "a prefix is a path, without query and fragment"}
+			return &problem.Fault{Reason: "holds " + problem.Quote(string(c)), Hint: "a prefix is a path, without query and fragment"}
 		case c == '\\' || c == ';':
-			return &fault{reason: "holds " + quote(string(c)), hint: "backends disagree on what it means in a path"}
+			return &problem.Fault{Reason: "holds " + problem.Quote(string(c)), Hint: "backends disagree on what it means in a path"}
 		case c >= 0x80:
-			return &fault{reason: "holds a character outside ASCII", hint: "percent-encode it as UTF-8, such as %C3%A9 for é"}
+			return &problem.Fault{Reason: "holds a character outside ASCII", Hint: "percent-encode it as UTF-8, such as %C3%A9 for é"}
 		case c < ' ' || c == 0x7f:
-			return &fault{reason: "holds a control character"}
+			return &problem.Fault{Reason: "holds a control character"}
 		case !isAlphanumeric(c) && !strings.ContainsRune("/-._~!$&'()+,=:@", rune(c)):
-			return &fault{reason: "holds " + quote(string(c)), hint: "percent-encode it"}
+			return &problem.Fault{Reason: "holds " + problem.Quote(string(c)), Hint: "percent-encode it"}
 		}
 	}
 	return nil
 }
 
 // prefixEscape checks one percent-escape, at the beginning of text.
-func prefixEscape(text string) *fault {
+func prefixEscape(text string) *problem.Fault {
 	if len(text) < 3 || !isHex(text[1]) || !isHex(text[2]) {
-		return &fault{reason: "holds a broken percent-escape", hint: "a % is written %25"}
+		return &problem.Fault{Reason: "holds a broken percent-escape", Hint: "a % is written %25"}
 	}
 	escape := text[:3]
 	c := unhex(text[1])<<4 | unhex(text[2])
 	switch {
 	case isAlphanumeric(c) || strings.ContainsRune("-._~", rune(c)):
-		return &fault{reason: "holds " + quote(escape) + ", an escape that is not needed", hint: "write " + quote(string(rune(c)))}
+		return &problem.Fault{Reason: "holds " + problem.Quote(escape) + ", an escape that is not needed", Hint: "write " + problem.Quote(string(rune(c)))}
 	case c == '%' && len(text) >= 5 && isHex(text[3]) && isHex(text[4]):
-		return &fault{reason: "holds " + quote(text[:5]) + ", which is encoded twice", hint: "encode it once"}
+		return &problem.Fault{Reason: "holds " + problem.Quote(text[:5]) + ", which is encoded twice", Hint: "encode it once"}
 	case c == '/' || c == '\\' || c < ' ' || c == 0x7f || c == 0xc0 || c == 0xc1:
-		return &fault{reason: "holds " + quote(escape), hint: "requests with it are refused, so it would match nothing"}
+		return &problem.Fault{Reason: "holds " + problem.Quote(escape), Hint: "requests with it are refused, so it would match nothing"}
 	case strings.ToUpper(escape) != escape:
-		return &fault{reason: "holds " + quote(escape), hint: "write " + quote(strings.ToUpper(escape))}
+		return &problem.Fault{Reason: "holds " + problem.Quote(escape), Hint: "write " + problem.Quote(strings.ToUpper(escape))}
 	}
 	return nil
 }
@@ -139,24 +141,24 @@ func methodNames() []string {
 
 // methodRule is the rule for a method: one of RFC 9110 section 9 and RFC 5789,
 // or an extension that is not a slip for one of them.
-func methodRule(method string) *fault {
+func methodRule(method string) *problem.Fault {
 	known := append(methodNames(), http.MethodConnect, http.MethodTrace)
 	switch {
 	case method == "*":
-		return &fault{reason: "not a method", hint: "leave `methods` out to take any"}
+		return &problem.Fault{Reason: "not a method", Hint: "leave `methods` out to take any"}
 	case !isToken(method):
-		return &fault{reason: "not a method", hint: "such as GET or POST"}
+		return &problem.Fault{Reason: "not a method", Hint: "such as GET or POST"}
 	case method != strings.ToUpper(method):
-		return &fault{reason: "methods are upper case", write: strings.ToUpper(method)}
+		return &problem.Fault{Reason: "methods are upper case", Write: strings.ToUpper(method)}
 	case method == http.MethodConnect:
-		return &fault{reason: "CONNECT asks for a tunnel, which a reverse proxy has not"}
+		return &problem.Fault{Reason: "CONNECT asks for a tunnel, which a reverse proxy has not"}
 	case method == http.MethodTrace, method == "TRACK":
-		return &fault{reason: method + " has a backend send back tokens and identity headers; the gateway answers 405 to it"}
+		return &problem.Fault{Reason: method + " has a backend send back tokens and identity headers; the gateway answers 405 to it"}
 	case slices.Contains(known, method):
 		return nil
 	}
-	if near := nearest(method, known); near != "" && editDistance(method, near) == 1 {
-		return &fault{reason: "unknown method", hint: didYouMean(method, known)}
+	if near := problem.Nearest(method, known); near != "" && problem.EditDistance(method, near) == 1 {
+		return &problem.Fault{Reason: "unknown method", Hint: problem.DidYouMean(method, known)}
 	}
 	return nil
 }

@@ -5,25 +5,16 @@ package config
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"gatehouse/config/problem"
 )
 
 // maxProblems bounds how many problems one file can report: past it more of
 // them help nobody, and memory must not grow with the number of mistakes.
 const maxProblems = 1000
-
-// maxQuoted bounds how much of a value a message repeats, in characters.
-const maxQuoted = 120
-
-// fault is what is wrong with one value, before its place is known.
-type fault struct {
-	reason string // what is wrong; never repeats the whole value
-	hint   string // what would be right, in words that do not hold the value
-	write  string // the value as it should be written; left out where the value stays hidden
-}
 
 // place names a value in messages: what it is within (`route "query": `, ready
 // to be followed by more) and its key.
@@ -36,7 +27,7 @@ type report struct {
 	file     string
 	text     string
 	lines    []string // of text, cut when the first problem asks for them
-	problems Problems
+	problems problem.List
 	dropped  int // problems past maxProblems
 
 	expanded    map[*yaml.Node]string // values that hold ${…}, and what they became
@@ -59,11 +50,11 @@ func newReport(file string, data []byte) *report {
 }
 
 // sorted returns all problems in the order of the file.
-func (r *report) sorted() Problems {
-	problems := sortProblems(r.problems)
+func (r *report) sorted() problem.List {
+	problems := r.problems.Sort()
 	if r.dropped > 0 {
-		problems = append(problems, Problem{
-			Position: Position{File: r.file},
+		problems = append(problems, problem.Problem{
+			Position: problem.Position{File: r.file},
 			Message:  fmt.Sprintf("%d more problems are not shown", r.dropped),
 		})
 	}
@@ -71,16 +62,16 @@ func (r *report) sorted() Problems {
 }
 
 // add records a problem at a place; a line of 0 is the file as a whole.
-func (r *report) add(severity Severity, line, column int, message, hint string) {
+func (r *report) add(severity problem.Severity, line, column int, message, hint string) {
 	if len(r.problems) >= maxProblems {
 		// A warning must not push an error out, nor turn into one.
-		if severity == SeverityError {
+		if severity == problem.SeverityError {
 			r.dropped++
 		}
 		return
 	}
-	r.problems = append(r.problems, Problem{
-		Position: Position{File: r.file, Line: line, Column: column},
+	r.problems = append(r.problems, problem.Problem{
+		Position: problem.Position{File: r.file, Line: line, Column: column},
 		Severity: severity,
 		Message:  message,
 		Hint:     hint,
@@ -91,24 +82,13 @@ func (r *report) add(severity Severity, line, column int, message, hint string) 
 // fail records an error at a node, and that the node has one.
 func (r *report) fail(n *yaml.Node, message, hint string) {
 	r.failed[n] = true
-	r.add(SeverityError, n.Line, n.Column, message, hint)
+	r.add(problem.SeverityError, n.Line, n.Column, message, hint)
 }
 
 // reject records what is wrong with the value at a node: `within: key "value": reason`.
-func (r *report) reject(at place, n *yaml.Node, f *fault) {
+func (r *report) reject(at place, n *yaml.Node, f *problem.Fault) {
 	shown, hidden := r.shown(n)
-	r.fail(n, at.within+at.key+" "+shown+": "+f.reason, hintOf(f, hidden))
-}
-
-// hintOf puts a fault's hint into words.
-func hintOf(f *fault, hidden bool) string {
-	if f.write == "" || hidden {
-		return f.hint
-	}
-	if f.hint == "" {
-		return "write " + redact(f.write)
-	}
-	return f.hint + "; write " + redact(f.write)
+	r.fail(n, at.within+at.key+" "+shown+": "+f.Reason, f.HintFor(hidden))
 }
 
 // shown quotes a value for a message. What the environment put into a value is
@@ -116,76 +96,22 @@ func hintOf(f *fault, hidden bool) string {
 // URL of a backend, which an operator has to see to understand the message.
 func (r *report) shown(n *yaml.Node) (quoted string, hidden bool) {
 	if r.secrets[n] != "" {
-		return redacted, true
+		return problem.Redacted, true
 	}
 	expanded, fromEnvironment := r.expanded[n]
 	if !fromEnvironment {
-		return quote(n.Value), false
+		return problem.Quote(n.Value), false
 	}
 	if strings.Contains(expanded, "://") {
-		return quote(expanded) + " (from " + truncate(redact(n.Value)) + ")", false
+		return problem.Quote(expanded) + " (from " + problem.Truncate(problem.Redact(n.Value)) + ")", false
 	}
-	return quote(n.Value), true
-}
-
-// quote repeats a value in a message, without the passwords in it.
-func quote(text string) string { return strconv.Quote(truncate(redact(text))) }
-
-// truncate shortens what is too long for a message.
-func truncate(text string) string {
-	characters := []rune(text)
-	if len(characters) <= maxQuoted {
-		return text
-	}
-	return string(characters[:maxQuoted]) + "…"
-}
-
-// redact takes userinfo and query out of the URLs in a text, and hides what looks
-// like a secret. It rather removes too much: a password may hold any character
-// when nobody escaped it.
-func redact(text string) string {
-	if detectSecret(text) != "" {
-		return redacted
-	}
-	start := strings.Index(text, "://")
-	if start < 0 {
-		if end := strings.LastIndexByte(text, '@'); end > 0 && strings.Contains(text[:end], ":") {
-			return redacted + text[end:]
-		}
-		return text
-	}
-	start += len("://")
-	if end := strings.LastIndexByte(text, '@'); end > start {
-		text = text[:start] + redacted + text[end:]
-	}
-	if query := strings.IndexByte(text[start:], '?'); query >= 0 {
-		text = text[:start+query] + "?…"
-	}
-	return text
-}
-
-// mayContainSecret says whether a text may hold a URL with a password, or with a
-// query, where keys of an API stand, or something else that looks like a secret.
-func mayContainSecret(text string) bool {
-	_, rest, found := strings.Cut(text, "://")
-	return found && strings.ContainsAny(rest, "@?") || detectSecret(text) != "" || containsUserinfo(text) || containsSecretKey(text)
-}
-
-// containsUserinfo looks for name:password@ in a line, where a colon before a space
-// is one of YAML.
-func containsUserinfo(line string) bool {
-	for name := range strings.SplitAfterSeq(line[:strings.LastIndexByte(line, '@')+1], " ") {
-		if colon := strings.IndexByte(name, ':'); colon >= 0 && colon+1 < len(name) && name[colon+1] != ' ' {
-			return true
-		}
-	}
-	return false
+	return problem.Quote(n.Value), true
 }
 
 // hideSecretLines remembers the lines of a value that holds a password. Escapes and
 // folding may hide it from a look at the line alone.
 func (r *report) hideSecretLines(n *yaml.Node) {
-	if mayContainSecret(n.Value) || redact(n.Value) != n.Value {
+	if problem.MayContainSecret(n.Value) || problem.Redact(n.Value) != n.Value {
 		r.hideLines(n)
 	}
 }
@@ -212,7 +138,7 @@ func (r *report) source(line int) string {
 		return ""
 	}
 	text := r.lines[line-1]
-	if len(text) > maxSource || mayContainSecret(text) {
+	if len(text) > maxSource || problem.MayContainSecret(text) {
 		return ""
 	}
 	return strings.Clone(text)

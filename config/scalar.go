@@ -12,10 +12,12 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"gatehouse/config/problem"
 )
 
 // parseScalar sets v, of a type that isScalar accepts, from a text.
-func parseScalar(text string, v reflect.Value) *fault {
+func parseScalar(text string, v reflect.Value) *problem.Fault {
 	switch target := v.Addr().Interface().(type) {
 	case *url.URL:
 		parsed, f := parseURL(text)
@@ -41,64 +43,64 @@ func parseScalar(text string, v reflect.Value) *fault {
 	}
 }
 
-func set[T any](target *T, text string, parse func(string) (T, *fault)) *fault {
+func set[T any](target *T, text string, parse func(string) (T, *problem.Fault)) *problem.Fault {
 	value, f := parse(text)
 	*target = value
 	return f
 }
 
-func parseBool(text string) (bool, *fault) {
+func parseBool(text string) (bool, *problem.Fault) {
 	switch text {
 	case "true":
 		return true, nil
 	case "false":
 		return false, nil
 	}
-	f := &fault{reason: "must be true or false"}
+	f := &problem.Fault{Reason: "must be true or false"}
 	switch strings.ToLower(text) {
 	case "true", "yes", "on", "y":
-		f.write = "true"
+		f.Write = "true"
 	case "false", "no", "off", "n":
-		f.write = "false"
+		f.Write = "false"
 	}
 	return false, f
 }
 
-func parseDuration(text string) (time.Duration, *fault) {
+func parseDuration(text string) (time.Duration, *problem.Fault) {
 	const hint = "write a number and a unit: ms, s, m or h"
 	value, err := time.ParseDuration(text)
 	switch {
 	case text == "":
-		return 0, &fault{reason: "is empty", hint: hint}
+		return 0, &problem.Fault{Reason: "is empty", Hint: hint}
 	case err == nil && value < 0, strings.HasPrefix(text, "-"):
-		return 0, &fault{reason: "a duration cannot be negative", hint: "0 is no bound"}
+		return 0, &problem.Fault{Reason: "a duration cannot be negative", Hint: "0 is no bound"}
 	case err == nil:
 		return value, nil
 	}
 	if _, err := strconv.ParseUint(text, 10, 32); err == nil {
-		return 0, &fault{reason: "a duration needs a unit", write: text + "s"}
+		return 0, &problem.Fault{Reason: "a duration needs a unit", Write: text + "s"}
 	}
 	if days, found := strings.CutSuffix(text, "d"); found {
 		if n, err := strconv.ParseUint(days, 10, 16); err == nil {
-			return 0, &fault{reason: "a duration has no unit for days", write: strconv.FormatUint(n*24, 10) + "h"}
+			return 0, &problem.Fault{Reason: "a duration has no unit for days", Write: strconv.FormatUint(n*24, 10) + "h"}
 		}
 	}
-	return 0, &fault{reason: "not a duration", hint: hint}
+	return 0, &problem.Fault{Reason: "not a duration", Hint: hint}
 }
 
-func parseUUID(text string) (uuid.UUID, *fault) {
+func parseUUID(text string) (uuid.UUID, *problem.Fault) {
 	// uuid.Parse also takes {…}, urn:uuid:… and no hyphens; a claim has to be
 	// equal to the text, so there is one form.
 	const length = 36
 	value, err := uuid.Parse(text)
 	if err != nil || len(text) != length {
-		return uuid.Nil, &fault{reason: "not a UUID", hint: "it looks like 9b8f7e6d-5c4b-4a39-8877-665544332222"}
+		return uuid.Nil, &problem.Fault{Reason: "not a UUID", Hint: "it looks like 9b8f7e6d-5c4b-4a39-8877-665544332222"}
 	}
 	return value, nil
 }
 
 // parseNetwork reads a CIDR, or one address as a network of its own.
-func parseNetwork(text string) (netip.Prefix, *fault) {
+func parseNetwork(text string) (netip.Prefix, *problem.Fault) {
 	if address, err := netip.ParseAddr(text); err == nil && address.Zone() == "" {
 		address = address.Unmap()
 		return netip.PrefixFrom(address, address.BitLen()), nil
@@ -106,23 +108,23 @@ func parseNetwork(text string) (netip.Prefix, *fault) {
 	network, err := netip.ParsePrefix(text)
 	switch {
 	case err != nil:
-		return netip.Prefix{}, &fault{reason: "not an IP address or a CIDR", hint: "it looks like 10.0.0.0/8 or 192.0.2.7"}
+		return netip.Prefix{}, &problem.Fault{Reason: "not an IP address or a CIDR", Hint: "it looks like 10.0.0.0/8 or 192.0.2.7"}
 	case network.Addr().Is4In6():
-		return netip.Prefix{}, &fault{reason: "an IPv4 network in IPv6 form", hint: "write it as an IPv4 network"}
+		return netip.Prefix{}, &problem.Fault{Reason: "an IPv4 network in IPv6 form", Hint: "write it as an IPv4 network"}
 	case network.Masked() != network:
-		return netip.Prefix{}, &fault{reason: "the address has bits set past the network's", write: network.Masked().String()}
+		return netip.Prefix{}, &problem.Fault{Reason: "the address has bits set past the network's", Write: network.Masked().String()}
 	}
 	return network, nil
 }
 
 // parseURL reads an absolute URL. What url.Parse says is repeated only where
 // it cannot hold a part of a password.
-func parseURL(text string) (*url.URL, *fault) {
+func parseURL(text string) (*url.URL, *problem.Fault) {
 	if !strings.Contains(text, "://") {
 		if name, found := strings.CutPrefix(text, "$"); found && isVariable(name) {
-			return nil, &fault{reason: "not an absolute URL", write: "${" + name + "}"}
+			return nil, &problem.Fault{Reason: "not an absolute URL", Write: "${" + name + "}"}
 		}
-		return nil, &fault{reason: "not an absolute URL", hint: "begin with http:// or https://", write: addScheme(text)}
+		return nil, &problem.Fault{Reason: "not an absolute URL", Hint: "begin with http:// or https://", Write: addScheme(text)}
 	}
 	parsed, err := url.Parse(text)
 	if err == nil {
@@ -133,9 +135,9 @@ func parseURL(text string) (*url.URL, *fault) {
 		cause = urlError.Err
 	}
 	if strings.Contains(text, "@") {
-		return nil, &fault{reason: "not a valid URL", hint: "it must not hold a user name or a password"}
+		return nil, &problem.Fault{Reason: "not a valid URL", Hint: "it must not hold a user name or a password"}
 	}
-	return nil, &fault{reason: "not a valid URL: " + cause.Error()}
+	return nil, &problem.Fault{Reason: "not a valid URL: " + cause.Error()}
 }
 
 // addScheme returns the URL that a host alone was probably meant to be, or "".

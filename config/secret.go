@@ -6,10 +6,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-)
 
-// redacted is what a secret looks like to everybody but Reveal.
-const redacted = "[redacted]"
+	"gatehouse/config/problem"
+)
 
 // Secret holds a text that no log, message or dump may show. The zero value is
 // no secret at all. It holds a pointer because fmt cannot call the methods of a
@@ -36,19 +35,19 @@ func (s Secret) Reveal() string {
 func (s Secret) IsSet() bool { return s.text != nil }
 
 // String implements fmt.Stringer.
-func (s Secret) String() string { return redacted }
+func (s Secret) String() string { return problem.Redacted }
 
 // GoString implements fmt.GoStringer.
-func (s Secret) GoString() string { return redacted }
+func (s Secret) GoString() string { return problem.Redacted }
 
 // Format implements fmt.Formatter, for the verbs that ask neither of the above.
-func (s Secret) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, redacted) }
+func (s Secret) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, problem.Redacted) }
 
 // MarshalText implements encoding.TextMarshaler.
-func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+func (s Secret) MarshalText() ([]byte, error) { return []byte(problem.Redacted), nil }
 
 // MarshalJSON implements json.Marshaler.
-func (s Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
+func (s Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + problem.Redacted + `"`), nil }
 
 // LogValue implements slog.LogValuer.
-func (s Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
+func (s Secret) LogValue() slog.Value { return slog.StringValue(problem.Redacted) }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"gatehouse/config/problem"
 )
 
 const settingPrefix = "GATEWAY_"
@@ -81,7 +83,7 @@ type Settings struct {
 	ShutdownTimeout time.Duration // for what is in flight after that
 
 	// Warnings are about settings that work but should not stay.
-	Warnings Problems
+	Warnings problem.List
 }
 
 // CheckSigning says what keeps this process from signing and verifying tokens,
@@ -90,14 +92,14 @@ func (s Settings) CheckSigning() error {
 	if s.JWTSecret.IsSet() || s.JWTPrivateKeyFile != "" {
 		return nil
 	}
-	return Problems{{
+	return problem.List{{
 		Message: "GATEWAY_JWT_SECRET is not set",
 		Hint:    "at least 32 random bytes, such as `openssl rand -base64 48` gives; or set GATEWAY_JWT_PRIVATE_KEY_FILE",
 	}}
 }
 
 // Attrs returns every setting under its variable's name, in a fixed order, for
-// the log. Secrets are redacted, and the database's URL loses its password.
+// the log. Secrets are problem.Redacted, and the database's URL loses its password.
 //
 //nolint:sloglint // the keys are names of variables
 func (s Settings) Attrs() []slog.Attr {
@@ -105,7 +107,7 @@ func (s Settings) Attrs() []slog.Attr {
 		if !set {
 			return slog.String(name, "")
 		}
-		return slog.String(name, redacted)
+		return slog.String(name, problem.Redacted)
 	}
 	company := ""
 	if s.DefaultCompanyID != uuid.Nil {
@@ -173,7 +175,7 @@ func publicDatabaseURL(text string) string {
 	}
 	parsed, err := url.Parse(text)
 	if err != nil || hasStrayAt(text) {
-		return redacted
+		return problem.Redacted
 	}
 	public := url.URL{Scheme: parsed.Scheme, Host: parsed.Host, Path: parsed.Path}
 	if parsed.User != nil {
@@ -192,8 +194,8 @@ func hasStrayAt(text string) bool {
 
 // publicPath returns a path, unless what was given as one is a key.
 func publicPath(path string) string {
-	if isPastedKey(path) || detectSecret(path) != "" {
-		return redacted
+	if isPastedKey(path) || problem.DetectSecret(path) != "" {
+		return problem.Redacted
 	}
 	return path
 }

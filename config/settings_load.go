@@ -12,11 +12,13 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"gatehouse/config/problem"
 )
 
 // LoadSettings reads GATEWAY_* (and PORT). An empty variable counts as unset,
 // but where that would turn a check of clients off.
-// The error is Problems, with every bad value; no message repeats a secret.
+// The error is a problem.List, with every bad value; no message repeats a secret.
 // Whether tokens can be signed is for CheckSigning to say.
 func LoadSettings(lookup func(name string) (string, bool)) (Settings, error) {
 	r := &settingsReader{lookup: lookup}
@@ -53,7 +55,7 @@ func LoadSettings(lookup func(name string) (string, bool)) (Settings, error) {
 	}
 	r.signing(&s)
 	r.checkCombinations(s)
-	problems := sortProblems(r.problems)
+	problems := r.problems.Sort()
 	if problems.HasErrors() {
 		return Settings{}, problems
 	}
@@ -64,7 +66,7 @@ func LoadSettings(lookup func(name string) (string, bool)) (Settings, error) {
 // settingsReader reads variables and collects what is wrong with them.
 type settingsReader struct {
 	lookup   Lookup
-	problems Problems
+	problems problem.List
 }
 
 // text returns a variable, "" when it is not set.
@@ -89,15 +91,15 @@ func (r *settingsReader) path(name string) string {
 }
 
 func (r *settingsReader) fail(message, hint string) {
-	r.problems = append(r.problems, Problem{Message: message, Hint: hint})
+	r.problems = append(r.problems, problem.Problem{Message: message, Hint: hint})
 }
 
 func (r *settingsReader) warn(message, hint string) {
-	r.problems = append(r.problems, Problem{Severity: SeverityWarning, Message: message, Hint: hint})
+	r.problems = append(r.problems, problem.Problem{Severity: problem.SeverityWarning, Message: message, Hint: hint})
 }
 
 // setting reads a variable that is no secret.
-func setting[T any](r *settingsReader, name string, fallback T, parse func(string) (T, *fault)) T {
+func setting[T any](r *settingsReader, name string, fallback T, parse func(string) (T, *problem.Fault)) T {
 	text := r.text(name)
 	if text == "" {
 		return fallback
@@ -107,7 +109,7 @@ func setting[T any](r *settingsReader, name string, fallback T, parse func(strin
 		return value
 	}
 	shown, hidden := shownSetting(name, text)
-	r.fail(shown+": "+f.reason, hintOf(f, hidden))
+	r.fail(shown+": "+f.Reason, f.HintFor(hidden))
 	return fallback
 }
 
@@ -120,7 +122,7 @@ func shownSetting(name, text string) (shown string, hidden bool) {
 	if len(text) > maxShown {
 		return name, true
 	}
-	return name + " " + quote(text), false
+	return name + " " + problem.Quote(text), false
 }
 
 // maxSecretFile bounds the file of a secret, in bytes.
@@ -141,7 +143,7 @@ func (r *settingsReader) secret(name string) string {
 	if err != nil {
 		shown := name + "_FILE"
 		if !isPastedKey(path) && (strings.Contains(path, "/") || len(path) < 2*maxShown) {
-			shown += " " + quote(path)
+			shown += " " + problem.Quote(path)
 		}
 		r.fail(fmt.Sprintf("%s: %v", shown, err), "it names a file that holds the value and nothing else")
 		return ""
@@ -192,7 +194,7 @@ func (r *settingsReader) checkCombinations(s Settings) {
 		r.fail("GATEWAY_FEED_DATABASE_URL is set, and GATEWAY_DATABASE_URL is not PostgreSQL's", "both name the same database; SQLite needs no other way to it")
 	}
 	if s.Listen == s.OpsListen && !strings.HasSuffix(s.Listen, ":0") {
-		r.fail("GATEWAY_OPS_LISTEN "+quote(s.OpsListen)+": the same address as GATEWAY_LISTEN", "give the operators' listener a port of its own")
+		r.fail("GATEWAY_OPS_LISTEN "+problem.Quote(s.OpsListen)+": the same address as GATEWAY_LISTEN", "give the operators' listener a port of its own")
 	}
 	if s.TLSCertFile == "" && s.TLSKeyFile == "" && (r.isSet("GATEWAY_TLS_CERT_FILE") || r.isSet("GATEWAY_TLS_KEY_FILE")) {
 		r.warn("GATEWAY_TLS_CERT_FILE and GATEWAY_TLS_KEY_FILE are empty: clients are served without TLS", "unset them if that is meant")
@@ -204,17 +206,17 @@ func (r *settingsReader) checkCombinations(s Settings) {
 }
 
 // parseAddress reads a host:port to listen at.
-func parseAddress(text string) (string, *fault) {
+func parseAddress(text string) (string, *problem.Fault) {
 	if _, err := strconv.ParseUint(text, 10, 16); err == nil {
-		return "", &fault{reason: "not an address", write: ":" + text}
+		return "", &problem.Fault{Reason: "not an address", Write: ":" + text}
 	}
 	host, port, err := net.SplitHostPort(text)
 	if err != nil {
-		return "", &fault{reason: "not an address", hint: "host:port, such as :8080 or 127.0.0.1:8080"}
+		return "", &problem.Fault{Reason: "not an address", Hint: "host:port, such as :8080 or 127.0.0.1:8080"}
 	}
 	if _, f := numberBetween(0, 65535)(port); f != nil {
 		shown, _ := shownSetting("port", port)
-		return "", &fault{reason: shown + " is not between 0 and 65535"}
+		return "", &problem.Fault{Reason: shown + " is not between 0 and 65535"}
 	}
 	if host != "" {
 		if f := hostName(host); f != nil {
@@ -224,7 +226,7 @@ func parseAddress(text string) (string, *fault) {
 	return text, nil
 }
 
-func parseLevel(text string) (slog.Level, *fault) {
+func parseLevel(text string) (slog.Level, *problem.Fault) {
 	switch strings.ToLower(text) {
 	case "debug":
 		return slog.LevelDebug, nil
@@ -235,33 +237,33 @@ func parseLevel(text string) (slog.Level, *fault) {
 	case "error", "critical":
 		return slog.LevelError, nil
 	}
-	return 0, oneOf("level", strings.ToLower(text), "debug", "info", "warn", "error")
+	return 0, problem.OneOf("level", strings.ToLower(text), "debug", "info", "warn", "error")
 }
 
-func parseLogFormat(text string) (LogFormat, *fault) {
-	return LogFormat(text), oneOf("format", text, string(LogJSON), string(LogText))
+func parseLogFormat(text string) (LogFormat, *problem.Fault) {
+	return LogFormat(text), problem.OneOf("format", text, string(LogJSON), string(LogText))
 }
 
-func parseTransport(text string) (TransportKind, *fault) {
-	return TransportKind(text), oneOf("transport", text, string(TransportLean), string(TransportStandard))
+func parseTransport(text string) (TransportKind, *problem.Fault) {
+	return TransportKind(text), problem.OneOf("transport", text, string(TransportLean), string(TransportStandard))
 }
 
-func parseSwitch(text string) (bool, *fault) {
+func parseSwitch(text string) (bool, *problem.Fault) {
 	switch strings.ToLower(text) {
 	case "on", "true":
 		return true, nil
 	case "off", "false":
 		return false, nil
 	}
-	return false, &fault{reason: "must be on or off"}
+	return false, &problem.Fault{Reason: "must be on or off"}
 }
 
 // durationFrom reads a duration that is not shorter than least.
-func durationFrom(least time.Duration) func(string) (time.Duration, *fault) {
-	return func(text string) (time.Duration, *fault) {
+func durationFrom(least time.Duration) func(string) (time.Duration, *problem.Fault) {
+	return func(text string) (time.Duration, *problem.Fault) {
 		value, f := parseDuration(text)
 		if f == nil && value < least {
-			f = &fault{reason: "too short", hint: "at least " + least.String()}
+			f = &problem.Fault{Reason: "too short", Hint: "at least " + least.String()}
 		}
 		return value, f
 	}
@@ -272,25 +274,25 @@ const leastConnectionTime = 100 * time.Millisecond
 
 // noneOrFrom reads 0, which is no bound, or a duration that is not shorter than
 // least.
-func noneOrFrom(least time.Duration) func(string) (time.Duration, *fault) {
-	return func(text string) (time.Duration, *fault) {
+func noneOrFrom(least time.Duration) func(string) (time.Duration, *problem.Fault) {
+	return func(text string) (time.Duration, *problem.Fault) {
 		value, f := parseDuration(text)
 		if f == nil && value != 0 && value < least {
-			f = &fault{reason: "too short", hint: "at least " + least.String() + ", or 0 for no bound"}
+			f = &problem.Fault{Reason: "too short", Hint: "at least " + least.String() + ", or 0 for no bound"}
 		}
 		return value, f
 	}
 }
 
 // numberBetween reads a whole number within bounds, both included.
-func numberBetween(least, most int) func(string) (int, *fault) {
-	return func(text string) (int, *fault) {
+func numberBetween(least, most int) func(string) (int, *problem.Fault) {
+	return func(text string) (int, *problem.Fault) {
 		value, err := strconv.Atoi(text)
 		if err != nil || !isDecimal(text) {
-			return 0, &fault{reason: "not a whole number", hint: fmt.Sprintf("between %d and %d", least, most)}
+			return 0, &problem.Fault{Reason: "not a whole number", Hint: fmt.Sprintf("between %d and %d", least, most)}
 		}
 		if value < least || value > most {
-			return 0, &fault{reason: fmt.Sprintf("not between %d and %d", least, most)}
+			return 0, &problem.Fault{Reason: fmt.Sprintf("not between %d and %d", least, most)}
 		}
 		return value, nil
 	}

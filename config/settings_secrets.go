@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"gatehouse/config/problem"
 )
 
 // signing reads what tokens are signed and verified with.
@@ -63,11 +65,11 @@ func (r *settingsReader) algorithm(privateKey bool) string {
 		fallback, fitting, other = "", asymmetric, symmetric
 		hint = "with GATEWAY_JWT_PRIVATE_KEY_FILE it is one of " + strings.Join(asymmetric, ", ")
 	}
-	return setting(r, name, fallback, func(text string) (string, *fault) {
+	return setting(r, name, fallback, func(text string) (string, *problem.Fault) {
 		if slices.Contains(other, text) {
-			return "", &fault{reason: "does not fit the key", hint: hint}
+			return "", &problem.Fault{Reason: "does not fit the key", Hint: hint}
 		}
-		return text, oneOf("algorithm", text, fitting...)
+		return text, problem.OneOf("algorithm", text, fitting...)
 	})
 }
 
@@ -146,7 +148,7 @@ func (r *settingsReader) database() Secret {
 		return r.databaseURLFromParts()
 	case direct != "":
 		if f := databaseRule(direct); f != nil {
-			r.fail(name+" "+f.reason, f.hint)
+			r.fail(name+" "+f.Reason, f.Hint)
 		}
 		return NewSecret(direct)
 	}
@@ -161,7 +163,7 @@ func (r *settingsReader) feedDatabase() Secret {
 	case text == "":
 		return Secret{}
 	case f != nil:
-		r.fail(name+" "+f.reason, f.hint)
+		r.fail(name+" "+f.Reason, f.Hint)
 	case strings.HasPrefix(text, "sqlite:"):
 		r.fail(name+" is not PostgreSQL's", "the same database as GATEWAY_DATABASE_URL, without the pooler")
 	}
@@ -184,7 +186,7 @@ func (r *settingsReader) databaseURLFromParts() Secret {
 	}
 	server := required("GATEWAY_POSTGRES_SERVER")
 	if f := hostName(server); server != "" && f != nil {
-		r.fail("GATEWAY_POSTGRES_SERVER: "+f.reason, "a host alone; the port goes into GATEWAY_POSTGRES_PORT")
+		r.fail("GATEWAY_POSTGRES_SERVER: "+f.Reason, "a host alone; the port goes into GATEWAY_POSTGRES_PORT")
 	}
 	port := setting(r, "GATEWAY_POSTGRES_PORT", 5432, numberBetween(1, 65535))
 	database := required("GATEWAY_POSTGRES_DB")
@@ -198,29 +200,29 @@ func (r *settingsReader) databaseURLFromParts() Secret {
 }
 
 // databaseRule is the rule for the URL of a database, which is never repeated.
-func databaseRule(text string) *fault {
+func databaseRule(text string) *problem.Fault {
 	const hint = "postgres://user:password@host:5432/database or sqlite:gatehouse.db"
 	if path, found := strings.CutPrefix(text, "sqlite:"); found {
 		if path == "" || strings.HasPrefix(path, "?") {
-			return &fault{reason: "names no file", hint: "such as sqlite:gatehouse.db"}
+			return &problem.Fault{Reason: "names no file", Hint: "such as sqlite:gatehouse.db"}
 		}
 		return nil
 	}
 	if hasStrayAt(text) {
-		return &fault{reason: "has an @ in the wrong place", hint: "percent-encode / ? # @ in the password"}
+		return &problem.Fault{Reason: "has an @ in the wrong place", Hint: "percent-encode / ? # @ in the password"}
 	}
 	parsed, err := url.Parse(text)
 	if err != nil {
-		return &fault{reason: "is not a valid URL", hint: hint + "; percent-encode what is special in the password"}
+		return &problem.Fault{Reason: "is not a valid URL", Hint: hint + "; percent-encode what is special in the password"}
 	}
 	if parsed.Scheme != "postgres" && parsed.Scheme != "postgresql" {
 		if strings.HasPrefix(parsed.Scheme, "postgres") {
-			return &fault{reason: "names a driver in its scheme", hint: "begin with postgres://"}
+			return &problem.Fault{Reason: "names a driver in its scheme", Hint: "begin with postgres://"}
 		}
-		return &fault{reason: "is neither postgres://… nor sqlite:…", hint: hint}
+		return &problem.Fault{Reason: "is neither postgres://… nor sqlite:…", Hint: hint}
 	}
 	if parsed.Host == "" && !parsed.Query().Has("host") {
-		return &fault{reason: "has no host", hint: hint}
+		return &problem.Fault{Reason: "has no host", Hint: hint}
 	}
 	return nil
 }

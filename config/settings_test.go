@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"gatehouse/config/problem"
 )
 
 const goodSecret = "q8Zk2mXw7rTn5vBc9yLd3fHs6jPa1gUe4oIxR0"
@@ -72,7 +74,7 @@ func TestSettingsChanged(t *testing.T) {
 		{nil, "[]"},
 		{map[string]string{"GATEWAY_LISTEN": ":8080", "GATEWAY_IDLE_TIMEOUT": "2m"}, "[]"}, // said, and no different
 		{map[string]string{"PORT": "9", "GATEWAY_JWT_SECRET": goodSecret, "GATEWAY_MIGRATE": "off", "GATEWAY_BCRYPT_COST": "4"},
-			"[GATEWAY_LISTEN=:9 GATEWAY_JWT_SECRET=" + redacted + " GATEWAY_MIGRATE=off GATEWAY_BCRYPT_COST=4]"},
+			"[GATEWAY_LISTEN=:9 GATEWAY_JWT_SECRET=" + problem.Redacted + " GATEWAY_MIGRATE=off GATEWAY_BCRYPT_COST=4]"},
 	} {
 		s, err := load(c.variables)
 		if err != nil {
@@ -95,7 +97,7 @@ func TestAttrsHideWhatIsPasted(t *testing.T) {
 		{JWTPrivateKeyFile: "-----BEGIN PRIVATE KEY-----hunter2"},
 		{TLSKeyFile: "MII\nhunter2"},
 	} {
-		if text := fmt.Sprint(s.Attrs()); strings.Contains(text, "hunter2") || strings.Contains(text, "user:12") || !strings.Contains(text, redacted) {
+		if text := fmt.Sprint(s.Attrs()); strings.Contains(text, "hunter2") || strings.Contains(text, "user:12") || !strings.Contains(text, problem.Redacted) {
 			t.Error(text)
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"gatehouse/config/problem"
 )
 
 // unit is a suffix of a size, and how many bytes it stands for.
@@ -40,7 +42,7 @@ func (s Size) String() string {
 }
 
 // parseSize reads a whole number of bytes, with one of the units or none.
-func parseSize(text string) (Size, *fault) {
+func parseSize(text string) (Size, *problem.Fault) {
 	const hint = "write whole bytes, or a unit: KiB, MiB, GiB (1024) or kB, MB, GB (1000)"
 	end := strings.IndexFunc(text, func(r rune) bool { return r < '0' || r > '9' })
 	if end < 0 {
@@ -49,9 +51,9 @@ func parseSize(text string) (Size, *fault) {
 	digits, suffix := text[:end], text[end:]
 	switch {
 	case strings.HasPrefix(text, "-"):
-		return 0, &fault{reason: "a size cannot be negative", hint: "0 is no bound"}
+		return 0, &problem.Fault{Reason: "a size cannot be negative", Hint: "0 is no bound"}
 	case digits == "", len(digits) > 1 && digits[0] == '0', strings.HasPrefix(suffix, "."):
-		return 0, &fault{reason: "not a size", hint: hint}
+		return 0, &problem.Fault{Reason: "not a size", Hint: hint}
 	}
 	factor, f := parseUnit(digits, suffix, hint)
 	if f != nil {
@@ -59,14 +61,14 @@ func parseSize(text string) (Size, *fault) {
 	}
 	count, err := strconv.ParseInt(digits, 10, 64)
 	if err != nil || count > math.MaxInt64/factor {
-		return 0, &fault{reason: "the size is too large"}
+		return 0, &problem.Fault{Reason: "the size is too large"}
 	}
 	return Size(count * factor), nil
 }
 
 // parseUnit returns the bytes of a unit. One that is written in another way is
 // refused with the right one: in `100M` nobody can tell which M was meant.
-func parseUnit(digits, suffix, hint string) (int64, *fault) {
+func parseUnit(digits, suffix, hint string) (int64, *problem.Fault) {
 	if suffix == "" {
 		return 1, nil
 	}
@@ -77,8 +79,8 @@ func parseUnit(digits, suffix, hint string) (int64, *fault) {
 		}
 		name := strings.ToLower(u.name)
 		if meant == name || meant == strings.TrimSuffix(name, "b") || u.bytes > 1 && meant == name[:1] {
-			return 0, &fault{reason: "unknown unit", write: digits + u.name}
+			return 0, &problem.Fault{Reason: "unknown unit", Write: digits + u.name}
 		}
 	}
-	return 0, &fault{reason: "unknown unit", hint: hint}
+	return 0, &problem.Fault{Reason: "unknown unit", Hint: hint}
 }

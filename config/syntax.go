@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	yaml4 "go.yaml.in/yaml/v4"
+
+	"gatehouse/config/problem"
 )
 
 // syntaxError reports what the parser says, at the place it means.
@@ -37,7 +39,7 @@ func (r *report) syntaxError(err error) {
 	if r.nearSecret(line) {
 		r.hiddenLines[line] = true
 	}
-	r.add(SeverityError, line, column, "not valid YAML: "+message, r.syntaxHint(line, column, message))
+	r.add(problem.SeverityError, line, column, "not valid YAML: "+message, r.syntaxHint(line, column, message))
 }
 
 // syntaxPlace finds where a text stops being YAML. yaml.v3 says no column, and

@@ -6,11 +6,12 @@ package config
 import (
 	"iter"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"gatehouse/config/problem"
 )
 
 // validator checks a decoded table, pointing at the nodes it came from.
@@ -82,7 +83,7 @@ func (s section) valid(key string) *yaml.Node {
 }
 
 // check rejects the plain value of a key when a rule finds fault with it.
-func (s section) check(key, value string, rule func(string) *fault) {
+func (s section) check(key, value string, rule func(string) *problem.Fault) {
 	n := s.valid(key)
 	if n == nil {
 		return
@@ -94,7 +95,7 @@ func (s section) check(key, value string, rule func(string) *fault) {
 
 // checkEach rejects those entries of a list that a rule finds fault with, and
 // those that are there twice.
-func (s section) checkEach(key string, values []string, rule func(string) *fault) {
+func (s section) checkEach(key string, values []string, rule func(string) *problem.Fault) {
 	list := s.valid(key)
 	first := map[string]int{}
 	for i, n := range entries(list) {
@@ -103,7 +104,7 @@ func (s section) checkEach(key string, values []string, rule func(string) *fault
 		}
 		f := rule(values[i])
 		if line, repeated := first[values[i]]; repeated {
-			f = &fault{reason: "is listed twice", hint: "first listed at line " + strconv.Itoa(line)}
+			f = &problem.Fault{Reason: "is listed twice", Hint: "first listed at line " + strconv.Itoa(line)}
 		}
 		first[values[i]] = n.Line
 		if f != nil {
@@ -131,9 +132,9 @@ func (s section) require(key, value, hint string) {
 }
 
 func (v *validator) name(file section) {
-	file.check("name", v.config.Name, func(name string) *fault {
+	file.check("name", v.config.Name, func(name string) *problem.Fault {
 		if strings.TrimSpace(name) == "" {
-			return &fault{reason: "is empty", hint: "leave it out to be called Gatehouse"}
+			return &problem.Fault{Reason: "is empty", Hint: "leave it out to be called Gatehouse"}
 		}
 		return nil
 	})
@@ -143,8 +144,8 @@ func (v *validator) users(users section) {
 	if v.config.Users.Off {
 		return
 	}
-	users.check("join", string(v.config.Users.Join), func(join string) *fault {
-		return oneOf("value", join, string(JoinListed), string(JoinAny))
+	users.check("join", string(v.config.Users.Join), func(join string) *problem.Fault {
+		return problem.OneOf("value", join, string(JoinListed), string(JoinAny))
 	})
 }
 
@@ -154,33 +155,11 @@ func (v *validator) trustedProxies() {
 			continue
 		}
 		if coversEveryAddress(v.config.TrustedProxies[i]) {
-			v.add(SeverityWarning, n.Line, n.Column,
-				"trusted_proxies "+quote(n.Value)+": anybody may then say where a request comes from",
+			v.add(problem.SeverityWarning, n.Line, n.Column,
+				"trusted_proxies "+problem.Quote(n.Value)+": anybody may then say where a request comes from",
 				"list the networks of your own proxies")
 		}
 	}
 }
 
 func coversEveryAddress(network netip.Prefix) bool { return network.IsValid() && network.Bits() == 0 }
-
-// oneOf is the rule for a value out of a few.
-func oneOf(noun, value string, allowed ...string) *fault {
-	if slices.Contains(allowed, value) {
-		return nil
-	}
-	hint := didYouMean(value, allowed)
-	if hint == "" {
-		hint = "one of " + strings.Join(allowed, ", ")
-	}
-	return &fault{reason: "unknown " + noun, hint: hint}
-}
-
-// firstFault returns the first fault that is one.
-func firstFault(faults ...*fault) *fault {
-	for _, f := range faults {
-		if f != nil {
-			return f
-		}
-	}
-	return nil
-}

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/publicsuffix"
+
+	"gatehouse/config/problem"
 )
 
 func (v *validator) cors(s section) {
@@ -14,7 +16,7 @@ func (v *validator) cors(s section) {
 		return
 	}
 	credentials := v.config.CORS.Credentials
-	s.checkEach("origins", v.config.CORS.Origins, func(origin string) *fault {
+	s.checkEach("origins", v.config.CORS.Origins, func(origin string) *problem.Fault {
 		if f := originRule(origin); f != nil || !credentials {
 			return f
 		}
@@ -23,102 +25,102 @@ func (v *validator) cors(s section) {
 	if s.node != nil && len(v.config.CORS.Origins) == 0 && (s.valid("origins") != nil || !s.given("origins")) {
 		s.fail(s.node, "cors has no origins", "list who may call, or leave `cors` out")
 	}
-	s.checkEach("expose", v.config.CORS.Expose, func(name string) *fault {
+	s.checkEach("expose", v.config.CORS.Expose, func(name string) *problem.Fault {
 		if name == "*" && credentials {
-			return &fault{reason: "browsers take `*` literally when there are credentials", hint: "list the headers"}
+			return &problem.Fault{Reason: "browsers take `*` literally when there are credentials", Hint: "list the headers"}
 		}
 		return headerName(name)
 	})
 }
 
 // originRule is the rule for an entry of `origins`, without regard to credentials.
-func originRule(origin string) *fault {
+func originRule(origin string) *problem.Fault {
 	if origin == "*" {
 		return nil
 	}
 	scheme, rest, found := strings.Cut(origin, "://")
 	switch {
 	case origin == "null":
-		return &fault{reason: "null is the origin of any sandboxed page", hint: "name the origin itself"}
+		return &problem.Fault{Reason: "null is the origin of any sandboxed page", Hint: "name the origin itself"}
 	case len(origin) > maxOrigin:
-		return &fault{reason: "too long for an origin"}
+		return &problem.Fault{Reason: "too long for an origin"}
 	case !found:
-		return &fault{reason: "not an origin", hint: "scheme://host, such as https://app.example.com"}
+		return &problem.Fault{Reason: "not an origin", Hint: "scheme://host, such as https://app.example.com"}
 	}
-	return firstFault(originScheme(scheme), originRest(rest), originClasses(origin), originAddress(origin))
+	return problem.First(originScheme(scheme), originRest(rest), originClasses(origin), originAddress(origin))
 }
 
-func originScheme(scheme string) *fault {
+func originScheme(scheme string) *problem.Fault {
 	const characters = "abcdefghijklmnopqrstuvwxyz0123456789+.-"
 	switch {
 	case scheme == "http" || scheme == "https":
 		return nil
 	case strings.Contains(scheme, "*") || strings.Contains(scheme, "["):
-		return &fault{reason: "the scheme cannot be a pattern", hint: "list the http and the https origin"}
+		return &problem.Fault{Reason: "the scheme cannot be a pattern", Hint: "list the http and the https origin"}
 	case scheme == "" || strings.Trim(scheme, characters) != "":
-		return &fault{reason: "not an origin", hint: "scheme://host in lower case, such as https://app.example.com"}
+		return &problem.Fault{Reason: "not an origin", Hint: "scheme://host in lower case, such as https://app.example.com"}
 	}
-	if hint := didYouMean(scheme, []string{"http", "https"}); hint != "" {
-		return &fault{reason: "unknown scheme " + quote(scheme), hint: hint}
+	if hint := problem.DidYouMean(scheme, []string{"http", "https"}); hint != "" {
+		return &problem.Fault{Reason: "unknown scheme " + problem.Quote(scheme), Hint: hint}
 	}
 	// Browser extensions and desktop shells have schemes of their own.
 	return nil
 }
 
 // originRest checks what follows the scheme: a host, and maybe a port.
-func originRest(rest string) *fault {
+func originRest(rest string) *problem.Fault {
 	host, path, hasPath := strings.Cut(rest, "/")
 	switch {
 	case rest == "":
-		return &fault{reason: "has no host"}
+		return &problem.Fault{Reason: "has no host"}
 	case hasPath && path == "":
-		return &fault{reason: "an origin has no slash at its end", hint: "remove the slash"}
+		return &problem.Fault{Reason: "an origin has no slash at its end", Hint: "remove the slash"}
 	case hasPath:
-		return &fault{reason: "an origin has no path", hint: "scheme://host, and the port if it is not the usual one"}
+		return &problem.Fault{Reason: "an origin has no path", Hint: "scheme://host, and the port if it is not the usual one"}
 	case strings.Contains(host, "@"):
-		return &fault{reason: "an origin has no user name"}
+		return &problem.Fault{Reason: "an origin has no user name"}
 	case strings.ToLower(host) != host:
-		return &fault{reason: "browsers send the host in lower case", hint: "write it in lower case"}
+		return &problem.Fault{Reason: "browsers send the host in lower case", Hint: "write it in lower case"}
 	case strings.Contains(host, "**"):
-		return &fault{reason: "holds `**`", hint: "one `*` stands for one or more characters of a label"}
+		return &problem.Fault{Reason: "holds `**`", Hint: "one `*` stands for one or more characters of a label"}
 	}
 	for _, c := range host {
 		if c >= 0x80 {
-			return &fault{reason: "holds a character outside ASCII", hint: "write the host in Punycode (xn--…)"}
+			return &problem.Fault{Reason: "holds a character outside ASCII", Hint: "write the host in Punycode (xn--…)"}
 		}
 		if !isAlphanumeric(byte(c)) && !strings.ContainsRune(".-_:*[]", c) {
-			return &fault{reason: "an origin cannot hold " + quote(string(c))}
+			return &problem.Fault{Reason: "an origin cannot hold " + problem.Quote(string(c))}
 		}
 	}
 	return nil
 }
 
-func originClasses(origin string) *fault {
+func originClasses(origin string) *problem.Fault {
 	if !isOriginPattern(origin) {
 		if strings.ContainsAny(withoutAddress(origin), "[]") {
-			return &fault{reason: "a `]` has no `[`"}
+			return &problem.Fault{Reason: "a `]` has no `[`"}
 		}
 		return nil
 	}
 	if _, err := originExpression(origin); err != nil {
-		return &fault{reason: err.Error(), hint: "such as [0-9] or [abc]"}
+		return &problem.Fault{Reason: err.Error(), Hint: "such as [0-9] or [abc]"}
 	}
 	return nil
 }
 
 // originAddress checks host and port apart, as far as they are no patterns.
-func originAddress(origin string) *fault {
+func originAddress(origin string) *problem.Fault {
 	scheme, rest, _ := strings.Cut(withoutAddress(origin), "://")
 	host, port, hasPort := strings.Cut(rest, ":")
 	switch bare := withoutAddress(origin) == origin; {
 	case host == "" && bare:
-		return &fault{reason: "has no host"}
+		return &problem.Fault{Reason: "has no host"}
 	case host != "" && !bare:
-		return &fault{reason: "holds something between the address and the port"}
+		return &problem.Fault{Reason: "holds something between the address and the port"}
 	}
 	for label := range strings.SplitSeq(host, ".") {
 		if label == "" && host != "" {
-			return &fault{reason: "its host has an empty label"}
+			return &problem.Fault{Reason: "its host has an empty label"}
 		}
 	}
 	if !hasPort || strings.ContainsAny(port, "*[") {
@@ -127,19 +129,19 @@ func originAddress(origin string) *fault {
 	number, err := strconv.Atoi(port)
 	switch {
 	case err != nil || number < 1 || number > 65535 || strconv.Itoa(number) != port:
-		return &fault{reason: "port " + quote(port) + " is not between 1 and 65535"}
+		return &problem.Fault{Reason: "port " + problem.Quote(port) + " is not between 1 and 65535"}
 	case scheme == "http" && number == 80, scheme == "https" && number == 443:
-		return &fault{reason: "browsers leave the usual port out of an origin", hint: "remove the :" + port}
+		return &problem.Fault{Reason: "browsers leave the usual port out of an origin", Hint: "remove the :" + port}
 	}
 	return nil
 }
 
 // originWithCredentials refuses what would let anybody's page act with a user's
 // cookies and tokens: `*`, and patterns for names that anybody can register.
-func originWithCredentials(origin string) *fault {
+func originWithCredentials(origin string) *problem.Fault {
 	const reason = "with `credentials: true` any site could act for a signed-in user"
 	if origin == "*" {
-		return &fault{reason: reason, hint: "list the origins, or set `credentials: false`"}
+		return &problem.Fault{Reason: reason, Hint: "list the origins, or set `credentials: false`"}
 	}
 	_, host, _ := strings.Cut(withoutAddress(origin), "://")
 	host, _, _ = strings.Cut(host, ":")
@@ -147,13 +149,13 @@ func originWithCredentials(origin string) *fault {
 	last := labels[len(labels)-1]
 	if len(labels) == 1 {
 		if last == "*" {
-			return &fault{reason: reason, hint: "name the hosts"}
+			return &problem.Fault{Reason: reason, Hint: "name the hosts"}
 		}
 		return nil
 	}
 	const hint = "anybody can register such a name: keep the pattern left of a domain of yours"
 	if isLabelPattern(last) || isLabelPattern(labels[len(labels)-2]) {
-		return &fault{reason: reason, hint: hint}
+		return &problem.Fault{Reason: reason, Hint: hint}
 	}
 	for i := len(labels) - 3; i >= 0; i-- {
 		if !isLabelPattern(labels[i]) {
@@ -163,9 +165,9 @@ func originWithCredentials(origin string) *fault {
 		below := strings.Join(labels[i+1:], ".")
 		switch {
 		case isPublicSuffix("any." + below):
-			return &fault{reason: reason, hint: hint}
+			return &problem.Fault{Reason: reason, Hint: hint}
 		case isPublicSuffix(below) && !hasLiteralLetter(labels[i]):
-			return &fault{reason: reason, hint: "anybody can have a name under " + quote(below) + ": begin it with your own, such as my-app-*"}
+			return &problem.Fault{Reason: reason, Hint: "anybody can have a name under " + problem.Quote(below) + ": begin it with your own, such as my-app-*"}
 		}
 		break
 	}

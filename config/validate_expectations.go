@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"gatehouse/config/problem"
 )
 
 func (v *validator) tests() {
@@ -14,7 +16,7 @@ func (v *validator) tests() {
 		names[i] = route.Name
 	}
 	slices.Sort(names)
-	expectation := func(expect string) *fault { return expectRule(expect, names) }
+	expectation := func(expect string) *problem.Fault { return expectRule(expect, names) }
 	file := section{v.report, v.root, ""}
 	for i, n := range file.decodedEntries("tests", len(v.config.Tests)) {
 		test := v.config.Tests[i]
@@ -26,8 +28,8 @@ func (v *validator) tests() {
 			s.check("request", test.Request, requestRule)
 		}
 		if test.As != "" {
-			s.check("as", test.As, func(as string) *fault {
-				return oneOf("person", as, "anonymous", "newcomer", "member")
+			s.check("as", test.As, func(as string) *problem.Fault {
+				return problem.OneOf("person", as, "anonymous", "newcomer", "member")
 			})
 		}
 		if test.Expect != "" {
@@ -37,36 +39,36 @@ func (v *validator) tests() {
 }
 
 // requestRule is the rule for the request of a test.
-func requestRule(request string) *fault {
+func requestRule(request string) *problem.Fault {
 	const hint = "METHOD /path, such as GET /api/v1/query/chats"
 	method, target, found := strings.Cut(request, " ")
 	if !found || !isToken(method) || !strings.HasPrefix(target, "/") {
-		return &fault{reason: "not a request", hint: hint}
+		return &problem.Fault{Reason: "not a request", Hint: hint}
 	}
 	if f := methodRule(method); f != nil {
 		return f
 	}
 	if strings.ContainsFunc(target, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '#' }) {
-		return &fault{reason: "its target holds a space, a control character or a fragment", hint: "percent-encode it"}
+		return &problem.Fault{Reason: "its target holds a space, a control character or a fragment", Hint: "percent-encode it"}
 	}
 	return nil
 }
 
 // expectRule is the rule for the outcome of a test: a status, or a route's name.
-func expectRule(expect string, names []string) *fault {
+func expectRule(expect string, names []string) *problem.Fault {
 	if strings.Trim(expect, "0123456789") == "" {
 		status, err := strconv.Atoi(expect)
 		if err != nil || status < 100 || status > 599 {
-			return &fault{reason: "a status is between 100 and 599"}
+			return &problem.Fault{Reason: "a status is between 100 and 599"}
 		}
 		return nil
 	}
 	if _, found := slices.BinarySearch(names, expect); found {
 		return nil
 	}
-	hint := didYouMean(expect, names)
+	hint := problem.DidYouMean(expect, names)
 	if hint == "" {
 		hint = "a status, such as 401, or the name of a route"
 	}
-	return &fault{reason: "no route has this name", hint: hint}
+	return &problem.Fault{Reason: "no route has this name", Hint: hint}
 }

@@ -8,6 +8,8 @@ import (
 	"unicode"
 
 	"gopkg.in/yaml.v3"
+
+	"gatehouse/config/problem"
 )
 
 // isToken says whether text is a token of RFC 9110 section 5.6.2, which the
@@ -23,34 +25,34 @@ func isToken(text string) bool {
 }
 
 // headerName is the rule for the name of any header.
-func headerName(name string) *fault {
+func headerName(name string) *problem.Fault {
 	if !isToken(name) {
-		return &fault{reason: "not the name of a header", hint: "letters, digits and hyphens, such as X-User-ID"}
+		return &problem.Fault{Reason: "not the name of a header", Hint: "letters, digits and hyphens, such as X-User-ID"}
 	}
 	return nil
 }
 
 // matchedHeader is the rule for a header that a route asks for.
-func matchedHeader(name string) *fault {
+func matchedHeader(name string) *problem.Fault {
 	if strings.EqualFold(name, "Host") {
-		return &fault{reason: "the host is not matched as a header", hint: "use `hosts:`"}
+		return &problem.Fault{Reason: "the host is not matched as a header", Hint: "use `hosts:`"}
 	}
 	says := func(prefix string) bool { return strings.HasPrefix(foldHeader(name), prefix) }
 	if isToken(name) && slices.ContainsFunc(proxyHeaderPrefixes(), says) {
-		return &fault{reason: "this is for proxies to say", hint: "a client could choose the route by it: use a header of your own, or `hosts:`"}
+		return &problem.Fault{Reason: "this is for proxies to say", Hint: "a client could choose the route by it: use a header of your own, or `hosts:`"}
 	}
 	return headerName(name)
 }
 
 // headerValue is the rule for the value of a header that a route asks for.
-func headerValue(value string) *fault {
+func headerValue(value string) *problem.Fault {
 	switch {
 	case value == "":
-		return &fault{reason: "is empty", hint: "a header without a value guards nothing: leave it out, or give it one"}
+		return &problem.Fault{Reason: "is empty", Hint: "a header without a value guards nothing: leave it out, or give it one"}
 	case strings.ContainsFunc(value, unicode.IsControl):
-		return &fault{reason: "holds a control character, which no header can"}
+		return &problem.Fault{Reason: "holds a control character, which no header can"}
 	case strings.TrimSpace(value) != value:
-		return &fault{reason: "begins or ends with a space, which no header's value does", write: strings.TrimSpace(value)}
+		return &problem.Fault{Reason: "begins or ends with a space, which no header's value does", Write: strings.TrimSpace(value)}
 	}
 	return nil
 }
@@ -58,14 +60,14 @@ func headerValue(value string) *fault {
 // identityHeader is the rule for a header that carries a claim. It is removed
 // from what clients send and set by the gateway, so it cannot be one that the
 // protocol, or the gateway, has another use for.
-func identityHeader(name string) *fault {
+func identityHeader(name string) *problem.Fault {
 	if f := headerName(name); f != nil {
 		return f
 	}
 	folded := foldHeader(name)
 	hasPrefix := func(prefix string) bool { return strings.HasPrefix(folded, prefix) }
 	if slices.Contains(reservedHeaders(), folded) || slices.ContainsFunc(reservedHeaderPrefixes(), hasPrefix) {
-		return &fault{reason: "this header has another use", hint: "choose a name of your own, such as X-User-ID"}
+		return &problem.Fault{Reason: "this header has another use", Hint: "choose a name of your own, such as X-User-ID"}
 	}
 	return nil
 }
@@ -105,7 +107,7 @@ func (v *validator) identity(identity section) {
 		folded := foldHeader(key.Value)
 		f := identityHeader(key.Value)
 		if other, taken := first[folded]; taken && f == nil {
-			f = &fault{reason: "the same header as " + quote(other), hint: "case makes no difference, nor which character stands between words"}
+			f = &problem.Fault{Reason: "the same header as " + problem.Quote(other), Hint: "case makes no difference, nor which character stands between words"}
 		}
 		first[folded] = key.Value
 		if f != nil {

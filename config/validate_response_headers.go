@@ -8,6 +8,8 @@ import (
 
 	"golang.org/x/net/http/httpguts"
 	"gopkg.in/yaml.v3"
+
+	"gatehouse/config/problem"
 )
 
 // perResponseHeaders are folded names of headers that say something of one answer,
@@ -27,11 +29,11 @@ func (v *validator) responseHeaders(file section) {
 		folded := foldHeader(key.Value)
 		switch {
 		case !httpguts.ValidHeaderFieldName(key.Value):
-			v.reject(at, key, &fault{reason: "not a header's name", hint: "such as Strict-Transport-Security"})
+			v.reject(at, key, &problem.Fault{Reason: "not a header's name", Hint: "such as Strict-Transport-Security"})
 		case slices.Contains(perResponseHeaders(), folded):
-			v.reject(at, key, &fault{reason: "this header says something of one answer alone"})
+			v.reject(at, key, &problem.Fault{Reason: "this header says something of one answer alone"})
 		case strings.HasPrefix(folded, "access-control-"):
-			v.reject(at, key, &fault{reason: "this header is written by cross-origin rules", hint: "see `cors:`"})
+			v.reject(at, key, &problem.Fault{Reason: "this header is written by cross-origin rules", Hint: "see `cors:`"})
 		case !v.failed[value] && strings.TrimSpace(v.config.ResponseHeaders[key.Value]) == "":
 			v.fail(value, "response_headers: "+key.Value+" is empty", "leave it out to leave the backend's")
 		case !v.failed[value] && !httpguts.ValidHeaderFieldValue(v.config.ResponseHeaders[key.Value]):

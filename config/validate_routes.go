@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"gatehouse/config/problem"
 )
 
 func (v *validator) routes(file section) {
@@ -90,12 +92,12 @@ func (v *validator) target(s section, route *Route) {
 // handler checks a route to something built in. What says how to forward, or
 // whom to let through, would be without effect there.
 func (v *validator) handler(s section, route *Route) {
-	s.check("handler", route.Handler, func(handler string) *fault {
+	s.check("handler", route.Handler, func(handler string) *problem.Fault {
 		switch {
 		case handler != HandlerUsers:
-			return oneOf("handler", handler, HandlerUsers)
+			return problem.OneOf("handler", handler, HandlerUsers)
 		case v.config.Users.Off:
-			return &fault{reason: "there are no built-in users with `users: off`", hint: "remove the route, or the `users: off`"}
+			return &problem.Fault{Reason: "there are no built-in users with `users: off`", Hint: "remove the route, or the `users: off`"}
 		}
 		return nil
 	})
@@ -125,45 +127,45 @@ func (v *validator) routeValues(s section, route *Route) {
 	s.checkEach("hosts", route.Hosts, hostRule)
 	s.checkEach("methods", route.Methods, methodRule)
 	v.matchedHeaders(s, route)
-	s.checkEach("roles", route.Roles, func(role string) *fault {
+	s.checkEach("roles", route.Roles, func(role string) *problem.Fault {
 		if strings.TrimSpace(role) == "" {
-			return &fault{reason: "is empty"}
+			return &problem.Fault{Reason: "is empty"}
 		}
 		return nil
 	})
 	if route.Handler == "" {
 		s.check("auth", string(route.Auth), policyRule)
 	}
-	s.check("protocol", string(route.Protocol), func(protocol string) *fault {
-		return oneOf("protocol", protocol, string(ProtocolAuto), string(ProtocolHTTP1), string(ProtocolH2C))
+	s.check("protocol", string(route.Protocol), func(protocol string) *problem.Fault {
+		return problem.OneOf("protocol", protocol, string(ProtocolAuto), string(ProtocolHTTP1), string(ProtocolH2C))
 	})
 	s.checkEach("upgrade", route.Upgrade, upgradeRule)
 	v.certificate(s.child("tls"), route.TLS)
 }
 
 // policyRule is the rule for a policy. Whoever writes off may mean any of them.
-func policyRule(policy string) *fault {
+func policyRule(policy string) *problem.Fault {
 	policies := []string{string(PolicyStrict), string(PolicyInitial), string(PolicyNone)}
 	if slices.Contains([]string{"off", "no", "false", "n", "on", "yes", "true", "y"}, strings.ToLower(policy)) {
-		return &fault{reason: "unknown policy", hint: "one of " + strings.Join(policies, ", ")}
+		return &problem.Fault{Reason: "unknown policy", Hint: "one of " + strings.Join(policies, ", ")}
 	}
-	return oneOf("policy", policy, policies...)
+	return problem.OneOf("policy", policy, policies...)
 }
 
 // upgradeRule is the rule for a protocol that a client may switch to. Those that
 // carry requests are out: nobody would look at what follows on the connection.
-func upgradeRule(protocol string) *fault {
+func upgradeRule(protocol string) *problem.Fault {
 	switch {
 	case protocol == "*":
-		return &fault{reason: "not a protocol", hint: "list them: what is not known cannot be trusted"}
+		return &problem.Fault{Reason: "not a protocol", Hint: "list them: what is not known cannot be trusted"}
 	case !isToken(protocol):
-		return &fault{reason: "not a protocol", hint: "such as websocket"}
+		return &problem.Fault{Reason: "not a protocol", Hint: "such as websocket"}
 	case protocol != strings.ToLower(protocol):
-		return &fault{reason: "protocols are lower case", write: strings.ToLower(protocol)}
+		return &problem.Fault{Reason: "protocols are lower case", Write: strings.ToLower(protocol)}
 	case slices.Contains(requestProtocols(), protocol):
-		return &fault{
-			reason: "requests could be smuggled through it: nothing on the upgraded connection is matched or authorised",
-			hint:   "remove it; HTTP/2 is spoken without an upgrade",
+		return &problem.Fault{
+			Reason: "requests could be smuggled through it: nothing on the upgraded connection is matched or authorised",
+			Hint:   "remove it; HTTP/2 is spoken without an upgrade",
 		}
 	}
 	return nil
@@ -182,10 +184,10 @@ func (v *validator) matchedHeaders(s section, route *Route) {
 	v.eachPair(s, "headers", func(key, value *yaml.Node) {
 		f := matchedHeader(key.Value)
 		if f == nil && claimed[foldHeader(key.Value)] {
-			f = &fault{reason: "an identity header, which is removed from what clients send", hint: "a client could choose the route by it: see `identity:`"}
+			f = &problem.Fault{Reason: "an identity header, which is removed from what clients send", Hint: "a client could choose the route by it: see `identity:`"}
 		}
 		if folded := strings.ToLower(key.Value); f == nil && first[folded] {
-			f = &fault{reason: "the same header in another spelling"}
+			f = &problem.Fault{Reason: "the same header in another spelling"}
 		} else {
 			first[folded] = true
 		}
@@ -230,20 +232,20 @@ func (v *validator) certificate(s section, tls *TLS) {
 	case s.given("key") && !s.given("cert"):
 		s.forbid("key", "needs cert", "the PEM file of the client certificate")
 	}
-	notEmpty := func(text string) *fault {
+	notEmpty := func(text string) *problem.Fault {
 		if text == "" {
-			return &fault{reason: "is empty", hint: "give it a value, or leave it out"}
+			return &problem.Fault{Reason: "is empty", Hint: "give it a value, or leave it out"}
 		}
 		return nil
 	}
 	s.check("ca", tls.CA, notEmpty)
 	s.check("cert", tls.Cert, notEmpty)
 	s.check("key", tls.Key, notEmpty)
-	s.check("server_name", tls.ServerName, func(name string) *fault {
+	s.check("server_name", tls.ServerName, func(name string) *problem.Fault {
 		if f := notEmpty(name); f != nil || !strings.HasPrefix(name, "*") {
-			return firstFault(f, hostName(name))
+			return problem.First(f, hostName(name))
 		}
-		return &fault{reason: "not one name", hint: "the name that the backend's certificate is for"}
+		return &problem.Fault{Reason: "not one name", Hint: "the name that the backend's certificate is for"}
 	})
 }
 

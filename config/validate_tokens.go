@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"gatehouse/config/problem"
 )
 
 func (v *validator) issuers() {
@@ -37,9 +39,9 @@ func (v *validator) issuers() {
 // audience checks what has to be in `aud`. An empty value would ask nothing.
 func (v *validator) audience(s section, audiences Audiences) {
 	const hint = "what must be in `aud`; leave it out to take the issuer's tokens for any service"
-	rule := func(audience string) *fault {
+	rule := func(audience string) *problem.Fault {
 		if strings.TrimSpace(audience) == "" {
-			return &fault{reason: "is empty", hint: hint}
+			return &problem.Fault{Reason: "is empty", Hint: hint}
 		}
 		return nil
 	}
@@ -71,15 +73,15 @@ func (v *validator) algorithms(s section, algorithms []string) {
 // algorithmRule is the rule for a signature algorithm (RFC 7518 section 3.1 and
 // RFC 8037). Those with a shared secret are out: whoever can read the keys of
 // an issuer could then sign as the issuer.
-func algorithmRule(algorithm string) *fault {
+func algorithmRule(algorithm string) *problem.Fault {
 	known := algorithmNames()
 	switch {
 	case strings.EqualFold(algorithm, "none"):
-		return &fault{reason: "an unsigned token proves nothing", hint: "one of " + strings.Join(known, ", ")}
+		return &problem.Fault{Reason: "an unsigned token proves nothing", Hint: "one of " + strings.Join(known, ", ")}
 	case strings.HasPrefix(strings.ToUpper(algorithm), "HS"):
-		return &fault{reason: "an algorithm with a shared secret", hint: "a shared secret goes into GATEWAY_JWT_SECRET"}
+		return &problem.Fault{Reason: "an algorithm with a shared secret", Hint: "a shared secret goes into GATEWAY_JWT_SECRET"}
 	}
-	return oneOf("algorithm", algorithm, known...)
+	return problem.OneOf("algorithm", algorithm, known...)
 }
 
 func algorithmNames() []string {
@@ -88,7 +90,7 @@ func algorithmNames() []string {
 
 // keysRule is the rule for where the keys of an issuer are: whoever can change
 // them on the way can sign as the issuer, so a URL has to be https.
-func keysRule(keys string) *fault {
+func keysRule(keys string) *problem.Fault {
 	if !strings.Contains(keys, "://") {
 		return nil
 	}
@@ -97,17 +99,17 @@ func keysRule(keys string) *fault {
 	case f != nil:
 		return f
 	case parsed.Scheme == "file":
-		return &fault{reason: "a file is given by its path", write: parsed.Path}
+		return &problem.Fault{Reason: "a file is given by its path", Write: parsed.Path}
 	case parsed.User != nil:
-		return &fault{reason: "must not hold a user name or a password"}
+		return &problem.Fault{Reason: "must not hold a user name or a password"}
 	case parsed.Hostname() == "":
-		return &fault{reason: "has no host"}
+		return &problem.Fault{Reason: "has no host"}
 	case parsed.Fragment != "":
-		return &fault{reason: "must not have a fragment"}
+		return &problem.Fault{Reason: "must not have a fragment"}
 	case parsed.Scheme == "https", parsed.Scheme == "http" && isLoopback(parsed):
 		return nil
 	case parsed.Scheme == "http":
-		return &fault{reason: "keys must come by https", hint: "http is for loopback addresses only"}
+		return &problem.Fault{Reason: "keys must come by https", Hint: "http is for loopback addresses only"}
 	}
 	return unknownScheme(parsed.Scheme)
 }

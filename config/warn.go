@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"gatehouse/config/problem"
 )
 
 // warn reports what is not wrong but worth a look. It looks at tables without
@@ -25,7 +27,7 @@ func warn(v *validator) {
 
 // warnAt records a warning at a node.
 func (r *report) warnAt(n *yaml.Node, message, hint string) {
-	r.add(SeverityWarning, n.Line, n.Column, message, hint)
+	r.add(problem.SeverityWarning, n.Line, n.Column, message, hint)
 }
 
 // at returns the key of a section, or the section itself where the key is not

@@ -8,14 +8,14 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"gatehouse/config"
+	"gatehouse/config/problem"
 	"gatehouse/internal/httperr"
 	"gatehouse/proxy"
 )
 
 // Reload reads the route table anew and gives what changed, and the warnings
-// about the new one. The error is config.Problems where the table is to blame.
-type Reload func(ctx context.Context) (proxy.Diff, config.Problems, error)
+// about the new one. The error is problem.List where the table is to blame.
+type Reload func(ctx context.Context) (proxy.Diff, problem.List, error)
 
 // Handler serves the operators' listener.
 func Handler(metrics *Metrics, health *Health, gateway *proxy.Gateway, reload Reload) http.Handler {

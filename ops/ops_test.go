@@ -16,6 +16,7 @@ import (
 
 	"gatehouse/auth"
 	"gatehouse/config"
+	"gatehouse/config/problem"
 	"gatehouse/ops"
 	"gatehouse/proxy"
 )
@@ -391,11 +392,11 @@ func TestReloadMetrics(t *testing.T) {
 
 func TestHandler(t *testing.T) {
 	t.Parallel()
-	problems := config.Problems{{
-		Position: config.Position{File: "routes.yaml", Line: 3, Column: 5}, Message: "unknown key", Hint: "did you mean?",
+	problems := problem.List{{
+		Position: problem.Position{File: "routes.yaml", Line: 3, Column: 5}, Message: "unknown key", Hint: "did you mean?",
 	}}
 	var fail bool
-	o := newOperators(t, func(context.Context) (proxy.Diff, config.Problems, error) {
+	o := newOperators(t, func(context.Context) (proxy.Diff, problem.List, error) {
 		if fail {
 			return proxy.Diff{}, nil, problems
 		}

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"net/http"
 
-	"gatehouse/config"
+	"gatehouse/config/problem"
 	"gatehouse/internal/httperr"
 	"gatehouse/proxy"
 )
@@ -16,7 +16,7 @@ type Reloaded struct {
 	Problems []Problem   `json:"problems"`          // why it was; or warnings about the one taken
 }
 
-// Problem is a config.Problem for a machine, here and in `check --format json`.
+// Problem is a problem.Problem for a machine, here and in `check --format json`.
 type Problem struct {
 	File     string `json:"file"`
 	Line     int    `json:"line,omitempty"`
@@ -27,7 +27,7 @@ type Problem struct {
 }
 
 // Problems makes them of a table's.
-func Problems(problems config.Problems) []Problem {
+func Problems(problems problem.List) []Problem {
 	list := make([]Problem, 0, len(problems))
 	for _, p := range problems {
 		list = append(list, Problem{
@@ -52,9 +52,9 @@ func serveReload(w http.ResponseWriter, r *http.Request, reload Reload) {
 		httperr.WriteJSON(w, http.StatusOK, Reloaded{Reloaded: true, Changes: &diff, Problems: Problems(warnings)})
 		return
 	}
-	var problems config.Problems
+	var problems problem.List
 	if !errors.As(err, &problems) {
-		problems = config.Problems{{Message: err.Error()}}
+		problems = problem.List{{Message: err.Error()}}
 	}
 	httperr.WriteJSON(w, http.StatusBadRequest, Reloaded{Problems: Problems(problems)})
 }

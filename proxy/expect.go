@@ -7,6 +7,7 @@ import (
 
 	"gatehouse/auth"
 	"gatehouse/config"
+	"gatehouse/config/problem"
 )
 
 // Expectation is one of the file's own tests, and how it came out.
@@ -44,11 +45,11 @@ func (t *Table) expect(test config.Test) string {
 }
 
 // Unmet returns a problem for every expectation that the table does not meet.
-func (t *Table) Unmet() config.Problems {
-	var problems config.Problems
+func (t *Table) Unmet() problem.List {
+	var problems problem.List
 	for _, result := range t.Expectations() {
 		if !result.Fine {
-			problems = append(problems, config.Problem{
+			problems = append(problems, problem.Problem{
 				Position: result.Position,
 				Message: fmt.Sprintf("test %q as %s: expected %s, got %s",
 					result.Request, result.As, result.Expect, result.Got),

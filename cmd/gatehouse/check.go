@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gatehouse/config"
+	"gatehouse/config/problem"
 	"gatehouse/ops"
 )
 
@@ -43,7 +44,7 @@ func newCheck(t terminal, file *string) *cobra.Command {
 	format := formatFlag(cmd)
 	cmd.RunE = func(*cobra.Command, []string) error {
 		cfg, err := t.load(*file)
-		var problems config.Problems
+		var problems problem.List
 		if err != nil && !errors.As(err, &problems) {
 			return err
 		}
@@ -70,7 +71,7 @@ func newCheck(t terminal, file *string) *cobra.Command {
 
 // checkTests returns the warnings of a valid table, and a problem for every one
 // of its own tests that fails.
-func checkTests(cfg *config.Config) (config.Problems, error) {
+func checkTests(cfg *config.Config) (problem.List, error) {
 	table, err := compileOffline(cfg)
 	if err != nil {
 		return nil, err
@@ -86,7 +87,7 @@ type report struct {
 	Problems []ops.Problem `json:"problems"`
 }
 
-func checkReport(file string, cfg *config.Config, problems config.Problems) report {
+func checkReport(file string, cfg *config.Config, problems problem.List) report {
 	r := report{File: file, Valid: !problems.HasErrors(), Problems: ops.Problems(problems)}
 	if cfg != nil {
 		r.Routes = len(cfg.Routes)
@@ -94,7 +95,7 @@ func checkReport(file string, cfg *config.Config, problems config.Problems) repo
 	return r
 }
 
-func printProblems(w io.Writer, file string, cfg *config.Config, problems config.Problems) error {
+func printProblems(w io.Writer, file string, cfg *config.Config, problems problem.List) error {
 	if _, err := problems.WriteTo(w); err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"gatehouse/auth"
 	"gatehouse/config"
+	"gatehouse/config/problem"
 	"gatehouse/config/watch"
 	"gatehouse/proxy"
 )
@@ -70,8 +71,8 @@ func (r *reloader) judgePart(ctx context.Context) error {
 	defer r.mu.Unlock()
 	_, err := r.next()
 	if err == nil {
-		err = config.Problems{{
-			Position: config.Position{File: r.file},
+		err = problem.List{{
+			Position: problem.Position{File: r.file},
 			Message:  "the file holds only the beginning of the route table that is being served, as after a writer that died",
 			Hint:     "write the rest; or run `gatehouse reload`, or send SIGHUP, to take it as it is",
 		}}

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gatehouse/config"
+	"gatehouse/config/problem"
 	"gatehouse/config/watch"
 	"gatehouse/ops"
 	"gatehouse/proxy"
@@ -43,7 +44,7 @@ type reloader struct {
 
 // reload is the life of a configuration: load, compile, test, swap. Any error
 // stops it before the swap, and the last good table goes on serving.
-func (r *reloader) reload(ctx context.Context, trigger string) (proxy.Diff, config.Problems, error) {
+func (r *reloader) reload(ctx context.Context, trigger string) (proxy.Diff, problem.List, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	defer debug.FreeOSMemory() // of the old table, and of reading the new one, which takes five times the new one
@@ -86,7 +87,7 @@ func (r *reloader) awaitKeys(ctx context.Context, next edition) {
 }
 
 // onRequest is POST /-/reload.
-func (r *reloader) onRequest(ctx context.Context) (proxy.Diff, config.Problems, error) {
+func (r *reloader) onRequest(ctx context.Context) (proxy.Diff, problem.List, error) {
 	if r.gateway.Table() == nil {
 		return proxy.Diff{}, nil, errors.New("the gateway is still starting: it has no route table yet")
 	}
@@ -95,12 +96,12 @@ func (r *reloader) onRequest(ctx context.Context) (proxy.Diff, config.Problems, 
 
 // force takes over, without waiting for anything to be whole, whatever has
 // changed: the other files that settings and table name, then the table itself.
-func (r *reloader) force(ctx context.Context, trigger string) (proxy.Diff, config.Problems, error) {
+func (r *reloader) force(ctx context.Context, trigger string) (proxy.Diff, problem.List, error) {
 	unusable := r.files.TakeNow(ctx, tableFile)
 	diff, warnings, err := r.reload(ctx, trigger)
 	for _, one := range unusable {
-		warnings = append(slices.Clone(warnings), config.Problem{
-			Severity: config.SeverityWarning, Message: one.Error() + ": what was read before is in use",
+		warnings = append(slices.Clone(warnings), problem.Problem{
+			Severity: problem.SeverityWarning, Message: one.Error() + ": what was read before is in use",
 		})
 	}
 	return diff, warnings, err
@@ -127,8 +128,8 @@ func (r *reloader) next() (made edition, err error) {
 	}
 	r.followTable(r.gateway.Table().Config(), cfg)
 	if live := r.gateway.Table().Config(); live.Users.Off != cfg.Users.Off {
-		return edition{}, config.Problems{{
-			Position: config.Position{File: r.file},
+		return edition{}, problem.List{{
+			Position: problem.Position{File: r.file},
 			Message:  "users cannot be switched on or off while the gateway runs: the store is opened at its start",
 			Hint:     "restart the gateway to change `users: off`",
 		}}
@@ -138,9 +139,9 @@ func (r *reloader) next() (made edition, err error) {
 
 // logRefusal says every problem, one line each: logs are searched by line.
 func (r *reloader) logRefusal(ctx context.Context, trigger string, err error) {
-	var problems config.Problems
+	var problems problem.List
 	if !errors.As(err, &problems) {
-		problems = config.Problems{{Message: err.Error()}}
+		problems = problem.List{{Message: err.Error()}}
 	}
 	r.log.LogAttrs(ctx, slog.LevelError, "route table refused: the last good one goes on serving",
 		slog.String("trigger", trigger), slog.Int("problems", len(problems.Errors())))
@@ -150,7 +151,7 @@ func (r *reloader) logRefusal(ctx context.Context, trigger string, err error) {
 // maxLoggedProblems bounds what one bad table writes; `check` says them all.
 const maxLoggedProblems = 20
 
-func logProblems(ctx context.Context, log *slog.Logger, level slog.Level, problems config.Problems) {
+func logProblems(ctx context.Context, log *slog.Logger, level slog.Level, problems problem.List) {
 	for i, problem := range problems {
 		if i == maxLoggedProblems {
 			log.LogAttrs(ctx, level, "route table has more problems", slog.Int("not_shown", len(problems)-i))

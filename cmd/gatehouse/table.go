@@ -10,6 +10,7 @@ import (
 
 	"gatehouse/auth"
 	"gatehouse/config"
+	"gatehouse/config/problem"
 	"gatehouse/ops"
 	"gatehouse/proxy"
 	"gatehouse/store"
@@ -38,7 +39,7 @@ func (t terminal) load(file string) (*config.Config, error) {
 
 // invalidTable says every problem of a table, with its place.
 func invalidTable(t terminal, err error) error {
-	var problems config.Problems
+	var problems problem.List
 	if !errors.As(err, &problems) {
 		return err
 	}

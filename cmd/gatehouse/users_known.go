@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gatehouse/config"
+	"gatehouse/config/problem"
 	"gatehouse/store"
 )
 
@@ -90,7 +91,7 @@ func (k known) checkCompany(company *uuid.UUID) error {
 
 // unknownWord adds what may have been meant, and how to insist.
 func unknownWord(err error, word string, known []string) error {
-	hint := config.DidYouMean(word, known)
+	hint := problem.DidYouMean(word, known)
 	if hint == "" {
 		known = slices.Compact(slices.Sorted(slices.Values(known)))
 		const shown = 10

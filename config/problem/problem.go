@@ -1,6 +1,12 @@
-// What is wrong with a file, and where: the messages an operator reads.
-
-package config
+// Package problem says what is wrong with a file of an operator, and where: the
+// messages that `check` prints and the log has. No message shows a secret.
+//
+//	problem.go  a problem with its place, and lists of them
+//	fault.go    what is wrong with one value, before its place is known
+//	nearest.go  the word an operator probably meant
+//	quote.go    values as messages may show them
+//	secret.go   what looks like a secret
+package problem
 
 import (
 	"cmp"
@@ -10,6 +16,14 @@ import (
 	"strings"
 	"unicode"
 )
+
+// Position is a place in a file. Lines and columns count from 1; a column
+// counts characters. The zero Position is "nowhere in particular".
+type Position struct {
+	File   string
+	Line   int
+	Column int
+}
 
 // String returns "file:line:column", without the parts that are unknown.
 func (p Position) String() string {
@@ -23,7 +37,7 @@ func (p Position) String() string {
 	}
 }
 
-// Severity says whether a problem stops the table from being served.
+// Severity is whether a problem stops the table from being served.
 type Severity int
 
 // The severities. The zero value is the safe one.
@@ -127,44 +141,44 @@ func excerpt(source string, column int) (line, caret string) {
 	return text.String(), under.String() + "^"
 }
 
-// Problems is every problem of one file, ordered by position.
-type Problems []Problem
+// List is every problem of one file, ordered by position. It is an error.
+type List []Problem
 
 // Error returns one line for each problem.
-func (p Problems) Error() string {
+func (p List) Error() string {
 	lines := make([]string, len(p))
-	for i, problem := range p {
-		lines[i] = problem.Error()
+	for i, one := range p {
+		lines[i] = one.Error()
 	}
 	return strings.Join(lines, "\n")
 }
 
-// HasErrors says whether any of the problems is more than a warning.
-func (p Problems) HasErrors() bool {
-	return slices.ContainsFunc(p, func(problem Problem) bool { return problem.Severity == SeverityError })
+// HasErrors reports whether any of the problems is more than a warning.
+func (p List) HasErrors() bool {
+	return slices.ContainsFunc(p, func(one Problem) bool { return one.Severity == SeverityError })
 }
 
 // Errors returns the problems that are more than warnings.
-func (p Problems) Errors() Problems { return p.withSeverity(SeverityError) }
+func (p List) Errors() List { return p.withSeverity(SeverityError) }
 
 // Warnings returns the problems that do not stop the file from being used.
-func (p Problems) Warnings() Problems { return p.withSeverity(SeverityWarning) }
+func (p List) Warnings() List { return p.withSeverity(SeverityWarning) }
 
-func (p Problems) withSeverity(severity Severity) Problems {
-	var chosen Problems
-	for _, problem := range p {
-		if problem.Severity == severity {
-			chosen = append(chosen, problem)
+func (p List) withSeverity(severity Severity) List {
+	var chosen List
+	for _, one := range p {
+		if one.Severity == severity {
+			chosen = append(chosen, one)
 		}
 	}
 	return chosen
 }
 
 // WriteTo writes every problem for a person, as Problem.WriteTo does.
-func (p Problems) WriteTo(w io.Writer) (int64, error) {
+func (p List) WriteTo(w io.Writer) (int64, error) {
 	var total int64
-	for _, problem := range p {
-		n, err := problem.WriteTo(w)
+	for _, one := range p {
+		n, err := one.WriteTo(w)
 		total += n
 		if err != nil {
 			return total, err
@@ -173,13 +187,13 @@ func (p Problems) WriteTo(w io.Writer) (int64, error) {
 	return total, nil
 }
 
-// sortProblems orders by position and drops repetitions, which an alias
-// followed from several places produces.
-func sortProblems(problems Problems) Problems {
-	slices.SortStableFunc(problems, func(a, b Problem) int {
+// Sort orders the problems by position, in place, and returns them without
+// repetitions, which an alias followed from several places produces.
+func (p List) Sort() List {
+	slices.SortStableFunc(p, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
-	return slices.CompactFunc(problems, func(a, b Problem) bool {
+	return slices.CompactFunc(p, func(a, b Problem) bool {
 		return a.Position == b.Position && a.Message == b.Message
 	})
 }

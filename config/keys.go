@@ -1,0 +1,33 @@
+// Hints for keys that a table does not have.
+
+package config
+
+import (
+	"slices"
+	"strings"
+
+	"gatehouse/config/problem"
+)
+
+// keyHint is the hint for a key that is not one of the known ones: what it may
+// have been meant for, or where else it belongs.
+func keyHint(key string, known []string) string {
+	folded := strings.ReplaceAll(strings.ToLower(key), "-", "_")
+	other := map[string]string{
+		"path": "prefix", "url": "backend", "target": "backend", "upstream": "backend", "service": "backend",
+		"policy": "auth", "host": "hosts", "method": "methods", "header": "headers", "role": "roles",
+	}[folded]
+	if slices.Contains(known, other) {
+		return "did you mean " + problem.Quote(other) + "?"
+	}
+	if hint := problem.DidYouMean(key, known); hint != "" {
+		return hint
+	}
+	switch folded {
+	case "listen", "port", "address", "ops_listen", "listeners":
+		return "a table does not move the listeners: GATEWAY_LISTEN and GATEWAY_OPS_LISTEN do, at the start"
+	case "database", "database_url", "secret", "jwt_secret", "log_level":
+		return "this is a setting of the process: see GATEWAY_* in docs/settings.md"
+	}
+	return ""
+}
