@@ -131,11 +131,15 @@ func TestIdleTimeoutCutsTheAnswer(t *testing.T) {
 	}
 }
 
+// lasting is how long the streams below last, in 25 pieces: longer than their
+// timeouts of 2 s. A busy machine does not pause for so long between two pieces.
+const lasting = 3 * time.Second
+
 // A stream of pieces lives on, however long it lasts in all.
 func TestStreamOutlivesItsTimeouts(t *testing.T) {
 	t.Parallel()
-	k := start(t, bounded("timeout: 200ms, idle_timeout: 200ms"), func(w http.ResponseWriter, r *http.Request) {
-		tick := time.NewTicker(20 * time.Millisecond)
+	k := start(t, bounded("timeout: 2s, idle_timeout: 2s"), func(w http.ResponseWriter, r *http.Request) {
+		tick := time.NewTicker(lasting / 25)
 		defer tick.Stop()
 		for range 25 {
 			<-tick.C
@@ -152,18 +156,18 @@ func TestStreamOutlivesItsTimeouts(t *testing.T) {
 // a client may take its time over the body while bytes flow.
 func TestSlowUploadIsNotTheBackends(t *testing.T) {
 	t.Parallel()
-	k := start(t, bounded("timeout: 100ms, idle_timeout: 10s"), mirror)
+	k := start(t, bounded("timeout: 2s, idle_timeout: 1m"), mirror)
 	source, sink := io.Pipe()
 	go func() {
-		tick := time.NewTicker(20 * time.Millisecond)
+		tick := time.NewTicker(lasting / 25)
 		defer tick.Stop()
-		for range 20 {
+		for range 25 {
 			<-tick.C
 			_, _ = io.WriteString(sink, ".")
 		}
 		sink.Close()
 	}()
-	if got := k.do("POST", "/", source).seen(t).Body; len(got) != 20 {
+	if got := k.do("POST", "/", source).seen(t).Body; len(got) != 25 {
 		t.Errorf("the backend read %q", got)
 	}
 }
@@ -171,9 +175,9 @@ func TestSlowUploadIsNotTheBackends(t *testing.T) {
 // A quiet client may listen for as long as the backend talks.
 func TestQuietUploadWhileTheAnswerStreams(t *testing.T) {
 	t.Parallel()
-	k := start(t, bounded("timeout: 100ms, idle_timeout: 200ms"), func(w http.ResponseWriter, r *http.Request) {
+	k := start(t, bounded("timeout: 2s, idle_timeout: 2s"), func(w http.ResponseWriter, r *http.Request) {
 		_ = http.NewResponseController(w).EnableFullDuplex()
-		tick := time.NewTicker(20 * time.Millisecond)
+		tick := time.NewTicker(lasting / 25)
 		defer tick.Stop()
 		for range 25 {
 			_, _ = io.WriteString(w, ".")

@@ -34,7 +34,7 @@ routes:
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, err := auth.NewSigner(keys, 2*time.Second, time.Now).Token(testUser, "ann@example.com", &testCompany)
+	token, err := auth.NewSigner(keys, 10*time.Second, time.Now).Token(testUser, "ann@example.com", &testCompany)
 	if err != nil {
 		t.Fatal(err)
 	}

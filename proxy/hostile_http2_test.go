@@ -179,7 +179,7 @@ func TestHTTP2WithoutWindow(t *testing.T) {
 	k := newKit(t, `
 users: off
 routes:
-  - {name: open, prefix: /open, backend: "${BACKEND}", auth: none, idle_timeout: 100ms}
+  - {name: open, prefix: /open, backend: "${BACKEND}", auth: none, idle_timeout: 1s}
   - {name: strict, prefix: /strict, backend: "${BACKEND}"}
 `, serveBackend(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/open/small" {
@@ -189,7 +189,7 @@ routes:
 		defer func() { ended <- struct{}{} }()
 		_, _ = io.Copy(w, zeros(1<<30))
 	}))
-	k.gateway.lastWrite = 100 * time.Millisecond
+	k.gateway.lastWrite = time.Second
 	k.serveTLS()
 	for path, want := range map[string]string{"/open/large": "200", "/open/small": "200", "/strict": "401", "/health": "200", "/nowhere": "404"} {
 		t.Run(path, func(t *testing.T) {

@@ -67,7 +67,7 @@ func until(t *testing.T, yes func() bool) {
 	t.Helper()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(patient)
 	for !yes() {
 		select {
 		case <-tick.C:

@@ -108,7 +108,7 @@ func TestDrain(t *testing.T) {
 // that begins when the listener has closed gets its close frame, too.
 func TestDrainLateStream(t *testing.T) {
 	t.Parallel()
-	const timeout = 8 * time.Second
+	const timeout = 30 * time.Second // the stream has to begin before
 	asked, upgrade := make(chan struct{}), make(chan struct{})
 	allow := sync.OnceFunc(func() { close(upgrade) })
 	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

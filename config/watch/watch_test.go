@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	patience = 30 * time.Second // for what is awaited; nothing sleeps
+	patience = time.Minute // for what is awaited; nothing sleeps
 	never    = time.Hour        // for what does not come within a test
 )
 

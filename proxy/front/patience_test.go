@@ -10,10 +10,11 @@ import (
 	"time"
 )
 
-// slow is longer than any test, and soon is how long one may wait.
+// slow is longer than any test, and soon is as long as one may wait, and longer
+// than a busy machine takes to send a head.
 const (
 	slow = time.Hour
-	soon = 30 * time.Millisecond
+	soon = 500 * time.Millisecond
 )
 
 func patience(head, idle time.Duration) func(*http.Server) {

@@ -15,7 +15,7 @@ import (
 )
 
 // patience is how long a test waits for what ought to happen at once.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // plain is the answer of a backend of which nothing special is asked.
 const plain = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nplain"

@@ -15,7 +15,7 @@ import (
 )
 
 // patience is how long a test waits for what ought to happen at once.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // pair is two ends of a connection: ours, of which a Socket is made, and the
 // other.

@@ -13,7 +13,7 @@ import (
 	"gatehouse/proxy/upstream"
 )
 
-const patience = 30 * time.Second // for what is awaited; nothing sleeps
+const patience = time.Minute // for what is awaited; nothing sleeps
 
 // backend serves HTTP/2 without TLS, and counts its connections.
 type backend struct {
