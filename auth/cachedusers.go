@@ -5,6 +5,7 @@ package auth
 // is a minute old (refresh.go).
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -21,7 +22,8 @@ const (
 	// cachedUsers is how many users are remembered unless told otherwise; some
 	// 20 MB of them.
 	cachedUsers = 100_000
-	// lookupTimeout bounds a question to the store, whoever waits for its answer.
+	// lookupTimeout bounds a question to the store, whoever waits for its answer,
+	// unless the options say otherwise.
 	lookupTimeout = 5 * time.Second
 	// evictionSample is how many entries a newcomer is held against.
 	evictionSample = 8
@@ -29,12 +31,17 @@ const (
 
 // CachedUsersOptions are what CachedUsers work with.
 type CachedUsersOptions struct {
-	Users UserLister       // who knows: the store, behind StoredUsers
-	Limit int              // users to remember; 0 is 100,000
-	Grace time.Duration    // how long entries live after the feed was lost
-	Feed  func(lost error) // is told of the feed: nil when it is connected; may be nil
-	Log   *slog.Logger     // may be nil
-	Now   func() time.Time
+	Users UserLister // who knows: the store, behind StoredUsers
+	Limit int        // users to remember; 0 is 100,000
+	// LookupTimeout bounds a question to Users; 0 is 5 seconds.
+	LookupTimeout time.Duration
+	// RefreshAge is when an entry is read again of which nothing was heard, and
+	// half of when it is dropped because it could not be; 0 is 30 seconds.
+	RefreshAge time.Duration
+	Grace      time.Duration    // how long entries live after the feed was lost
+	Feed       func(lost error) // is told of the feed: nil when it is connected; may be nil
+	Log        *slog.Logger     // may be nil
+	Now        func() time.Time
 }
 
 // CachedUsers answer from memory. They have to follow the store (store.Follow):
@@ -105,6 +112,8 @@ func NewCachedUsers(options CachedUsersOptions) *CachedUsers {
 	if options.Limit <= 0 {
 		options.Limit = cachedUsers
 	}
+	options.LookupTimeout = cmp.Or(options.LookupTimeout, lookupTimeout)
+	options.RefreshAge = cmp.Or(options.RefreshAge, refreshAge)
 	if options.Log == nil {
 		options.Log = slog.New(slog.DiscardHandler)
 	}
@@ -169,7 +178,7 @@ func (c *CachedUsers) lookUp(ctx context.Context, id uuid.UUID) (UserState, erro
 // already.
 func (c *CachedUsers) runLookup(ctx context.Context, id uuid.UUID, q *lookup) {
 	defer close(q.answered)
-	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+	ctx, cancel := context.WithTimeout(ctx, c.options.LookupTimeout)
 	defer cancel()
 	asked := c.options.Now()
 	q.state, q.err = c.options.Users.UserState(ctx, id)

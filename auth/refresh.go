@@ -14,10 +14,11 @@ import (
 )
 
 const (
-	// refreshAge is when an entry is read again, and maxAge when it is dropped
-	// because it could not be. Of what could not be asked users.grace decides.
+	// refreshAge is when an entry is read again, unless the options say otherwise.
+	// At twice that age, maxAge, it is dropped because it could not be. Of what
+	// could not be asked users.grace decides.
 	refreshAge = 30 * time.Second
-	maxAge     = time.Minute
+	maxAge     = 2 * refreshAge
 	// refreshInterval is how often entries of that age are looked for, and
 	// refreshBatch how many are read in one question.
 	refreshInterval = 2 * time.Second
@@ -57,7 +58,7 @@ func (l *ageList) remove(entry *cachedUser) {
 func (c *CachedUsers) Refresh(ctx context.Context) {
 	tick := time.NewTicker(refreshInterval)
 	defer tick.Stop()
-	watchersDue := c.options.Now().Add(refreshAge)
+	watchersDue := c.options.Now().Add(c.options.RefreshAge)
 	for {
 		select {
 		case <-ctx.Done():
@@ -71,7 +72,7 @@ func (c *CachedUsers) Refresh(ctx context.Context) {
 		}
 		c.expire()
 		if now := c.options.Now(); !now.Before(watchersDue) {
-			watchersDue = now.Add(refreshAge)
+			watchersDue = now.Add(c.options.RefreshAge)
 			notify(c.watchersOfUnknown())
 		}
 	}
@@ -84,7 +85,7 @@ func (c *CachedUsers) refreshSome(ctx context.Context) (more bool) {
 	if len(due) == 0 {
 		return more
 	}
-	asking, cancel := context.WithTimeout(ctx, lookupTimeout)
+	asking, cancel := context.WithTimeout(ctx, c.options.LookupTimeout)
 	defer cancel()
 	ids := make([]uuid.UUID, len(due))
 	for i, entry := range due {
@@ -115,7 +116,7 @@ func (c *CachedUsers) due() (due []*cachedUser, more bool) {
 	}
 	entry := c.byAge.oldest
 	for range refreshBatch {
-		if entry == nil || now.Sub(entry.checked) < refreshAge {
+		if entry == nil || now.Sub(entry.checked) < c.options.RefreshAge {
 			return due, false
 		}
 		next := entry.newer
@@ -166,7 +167,7 @@ func (c *CachedUsers) expire() {
 	var watchers []*watcher
 	now := c.options.Now()
 	if c.refreshFailed.IsZero() || now.Sub(c.refreshFailed) >= c.grace {
-		for entry := c.byAge.oldest; entry != nil && now.Sub(entry.checked) >= maxAge; entry = c.byAge.oldest {
+		for entry := c.byAge.oldest; entry != nil && now.Sub(entry.checked) >= 2*c.options.RefreshAge; entry = c.byAge.oldest {
 			c.drop(entry.id)
 			watchers = append(watchers, watchersOf(c.watchers[entry.id])...)
 		}

@@ -17,7 +17,7 @@ import (
 // how long.
 const (
 	storeInterval = 2 * time.Second
-	storePatience = 4 * time.Second
+	storePatience = 6 * time.Second
 )
 
 // Health knows whether the gateway should be sent requests. Its zero value is

@@ -23,6 +23,10 @@ type Options struct {
 	// transaction mode: the same database, without the pooler. It is PostgreSQL's
 	// alone; "" is the URL that Open is given.
 	FeedURL string
+	// StatementTimeout is how long PostgreSQL may take over a statement before it
+	// is given up and run once more over another connection; 0 is 3 seconds. The
+	// second time, and where it must not run twice, it may take two seconds longer.
+	StatementTimeout time.Duration
 	// Now is the clock for created_at and updated_at; time.Now when nil.
 	Now func() time.Time
 }

@@ -3,6 +3,7 @@ package store
 // This file talks to PostgreSQL through a pool of pgx connections.
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -51,6 +52,8 @@ type postgres struct {
 	// feed is how to connect for listening, and feedAddress where to.
 	feed        *pgx.ConnConfig
 	feedAddress string
+	// statementTimeout is that of Options.
+	statementTimeout time.Duration
 	// down is set while the database is known not to answer.
 	down atomic.Pointer[outage]
 }
@@ -71,6 +74,7 @@ func openPostgres(ctx context.Context, databaseURL string, opts Options) (engine
 		}
 	}
 	p := &postgres{address: postgresAddress(config), feed: feed.ConnConfig.Copy(), feedAddress: postgresAddress(feed)}
+	p.statementTimeout = cmp.Or(opts.StatementTimeout, statementTimeout)
 	config.ShouldPing = p.isDead
 	p.pool, err = pgxpool.NewWithConfig(ctx, config)
 	if err != nil {

@@ -23,10 +23,11 @@ const (
 	pingAnswer = time.Second
 	// closeLimit is how long a connection of the feed may take to say goodbye.
 	closeLimit = 500 * time.Millisecond
-	// askFirst is how long a statement may take before it is given up and run
-	// once more, and askLast how long it may take then, or when it is not.
-	askFirst = 3 * time.Second
-	askLast  = 5 * time.Second
+	// statementTimeout is how long a statement may take before it is given up and
+	// run once more, unless the options say otherwise, and statementExtra how much
+	// longer it may take then, or when it is not.
+	statementTimeout = 3 * time.Second
+	statementExtra   = 2 * time.Second
 	// outageAge is how long an outage is believed that no Ping confirms.
 	outageAge = 15 * time.Second
 
@@ -94,13 +95,13 @@ func (p *postgres) ask(ctx context.Context, effect effect, statement string, arg
 	if err := p.knownDown(); err != nil {
 		return err
 	}
-	limit := askFirst
+	limit, last := p.statementTimeout, p.statementTimeout+statementExtra
 	if effect == writeOnce {
-		limit = askLast
+		limit = last
 	}
 	again, err := p.askOnce(ctx, limit, effect, statement, args, visit)
 	if again {
-		_, err = p.askOnce(ctx, askLast, effect, statement, args, visit)
+		_, err = p.askOnce(ctx, last, effect, statement, args, visit)
 	}
 	return err
 }
@@ -110,7 +111,7 @@ func (p *postgres) transact(ctx context.Context, do func(run runFunc) error) err
 	if err := p.knownDown(); err != nil {
 		return err
 	}
-	limited, cancel := context.WithTimeout(ctx, askLast)
+	limited, cancel := context.WithTimeout(ctx, p.statementTimeout+statementExtra)
 	defer cancel()
 	conn, err := p.pool.Acquire(limited)
 	if err != nil {
@@ -183,7 +184,11 @@ type outage struct {
 // Ping implements Store. It decides whether the database is known to be down:
 // whoever pings regularly spares requests the wait for one that is.
 func (p *postgres) Ping(ctx context.Context) error {
-	err := p.pool.Ping(ctx)
+	err := p.pingOnce(ctx)
+	if err != nil && ctx.Err() == nil { // the connection may be to blame, and others like it
+		p.pool.Reset()
+		err = p.pool.Ping(ctx)
+	}
 	if err == nil {
 		p.answered()
 		return nil
@@ -191,6 +196,22 @@ func (p *postgres) Ping(ctx context.Context) error {
 	err = fmt.Errorf("ping database %s: %w", p.address, err)
 	if !errors.Is(ctx.Err(), context.Canceled) {
 		p.down.Store(&outage{time.Now(), err})
+	}
+	return err
+}
+
+// pingOnce asks over a connection of the pool, and cuts it off when nothing comes
+// back in time.
+func (p *postgres) pingOnce(ctx context.Context) error {
+	conn, err := p.pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	pinging, cancel := context.WithTimeout(ctx, pingAnswer)
+	defer cancel()
+	if err = conn.Ping(pinging); err != nil {
+		cutOff(conn.Conn())
 	}
 	return err
 }

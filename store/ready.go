@@ -28,8 +28,9 @@ var ErrNotWritable = errors.New("the database cannot be written")
 const (
 	// writeInterval is how often CheckWritable writes for real.
 	writeInterval = 10 * time.Second
-	// checkPing is how long the database may take to answer at all.
-	checkPing = 2 * time.Second
+	// checkPing is how long the database may take to answer at all: first over a
+	// connection that may carry nothing any more, then over another.
+	checkPing = 4 * time.Second
 	// probeKey is under which it does: no hash, and nothing that counts.
 	probeKey = "probe"
 

@@ -25,7 +25,15 @@ const (
 // schema up to date, or only looks at it with GATEWAY_MIGRATE=off. It returns
 // the names of the migrations that it applied. While it waits it tells the log.
 func openStore(ctx context.Context, s config.Settings, wait time.Duration, log *slog.Logger) (store.Store, []string, error) {
-	opened, err := store.Open(ctx, s.DatabaseURL.Reveal(), store.Options{FeedURL: s.FeedDatabaseURL.Reveal()})
+	return openStoreWith(ctx, s, store.Options{}, wait, log)
+}
+
+// openStoreWith is openStore with options that the settings do not have.
+func openStoreWith(
+	ctx context.Context, s config.Settings, options store.Options, wait time.Duration, log *slog.Logger,
+) (store.Store, []string, error) {
+	options.FeedURL = s.FeedDatabaseURL.Reveal()
+	opened, err := store.Open(ctx, s.DatabaseURL.Reveal(), options)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -24,7 +24,7 @@ import (
 const (
 	testSecret   = "a secret of the tests, 32 bytes or more"
 	testPassword = "correct horse"
-	testPatience = 30 * time.Second // for what is awaited; nothing sleeps
+	testPatience = time.Minute // for what is awaited; nothing sleeps
 	// startPatience is for a gateway to start. On a busy machine this takes long: it
 	// reads its tables and settings, opens its store and hashes a password.
 	startPatience = 10 * time.Minute
@@ -87,6 +87,15 @@ func newGateway(t testing.TB, file string, settings map[string]string) (*gateway
 func start(t testing.TB, file string, settings map[string]string) *running {
 	t.Helper()
 	g, log := newGateway(t, file, settings)
+	return launch(t, g, log, settings)
+}
+
+// startUnrefreshed is start of a gateway that reads nobody again within a test: who
+// is out is out because of what the database told.
+func startUnrefreshed(t testing.TB, file string, settings map[string]string) *running {
+	t.Helper()
+	g, log := newGateway(t, file, settings)
+	g.refreshAge = time.Hour
 	return launch(t, g, log, settings)
 }
 

@@ -14,10 +14,6 @@ import (
 	"gatehouse/store/storetest"
 )
 
-// feedBound is generous for what takes a second at most, and less than the age
-// at which what is remembered is read again.
-const feedBound = 20 * time.Second
-
 func TestBehindPgBouncer(t *testing.T) {
 	t.Parallel()
 	direct := storetest.Postgres(t)
@@ -29,8 +25,7 @@ func TestBehindPgBouncer(t *testing.T) {
 	raw := rawSQL(t, direct)
 	settings := map[string]string{"GATEWAY_DATABASE_URL": through, "GATEWAY_MIGRATE": "off", "GATEWAY_BCRYPT_COST": "4"}
 	begin := func(t *testing.T, email string) (gateway *running, token string) {
-		p := startProcess(t, revocationTable(t, "1h"), settings)
-		gateway = &running{url: p.url, operators: p.operators, log: p.log}
+		gateway = startUnrefreshed(t, revocationTable(t, "1h"), settings)
 		token = login(t, gateway, email)
 		if a := do(t, request{url: gateway.url + "/member", token: token}); a.status != http.StatusOK {
 			t.Fatalf("before: %d %s", a.status, a.body)
@@ -43,11 +38,7 @@ func TestBehindPgBouncer(t *testing.T) {
 		eventually(t, email+" is out", func() bool {
 			return do(t, request{url: gateway.url + "/member", token: token}).status == http.StatusUnauthorized
 		})
-		took := time.Since(began)
-		t.Logf("out after %s", took.Round(time.Millisecond))
-		if took > feedBound {
-			t.Errorf("out after %s, want a second", took)
-		}
+		t.Logf("out after %s", time.Since(began).Round(time.Millisecond))
 	}
 
 	// Nothing was ever heard of, so that users.grace does not count.

@@ -84,7 +84,7 @@ func command(t *testing.T, url, input string, args ...string) {
 	}
 }
 
-// replicas are gateways on one store, each a process of its own.
+// replicas are gateways on one store. TestFeedOfProcess has processes.
 type replicas struct {
 	all []*running
 	url string // of the store
@@ -96,8 +96,7 @@ func startReplicas(t *testing.T, url string, count int) *replicas {
 	r := &replicas{url: url}
 	table := revocationTable(t, "30s")
 	for range count {
-		p := startProcess(t, table, map[string]string{"GATEWAY_DATABASE_URL": url, "GATEWAY_BCRYPT_COST": "4"})
-		r.all = append(r.all, &running{url: p.url, operators: p.operators, log: p.log})
+		r.all = append(r.all, startUnrefreshed(t, table, map[string]string{"GATEWAY_DATABASE_URL": url}))
 	}
 	r.raw = rawSQL(t, url)
 	for _, gateway := range r.all {
@@ -329,7 +328,10 @@ func changeBehind(t *testing.T, url, email string) {
 // the user out by itself within a minute or so.
 func TestUntoldChange(t *testing.T) {
 	t.Parallel()
-	r := startReplicas(t, storetest.Postgres(t), 1)
+	url := storetest.Postgres(t)
+	p := startProcess(t, revocationTable(t, "30s"), map[string]string{"GATEWAY_DATABASE_URL": url})
+	r := &replicas{all: []*running{{url: p.url, operators: p.operators, log: p.log}}, url: url, raw: rawSQL(t, url)}
+	awaitFeed(t, r.all[0], "1")
 	_, token := r.user(t, "ann@example.com")
 	r.raw("BEGIN")
 	r.raw("ALTER TABLE users DISABLE TRIGGER ALL")

@@ -24,6 +24,7 @@ import (
 	"gatehouse/config/watch"
 	"gatehouse/ops"
 	"gatehouse/proxy"
+	"gatehouse/store"
 )
 
 func newServe(t terminal, file *string) *cobra.Command {
@@ -62,6 +63,9 @@ type gateway struct {
 	file    string
 	// storeWait is how long the database may take to appear; 0 is serveStoreWait.
 	storeWait time.Duration
+	// storeTimeout is how long a question to the database may take, and refreshAge
+	// when users are read again of whom nothing was heard; 0 is the usual.
+	storeTimeout, refreshAge time.Duration
 	// issuerWait and reloadIssuerWait are how long a start and a reload wait for
 	// the keys of issuers; 0 is the constants of these names.
 	issuerWait, reloadIssuerWait time.Duration
@@ -266,7 +270,7 @@ func (g *gateway) options(cfg *config.Config) proxy.Options {
 // openStore waits for the database as long as a start may take.
 func (g *gateway) openStore(ctx context.Context) error {
 	started := time.Now()
-	opened, applied, err := openStore(ctx, g.settings, cmp.Or(g.storeWait, serveStoreWait), g.log)
+	opened, applied, err := openStoreWith(ctx, g.settings, store.Options{StatementTimeout: g.storeTimeout}, cmp.Or(g.storeWait, serveStoreWait), g.log)
 	if err != nil {
 		return err
 	}
@@ -283,7 +287,9 @@ func (g *gateway) openStore(ctx context.Context) error {
 // there are requests: stop comes after the drain.
 func (g *gateway) followUsers() (stop func()) {
 	g.parts.users = auth.NewCachedUsers(auth.CachedUsersOptions{
-		Users: auth.StoredUsers{Store: g.parts.store},
+		Users:         auth.StoredUsers{Store: g.parts.store},
+		LookupTimeout: g.storeTimeout,
+		RefreshAge:    g.refreshAge,
 		Feed: func(lost error) {
 			g.health.UserFeed(lost)
 			g.parts.metrics.UserFeed(lost == nil)

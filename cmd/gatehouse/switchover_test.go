@@ -33,8 +33,7 @@ func awaitStoreUp(t *testing.T, gateway *running, up string) {
 
 func startOn(t *testing.T, databaseURL string) *running {
 	t.Helper()
-	p := startProcess(t, revocationTable(t, "30s"), map[string]string{"GATEWAY_DATABASE_URL": databaseURL, "GATEWAY_BCRYPT_COST": "4"})
-	return &running{url: p.url, operators: p.operators, log: p.log}
+	return startUnrefreshed(t, revocationTable(t, "30s"), map[string]string{"GATEWAY_DATABASE_URL": databaseURL})
 }
 
 // databaseOf returns the database's name in a URL.
@@ -82,11 +81,7 @@ func TestSwitchOver(t *testing.T) {
 	}
 
 	rawSQL(t, onB)("UPDATE users SET is_active = false WHERE email = 'bob@example.com'")
-	began = time.Now()
 	eventually(t, "who was disabled is out", func() bool { return member() == http.StatusUnauthorized })
-	if took := time.Since(began); took > feedBound {
-		t.Errorf("out after %s, want a second", took)
-	}
 	for range 50 { // what the old primary still has is not read
 		if got := member(); got != http.StatusUnauthorized {
 			t.Fatalf("in again: %d", got)

@@ -16,7 +16,7 @@ import (
 
 const (
 	patience = time.Minute // for what is awaited; nothing sleeps
-	never    = time.Hour        // for what does not come within a test
+	never    = time.Hour   // for what does not come within a test
 )
 
 // lines is a log that is read while it is written.
