@@ -16,7 +16,7 @@ import (
 	"strings"
 	"time"
 
-	"gatehouse/config"
+	"gatehouse/config/textfile"
 )
 
 // Bounds on fetching keys.
@@ -143,7 +143,7 @@ func readBounded(r io.Reader) ([]byte, error) {
 	case len(content) > maxKeySetBytes:
 		return nil, fmt.Errorf("read keys: more than %d bytes", maxKeySetBytes)
 	}
-	if content, err = config.Text(content); err != nil {
+	if content, err = textfile.Clean(content); err != nil {
 		return nil, fmt.Errorf("read keys: %w", err)
 	}
 	return content, nil

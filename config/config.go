@@ -19,6 +19,7 @@ import (
 	"github.com/google/uuid"
 
 	"gatehouse/config/problem"
+	"gatehouse/config/value"
 )
 
 // Config is one route table after defaults and validation. It is immutable:
@@ -100,13 +101,10 @@ type CORS struct {
 // Limits bound what clients may hold open. 0 is no bound. An IPv6 client is
 // its /64; the connections of a trusted proxy are not a client's.
 type Limits struct {
-	Connections          Count `yaml:"connections"`            // to the public listener; further ones are closed
-	ConnectionsPerClient Count `yaml:"connections_per_client"` // further ones are closed
-	RequestsPerClient    Count `yaml:"requests_per_client"`    // at once, streams included; 429 past it
+	Connections          value.Count `yaml:"connections"`            // to the public listener; further ones are closed
+	ConnectionsPerClient value.Count `yaml:"connections_per_client"` // further ones are closed
+	RequestsPerClient    value.Count `yaml:"requests_per_client"`    // at once, streams included; 429 past it
 }
-
-// Count is a whole number of things.
-type Count int64
 
 // Policy is what a route asks of a request before it is forwarded.
 type Policy string
@@ -165,7 +163,7 @@ type Route struct {
 	Timeout        time.Duration `yaml:"timeout"`         // until the response headers, while the backend is awaited
 	ConnectTimeout time.Duration `yaml:"connect_timeout"` // to open a connection
 	IdleTimeout    time.Duration `yaml:"idle_timeout"`    // between two pieces of a body or of an upgraded stream
-	MaxBody        Size          `yaml:"max_body"`        // of a request, counted while it streams; 413 past it
+	MaxBody        value.Size    `yaml:"max_body"`        // of a request, counted while it streams; 413 past it
 }
 
 // TLS is how the gateway meets an https backend. The server's certificate is
@@ -176,10 +174,6 @@ type TLS struct {
 	Key        string `yaml:"key"`         // PEM file of its key
 	ServerName string `yaml:"server_name"` // verified instead of the backend's host
 }
-
-// Size is a number of bytes, written 512, 64KiB, 100MiB, 2GiB (powers of
-// 1024) or 64kB, 100MB, 2GB (powers of 1000).
-type Size int64
 
 // Test is an expectation that the file holds about itself.
 type Test struct {

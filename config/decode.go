@@ -17,6 +17,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"gatehouse/config/problem"
+	"gatehouse/config/value"
 )
 
 // document is the file as written: a Config, and what its routes start from.
@@ -287,7 +288,7 @@ func (d *decoder) textOf(n *yaml.Node, at place) (string, bool) {
 func isScalar(t reflect.Type) bool {
 	switch t {
 	case reflect.TypeFor[*url.URL](), reflect.TypeFor[url.URL](), reflect.TypeFor[netip.Prefix](),
-		reflect.TypeFor[uuid.UUID](), reflect.TypeFor[time.Duration](), reflect.TypeFor[Size](), reflect.TypeFor[Count]():
+		reflect.TypeFor[uuid.UUID](), reflect.TypeFor[time.Duration](), reflect.TypeFor[value.Size](), reflect.TypeFor[value.Count]():
 		return true
 	}
 	return t.Kind() == reflect.String || t.Kind() == reflect.Bool

@@ -14,6 +14,7 @@ import (
 	"github.com/joho/godotenv"
 
 	"gatehouse/config/problem"
+	"gatehouse/config/textfile"
 )
 
 // Environment returns a lookup that asks the real environment first, and then the
@@ -46,9 +47,9 @@ func readDotenv(path string) (map[string]string, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, cause(err))
+		return nil, fmt.Errorf("read %s: %w", path, textfile.WithoutPath(err))
 	}
-	if data, err = Text(data); err != nil {
+	if data, err = textfile.Clean(data); err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
 	for number, line := range strings.Split(string(data), "\n") {

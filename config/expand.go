@@ -8,6 +8,7 @@ import (
 	"unicode"
 
 	"gatehouse/config/problem"
+	"gatehouse/config/value"
 )
 
 // expand replaces ${NAME} and ${NAME:-default} in one value. It runs after the
@@ -65,21 +66,10 @@ func checkReference(name, fallback string, closed bool) *problem.Fault {
 	switch {
 	case !closed:
 		return &problem.Fault{Reason: "`${` is never closed", Hint: "write ${NAME}, or $${ for the two characters themselves"}
-	case !isVariable(name):
+	case !value.IsVariable(name):
 		return &problem.Fault{Reason: "not a reference to the environment", Hint: "write ${NAME} or ${NAME:-default}"}
 	case strings.Contains(fallback, "${"):
 		return &problem.Fault{Reason: "a default cannot refer to another variable", Hint: "write the default itself"}
 	}
 	return nil
-}
-
-// isVariable says whether a name may be that of a variable of the environment.
-func isVariable(name string) bool {
-	for i, c := range []byte(name) {
-		letter := c == '_' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
-		if !letter && (i == 0 || c < '0' || c > '9') {
-			return false
-		}
-	}
-	return name != ""
 }

@@ -14,6 +14,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"gatehouse/config/problem"
+	"gatehouse/config/value"
 )
 
 // field is a key of a mapping and the struct field it is decoded into.
@@ -60,9 +61,9 @@ func (d *decoder) expected(t reflect.Type) string {
 		return "a UUID"
 	case reflect.TypeFor[time.Duration]():
 		return "a duration"
-	case reflect.TypeFor[Size]():
+	case reflect.TypeFor[value.Size]():
 		return "a size"
-	case reflect.TypeFor[Count]():
+	case reflect.TypeFor[value.Count]():
 		return "a whole number"
 	case reflect.TypeFor[Audiences]():
 		return "text or a list of it"

@@ -10,6 +10,8 @@ import (
 	"os"
 
 	"gatehouse/config/problem"
+	"gatehouse/config/textfile"
+	"gatehouse/config/value"
 	"gatehouse/config/watch"
 )
 
@@ -78,7 +80,7 @@ func contentHash(data []byte) string { return watch.Hash(data) }
 func readBounded(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, fmt.Errorf("read the route table: %w", cause(err))
+		return nil, fmt.Errorf("read the route table: %w", textfile.WithoutPath(err))
 	}
 	if info.IsDir() {
 		return nil, errors.New("read the route table: it is a directory, not a file")
@@ -88,7 +90,7 @@ func readBounded(path string) ([]byte, error) {
 	}
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("read the route table: %w", cause(err))
+		return nil, fmt.Errorf("read the route table: %w", textfile.WithoutPath(err))
 	}
 	defer func() { _ = file.Close() }()
 	return readAll(file)
@@ -98,18 +100,10 @@ func readBounded(path string) ([]byte, error) {
 func readAll(source io.Reader) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(source, maxFileSize+1))
 	if err != nil {
-		return nil, fmt.Errorf("read the route table: %w", cause(err))
+		return nil, fmt.Errorf("read the route table: %w", textfile.WithoutPath(err))
 	}
 	if len(data) > maxFileSize {
-		return nil, fmt.Errorf("read the route table: it is larger than %s", Size(maxFileSize))
+		return nil, fmt.Errorf("read the route table: it is larger than %s", value.Size(maxFileSize))
 	}
 	return data, nil
-}
-
-// cause drops the path from a file error: the problem's position has it.
-func cause(err error) error {
-	if pathError, ok := errors.AsType[*fs.PathError](err); ok {
-		return pathError.Err
-	}
-	return err
 }

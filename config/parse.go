@@ -13,6 +13,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"gatehouse/config/problem"
+	"gatehouse/config/value"
 )
 
 // parse returns the top-level mapping, or nil after it has reported why there is
@@ -51,7 +52,7 @@ func (r *report) parse(data []byte) *yaml.Node {
 func (r *report) checkText(data []byte) bool {
 	switch {
 	case len(data) > maxFileSize:
-		r.add(problem.SeverityError, 0, 0, "the file is larger than "+Size(maxFileSize).String(), "")
+		r.add(problem.SeverityError, 0, 0, "the file is larger than "+value.Size(maxFileSize).String(), "")
 		return false
 	case bytes.HasPrefix(data, []byte("\xff\xfe")), bytes.HasPrefix(data, []byte("\xfe\xff")):
 		r.add(problem.SeverityError, 0, 0, "the file is UTF-16", "save it as UTF-8")

@@ -3,40 +3,38 @@
 package config
 
 import (
-	"errors"
 	"net/netip"
 	"net/url"
 	"reflect"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
 
 	"gatehouse/config/problem"
+	"gatehouse/config/value"
 )
 
 // parseScalar sets v, of a type that isScalar accepts, from a text.
 func parseScalar(text string, v reflect.Value) *problem.Fault {
 	switch target := v.Addr().Interface().(type) {
 	case *url.URL:
-		parsed, f := parseURL(text)
+		parsed, f := value.ParseURL(text)
 		if f == nil {
 			*target = *parsed
 		}
 		return f
 	case *netip.Prefix:
-		return set(target, text, parseNetwork)
+		return set(target, text, value.ParseNetwork)
 	case *uuid.UUID:
-		return set(target, text, parseUUID)
+		return set(target, text, value.ParseUUID)
 	case *time.Duration:
-		return set(target, text, parseDuration)
-	case *Size:
-		return set(target, text, parseSize)
-	case *Count:
-		return set(target, text, parseCount)
+		return set(target, text, value.ParseDuration)
+	case *value.Size:
+		return set(target, text, value.ParseSize)
+	case *value.Count:
+		return set(target, text, value.ParseCount)
 	case *bool:
-		return set(target, text, parseBool)
+		return set(target, text, value.ParseBool)
 	default:
 		v.SetString(text)
 		return nil
@@ -47,109 +45,4 @@ func set[T any](target *T, text string, parse func(string) (T, *problem.Fault)) 
 	value, f := parse(text)
 	*target = value
 	return f
-}
-
-func parseBool(text string) (bool, *problem.Fault) {
-	switch text {
-	case "true":
-		return true, nil
-	case "false":
-		return false, nil
-	}
-	f := &problem.Fault{Reason: "must be true or false"}
-	switch strings.ToLower(text) {
-	case "true", "yes", "on", "y":
-		f.Write = "true"
-	case "false", "no", "off", "n":
-		f.Write = "false"
-	}
-	return false, f
-}
-
-func parseDuration(text string) (time.Duration, *problem.Fault) {
-	const hint = "write a number and a unit: ms, s, m or h"
-	value, err := time.ParseDuration(text)
-	switch {
-	case text == "":
-		return 0, &problem.Fault{Reason: "is empty", Hint: hint}
-	case err == nil && value < 0, strings.HasPrefix(text, "-"):
-		return 0, &problem.Fault{Reason: "a duration cannot be negative", Hint: "0 is no bound"}
-	case err == nil:
-		return value, nil
-	}
-	if _, err := strconv.ParseUint(text, 10, 32); err == nil {
-		return 0, &problem.Fault{Reason: "a duration needs a unit", Write: text + "s"}
-	}
-	if days, found := strings.CutSuffix(text, "d"); found {
-		if n, err := strconv.ParseUint(days, 10, 16); err == nil {
-			return 0, &problem.Fault{Reason: "a duration has no unit for days", Write: strconv.FormatUint(n*24, 10) + "h"}
-		}
-	}
-	return 0, &problem.Fault{Reason: "not a duration", Hint: hint}
-}
-
-func parseUUID(text string) (uuid.UUID, *problem.Fault) {
-	// uuid.Parse also takes {…}, urn:uuid:… and no hyphens; a claim has to be
-	// equal to the text, so there is one form.
-	const length = 36
-	value, err := uuid.Parse(text)
-	if err != nil || len(text) != length {
-		return uuid.Nil, &problem.Fault{Reason: "not a UUID", Hint: "it looks like 9b8f7e6d-5c4b-4a39-8877-665544332222"}
-	}
-	return value, nil
-}
-
-// parseNetwork reads a CIDR, or one address as a network of its own.
-func parseNetwork(text string) (netip.Prefix, *problem.Fault) {
-	if address, err := netip.ParseAddr(text); err == nil && address.Zone() == "" {
-		address = address.Unmap()
-		return netip.PrefixFrom(address, address.BitLen()), nil
-	}
-	network, err := netip.ParsePrefix(text)
-	switch {
-	case err != nil:
-		return netip.Prefix{}, &problem.Fault{Reason: "not an IP address or a CIDR", Hint: "it looks like 10.0.0.0/8 or 192.0.2.7"}
-	case network.Addr().Is4In6():
-		return netip.Prefix{}, &problem.Fault{Reason: "an IPv4 network in IPv6 form", Hint: "write it as an IPv4 network"}
-	case network.Masked() != network:
-		return netip.Prefix{}, &problem.Fault{Reason: "the address has bits set past the network's", Write: network.Masked().String()}
-	}
-	return network, nil
-}
-
-// parseURL reads an absolute URL. What url.Parse says is repeated only where
-// it cannot hold a part of a password.
-func parseURL(text string) (*url.URL, *problem.Fault) {
-	if !strings.Contains(text, "://") {
-		if name, found := strings.CutPrefix(text, "$"); found && isVariable(name) {
-			return nil, &problem.Fault{Reason: "not an absolute URL", Write: "${" + name + "}"}
-		}
-		return nil, &problem.Fault{Reason: "not an absolute URL", Hint: "begin with http:// or https://", Write: addScheme(text)}
-	}
-	parsed, err := url.Parse(text)
-	if err == nil {
-		return parsed, nil
-	}
-	cause := err
-	if urlError, ok := errors.AsType[*url.Error](err); ok {
-		cause = urlError.Err
-	}
-	if strings.Contains(text, "@") {
-		return nil, &problem.Fault{Reason: "not a valid URL", Hint: "it must not hold a user name or a password"}
-	}
-	return nil, &problem.Fault{Reason: "not a valid URL: " + cause.Error()}
-}
-
-// addScheme returns the URL that a host alone was probably meant to be, or "".
-func addScheme(text string) string {
-	for _, scheme := range []string{"http", "https"} {
-		rest, found := strings.CutPrefix(text, scheme+":")
-		if found {
-			return scheme + "://" + strings.TrimLeft(rest, "/")
-		}
-	}
-	if text == "" || strings.ContainsAny(text, " /?#@$") {
-		return ""
-	}
-	return "http://" + text
 }

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"gatehouse/config/value"
 )
 
 // Schema returns the JSON Schema (draft 2020-12) of routes.yaml, as committed in
@@ -168,9 +170,9 @@ func plainValue(t reflect.Type, n note) *schema {
 		return ref("uuid")
 	case reflect.TypeFor[time.Duration]():
 		return ref("duration")
-	case reflect.TypeFor[Size]():
+	case reflect.TypeFor[value.Size]():
 		return ref("size")
-	case reflect.TypeFor[Count]():
+	case reflect.TypeFor[value.Count]():
 		return ref("count")
 	case reflect.TypeFor[*url.URL](), reflect.TypeFor[url.URL]():
 		return matching(backendPattern)
@@ -187,9 +189,9 @@ func defaultOf(v reflect.Value) any {
 	switch value := v.Interface().(type) {
 	case time.Duration:
 		return shortDuration(value)
-	case Size:
+	case value.Size:
 		return int64(value)
-	case Count:
+	case value.Count:
 		return int64(value)
 	}
 	switch {

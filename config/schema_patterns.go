@@ -4,7 +4,11 @@
 
 package config
 
-import "strings"
+import (
+	"strings"
+
+	"gatehouse/config/value"
+)
 
 // referencePattern is ${NAME} or ${NAME:-default}, as expand takes it.
 const referencePattern = `\$\{[A-Za-z_][A-Za-z0-9_]*(?::-(?:[^$}]|\$+[^${}])*\$*)?\}`
@@ -75,8 +79,8 @@ const countPattern = `^(?:0|[1-9][0-9]{0,9})$`
 // sizePattern is a whole number with one of the units, or none.
 func sizePattern() string {
 	var names []string
-	for _, u := range units() {
-		names = append(names, u.name)
+	for _, u := range value.Units() {
+		names = append(names, u.Name)
 	}
 	return `^(?:0|[1-9][0-9]*)(?:` + strings.Join(names, "|") + `)?$`
 }

@@ -99,7 +99,7 @@ func (s Settings) CheckSigning() error {
 }
 
 // Attrs returns every setting under its variable's name, in a fixed order, for
-// the log. Secrets are problem.Redacted, and the database's URL loses its password.
+// the log. Secrets are redacted, and the database's URL loses its password.
 //
 //nolint:sloglint // the keys are names of variables
 func (s Settings) Attrs() []slog.Attr {

@@ -14,6 +14,8 @@ import (
 	"github.com/google/uuid"
 
 	"gatehouse/config/problem"
+	"gatehouse/config/textfile"
+	"gatehouse/config/value"
 )
 
 // LoadSettings reads GATEWAY_* (and PORT). An empty variable counts as unset,
@@ -33,7 +35,7 @@ func LoadSettings(lookup func(name string) (string, bool)) (Settings, error) {
 		DatabaseURL:      r.database(),
 		FeedDatabaseURL:  r.feedDatabase(),
 		Migrate:          setting(r, "GATEWAY_MIGRATE", true, parseSwitch),
-		DefaultCompanyID: setting(r, "GATEWAY_DEFAULT_COMPANY_ID", uuid.Nil, parseUUID),
+		DefaultCompanyID: setting(r, "GATEWAY_DEFAULT_COMPANY_ID", uuid.Nil, value.ParseUUID),
 
 		Transport:               setting(r, "GATEWAY_TRANSPORT", TransportLean, parseTransport),
 		MaxConnections:          setting(r, "GATEWAY_HTTP_CLIENT_MAX_CONNECTIONS", 0, numberBetween(0, 1_000_000)),
@@ -50,8 +52,8 @@ func LoadSettings(lookup func(name string) (string, bool)) (Settings, error) {
 
 		IdleTimeout: setting(r, "GATEWAY_IDLE_TIMEOUT", 120*time.Second, durationFrom(time.Second)),
 
-		ShutdownDelay:   setting(r, "GATEWAY_SHUTDOWN_DELAY", 0, parseDuration),
-		ShutdownTimeout: setting(r, "GATEWAY_SHUTDOWN_TIMEOUT", 30*time.Second, parseDuration),
+		ShutdownDelay:   setting(r, "GATEWAY_SHUTDOWN_DELAY", 0, value.ParseDuration),
+		ShutdownTimeout: setting(r, "GATEWAY_SHUTDOWN_TIMEOUT", 30*time.Second, value.ParseDuration),
 	}
 	r.signing(&s)
 	r.checkCombinations(s)
@@ -153,14 +155,14 @@ func (r *settingsReader) secret(name string) string {
 
 // readSecret reads a small regular file.
 func readSecret(path string) (string, error) {
-	data, err := readSmall(path, maxSecretFile)
+	data, err := textfile.ReadAtMost(path, maxSecretFile)
 	if err == nil {
-		data, err = Text(data)
+		data, err = textfile.Clean(data)
 	}
 	if err != nil {
 		return "", err
 	}
-	text := CutLineBreak(string(data))
+	text := textfile.CutLineBreak(string(data))
 	if strings.Trim(text, "\r\n") == "" {
 		return "", fmt.Errorf("it is empty: %w", fs.ErrInvalid)
 	}
@@ -219,7 +221,7 @@ func parseAddress(text string) (string, *problem.Fault) {
 		return "", &problem.Fault{Reason: shown + " is not between 0 and 65535"}
 	}
 	if host != "" {
-		if f := hostName(host); f != nil {
+		if f := value.CheckHost(host); f != nil {
 			return "", f
 		}
 	}
@@ -261,7 +263,7 @@ func parseSwitch(text string) (bool, *problem.Fault) {
 // durationFrom reads a duration that is not shorter than least.
 func durationFrom(least time.Duration) func(string) (time.Duration, *problem.Fault) {
 	return func(text string) (time.Duration, *problem.Fault) {
-		value, f := parseDuration(text)
+		value, f := value.ParseDuration(text)
 		if f == nil && value < least {
 			f = &problem.Fault{Reason: "too short", Hint: "at least " + least.String()}
 		}
@@ -276,7 +278,7 @@ const leastConnectionTime = 100 * time.Millisecond
 // least.
 func noneOrFrom(least time.Duration) func(string) (time.Duration, *problem.Fault) {
 	return func(text string) (time.Duration, *problem.Fault) {
-		value, f := parseDuration(text)
+		value, f := value.ParseDuration(text)
 		if f == nil && value != 0 && value < least {
 			f = &problem.Fault{Reason: "too short", Hint: "at least " + least.String() + ", or 0 for no bound"}
 		}
@@ -288,7 +290,7 @@ func noneOrFrom(least time.Duration) func(string) (time.Duration, *problem.Fault
 func numberBetween(least, most int) func(string) (int, *problem.Fault) {
 	return func(text string) (int, *problem.Fault) {
 		value, err := strconv.Atoi(text)
-		if err != nil || !isDecimal(text) {
+		if err != nil || strconv.Itoa(value) != text {
 			return 0, &problem.Fault{Reason: "not a whole number", Hint: fmt.Sprintf("between %d and %d", least, most)}
 		}
 		if value < least || value > most {

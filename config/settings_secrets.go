@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"gatehouse/config/problem"
+	"gatehouse/config/value"
 )
 
 // signing reads what tokens are signed and verified with.
@@ -185,7 +186,7 @@ func (r *settingsReader) databaseURLFromParts() Secret {
 		required("GATEWAY_POSTGRES_PASSWORD")
 	}
 	server := required("GATEWAY_POSTGRES_SERVER")
-	if f := hostName(server); server != "" && f != nil {
+	if f := value.CheckHost(server); server != "" && f != nil {
 		r.fail("GATEWAY_POSTGRES_SERVER: "+f.Reason, "a host alone; the port goes into GATEWAY_POSTGRES_PORT")
 	}
 	port := setting(r, "GATEWAY_POSTGRES_PORT", 5432, numberBetween(1, 65535))

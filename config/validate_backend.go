@@ -3,13 +3,13 @@
 package config
 
 import (
-	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 
 	"gatehouse/config/problem"
+	"gatehouse/config/value"
 )
 
 // backendRule is the rule for the URL of a backend.
@@ -26,7 +26,7 @@ func backendRule(backend *url.URL) *problem.Fault {
 	case backend.Fragment != "":
 		return &problem.Fault{Reason: "must not have a fragment", Hint: "remove the # and what follows"}
 	}
-	return problem.First(hostName(backend.Hostname()), portRule(backend), basePath(backend))
+	return problem.First(value.CheckHost(backend.Hostname()), portRule(backend), basePath(backend))
 }
 
 func unknownScheme(scheme string) *problem.Fault {
@@ -93,49 +93,8 @@ func hostRule(host string) *problem.Fault {
 	if strings.Contains(name, "*") {
 		return &problem.Fault{Reason: "a `*` may only be the first label", Hint: "such as *.example.com"}
 	}
-	if name != host && isAddress(name) {
+	if name != host && value.IsAddress(name) {
 		return &problem.Fault{Reason: "an address has no names below it"}
 	}
-	return hostName(name)
-}
-
-func isAddress(host string) bool {
-	_, err := netip.ParseAddr(host)
-	return err == nil
-}
-
-// hostName is the rule for the name of a host (RFC 1123 section 2.1, and `_`,
-// which container platforms use) or an IP address.
-func hostName(host string) *problem.Fault {
-	if isAddress(host) {
-		return nil
-	}
-	const maxHost, maxLabel = 253, 63
-	if host == "" || len(host) > maxHost {
-		return &problem.Fault{Reason: "not the name of a host: it is empty or too long"}
-	}
-	if strings.HasSuffix(host, ".") {
-		return &problem.Fault{Reason: "the name of a host must not end with a dot"}
-	}
-	labels := strings.Split(host, ".")
-	for _, label := range labels {
-		if label == "" || len(label) > maxLabel || label[0] == '-' || label[len(label)-1] == '-' {
-			return &problem.Fault{
-				Reason: "not the name of a host",
-				Hint:   "labels have 1 to 63 characters, and no hyphen at the beginning or end",
-			}
-		}
-		for _, c := range []byte(label) {
-			if c >= 0x80 {
-				return &problem.Fault{Reason: "the name of a host holds a character outside ASCII", Hint: "write it in Punycode (xn--…)"}
-			}
-			if !isAlphanumeric(c) && c != '-' && c != '_' {
-				return &problem.Fault{Reason: "the name of a host cannot hold " + problem.Quote(string(rune(c)))}
-			}
-		}
-	}
-	if strings.Trim(labels[len(labels)-1], "0123456789") == "" && len(labels) > 1 {
-		return &problem.Fault{Reason: "not a valid IP address"}
-	}
-	return nil
+	return value.CheckHost(name)
 }

@@ -10,6 +10,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"gatehouse/config/problem"
+	"gatehouse/config/value"
 )
 
 func (v *validator) routes(file section) {
@@ -243,7 +244,7 @@ func (v *validator) certificate(s section, tls *TLS) {
 	s.check("key", tls.Key, notEmpty)
 	s.check("server_name", tls.ServerName, func(name string) *problem.Fault {
 		if f := notEmpty(name); f != nil || !strings.HasPrefix(name, "*") {
-			return problem.First(f, hostName(name))
+			return problem.First(f, value.CheckHost(name))
 		}
 		return &problem.Fault{Reason: "not one name", Hint: "the name that the backend's certificate is for"}
 	})

@@ -11,6 +11,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"gatehouse/config/problem"
+	"gatehouse/config/value"
 )
 
 func (v *validator) issuers() {
@@ -94,7 +95,7 @@ func keysRule(keys string) *problem.Fault {
 	if !strings.Contains(keys, "://") {
 		return nil
 	}
-	parsed, f := parseURL(keys)
+	parsed, f := value.ParseURL(keys)
 	switch {
 	case f != nil:
 		return f

@@ -9,6 +9,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"gatehouse/config/problem"
+	"gatehouse/config/value"
 )
 
 // warn reports what is not wrong but worth a look. It looks at tables without
@@ -63,7 +64,7 @@ func isLocalOrigin(host string) bool {
 		return true
 	}
 	name, _, _ := strings.Cut(host, ":")
-	return name == "localhost" || strings.HasSuffix(name, ".localhost") || strings.HasPrefix(name, "127.") && isAddress(name)
+	return name == "localhost" || strings.HasSuffix(name, ".localhost") || strings.HasPrefix(name, "127.") && value.IsAddress(name)
 }
 
 // warnAudience looks for issuers whose tokens for any other service pass here.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gatehouse/config"
+	"gatehouse/config/textfile"
 	"gatehouse/proxy/lean"
 	"gatehouse/proxy/socket"
 	"gatehouse/proxy/upstream"
@@ -121,7 +122,7 @@ func keyOf(r *config.Route) (transportKey, error) {
 		if file.path == "" {
 			continue
 		}
-		pem, err := config.ReadText(file.path)
+		pem, err := textfile.Read(file.path)
 		if err != nil {
 			return key, fmt.Errorf("read %s: %w", file.name, err)
 		}

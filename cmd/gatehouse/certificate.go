@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"gatehouse/config"
+	"gatehouse/config/textfile"
 	"gatehouse/config/watch"
 )
 
@@ -51,11 +52,11 @@ func loadCertificate(s config.Settings, files *watch.Files, taken func(*tls.Cert
 
 // takePair takes the certificate and its key over if they fit together.
 func (c *certificate) takePair(context.Context) error {
-	cert, err := config.ReadText(c.certFile)
+	cert, err := textfile.Read(c.certFile)
 	if err != nil {
 		return err
 	}
-	key, err := config.ReadText(c.keyFile)
+	key, err := textfile.Read(c.keyFile)
 	if err != nil {
 		return err
 	}
@@ -72,7 +73,7 @@ func (c *certificate) takePair(context.Context) error {
 // begun under authorities that have gone is not resumed: crypto/tls looks for
 // its chain among these.
 func (c *certificate) takeAuthorities(context.Context) error {
-	pem, err := config.ReadText(c.authoritiesFile)
+	pem, err := textfile.Read(c.authoritiesFile)
 	if err != nil {
 		return err
 	}

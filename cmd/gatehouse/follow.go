@@ -12,6 +12,7 @@ import (
 	"gatehouse/auth"
 	"gatehouse/config"
 	"gatehouse/config/problem"
+	"gatehouse/config/textfile"
 	"gatehouse/config/watch"
 	"gatehouse/proxy"
 )
@@ -132,7 +133,7 @@ func distinct(paths []string) []string {
 // checkIssuerKeys refuses a file without keys: those that were read before go on.
 func checkIssuerKeys(path string) func(context.Context) error {
 	return func(context.Context) error {
-		content, err := config.ReadText(path)
+		content, err := textfile.Read(path)
 		if err == nil {
 			err = auth.CheckKeySet(content)
 		}

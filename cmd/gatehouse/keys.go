@@ -6,6 +6,7 @@ import (
 
 	"gatehouse/auth"
 	"gatehouse/config"
+	"gatehouse/config/textfile"
 	"gatehouse/config/watch"
 )
 
@@ -20,7 +21,7 @@ func signingKeys(s config.Settings) (auth.Keys, error) {
 	if err != nil || s.JWTPreviousKeysFile == "" {
 		return keys, err
 	}
-	pem, err := config.ReadText(s.JWTPreviousKeysFile)
+	pem, err := textfile.Read(s.JWTPreviousKeysFile)
 	if err == nil {
 		keys, err = keys.WithPreviousKeys(pem)
 	}
@@ -39,7 +40,7 @@ func currentKeys(s config.Settings) (auth.Keys, error) {
 	if s.JWTPrivateKeyFile == "" {
 		return auth.SecretKeys(s.JWTAlgorithm, []byte(s.JWTSecret.Reveal()), previous...)
 	}
-	pem, err := config.ReadText(s.JWTPrivateKeyFile)
+	pem, err := textfile.Read(s.JWTPrivateKeyFile)
 	if err != nil {
 		return auth.Keys{}, fmt.Errorf("read GATEWAY_JWT_PRIVATE_KEY_FILE: %w", err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"gatehouse/auth"
 	"gatehouse/config"
+	"gatehouse/config/textfile"
 )
 
 // readNewPassword takes a new password from a prompt, twice, or from the first
@@ -51,11 +52,11 @@ func readPassword(t terminal) (string, error) {
 		return "", withHint(errors.New("read password: standard input is empty"),
 			"pipe it in: printf '%s\\n' \"$PASSWORD\" | gatehouse users …")
 	}
-	text, err := config.Text([]byte(line)) // PowerShell pipes a byte order mark along
+	text, err := textfile.Clean([]byte(line)) // PowerShell pipes a byte order mark along
 	if err != nil {
 		return "", fmt.Errorf("read password: %w", err)
 	}
-	return config.CutLineBreak(string(text)), nil
+	return textfile.CutLineBreak(string(text)), nil
 }
 
 func askPassword(t terminal, file *os.File, prompt string) (string, error) {

@@ -15,6 +15,7 @@ import (
 
 	"gatehouse/auth"
 	"gatehouse/config"
+	"gatehouse/config/textfile"
 	"gatehouse/store"
 )
 
@@ -77,7 +78,7 @@ func importUsers(ctx context.Context, t terminal, users store.Store, source io.R
 		line := lines.Bytes()
 		var err error
 		if number == 1 {
-			if line, err = config.Text(line); err != nil {
+			if line, err = textfile.Clean(line); err != nil {
 				return fmt.Errorf("read users: %w", err)
 			}
 		}

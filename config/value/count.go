@@ -1,6 +1,6 @@
 // Counts: whole numbers without a unit.
 
-package config
+package value
 
 import (
 	"strconv"
@@ -8,8 +8,11 @@ import (
 	"gatehouse/config/problem"
 )
 
-// parseCount reads a whole number.
-func parseCount(text string) (Count, *problem.Fault) {
+// Count is a whole number of things.
+type Count int64
+
+// ParseCount reads a whole number.
+func ParseCount(text string) (Count, *problem.Fault) {
 	value, err := strconv.ParseUint(text, 10, 31)
 	if err != nil || len(text) > 1 && text[0] == '0' {
 		return 0, &problem.Fault{Reason: "not a whole number", Hint: "write one such as 1000; 0 is no bound"}

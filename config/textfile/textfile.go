@@ -1,12 +1,13 @@
-// Files that people and their tools write, as the text that they mean.
-
-package config
+// Package textfile reads small files that people and their tools write, such as
+// keys, certificates and secrets, as the text that they mean.
+package textfile
 
 import (
 	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 )
@@ -14,24 +15,23 @@ import (
 // maxText bounds a file of certificates or keys, in bytes.
 const maxText = 1 << 20
 
-// ReadText reads a small regular file, such as one of certificates or keys, as
-// Text. It looks before it opens, because opening a named pipe would wait for a
-// writer.
-func ReadText(path string) ([]byte, error) {
-	data, err := readSmall(path, maxText)
+// Read reads a regular file of at most 1 MiB, such as one of certificates or keys,
+// as Clean returns it.
+func Read(path string) ([]byte, error) {
+	data, err := ReadAtMost(path, maxText)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if data, err = Text(data); err != nil {
+	if data, err = Clean(data); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return data, nil
 }
 
-// Text cuts off the byte order mark that some editors put before a text: in a
+// Clean cuts off the byte order mark that some editors put before a text: in a
 // key or a secret it would silently become part of it. UTF-16, which has such a
 // mark too, is an error.
-func Text(data []byte) ([]byte, error) {
+func Clean(data []byte) ([]byte, error) {
 	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {
 		return nil, errors.New("it is UTF-16, which Windows PowerShell writes: save it as UTF-8")
 	}
@@ -47,26 +47,37 @@ func CutLineBreak(text string) string {
 	return text
 }
 
-// readSmall reads a regular file of at most so many bytes.
-func readSmall(path string, most int64) ([]byte, error) {
+// ReadAtMost reads a regular file of at most so many bytes. It looks before it
+// opens, because opening a named pipe would wait for a writer. The error does not
+// name the file.
+func ReadAtMost(path string, most int64) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, cause(err)
+		return nil, WithoutPath(err)
 	}
 	if !info.Mode().IsRegular() {
 		return nil, errors.New("it is not a regular file")
 	}
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, cause(err)
+		return nil, WithoutPath(err)
 	}
 	defer func() { _ = file.Close() }()
 	data, err := io.ReadAll(io.LimitReader(file, most+1))
 	switch {
 	case err != nil:
-		return nil, cause(err)
+		return nil, WithoutPath(err)
 	case int64(len(data)) > most:
 		return nil, fmt.Errorf("it is larger than %d KiB", most>>10)
 	}
 	return data, nil
+}
+
+// WithoutPath returns what a file error says besides the path, for messages that
+// name the file themselves.
+func WithoutPath(err error) error {
+	if pathError, ok := errors.AsType[*fs.PathError](err); ok {
+		return pathError.Err
+	}
+	return err
 }

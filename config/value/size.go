@@ -1,6 +1,6 @@
 // Sizes: a number of bytes with a unit.
 
-package config
+package value
 
 import (
 	"math"
@@ -10,15 +10,19 @@ import (
 	"gatehouse/config/problem"
 )
 
-// unit is a suffix of a size, and how many bytes it stands for.
-type unit struct {
-	name  string
-	bytes int64
+// Size is a number of bytes, written 512, 64KiB, 100MiB, 2GiB (powers of
+// 1024) or 64kB, 100MB, 2GB (powers of 1000).
+type Size int64
+
+// Unit is a suffix of a size, and how many bytes it stands for.
+type Unit struct {
+	Name  string
+	Bytes int64
 }
 
-// units returns the units of Size, the largest first.
-func units() []unit {
-	return []unit{
+// Units returns the units of Size, the largest first.
+func Units() []Unit {
+	return []Unit{
 		{"TiB", 1 << 40},
 		{"TB", 1e12},
 		{"GiB", 1 << 30},
@@ -33,16 +37,16 @@ func units() []unit {
 
 // String returns the size in the largest unit that leaves no remainder.
 func (s Size) String() string {
-	for _, u := range units() {
-		if s != 0 && int64(s)%u.bytes == 0 && u.bytes > 1 {
-			return strconv.FormatInt(int64(s)/u.bytes, 10) + u.name
+	for _, u := range Units() {
+		if s != 0 && int64(s)%u.Bytes == 0 && u.Bytes > 1 {
+			return strconv.FormatInt(int64(s)/u.Bytes, 10) + u.Name
 		}
 	}
 	return strconv.FormatInt(int64(s), 10)
 }
 
-// parseSize reads a whole number of bytes, with one of the units or none.
-func parseSize(text string) (Size, *problem.Fault) {
+// ParseSize reads a whole number of bytes, with one of the units or none.
+func ParseSize(text string) (Size, *problem.Fault) {
 	const hint = "write whole bytes, or a unit: KiB, MiB, GiB (1024) or kB, MB, GB (1000)"
 	end := strings.IndexFunc(text, func(r rune) bool { return r < '0' || r > '9' })
 	if end < 0 {
@@ -73,13 +77,13 @@ func parseUnit(digits, suffix, hint string) (int64, *problem.Fault) {
 		return 1, nil
 	}
 	meant := strings.ToLower(strings.TrimSpace(suffix))
-	for _, u := range units() {
-		if suffix == u.name {
-			return u.bytes, nil
+	for _, u := range Units() {
+		if suffix == u.Name {
+			return u.Bytes, nil
 		}
-		name := strings.ToLower(u.name)
-		if meant == name || meant == strings.TrimSuffix(name, "b") || u.bytes > 1 && meant == name[:1] {
-			return 0, &problem.Fault{Reason: "unknown unit", Write: digits + u.name}
+		name := strings.ToLower(u.Name)
+		if meant == name || meant == strings.TrimSuffix(name, "b") || u.Bytes > 1 && meant == name[:1] {
+			return 0, &problem.Fault{Reason: "unknown unit", Write: digits + u.Name}
 		}
 	}
 	return 0, &problem.Fault{Reason: "unknown unit", Hint: hint}
