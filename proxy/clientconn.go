@@ -87,7 +87,7 @@ func (*Gateway) OldCoding(conn net.Conn) {
 	}
 }
 
-// hasOldCoding reports whether the request is of HTTP/1.0 and had a
+// hasHTTP10Coding reports whether the request is of HTTP/1.0 and had a
 // Transfer-Encoding, as far as that is known.
 func hasOldCoding(r *http.Request) bool {
 	if r.ProtoMajor != 1 || r.ProtoMinor != 0 {

@@ -80,7 +80,7 @@ type queueEnd struct {
 // newQueueEnd begins the end of the queue: nobody new comes, where the kernel
 // can be told so.
 func (l *Listener) newQueueEnd() *queueEnd {
-	refusing := socket.RefuseNew(l.Listener) == nil
+	refusing := socket.DropNewConns(l.Listener) == nil
 	now := time.Now()
 	return &queueEnd{listener: l, refusing: refusing, began: now, quiet: quietQueue, quietSince: now, came: l.came.Load()}
 }
@@ -88,7 +88,7 @@ func (l *Listener) newQueueEnd() *queueEnd {
 // isEmpty reports whether the socket can be closed. Where the queue cannot be
 // looked at, it can.
 func (q *queueEnd) isEmpty() bool {
-	waiting, err := socket.HasWaiting(q.listener.Listener)
+	waiting, err := socket.HasPending(q.listener.Listener)
 	if err != nil {
 		return true
 	}

@@ -32,13 +32,13 @@ type sentBody struct {
 }
 
 var (
-	_ socket.Unwanted = (*sentBody)(nil)
-	_ upstream.Upload = (*sentBody)(nil)
+	_ socket.BodyAbandoner = (*sentBody)(nil)
+	_ upstream.Upload      = (*sentBody)(nil)
 )
 
 // Close implements io.Closer.
 func (s *sentBody) Close() error {
-	s.Unwanted()
+	s.BodyAbandoned()
 	s.of.mu.Lock()
 	closed := s.of.closed
 	s.of.mu.Unlock()
@@ -56,7 +56,7 @@ func (s *sentBody) OnClose(closed func()) {
 }
 
 // Unwanted implements socket.Unwanted.
-func (s *sentBody) Unwanted() {
+func (s *sentBody) BodyAbandoned() {
 	s.of.mu.Lock()
 	defer s.of.mu.Unlock()
 	s.of.released = true

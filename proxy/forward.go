@@ -221,8 +221,8 @@ func accept(r *route, res *http.Response) error {
 // takeHeader makes the backend's headers those of the answer. httputil would add
 // them value by value, and has only the length of the body to look at afterwards.
 func (x *exchange) takeHeader(res *http.Response) {
-	if w, ok := x.ResponseWriter.(interface{ TakeHeader(http.Header) }); ok {
-		w.TakeHeader(res.Header)
+	if w, ok := x.ResponseWriter.(interface{ MergeHeader(http.Header) }); ok {
+		w.MergeHeader(res.Header)
 	} else {
 		own := x.Header()
 		for name, values := range res.Header {

@@ -91,7 +91,7 @@ func (k *kit) serve() {
 	if k.standard {
 		serving = standard
 	}
-	server.OldCoding = k.gateway.OldCoding
+	server.HTTP10Coding = k.gateway.OldCoding
 	standard.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
 		k.connections.Store(conn.RemoteAddr().String(), conn)
 		return k.gateway.ConnContext(ctx, conn)

@@ -79,7 +79,7 @@ func (c *clientConn) noteRead(p []byte, n int, err error) (int, error) {
 	}
 	if n == 0 && (phase == phaseAsked || phase == phaseIdle) && errors.Is(err, os.ErrDeadlineExceeded) {
 		// Over TLS the server has yet to say goodbye, so it closes by itself.
-		n, _ = c.socket.ReadOrEnd(p, !c.encrypted.Load())
+		n, _ = c.socket.ReadOrCloseWrite(p, !c.encrypted.Load())
 	}
 	if n == 0 {
 		return 0, err

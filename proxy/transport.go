@@ -224,7 +224,7 @@ func afterReads(dial dialFunc) dialFunc {
 		if err != nil {
 			return nil, err
 		}
-		return socket.AfterReads(conn, unreadAnswer), nil
+		return socket.DelayWriteErrors(conn, unreadAnswer), nil
 	}
 }
 

@@ -64,7 +64,7 @@ func TestBodies(t *testing.T) {
 	for name, handler := range readers {
 		t.Run(name, func(t *testing.T) {
 			p := newPair(t, handler)
-			for _, size := range []int{0, 1, 5, 5000, 100 << 10, maxDrained - 1, maxDrained + 10, maxDrained + 20<<10} {
+			for _, size := range []int{0, 1, 5, 5000, 100 << 10, maxDiscard - 1, maxDiscard + 10, maxDiscard + 20<<10} {
 				for _, extra := range []string{"X: a", "Connection: close"} {
 					text := post(long(size), fmt.Sprintf("Content-Length: %d", size), extra)
 					if strings.Contains(name, "close") && size > 100<<10 && extra == "Connection: close" {
@@ -84,7 +84,7 @@ func TestBodies(t *testing.T) {
 }
 
 func TestBodyOfMaxDrained(t *testing.T) {
-	newPair(t, reading(0, 0, nil)).same(t, post(long(maxDrained), fmt.Sprintf("Content-Length: %d", maxDrained)))
+	newPair(t, reading(0, 0, nil)).same(t, post(long(maxDiscard), fmt.Sprintf("Content-Length: %d", maxDiscard)))
 }
 
 // In full duplex net/http drains the body, too, but then panics when it reads

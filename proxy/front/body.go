@@ -9,9 +9,9 @@ import (
 	"gatehouse/internal/reqctx"
 )
 
-// maxDrained is how much of a body that nobody has read is read for the sake of
+// maxDiscard is how much of a body that nobody has read is read for the sake of
 // the next request, in bytes, as in net/http.
-const maxDrained = 256 << 10
+const maxDiscard = 256 << 10
 
 // body is a request's body of known length.
 type body struct {
@@ -71,31 +71,31 @@ func (b *body) Close() error {
 	return nil
 }
 
-// leave reads what is left, if that is little: then there is nothing for the
+// discardRest reads what is left, if that is little: then there is nothing for the
 // handler any more, and the next request begins here.
-func (b *body) leave() bool {
+func (b *body) discardRest() bool {
 	if b.conn == nil {
 		return true
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
-	case b.left >= maxDrained:
+	case b.left >= maxDiscard:
 		return false
 	case b.left > 0:
-		scrap := blocks.Get().(*[blockSize]byte)
+		buf := blockPool.Get().(*[blockSize]byte)
 		for b.left > 0 && b.err == nil {
-			_, _ = b.read(scrap[:])
+			_, _ = b.read(buf[:])
 		}
-		blocks.Put(scrap)
+		blockPool.Put(buf)
 	}
 	b.closed = b.closed || b.left == 0
 	return b.left == 0
 }
 
-// end takes the body away from whoever may still be reading it. It tells
+// detach takes the body away from whoever may still be reading it. It tells
 // whether something was left.
-func (b *body) end() (left bool) {
+func (b *body) detach() (unread bool) {
 	if b.conn == nil {
 		return false
 	}

@@ -17,26 +17,26 @@ import (
 )
 
 const (
-	// usualHead is the size of the buffer of a connection, in bytes, and
-	// largeHead that of the largest heads that are taken.
-	usualHead = 4 << 10
-	largeHead = 16 << 10
-	// lingerPause is how long a client that is still sending may pause before its
-	// connection is closed, and lingerTime how long it may go on at most. One that
-	// sends requests behind the last that is answered may pause for nextPause.
-	lingerPause = 2 * time.Second
-	lingerTime  = 10 * time.Second
-	nextPause   = 500 * time.Millisecond
-	// lonely is for how many requests a connection whose client needs its time
-	// does not let the others go first.
-	lonely = 128
+	// bufferSize is the size of the buffer of a connection, in bytes, and
+	// maxHead that of the largest heads that are taken.
+	bufferSize = 4 << 10
+	maxHead    = 16 << 10
+	// lingerReadTimeout is how long a client that is still sending may pause before its
+	// connection is closed, and lingerTimeout how long it may go on at most. One that
+	// sends requests behind the last that is answered may pause for pipelinedReadTimeout.
+	lingerReadTimeout    = 2 * time.Second
+	lingerTimeout        = 10 * time.Second
+	pipelinedReadTimeout = 500 * time.Millisecond
+	// yieldBackoff is the number of reads that skip Gosched after a yield found no
+	// data.
+	yieldBackoff = 128
 )
 
 // The states of a connection.
 const (
-	waiting = iota // for a request
-	busy           // one is being read or answered
-	over           // the server has closed it
+	stateIdle   = iota // for a request
+	stateActive        // one is being read or answered
+	stateClosed        // the server has closed it
 )
 
 // conn is a client's connection.
@@ -49,15 +49,15 @@ type conn struct {
 	template *http.Request   // what all its requests have in common
 	context  context.Context // has the values of their contexts
 
-	buffer []byte
-	large  *[largeHead]byte // the buffer, when the usual one was too small
-	data   []byte           // in the buffer: read, and not yet taken
-	plain  int              // how much of that are lines that were found to be
-	alone  int              // requests until it lets others go first again
-	broken error            // of a write
+	buffer     []byte
+	large      *[maxHead]byte // the buffer, when the usual one was too small
+	data       []byte         // in the buffer: read, and not yet taken
+	checked    int            // how much of that are lines that were found to be
+	yieldSkips int            // requests until it lets others go first again
+	writeErr   error          // of a write
 
-	posted    bool     // the request before was a POST
-	answering *request // while its handler runs
+	prevWasPOST bool     // the request before was a POST
+	current     *request // while its handler runs
 }
 
 // request is all that there is of one, in one piece.
@@ -70,35 +70,35 @@ type request struct {
 }
 
 // largeBuffers are of *[largeHead]byte.
-var largeBuffers = sync.Pool{New: func() any { return new([largeHead]byte) }}
+var largeBuffers = sync.Pool{New: func() any { return new([maxHead]byte) }}
 
 // serve is the life of a connection.
-func (s *Server) serve(made Conn) {
-	c := &conn{Conn: made, server: s, opened: time.Now(), buffer: make([]byte, usualHead)}
+func (s *Server) serve(client Conn) {
+	c := &conn{Conn: client, server: s, opened: time.Now(), buffer: make([]byte, bufferSize)}
 	if !s.add(c) {
-		_ = made.Close()
+		_ = client.Close()
 		return
 	}
-	passes := false
+	handedOff := false
 	defer func() {
 		if panicked := recover(); panicked != nil && panicked != http.ErrAbortHandler { //nolint:errorlint // it is given as it is
 			s.log("http: panic serving %v: %v\n%s", c.RemoteAddr(), panicked, debug.Stack())
 		}
-		if c.answering != nil {
-			c.abort(c.answering)
+		if c.current != nil {
+			c.abort(c.current)
 		}
 		s.remove(c)
-		if !passes {
+		if !handedOff {
 			_ = c.Close()
 		}
 	}()
 	c.prepare()
-	if passes = c.serve(); passes {
-		if s.OldCoding != nil && hasOldCoding(c.data) {
-			s.OldCoding(made)
+	if handedOff = c.serve(); handedOff {
+		if s.HTTP10Coding != nil && hasHTTP10Coding(c.data) {
+			s.HTTP10Coding(client)
 		}
 		c.Unread(c.data)
-		s.pass(made, nil)
+		s.handOff(client, nil)
 	}
 }
 
@@ -119,11 +119,11 @@ func (c *conn) mayClose() bool {
 }
 
 // serve answers plain requests until the connection ends or is to be passed on.
-func (c *conn) serve() (passes bool) {
+func (c *conn) serve() (handedOff bool) {
 	for {
-		head, passes := c.readHead()
+		head, handedOff := c.readHead()
 		if head == "" {
-			return passes
+			return handedOff
 		}
 		r := &request{}
 		r.Request = *c.template.WithContext(&r.ctx)
@@ -132,13 +132,13 @@ func (c *conn) serve() (passes bool) {
 			return true
 		}
 		c.data = c.data[len(head):]
-		c.posted = r.Method == http.MethodPost
+		c.prevWasPOST = r.Method == http.MethodPost
 		_ = c.SetReadDeadline(time.Time{})
-		if !c.answer(r) {
+		if !c.serveRequest(r) {
 			return false
 		}
 		c.served.Store(true)
-		if !c.state.CompareAndSwap(busy, waiting) || c.server.draining.Load() {
+		if !c.state.CompareAndSwap(stateActive, stateIdle) || c.server.draining.Load() {
 			return false
 		}
 	}
@@ -146,68 +146,68 @@ func (c *conn) serve() (passes bool) {
 
 // readHead returns the next head, which stays in the buffer. Without one, the
 // connection has ended, or is to be passed on.
-func (c *conn) readHead() (head string, passes bool) {
-	c.tidy()
-	served, begun, bounded := c.served.Load(), false, false
-	patience := c.server.standard.ReadHeaderTimeout // to begin, and then to go on
+func (c *conn) readHead() (head string, handedOff bool) {
+	c.resetBuffer()
+	served, active, deadlineSet := c.served.Load(), false, false
+	timeout := c.server.standard.ReadHeaderTimeout // to begin, and then to go on
 	if served {
-		patience = c.server.standard.IdleTimeout
+		timeout = c.server.standard.IdleTimeout
 	}
-	if patience > 0 || served { // the handler may have set another
-		c.allow(patience)
+	if timeout > 0 || served { // the handler may have set another
+		c.setReadTimeout(timeout)
 	}
 	if served && len(c.data) == 0 {
 		c.Idle()
 	}
-	before := c.beforeHead()
+	breaks := c.newLeadingBreaks()
 	for {
-		if len(c.data) > 0 && !begun {
-			begun = true
-			if !c.state.CompareAndSwap(waiting, busy) {
+		if len(c.data) > 0 && !active {
+			active = true
+			if !c.state.CompareAndSwap(stateIdle, stateActive) {
 				return "", false
 			}
 		}
-		before.skip(c)
+		breaks.skip(c)
 		end := wire.HeadEnd(c.data)
-		if end > 0 && !c.server.refuses(end) {
+		if end > 0 && !c.server.isTooLarge(end) {
 			return string(c.data[:end]), false
 		}
-		if begun && served && !bounded {
-			bounded = true
-			c.allow(c.server.standard.ReadHeaderTimeout)
+		if active && served && !deadlineSet {
+			deadlineSet = true
+			c.setReadTimeout(c.server.standard.ReadHeaderTimeout)
 		}
-		if end > 0 || c.server.refuses(len(c.data)) || before.isLookedAt(served) && !c.mayBePlain() && !isOldAndCut(c.data) || !c.makeRoom() {
+		if end > 0 || c.server.isTooLarge(len(c.data)) || breaks.isParseable(served) && !c.mayBeSimple() && !isPartialHTTP10(c.data) || !c.makeRoom() {
 			return "", true
 		}
-		if err := c.fill(!begun && served); err != nil {
-			return "", begun && errors.Is(err, io.EOF) && before.isLookedAt(served)
+		if err := c.fill(!active && served); err != nil {
+			return "", active && errors.Is(err, io.EOF) && breaks.isParseable(served)
 		}
 	}
 }
 
-// allow bounds the time until more is there; 0 is no bound.
-func (c *conn) allow(patience time.Duration) {
-	var by time.Time
-	if patience > 0 {
-		by = time.Now().Add(patience)
+// setReadTimeout bounds the time until more is there; 0 is no bound.
+func (c *conn) setReadTimeout(timeout time.Duration) {
+	var deadline time.Time
+	if timeout > 0 {
+		deadline = time.Now().Add(timeout)
 	}
-	_ = c.SetReadDeadline(by)
+	_ = c.SetReadDeadline(deadline)
 }
 
 // fill reads into the buffer what there is. When the server is busy, the next
 // request is often there once the others have had their turn, which is cheaper
 // than to be woken for it.
-func (c *conn) fill(asksAgain bool) error {
-	yields := asksAgain && c.alone == 0
-	if yields {
+func (c *conn) fill(mayYield bool) error {
+	yielded := mayYield && c.yieldSkips == 0
+	if yielded {
 		runtime.Gosched()
-	} else if asksAgain {
-		c.alone--
+	} else if mayYield {
+		c.yieldSkips--
 	}
 	n, err := c.Read(c.data[len(c.data):cap(c.data)])
 	c.data = c.data[:len(c.data)+n]
-	if yields && c.Waited() {
-		c.alone = lonely
+	if yielded && c.Waited() {
+		c.yieldSkips = yieldBackoff
 	}
 	if n > 0 {
 		return nil
@@ -215,14 +215,14 @@ func (c *conn) fill(asksAgain bool) error {
 	return err
 }
 
-// tidy gives back a large buffer that is not needed any more.
-func (c *conn) tidy() {
+// resetBuffer returns a large buffer to its pool when nothing is left in it.
+func (c *conn) resetBuffer() {
 	if len(c.data) > 0 {
 		return
 	}
 	if c.large != nil {
 		largeBuffers.Put(c.large)
-		c.large, c.buffer = nil, make([]byte, usualHead)
+		c.large, c.buffer = nil, make([]byte, bufferSize)
 	}
 	c.data = c.buffer[:0]
 }
@@ -237,7 +237,7 @@ func (c *conn) makeRoom() bool {
 	case c.large != nil:
 		return false
 	default:
-		c.large = largeBuffers.Get().(*[largeHead]byte)
+		c.large = largeBuffers.Get().(*[maxHead]byte)
 		c.buffer = c.large[:]
 	}
 	c.data = c.buffer[:copy(c.buffer, c.data)]
@@ -254,9 +254,9 @@ func (c *conn) readBody(p []byte) (int, error) {
 	return c.Read(p)
 }
 
-// answer has the handler answer one request. It tells whether another one may
+// serveRequest calls the handler for one request. It reports whether another one may
 // follow.
-func (c *conn) answer(r *request) bool {
+func (c *conn) serveRequest(r *request) bool {
 	r.ctx.Init(c.context)
 	if r.ContentLength > 0 {
 		r.body = body{conn: c, left: r.ContentLength, ctx: &r.ctx}
@@ -264,17 +264,17 @@ func (c *conn) answer(r *request) bool {
 	} else {
 		c.WatchDisconnect(&r.ctx)
 	}
-	r.response = response{conn: c, request: r, length: -1, last: r.Close}
-	c.answering = r
+	r.response = response{conn: c, request: r, length: -1, closeAfterReply: r.Close}
+	c.current = r
 	c.server.standard.Handler.ServeHTTP(&r.response, &r.Request)
-	c.answering = nil
+	c.current = nil
 	c.endContext(r)
-	whole := r.response.finish()
+	complete := r.response.finish()
 	_ = c.SetWriteDeadline(time.Time{})
-	if whole && !r.response.last && r.body.leave() {
+	if complete && !r.response.closeAfterReply && r.body.discardRest() {
 		return true
 	}
-	c.leave(r)
+	c.lingeringClose(r)
 	return false
 }
 
@@ -291,26 +291,26 @@ func (c *conn) abort(r *request) {
 	if r.response.committed {
 		_ = r.response.flush()
 	}
-	c.leave(r)
+	c.lingeringClose(r)
 }
 
-// leave lets a client that is still sending receive the answer: to close the
+// lingeringClose lets a client that is still sending receive the answer: to close the
 // connection at once could take it away (RFC 9112 section 9.6).
-func (c *conn) leave(r *request) {
-	pause := lingerPause
-	if !r.body.end() {
+func (c *conn) lingeringClose(r *request) {
+	readTimeout := lingerReadTimeout
+	if !r.body.detach() {
 		if len(c.data) == 0 {
 			return
 		}
-		pause = nextPause
+		readTimeout = pipelinedReadTimeout
 	}
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		_ = half.CloseWrite()
 	}
-	discarded := make([]byte, usualHead)
-	end := time.Now().Add(lingerTime)
+	discarded := make([]byte, bufferSize)
+	end := time.Now().Add(lingerTimeout)
 	for err := error(nil); err == nil && time.Now().Before(end); {
-		_ = c.SetReadDeadline(time.Now().Add(pause))
+		_ = c.SetReadDeadline(time.Now().Add(readTimeout))
 		_, err = c.Read(discarded)
 	}
 }

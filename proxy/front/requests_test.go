@@ -218,7 +218,7 @@ func TestConversations(t *testing.T) {
 func TestHeadsOfEverySize(t *testing.T) {
 	p := newPair(t, report)
 	overhead := len(get("X: "))
-	for _, edge := range []int{usualHead, largeHead} {
+	for _, edge := range []int{bufferSize, maxHead} {
 		for size := edge - 3; size <= edge+3; size++ {
 			p.same(t, get("X: "+strings.Repeat("a", size-overhead))+get())
 			p.same(t, get()+get("X: "+strings.Repeat("a", size-overhead-len(get()))))

@@ -17,12 +17,12 @@ const (
 	// blockSize is how much of an answer is collected before it is written, in
 	// bytes; larger pieces of a body are written as they are.
 	blockSize = 4 << 10
-	// heldSize is how much of a body is held back, in bytes: if it ends within,
+	// maxBuffered is how much of a body is held back, in bytes: if it ends within,
 	// its length is known after all. As in net/http.
-	heldSize = 2 << 10
+	maxBuffered = 2 << 10
 )
 
-var errDone = errors.New("front: the handler has ended")
+var errHandlerDone = errors.New("front: the handler has ended")
 
 // response is the http.ResponseWriter of a plain request. It frames answers as
 // net/http does (RFC 9112 section 6).
@@ -34,25 +34,25 @@ type response struct {
 	length  int64 // of the body, announced; -1 when unknown
 	written int64 // of the body
 
-	out        []byte // what is to be written
-	block      *[blockSize]byte
-	held       []byte // of a body, while the head may still change
-	heldBlock  *[blockSize]byte
-	connection []string // what the handler says of it
-	codings    []string // and of the Transfer-Encoding
-	framed     bool     // the handler says how the body ends
-	trailers   []string // that it has announced
-	trailed    bool     // there are trailers
-	typed      bool     // the Content-Type is not to be guessed
-	dated      bool
-	committed  bool // the head is complete
-	chunked    bool
-	fullDuplex bool
-	last       bool // no other request is read from the connection
-	done       bool // the handler has ended
+	out              []byte // what is to be written
+	block            *[blockSize]byte
+	buffered         []byte // of a body, while the head may still change
+	bufferedBlock    *[blockSize]byte
+	connection       []string // what the handler says of it
+	transferEncoding []string // and of the Transfer-Encoding
+	hasFraming       bool     // the handler says how the body ends
+	trailers         []string // that it has announced
+	hasTrailers      bool     // there are trailers
+	hasType          bool     // the Content-Type is not to be guessed
+	hasDate          bool
+	committed        bool // the head is complete
+	chunked          bool
+	fullDuplex       bool
+	closeAfterReply  bool // no other request is read from the connection
+	done             bool // the handler has ended
 }
 
-var blocks = sync.Pool{New: func() any { return new([blockSize]byte) }}
+var blockPool = sync.Pool{New: func() any { return new([blockSize]byte) }}
 
 // Header implements http.ResponseWriter.
 func (w *response) Header() http.Header {
@@ -62,8 +62,8 @@ func (w *response) Header() http.Header {
 	return w.header
 }
 
-// TakeHeader adds a header that the handler has no more use for.
-func (w *response) TakeHeader(header http.Header) {
+// MergeHeader adds a header, which it keeps: the handler must not use it again.
+func (w *response) MergeHeader(header http.Header) {
 	for name, values := range w.header {
 		header[name] = append(values, header[name]...)
 	}
@@ -88,24 +88,24 @@ func (w *response) WriteHeader(status int) {
 	w.status = status
 	w.beginHead(status)
 	w.appendFields()
-	w.takeFields()
+	w.recordFields()
 }
 
-// takeFields notes what commit needs to know: the handler may change the header
+// recordFields notes what commit needs to know: the handler may change the header
 // from now on.
-func (w *response) takeFields() {
+func (w *response) recordFields() {
 	w.connection = w.header["Connection"]
-	w.codings = w.header["Transfer-Encoding"]
-	_, w.dated = w.header["Date"]
+	w.transferEncoding = w.header["Transfer-Encoding"]
+	_, w.hasDate = w.header["Date"]
 	_, typed := w.header["Content-Type"]
-	w.typed = typed || first(w.header["Content-Encoding"]) != "" || first(w.codings) != ""
+	w.hasType = typed || first(w.header["Content-Encoding"]) != "" || first(w.transferEncoding) != ""
 	lengths, announced := w.header["Content-Length"]
-	w.framed = announced || first(w.codings) != ""
+	w.hasFraming = announced || first(w.transferEncoding) != ""
 	if length, err := strconv.ParseInt(first(lengths), 10, 64); err == nil && length >= 0 && w.allowsBody() {
 		w.length = length
 	}
 	for _, names := range w.header["Trailer"] {
-		w.trailed = true
+		w.hasTrailers = true
 		for name := range strings.SplitSeq(names, ",") {
 			if name = http.CanonicalHeaderKey(strings.TrimSpace(name)); httpguts.ValidTrailerHeader(name) {
 				w.trailers = append(w.trailers, name)
@@ -124,7 +124,7 @@ func first(values []string) string {
 // beginHead begins a head with its status line.
 func (w *response) beginHead(status int) {
 	if w.block == nil {
-		w.block = blocks.Get().(*[blockSize]byte)
+		w.block = blockPool.Get().(*[blockSize]byte)
 		w.out = w.block[:0]
 	}
 	w.out = append(w.out, "HTTP/1.1 "...)
@@ -155,7 +155,7 @@ func (w *response) appendFields() {
 			}
 		}
 		if strings.HasPrefix(name, http.TrailerPrefix) {
-			w.trailed = w.trailed || w.status != 0
+			w.hasTrailers = w.hasTrailers || w.status != 0
 			continue
 		}
 		w.out = wire.AppendField(w.out, name, values)
@@ -174,32 +174,32 @@ func (w *response) commit(begin []byte, ended bool) {
 		return
 	}
 	w.committed = true
-	w.decideLast()
-	if w.last && !w.saysLast() {
+	w.decideClose()
+	if w.closeAfterReply && !w.announcesClose() {
 		w.out = append(w.out, "Connection: close\r\n"...)
 	} else if w.connection != nil {
 		w.out = wire.AppendField(w.out, "Connection", w.connection)
 	}
-	if !w.dated {
+	if !w.hasDate {
 		w.out = append(w.out, "Date: "...)
 		w.out = append(w.out, w.conn.server.date.text(time.Now())...)
 		w.out = append(w.out, "\r\n"...)
 	}
 	if w.allowsBody() {
-		if !w.typed && len(begin) > 0 {
+		if !w.hasType && len(begin) > 0 {
 			w.out = append(w.out, "Content-Type: "...)
 			w.out = append(w.out, http.DetectContentType(begin)...)
 			w.out = append(w.out, "\r\n"...)
 		}
-		w.frame(len(begin), ended)
+		w.appendFraming(len(begin), ended)
 	}
 	w.out = append(w.out, "\r\n"...)
 }
 
-// frame says where the body ends.
-func (w *response) frame(begun int, ended bool) {
-	isHead, coding := w.request.Method == http.MethodHead, first(w.codings)
-	if w.length < 0 && ended && !w.trailed && !w.framed && (!isHead || begun > 0) {
+// appendFraming writes the field that says where the body ends.
+func (w *response) appendFraming(begun int, ended bool) {
+	isHead, coding := w.request.Method == http.MethodHead, first(w.transferEncoding)
+	if w.length < 0 && ended && !w.hasTrailers && !w.hasFraming && (!isHead || begun > 0) {
 		w.length = int64(begun)
 	}
 	switch {
@@ -211,7 +211,7 @@ func (w *response) frame(begun int, ended bool) {
 	default:
 		w.chunked = true
 		if coding != "" && coding != "chunked" {
-			w.out = wire.AppendField(w.out, "Transfer-Encoding", w.codings)
+			w.out = wire.AppendField(w.out, "Transfer-Encoding", w.transferEncoding)
 		}
 		w.out = append(w.out, "Transfer-Encoding: chunked\r\n"...)
 	}
@@ -220,29 +220,29 @@ func (w *response) frame(begun int, ended bool) {
 // untilClosed reports whether the body ends with the connection, which is what a
 // handler gets for "Transfer-Encoding: identity".
 func (w *response) untilClosed() bool {
-	return first(w.codings) == "identity" && w.length < 0 && w.allowsBody() && w.request.Method != http.MethodHead
+	return first(w.transferEncoding) == "identity" && w.length < 0 && w.allowsBody() && w.request.Method != http.MethodHead
 }
 
-// decideLast reports whether the connection is of use after this answer.
-func (w *response) decideLast() {
-	w.last = w.last || w.conn.server.draining.Load() || first(w.connection) == "close"
-	if !w.last && !w.fullDuplex {
+// decideClose decides whether the connection is closed after this response.
+func (w *response) decideClose() {
+	w.closeAfterReply = w.closeAfterReply || w.conn.server.draining.Load() || first(w.connection) == "close"
+	if !w.closeAfterReply && !w.fullDuplex {
 		// There are clients that send all before they receive anything.
-		w.last = !w.request.body.leave()
+		w.closeAfterReply = !w.request.body.discardRest()
 	}
-	w.last = w.last || w.untilClosed()
+	w.closeAfterReply = w.closeAfterReply || w.untilClosed()
 }
 
-// saysLast reports whether the handler has said, among other things, that the
+// announcesClose reports whether the handler has said, among other things, that the
 // connection ends.
-func (w *response) saysLast() bool {
+func (w *response) announcesClose() bool {
 	return len(w.connection) > 0 && !w.conn.server.draining.Load() && httpguts.HeaderValuesContainsToken(w.connection[:1], "close")
 }
 
 // Write implements http.ResponseWriter.
 func (w *response) Write(p []byte) (int, error) {
 	if w.done {
-		return 0, errDone
+		return 0, errHandlerDone
 	}
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
@@ -257,13 +257,13 @@ func (w *response) Write(p []byte) (int, error) {
 	if w.length >= 0 && w.written > w.length {
 		return 0, http.ErrContentLength
 	}
-	if !w.committed && len(w.held)+len(p) <= heldSize {
-		w.hold(p)
+	if !w.committed && len(w.buffered)+len(p) <= maxBuffered {
+		w.buffer(p)
 		return len(p), nil
 	}
 	rest := p
 	if !w.committed {
-		rest = w.commitHeld(p)
+		rest = w.commitBuffered(p)
 	}
 	if err := w.writeBody(rest); err != nil {
 		return 0, err
@@ -271,33 +271,33 @@ func (w *response) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (w *response) hold(p []byte) {
-	if w.heldBlock == nil {
-		w.heldBlock = blocks.Get().(*[blockSize]byte)
-		w.held = w.heldBlock[:0]
+func (w *response) buffer(p []byte) {
+	if w.bufferedBlock == nil {
+		w.bufferedBlock = blockPool.Get().(*[blockSize]byte)
+		w.buffered = w.bufferedBlock[:0]
 	}
-	w.held = append(w.held, p...)
+	w.buffered = append(w.buffered, p...)
 }
 
-// commitHeld completes the head, and lets go what was held of the body, with as
+// commitBuffered completes the head, and lets go what was held of the body, with as
 // much of what comes next as could have been. It gives the rest of that.
-func (w *response) commitHeld(next []byte) (rest []byte) {
-	if len(w.held) == 0 {
+func (w *response) commitBuffered(next []byte) (rest []byte) {
+	if len(w.buffered) == 0 {
 		w.commit(next, false)
 		return next
 	}
-	room := min(len(next), heldSize-len(w.held))
-	w.held = append(w.held, next[:room]...)
-	w.commit(w.held, false)
-	_ = w.writeBody(w.held) // the connection remembers what went wrong
-	w.held = w.held[:0]
+	room := min(len(next), maxBuffered-len(w.buffered))
+	w.buffered = append(w.buffered, next[:room]...)
+	w.commit(w.buffered, false)
+	_ = w.writeBody(w.buffered) // the connection remembers what went wrong
+	w.buffered = w.buffered[:0]
 	return next[room:]
 }
 
 // writeBody writes a piece of the body, in a frame if need be.
 func (w *response) writeBody(p []byte) error {
 	if w.request.Method == http.MethodHead || len(p) == 0 {
-		return w.conn.broken
+		return w.conn.writeErr
 	}
 	if !w.chunked {
 		return w.write(p)
@@ -324,13 +324,13 @@ func (w *response) write(p []byte) error {
 		}
 	}
 	w.out = append(w.out, p...)
-	return w.conn.broken
+	return w.conn.writeErr
 }
 
 // flush writes what was collected.
 func (w *response) flush() error {
 	if len(w.out) == 0 {
-		return w.conn.broken
+		return w.conn.writeErr
 	}
 	err := w.send(w.out)
 	w.out = w.out[:0]
@@ -338,22 +338,22 @@ func (w *response) flush() error {
 }
 
 func (w *response) send(p []byte) error {
-	if w.conn.broken == nil {
-		_, w.conn.broken = w.conn.Conn.Write(p)
+	if w.conn.writeErr == nil {
+		_, w.conn.writeErr = w.conn.Conn.Write(p)
 	}
-	return w.conn.broken
+	return w.conn.writeErr
 }
 
 // FlushError sends what there is of the answer.
 func (w *response) FlushError() error {
 	if w.done {
-		return errDone
+		return errHandlerDone
 	}
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
 	}
 	if !w.committed {
-		_ = w.commitHeld(nil)
+		_ = w.commitBuffered(nil)
 	}
 	return w.flush()
 }
@@ -362,13 +362,13 @@ func (w *response) FlushError() error {
 func (w *response) Flush() { _ = w.FlushError() }
 
 // finish sends the rest of the answer. It tells whether all of it was there.
-func (w *response) finish() (whole bool) {
+func (w *response) finish() (complete bool) {
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
 	}
 	if !w.committed {
-		w.commit(w.held, true)
-		_ = w.writeBody(w.held)
+		w.commit(w.buffered, true)
+		_ = w.writeBody(w.buffered)
 	}
 	if w.chunked {
 		w.out = append(w.out, "0\r\n"...)
@@ -377,18 +377,18 @@ func (w *response) finish() (whole bool) {
 	}
 	_ = w.flush()
 	w.done, w.out = true, nil
-	blocks.Put(w.block)
-	if w.heldBlock != nil {
-		w.held = nil
-		blocks.Put(w.heldBlock)
+	blockPool.Put(w.block)
+	if w.bufferedBlock != nil {
+		w.buffered = nil
+		blockPool.Put(w.bufferedBlock)
 	}
 	isShort := w.length >= 0 && w.length != w.written && w.request.Method != http.MethodHead
-	return !isShort && w.conn.broken == nil
+	return !isShort && w.conn.writeErr == nil
 }
 
 // appendTrailers writes the trailers, announced or not (see http.TrailerPrefix).
 func (w *response) appendTrailers() {
-	if !w.trailed && len(w.header) == 0 {
+	if !w.hasTrailers && len(w.header) == 0 {
 		return
 	}
 	for name, values := range w.header {

@@ -41,21 +41,21 @@ type Conn interface {
 // Server serves one listener. Connections that are no Conn are net/http's from
 // the start.
 type Server struct {
-	// OldCoding, when it is not nil, is called with a connection that is passed on
+	// HTTP10Coding, when it is not nil, is called with a connection that is passed on
 	// at an HTTP/1.0 request with a Transfer-Encoding. net/http's server does not
 	// show that header to its handler, and reads the request as one without a body.
-	OldCoding func(conn net.Conn)
+	HTTP10Coding func(conn net.Conn)
 
 	standard *http.Server
 	draining atomic.Bool
 	date     date
 
-	mu     sync.Mutex
-	conns  map[*conn]struct{}
-	closed bool
-	passed chan accepted // to standard
-	ended  chan struct{} // closed when nothing more is passed
-	ending sync.Once
+	mu       sync.Mutex
+	conns    map[*conn]struct{}
+	closed   bool
+	handoffs chan accepted // to standard
+	done     chan struct{} // closed when nothing more is passed
+	doneOnce sync.Once
 }
 
 type accepted struct {
@@ -71,63 +71,63 @@ type accepted struct {
 func New(standard *http.Server) *Server {
 	return &Server{
 		standard: standard, conns: map[*conn]struct{}{},
-		passed: make(chan accepted), ended: make(chan struct{}),
+		handoffs: make(chan accepted), done: make(chan struct{}),
 	}
 }
 
 // Serve accepts connections until the listener fails, or Shutdown or Close is
 // called: then it gives http.ErrServerClosed.
 func (s *Server) Serve(l net.Listener) error {
-	front := &frontListener{Listener: l, server: s}
-	go front.accept()
-	return s.standard.Serve(front)
+	handoff := &handoffListener{Listener: l, server: s}
+	go handoff.accept()
+	return s.standard.Serve(handoff)
 }
 
-// frontListener gives net/http what is not for the front.
-type frontListener struct {
+// handoffListener is the listener of net/http's server: it returns connections that are handed off.
+type handoffListener struct {
 	net.Listener
 	server *Server
 }
 
 // accept serves what comes, and leaves the errors to net/http, which knows
 // which of them will pass.
-func (l *frontListener) accept() {
+func (l *handoffListener) accept() {
 	for {
-		made, err := l.Listener.Accept()
-		if own, ok := made.(Conn); ok && err == nil {
+		conn, err := l.Listener.Accept()
+		if own, ok := conn.(Conn); ok && err == nil {
 			go l.server.serve(own)
-		} else if !l.server.pass(made, err) {
+		} else if !l.server.handOff(conn, err) {
 			return
 		}
 	}
 }
 
-// pass leaves a connection to net/http. It closes one that came too late.
-func (s *Server) pass(made net.Conn, err error) bool {
+// handOff passes a connection to net/http. It closes one that came too late.
+func (s *Server) handOff(conn net.Conn, err error) bool {
 	select {
-	case s.passed <- accepted{made, err}:
+	case s.handoffs <- accepted{conn, err}:
 		return true
-	case <-s.ended:
-		if made != nil {
-			_ = made.Close()
+	case <-s.done:
+		if conn != nil {
+			_ = conn.Close()
 		}
 		return false
 	}
 }
 
 // Accept implements net.Listener.
-func (l *frontListener) Accept() (net.Conn, error) {
+func (l *handoffListener) Accept() (net.Conn, error) {
 	select {
-	case next := <-l.server.passed:
+	case next := <-l.server.handoffs:
 		return next.conn, next.err
-	case <-l.server.ended:
+	case <-l.server.done:
 		return nil, net.ErrClosed
 	}
 }
 
 // Close implements net.Listener.
-func (l *frontListener) Close() error {
-	l.server.ending.Do(func() { close(l.server.ended) })
+func (l *handoffListener) Close() error {
+	l.server.doneOnce.Do(func() { close(l.server.done) })
 	return l.Listener.Close()
 }
 
@@ -137,8 +137,8 @@ const newConnGrace = 5 * time.Second
 
 // The pauses between two looks at what is left while the server shuts down.
 const (
-	firstLook = time.Millisecond
-	lastLook  = 200 * time.Millisecond
+	minPoll = time.Millisecond
+	maxPoll = 200 * time.Millisecond
 )
 
 // Shutdown ends the server as http.Server.Shutdown does: no new connections,
@@ -149,7 +149,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	if err := s.standard.Shutdown(ctx); err != nil {
 		return err
 	}
-	pause := firstLook
+	pause := minPoll
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	for s.closeConns(false) > 0 {
@@ -157,7 +157,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-timer.C:
-			pause = min(2*pause, lastLook)
+			pause = min(2*pause, maxPoll)
 			timer.Reset(pause)
 		}
 	}
@@ -180,7 +180,7 @@ func (s *Server) closeConns(all bool) (left int) {
 	s.closed = s.closed || all
 	for c := range s.conns {
 		switch {
-		case all || c.mayClose() && c.state.CompareAndSwap(waiting, over):
+		case all || c.mayClose() && c.state.CompareAndSwap(stateIdle, stateClosed):
 			_ = c.Close()
 		default:
 			left++
@@ -212,9 +212,9 @@ func (s *Server) log(format string, args ...any) {
 }
 
 // date is the Date of answers (RFC 9110 section 6.6.1), made once a second.
-type date struct{ last atomic.Pointer[dateOf] }
+type date struct{ last atomic.Pointer[cachedDate] }
 
-type dateOf struct {
+type cachedDate struct {
 	second int64
 	text   string
 }
@@ -222,7 +222,7 @@ type dateOf struct {
 func (d *date) text(now time.Time) string {
 	last := d.last.Load()
 	if last == nil || last.second != now.Unix() {
-		last = &dateOf{now.Unix(), now.UTC().Format(http.TimeFormat)}
+		last = &cachedDate{now.Unix(), now.UTC().Format(http.TimeFormat)}
 		d.last.Store(last)
 	}
 	return last.text

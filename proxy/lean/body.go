@@ -11,60 +11,60 @@ import (
 // body is the body of an answer. At its end the connection is given back;
 // whoever closes it before does not wait for the rest.
 type body struct {
-	source io.Reader
-	known  knownBody // the source, of a plain answer
-	conn   *conn
-	ctx    context.Context
-	last   bool                  // no other request follows on the connection
-	end    atomic.Pointer[error] // what Read gives from now on; nil while more may come
+	source     io.Reader
+	fixed      fixedBody // the source, of a plain answer
+	conn       *conn
+	ctx        context.Context
+	closeAfter bool                  // no other request follows on the connection
+	result     atomic.Pointer[error] // what Read gives from now on; nil while more may come
 }
 
-var atEnd = io.EOF
+var errEOF = io.EOF
 
-// TellsOfWaits marks a body whose Waiter is told.
-func (*body) TellsOfWaits() {}
+// NotifiesWaiter marks a body that calls its Waiter.
+func (*body) NotifiesWaiter() {}
 
 // Read implements io.Reader. Trailers are there when it has given io.EOF.
 func (b *body) Read(p []byte) (int, error) {
-	if end := b.end.Load(); end != nil {
-		return 0, *end
+	if result := b.result.Load(); result != nil {
+		return 0, *result
 	}
 	n, err := b.source.Read(p)
 	if err == nil {
 		return n, nil
 	}
-	whole := err == io.EOF
-	end := &atEnd
-	if !whole {
-		end = new(endOf(b.ctx, err))
+	complete := err == io.EOF
+	result := &errEOF
+	if !complete {
+		result = new(causeOr(b.ctx, err))
 	}
-	if !b.end.CompareAndSwap(nil, end) {
-		return n, *b.end.Load()
+	if !b.result.CompareAndSwap(nil, result) {
+		return n, *b.result.Load()
 	}
-	if whole {
-		b.conn.finish(b.last)
+	if complete {
+		b.conn.finish(b.closeAfter)
 	} else {
 		b.conn.discard()
 	}
-	return n, *end
+	return n, *result
 }
 
 // Close implements io.Closer.
 func (b *body) Close() error {
-	if b.end.CompareAndSwap(nil, &http.ErrBodyReadAfterClose) {
+	if b.result.CompareAndSwap(nil, &http.ErrBodyReadAfterClose) {
 		b.conn.discard()
 	}
 	return nil
 }
 
-// knownBody reads a body of known length.
-type knownBody struct {
+// fixedBody reads a body of known length.
+type fixedBody struct {
 	reader *bufio.Reader
 	left   int64
 }
 
 // Read implements io.Reader. The last bytes come with io.EOF.
-func (b *knownBody) Read(p []byte) (int, error) {
+func (b *fixedBody) Read(p []byte) (int, error) {
 	if b.left == 0 {
 		return 0, io.EOF
 	}

@@ -30,71 +30,71 @@ var (
 	errStatus     = errors.New("the backend answered with a status that there is not")
 )
 
-// silentError says that not a byte of an answer came.
-type silentError struct {
+// noResponseError is returned when not a byte of a response came.
+type noResponseError struct {
 	cause error
 	sent  bool // some of the request was written
 }
 
-func (e *silentError) Error() string { return "no answer: " + e.cause.Error() }
-func (e *silentError) Unwrap() error { return e.cause }
+func (e *noResponseError) Error() string { return "no answer: " + e.cause.Error() }
+func (e *noResponseError) Unwrap() error { return e.cause }
 
 // conn is a connection to a backend, for one request at a time.
 type conn struct {
 	net.Conn
-	pools  *pools
-	pool   *pool
-	socket *socket.Socket
-	reader *bufio.Reader
-	writer *bufio.Writer
-	flush  func() error // the writer's
-	left   int64        // bytes that may still be read: of a head
-	reused bool         // it has carried a request before
-	epoch  uint         // in which it began to wait; for the pool
-	last   uint         // in which it takes requests; 0 is for ever; for the pool
+	pools     *pools
+	pool      *pool
+	socket    *socket.Socket
+	reader    *bufio.Reader
+	writer    *bufio.Writer
+	flush     func() error // the writer's
+	headLeft  int64        // bytes that may still be read: of a head
+	reused    bool         // it has carried a request before
+	epoch     uint         // in which it began to wait; for the pool
+	lastEpoch uint         // in which it takes requests; 0 is for ever; for the pool
 
-	waiter    BodyWaiter      // of the answer, until something of its body was read
-	unspoken  bool            // the request is written when its answer is read
-	looked    bool            // the backend was quiet while the connection waited
-	written   int64           // of the request, by whoever sends
-	unwritten bool            // the connection refused some of it; by whoever sends
-	sent      chan struct{}   // closed when a body was sent, or was not; nil without one
-	fault     error           // why it was not, where that was the body's fault; before sent is closed
-	context   *reqctx.Context // of the request, where it takes subscribers; else nil
-	release   func() bool     // ends the watch over another context
-	closing   sync.Once
+	waiter       BodyWaiter      // of the answer, until something of its body was read
+	writePending bool            // the request is written when its answer is read
+	idleChecked  bool            // the backend was quiet while the connection waited
+	written      int64           // of the request, by whoever sends
+	writeFailed  bool            // the connection refused some of it; by whoever sends
+	sent         chan struct{}   // closed when a body was sent, or was not; nil without one
+	bodyErr      error           // why it was not, where that was the body's fault; before sent is closed
+	context      *reqctx.Context // of the request, where it takes subscribers; else nil
+	release      func() bool     // ends the watch over another context
+	closing      sync.Once
 }
 
-func newConn(made net.Conn, pools *pools, pool *pool) *conn {
-	c := &conn{Conn: made, pools: pools, pool: pool, socket: socket.New(made)}
-	c.reader = bufio.NewReader(input{c})
-	c.writer = bufio.NewWriter(output{c})
+func newConn(netConn net.Conn, pools *pools, pool *pool) *conn {
+	c := &conn{Conn: netConn, pools: pools, pool: pool, socket: socket.New(netConn)}
+	c.reader = bufio.NewReader(connReader{c})
+	c.writer = bufio.NewWriter(connWriter{c})
 	c.flush = c.writer.Flush
 	return c
 }
 
-// input and output are the connection as the buffers see it.
+// connReader and connWriter are the connection as the buffers see it.
 type (
-	input  struct{ *conn }
-	output struct{ *conn }
+	connReader struct{ *conn }
+	connWriter struct{ *conn }
 )
 
 // Read implements io.Reader within the bound on a head.
-func (i input) Read(p []byte) (int, error) {
-	if i.left <= 0 {
+func (i connReader) Read(p []byte) (int, error) {
+	if i.headLeft <= 0 {
 		return 0, errHeaderSize
 	}
-	p = p[:min(int64(len(p)), i.left)]
+	p = p[:min(int64(len(p)), i.headLeft)]
 	var n int
 	var err error
-	if i.unspoken {
-		look := !i.looked
-		i.unspoken, i.looked = false, true
-		n, err = i.socket.Turn(look, i.flush, p)
+	if i.writePending {
+		checkIdle := !i.idleChecked
+		i.writePending, i.idleChecked = false, true
+		n, err = i.socket.WriteThenRead(checkIdle, i.flush, p)
 	} else {
 		n, err = i.readBytes(p)
 	}
-	i.left -= int64(n)
+	i.headLeft -= int64(n)
 	return n, err
 }
 
@@ -114,24 +114,24 @@ func (c *conn) readBytes(p []byte) (n int, err error) {
 
 // Write implements io.Writer. What is written first, of a head that is larger
 // than the buffer, is written to a quiet connection only.
-func (o output) Write(p []byte) (int, error) {
-	if !o.looked {
-		if o.looked = true; !o.socket.IsQuiet() {
-			o.unwritten = true
-			return 0, socket.ErrSpoken
+func (o connWriter) Write(p []byte) (int, error) {
+	if !o.idleChecked {
+		if o.idleChecked = true; !o.socket.IsIdle() {
+			o.writeFailed = true
+			return 0, socket.ErrStale
 		}
 	}
 	n, err := o.socket.Write(p)
 	o.written += int64(n)
 	if err != nil {
-		o.unwritten = true
+		o.writeFailed = true
 	}
 	return n, err
 }
 
 // ReadFrom implements io.ReaderFrom, by which a bufio.Writer lets a body
 // through: what has come of it goes on at once.
-func (o output) ReadFrom(body io.Reader) (int64, error) {
+func (o connWriter) ReadFrom(body io.Reader) (int64, error) {
 	buffer := o.pools.buffers.Get().(*[copyBuffer]byte)
 	defer o.pools.buffers.Put(buffer)
 	return io.CopyBuffer(struct{ io.Writer }{o}, body, buffer[:])
@@ -140,24 +140,24 @@ func (o output) ReadFrom(body io.Reader) (int64, error) {
 // exchange sends a request and reads the head of its answer. After an error
 // the connection is of no use.
 func (c *conn) exchange(r *http.Request, head []byte) (*http.Response, error) {
-	c.written, c.sent, c.fault, c.looked = 0, nil, nil, !c.reused
+	c.written, c.sent, c.bodyErr, c.idleChecked = 0, nil, nil, !c.reused
 	c.watch(r.Context())
 	if err := c.send(r, head); err != nil {
-		return nil, &silentError{err, c.written > 0}
+		return nil, &noResponseError{err, c.written > 0}
 	}
 	res, err := c.receive(r)
 	if err != nil {
-		if c.hasSent(0) && c.fault != nil {
-			return nil, c.fault
+		if c.waitSent(0) && c.bodyErr != nil {
+			return nil, c.bodyErr
 		}
 		return nil, err
 	}
-	c.deliver(r, res)
+	c.attachBody(r, res)
 	return res, nil
 }
 
-// hasSent tells whether nothing more is being sent, at the latest after a while.
-func (c *conn) hasSent(patience time.Duration) bool {
+// waitSent reports whether nothing more is being sent, at the latest after a while.
+func (c *conn) waitSent(timeout time.Duration) bool {
 	if c.sent == nil {
 		return true
 	}
@@ -166,10 +166,10 @@ func (c *conn) hasSent(patience time.Duration) bool {
 		return true
 	default:
 	}
-	if patience == 0 {
+	if timeout == 0 {
 		return false
 	}
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(timeout)
 	defer timer.Stop()
 	select {
 	case <-c.sent:
@@ -183,16 +183,16 @@ func (c *conn) hasSent(patience time.Duration) bool {
 // answer. A body has a goroutine of its own.
 func (c *conn) send(r *http.Request, head []byte) error {
 	if hasBody(r) {
-		if !c.looked && !c.socket.IsQuiet() { // before anything of the body is read
-			return socket.ErrSpoken
+		if !c.idleChecked && !c.socket.IsIdle() { // before anything of the body is read
+			return socket.ErrStale
 		}
-		c.looked = true
+		c.idleChecked = true
 		c.sent = make(chan struct{})
 		go c.sendBody(r)
 		return nil
 	}
 	err := c.writeRequest(r, head)
-	if c.unspoken = c.socket.CanTurn(); err == nil && !c.unspoken {
+	if c.writePending = c.socket.CanWriteThenRead(); err == nil && !c.writePending {
 		err = c.flush()
 	}
 	if err != nil {
@@ -204,8 +204,8 @@ func (c *conn) send(r *http.Request, head []byte) error {
 // writeRequest writes a request without a body.
 func (c *conn) writeRequest(r *http.Request, head []byte) error {
 	if head == nil {
-		var plain bool
-		if head, plain = wire.AppendRequest(c.writer.AvailableBuffer(), r); !plain {
+		var ok bool
+		if head, ok = wire.AppendRequest(c.writer.AvailableBuffer(), r); !ok {
 			return r.Write(c.writer)
 		}
 	}
@@ -216,20 +216,20 @@ func (c *conn) writeRequest(r *http.Request, head []byte) error {
 // sendBody sends a request that has a body. Where the body is at fault, nobody
 // will answer half of it; where the connection is, an answer may be there.
 func (c *conn) sendBody(r *http.Request) {
-	source := &requestBody{ReadCloser: r.Body}
+	body := &requestBody{ReadCloser: r.Body}
 	r = r.WithContext(r.Context())
-	r.Body = source
+	r.Body = body
 	err := r.Write(c.writer)
 	if err == nil {
 		err = c.flush()
 	}
-	var fault error
-	if err != nil && !c.unwritten {
-		fault = cmp.Or(source.fault, err) // net/http hides what the body said
+	var bodyErr error
+	if err != nil && !c.writeFailed {
+		bodyErr = cmp.Or(body.err, err) // net/http hides what the body said
 	}
-	c.fault = fault
+	c.bodyErr = bodyErr
 	close(c.sent) // after it the connection may be another request's
-	if fault != nil {
+	if bodyErr != nil {
 		c.discard()
 	}
 }
@@ -237,14 +237,14 @@ func (c *conn) sendBody(r *http.Request) {
 // requestBody remembers why it could not be read.
 type requestBody struct {
 	io.ReadCloser
-	fault error
+	err error
 }
 
 // Read implements io.Reader.
 func (b *requestBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err != nil && err != io.EOF {
-		b.fault = err
+		b.err = err
 	}
 	return n, err
 }
@@ -252,10 +252,10 @@ func (b *requestBody) Read(p []byte) (int, error) {
 // receive reads the head of the answer, and those of all 1xx before it (RFC
 // 9110 section 15.2).
 func (c *conn) receive(r *http.Request) (*http.Response, error) {
-	c.left = c.pools.options.MaxHeaderBytes
+	c.headLeft = c.pools.options.MaxHeaderBytes
 	if _, err := c.reader.Peek(1); err != nil {
 		// Whoever sends a body has written some of it, or may have.
-		return nil, &silentError{fmt.Errorf("read response: %w", err), c.sent != nil || c.written > 0}
+		return nil, &noResponseError{fmt.Errorf("read response: %w", err), c.sent != nil || c.written > 0}
 	}
 	trace := httptrace.ContextClientTrace(r.Context())
 	for {
@@ -268,13 +268,13 @@ func (c *conn) receive(r *http.Request) (*http.Response, error) {
 		case res.StatusCode == http.StatusSwitchingProtocols:
 			return nil, errSwitched
 		case res.StatusCode >= 200:
-			c.left = math.MaxInt64
+			c.headLeft = math.MaxInt64
 			return res, nil
 		case trace != nil && trace.Got1xxResponse != nil:
 			if err := trace.Got1xxResponse(res.StatusCode, textproto.MIMEHeader(res.Header)); err != nil {
 				return nil, err
 			}
-			c.left = c.pools.options.MaxHeaderBytes // somebody counts them
+			c.headLeft = c.pools.options.MaxHeaderBytes // somebody counts them
 		}
 	}
 }
@@ -282,9 +282,9 @@ func (c *conn) receive(r *http.Request) (*http.Response, error) {
 // readResponse reads one head. What is not plain, and not there as a whole, is
 // net/http's to read.
 func (c *conn) readResponse(r *http.Request) (*http.Response, error) {
-	there, _ := c.reader.Peek(c.reader.Buffered())
-	if end := wire.HeadEnd(there); end > 0 {
-		if res, plain := wire.Response(string(there[:end]), r.Method); plain {
+	buffered, _ := c.reader.Peek(c.reader.Buffered())
+	if end := wire.HeadEnd(buffered); end > 0 {
+		if res, ok := wire.Response(string(buffered[:end]), r.Method); ok {
 			_, _ = c.reader.Discard(end)
 			res.Request = r
 			return res, nil
@@ -293,30 +293,30 @@ func (c *conn) readResponse(r *http.Request) (*http.Response, error) {
 	return http.ReadResponse(c.reader, r)
 }
 
-// deliver leaves the connection to the body of the answer, or gives it back
+// attachBody leaves the connection to the body of the answer, or gives it back
 // where there is none.
-func (c *conn) deliver(r *http.Request, res *http.Response) {
-	last := res.Close || r.Close
+func (c *conn) attachBody(r *http.Request, res *http.Response) {
+	closeAfter := res.Close || r.Close
 	if r.Method == http.MethodHead || res.Body == http.NoBody || res.ContentLength == 0 {
 		res.Body = http.NoBody
-		c.finish(last)
+		c.finish(closeAfter)
 		return
 	}
 	if res.ContentLength > 0 && c.reader.Buffered() == 0 {
 		c.waiter = hooksOf(r.Context()).BodyAwaited
 	}
-	delivered := &body{source: res.Body, conn: c, ctx: r.Context(), last: last}
+	b := &body{source: res.Body, conn: c, ctx: r.Context(), closeAfter: closeAfter}
 	if res.Body == nil { // of a plain answer
-		delivered.known = knownBody{c.reader, res.ContentLength}
-		delivered.source = &delivered.known
+		b.fixed = fixedBody{c.reader, res.ContentLength}
+		b.source = &b.fixed
 	}
-	res.Body = delivered
+	res.Body = b
 }
 
 // finish ends the exchange after a complete answer. Only a connection on which
 // both sides have said all, and nothing more, waits for the next request.
-func (c *conn) finish(last bool) {
-	if !c.unwatch() || last || !c.socket.CanTurn() || !c.hasSent(sendGrace) || c.fault != nil || c.unwritten || c.reader.Buffered() > 0 {
+func (c *conn) finish(closeAfter bool) {
+	if !c.unwatch() || closeAfter || !c.socket.CanWriteThenRead() || !c.waitSent(sendGrace) || c.bodyErr != nil || c.writeFailed || c.reader.Buffered() > 0 {
 		c.discard()
 		return
 	}
@@ -327,11 +327,11 @@ func (c *conn) finish(last bool) {
 // discard closes the connection; whoever reads or writes notices.
 func (c *conn) discard() {
 	c.unwatch()
-	c.shut()
+	c.closeConn()
 }
 
 // ContextEnded implements reqctx.Subscriber.
-func (c *conn) ContextEnded() { c.shut() }
+func (c *conn) ContextEnded() { c.closeConn() }
 
 // watch closes the connection when the context ends, until unwatch. One that
 // takes subscribers costs no allocation for it.
@@ -339,7 +339,7 @@ func (c *conn) watch(ctx context.Context) {
 	if c.context = reqctx.Of(ctx); c.context != nil {
 		c.context.Subscribe(c)
 	} else {
-		c.release = context.AfterFunc(ctx, c.shut)
+		c.release = context.AfterFunc(ctx, c.closeConn)
 	}
 }
 
@@ -354,10 +354,10 @@ func (c *conn) unwatch() bool {
 	return true
 }
 
-// shut is discard for the context's end, which may come while release is set.
-func (c *conn) shut() {
+// closeConn is discard for the context's end, which may come while release is set.
+func (c *conn) closeConn() {
 	c.closing.Do(func() {
 		_ = c.Close()
-		c.pools.closed(c.pool)
+		c.pools.release(c.pool)
 	})
 }

@@ -356,7 +356,7 @@ func TestIdleTimeout(t *testing.T) {
 			began := time.Now()
 			follow(t, client, b, number+1)
 			b.waitGone(number + 1)
-			if took := time.Since(began); took < 10*time.Millisecond || took > patience/2 {
+			if took := time.Since(began); took < 10*time.Millisecond || took > testTimeout/2 {
 				t.Errorf("the connection was kept for %v", took)
 			}
 		}

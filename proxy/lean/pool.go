@@ -25,11 +25,11 @@ type pools struct {
 	idleTicks uint // how long a connection may wait; 0 is no bound
 	ageTicks  uint // how old it may become; 0 is no bound
 
-	mu      sync.Mutex
-	pools   map[string]*pool
-	epoch   uint        // grows with every sweep
-	sweeper *time.Timer // runs while something waits
-	closing bool        // nothing begins to wait
+	mu          sync.Mutex
+	pools       map[string]*pool
+	epoch       uint        // grows with every sweep
+	sweeper     *time.Timer // runs while something waits
+	closingIdle bool        // nothing begins to wait
 }
 
 // pool is what there is for one address. It is known as long as it has
@@ -43,8 +43,8 @@ type pool struct {
 
 // waiter is a request for which there may be no more connections.
 type waiter struct {
-	given chan *conn // one is given, or nil: leave to dial
-	dials bool       // it has no use for a connection, only for the leave
+	ready     chan *conn // one is given, or nil: leave to dial
+	wantsDial bool       // it has no use for a connection, only for the leave
 }
 
 func (p *pools) init(o Options) {
@@ -65,9 +65,9 @@ func (p *pools) init(o Options) {
 // ageSteps is how finely the age of connections is told.
 const ageSteps = 20
 
-// lastTick is the last one in which a connection that is made now takes requests:
+// newLastEpoch is the last one in which a connection that is made now takes requests:
 // not the same for all, or all would be made anew at once.
-func (p *pools) lastTick() uint {
+func (p *pools) newLastEpoch() uint {
 	if p.ageTicks == 0 {
 		return 0
 	}
@@ -95,15 +95,15 @@ func (p *pools) get(ctx context.Context, address string, fresh bool) (*conn, err
 }
 
 // reserve returns a connection that waited, or leave to dial one.
-func (p *pools) reserve(ctx context.Context, address string, dials bool) (*conn, *pool, error) {
+func (p *pools) reserve(ctx context.Context, address string, wantsDial bool) (*conn, *pool, error) {
 	p.mu.Lock()
-	p.closing = false
+	p.closingIdle = false
 	to := p.pools[address]
 	if to == nil {
 		to = &pool{address: address}
 		p.pools[address] = to
 	}
-	if last := len(to.idle) - 1; last >= 0 && !dials {
+	if last := len(to.idle) - 1; last >= 0 && !wantsDial {
 		c := to.idle[last]
 		to.idle[last] = nil
 		to.idle = to.idle[:last]
@@ -115,7 +115,7 @@ func (p *pools) reserve(ctx context.Context, address string, dials bool) (*conn,
 		p.mu.Unlock()
 		return nil, to, nil
 	}
-	w := &waiter{given: make(chan *conn, 1), dials: dials}
+	w := &waiter{ready: make(chan *conn, 1), wantsDial: wantsDial}
 	to.waiting = append(to.waiting, w)
 	var unused *conn // there is one only where it is of no use
 	if len(to.idle) > 0 {
@@ -128,52 +128,52 @@ func (p *pools) reserve(ctx context.Context, address string, dials bool) (*conn,
 		unused.discard() // and its place is given to who waits first
 	}
 	select {
-	case c := <-w.given:
+	case c := <-w.ready:
 		return c, to, nil
 	case <-ctx.Done():
-		p.leave(to, w)
+		p.cancelWait(to, w)
 		return nil, nil, context.Cause(ctx)
 	}
 }
 
-// leave takes back a waiter, or passes on what it was given meanwhile.
-func (p *pools) leave(from *pool, w *waiter) {
+// cancelWait takes back a waiter, or passes on what it was given meanwhile.
+func (p *pools) cancelWait(from *pool, w *waiter) {
 	p.mu.Lock()
-	place := slices.Index(from.waiting, w)
-	if place >= 0 {
-		from.waiting = slices.Delete(from.waiting, place, place+1)
+	index := slices.Index(from.waiting, w)
+	if index >= 0 {
+		from.waiting = slices.Delete(from.waiting, index, index+1)
 	}
 	p.mu.Unlock()
-	if place >= 0 {
+	if index >= 0 {
 		return
 	}
-	if c := <-w.given; c != nil {
+	if c := <-w.ready; c != nil {
 		p.put(c)
 	} else {
-		p.closed(from)
+		p.release(from)
 	}
 }
 
 // dial opens a connection for which there is leave.
 func (p *pools) dial(ctx context.Context, to *pool) (*conn, error) {
-	made, err := p.options.Dial(ctx, "tcp", to.address)
+	netConn, err := p.options.Dial(ctx, "tcp", to.address)
 	if err != nil {
-		p.closed(to)
+		p.release(to)
 		return nil, err
 	}
-	c := newConn(made, p, to)
+	c := newConn(netConn, p, to)
 	p.mu.Lock()
-	c.last = p.lastTick()
-	p.watch()
+	c.lastEpoch = p.newLastEpoch()
+	p.startSweeper()
 	p.mu.Unlock()
 	return c, nil
 }
 
-// isOld reports whether a connection takes no more requests. It needs mu.
-func (p *pools) isOld(c *conn) bool { return c.last > 0 && p.epoch > c.last }
+// isExpired reports whether a connection takes no more requests. It needs mu.
+func (p *pools) isExpired(c *conn) bool { return c.lastEpoch > 0 && p.epoch > c.lastEpoch }
 
-// watch has the sweeper run. It needs mu.
-func (p *pools) watch() {
+// startSweeper has the sweeper run. It needs mu.
+func (p *pools) startSweeper() {
 	if p.sweeper == nil && p.tick > 0 {
 		p.sweeper = time.AfterFunc(p.tick, p.sweep)
 	}
@@ -181,47 +181,47 @@ func (p *pools) watch() {
 
 // put lets a connection wait for a request, or gives it to one that waits.
 func (p *pools) put(c *conn) {
-	if !p.keep(c) {
+	if !p.tryPut(c) {
 		c.discard()
 	}
 }
 
-func (p *pools) keep(c *conn) bool {
+func (p *pools) tryPut(c *conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.isOld(c) {
+	if p.isExpired(c) {
 		return false
 	}
 	if len(c.pool.waiting) > 0 {
-		if c.pool.waiting[0].dials {
+		if c.pool.waiting[0].wantsDial {
 			return false // once closed, it is its leave to dial
 		}
-		c.pool.next() <- c
+		c.pool.popWaiter() <- c
 		return true
 	}
-	if p.closing || len(c.pool.idle) >= p.options.MaxIdle {
+	if p.closingIdle || len(c.pool.idle) >= p.options.MaxIdle {
 		return false
 	}
 	c.epoch = p.epoch
 	c.pool.idle = append(c.pool.idle, c)
-	p.watch()
+	p.startSweeper()
 	return true
 }
 
-// next takes the first waiter.
-func (p *pool) next() chan<- *conn {
+// popWaiter takes the first waiter.
+func (p *pool) popWaiter() chan<- *conn {
 	first := p.waiting[0]
 	p.waiting[0] = nil
 	p.waiting = p.waiting[1:]
-	return first.given
+	return first.ready
 }
 
-// closed says that a connection, or the leave to dial one, is free.
-func (p *pools) closed(from *pool) {
+// release says that a connection, or the leave to dial one, is free.
+func (p *pools) release(from *pool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(from.waiting) > 0 {
-		from.next() <- nil
+		from.popWaiter() <- nil
 		return
 	}
 	if from.open--; from.open == 0 {
@@ -236,22 +236,22 @@ func (p *pools) sweep() {
 	p.epoch++
 	var unused []*conn
 	kept := 0
-	for _, each := range p.pools {
-		each.idle = slices.DeleteFunc(each.idle, func(c *conn) bool {
-			if p.idleTicks > 0 && p.epoch-c.epoch >= p.idleTicks || p.isOld(c) || !c.socket.IsQuiet() {
+	for _, pool := range p.pools {
+		pool.idle = slices.DeleteFunc(pool.idle, func(c *conn) bool {
+			if p.idleTicks > 0 && p.epoch-c.epoch >= p.idleTicks || p.isExpired(c) || !c.socket.IsIdle() {
 				unused = append(unused, c)
 				return true
 			}
 			return false
 		})
-		kept += len(each.idle)
+		kept += len(pool.idle)
 		if p.ageTicks > 0 { // those that are in use grow older, too
-			kept += each.open
+			kept += pool.open
 		}
 	}
 	p.sweeper = nil
 	if kept > 0 {
-		p.watch()
+		p.startSweeper()
 	}
 	p.mu.Unlock()
 	discardAll(unused)
@@ -259,21 +259,21 @@ func (p *pools) sweep() {
 
 func (p *pools) closeIdle() {
 	p.mu.Lock()
-	p.closing = true
+	p.closingIdle = true
 	var unused []*conn
-	for _, each := range p.pools {
-		unused = append(unused, each.idle...)
-		each.idle = nil
+	for _, pool := range p.pools {
+		unused = append(unused, pool.idle...)
+		pool.idle = nil
 	}
 	p.mu.Unlock()
 	discardAll(unused)
 }
 
 // closeIdleOf closes what waits in one pool.
-func (p *pools) closeIdleOf(one *pool) {
+func (p *pools) closeIdleOf(pool *pool) {
 	p.mu.Lock()
-	unused := one.idle
-	one.idle = nil
+	unused := pool.idle
+	pool.idle = nil
 	p.mu.Unlock()
 	discardAll(unused)
 }
@@ -284,16 +284,16 @@ func discardAll(unused []*conn) {
 	}
 }
 
-// asker is the key of the context of the request for which the standard
+// requestContextKey is the key of the context of the request for which the standard
 // transport dials: its own outlives the request.
-type asker struct{}
+type requestContextKey struct{}
 
-// asking is the request as the standard transport gets it.
-func (p *pools) asking(r *http.Request) *http.Request {
+// withRequestContext is the request as the standard transport gets it.
+func (p *pools) withRequestContext(r *http.Request) *http.Request {
 	if p.options.MaxConns == 0 {
 		return r
 	}
-	return r.WithContext(context.WithValue(r.Context(), asker{}, r.Context()))
+	return r.WithContext(context.WithValue(r.Context(), requestContextKey{}, r.Context()))
 }
 
 // dialStandard dials for the standard transport, which would drop an answer for
@@ -301,38 +301,38 @@ func (p *pools) asking(r *http.Request) *http.Request {
 // be, one that waits makes room.
 func (p *pools) dialStandard(ctx context.Context, network, address string) (net.Conn, error) {
 	if p.options.MaxConns == 0 {
-		made, err := p.options.Dial(ctx, network, address)
+		conn, err := p.options.Dial(ctx, network, address)
 		if err != nil {
 			return nil, err
 		}
-		return socket.AfterReads(made, 0), nil
+		return socket.DelayWriteErrors(conn, 0), nil
 	}
-	waits := ctx
-	if asks, ok := ctx.Value(asker{}).(context.Context); ok {
-		waits = asks
+	waitCtx := ctx
+	if requestCtx, ok := ctx.Value(requestContextKey{}).(context.Context); ok {
+		waitCtx = requestCtx
 	}
-	_, to, err := p.reserve(waits, address, true)
+	_, to, err := p.reserve(waitCtx, address, true)
 	if err != nil {
 		return nil, err
 	}
-	made, err := p.options.Dial(ctx, network, address)
+	conn, err := p.options.Dial(ctx, network, address)
 	if err != nil {
-		p.closed(to)
+		p.release(to)
 		return nil, err
 	}
-	counted := &countedConn{Conn: made, closed: sync.OnceFunc(func() { p.closed(to) })}
-	return socket.AfterReads(counted, 0), nil
+	counted := &countedConn{Conn: conn, release: sync.OnceFunc(func() { p.release(to) })}
+	return socket.DelayWriteErrors(counted, 0), nil
 }
 
 // countedConn tells when it is closed.
 type countedConn struct {
 	net.Conn
-	closed func()
+	release func()
 }
 
 // Close implements net.Conn.
 func (c *countedConn) Close() error {
-	defer c.closed()
+	defer c.release()
 	return c.Conn.Close()
 }
 

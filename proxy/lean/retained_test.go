@@ -32,7 +32,7 @@ func TestWaitingKeepsNothing(t *testing.T) {
 					defer cancel()
 					run(client, get(derive(parent), t, b.url)).wantPlain(t)
 				}()
-				again, late := time.NewTicker(time.Millisecond), time.After(patience)
+				again, late := time.NewTicker(time.Millisecond), time.After(testTimeout)
 				defer again.Stop()
 				for {
 					runtime.GC() // its cleanups run some time after it

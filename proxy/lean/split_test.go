@@ -69,7 +69,7 @@ func waitRead(client net.Conn) {
 	if err != nil {
 		panic(err)
 	}
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); runtime.Gosched() {
+	for deadline := time.Now().Add(testTimeout); time.Now().Before(deadline); runtime.Gosched() {
 		unread := false
 		err := raw.Control(func(fd uintptr) {
 			n, _, err := syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)

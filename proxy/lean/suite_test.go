@@ -68,7 +68,7 @@ func wantNoGoroutines(t *testing.T) {
 // wantNone waits until no goroutine is in any of the functions, or was started by one.
 func wantNone(t *testing.T, functions ...string) {
 	t.Helper()
-	timeout := time.NewTimer(patience)
+	timeout := time.NewTimer(testTimeout)
 	defer timeout.Stop()
 	again := time.NewTicker(time.Millisecond)
 	defer again.Stop()
@@ -102,7 +102,7 @@ func goroutines(functions []string) []string {
 // patiently is a context that ends when a test must have hung.
 func patiently(t *testing.T) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -204,7 +204,7 @@ func background(client transport, r *http.Request) <-chan outcome {
 // soon receives what must arrive.
 func soon[T any](t *testing.T, what string, from <-chan T) T {
 	t.Helper()
-	timeout := time.NewTimer(patience)
+	timeout := time.NewTimer(testTimeout)
 	defer timeout.Stop()
 	select {
 	case got := <-from:

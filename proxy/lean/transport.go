@@ -89,22 +89,22 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if fields := hooksOf(r.Context()).Fields; fields != nil {
 		buffer := t.pools.buffers.Get().(*[copyBuffer]byte)
 		defer t.pools.buffers.Put(buffer)
-		if head, plain := appendHead(buffer[:0], r, fields); plain {
+		if head, ok := appendHead(buffer[:0], r, fields); ok {
 			return t.send(r, head)
 		}
 		r = r.WithContext(r.Context())
 		r.Header = fields.AsHeader()
 	}
-	if !takes(r) {
-		return t.standard.RoundTrip(t.pools.asking(r))
+	if !isEligible(r) {
+		return t.standard.RoundTrip(t.pools.withRequestContext(r))
 	}
 	return t.send(r, nil)
 }
 
 // send sends the request, whose head may have been written already.
 func (t *Transport) send(r *http.Request, head []byte) (*http.Response, error) {
-	res, again, err := t.attempt(r, head, false)
-	if again {
+	res, retry, err := t.attempt(r, head, false)
+	if retry {
 		res, _, err = t.attempt(r, head, true)
 	}
 	return res, err
@@ -112,31 +112,31 @@ func (t *Transport) send(r *http.Request, head []byte) (*http.Response, error) {
 
 // AppendField writes one of the Fields. It is not plain when it may not be
 // written as it is.
-func AppendField(to []byte, name string, values []string) (with []byte, plain bool) {
+func AppendField(to []byte, name string, values []string) (with []byte, ok bool) {
 	return wire.AppendRequestField(to, name, values)
 }
 
 // appendHead writes the head of a request for the lean lane.
-func appendHead(to []byte, r *http.Request, fields Fields) (head []byte, plain bool) {
-	if hasBody(r) || !takes(r) {
+func appendHead(to []byte, r *http.Request, fields Fields) (head []byte, ok bool) {
+	if hasBody(r) || !isEligible(r) {
 		return to, false
 	}
-	if to, plain = wire.AppendTarget(to, r); plain {
-		to, plain = fields.AppendFields(to)
+	if to, ok = wire.AppendTarget(to, r); ok {
+		to, ok = fields.AppendFields(to)
 	}
-	return append(to, "\r\n"...), plain
+	return append(to, "\r\n"...), ok
 }
 
 // attempt sends the request once. It asks for another attempt where a
 // connection that had waited was found closed, and nothing was sent or the
 // request may be sent twice: a backend may close it just when it is used again.
-func (t *Transport) attempt(r *http.Request, head []byte, fresh bool) (_ *http.Response, again bool, err error) {
+func (t *Transport) attempt(r *http.Request, head []byte, fresh bool) (_ *http.Response, retry bool, err error) {
 	ctx := r.Context()
 	c, err := t.pools.get(ctx, address(r), fresh)
 	if err != nil {
 		closeBody(r)
-		if ended := context.Cause(ctx); ended != nil && !errors.Is(err, ended) {
-			err = fmt.Errorf("%w: %w", ended, err) // that of the dial, which somebody may look for
+		if ctxErr := context.Cause(ctx); ctxErr != nil && !errors.Is(err, ctxErr) {
+			err = fmt.Errorf("%w: %w", ctxErr, err) // that of the dial, which somebody may look for
 		}
 		return nil, false, err
 	}
@@ -145,18 +145,18 @@ func (t *Transport) attempt(r *http.Request, head []byte, fresh bool) (_ *http.R
 		return res, false, nil
 	}
 	c.discard()
-	ended := context.Cause(ctx)
-	var silent *silentError
-	if c.reused && isTimeout(ended) && errors.As(err, &silent) {
+	ctxErr := context.Cause(ctx)
+	var noResponse *noResponseError
+	if c.reused && isTimeout(ctxErr) && errors.As(err, &noResponse) {
 		// What became of this connection while it waited may have become of others,
 		// or each of them would cost a request.
 		t.pools.closeIdleOf(c.pool)
 	}
-	again = ended == nil && !fresh && c.reused && errors.As(err, &silent) && (!silent.sent || isReplayable(r))
-	if !again && c.sent == nil { // or whoever sends it closes it
+	retry = ctxErr == nil && !fresh && c.reused && errors.As(err, &noResponse) && (!noResponse.sent || isReplayable(r))
+	if !retry && c.sent == nil { // or whoever sends it closes it
 		closeBody(r)
 	}
-	return nil, again, cmp.Or(ended, err)
+	return nil, retry, cmp.Or(ctxErr, err)
 }
 
 // isTimeout reports whether a request ended because its time was over.
@@ -171,11 +171,11 @@ func closeBody(r *http.Request) {
 	}
 }
 
-// endOf prefers to tell that the context has ended over what came of it.
-func endOf(ctx context.Context, err error) error { return cmp.Or(context.Cause(ctx), err) }
+// causeOr prefers to tell that the context has ended over what came of it.
+func causeOr(ctx context.Context, err error) error { return cmp.Or(context.Cause(ctx), err) }
 
-// takes reports whether a request is for the lean lane.
-func takes(r *http.Request) bool {
+// isEligible reports whether a request is for the lean lane.
+func isEligible(r *http.Request) bool {
 	if !socket.Supported || r.URL == nil || r.URL.Scheme != "http" || r.URL.Host == "" || r.Header == nil {
 		return false
 	}

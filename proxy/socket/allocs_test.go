@@ -24,10 +24,10 @@ func TestTakesNoMemory(t *testing.T) {
 				n, _, err := s.Read(buffer)
 				return n, err
 			},
-			"turn after a look":   func() (int, error) { return s.Turn(true, speak, buffer) },
-			"turn without a look": func() (int, error) { return s.Turn(false, speak, buffer) },
+			"turn after a look":   func() (int, error) { return s.WriteThenRead(true, speak, buffer) },
+			"turn without a look": func() (int, error) { return s.WriteThenRead(false, speak, buffer) },
 			"a look for its own's sake": func() (int, error) {
-				if !s.IsQuiet() {
+				if !s.IsIdle() {
 					t.Error("it is not quiet")
 				}
 				return 5, nil
@@ -38,7 +38,7 @@ func TestTakesNoMemory(t *testing.T) {
 					t.Errorf("%s: read %d, %v", name, n, err)
 				}
 			})
-			if allocations > 0 && !raced {
+			if allocations > 0 && !raceEnabled {
 				t.Errorf("%s: %v allocations", name, allocations)
 			}
 		}
@@ -74,7 +74,7 @@ func BenchmarkTurn(b *testing.B) {
 		"turn": func(p pair) func() (int, error) {
 			s := New(p.ours)
 			speak := func() error { _, err := s.Write(text); return err }
-			return func() (int, error) { return s.Turn(true, speak, buffer) }
+			return func() (int, error) { return s.WriteThenRead(true, speak, buffer) }
 		},
 	} {
 		b.Run(name, func(b *testing.B) {

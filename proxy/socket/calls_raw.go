@@ -12,8 +12,8 @@ import (
 const Supported = true
 
 func receive(fd uintptr, p []byte) (int, syscall.Errno) {
-	if raced {
-		return again(syscall.Read, fd, p)
+	if raceEnabled {
+		return ignoringEINTR(syscall.Read, fd, p)
 	}
 	return call(syscall.SYS_RECVFROM, fd, p, syscall.MSG_DONTWAIT)
 }
@@ -23,8 +23,8 @@ func peek(fd uintptr, p []byte) (int, syscall.Errno) {
 }
 
 func send(fd uintptr, p []byte) (int, syscall.Errno) {
-	if raced {
-		return again(syscall.Write, fd, p)
+	if raceEnabled {
+		return ignoringEINTR(syscall.Write, fd, p)
 	}
 	return call(syscall.SYS_SENDTO, fd, p, syscall.MSG_DONTWAIT|syscall.MSG_NOSIGNAL)
 }

@@ -8,13 +8,13 @@ import "syscall"
 // themselves.
 const Supported = true
 
-func receive(fd uintptr, p []byte) (int, syscall.Errno) { return again(syscall.Read, fd, p) }
+func receive(fd uintptr, p []byte) (int, syscall.Errno) { return ignoringEINTR(syscall.Read, fd, p) }
 
 func peek(fd uintptr, p []byte) (int, syscall.Errno) {
-	return again(func(fd int, p []byte) (int, error) {
+	return ignoringEINTR(func(fd int, p []byte) (int, error) {
 		n, _, err := syscall.Recvfrom(fd, p, syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
 		return n, err
 	}, fd, p)
 }
 
-func send(fd uintptr, p []byte) (int, syscall.Errno) { return again(syscall.Write, fd, p) }
+func send(fd uintptr, p []byte) (int, syscall.Errno) { return ignoringEINTR(syscall.Write, fd, p) }

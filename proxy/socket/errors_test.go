@@ -161,7 +161,7 @@ func TestReadAfterLate(t *testing.T) {
 		if _, err := s.Write([]byte("hello")); err != nil || p.hear(t, 5) != "hello" {
 			t.Errorf("it was too late to write: %v", err)
 		}
-		_ = p.ours.SetReadDeadline(time.Now().Add(patience))
+		_ = p.ours.SetReadDeadline(time.Now().Add(testTimeout))
 		p.said(t, "hello")
 		if n, err := s.Read(make([]byte, 10)); n != 5 || err != nil {
 			t.Errorf("read %d, %v", n, err)

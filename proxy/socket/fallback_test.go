@@ -26,8 +26,8 @@ func TestNoSocket(t *testing.T) {
 			ours, theirs := net.Pipe()
 			defer ours.Close()
 			s := New(wrap(ours))
-			if s.CanTurn() || s.IsQuiet() {
-				t.Errorf("it can turn: %t, it is quiet: %t", s.CanTurn(), s.IsQuiet())
+			if s.CanWriteThenRead() || s.IsIdle() {
+				t.Errorf("it can turn: %t, it is quiet: %t", s.CanWriteThenRead(), s.IsIdle())
 			}
 			go func() {
 				_, _ = io.CopyN(theirs, theirs, 5)
@@ -80,7 +80,7 @@ func TestCanTurn(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if got := New(conn).CanTurn(); got != Supported {
+	if got := New(conn).CanWriteThenRead(); got != Supported {
 		t.Errorf("it can turn: %t, want %t", got, Supported)
 	}
 }

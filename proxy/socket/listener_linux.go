@@ -9,10 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// errNoSocket is of a listener that is no socket.
-var errNoSocket = errors.New("the listener is no socket")
+// errNotSocket is of a listener that is no socket.
+var errNotSocket = errors.New("the listener is no socket")
 
-// RefuseNew has the kernel drop the first packet of every connection to come,
+// DropNewConns has the kernel drop the first packet of every connection to come,
 // so that the queue of those that wait to be accepted can run dry. To close a
 // listener resets what is in its queue: those clients have sent a request, for
 // all they know. Clients send the packet again after a second (RFC 6298 section
@@ -21,7 +21,7 @@ var errNoSocket = errors.New("the listener is no socket")
 // Connections that are accepted later inherit the filter; it lets their packets
 // pass. A socket of Multipath TCP, which net.Listen makes by default, takes no
 // filter.
-func RefuseNew(l net.Listener) error {
+func DropNewConns(l net.Listener) error {
 	const flags, syn, ack = 13, 0x02, 0x10 // of a TCP header (RFC 9293 section 3.1)
 	filter := []unix.SockFilter{
 		{Code: unix.BPF_LD | unix.BPF_B | unix.BPF_ABS, K: flags},
@@ -36,8 +36,8 @@ func RefuseNew(l net.Listener) error {
 	})
 }
 
-// HasWaiting reports whether there are connections to be accepted.
-func HasWaiting(l net.Listener) (bool, error) {
+// HasPending reports whether there are connections to be accepted.
+func HasPending(l net.Listener) (bool, error) {
 	waiting := false
 	err := control(l, func(fd int) error {
 		for {
@@ -56,7 +56,7 @@ func HasWaiting(l net.Listener) (bool, error) {
 func control(l net.Listener, do func(fd int) error) error {
 	has, ok := l.(syscall.Conn)
 	if !ok {
-		return errNoSocket
+		return errNotSocket
 	}
 	raw, err := has.SyscallConn()
 	if err != nil {

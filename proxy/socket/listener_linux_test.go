@@ -25,22 +25,22 @@ func listenPlain(t *testing.T) net.Listener {
 func TestRefuseNew(t *testing.T) {
 	listener := listenPlain(t)
 	address := listener.Addr().String()
-	if waiting, err := HasWaiting(listener); waiting || err != nil {
+	if waiting, err := HasPending(listener); waiting || err != nil {
 		t.Fatalf("somebody waits: %t, %v", waiting, err)
 	}
-	early, err := net.DialTimeout("tcp", address, patience)
+	early, err := net.DialTimeout("tcp", address, testTimeout)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer early.Close()
-	if err := RefuseNew(listener); err != nil {
+	if err := DropNewConns(listener); err != nil {
 		t.Fatal(err)
 	}
 	if late, err := net.DialTimeout("tcp", address, 50*time.Millisecond); err == nil {
 		_ = late.Close()
 		t.Error("a connection was made")
 	}
-	if waiting, err := HasWaiting(listener); !waiting || err != nil {
+	if waiting, err := HasPending(listener); !waiting || err != nil {
 		t.Fatalf("somebody waits: %t, %v", waiting, err)
 	}
 	conn, err := listener.Accept()
@@ -49,15 +49,15 @@ func TestRefuseNew(t *testing.T) {
 	}
 	defer conn.Close()
 	const length = 1 << 20 // in packets of all lengths
-	_ = conn.SetDeadline(time.Now().Add(patience))
-	_ = early.SetDeadline(time.Now().Add(patience))
+	_ = conn.SetDeadline(time.Now().Add(testTimeout))
+	_ = early.SetDeadline(time.Now().Add(testTimeout))
 	p := pair{ours: early, theirs: conn}
 	sent := later(func() (int, error) { return early.Write(make([]byte, length)) })
 	p.hear(t, length)
 	if o := soon(t, sent); o.n != length || o.err != nil {
 		t.Errorf("sent %d, %v", o.n, o.err)
 	}
-	if waiting, err := HasWaiting(listener); waiting || err != nil {
+	if waiting, err := HasPending(listener); waiting || err != nil {
 		t.Errorf("somebody waits still: %t, %v", waiting, err)
 	}
 }
@@ -65,10 +65,10 @@ func TestRefuseNew(t *testing.T) {
 // A listener that is no socket says that it cannot.
 func TestRefuseNewUnsupported(t *testing.T) {
 	listener := listenPlain(t)
-	if RefuseNew(struct{ net.Listener }{listener}) == nil {
+	if DropNewConns(struct{ net.Listener }{listener}) == nil {
 		t.Error("a listener that is no socket refuses")
 	}
-	if _, err := HasWaiting(struct{ net.Listener }{listener}); err == nil {
+	if _, err := HasPending(struct{ net.Listener }{listener}); err == nil {
 		t.Error("a listener that is no socket has a queue")
 	}
 }

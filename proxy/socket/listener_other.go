@@ -7,8 +7,8 @@ import (
 	"net"
 )
 
-// RefuseNew is for Linux: elsewhere a listener closes with what is in its queue.
-func RefuseNew(net.Listener) error { return errors.ErrUnsupported }
+// DropNewConns is for Linux: elsewhere a listener closes with what is in its queue.
+func DropNewConns(net.Listener) error { return errors.ErrUnsupported }
 
-// HasWaiting is for Linux.
-func HasWaiting(net.Listener) (bool, error) { return false, errors.ErrUnsupported }
+// HasPending is for Linux.
+func HasPending(net.Listener) (bool, error) { return false, errors.ErrUnsupported }

@@ -2,6 +2,6 @@
 
 package socket
 
-// raced tells whether the race detector looks on. It takes what package syscall
+// raceEnabled tells whether the race detector looks on. It takes what package syscall
 // reads and writes for an order of events, and would miss that of raw calls.
-const raced = true
+const raceEnabled = true

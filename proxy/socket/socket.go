@@ -20,11 +20,11 @@ import (
 // Socket reads and writes one connection. Its errors are those that the
 // connection would give.
 type Socket struct {
-	conn net.Conn
-	raw  syscall.RawConn // nil where the connection does it itself
-	in   reader
-	out  writer
-	turn turn
+	conn     net.Conn
+	raw      syscall.RawConn // nil where the connection does it itself
+	reader   reader
+	writer   writer
+	exchange exchange
 }
 
 // New makes a Socket for a connection, of which it reads and writes nothing yet.
@@ -33,8 +33,8 @@ func New(conn net.Conn) *Socket {
 	if has, ok := conn.(syscall.Conn); ok && Supported {
 		if raw, err := has.SyscallConn(); err == nil {
 			s.raw = raw
-			s.in.step, s.out.step = s.in.take, s.out.give
-			s.turn.step, s.turn.probe = s.turn.take, s.turn.look
+			s.reader.step, s.writer.step = s.reader.receive, s.writer.send
+			s.exchange.step, s.exchange.idleStep = s.exchange.run, s.exchange.checkIdle
 		}
 	}
 	return s
@@ -59,7 +59,7 @@ type (
 	}
 )
 
-func (r *reader) take(fd uintptr) (done bool) {
+func (r *reader) receive(fd uintptr) (done bool) {
 	r.n, r.errno = receive(fd, r.p)
 	if r.errno == syscall.EAGAIN {
 		r.waited = true
@@ -68,7 +68,7 @@ func (r *reader) take(fd uintptr) (done bool) {
 	return true
 }
 
-func (w *writer) give(fd uintptr) (done bool) {
+func (w *writer) send(fd uintptr) (done bool) {
 	for len(w.p) > 0 {
 		n, errno := send(fd, w.p)
 		switch errno {
@@ -90,7 +90,7 @@ func (s *Socket) Read(p []byte) (n int, waited bool, err error) {
 		n, err := s.conn.Read(p)
 		return n, true, err
 	}
-	r := &s.in
+	r := &s.reader
 	r.Lock()
 	defer r.Unlock()
 	r.p, r.n, r.errno, r.waited = p, 0, 0, false
@@ -98,9 +98,9 @@ func (s *Socket) Read(p []byte) (n int, waited bool, err error) {
 	r.p = nil
 	switch {
 	case err != nil:
-		return 0, r.waited, s.failed("read", err)
+		return 0, r.waited, s.opError("read", err)
 	case r.errno != 0:
-		return 0, r.waited, s.failed("read", os.NewSyscallError("read", r.errno))
+		return 0, r.waited, s.opError("read", os.NewSyscallError("read", r.errno))
 	case r.n == 0:
 		return 0, r.waited, io.EOF
 	}
@@ -113,19 +113,19 @@ func (s *Socket) ReadNow(p []byte) (n int, ready bool, err error) {
 		return 0, false, nil
 	}
 	var errno syscall.Errno
-	s.in.Lock()
-	defer s.in.Unlock()
+	s.reader.Lock()
+	defer s.reader.Unlock()
 	err = s.raw.Read(func(fd uintptr) (done bool) {
 		n, errno = receive(fd, p)
 		return true
 	})
 	switch {
 	case err != nil:
-		return 0, true, s.failed("read", err)
+		return 0, true, s.opError("read", err)
 	case errno == syscall.EAGAIN:
 		return 0, false, nil
 	case errno != 0:
-		return 0, true, s.failed("read", os.NewSyscallError("read", errno))
+		return 0, true, s.opError("read", os.NewSyscallError("read", errno))
 	case n == 0:
 		return 0, true, io.EOF
 	}
@@ -137,7 +137,7 @@ func (s *Socket) Write(p []byte) (int, error) {
 	if s.raw == nil {
 		return s.conn.Write(p)
 	}
-	w := &s.out
+	w := &s.writer
 	w.Lock()
 	defer w.Unlock()
 	w.p, w.errno = p, 0
@@ -146,17 +146,17 @@ func (s *Socket) Write(p []byte) (int, error) {
 	w.p = nil
 	switch {
 	case err != nil:
-		return n, s.failed("write", err)
+		return n, s.opError("write", err)
 	case w.errno != 0:
-		return n, s.failed("write", os.NewSyscallError("write", w.errno))
+		return n, s.opError("write", os.NewSyscallError("write", w.errno))
 	}
 	return n, nil
 }
 
-// failed is the error as the connection itself would tell it.
-func (s *Socket) failed(op string, err error) error {
-	if told, ok := errors.AsType[*net.OpError](err); ok { // syscall.RawConn's
-		err = told.Err
+// opError is the error as the connection itself would tell it.
+func (s *Socket) opError(op string, err error) error {
+	if opErr, ok := errors.AsType[*net.OpError](err); ok { // syscall.RawConn's
+		err = opErr.Err
 	}
 	remote := s.conn.RemoteAddr()
 	return &net.OpError{Op: op, Net: remote.Network(), Source: s.conn.LocalAddr(), Addr: remote, Err: err}

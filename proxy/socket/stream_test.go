@@ -82,8 +82,8 @@ func TestWriteInRounds(t *testing.T) {
 	each(t, func(t *testing.T, connect func() pair) {
 		p := connect()
 		s := New(p.ours)
-		rounds, step := 0, s.out.step
-		s.out.step = func(fd uintptr) bool {
+		rounds, step := 0, s.writer.step
+		s.writer.step = func(fd uintptr) bool {
 			rounds++
 			return step(fd)
 		}

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// patience is how long a test waits for what ought to happen at once.
-const patience = time.Minute
+// testTimeout is how long a test waits for what ought to happen at once.
+const testTimeout = time.Minute
 
 // pair is two ends of a connection: ours, of which a Socket is made, and the
 // other.
@@ -56,7 +56,7 @@ func connect(t testing.TB, network string) pair {
 	}
 	for _, conn := range []net.Conn{ours, theirs} {
 		t.Cleanup(func() { conn.Close() })
-		if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		if err := conn.SetDeadline(time.Now().Add(testTimeout)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -86,7 +86,7 @@ func (p pair) waitHeard(t testing.TB) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(patience); ; runtime.Gosched() {
+	for deadline := time.Now().Add(testTimeout); ; runtime.Gosched() {
 		var heard error
 		err := raw.Control(func(fd uintptr) {
 			_, _, heard = syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
@@ -149,7 +149,7 @@ func later(do func() (int, error)) <-chan outcome {
 // waitParked returns when what was begun with later waits for the socket.
 func waitParked(t *testing.T) {
 	t.Helper()
-	timeout := time.NewTimer(patience)
+	timeout := time.NewTimer(testTimeout)
 	defer timeout.Stop()
 	again := time.NewTicker(time.Millisecond)
 	defer again.Stop()
@@ -174,7 +174,7 @@ func waitParked(t *testing.T) {
 // soon receives what must arrive.
 func soon[T any](t *testing.T, from <-chan T) T {
 	t.Helper()
-	timeout := time.NewTimer(patience)
+	timeout := time.NewTimer(testTimeout)
 	defer timeout.Stop()
 	select {
 	case got := <-from:

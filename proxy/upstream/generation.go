@@ -30,12 +30,12 @@ type generation struct {
 	// It is changed with mu held only.
 	waiting atomic.Bool
 
-	mu      sync.Mutex
-	asked   time.Time   // when the first such request was sent
-	failed  time.Time   // when the first of them ended without an answer; zero before
-	timer   *time.Timer // runs check; nil before the first use
-	due     time.Time   // when it will; zero while it does not run
-	suspect bool        // the generation was given up for its silence
+	mu           sync.Mutex
+	waitingSince time.Time   // when the first such request was sent
+	failed       time.Time   // when the first of them ended without an answer; zero before
+	timer        *time.Timer // runs check; nil before the first use
+	checkDue     time.Time   // when it will; zero while it does not run
+	suspect      bool        // the generation was given up for its silence
 }
 
 func newGeneration(b *backend, like *http.Transport) *generation {
@@ -66,7 +66,7 @@ type conn struct {
 func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if n > 0 {
-		c.generation.heard()
+		c.generation.received()
 	}
 	return n, err
 }
@@ -77,14 +77,14 @@ func (c *conn) Close() error {
 		c.generation.open.Add(-1)
 		c.closed.Store(true)
 		if upload := c.upload.Load(); upload != nil {
-			upload.lost(c)
+			upload.connClosed(c)
 		}
 	})
 	return c.Conn.Close()
 }
 
 // ReadFrom lets the connection below write a body in its own way: it may want to
-// know whose body it is (socket.AfterReads).
+// know whose body it is (socket.DelayWriteErrors).
 func (c *conn) ReadFrom(body io.Reader) (int64, error) { return io.Copy(c.Conn, body) }
 
 // CloseWrite passes a half-close on.
@@ -95,34 +95,34 @@ func (c *conn) CloseWrite() error {
 	return c.Close()
 }
 
-// ask says that a request is about to be sent.
-func (g *generation) ask() {
+// beforeRequest says that a request is about to be sent.
+func (g *generation) beforeRequest() {
 	if !g.backend.http2.Load() || g.waiting.Load() || g.retired.Load() {
 		return
 	}
-	patience := g.backend.patience()
+	silence := g.backend.maxSilence()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.waiting.Load() {
 		return
 	}
-	g.asked, g.failed = time.Now(), time.Time{}
+	g.waitingSince, g.failed = time.Now(), time.Time{}
 	g.waiting.Store(true)
-	g.checkAt(g.asked.Add(patience))
+	g.checkAt(g.waitingSince.Add(silence))
 }
 
-// heard says that something has come.
-func (g *generation) heard() {
+// received says that something has come.
+func (g *generation) received() {
 	if !g.waiting.Load() {
 		return
 	}
 	g.mu.Lock()
-	wrong := g.suspect
+	wasSuspect := g.suspect
 	g.suspect = false
 	g.waiting.Store(false)
 	g.mu.Unlock()
-	if wrong {
-		g.backend.falseAlarm()
+	if wasSuspect {
+		g.backend.allowLongerSilence()
 	}
 }
 
@@ -135,16 +135,16 @@ func (g *generation) unanswered() {
 	defer g.mu.Unlock()
 	if g.waiting.Load() && g.failed.IsZero() {
 		g.failed = time.Now()
-		g.checkAt(g.failed.Add(doubt))
+		g.checkAt(g.failed.Add(failedSilence))
 	}
 }
 
 // checkAt has check run at a time, or before it. It needs mu.
 func (g *generation) checkAt(at time.Time) {
-	if !g.due.IsZero() && !at.Before(g.due) {
+	if !g.checkDue.IsZero() && !at.Before(g.checkDue) {
 		return
 	}
-	g.due = at
+	g.checkDue = at
 	if g.timer == nil {
 		g.timer = time.AfterFunc(time.Until(at), g.check)
 	} else {
@@ -154,16 +154,16 @@ func (g *generation) checkAt(at time.Time) {
 
 // check gives the generation up when it has been silent for too long.
 func (g *generation) check() {
-	patience := g.backend.patience()
+	silence := g.backend.maxSilence()
 	g.mu.Lock()
-	g.due = time.Time{}
+	g.checkDue = time.Time{}
 	if !g.waiting.Load() || g.suspect || g.retired.Load() {
 		g.mu.Unlock()
 		return
 	}
-	limit := g.asked.Add(patience)
-	if !g.failed.IsZero() && g.failed.Add(doubt).Before(limit) {
-		limit = g.failed.Add(doubt)
+	limit := g.waitingSince.Add(silence)
+	if !g.failed.IsZero() && g.failed.Add(failedSilence).Before(limit) {
+		limit = g.failed.Add(failedSilence)
 	}
 	if time.Now().Before(limit) {
 		g.checkAt(limit)

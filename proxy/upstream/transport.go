@@ -17,9 +17,9 @@ import (
 const (
 	defaultSilence = 5 * time.Second
 	longestSilence = time.Minute // after false alarms
-	// doubt is the same once a request has ended without an answer: net/http resets
+	// failedSilence is the same once a request has ended without an answer: net/http resets
 	// it together with a ping, so a living backend says something at once.
-	doubt = time.Second
+	failedSilence = time.Second
 )
 
 // jitter is the part of the age by which connections may end earlier, so that
@@ -77,9 +77,9 @@ func New(o Options) *Transport {
 // RoundTrip implements http.RoundTripper.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	g := t.generation(r.URL, len(r.Header["Upgrade"]) > 0)
-	g.ask()
-	r, leave := watched(r)
-	defer leave()
+	g.beforeRequest()
+	r, stop := watchUpload(r)
+	defer stop()
 	res, err := g.transport.RoundTrip(r)
 	if err == nil {
 		if !g.answered.Load() {
@@ -169,14 +169,14 @@ func (t *Transport) expire(at address, b *backend, age time.Duration) {
 	})
 }
 
-// falseAlarm lets a backend be silent for longer from now on.
-func (b *backend) falseAlarm() {
+// allowLongerSilence lets a backend be silent for longer from now on.
+func (b *backend) allowLongerSilence() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.silence = max(b.silence, min(2*b.silence, longestSilence))
 }
 
-func (b *backend) patience() time.Duration {
+func (b *backend) maxSilence() time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.silence

@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// lostGrace is how long http.Transport may take over an answer that came just
+// answerGrace is how long http.Transport may take over an answer that came just
 // before the end of its connection, or over another attempt.
-const lostGrace = time.Second
+const answerGrace = time.Second
 
 // Upload is the body of a request that wants to know when nobody will answer it.
 // http.Transport does not return before it has read the body to its end, or to an
@@ -36,8 +36,8 @@ type uploadWatch struct {
 	timer *time.Timer
 }
 
-// watched is the request with a watch over its body, and the end of that.
-func watched(r *http.Request) (*http.Request, func()) {
+// watchUpload is the request with a watch over its body, and the end of that.
+func watchUpload(r *http.Request) (*http.Request, func()) {
 	body, ok := r.Body.(Upload)
 	if !ok {
 		return r, func() {}
@@ -45,16 +45,16 @@ func watched(r *http.Request) (*http.Request, func()) {
 	w := &uploadWatch{ctx: r.Context(), body: body}
 	body.OnClose(w.bodyClosed)
 	return r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
-			GetConn: func(string) { w.leave() },
-			GotConn: func(got httptrace.GotConnInfo) { w.sendOn(got.Conn) },
+			GetConn: func(string) { w.detach() },
+			GotConn: func(got httptrace.GotConnInfo) { w.attach(got.Conn) },
 		})), func() {
 			body.OnClose(nil)
-			w.leave()
+			w.detach()
 		}
 }
 
-// sendOn says which connection the body is sent on.
-func (w *uploadWatch) sendOn(made net.Conn) {
+// attach says which connection the body is sent on.
+func (w *uploadWatch) attach(made net.Conn) {
 	if secure, ok := made.(*tls.Conn); ok {
 		made = secure.NetConn()
 	}
@@ -62,18 +62,18 @@ func (w *uploadWatch) sendOn(made net.Conn) {
 	if !ok {
 		return
 	}
-	w.leave()
+	w.detach()
 	w.mu.Lock()
 	w.conn = c
 	w.mu.Unlock()
 	c.upload.Store(w)
 	if c.closed.Load() {
-		w.lost(c)
+		w.connClosed(c)
 	}
 }
 
-// leave says that the body is on no connection.
-func (w *uploadWatch) leave() {
+// detach says that the body is on no connection.
+func (w *uploadWatch) detach() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.conn != nil {
@@ -85,12 +85,12 @@ func (w *uploadWatch) leave() {
 	w.conn, w.timer = nil, nil
 }
 
-// lost says that a connection was closed.
-func (w *uploadWatch) lost(c *conn) {
+// connClosed says that a connection was closed.
+func (w *uploadWatch) connClosed(c *conn) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.conn == c {
-		w.waitFor(c)
+		w.startTimer(c)
 	}
 }
 
@@ -99,17 +99,17 @@ func (w *uploadWatch) bodyClosed() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.conn != nil {
-		w.waitFor(w.conn)
+		w.startTimer(w.conn)
 	}
 }
 
-// waitFor tells the body when RoundTrip has not returned after a while, nor taken
+// startTimer tells the body when RoundTrip has not returned after a while, nor taken
 // another connection. It needs mu.
-func (w *uploadWatch) waitFor(c *conn) {
+func (w *uploadWatch) startTimer(c *conn) {
 	if w.timer != nil {
 		return
 	}
-	w.timer = time.AfterFunc(lostGrace, func() {
+	w.timer = time.AfterFunc(answerGrace, func() {
 		w.mu.Lock()
 		waits := w.conn == c && w.ctx.Err() == nil
 		w.mu.Unlock()

@@ -13,7 +13,7 @@ import (
 	"gatehouse/proxy/upstream"
 )
 
-const patience = time.Minute // for what is awaited; nothing sleeps
+const testTimeout = time.Minute // for what is awaited; nothing sleeps
 
 // backend serves HTTP/2 without TLS, and counts its connections.
 type backend struct {
@@ -91,12 +91,12 @@ func eventually(t *testing.T, what string, yes func() bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.After(patience)
+	deadline := time.After(testTimeout)
 	for !yes() {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatalf("not within %v: %s", patience, what)
+			t.Fatalf("not within %v: %s", testTimeout, what)
 		}
 	}
 }

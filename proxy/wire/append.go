@@ -30,15 +30,15 @@ func isWritable(name string, values []string) bool {
 // AppendRequest writes the head of a request without a body, whose method is a
 // token, as http.Request.Write does. It is not plain when a field may not be
 // written as it is.
-func AppendRequest(to []byte, r *http.Request) (head []byte, plain bool) {
+func AppendRequest(to []byte, r *http.Request) (head []byte, ok bool) {
 	if len(r.Header["User-Agent"]) == 0 { // net/http would invent one
 		return to, false
 	}
-	if to, plain = AppendTarget(to, r); !plain {
+	if to, ok = AppendTarget(to, r); !ok {
 		return to, false
 	}
 	for name, values := range r.Header {
-		if to, plain = AppendRequestField(to, name, values); !plain {
+		if to, ok = AppendRequestField(to, name, values); !ok {
 			return to, false
 		}
 	}
@@ -46,12 +46,12 @@ func AppendRequest(to []byte, r *http.Request) (head []byte, plain bool) {
 }
 
 // AppendTarget is AppendRequest up to the fields of the request's header.
-func AppendTarget(to []byte, r *http.Request) (begun []byte, plain bool) {
+func AppendTarget(to []byte, r *http.Request) (begun []byte, ok bool) {
 	host, target := r.Host, r.URL.RequestURI()
 	if host == "" {
 		host = r.URL.Host
 	}
-	if !isHeadAlone(r) || !isPlainHost(host) || !IsValue(target) || strings.IndexByte(target, '\t') >= 0 {
+	if !hasOnlyHead(r) || !isUnescapedHost(host) || !IsValue(target) || strings.IndexByte(target, '\t') >= 0 {
 		return to, false
 	}
 	method := r.Method
@@ -72,7 +72,7 @@ func AppendTarget(to []byte, r *http.Request) (begun []byte, plain bool) {
 
 // AppendRequestField writes a field of such a request, but for those that it has
 // already. Of User-Agent there is one, or none for "".
-func AppendRequestField(to []byte, name string, values []string) (with []byte, plain bool) {
+func AppendRequestField(to []byte, name string, values []string) (with []byte, ok bool) {
 	switch name {
 	case "Host", "Content-Length", "Transfer-Encoding", "Trailer":
 		return to, isWritable(name, values)
@@ -90,15 +90,15 @@ func AppendRequestField(to []byte, name string, values []string) (with []byte, p
 	return to, true
 }
 
-// isHeadAlone tells of a request that has a target to speak of, and whose header
+// hasOnlyHead reports of a request whether it has a target to speak of, and its header
 // need not say more than it does.
-func isHeadAlone(r *http.Request) bool {
+func hasOnlyHead(r *http.Request) bool {
 	return r.Method != http.MethodConnect && r.ContentLength == 0 && r.TransferEncoding == nil && r.Trailer == nil && !r.Close
 }
 
-// isPlainHost tells of a host that net/http writes as it is: without a zone
+// isUnescapedHost reports of a host that net/http writes as it is: without a zone
 // (RFC 6874 section 4), and with nothing to encode.
-func isPlainHost(host string) bool {
+func isUnescapedHost(host string) bool {
 	for i := range len(host) {
 		if host[i] >= 0x80 || host[i] == '%' {
 			return false
@@ -116,14 +116,14 @@ func AppendField(to []byte, name string, values []string) []byte {
 	}
 	for _, value := range values {
 		if !IsValue(value) {
-			value = breaks.Replace(value)
+			value = newlineReplacer.Replace(value)
 		}
 		to = appendLine(to, name, value)
 	}
 	return to
 }
 
-var breaks = strings.NewReplacer("\n", " ", "\r", " ")
+var newlineReplacer = strings.NewReplacer("\n", " ", "\r", " ")
 
 func appendLine(to []byte, name, value string) []byte {
 	to = append(to, name...)

@@ -85,8 +85,8 @@ var writtenCases = map[string]written{
 func TestAppendRequest(t *testing.T) {
 	for name, c := range writtenCases {
 		t.Run(name, func(t *testing.T) {
-			if plain := wantAsWritten(t, c.request()); plain != c.plain {
-				t.Errorf("plain is %t, want %t", plain, c.plain)
+			if ok := wantAsWritten(t, c.request()); ok != c.plain {
+				t.Errorf("ok is %t, want %t", ok, c.plain)
 			}
 		})
 	}
@@ -105,8 +105,8 @@ func TestAppendRequestLeaves(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := writtenCases["POST"].request()
 			change(r)
-			if head, plain := AppendRequest([]byte("before"), r); plain || string(head) != "before" {
-				t.Errorf("it wrote %q, plain: %t", head, plain)
+			if head, ok := AppendRequest([]byte("before"), r); ok || string(head) != "before" {
+				t.Errorf("it wrote %q, plain: %t", head, ok)
 			}
 		})
 	}
@@ -135,15 +135,15 @@ func FuzzAppendRequest(f *testing.F) {
 
 // wantAsWritten fails when AppendRequest writes something else than
 // http.Request.Write, which has the fields in an order of its own.
-func wantAsWritten(t *testing.T, r *http.Request) (plain bool) {
+func wantAsWritten(t *testing.T, r *http.Request) (ok bool) {
 	t.Helper()
 	const before = "before"
-	head, plain := AppendRequest([]byte(before), r)
+	head, ok := AppendRequest([]byte(before), r)
 	got, kept := strings.CutPrefix(string(head), before)
-	if !kept || !plain && got != "" {
-		t.Fatalf("it gives %q, plain: %t", head, plain)
+	if !kept || !ok && got != "" {
+		t.Fatalf("it gives %q, plain: %t", head, ok)
 	}
-	if !plain {
+	if !ok {
 		return false
 	}
 	var want bytes.Buffer

@@ -32,7 +32,7 @@ func BenchmarkResponse(b *testing.B) {
 	b.ReportAllocs()
 	b.SetBytes(int64(len(responseHead)))
 	for b.Loop() {
-		if _, plain := Response(responseHead, http.MethodGet); !plain {
+		if _, ok := Response(responseHead, http.MethodGet); !ok {
 			b.Fatal("it is not plain")
 		}
 	}
@@ -47,7 +47,7 @@ func BenchmarkAppendRequest(b *testing.B) {
 	to := make([]byte, 0, 4096)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, plain := AppendRequest(to, &r); !plain {
+		if _, ok := AppendRequest(to, &r); !ok {
 			b.Fatal("it is not plain")
 		}
 	}

@@ -18,17 +18,17 @@ func HeadEnd(data []byte) int {
 	return end + len(last)
 }
 
-// mostNames is for how many names there is room in a header from the start, as
+// maxNames is for how many names there is room in a header from the start, as
 // in net/http: who sends many lines of one name shall not have us make room for
 // as many names.
-const mostNames = 1000
+const maxNames = 1000
 
 // Fields reads the field lines of a head (RFC 9112 section 5), each with its
 // CRLF, without the empty line. Names are canonical in the header; values have
 // no white space around them.
-func Fields(lines string) (header http.Header, plain bool) {
+func Fields(lines string) (header http.Header, ok bool) {
 	count := min(strings.Count(lines, "\r"), len(lines)/len("n:\r\n")) // no more room than fields can take
-	header = make(http.Header, min(count, mostNames))
+	header = make(http.Header, min(count, maxNames))
 	values := make([]string, count)
 	for len(lines) > 0 {
 		line, rest, found := strings.Cut(lines, "\r")
@@ -106,17 +106,17 @@ const eachByte = 0x0101010101010101
 func IsValue(text string) bool {
 	i := 0
 	for ; i+8 <= len(text); i += 8 {
-		eight := binary.LittleEndian.Uint64([]byte(text[i : i+8]))
-		del := eight ^ 0x7f*eachByte
-		controls := (eight-0x20*eachByte)&^eight | (del-eachByte)&^del // of each byte the first bit, or that of the next one
-		if controls&(0x80*eachByte) != 0 && !isValueByByte(text[i:i+8]) {
+		word := binary.LittleEndian.Uint64([]byte(text[i : i+8]))
+		del := word ^ 0x7f*eachByte
+		controls := (word-0x20*eachByte)&^word | (del-eachByte)&^del // of each byte the first bit, or that of the next one
+		if controls&(0x80*eachByte) != 0 && !isValueBytewise(text[i:i+8]) {
 			return false
 		}
 	}
-	return isValueByByte(text[i:])
+	return isValueBytewise(text[i:])
 }
 
-func isValueByByte(text string) bool {
+func isValueBytewise(text string) bool {
 	for i := range len(text) {
 		if text[i] < ' ' && text[i] != '\t' || text[i] == 0x7f {
 			return false

@@ -128,8 +128,8 @@ func FuzzFields(f *testing.F) {
 		f.Add(lines)
 	}
 	f.Fuzz(func(t *testing.T, lines string) {
-		got, plain := Fields(lines)
-		if !plain {
+		got, ok := Fields(lines)
+		if !ok {
 			if got != nil {
 				t.Errorf("%q is not plain, and gives %v", lines, got)
 			}
@@ -147,8 +147,8 @@ func FuzzFields(f *testing.F) {
 
 // Values of one field lie where those of another cannot be written over.
 func TestFieldsApart(t *testing.T) {
-	header, plain := Fields("A: 1\r\nB: 2\r\nA: 3\r\nC: 4\r\n")
-	if !plain {
+	header, ok := Fields("A: 1\r\nB: 2\r\nA: 3\r\nC: 4\r\n")
+	if !ok {
 		t.Fatal("not plain")
 	}
 	header.Add("B", "5")

@@ -13,9 +13,9 @@ import (
 // one, but for the body. An r.URL that is there is written to. It is plain in origin-form only, with one Host, of a
 // method that says nothing of the connection, and with a body of known length
 // if any, that the client does not wait to send.
-func Request(head string, r *http.Request) (plain bool) {
-	method, target, lines, plain := requestLine(head)
-	if !plain {
+func Request(head string, r *http.Request) (ok bool) {
+	method, target, lines, ok := requestLine(head)
+	if !ok {
 		return false
 	}
 	if r.URL == nil {
@@ -24,25 +24,25 @@ func Request(head string, r *http.Request) (plain bool) {
 	if !parseTarget(target, r.URL) {
 		return false
 	}
-	header, plain := Fields(strings.TrimSuffix(lines, "\r\n"))
-	if !plain {
+	header, ok := Fields(strings.TrimSuffix(lines, "\r\n"))
+	if !ok {
 		return false
 	}
 	r.Method, r.RequestURI, r.Header = method, target, header
 	r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/1.1", 1, 1
-	return takeHost(r) && takeFraming(r)
+	return setHost(r) && setFraming(r)
 }
 
 // requestLine takes a head apart behind its first line.
-func requestLine(head string) (method, target, lines string, plain bool) {
+func requestLine(head string) (method, target, lines string, ok bool) {
 	line, lines, _ := strings.Cut(head, "\r\n")
 	method, rest, _ := strings.Cut(line, " ")
 	target, proto, _ := strings.Cut(rest, " ")
-	plain = proto == "HTTP/1.1" && isPlainMethod(method) && strings.HasPrefix(target, "/")
-	return method, target, lines, plain
+	ok = proto == "HTTP/1.1" && isCommonMethod(method) && strings.HasPrefix(target, "/")
+	return method, target, lines, ok
 }
 
-func isPlainMethod(method string) bool {
+func isCommonMethod(method string) bool {
 	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
 		return true
@@ -51,14 +51,14 @@ func isPlainMethod(method string) bool {
 }
 
 // parseTarget reads a target in origin-form.
-func parseTarget(target string, into *url.URL) (plain bool) {
-	path, query, asked := strings.Cut(target, "?")
+func parseTarget(target string, into *url.URL) (ok bool) {
+	path, query, hasQuery := strings.Cut(target, "?")
 	simple := IsValue(query) && strings.IndexByte(query, '\t') < 0
 	for i := 0; simple && i < len(path); i++ {
-		simple = asIs[path[i]]
+		simple = unescapedPathByte[path[i]]
 	}
 	if simple {
-		*into = url.URL{Path: path, RawQuery: query, ForceQuery: asked && query == ""}
+		*into = url.URL{Path: path, RawQuery: query, ForceQuery: hasQuery && query == ""}
 		return true
 	}
 	parsed, err := url.ParseRequestURI(target)
@@ -69,8 +69,8 @@ func parseTarget(target string, into *url.URL) (plain bool) {
 	return true
 }
 
-// asIs are the characters of a path that net/url neither decodes nor encodes.
-var asIs = func() (table [256]bool) {
+// unescapedPathByte has the characters of a path that net/url neither decodes nor encodes.
+var unescapedPathByte = func() (table [256]bool) {
 	for char := range classes {
 		table[char] = classes[char] >= lower
 	}
@@ -80,7 +80,7 @@ var asIs = func() (table [256]bool) {
 	return table
 }()
 
-func takeHost(r *http.Request) bool {
+func setHost(r *http.Request) bool {
 	hosts := r.Header["Host"]
 	if len(hosts) != 1 || !httpguts.ValidHostHeader(hosts[0]) {
 		return false
@@ -90,9 +90,9 @@ func takeHost(r *http.Request) bool {
 	return true
 }
 
-// takeFraming looks at what tells where the request ends, and whether another
+// setFraming looks at what tells where the request ends, and whether another
 // one follows.
-func takeFraming(r *http.Request) bool {
+func setFraming(r *http.Request) bool {
 	if r.Header["Transfer-Encoding"] != nil || r.Header["Upgrade"] != nil || r.Header["Expect"] != nil || r.Header["Trailer"] != nil {
 		return false
 	}
@@ -107,8 +107,8 @@ func takeFraming(r *http.Request) bool {
 		}
 	}
 	if lengths := r.Header["Content-Length"]; lengths != nil {
-		length, plain := parseLength(lengths)
-		if !plain {
+		length, ok := parseLength(lengths)
+		if !ok {
 			return false
 		}
 		r.ContentLength = length
@@ -118,7 +118,7 @@ func takeFraming(r *http.Request) bool {
 }
 
 // parseLength reads a Content-Length, of which there must be one.
-func parseLength(values []string) (length int64, plain bool) {
+func parseLength(values []string) (length int64, ok bool) {
 	if len(values) != 1 || values[0] == "" || len(values[0]) > 18 {
 		return 0, false
 	}

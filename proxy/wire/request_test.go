@@ -118,8 +118,8 @@ func TestRequest(t *testing.T) {
 	for _, c := range requestCases {
 		t.Run(c.name, func(t *testing.T) {
 			for _, before := range []*url.URL{nil, dirtyURL()} {
-				if plain := wantAsServer(t, []byte(c.head), before); plain != c.plain {
-					t.Errorf("plain is %t, want %t", plain, c.plain)
+				if ok := wantAsServer(t, []byte(c.head), before); ok != c.plain {
+					t.Errorf("ok is %t, want %t", ok, c.plain)
 				}
 			}
 		})
@@ -165,7 +165,7 @@ func asRead(r *http.Request) readAs {
 
 // wantAsServer fails when Request takes what begins the data, and takes it
 // otherwise than net/http's server.
-func wantAsServer(t *testing.T, data []byte, before *url.URL) (plain bool) {
+func wantAsServer(t *testing.T, data []byte, before *url.URL) (ok bool) {
 	t.Helper()
 	end := HeadEnd(data)
 	if end == 0 {

@@ -10,7 +10,7 @@ import (
 // plain when it is final and has a body whose length it says, if only 0; one
 // without a body by its status or its method is not. The body is left to
 // whoever asks.
-func Response(head, method string) (res *http.Response, plain bool) {
+func Response(head, method string) (res *http.Response, ok bool) {
 	line, lines, found := strings.Cut(head, "\r\n")
 	status, isHTTP11 := strings.CutPrefix(line, "HTTP/1.1 ")
 	if !found || !isHTTP11 || len(status) < 4 || status[0] < '2' || status[0] > '9' || status[3] != ' ' {
@@ -20,8 +20,8 @@ func Response(head, method string) (res *http.Response, plain bool) {
 	if err != nil || status[1] < '0' || !IsValue(status) {
 		return nil, false
 	}
-	header, plain := Fields(strings.TrimSuffix(lines, "\r\n"))
-	if !plain || header["Transfer-Encoding"] != nil || header["Trailer"] != nil {
+	header, ok := Fields(strings.TrimSuffix(lines, "\r\n"))
+	if !ok || header["Transfer-Encoding"] != nil || header["Trailer"] != nil {
 		return nil, false
 	}
 	res = &http.Response{
@@ -38,8 +38,8 @@ func Response(head, method string) (res *http.Response, plain bool) {
 			return nil, false
 		}
 	}
-	length, plain := parseLength(header["Content-Length"])
-	if !plain || code == http.StatusNoContent || code == http.StatusNotModified || method == http.MethodHead {
+	length, ok := parseLength(header["Content-Length"])
+	if !ok || code == http.StatusNoContent || code == http.StatusNotModified || method == http.MethodHead {
 		return nil, false
 	}
 	res.ContentLength = length

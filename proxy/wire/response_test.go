@@ -73,9 +73,9 @@ var responseCases = []struct {
 func TestResponse(t *testing.T) {
 	for _, c := range responseCases {
 		t.Run(c.name, func(t *testing.T) {
-			for method, plain := range map[string]bool{"GET": c.plain, "": c.plain, "POST": c.plain, "CONNECT": c.plain, "HEAD": false} {
-				if got := wantAsClient(t, []byte(c.raw), method); got != plain {
-					t.Errorf("plain for %q is %t, want %t", method, got, plain)
+			for method, ok := range map[string]bool{"GET": c.plain, "": c.plain, "POST": c.plain, "CONNECT": c.plain, "HEAD": false} {
+				if got := wantAsClient(t, []byte(c.raw), method); got != ok {
+					t.Errorf("plain for %q is %t, want %t", method, got, ok)
 				}
 			}
 		})
@@ -110,14 +110,14 @@ func asAnswered(r *http.Response) answeredAs {
 
 // wantAsClient fails when Response takes what begins the data, and takes it
 // otherwise than net/http does.
-func wantAsClient(t *testing.T, data []byte, method string) (plain bool) {
+func wantAsClient(t *testing.T, data []byte, method string) (ok bool) {
 	t.Helper()
 	end := HeadEnd(data)
 	if end == 0 {
 		return false
 	}
-	got, plain := Response(string(data[:end]), method)
-	if !plain {
+	got, ok := Response(string(data[:end]), method)
+	if !ok {
 		if got != nil {
 			t.Errorf("%q is not plain, and gives %v", data, got)
 		}

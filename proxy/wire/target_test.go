@@ -42,12 +42,12 @@ func wantTarget(t *testing.T, target string) {
 	t.Helper()
 	want, err := url.ParseRequestURI(target)
 	got := &url.URL{Scheme: "left", Fragment: "over"}
-	plain := parseTarget(target, got)
-	if (err == nil) != plain {
-		t.Errorf("%q is %+v (%t), of which net/url says: %v", target, got, plain, err)
+	ok := parseTarget(target, got)
+	if (err == nil) != ok {
+		t.Errorf("%q is %+v (%t), of which net/url says: %v", target, got, ok, err)
 		return
 	}
-	if plain && *got != *want {
+	if ok && *got != *want {
 		t.Errorf("%q (-net/url +ours): %s", target, cmp.Diff(want, got))
 	}
 }

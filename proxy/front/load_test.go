@@ -50,9 +50,9 @@ func randomRequest(random *rand.Rand, name string) (text, want string) {
 }
 
 // Each answer belongs to its request, whatever the others do.
-func TestStorm(t *testing.T) {
+func TestLoad(t *testing.T) {
 	const clients, length = 24, 1500 * time.Millisecond
-	s := start(t, echo, patience(time.Minute, time.Minute))
+	s := start(t, echo, withTimeouts(time.Minute, time.Minute))
 	over := time.Now().Add(length)
 	var all sync.WaitGroup
 	for number := range clients {
@@ -131,7 +131,7 @@ func TestMemoryOfIdleConnections(t *testing.T) {
 		return heap()
 	}
 	small := ask(get())
-	if large := ask(get("X: " + long(12<<10))); large-small > len(clients)*(largeHead-usualHead)/3 {
+	if large := ask(get("X: " + long(12<<10))); large-small > len(clients)*(maxHead-bufferSize)/3 {
 		t.Errorf("%d bytes a connection, and %d after large heads", small/len(clients), large/len(clients))
 	}
 	if s.open() != len(clients) {
@@ -144,7 +144,7 @@ func stacks() string {
 	all := make([]byte, 1<<20)
 	var ours []string
 	for stack := range strings.SplitSeq(string(all[:runtime.Stack(all, true)]), "\n\n") {
-		if strings.Contains(stack, "front.(*Server)") || strings.Contains(stack, "front.(*frontListener)") || strings.Contains(stack, "http.(*conn)") {
+		if strings.Contains(stack, "front.(*Server)") || strings.Contains(stack, "front.(*handoffListener)") || strings.Contains(stack, "http.(*conn)") {
 			ours = append(ours, stack)
 		}
 	}

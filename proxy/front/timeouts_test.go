@@ -17,12 +17,12 @@ const (
 	soon = 500 * time.Millisecond
 )
 
-func patience(head, idle time.Duration) func(*http.Server) {
+func withTimeouts(head, idle time.Duration) func(*http.Server) {
 	return func(s *http.Server) { s.ReadHeaderTimeout, s.IdleTimeout = head, idle }
 }
 
 // A client that keeps the server waiting loses its connection.
-func TestPatience(t *testing.T) {
+func TestTimeouts(t *testing.T) {
 	for name, test := range map[string]struct {
 		head, idle time.Duration
 		first      string // a request that is answered
@@ -38,7 +38,7 @@ func TestPatience(t *testing.T) {
 		"passed on, part of a head": {head: soon, idle: slow, first: get("Trailer: x"), sent: "GET / HTTP/1.1\r\nHost: h\r\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := start(t, func(http.ResponseWriter, *http.Request) {}, patience(test.head, test.idle))
+			s := start(t, func(http.ResponseWriter, *http.Request) {}, withTimeouts(test.head, test.idle))
 			c := dial(t, s.addr)
 			if test.first != "" {
 				c.send(test.first)
@@ -105,7 +105,7 @@ func TestDeadlinesAreRenewed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l := onlyListener{listen(t), make(chan *deadlines, 1)}
 			standard := &http.Server{Handler: http.HandlerFunc(hello), ErrorLog: quiet()}
-			patience(test.head, test.idle)(standard)
+			withTimeouts(test.head, test.idle)(standard)
 			s := startOn(t, New(standard), l)
 			c := dial(t, s.addr)
 			c.send(get())
@@ -139,10 +139,10 @@ func TestDeadlineOfHandler(t *testing.T) {
 
 // A slow client gets its answer all the same, and stays the front's.
 func TestSlowHead(t *testing.T) {
-	s := start(t, hello, patience(slow, slow))
+	s := start(t, hello, withTimeouts(slow, slow))
 	c := dial(t, s.addr)
 	for range 2 {
-		for _, char := range get("X: " + long(usualHead)) {
+		for _, char := range get("X: " + long(bufferSize)) {
 			c.send(string(char))
 		}
 		c.expect("hello, /a")

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// again makes a call until it is not interrupted.
-func again(call func(fd int, p []byte) (int, error), fd uintptr, p []byte) (int, syscall.Errno) {
+// ignoringEINTR repeats a call until it is not interrupted.
+func ignoringEINTR(call func(fd int, p []byte) (int, error), fd uintptr, p []byte) (int, syscall.Errno) {
 	for {
 		n, err := call(int(fd), p)
 		if err == nil {

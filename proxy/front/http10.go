@@ -8,12 +8,12 @@ import (
 // leaves out their Transfer-Encoding, and so whoever answers cannot know that
 // the framing is faulty (RFC 9112 section 6.1).
 
-const oldCoding = "transfer-encoding"
+const transferEncodingName = "transfer-encoding"
 
-// isOldAndCut reports whether data begin with a part of an HTTP/1.0 head.
-func isOldAndCut(data []byte) bool {
+// isPartialHTTP10 reports whether data begin with a part of an HTTP/1.0 head.
+func isPartialHTTP10(data []byte) bool {
 	line, fields, whole := bytes.Cut(data, []byte{'\n'})
-	if !whole || !isOldLine(line) {
+	if !whole || !isHTTP10Line(line) {
 		return false
 	}
 	for {
@@ -26,11 +26,11 @@ func isOldAndCut(data []byte) bool {
 	}
 }
 
-// hasOldCoding reports whether data begin with an HTTP/1.0 head that has a
+// hasHTTP10Coding reports whether data begin with an HTTP/1.0 head that has a
 // Transfer-Encoding. Lines end as they do for net/http: with or without a CR.
-func hasOldCoding(data []byte) bool {
+func hasHTTP10Coding(data []byte) bool {
 	line, fields, _ := bytes.Cut(data, []byte{'\n'})
-	if !isOldLine(line) {
+	if !isHTTP10Line(line) {
 		return false
 	}
 	for len(fields) > 0 {
@@ -39,13 +39,13 @@ func hasOldCoding(data []byte) bool {
 		if len(line) == 0 {
 			return false
 		}
-		if name, _, isField := bytes.Cut(line, []byte{':'}); isField && bytes.EqualFold(bytes.TrimSpace(name), []byte(oldCoding)) {
+		if name, _, isField := bytes.Cut(line, []byte{':'}); isField && bytes.EqualFold(bytes.TrimSpace(name), []byte(transferEncodingName)) {
 			return true
 		}
 	}
 	return false
 }
 
-func isOldLine(line []byte) bool {
+func isHTTP10Line(line []byte) bool {
 	return bytes.HasSuffix(bytes.TrimRight(line, "\r"), []byte(" HTTP/1.0"))
 }

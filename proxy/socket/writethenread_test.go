@@ -37,7 +37,7 @@ func TestTurn(t *testing.T) {
 		s := New(p.ours)
 		buffer := make([]byte, 10)
 		for range 3 {
-			done := later(func() (int, error) { return s.Turn(look, saying(s, "question"), buffer) })
+			done := later(func() (int, error) { return s.WriteThenRead(look, saying(s, "question"), buffer) })
 			if got := p.hear(t, 8); got != "question" {
 				t.Errorf("heard %q", got)
 			}
@@ -51,7 +51,7 @@ func TestTurn(t *testing.T) {
 }
 
 // However fast the other side is, its answers are not missed.
-func TestTurnStorm(t *testing.T) {
+func TestWriteThenReadLoad(t *testing.T) {
 	eachLook(t, func(t *testing.T, connect func() pair, look bool) {
 		p := connect()
 		s := New(p.ours)
@@ -59,7 +59,7 @@ func TestTurnStorm(t *testing.T) {
 		buffer := make([]byte, 10)
 		for i := range 2000 {
 			text := strconv.Itoa(i)
-			n, err := s.Turn(look, saying(s, text), buffer)
+			n, err := s.WriteThenRead(look, saying(s, text), buffer)
 			if got := string(buffer[:n]); got != text || err != nil {
 				t.Fatalf("read %q, %v; want %q", got, err, text)
 			}
@@ -73,7 +73,7 @@ func TestTurnAnsweredWhileSpeaking(t *testing.T) {
 		p := connect()
 		s := New(p.ours)
 		buffer := make([]byte, 10)
-		n, err := s.Turn(look, func() error {
+		n, err := s.WriteThenRead(look, func() error {
 			if _, err := s.Write([]byte("question")); err != nil {
 				return err
 			}
@@ -93,7 +93,9 @@ func TestTurnLong(t *testing.T) {
 		p := connect()
 		s := New(p.ours)
 		const length = 16 << 20
-		done := later(func() (int, error) { return s.Turn(look, saying(s, string(make([]byte, length))), make([]byte, 10)) })
+		done := later(func() (int, error) {
+			return s.WriteThenRead(look, saying(s, string(make([]byte, length))), make([]byte, 10))
+		})
 		waitParked(t)
 		p.say(t, "early") // and is read afterwards
 		p.hear(t, length)
@@ -119,9 +121,9 @@ func TestTurnSpoken(t *testing.T) {
 				p := connect()
 				s := New(p.ours)
 				early.do(t, p)
-				n, err := s.Turn(true, func() error { t.Error("it speaks"); return nil }, make([]byte, 10))
-				if n != 0 || !errors.Is(err, ErrSpoken) {
-					t.Errorf("read %d, %v; want %v", n, err, ErrSpoken)
+				n, err := s.WriteThenRead(true, func() error { t.Error("it speaks"); return nil }, make([]byte, 10))
+				if n != 0 || !errors.Is(err, ErrStale) {
+					t.Errorf("read %d, %v; want %v", n, err, ErrStale)
 				}
 				if n, _, err := s.Read(make([]byte, 10)); n != early.n || !errors.Is(err, early.want) {
 					t.Errorf("then read %d, %v; want %d, %v", n, err, early.n, early.want)
@@ -131,7 +133,7 @@ func TestTurnSpoken(t *testing.T) {
 				p := connect()
 				s := New(p.ours)
 				early.do(t, p)
-				n, err := s.Turn(false, saying(s, "question"), make([]byte, 10))
+				n, err := s.WriteThenRead(false, saying(s, "question"), make([]byte, 10))
 				if n != early.n || !errors.Is(err, early.want) {
 					t.Errorf("read %d, %v; want %d, %v", n, err, early.n, early.want)
 				}
@@ -153,9 +155,9 @@ func TestTurnReset(t *testing.T) {
 			p.waitHeard(t) // and an error is told once
 		}
 		spoken := false
-		_, err := s.Turn(look, func() error { spoken = true; return nil }, make([]byte, 10))
-		if look && (spoken || !errors.Is(err, ErrSpoken)) {
-			t.Errorf("got %v, spoken: %t; want %v", err, spoken, ErrSpoken)
+		_, err := s.WriteThenRead(look, func() error { spoken = true; return nil }, make([]byte, 10))
+		if look && (spoken || !errors.Is(err, ErrStale)) {
+			t.Errorf("got %v, spoken: %t; want %v", err, spoken, ErrStale)
 		}
 		if !look {
 			wantFault(t, err, "read", p, syscall.ECONNRESET)
@@ -169,12 +171,12 @@ func TestTurnUnspoken(t *testing.T) {
 	eachLook(t, func(t *testing.T, connect func() pair, look bool) {
 		p := connect()
 		s := New(p.ours)
-		n, err := s.Turn(look, func() error { return errMute }, make([]byte, 10))
+		n, err := s.WriteThenRead(look, func() error { return errMute }, make([]byte, 10))
 		if n != 0 || err != errMute { //nolint:errorlint // it is told as it is
 			t.Errorf("read %d, %v", n, err)
 		}
 		p.said(t, "answer")
-		if n, err := s.Turn(false, func() error { return nil }, make([]byte, 10)); n != 6 || err != nil {
+		if n, err := s.WriteThenRead(false, func() error { return nil }, make([]byte, 10)); n != 6 || err != nil {
 			t.Errorf("then read %d, %v", n, err)
 		}
 	})
@@ -186,7 +188,7 @@ func TestTurnDisturbed(t *testing.T) {
 			t.Run(c.name, func(t *testing.T) {
 				p := connect()
 				s := New(p.ours)
-				n := c.test(t, "read", p, func() (int, error) { return s.Turn(look, saying(s, "question"), make([]byte, 10)) })
+				n := c.test(t, "read", p, func() (int, error) { return s.WriteThenRead(look, saying(s, "question"), make([]byte, 10)) })
 				if n != 0 {
 					t.Errorf("read %d", n)
 				}
@@ -196,14 +198,14 @@ func TestTurnDisturbed(t *testing.T) {
 			then func(p pair)
 			want error
 		}{
-			"closed": {func(p pair) { go p.ours.Close() }, net.ErrClosed}, // by another, says Turn
+			"closed": {func(p pair) { go p.ours.Close() }, net.ErrClosed}, // by another, says WriteThenRead
 			"late":   {func(p pair) { _ = p.ours.SetReadDeadline(past) }, os.ErrDeadlineExceeded},
 			"ended":  {func(p pair) { p.theirs.Close() }, io.EOF},
 		} {
 			t.Run(name+" while it speaks", func(t *testing.T) {
 				p := connect()
 				s := New(p.ours)
-				n, err := s.Turn(look, func() error { c.then(p); return nil }, make([]byte, 10))
+				n, err := s.WriteThenRead(look, func() error { c.then(p); return nil }, make([]byte, 10))
 				if n != 0 || !errors.Is(err, c.want) {
 					t.Errorf("read %d, %v; want %v", n, err, c.want)
 				}
@@ -218,10 +220,10 @@ func TestTurnAfterTurn(t *testing.T) {
 		p := connect()
 		s := New(p.ours)
 		_ = p.ours.SetReadDeadline(past)
-		_, err := s.Turn(look, saying(s, "question"), make([]byte, 10))
+		_, err := s.WriteThenRead(look, saying(s, "question"), make([]byte, 10))
 		wantFault(t, err, "read", p, os.ErrDeadlineExceeded)
-		_ = p.ours.SetReadDeadline(time.Now().Add(patience))
-		done := later(func() (int, error) { return s.Turn(look, saying(s, "again"), make([]byte, 10)) })
+		_ = p.ours.SetReadDeadline(time.Now().Add(testTimeout))
+		done := later(func() (int, error) { return s.WriteThenRead(look, saying(s, "again"), make([]byte, 10)) })
 		if got := p.hear(t, 5); got != "again" {
 			t.Errorf("heard %q: what was too late was said", got)
 		}
@@ -252,7 +254,7 @@ func TestIsQuiet(t *testing.T) {
 				s := New(p.ours)
 				c.do(t, p)
 				for range 2 { // it takes nothing away
-					if got := s.IsQuiet(); got != c.want {
+					if got := s.IsIdle(); got != c.want {
 						t.Errorf("quiet is %t, want %t", got, c.want)
 					}
 				}
@@ -262,7 +264,7 @@ func TestIsQuiet(t *testing.T) {
 	t.Run("reset", func(t *testing.T) {
 		p := connect(t, "tcp")
 		p.reset(t)
-		if s := New(p.ours); s.IsQuiet() {
+		if s := New(p.ours); s.IsIdle() {
 			t.Error("it is quiet")
 		}
 	})

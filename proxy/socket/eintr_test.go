@@ -21,7 +21,7 @@ func TestAgain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			calls := 0
-			n, errno := again(func(int, []byte) (int, error) {
+			n, errno := ignoringEINTR(func(int, []byte) (int, error) {
 				calls++
 				if err := c.gives[calls-1]; err != nil {
 					return -1, err

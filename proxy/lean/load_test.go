@@ -62,7 +62,7 @@ func storm(t *testing.T, client transport, url string, goroutines, requests int,
 }
 
 func oneOfMany(t *testing.T, client transport, url string, number int, giveUp bool, random *rand.Rand) error {
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 	defer cancel()
 	id := strconv.Itoa(number)
 	method, content, body := oneBody(number)
@@ -134,7 +134,7 @@ func TestEveryAnswerToItsRequest(t *testing.T) {
 }
 
 // A backend that closes connections whenever it likes costs no GET.
-func TestStormOfStaleConnections(t *testing.T) {
+func TestLoadOfStaleConnections(t *testing.T) {
 	each(t, func(t *testing.T, l lane) {
 		server := httptest.NewUnstartedServer(http.HandlerFunc(echo))
 		server.Config.IdleTimeout = time.Millisecond

@@ -20,10 +20,10 @@ func TestUseAfterTheHandlerHasEnded(t *testing.T) {
 		}
 		_, _ = io.WriteString(w, r.URL.Path)
 		kept <- func() {
-			if _, err := io.WriteString(w, "late"); !errors.Is(err, errDone) {
+			if _, err := io.WriteString(w, "late"); !errors.Is(err, errHandlerDone) {
 				t.Errorf("Write gave %v", err)
 			}
-			if err := http.NewResponseController(w).Flush(); !errors.Is(err, errDone) {
+			if err := http.NewResponseController(w).Flush(); !errors.Is(err, errHandlerDone) {
 				t.Errorf("Flush gave %v", err)
 			}
 			w.WriteHeader(http.StatusTeapot)
@@ -40,11 +40,11 @@ func TestUseAfterTheHandlerHasEnded(t *testing.T) {
 	}
 }
 
-// TakeHeader lets a handler that has a header already spare itself the copies.
-func TestTakeHeader(t *testing.T) {
+// MergeHeader lets a handler that has a header already spare itself the copies.
+func TestMergeHeader(t *testing.T) {
 	s := start(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Y", "0")
-		w.(interface{ TakeHeader(http.Header) }).TakeHeader(http.Header{"Y": {"1", "2"}, "Content-Length": {"2"}})
+		w.(interface{ MergeHeader(http.Header) }).MergeHeader(http.Header{"Y": {"1", "2"}, "Content-Length": {"2"}})
 		w.Header().Set("Z", "3")
 		_, _ = io.WriteString(w, "ok")
 	})

@@ -2,16 +2,16 @@ package socket
 
 import "syscall"
 
-// ReadOrEnd reads into p what is there, whatever the deadline. When nothing is,
-// and end says so, it closes the connection for writing in the same step, so
+// ReadOrCloseWrite reads into p what is there, whatever the deadline. When nothing is,
+// and closeWrite is set, it closes the connection for writing in the same step, so
 // that next to nothing can come in between. No other Read may be under way.
-func (s *Socket) ReadOrEnd(p []byte, end bool) (n int, err error) {
+func (s *Socket) ReadOrCloseWrite(p []byte, closeWrite bool) (n int, err error) {
 	if s.raw == nil || len(p) == 0 {
 		return 0, nil
 	}
 	errno := syscall.Errno(0)
 	err = s.raw.Control(func(fd uintptr) {
-		if n, errno = receive(fd, p); errno == syscall.EAGAIN && end {
+		if n, errno = receive(fd, p); errno == syscall.EAGAIN && closeWrite {
 			shutdownWrite(fd)
 		}
 	})
