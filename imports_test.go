@@ -28,6 +28,7 @@ const module = "gatehouse"
 var house = map[string][]string{
 	"config":          {"config/problem", "config/textfile", "config/value", "config/watch"},
 	"config/problem":  {},
+	"config/settings": {"config/problem", "config/textfile", "config/value"},
 	"config/textfile": {},
 	"config/value":    {"config/problem"},
 	"config/watch":    {},
@@ -41,7 +42,7 @@ var house = map[string][]string{
 	"proxy/upstream":  {},
 	"proxy/wire":      {},
 	"ops":             {"config", "config/problem", "store", "auth", "proxy", "internal/httperr"},
-	"cmd":             {"config", "config/problem", "config/textfile", "config/watch", "store", "auth", "proxy", "proxy/front", "ops"},
+	"cmd":             {"config", "config/problem", "config/settings", "config/textfile", "config/watch", "store", "auth", "proxy", "proxy/front", "ops"},
 	"bench":           {},
 	"deploy":          {},
 	"examples":        {},
@@ -76,6 +77,9 @@ var why = []edge{
 	{"*", "ops", "ops looks at the others, they do not know that they are looked at; take a func or an interface"},
 
 	{"config/problem", "*", "a problem is words and a place, whatever was read"},
+	{"config/settings", "config/...", "a process and its table are configured apart: the same table serves everywhere"},
+	{"config/...", "config/settings", "a process and its table are configured apart: the same table serves everywhere"},
+	{"*", "config/settings", "cmd reads the settings, and hands each package the values that it needs"},
 	{"config/textfile", "*", "a file is read, whatever it is for"},
 	{"config/value", "*", "one value is read by itself, without its key, its file or its table"},
 	{"*", "config/value", "a Config holds values that were read and validated"},

@@ -1,5 +1,5 @@
-// Package config turns what an operator writes into one validated, immutable
-// value: the route table (routes.yaml) and the process settings (GATEWAY_*).
+// Package config turns the route table that an operator writes (routes.yaml) into
+// one validated, immutable value. Package settings does so with GATEWAY_*.
 //
 // Loading takes four steps, each in its own file:
 //

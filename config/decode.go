@@ -29,14 +29,14 @@ type document struct {
 // decoder carries what decoding needs from node to node.
 type decoder struct {
 	*report
-	lookup Lookup
+	lookup func(name string) (value string, found bool)
 	route  Route // what every route starts from
 	fields map[reflect.Type][]field
 }
 
 // decode returns what the file says, as far as it can be understood, and what its
 // `defaults:` make of a route.
-func decode(r *report, root *yaml.Node, lookup Lookup) (*Config, Route) {
+func decode(r *report, root *yaml.Node, lookup func(name string) (string, bool)) (*Config, Route) {
 	d := &decoder{report: r, lookup: lookup, route: builtInRoute(), fields: map[reflect.Type][]field{}}
 	var file document
 	d.mapping(root, "", reflect.ValueOf(&file).Elem())

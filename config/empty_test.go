@@ -133,30 +133,3 @@ routes:
 		t.Errorf("got %+v", a)
 	}
 }
-
-// TestEmptySettings: an empty variable counts as unset, but where a check of
-// clients would be off.
-func TestEmptySettings(t *testing.T) {
-	for name, test := range map[string]struct {
-		set      map[string]string
-		err      string
-		warnings int
-	}{
-		"authorities": {
-			map[string]string{"GATEWAY_TLS_CERT_FILE": "c", "GATEWAY_TLS_KEY_FILE": "k", "GATEWAY_TLS_CLIENT_CA_FILE": ""},
-			"GATEWAY_TLS_CLIENT_CA_FILE is empty", 0,
-		},
-		"key":         {map[string]string{"GATEWAY_TLS_CERT_FILE": "c", "GATEWAY_TLS_KEY_FILE": ""}, "GATEWAY_TLS_CERT_FILE is set without", 0},
-		"certificate": {map[string]string{"GATEWAY_TLS_CERT_FILE": "", "GATEWAY_TLS_KEY_FILE": "k"}, "GATEWAY_TLS_KEY_FILE is set without", 0},
-		"all of TLS":  {map[string]string{"GATEWAY_TLS_CERT_FILE": "", "GATEWAY_TLS_KEY_FILE": "", "GATEWAY_TLS_CLIENT_CA_FILE": ""}, "", 1},
-		"others": {
-			map[string]string{"GATEWAY_LISTEN": "", "GATEWAY_TOKEN_TTL": "", "GATEWAY_JWT_PREVIOUS_SECRETS": "", "GATEWAY_DEFAULT_COMPANY_ID": ""},
-			"", 0,
-		},
-	} {
-		s, err := load(test.set)
-		if (err == nil) != (test.err == "") || err != nil && !strings.Contains(err.Error(), test.err) || len(s.Warnings) != test.warnings {
-			t.Errorf("%s: %v, warnings %v", name, err, s.Warnings)
-		}
-	}
-}

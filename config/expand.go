@@ -15,7 +15,7 @@ import (
 // YAML was parsed, so that nothing in the environment can add a key or a list.
 // As in a shell, the default also stands in for an empty variable; `$${` is a
 // literal `${`. The reference is false when the text refers to nothing.
-func expand(text string, lookup Lookup) (expanded string, reference bool, f *problem.Fault) {
+func expand(text string, lookup func(name string) (string, bool)) (expanded string, reference bool, f *problem.Fault) {
 	if !strings.Contains(text, "${") {
 		return text, false, nil
 	}

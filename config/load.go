@@ -19,9 +19,6 @@ import (
 // (a ConfigMap ends at 1 MiB) and keeps a wrong path from filling the memory.
 const maxFileSize = 16 << 20
 
-// Lookup finds a variable of the environment, as os.LookupEnv does.
-type Lookup func(name string) (value string, found bool)
-
 // Load reads, decodes and validates the route table in the file at path.
 // ${NAME} in a value is expanded with lookup; a nil lookup is an empty
 // environment. The error is a problem.List, with every error and warning found.

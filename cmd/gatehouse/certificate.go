@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"sync/atomic"
 
-	"gatehouse/config"
+	"gatehouse/config/settings"
 	"gatehouse/config/textfile"
 	"gatehouse/config/watch"
 )
@@ -31,7 +31,7 @@ type certificate struct {
 
 // loadCertificate reads the certificate of the settings, and follows its files
 // from then on; nil without one.
-func loadCertificate(s config.Settings, files *watch.Files, taken func(*tls.Certificate)) (*certificate, error) {
+func loadCertificate(s settings.Settings, files *watch.Files, taken func(*tls.Certificate)) (*certificate, error) {
 	if s.TLSCertFile == "" {
 		return nil, nil
 	}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gatehouse/config"
+	"gatehouse/config/settings"
 	"gatehouse/store"
 )
 
@@ -24,13 +24,13 @@ const (
 // openStore opens the store of the settings, waits for it, and brings its
 // schema up to date, or only looks at it with GATEWAY_MIGRATE=off. It returns
 // the names of the migrations that it applied. While it waits it tells the log.
-func openStore(ctx context.Context, s config.Settings, wait time.Duration, log *slog.Logger) (store.Store, []string, error) {
+func openStore(ctx context.Context, s settings.Settings, wait time.Duration, log *slog.Logger) (store.Store, []string, error) {
 	return openStoreWith(ctx, s, store.Options{}, wait, log)
 }
 
 // openStoreWith is openStore with options that the settings do not have.
 func openStoreWith(
-	ctx context.Context, s config.Settings, options store.Options, wait time.Duration, log *slog.Logger,
+	ctx context.Context, s settings.Settings, options store.Options, wait time.Duration, log *slog.Logger,
 ) (store.Store, []string, error) {
 	options.FeedURL = s.FeedDatabaseURL.Reveal()
 	opened, err := store.Open(ctx, s.DatabaseURL.Reveal(), options)
@@ -61,7 +61,7 @@ func (s *tellingStore) Ping(ctx context.Context) error {
 	return err
 }
 
-func prepareStore(ctx context.Context, opened store.Store, s config.Settings, wait time.Duration, log *slog.Logger) ([]string, error) {
+func prepareStore(ctx context.Context, opened store.Store, s settings.Settings, wait time.Duration, log *slog.Logger) ([]string, error) {
 	if err := store.WaitReady(ctx, &tellingStore{Store: opened, log: log}, wait); err != nil {
 		return nil, err
 	}

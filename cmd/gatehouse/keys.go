@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"gatehouse/auth"
-	"gatehouse/config"
+	"gatehouse/config/settings"
 	"gatehouse/config/textfile"
 	"gatehouse/config/watch"
 )
@@ -16,7 +16,7 @@ const tokenKeys = "keys of tokens"
 
 // signingKeys makes the keys that the settings name: a private key's or the
 // secret's, which sign, and the previous ones, which verify.
-func signingKeys(s config.Settings) (auth.Keys, error) {
+func signingKeys(s settings.Settings) (auth.Keys, error) {
 	keys, err := currentKeys(s)
 	if err != nil || s.JWTPreviousKeysFile == "" {
 		return keys, err
@@ -32,7 +32,7 @@ func signingKeys(s config.Settings) (auth.Keys, error) {
 }
 
 // currentKeys are those without the previous private keys.
-func currentKeys(s config.Settings) (auth.Keys, error) {
+func currentKeys(s settings.Settings) (auth.Keys, error) {
 	var previous [][]byte
 	for _, secret := range s.JWTPreviousSecrets {
 		previous = append(previous, []byte(secret.Reveal()))
@@ -78,14 +78,14 @@ func (g *gateway) followKeys(take func(context.Context) error) {
 
 // readKeys reads the files anew. The settings themselves stay as they were.
 func (g *gateway) readKeys() (auth.Keys, error) {
-	settings, err := config.LoadSettings(g.lookup)
+	read, err := settings.Load(g.lookup)
 	if err == nil {
-		err = settings.CheckSigning()
+		err = read.CheckSigning()
 	}
 	if err != nil {
 		return auth.Keys{}, err
 	}
-	return signingKeys(settings)
+	return signingKeys(read)
 }
 
 // renewKeys compiles the table being served anew with keys that were read. When

@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"time"
 
-	"gatehouse/config"
+	"gatehouse/config/settings"
 	"gatehouse/proxy"
 	"gatehouse/proxy/front"
 )
@@ -98,7 +98,7 @@ func (g *gateway) listen(handler *proxy.Gateway) (*listeners, error) {
 	l.publicServer.ConnState = l.public.ConnState
 	l.http2Server = serveHTTP2Apart(l.publicServer, l.public)
 	l.plain = l.publicServer
-	if g.settings.Transport != config.TransportStandard {
+	if g.settings.Transport != settings.TransportStandard {
 		plain := front.New(l.publicServer)
 		plain.HTTP10Coding = handler.OldCoding
 		l.publicServer.ConnContext = handler.ConnContext

@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gatehouse/config"
+	"gatehouse/config/settings"
 )
 
 // Exit statuses.
@@ -32,27 +32,27 @@ type terminal struct {
 	in     io.Reader
 	out    io.Writer // what the command is asked for
 	err    io.Writer // what is said about it: problems, progress, logs
-	lookup config.Lookup
+	lookup settings.Lookup
 	// environ are the names that lookup knows, to find misspelt ones; entries
 	// of os.Environ will do.
 	environ []string
 }
 
 // settings reads GATEWAY_* from the environment and .env.
-func (t terminal) settings() (config.Settings, error) {
+func (t terminal) settings() (settings.Settings, error) {
 	lookup, err := t.environment()
 	if err != nil {
-		return config.Settings{}, err
+		return settings.Settings{}, err
 	}
-	return config.LoadSettings(lookup)
+	return settings.Load(lookup)
 }
 
 // dotenv is the file that fills the gaps of the environment.
 const dotenv = ".env"
 
 // environment is the process's environment over that of .env.
-func (t terminal) environment() (config.Lookup, error) {
-	return config.Environment(dotenv, t.lookup)
+func (t terminal) environment() (settings.Lookup, error) {
+	return settings.Environment(dotenv, t.lookup)
 }
 
 // run executes one command line and gives the exit status.

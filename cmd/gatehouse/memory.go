@@ -10,7 +10,7 @@ import (
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 
-	"gatehouse/config"
+	"gatehouse/config/settings"
 )
 
 const (
@@ -27,7 +27,7 @@ const (
 
 // setMemory sets the collector's target and, where the container has a limit,
 // the runtime's. GOGC and GOMEMLIMIT, which the runtime reads itself, go first.
-func setMemory(environment config.Lookup, log *slog.Logger) {
+func setMemory(environment settings.Lookup, log *slog.Logger) {
 	if _, given := environment("GOGC"); !given {
 		debug.SetGCPercent(mostTarget)
 		followHeap(mostTarget)

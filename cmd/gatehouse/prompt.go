@@ -11,13 +11,13 @@ import (
 	"golang.org/x/term"
 
 	"gatehouse/auth"
-	"gatehouse/config"
+	"gatehouse/config/settings"
 	"gatehouse/config/textfile"
 )
 
 // readNewPassword takes a new password from a prompt, twice, or from the first
 // line of a standard input that is no terminal, and gives its hash.
-func readNewPassword(ctx context.Context, t terminal, s config.Settings) (hash string, err error) {
+func readNewPassword(ctx context.Context, t terminal, s settings.Settings) (hash string, err error) {
 	password, err := readPassword(t)
 	if err != nil {
 		return "", err

@@ -17,6 +17,7 @@ import (
 
 	"gatehouse/config"
 	"gatehouse/config/problem"
+	"gatehouse/config/settings"
 	"gatehouse/config/watch"
 	"gatehouse/ops"
 	"gatehouse/proxy"
@@ -26,7 +27,7 @@ import (
 // time; whatever asks for one meanwhile waits for its turn.
 type reloader struct {
 	file    string
-	lookup  func() (config.Lookup, error) // the environment as of now: .env may have changed; nil is empty
+	lookup  func() (settings.Lookup, error) // the environment as of now: .env may have changed; nil is empty
 	parts   *parts
 	gateway *proxy.Gateway
 	files   *watch.Files // nil follows nothing
@@ -116,7 +117,7 @@ func (r *reloader) next() (made edition, err error) {
 			r.log.Error("reading the route table panicked", "panic", fmt.Sprint(panicked), "stack", string(debug.Stack()))
 		}
 	}()
-	var lookup config.Lookup
+	var lookup settings.Lookup
 	if r.lookup != nil {
 		if lookup, err = r.lookup(); err != nil {
 			return edition{}, err

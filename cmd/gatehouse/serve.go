@@ -21,6 +21,7 @@ import (
 
 	"gatehouse/auth"
 	"gatehouse/config"
+	"gatehouse/config/settings"
 	"gatehouse/config/watch"
 	"gatehouse/ops"
 	"gatehouse/proxy"
@@ -40,7 +41,7 @@ func newServe(t terminal, file *string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			t.environ = slices.Concat(t.environ, config.DotenvNames(dotenv))
+			t.environ = slices.Concat(t.environ, settings.DotenvNames(dotenv))
 			g := &gateway{terminal: t, lookup: lookup, refresh: t.environment, file: *file}
 			return g.run(cmd.Context())
 		},
@@ -57,9 +58,9 @@ const (
 // gateway is one run of `serve`, from its settings to its last request.
 type gateway struct {
 	terminal terminal
-	lookup   config.Lookup
+	lookup   settings.Lookup
 	// refresh reads the environment anew, for a reload; nil goes on with lookup.
-	refresh func() (config.Lookup, error)
+	refresh func() (settings.Lookup, error)
 	file    string
 	// storeWait is how long the database may take to appear; 0 is serveStoreWait.
 	storeWait time.Duration
@@ -72,7 +73,7 @@ type gateway struct {
 	// ready, if set, is told the addresses once requests are answered.
 	ready func(public, operators net.Addr)
 
-	settings config.Settings
+	settings settings.Settings
 	logLines *ops.LogWriter // nil before the settings are known
 	log      *slog.Logger
 	access   proxy.AccessLog
@@ -176,7 +177,7 @@ func (g *gateway) serveFirst(r *reloader, cfg *config.Config) error {
 
 // environment is what the variables of a table are, now: .env may have been
 // edited since the last reload.
-func (g *gateway) environment() (config.Lookup, error) {
+func (g *gateway) environment() (settings.Lookup, error) {
 	if g.refresh == nil {
 		return g.lookup, nil
 	}
@@ -204,9 +205,9 @@ func (g *gateway) obey(signals <-chan os.Signal, stop func()) {
 // configure reads settings and table, says every problem of both, and makes
 // what does not depend on a connection.
 func (g *gateway) configure() (*config.Config, error) {
-	settings, settingsErr := config.LoadSettings(g.lookup)
+	loaded, settingsErr := settings.Load(g.lookup)
 	if settingsErr == nil {
-		settingsErr = settings.CheckSigning()
+		settingsErr = loaded.CheckSigning()
 	}
 	cfg, tableErr := config.Load(g.file, g.lookup)
 	if tableErr != nil {
@@ -218,28 +219,28 @@ func (g *gateway) configure() (*config.Config, error) {
 		}
 		return nil, settingsErr
 	}
-	g.settings = settings
+	g.settings = loaded
 	g.openLog()
 	g.logSettings(cfg)
 	g.files, g.certificates = newFiles(g.log), newCertificates(g.log)
 	setMemory(g.terminal.lookup, g.log)
 	logDescriptors(g.log, cfg)
 
-	keys, err := signingKeys(settings)
+	keys, err := signingKeys(loaded)
 	if err != nil {
 		return nil, err
 	}
 	g.health = new(ops.Health)
 	g.parts = parts{
-		settings:   settings,
+		settings:   loaded,
 		keys:       keys,
 		keySources: auth.NewKeySources(auth.KeySourcesOptions{Log: g.log, Now: time.Now, ReadFile: g.files.Read}),
 		metrics:    ops.NewMetrics(version),
 		log:        g.log,
 		transports: proxy.NewTransports(proxy.TransportOptions{
-			MaxConns: settings.MaxConnections, MaxIdle: settings.MaxKeepaliveConnections,
-			Standard:    settings.Transport == config.TransportStandard,
-			IdleTimeout: settings.BackendIdleTimeout, MaxAge: settings.MaxConnectionAge,
+			MaxConns: loaded.MaxConnections, MaxIdle: loaded.MaxKeepaliveConnections,
+			Standard:    loaded.Transport == settings.TransportStandard,
+			IdleTimeout: loaded.BackendIdleTimeout, MaxAge: loaded.MaxConnectionAge,
 			Descriptors: divideDescriptors(),
 		}),
 	}
@@ -251,7 +252,7 @@ func (g *gateway) configure() (*config.Config, error) {
 		g.health.NeedStore()
 		g.requests = new(atomic.Uint64)
 		g.parts.metrics.WatchStore()
-		if g.parts.passwords, err = auth.NewPasswords(settings.BcryptCost, g.requests.Load); err != nil {
+		if g.parts.passwords, err = auth.NewPasswords(loaded.BcryptCost, g.requests.Load); err != nil {
 			return nil, err
 		}
 	}
@@ -311,12 +312,12 @@ func (g *gateway) followUsers() (stop func()) {
 // default (for debugging, all of them), never a secret, and the warnings about
 // settings and table.
 func (g *gateway) logSettings(cfg *config.Config) {
-	settings := g.settings.Changed()
+	shown := g.settings.Changed()
 	if g.settings.LogLevel <= slog.LevelDebug {
-		settings = g.settings.Attrs()
+		shown = g.settings.Attrs()
 	}
-	g.log.Info("settings", slog.GroupAttrs("settings", settings...))
-	for _, warning := range slices.Concat(g.settings.Warnings, config.UnknownSettings(g.terminal.environ)) {
+	g.log.Info("settings", slog.GroupAttrs("settings", shown...))
+	for _, warning := range slices.Concat(g.settings.Warnings, settings.Unknown(g.terminal.environ)) {
 		g.log.Warn("setting", "problem", warning.Error())
 	}
 	for _, warning := range cfg.Warnings {
@@ -331,7 +332,7 @@ const logPatience = time.Second
 // a moment, as there may be many; all others are written at once.
 func (g *gateway) openLog() {
 	options := &slog.HandlerOptions{Level: g.settings.LogLevel}
-	if g.settings.LogFormat == config.LogText {
+	if g.settings.LogFormat == settings.LogText {
 		text := func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, options) }
 		g.logLines = ops.NewLogWriter(g.terminal.err, text)
 		g.log, g.access = slog.New(text(g.logLines.AtOnce())), proxy.AccessThrough(text(g.logLines))

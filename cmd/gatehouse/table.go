@@ -11,6 +11,7 @@ import (
 	"gatehouse/auth"
 	"gatehouse/config"
 	"gatehouse/config/problem"
+	"gatehouse/config/settings"
 	"gatehouse/ops"
 	"gatehouse/proxy"
 	"gatehouse/store"
@@ -52,7 +53,7 @@ func invalidTable(t terminal, err error) error {
 // parts are what every table of a running gateway is compiled with. They are
 // made once, at the start.
 type parts struct {
-	settings   config.Settings
+	settings   settings.Settings
 	keys       auth.Keys
 	keySources *auth.KeySources
 	store      store.Store       // nil with `users: off`

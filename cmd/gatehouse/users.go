@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gatehouse/auth"
-	"gatehouse/config"
+	"gatehouse/config/settings"
 	"gatehouse/store"
 )
 
@@ -40,7 +40,7 @@ func newUsers(t terminal, file *string) *cobra.Command {
 
 // withStore runs something on the store of the settings, which must be there:
 // an empty one made by mistake would answer that there are no users.
-func withStore(ctx context.Context, t terminal, do func(s config.Settings, users store.Store) error) error {
+func withStore(ctx context.Context, t terminal, do func(s settings.Settings, users store.Store) error) error {
 	s, err := t.settings()
 	if err != nil {
 		return err
@@ -56,7 +56,7 @@ func withStore(ctx context.Context, t terminal, do func(s config.Settings, users
 }
 
 // withNewStore is withStore for commands that may make the store.
-func withNewStore(ctx context.Context, t terminal, do func(s config.Settings, users store.Store) error) error {
+func withNewStore(ctx context.Context, t terminal, do func(s settings.Settings, users store.Store) error) error {
 	s, err := t.settings()
 	if err != nil {
 		return err
@@ -121,7 +121,7 @@ func newUsersAdd(t terminal, file *string) *cobra.Command {
 		if err := errors.Join(known.checkRole(*role), known.checkCompany(user.CompanyID)); err != nil {
 			return err
 		}
-		return withNewStore(cmd.Context(), t, func(s config.Settings, users store.Store) error {
+		return withNewStore(cmd.Context(), t, func(s settings.Settings, users store.Store) error {
 			hash, err := readNewPassword(cmd.Context(), t, s)
 			if err != nil {
 				return err
@@ -146,7 +146,7 @@ func newUsersList(t terminal) *cobra.Command {
 	cmd := &cobra.Command{Use: "list", Short: "List the users by e-mail", Args: cobra.NoArgs}
 	format := formatFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return withStore(cmd.Context(), t, func(_ config.Settings, users store.Store) error {
+		return withStore(cmd.Context(), t, func(_ settings.Settings, users store.Store) error {
 			if *format == "json" {
 				return listJSON(cmd.Context(), t, users)
 			}
@@ -167,7 +167,7 @@ func newUsersShow(t terminal) *cobra.Command {
 	cmd := &cobra.Command{Use: "show USER", Short: "Show one user", Args: cobra.ExactArgs(1)}
 	format := formatFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return withStore(cmd.Context(), t, func(_ config.Settings, users store.Store) error {
+		return withStore(cmd.Context(), t, func(_ settings.Settings, users store.Store) error {
 			u, err := findUser(cmd.Context(), users, args[0])
 			if err != nil {
 				return err
@@ -199,7 +199,7 @@ func newUsersSetPassword(t terminal) *cobra.Command {
 	return &cobra.Command{
 		Use: "set-password USER", Short: "Give a user a new password", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withStore(cmd.Context(), t, func(s config.Settings, users store.Store) error {
+			return withStore(cmd.Context(), t, func(s settings.Settings, users store.Store) error {
 				user, err := findUser(cmd.Context(), users, args[0])
 				if err != nil {
 					return err
@@ -224,7 +224,7 @@ func userChange(t terminal, use, short string, args int, change func(args []stri
 			if err != nil {
 				return err
 			}
-			return withStore(cmd.Context(), t, func(_ config.Settings, users store.Store) error {
+			return withStore(cmd.Context(), t, func(_ settings.Settings, users store.Store) error {
 				user, err := findUser(cmd.Context(), users, args[0])
 				if err != nil {
 					return err
@@ -260,7 +260,7 @@ func newUsersDelete(t terminal) *cobra.Command {
 	cmd := &cobra.Command{Use: "delete USER", Short: "Remove a user for good", Args: cobra.ExactArgs(1)}
 	yes := cmd.Flags().Bool("yes", false, "do not ask")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return withStore(cmd.Context(), t, func(_ config.Settings, users store.Store) error {
+		return withStore(cmd.Context(), t, func(_ settings.Settings, users store.Store) error {
 			user, err := findUser(cmd.Context(), users, args[0])
 			if err != nil {
 				return err

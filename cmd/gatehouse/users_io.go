@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gatehouse/auth"
-	"gatehouse/config"
+	"gatehouse/config/settings"
 	"gatehouse/config/textfile"
 	"gatehouse/store"
 )
@@ -30,7 +30,7 @@ func newUsersExport(t terminal) *cobra.Command {
 			"a way from SQLite to PostgreSQL, and a backup. Keep the file as you would the database.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withStore(cmd.Context(), t, func(_ config.Settings, users store.Store) error {
+			return withStore(cmd.Context(), t, func(_ settings.Settings, users store.Store) error {
 				encoder := json.NewEncoder(t.out)
 				return users.EachUser(cmd.Context(), func(u store.User) error { return encoder.Encode(u) })
 			})
@@ -61,7 +61,7 @@ func newUsersImport(t terminal, file *string) *cobra.Command {
 				defer file.Close()
 				source = file
 			}
-			return withNewStore(cmd.Context(), t, func(_ config.Settings, users store.Store) error {
+			return withNewStore(cmd.Context(), t, func(_ settings.Settings, users store.Store) error {
 				return importUsers(cmd.Context(), t, users, source, known)
 			})
 		},

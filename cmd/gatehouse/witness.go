@@ -13,6 +13,7 @@ import (
 
 	"gatehouse/auth"
 	"gatehouse/config"
+	"gatehouse/config/settings"
 	"gatehouse/store"
 )
 
@@ -79,7 +80,7 @@ func (w *witness) readKeys(ctx context.Context, cfg *config.Config, token string
 }
 
 // openUsers opens the store as it is: it makes none, and changes nothing in it.
-func (w *witness) openUsers(ctx context.Context, s config.Settings) error {
+func (w *witness) openUsers(ctx context.Context, s settings.Settings) error {
 	if path, isFile := strings.CutPrefix(s.DatabaseURL.Reveal(), "sqlite:"); isFile {
 		if _, err := os.Stat(path); err != nil {
 			return err

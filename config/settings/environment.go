@@ -1,6 +1,6 @@
 // The environment, and the .env file that fills its gaps.
 
-package config
+package settings
 
 import (
 	"errors"
@@ -17,9 +17,12 @@ import (
 	"gatehouse/config/textfile"
 )
 
+// Lookup finds a variable of the environment, as os.LookupEnv does.
+type Lookup func(name string) (value string, found bool)
+
 // Environment returns a lookup that asks the real environment first, and then the
 // .env file at dotenvPath. A file that is not there is fine.
-func Environment(dotenvPath string, lookup func(name string) (string, bool)) (func(name string) (string, bool), error) {
+func Environment(dotenvPath string, lookup Lookup) (Lookup, error) {
 	variables, err := readDotenv(dotenvPath)
 	if err != nil {
 		return nil, err
@@ -33,7 +36,7 @@ func Environment(dotenvPath string, lookup func(name string) (string, bool)) (fu
 	}, nil
 }
 
-// DotenvNames lists the variables of a .env file, for UnknownSettings. A file
+// DotenvNames lists the variables of a .env file, for Unknown. A file
 // that cannot be read has none: Environment tells why.
 func DotenvNames(path string) []string {
 	variables, _ := readDotenv(path)
@@ -78,9 +81,9 @@ func badLine(data string) int {
 	return len(lines)
 }
 
-// UnknownSettings warns of variables that are not settings but nearly have the
+// Unknown warns of variables that are not settings but nearly have the
 // name of one. The names may be entries of os.Environ.
-func UnknownSettings(names []string) problem.List {
+func Unknown(names []string) problem.List {
 	known := settingNames()
 	var warnings problem.List
 	for _, name := range names {

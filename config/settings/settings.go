@@ -1,6 +1,12 @@
-// The settings of one process, from GATEWAY_* variables.
-
-package config
+// Package settings reads what differs between two processes that serve the same
+// table: GATEWAY_* in the environment, and in the .env file that fills its gaps.
+//
+//	settings.go     the settings, and what of them a log may show
+//	load.go         reading them, every fault at once
+//	secrets.go      those that are secrets: keys, and the way to the database
+//	environment.go  the .env file, and variables with names that are nearly right
+//	secret.go       a text that no log may show
+package settings
 
 import (
 	"log/slog"
@@ -150,7 +156,7 @@ func (s Settings) Attrs() []slog.Attr {
 // Changed returns those of Attrs that are not as they would be without any
 // variable set.
 func (s Settings) Changed() []slog.Attr {
-	defaults, err := LoadSettings(func(string) (string, bool) { return "", false })
+	defaults, err := Load(func(string) (string, bool) { return "", false })
 	if err != nil {
 		return s.Attrs()
 	}
@@ -205,7 +211,7 @@ func isPastedKey(text string) bool {
 	return strings.ContainsAny(text, "\r\n") || strings.Contains(text, "-----BEGIN")
 }
 
-// settingNames lists every variable that LoadSettings looks at.
+// settingNames lists every variable that Load looks at.
 func settingNames() []string {
 	names := []string{
 		"PORT", "GATEWAY_POSTGRES_USER", "GATEWAY_POSTGRES_SERVER", "GATEWAY_POSTGRES_PORT", "GATEWAY_POSTGRES_DB",

@@ -1,6 +1,6 @@
 // Settings that are secrets: signing, and the way to the database.
 
-package config
+package settings
 
 import (
 	"fmt"
@@ -14,7 +14,7 @@ import (
 )
 
 // signing reads what tokens are signed and verified with.
-func (r *settingsReader) signing(s *Settings) {
+func (r *reader) signing(s *Settings) {
 	s.JWTPrivateKeyFile = r.path("GATEWAY_JWT_PRIVATE_KEY_FILE")
 	s.JWTPreviousKeysFile = r.path("GATEWAY_JWT_PREVIOUS_KEYS_FILE")
 	s.JWTAlgorithm = r.algorithm(s.JWTPrivateKeyFile != "")
@@ -56,7 +56,7 @@ func splitSecrets(text string) []string {
 }
 
 // algorithm reads the algorithm, which has to fit the kind of key.
-func (r *settingsReader) algorithm(privateKey bool) string {
+func (r *reader) algorithm(privateKey bool) string {
 	const name = "GATEWAY_JWT_ALGORITHM"
 	symmetric := []string{"HS256", "HS384", "HS512"}
 	asymmetric := []string{"RS256", "ES256", "EdDSA"}
@@ -88,7 +88,7 @@ func minSecret(algorithm string) int {
 }
 
 // checkSecret refuses secrets that can be guessed.
-func (r *settingsReader) checkSecret(name, secret, algorithm string) {
+func (r *reader) checkSecret(name, secret, algorithm string) {
 	const hint = "use random bytes, such as `openssl rand -base64 48` gives"
 	switch {
 	case isPlaceholder(secret):
@@ -132,7 +132,7 @@ func isRepeated(text string) bool {
 
 // database returns the URL of the database: as such, or composed of the parts
 // that the original gateways were given.
-func (r *settingsReader) database() Secret {
+func (r *reader) database() Secret {
 	const name = "GATEWAY_DATABASE_URL"
 	direct := r.secret(name)
 	var set []string
@@ -157,7 +157,7 @@ func (r *settingsReader) database() Secret {
 }
 
 // feedDatabase returns the URL that changes to users are listened for at.
-func (r *settingsReader) feedDatabase() Secret {
+func (r *reader) feedDatabase() Secret {
 	const name = "GATEWAY_FEED_DATABASE_URL"
 	text := r.secret(name)
 	switch f := databaseRule(text); {
@@ -172,7 +172,7 @@ func (r *settingsReader) feedDatabase() Secret {
 }
 
 // databaseURLFromParts builds the URL from its parts.
-func (r *settingsReader) databaseURLFromParts() Secret {
+func (r *reader) databaseURLFromParts() Secret {
 	required := func(name string) string {
 		value := r.text(name)
 		if value == "" {

@@ -1,6 +1,6 @@
 // Reading settings: every variable on its own, all faults at once.
 
-package config
+package settings
 
 import (
 	"fmt"
@@ -18,12 +18,12 @@ import (
 	"gatehouse/config/value"
 )
 
-// LoadSettings reads GATEWAY_* (and PORT). An empty variable counts as unset,
+// Load reads GATEWAY_* (and PORT). An empty variable counts as unset,
 // but where that would turn a check of clients off.
 // The error is a problem.List, with every bad value; no message repeats a secret.
 // Whether tokens can be signed is for CheckSigning to say.
-func LoadSettings(lookup func(name string) (string, bool)) (Settings, error) {
-	r := &settingsReader{lookup: lookup}
+func Load(lookup Lookup) (Settings, error) {
+	r := &reader{lookup: lookup}
 	s := Settings{
 		Listen:    r.listen(),
 		OpsListen: setting(r, "GATEWAY_OPS_LISTEN", "127.0.0.1:8081", parseAddress),
@@ -65,26 +65,26 @@ func LoadSettings(lookup func(name string) (string, bool)) (Settings, error) {
 	return s, nil
 }
 
-// settingsReader reads variables and collects what is wrong with them.
-type settingsReader struct {
+// reader reads variables and collects what is wrong with them.
+type reader struct {
 	lookup   Lookup
 	problems problem.List
 }
 
 // text returns a variable, "" when it is not set.
-func (r *settingsReader) text(name string) string {
+func (r *reader) text(name string) string {
 	value, _ := r.lookup(name)
 	return value
 }
 
 // isSet reports whether a variable is there, be it empty.
-func (r *settingsReader) isSet(name string) bool {
+func (r *reader) isSet(name string) bool {
 	_, found := r.lookup(name)
 	return found
 }
 
 // path returns a variable that names a PEM file.
-func (r *settingsReader) path(name string) string {
+func (r *reader) path(name string) string {
 	path := r.text(name)
 	if isPastedKey(path) {
 		r.fail(name+" is not a path", "want the path of a PEM file, not the key itself")
@@ -92,16 +92,16 @@ func (r *settingsReader) path(name string) string {
 	return path
 }
 
-func (r *settingsReader) fail(message, hint string) {
+func (r *reader) fail(message, hint string) {
 	r.problems = append(r.problems, problem.Problem{Message: message, Hint: hint})
 }
 
-func (r *settingsReader) warn(message, hint string) {
+func (r *reader) warn(message, hint string) {
 	r.problems = append(r.problems, problem.Problem{Severity: problem.SeverityWarning, Message: message, Hint: hint})
 }
 
 // setting reads a variable that is no secret.
-func setting[T any](r *settingsReader, name string, fallback T, parse func(string) (T, *problem.Fault)) T {
+func setting[T any](r *reader, name string, fallback T, parse func(string) (T, *problem.Fault)) T {
 	text := r.text(name)
 	if text == "" {
 		return fallback
@@ -132,7 +132,7 @@ const maxSecretFile = 64 << 10
 
 // secret reads a variable, or the file that NAME_FILE names, without the byte
 // order mark and the one line break that editors put around it.
-func (r *settingsReader) secret(name string) string {
+func (r *reader) secret(name string) string {
 	direct, path := r.text(name), r.text(name+"_FILE")
 	switch {
 	case path == "":
@@ -171,7 +171,7 @@ func readSecret(path string) (string, error) {
 
 // listen returns the public address. PORT is what platforms set; GATEWAY_LISTEN,
 // which an operator sets, goes before it.
-func (r *settingsReader) listen() string {
+func (r *reader) listen() string {
 	if r.text("GATEWAY_LISTEN") != "" {
 		return setting(r, "GATEWAY_LISTEN", ":8080", parseAddress)
 	}
@@ -180,7 +180,7 @@ func (r *settingsReader) listen() string {
 }
 
 // checkCombinations checks settings that depend on each other.
-func (r *settingsReader) checkCombinations(s Settings) {
+func (r *reader) checkCombinations(s Settings) {
 	switch {
 	case s.TLSCertFile != "" && s.TLSKeyFile == "":
 		r.fail("GATEWAY_TLS_CERT_FILE is set without GATEWAY_TLS_KEY_FILE", "set both, or neither")

@@ -1,6 +1,6 @@
 // Values that must not be seen.
 
-package config
+package settings
 
 import (
 	"fmt"

@@ -1,6 +1,6 @@
 // Tests of the settings, and that no secret leaves them.
 
-package config
+package settings
 
 import (
 	"bytes"
@@ -22,8 +22,16 @@ import (
 
 const goodSecret = "q8Zk2mXw7rTn5vBc9yLd3fHs6jPa1gUe4oIxR0"
 
+// environment returns a lookup in a fixed map.
+func environment(variables map[string]string) Lookup {
+	return func(name string) (string, bool) {
+		value, found := variables[name]
+		return value, found
+	}
+}
+
 // load loads settings from a fixed environment.
-func load(variables map[string]string) (Settings, error) { return LoadSettings(environment(variables)) }
+func load(variables map[string]string) (Settings, error) { return Load(environment(variables)) }
 
 func TestSettingsDefaults(t *testing.T) {
 	s, err := load(nil)
@@ -171,7 +179,8 @@ func TestSettingsRefuse(t *testing.T) {
 		}
 	}
 	_, err := load(all)
-	if problems := problemsOf(t, err); len(problems) < 15 {
+	var problems problem.List
+	if !errors.As(err, &problems) || len(problems) < 15 {
 		t.Errorf("only %d of all problems at once:\n%v", len(problems), err)
 	}
 }
@@ -281,12 +290,12 @@ func TestSecretsStayHidden(t *testing.T) {
 	}
 }
 
-func TestUnknownSettings(t *testing.T) {
+func TestUnknown(t *testing.T) {
 	names := []string{
 		"GATEWAY_JWT_SECERT=hunter2", "GATEWAY_LISTNE", "GATEWAY_JWT_SECRET", "GATEWAY_JWT_SECRET_FILE", "GATEWAY_INGEST_SERVICE_URL",
 		"GATEWAY_HTTP_CLIENT_TIMEOUT", "GATEWAY_PORT", "GATEWAY_SERVICE_HOST", "HOME", "PORTS", "GATEWAY_POSTGRES_PASSWORD_FILE",
 	}
-	got := UnknownSettings(names).Error()
+	got := Unknown(names).Error()
 	want := "warning: GATEWAY_JWT_SECERT is not a setting (did you mean GATEWAY_JWT_SECRET?)\n" +
 		"warning: GATEWAY_LISTNE is not a setting (did you mean GATEWAY_LISTEN?)"
 	if got != want {
@@ -327,5 +336,32 @@ func TestEnvironmentFile(t *testing.T) {
 	}
 	if _, err = Environment(filepath.Dir(path), process); err == nil || errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a folder: %v", err)
+	}
+}
+
+// TestEmptySettings: an empty variable counts as unset, but where a check of
+// clients would be off.
+func TestEmptySettings(t *testing.T) {
+	for name, test := range map[string]struct {
+		set      map[string]string
+		err      string
+		warnings int
+	}{
+		"authorities": {
+			map[string]string{"GATEWAY_TLS_CERT_FILE": "c", "GATEWAY_TLS_KEY_FILE": "k", "GATEWAY_TLS_CLIENT_CA_FILE": ""},
+			"GATEWAY_TLS_CLIENT_CA_FILE is empty", 0,
+		},
+		"key":         {map[string]string{"GATEWAY_TLS_CERT_FILE": "c", "GATEWAY_TLS_KEY_FILE": ""}, "GATEWAY_TLS_CERT_FILE is set without", 0},
+		"certificate": {map[string]string{"GATEWAY_TLS_CERT_FILE": "", "GATEWAY_TLS_KEY_FILE": "k"}, "GATEWAY_TLS_KEY_FILE is set without", 0},
+		"all of TLS":  {map[string]string{"GATEWAY_TLS_CERT_FILE": "", "GATEWAY_TLS_KEY_FILE": "", "GATEWAY_TLS_CLIENT_CA_FILE": ""}, "", 1},
+		"others": {
+			map[string]string{"GATEWAY_LISTEN": "", "GATEWAY_TOKEN_TTL": "", "GATEWAY_JWT_PREVIOUS_SECRETS": "", "GATEWAY_DEFAULT_COMPANY_ID": ""},
+			"", 0,
+		},
+	} {
+		s, err := load(test.set)
+		if (err == nil) != (test.err == "") || err != nil && !strings.Contains(err.Error(), test.err) || len(s.Warnings) != test.warnings {
+			t.Errorf("%s: %v, warnings %v", name, err, s.Warnings)
+		}
 	}
 }
