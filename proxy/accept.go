@@ -11,12 +11,12 @@ import (
 // and ENFILE pass; ENOBUFS, ENOMEM, EPERM (a firewall) and errors that wait in the
 // network pass, too (accept(2), "Error handling"), and must not end the gateway
 // (issue 10). The server waits 5 ms to 1 s before it tries again.
-func KeepAccepting(l net.Listener) net.Listener { return keptListener{l} }
+func KeepAccepting(l net.Listener) net.Listener { return retryListener{l} }
 
-type keptListener struct{ net.Listener }
+type retryListener struct{ net.Listener }
 
 // Accept implements net.Listener.
-func (l keptListener) Accept() (net.Conn, error) {
+func (l retryListener) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
 	if err != nil {
 		return nil, temporaryAccept(err)
@@ -34,17 +34,17 @@ func temporaryAccept(err error) error {
 	case syscall.EBADF, syscall.EFAULT, syscall.EINVAL, syscall.ENOTSOCK:
 		return err
 	}
-	return &passingError{err}
+	return &temporaryError{err}
 }
 
-// passingError is a net.Error after which a server accepts again.
-type passingError struct{ error }
+// temporaryError is a net.Error after which a server accepts again.
+type temporaryError struct{ error }
 
 // Unwrap returns the error of accept.
-func (e *passingError) Unwrap() error { return e.error }
+func (e *temporaryError) Unwrap() error { return e.error }
 
 // Timeout implements net.Error.
-func (*passingError) Timeout() bool { return false }
+func (*temporaryError) Timeout() bool { return false }
 
 // Temporary implements net.Error. Package net/http asks it.
-func (*passingError) Temporary() bool { return true }
+func (*temporaryError) Temporary() bool { return true }

@@ -42,7 +42,7 @@ func TestFailedAccepts(t *testing.T) {
 				failing.failures <- failure
 				server := &http.Server{
 					Handler:  http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }),
-					ErrorLog: silent,
+					ErrorLog: discardLog,
 				}
 				serve, limited := server.Serve, (&Gateway{log: slog.New(slog.DiscardHandler), wheel: newWheel()}).Limit(failing)
 				listener := net.Listener(limited)

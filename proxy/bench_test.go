@@ -165,7 +165,7 @@ func BenchmarkInject(b *testing.B) {
 	header := http.Header{}
 	b.ReportAllocs()
 	for b.Loop() {
-		x.ones = 0
+		x.singlesUsed = 0
 		x.inject(table.identity, func(name string, values []string) { header[name] = values })
 	}
 }

@@ -31,8 +31,8 @@ const (
 type bodyPhase int
 
 const (
-	bodyAwaited   bodyPhase = iota // the backend has not answered: it is the client's turn
-	bodyStreamed                   // it has: patience looks after both directions
+	bodyUploading bodyPhase = iota // the backend has not answered: it is the client's turn
+	bodyStreaming                  // it has: the idle timer looks after both directions
 	bodyAbandoned                  // nobody will read what is left
 )
 
@@ -40,27 +40,27 @@ const (
 // against the route's bound, each piece awaited for the idle timeout.
 type clientBody struct {
 	io.ReadCloser
-	control  *http.ResponseController
-	patience *patience
-	idle     time.Duration // 0 is no bound
-	left     int64         // bytes that may still come, if bounded
-	bounded  bool
-	refusal  atomic.Pointer[httperr.Error]
-	trailers func() // hands the trailers on, once they have come; nil without
+	control   *http.ResponseController
+	idleTimer *idleTimer
+	idle      time.Duration // 0 is no bound
+	left      int64         // bytes that may still come, if bounded
+	bounded   bool
+	refusal   atomic.Pointer[httperr.Error]
+	trailers  func() // hands the trailers on, once they have come; nil without
 
 	reading sync.Mutex // held while a read is under way
 
-	rest    atomic.Int64  // bytes still to come; negative when unknown
-	expects bool          // the client asked for 100 (Continue)
-	grace   time.Duration // for an early answer to wait for the rest
-	sent    sentBody      // what the transport gets
+	remaining    atomic.Int64  // bytes still to come; negative when unknown
+	expects      bool          // the client asked for 100 (Continue)
+	earlyGrace   time.Duration // for an early answer to wait for the rest
+	forTransport transportBody // what the transport gets
 
 	mu       sync.Mutex // whoever reads and whoever answers are two goroutines
 	phase    bodyPhase
 	ended    bool          // all of it has been read, trailers and all
 	released bool          // the transport reads no more of it
-	closed   func()        // is told when the transport closes it; nil without
-	settled  chan struct{} // closed when nothing more is read of it; nil until somebody waits
+	onClose  func()        // is told when the transport closes it; nil without
+	readDone chan struct{} // closed when nothing more is read of it; nil until somebody waits
 }
 
 var (
@@ -76,10 +76,10 @@ func (b *clientBody) Read(p []byte) (int, error) {
 	if b.complete() { // net/http reads on behind a length
 		return 0, io.EOF
 	}
-	if !b.await() {
+	if !b.beginRead() {
 		return 0, errBodyAbandoned
 	}
-	defer b.patience.touch()
+	defer b.idleTimer.touch()
 	if b.bounded && int64(len(p)) > b.left+1 {
 		p = p[:b.left+1] // one more byte than allowed tells "exactly full" from "too large"
 	}
@@ -87,23 +87,23 @@ func (b *clientBody) Read(p []byte) (int, error) {
 	switch {
 	case b.bounded && int64(n) > b.left:
 		n, err = int(b.left), errBodySize
-		b.fail(httperr.BodyTooLarge)
+		b.setRefusal(httperr.BodyTooLarge)
 	case err == io.EOF:
-		b.end()
+		b.finish()
 	case err != nil:
-		b.fail(bodyFault(err))
+		b.setRefusal(readRefusal(err))
 	}
 	b.left -= int64(n)
-	b.rest.Add(-int64(n))
+	b.remaining.Add(-int64(n))
 	return n, err
 }
 
-// await begins the wait for the client's next bytes, if they are still wanted.
-func (b *clientBody) await() bool {
+// beginRead begins the wait for the client's next bytes, if they are still wanted.
+func (b *clientBody) beginRead() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.phase == bodyAwaited {
-		b.patience.pause()
+	if b.phase == bodyUploading {
+		b.idleTimer.pause()
 		if b.idle > 0 {
 			b.deadline(b.idle)
 		}
@@ -121,13 +121,13 @@ func (b *clientBody) deadline(limit time.Duration) {
 	_ = b.control.SetReadDeadline(at)
 }
 
-// end notes that the body is complete. net/http goes on reading, to notice a
+// finish notes that the body is complete. net/http goes on reading, to notice a
 // client that leaves, so the deadline must not stay.
-func (b *clientBody) end() {
+func (b *clientBody) finish() {
 	b.mu.Lock()
 	b.ended = true
-	b.settle()
-	if b.phase == bodyAwaited && b.idle > 0 {
+	b.signalDone()
+	if b.phase == bodyUploading && b.idle > 0 {
 		b.deadline(0)
 	}
 	b.mu.Unlock()
@@ -136,12 +136,12 @@ func (b *clientBody) end() {
 	}
 }
 
-// answer says that the backend has answered: both bodies are streams now, and
+// startStreaming is called when the backend has answered: both bodies are streams now, and
 // either one shows life for the other.
-func (b *clientBody) answer() {
+func (b *clientBody) startStreaming() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.phase = bodyStreamed
+	b.phase = bodyStreaming
 	if !b.ended && b.idle > 0 {
 		b.deadline(0)
 	}
@@ -171,24 +171,24 @@ func (b *clientBody) complete() bool {
 	return b.ended
 }
 
-// lastFault is what is wrong with the body, once the read that is under way has
+// finalRefusal is what is wrong with the body, once the read that is under way has
 // ended: net/http ends a request whose connection cannot be read before it lets
 // that read return.
-func (b *clientBody) lastFault() *httperr.Error {
+func (b *clientBody) finalRefusal() *httperr.Error {
 	b.reading.Lock()
 	defer b.reading.Unlock()
 	return b.refusal.Load()
 }
 
-func (b *clientBody) fail(refusal *httperr.Error) {
+func (b *clientBody) setRefusal(refusal *httperr.Error) {
 	b.refusal.CompareAndSwap(nil, refusal)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.settle()
+	b.signalDone()
 }
 
-// bodyFault names what was wrong with the client's body.
-func bodyFault(err error) *httperr.Error {
+// readRefusal names what was wrong with the client's body.
+func readRefusal(err error) *httperr.Error {
 	var network *net.OpError
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -217,7 +217,7 @@ func (b *backendBody) Read(p []byte) (n int, err error) {
 		b.begun = true
 		n, err = b.readFirst(p)
 	}
-	b.x.patience.touch()
+	b.x.idleTimer.touch()
 	switch {
 	case err == io.EOF: //nolint:errorlint // as an io.Reader gives it
 		b.x.table.cleanTrailer(b.res.Trailer)
@@ -249,18 +249,18 @@ func newBackendStream(stream io.ReadWriteCloser, x *exchange, protocol string) *
 
 func (s *backendStream) Read(p []byte) (int, error) {
 	n, err := s.ReadWriteCloser.Read(p)
-	s.x.patience.touch()
+	s.x.idleTimer.touch()
 	if err == io.EOF { //nolint:errorlint // as an io.Reader gives it
-		s.halfClosed()
+		s.onHalfClose()
 	}
 	return n, err
 }
 
-// halfClosed says that one side has sent all that it will. Where the other may go
+// onHalfClose says that one side has sent all that it will. Where the other may go
 // on for long, as in other protocols, the idle timeout looks after it.
-func (s *backendStream) halfClosed() {
-	if idle := s.x.route.config.IdleTimeout; s.frames != nil && (idle == 0 || idle > streamGrace) {
-		s.x.patience.allow(streamGrace)
+func (s *backendStream) onHalfClose() {
+	if idle := s.x.route.config.IdleTimeout; s.frames != nil && (idle == 0 || idle > halfCloseTimeout) {
+		s.x.idleTimer.setTimeout(halfCloseTimeout)
 	}
 }
 
@@ -270,7 +270,7 @@ func (s *backendStream) Write(p []byte) (n int, err error) {
 	} else {
 		n, err = s.ReadWriteCloser.Write(p)
 	}
-	s.x.patience.touch()
+	s.x.idleTimer.touch()
 	return n, err
 }
 

@@ -316,30 +316,30 @@ func TestBodyThatEndsEarly(t *testing.T) {
 	}
 }
 
-// loser is called when patience is lost.
-type loser func()
+// timeoutFunc is called when an idleTimer times out.
+type timeoutFunc func()
 
-func (l loser) lose() { l() }
+func (l timeoutFunc) onTimeout() { l() }
 
-func TestPatience(t *testing.T) {
+func TestIdleTimer(t *testing.T) {
 	t.Parallel()
-	var p patience
+	var p idleTimer
 	lost := make(chan struct{})
 	turning := newWheel()
-	p.start(turning, loser(func() { close(lost) }), time.Millisecond)
-	wait(t, "patience to be lost", lost)
+	p.start(turning, timeoutFunc(func() { close(lost) }), time.Millisecond)
+	wait(t, "the timeout", lost)
 	p.touch()
 	p.stop()
 
-	p = patience{}
+	p = idleTimer{}
 	ctx, cancel := context.WithCancel(context.Background())
-	p.start(turning, loser(cancel), 0)
+	p.start(turning, timeoutFunc(cancel), 0)
 	p.touch()
-	p.allow(time.Hour)
-	p.allow(0)
+	p.setTimeout(time.Hour)
+	p.setTimeout(0)
 	p.touch()
 	p.stop()
 	if ctx.Err() != nil {
-		t.Error("patience without a bound was lost")
+		t.Error("an idle timer without a bound timed out")
 	}
 }

@@ -11,11 +11,11 @@ import (
 
 // caller is who sent a request, as far as the network tells.
 type caller struct {
-	ip      netip.Addr // the client; invalid when the listener has no addresses
-	peer    peer       // who is connected: the client, or a trusted proxy
-	trusted bool       // the peer is a trusted proxy: its X-Forwarded-* are believed
-	unread  bool       // the list of addresses ends in something that is none
-	hops    uint32     // trusted proxies that wrote into the list of addresses; 0 when nobody did
+	ip         netip.Addr // the client; invalid when the listener has no addresses
+	peer       peer       // who is connected: the client, or a trusted proxy
+	trusted    bool       // the peer is a trusted proxy: its X-Forwarded-* are believed
+	unreadable bool       // the list of addresses ends in something that is none
+	hops       uint32     // trusted proxies that wrote into the list of addresses; 0 when nobody did
 }
 
 // peer is who is connected; neither is known where the listener has no addresses.
@@ -50,7 +50,7 @@ func findCaller(from peer, r *http.Request, trusted []netip.Prefix) caller {
 	}
 	lines := r.Header["X-Forwarded-For"]
 	if len(lines) == 0 {
-		c.unread = len(r.Header["Forwarded"]) > 0 // no proxy is believed in that form
+		c.unreadable = len(r.Header["Forwarded"]) > 0 // no proxy is believed in that form
 		return c
 	}
 	hops := clientip.Backward(lines)
@@ -58,7 +58,7 @@ func findCaller(from peer, r *http.Request, trusted []netip.Prefix) caller {
 		ip, ok := clientip.ParseAddr(hop)
 		c.hops++
 		if !ok {
-			c.unread = true
+			c.unreadable = true
 			return c
 		}
 		c.ip = ip
@@ -91,7 +91,7 @@ func (x *exchange) scheme(r *http.Request) string {
 			if scheme, ok := clientip.ParseScheme(said); ok {
 				return scheme
 			}
-			x.noteUnread("X-Forwarded-Proto")
+			x.logUnreadable("X-Forwarded-Proto")
 		}
 	}
 	if r.TLS != nil {
@@ -107,7 +107,7 @@ func (x *exchange) host(r *http.Request) string {
 			if _, ok := hostName(said); ok {
 				return said
 			}
-			x.noteUnread("X-Forwarded-Host")
+			x.logUnreadable("X-Forwarded-Host")
 		}
 	}
 	return r.Host
@@ -125,10 +125,10 @@ func (x *exchange) forwarded(in *http.Request, put func(name string, values []st
 		}
 	}
 	if addresses != "" {
-		put("X-Forwarded-For", x.one(addresses))
+		put("X-Forwarded-For", x.singleValue(addresses))
 	}
 	if host := x.host(in); host != "" {
-		put("X-Forwarded-Host", x.one(host))
+		put("X-Forwarded-Host", x.singleValue(host))
 	}
-	put("X-Forwarded-Proto", x.one(x.scheme(in)))
+	put("X-Forwarded-Proto", x.singleValue(x.scheme(in)))
 }

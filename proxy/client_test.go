@@ -44,8 +44,8 @@ func TestForwardedFormats(t *testing.T) {
 		k := newKit(t, openTable, "http://127.0.0.1:9")
 		r := &http.Request{RemoteAddr: "10.0.0.5:1", Host: "gate.example.com", Header: http.Header{row.name: {row.value}}}
 		x := &exchange{gateway: k.gateway, caller: findCaller(peerAt(r.RemoteAddr), r, tenNet)}
-		if x.caller.unread {
-			x.noteUnreadList(r)
+		if x.caller.unreadable {
+			x.logUnreadableList(r)
 		}
 		sent := http.Header{}
 		x.forwarded(r, func(name string, values []string) { sent[name] = values })
@@ -114,12 +114,12 @@ func TestForwardedListIsClean(t *testing.T) {
 // for many proxies.
 func TestUnreadHeadersAreBounded(t *testing.T) {
 	t.Parallel()
-	var unread unreadHeaders
+	var unread unreadableHeaders
 	now := time.Now()
 	count := func(at time.Time, proxies int) (lines int) {
 		for i := range proxies {
 			for _, name := range []string{"X-Forwarded-For", "X-Forwarded-Proto"} {
-				if unread.isDue(unreadHeader{netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), name}, at) {
+				if unread.isDue(unreadableHeader{netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), name}, at) {
 					lines++
 				}
 			}
@@ -133,14 +133,14 @@ func TestUnreadHeadersAreBounded(t *testing.T) {
 	}{
 		{0, 1, 2},
 		{0, 1, 0},
-		{unreadAgain - 1, 1, 0},
-		{unreadAgain, 1, 2},
-		{2 * unreadAgain, 1000, unreadLines},
-		{2 * unreadAgain, 1000, 0},
-		{3 * unreadAgain, 1000, unreadLines},
+		{unreadableInterval - 1, 1, 0},
+		{unreadableInterval, 1, 2},
+		{2 * unreadableInterval, 1000, maxUnreadableLines},
+		{2 * unreadableInterval, 1000, 0},
+		{3 * unreadableInterval, 1000, maxUnreadableLines},
 	} {
-		if lines := count(now.Add(want.after), want.proxies); lines != want.lines || len(unread.told) > unreadLines {
-			t.Errorf("%d: %d lines, %d remembered; want %d lines", i, lines, len(unread.told), want.lines)
+		if lines := count(now.Add(want.after), want.proxies); lines != want.lines || len(unread.logged) > maxUnreadableLines {
+			t.Errorf("%d: %d lines, %d remembered; want %d lines", i, lines, len(unread.logged), want.lines)
 		}
 	}
 }
@@ -176,7 +176,7 @@ func FuzzForwardedFor(f *testing.F) {
 					"X-Forwarded-For": lines, "X-Forwarded-Proto": {scheme + ", http", "http"}, "X-Forwarded-Host": {begun + ",shop", "shop"},
 				}}
 				x := &exchange{caller: findCaller(peerAt(r.RemoteAddr), r, tenNet)}
-				if x.caller.ip != client || x.caller.unread || x.scheme(r) != "http" || x.host(r) != "shop" {
+				if x.caller.ip != client || x.caller.unreadable || x.scheme(r) != "http" || x.host(r) != "shop" {
 					t.Fatalf("%q: %+v, %s, %s", lines, x.caller, x.scheme(r), x.host(r))
 				}
 				r.RemoteAddr = "192.0.2.1:1"

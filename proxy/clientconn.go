@@ -18,9 +18,9 @@ import (
 const (
 	// writeStall is how long a client may take to receive something at all.
 	writeStall = 2 * time.Minute
-	// readRound is how often a connection is asked whether its read deadline
+	// readCheckInterval is how often a connection is asked whether its read deadline
 	// has passed. One that is nearer than that is left to the socket.
-	readRound = 5 * time.Second
+	readCheckInterval = 5 * time.Second
 )
 
 // clientConn is a counted connection; a front.Conn.
@@ -33,36 +33,36 @@ const (
 //     without end.
 type clientConn struct {
 	net.Conn
-	listener  *Listener
-	wheel     *wheel
-	client    netip.Addr // invalid when it is not counted for a client
-	closed    sync.Once
-	alarm     alarm
-	rings     atomic.Int64 // the tick in which the alarm rings, at the latest
-	socket    *socket.Socket
-	waited    atomic.Bool // the last read found nothing at first
-	old       atomic.Bool // it was passed on at an HTTP/1.0 request with a Transfer-Encoding
-	phase     connPhase
-	encrypted atomic.Bool // TLS is spoken
+	listener     *Listener
+	wheel        *wheel
+	client       netip.Addr // invalid when it is not counted for a client
+	closed       sync.Once
+	timer        timer
+	fireAt       atomic.Int64 // the tick in which the timer fires, at the latest
+	socket       *socket.Socket
+	waited       atomic.Bool // the last read found nothing at first
+	http10Coding atomic.Bool // it was passed on at an HTTP/1.0 request with a Transfer-Encoding
+	phase        connPhase
+	encrypted    atomic.Bool // TLS is spoken
 
-	writing sync.Mutex   // held while a write deadline is set
-	bounded atomic.Bool  // somebody set one of their own
-	fresh   atomic.Int64 // the tick until which ours need not be renewed
+	writing          sync.Mutex   // held while a write deadline is set
+	writeDeadlineSet atomic.Bool  // somebody set one of their own
+	renewWriteAt     atomic.Int64 // the tick until which ours need not be renewed
 
-	reading  sync.Mutex      // for those below
-	readBy   ticks           // what is not read then is read too late; 0 is no bound
-	near     bool            // the socket has the deadline
-	watched  *reqctx.Context // ends when the client leaves; nil for none
-	watchAt  ticks           // when to begin to look for that
-	watching chan struct{}   // closed when nobody reads for that any more; nil before
-	askedNew bool            // asked to end before its first request, over TLS
-	early    []byte          // read already, and not yet by Read
+	reading        sync.Mutex      // for those below
+	readDeadline   ticks           // what is not read then is read too late; 0 is no bound
+	socketDeadline bool            // the socket has the deadline
+	disconnectCtx  *reqctx.Context // ends when the client leaves; nil for none
+	watchAt        ticks           // when to begin to look for that
+	readAhead      chan struct{}   // closed when nobody reads for that any more; nil before
+	closingNew     bool            // asked to end before its first request, over TLS
+	unread         []byte          // read already, and not yet by Read
 }
 
 func newClientConn(conn net.Conn, l *Listener, client netip.Addr) *clientConn {
 	c := &clientConn{Conn: conn, listener: l, wheel: l.gateway.wheel, client: client, socket: socket.New(conn)}
-	c.alarm.of = c
-	c.wakeIn(ticksIn(readRound))
+	c.timer.handler = c
+	c.scheduleWithin(ticksIn(readCheckInterval))
 	c.phase.set(phaseNew, c.wheel.now())
 	l.add(c)
 	return c
@@ -79,39 +79,39 @@ func (*Gateway) ConnContext(ctx context.Context, conn net.Conn) context.Context 
 	return ctx
 }
 
-// OldCoding is for front.Server: it has the HTTP/1.0 request refused that comes
+// HTTP10Coding is for front.Server: it has the HTTP/1.0 request refused that comes
 // next on the connection. It is the last one there.
-func (*Gateway) OldCoding(conn net.Conn) {
+func (*Gateway) HTTP10Coding(conn net.Conn) {
 	if c, ok := conn.(*clientConn); ok {
-		c.old.Store(true)
+		c.http10Coding.Store(true)
 	}
 }
 
 // hasHTTP10Coding reports whether the request is of HTTP/1.0 and had a
 // Transfer-Encoding, as far as that is known.
-func hasOldCoding(r *http.Request) bool {
+func hasHTTP10Coding(r *http.Request) bool {
 	if r.ProtoMajor != 1 || r.ProtoMinor != 0 {
 		return false
 	}
 	c, _ := r.Context().Value(connKey{}).(*clientConn)
-	return c != nil && c.old.Load()
+	return c != nil && c.http10Coding.Load()
 }
 
 // Read implements net.Conn.
 func (c *clientConn) Read(p []byte) (int, error) {
 	c.reading.Lock()
-	if len(c.early) > 0 {
-		n := copy(p, c.early)
-		if c.early = c.early[n:]; len(c.early) == 0 {
-			c.early = nil
+	if len(c.unread) > 0 {
+		n := copy(p, c.unread)
+		if c.unread = c.unread[n:]; len(c.unread) == 0 {
+			c.unread = nil
 		}
 		c.reading.Unlock()
-		return c.noteRead(p, n, nil)
+		return c.afterRead(p, n, nil)
 	}
 	c.reading.Unlock()
 	n, waited, err := c.socket.Read(p)
 	c.waited.Store(waited)
-	return c.noteRead(p, n, err)
+	return c.afterRead(p, n, err)
 }
 
 // Waited implements front.Conn.
@@ -121,7 +121,7 @@ func (c *clientConn) Waited() bool { return c.waited.Load() }
 func (c *clientConn) Unread(data []byte) {
 	c.reading.Lock()
 	defer c.reading.Unlock()
-	c.early = slices.Concat(data, c.early)
+	c.unread = slices.Concat(data, c.unread)
 }
 
 // disconnectCheck is how long a request takes before the connection looks
@@ -132,17 +132,17 @@ const disconnectCheck = 2 // ticks
 func (c *clientConn) WatchDisconnect(ctx *reqctx.Context) {
 	c.reading.Lock()
 	if ctx.Err() == nil {
-		c.watched, c.watchAt = ctx, c.wheel.now()+disconnectCheck
+		c.disconnectCtx, c.watchAt = ctx, c.wheel.now()+disconnectCheck
 	}
 	c.reading.Unlock()
-	c.wakeIn(disconnectCheck)
+	c.scheduleWithin(disconnectCheck)
 }
 
 // UnwatchDisconnect implements front.Conn.
 func (c *clientConn) UnwatchDisconnect() {
 	c.reading.Lock()
-	reading := c.watching
-	c.watched, c.watching = nil, nil
+	reading := c.readAhead
+	c.disconnectCtx, c.readAhead = nil, nil
 	if reading != nil {
 		_ = c.Conn.SetReadDeadline(time.Unix(1, 0))
 	}
@@ -157,18 +157,18 @@ func (c *clientConn) UnwatchDisconnect() {
 // readForDisconnect reads ahead until the client leaves or sends something: that
 // is its next request, and so it is still there. It needs c.reading.
 func (c *clientConn) readForDisconnect() {
-	if len(c.early) > 0 {
+	if len(c.unread) > 0 {
 		return
 	}
-	ctx, over := c.watched, make(chan struct{})
-	c.watching = over
+	ctx, over := c.disconnectCtx, make(chan struct{})
+	c.readAhead = over
 	go func() {
 		defer close(over)
 		next := make([]byte, 1)
 		n, err := c.Conn.Read(next)
 		c.reading.Lock()
-		unwatched := c.watching == nil
-		c.early = next[:n]
+		unwatched := c.readAhead == nil
+		c.unread = next[:n]
 		c.reading.Unlock()
 		if err != nil && !unwatched {
 			ctx.Cancel(nil)
@@ -176,34 +176,34 @@ func (c *clientConn) readForDisconnect() {
 	}()
 }
 
-// wakeIn has the alarm ring after so many ticks, or earlier.
-func (c *clientConn) wakeIn(after ticks) {
+// scheduleWithin has the timer fire after so many ticks, or earlier.
+func (c *clientConn) scheduleWithin(after ticks) {
 	now := c.wheel.now()
-	if rings := ticks(c.rings.Load()); rings <= now || rings > now+after {
-		c.rings.Store(int64(now + after))
-		c.wheel.wake(&c.alarm, after)
+	if fireAt := ticks(c.fireAt.Load()); fireAt <= now || fireAt > now+after {
+		c.fireAt.Store(int64(now + after))
+		c.wheel.schedule(&c.timer, after)
 	}
 }
 
-// ring implements ringer: it looks whether a read deadline has passed, and
+// fire implements handler: it looks whether a read deadline has passed, and
 // whether it is time to look for a client that leaves.
-func (c *clientConn) ring(now ticks) (next ticks) {
+func (c *clientConn) fire(now ticks) (next ticks) {
 	c.reading.Lock()
 	defer c.reading.Unlock()
-	next = now + ticksIn(readRound)
+	next = now + ticksIn(readCheckInterval)
 	switch {
-	case c.watched != nil && c.watching == nil && now < c.watchAt:
+	case c.disconnectCtx != nil && c.readAhead == nil && now < c.watchAt:
 		next = c.watchAt
-	case c.watched != nil && c.watching == nil:
+	case c.disconnectCtx != nil && c.readAhead == nil:
 		c.readForDisconnect()
-	case c.readBy == 0 || c.watched != nil:
-	case c.readBy <= now:
-		c.readBy, c.near = 0, true
+	case c.readDeadline == 0 || c.disconnectCtx != nil:
+	case c.readDeadline <= now:
+		c.readDeadline, c.socketDeadline = 0, true
 		_ = c.Conn.SetReadDeadline(time.Unix(1, 0))
 	default:
-		next = min(next, c.readBy)
+		next = min(next, c.readDeadline)
 	}
-	c.rings.Store(int64(next))
+	c.fireAt.Store(int64(next))
 	return next
 }
 
@@ -211,25 +211,25 @@ func (c *clientConn) ring(now ticks) (next ticks) {
 func (c *clientConn) SetReadDeadline(t time.Time) error {
 	c.reading.Lock()
 	defer c.reading.Unlock()
-	c.readBy = 0
+	c.readDeadline = 0
 	if !t.IsZero() {
 		left := c.wheel.until(t)
-		if left <= ticksIn(readRound) {
-			c.near = true
+		if left <= ticksIn(readCheckInterval) {
+			c.socketDeadline = true
 			return c.Conn.SetReadDeadline(t)
 		}
-		c.readBy = c.wheel.now() + left
+		c.readDeadline = c.wheel.now() + left
 	}
-	if !c.near {
+	if !c.socketDeadline {
 		return nil
 	}
-	c.near = false
+	c.socketDeadline = false
 	return c.Conn.SetReadDeadline(time.Time{})
 }
 
 // Write implements net.Conn.
 func (c *clientConn) Write(p []byte) (int, error) {
-	if !c.bounded.Load() && int64(c.wheel.now()) >= c.fresh.Load() {
+	if !c.writeDeadlineSet.Load() && int64(c.wheel.now()) >= c.renewWriteAt.Load() {
 		c.boundWrites()
 	}
 	return c.socket.Write(p)
@@ -238,21 +238,21 @@ func (c *clientConn) Write(p []byte) (int, error) {
 func (c *clientConn) boundWrites() {
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	if !c.bounded.Load() {
+	if !c.writeDeadlineSet.Load() {
 		_ = c.Conn.SetWriteDeadline(time.Now().Add(writeStall))
-		c.fresh.Store(int64(c.wheel.now() + ticksIn(writeStall)/2))
+		c.renewWriteAt.Store(int64(c.wheel.now() + ticksIn(writeStall)/2))
 	}
 }
 
 // SetWriteDeadline implements net.Conn. Where nobody else sets one, ours stays.
 func (c *clientConn) SetWriteDeadline(t time.Time) error {
-	if t.IsZero() && !c.bounded.Load() {
+	if t.IsZero() && !c.writeDeadlineSet.Load() {
 		return nil
 	}
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	c.bounded.Store(!t.IsZero())
-	c.fresh.Store(0)
+	c.writeDeadlineSet.Store(!t.IsZero())
+	c.renewWriteAt.Store(0)
 	return c.Conn.SetWriteDeadline(t)
 }
 
@@ -275,10 +275,10 @@ func (c *clientConn) CloseWrite() error {
 // Close implements net.Conn.
 func (c *clientConn) Close() error {
 	c.closed.Do(func() {
-		c.wheel.forget(&c.alarm)
+		c.wheel.stop(&c.timer)
 		c.listener.remove(c)
 		if c.client.IsValid() {
-			c.listener.clients.give(c.client)
+			c.listener.clients.release(c.client)
 		}
 	})
 	return c.Conn.Close()

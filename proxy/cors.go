@@ -111,7 +111,7 @@ func (t *Table) preflightMethods(r *http.Request) string {
 	}
 	asked := r.Header["Access-Control-Request-Method"]
 	var more []string
-	t.index.reach(path.Raw, host, func(reached *route) {
+	t.index.visitReachable(path.Raw, host, func(reached *route) {
 		more = append(more, reached.methods...)
 		if len(reached.methods) == 0 && len(asked) == 1 && isToken(asked[0]) {
 			more = append(more, asked[0])
@@ -146,7 +146,7 @@ func (c *cors) decorate(x *exchange, header http.Header) {
 	if x.allowOrigin == "" {
 		return
 	}
-	header["Access-Control-Allow-Origin"] = x.one(x.allowOrigin)
+	header["Access-Control-Allow-Origin"] = x.singleValue(x.allowOrigin)
 	if c.credentials != nil {
 		header["Access-Control-Allow-Credentials"] = c.credentials
 	}

@@ -27,15 +27,15 @@ func (d Diff) Empty() bool {
 func Compare(before, after *Table) Diff {
 	d := Diff{Weaker: []string{}, Added: []string{}, Removed: []string{}, Changed: []string{}}
 	d.routes(before, after)
-	d.reach(before, after)
+	d.probe(before, after)
 	old := routesByName(before)
 	for _, r := range after.routes {
 		if was := old[r.config.Name]; was != nil {
-			d.loosened(was, r)
+			d.weakened(was, r)
 		}
 	}
 	d.backends(before, after)
-	d.whole(before.config, after.config)
+	d.global(before.config, after.config)
 	return d
 }
 
@@ -130,9 +130,9 @@ func orNone(value string) string {
 	return value
 }
 
-// whole compares what is not a route's. Whatever lets more callers in, or lets
+// global compares what is not a route's. Whatever lets more callers in, or lets
 // them say more, is weaker.
-func (d *Diff) whole(before, after *config.Config) {
+func (d *Diff) global(before, after *config.Config) {
 	changed := func(key, old, now string, weaker bool) {
 		if old == now {
 			return

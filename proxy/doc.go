@@ -5,7 +5,7 @@
 //  1. gateway.go   ServeHTTP: the whole order, read top to bottom
 //  2. exchange.go  observe: request id, access log (access.go), metrics, recover
 //  3. client.go    who is calling, seen through trusted proxies (clientip reads their
-//     headers, unread.go tells of those that it could not)
+//     headers, unreadable.go logs those that it could not read)
 //  4. cors.go      preflights answered, the headers of every answer prepared
 //  5. limits.go    so much at once for one client, or 429
 //  6. message.go   what only HTTP/2 can carry, or 400
@@ -18,19 +18,19 @@
 //     upgrade.go   the wish to switch protocols, and the backend's 101
 //     body.go      what the client sends: bounded, counted, streamed
 //     replay.go    and kept while the request may be sent again
-//     awaited.go   the head of an answer whose body is long in coming
-//     early.go     an answer that comes before the body has ended
-//     patience.go  how long the other side may be silent, by wheel.go
-//     held.go      streams end with what they were let in on
+//     headflush.go the head of an answer whose body is long in coming
+//     earlyresponse.go an answer that comes before the body has ended
+//     idletimer.go how long the other side may be silent, by wheel.go
+//     revocation.go streams end with what they were let in on
 //     streams.go   upgraded connections: drained, ended between two frames
-//     about.go     or an answer of the gateway's own: GET / and GET /health
+//     info.go      or an answer of the gateway's own: GET / and GET /health
 //
 // What speaks HTTP is below: front to clients, lean to backends, both with the
 // heads of wire and through socket. What lean does not do is done by net/http's
 // transport, whose connections upstream lets end in time.
 //
 // Questions about a table are answered by the same code: explain.go, expect.go
-// (the file's own tests), diff.go with reach.go and loosened.go.
+// (the file's own tests), diff.go with probe.go and weakened.go.
 //
 // Everything that can fail is decided before Rewrite; Rewrite only expresses
 // the decision. Every answer that the gateway makes itself is an httperr.Error

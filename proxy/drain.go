@@ -15,15 +15,15 @@ const (
 	// newConnGrace is how long a new connection may take to send its first
 	// request, as in net/http.
 	newConnGrace = 5 * time.Second
-	// quietQueue is how long nobody may have come before the socket is closed.
+	// queueIdleTime is how long nobody may have come before the socket is closed.
 	// Handshakes that have begun end in that time, which is a round trip.
-	quietQueue = 200 * time.Millisecond
-	// busyQueue is how long the queue may be busy, where the kernel cannot be
+	queueIdleTime = 200 * time.Millisecond
+	// queueMaxTime is how long the queue may be busy, where the kernel cannot be
 	// told to refuse: then the socket is closed as soon as nobody waits.
-	busyQueue = time.Second
+	queueMaxTime = time.Second
 	// The pauses between two looks at what is left.
-	firstLook = time.Millisecond
-	lastLook  = 25 * time.Millisecond
+	minPoll = time.Millisecond
+	maxPoll = 25 * time.Millisecond
 )
 
 // Drain ends the listener without losing a request, as far as TCP allows it.
@@ -39,69 +39,69 @@ const (
 // HTTP/2, or with the context's error. Answers of http.Server need its
 // ConnState to be the listener's.
 func (l *Listener) Drain(ctx context.Context) error {
-	grace, queue := idleGrace, l.newQueueEnd()
+	grace, queue := idleGrace, l.closeQueue()
 	if deadline, ok := ctx.Deadline(); ok {
 		grace = min(grace, time.Until(deadline)/4)
-		queue.quiet = min(queue.quiet, time.Until(deadline)/4)
+		queue.idleTime = min(queue.idleTime, time.Until(deadline)/4)
 	}
-	accepting, pause := true, firstLook
+	accepting, pause := true, minPoll
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	for {
 		if accepting && queue.isEmpty() {
 			accepting = false
-			if err := l.endAccepting(ctx); err != nil {
+			if err := l.closeSocket(ctx); err != nil {
 				return err
 			}
 		}
-		if l.endIdle(grace) == 0 && !accepting {
+		if l.closeIdle(grace) == 0 && !accepting {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-timer.C:
-			pause = min(2*pause, lastLook)
+			pause = min(2*pause, maxPoll)
 			timer.Reset(pause)
 		}
 	}
 }
 
-// queueEnd is the end of the queue of those that wait to be accepted.
-type queueEnd struct {
-	listener   *Listener
-	refusing   bool // nobody new comes
-	began      time.Time
-	quiet      time.Duration // see quietQueue
-	quietSince time.Time
-	came       int64 // until then
+// acceptQueue is the end of the queue of those that wait to be accepted.
+type acceptQueue struct {
+	listener  *Listener
+	refusing  bool // nobody new comes
+	since     time.Time
+	idleTime  time.Duration // see queueIdleTime
+	idleSince time.Time
+	accepted  int64 // until then
 }
 
-// newQueueEnd begins the end of the queue: nobody new comes, where the kernel
+// closeQueue begins the end of the queue: nobody new comes, where the kernel
 // can be told so.
-func (l *Listener) newQueueEnd() *queueEnd {
+func (l *Listener) closeQueue() *acceptQueue {
 	refusing := socket.DropNewConns(l.Listener) == nil
 	now := time.Now()
-	return &queueEnd{listener: l, refusing: refusing, began: now, quiet: quietQueue, quietSince: now, came: l.came.Load()}
+	return &acceptQueue{listener: l, refusing: refusing, since: now, idleTime: queueIdleTime, idleSince: now, accepted: l.accepted.Load()}
 }
 
 // isEmpty reports whether the socket can be closed. Where the queue cannot be
 // looked at, it can.
-func (q *queueEnd) isEmpty() bool {
+func (q *acceptQueue) isEmpty() bool {
 	waiting, err := socket.HasPending(q.listener.Listener)
 	if err != nil {
 		return true
 	}
 	now := time.Now()
-	if came := q.listener.came.Load(); waiting || came != q.came {
-		q.came, q.quietSince = came, now
+	if accepted := q.listener.accepted.Load(); waiting || accepted != q.accepted {
+		q.accepted, q.idleSince = accepted, now
 	}
-	busy := !q.refusing && now.Sub(q.began) >= busyQueue
-	return !waiting && (busy || now.Sub(q.quietSince) >= q.quiet)
+	busy := !q.refusing && now.Sub(q.since) >= queueMaxTime
+	return !waiting && (busy || now.Sub(q.idleSince) >= q.idleTime)
 }
 
-// endAccepting closes the socket, and waits until what was accepted is known.
-func (l *Listener) endAccepting(ctx context.Context) error {
+// closeSocket closes the socket, and waits until what was accepted is known.
+func (l *Listener) closeSocket(ctx context.Context) error {
 	l.mu.Lock()
 	l.drained = true
 	l.mu.Unlock()
@@ -109,26 +109,26 @@ func (l *Listener) endAccepting(ctx context.Context) error {
 	return l.wait(ctx)
 }
 
-// endIdle asks connections that have been without a request for so long to end.
+// closeIdle asks connections that have been without a request for so long to end.
 // It gives the number of those that are left.
-func (l *Listener) endIdle(grace time.Duration) (left int) {
+func (l *Listener) closeIdle(grace time.Duration) (left int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for c := range l.conns {
 		word, phase, since := c.phase.get()
 		silent := time.Duration(c.wheel.now()-since) * tickLength
 		switch phase {
-		case phaseApart:
+		case phaseDetached:
 			continue
-		case phaseAsked:
-			c.ask(word) // again: its server may have set another deadline
+		case phaseClosing:
+			c.askToClose(word) // again: its server may have set another deadline
 		case phaseIdle:
 			if silent > grace {
-				c.ask(word)
+				c.askToClose(word)
 			}
 		case phaseNew:
 			if silent > newConnGrace {
-				c.ask(word)
+				c.askToClose(word)
 			}
 		}
 		left++

@@ -16,10 +16,10 @@ func TestQueueEnd(t *testing.T) {
 	defer socket.Close()
 	l := &Listener{Listener: socket}
 	long := time.Now().Add(-time.Hour)
-	end := func(refusing bool) *queueEnd {
-		return &queueEnd{listener: l, refusing: refusing, began: long, quiet: time.Minute, quietSince: long, came: l.came.Load()}
+	end := func(refusing bool) *acceptQueue {
+		return &acceptQueue{listener: l, refusing: refusing, since: long, idleTime: time.Minute, idleSince: long, accepted: l.accepted.Load()}
 	}
-	check := func(what string, q *queueEnd, want bool) {
+	check := func(what string, q *acceptQueue, want bool) {
 		t.Helper()
 		if got := q.isEmpty(); got != want {
 			t.Errorf("%s: closed is %t, want %t", what, got, want)
@@ -28,11 +28,11 @@ func TestQueueEnd(t *testing.T) {
 	for _, refusing := range []bool{true, false} {
 		check("after a pause", end(refusing), true)
 		q := end(refusing)
-		l.came.Add(1)
+		l.accepted.Add(1)
 		check("somebody came", q, !refusing) // time is up
-		q.began = time.Now()
+		q.since = time.Now()
 		check("somebody came, and there is time", q, false)
-		q.quietSince = long
+		q.idleSince = long
 		check("then a pause", q, true)
 	}
 	client, err := net.Dial("tcp", socket.Addr().String())
@@ -43,7 +43,7 @@ func TestQueueEnd(t *testing.T) {
 	for _, refusing := range []bool{true, false} {
 		check("somebody waits", end(refusing), false)
 	}
-	if q := (&Listener{Listener: struct{ net.Listener }{socket}}).newQueueEnd(); q.refusing || !q.isEmpty() {
+	if q := (&Listener{Listener: struct{ net.Listener }{socket}}).closeQueue(); q.refusing || !q.isEmpty() {
 		t.Error("a queue that cannot be looked at is waited for")
 	}
 }

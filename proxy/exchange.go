@@ -36,41 +36,41 @@ const maxLogged = 512
 type exchange struct {
 	http.ResponseWriter
 
-	gateway *Gateway
-	start   time.Time
-	id      string // X-Request-ID
-	method  string // as the client sent it
-	http1   bool
-	http10  bool // HTTP/1.0, which has no 1xx and no upgrades
-	last    bool // no other request is read from the connection
+	gateway         *Gateway
+	start           time.Time
+	id              string // X-Request-ID
+	method          string // as the client sent it
+	http1           bool
+	http10          bool // HTTP/1.0, which has no 1xx and no upgrades
+	closeAfterReply bool // no other request is read from the connection
 
-	table       *Table
-	caller      caller
-	held        netip.Addr // whom the request is counted for; invalid when for nobody
-	allowOrigin string     // for Access-Control-Allow-Origin
-	path        Path
-	route       *route
-	metrics     RouteMetrics
-	identity    *auth.Identity
-	refusal     *httperr.Error // what the gateway answered instead of a backend
-	body        *clientBody    // nil without a body
-	replay      *replayBody    // of body, where the request may be sent again; else nil
-	patience    patience
-	reached     bool           // something that is HTTP has come from the backend
-	answered    atomic.Bool    // the backend's response headers have come
-	heading     sync.Mutex     // held while a head is sent before its body
-	answer      backendBody    // of the backend, once it has answered
-	interim     int            // informational answers that have come
-	webSocket   bool           // the client asks for one
-	upstream    *backendStream // behind a 101
-	upgraded    atomic.Pointer[stream]
-	sent        *http.Request   // by the client; nil where httputil copies its header
-	direct      bool            // the lean lane writes the header as AppendFields gives it
-	context     exchangeContext // of what was forwarded
-	hooks       lean.Hooks      // of what was forwarded
-	unhold      func()          // nil when nobody is watched over
+	table         *Table
+	caller        caller
+	countedFor    netip.Addr // whom the request is counted for; invalid when for nobody
+	allowOrigin   string     // for Access-Control-Allow-Origin
+	path          Path
+	route         *route
+	metrics       RouteMetrics
+	identity      *auth.Identity
+	refusal       *httperr.Error // what the gateway answered instead of a backend
+	body          *clientBody    // nil without a body
+	replay        *replayBody    // of body, where the request may be sent again; else nil
+	idleTimer     idleTimer
+	backendSpoke  bool           // something that is HTTP has come from the backend
+	answered      atomic.Bool    // the backend's response headers have come
+	headMu        sync.Mutex     // held while a head is sent before its body
+	responseBody  backendBody    // of the backend, once it has answered
+	interim       int            // informational answers that have come
+	webSocket     bool           // the client asks for one
+	upgradeStream *backendStream // behind a 101
+	upgraded      atomic.Pointer[stream]
+	sent          *http.Request   // by the client; nil where httputil copies its header
+	direct        bool            // the lean lane writes the header as AppendFields gives it
+	context       exchangeContext // of what was forwarded
+	hooks         lean.Hooks      // of what was forwarded
+	stopWatch     func()          // nil when nobody is watched over
 
-	stream   bool          // it goes on for as long as its client likes
+	endless  bool          // it goes on for as long as its client likes
 	headTime time.Duration // until the header of the answer
 
 	status int   // 0 until written; 101 once hijacked
@@ -78,19 +78,19 @@ type exchange struct {
 	length int64 // of body, announced; -1 when unknown
 	err    error // why an answer that had begun was cut off
 
-	values [9]string // for one
-	ones   int       // of them that are taken
+	singleValues [9]string // for singleValue
+	singlesUsed  int       // of them that are taken
 }
 
-// one returns the values of a header that has one value: a request and its answer
+// singleValue returns the values of a header that has one value: a request and its answer
 // get about nine such, which would be as many allocations. To append to it copies it.
-func (x *exchange) one(value string) []string {
-	if x.ones == len(x.values) {
+func (x *exchange) singleValue(value string) []string {
+	if x.singlesUsed == len(x.singleValues) {
 		return []string{value}
 	}
-	x.values[x.ones] = value
-	x.ones++
-	return x.values[x.ones-1 : x.ones : x.ones]
+	x.singleValues[x.singlesUsed] = value
+	x.singlesUsed++
+	return x.singleValues[x.singlesUsed-1 : x.singlesUsed : x.singlesUsed]
 }
 
 // exchangeContext is the context of a forwarded request. It ends with that of the
@@ -121,21 +121,21 @@ func exchangeOf(ctx context.Context) *exchange {
 func (g *Gateway) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	x := &exchange{
 		ResponseWriter: w, gateway: g, start: time.Now(), length: -1,
-		table: g.table.Load(), method: r.Method, http1: r.ProtoMajor == 1, http10: r.ProtoMajor == 1 && r.ProtoMinor == 0, last: isLast(r), metrics: g.unmatched,
+		table: g.table.Load(), method: r.Method, http1: r.ProtoMajor == 1, http10: r.ProtoMajor == 1 && r.ProtoMinor == 0, closeAfterReply: mustClose(r), metrics: g.unmatched,
 	}
-	if g.begun != nil {
-		g.begun.Add(1)
+	if g.requestCount != nil {
+		g.requestCount.Add(1)
 	}
 	x.id = requestID(r.Header["X-Request-Id"])
 	return x
 }
 
-// isLast tells of a request behind which nothing on its connection may be taken
+// mustClose reports of a request whether it is one behind which nothing on its connection may be taken
 // for another. One with both Transfer-Encoding and Content-Length, or with the
 // former in HTTP/1.0, ends its connection (RFC 9112 section 6.1): a proxy in
 // front may have framed it by the other. net/http hides which of them it had,
 // so all that may have had both are taken for such.
-func isLast(r *http.Request) bool {
+func mustClose(r *http.Request) bool {
 	return r.ProtoMajor == 1 && (r.ProtoMinor == 0 || len(r.TransferEncoding) > 0 || r.Method == http.MethodConnect)
 }
 
@@ -183,10 +183,10 @@ func (x *exchange) refuse(refusal *httperr.Error) {
 	refusal.WriteTo(x)
 }
 
-// end closes the exchange, whatever happened in it: a panic, too. It counts,
+// finish closes the exchange, whatever happened in it: a panic, too. It counts,
 // logs, and panics on with http.ErrAbortHandler where the answer must be cut
 // off, which net/http understands.
-func (x *exchange) end(r *http.Request, panicked any) {
+func (x *exchange) finish(r *http.Request, panicked any) {
 	if panicked != nil && panicked != http.ErrAbortHandler { //nolint:errorlint // net/http compares it in the same way
 		x.gateway.log.LogAttrs(r.Context(), slog.LevelError, "handler panicked",
 			slog.String("request_id", x.id), slog.Any("panic", panicked), slog.String("stack", string(debug.Stack())))
@@ -200,21 +200,21 @@ func (x *exchange) end(r *http.Request, panicked any) {
 	if x.status == 0 && panicked == nil {
 		x.WriteHeader(http.StatusOK) // as net/http would; now it carries our headers
 	}
-	x.leaveBody(r)
+	x.boundUnreadBody(r)
 	if x.replay != nil {
 		x.replay.release()
 	}
-	x.leaveAnswer()
+	x.boundUnreadResponse()
 	x.release()
-	if x.unhold != nil {
-		x.unhold()
+	if x.stopWatch != nil {
+		x.stopWatch()
 	}
 	duration := time.Since(x.start)
 	if x.route == nil {
 		x.metrics.Started()
 	}
 	counted := duration
-	if x.stream {
+	if x.endless {
 		counted = x.headTime
 	}
 	x.metrics.Finished(x.method, x.status, counted, x.bytes)
@@ -230,8 +230,8 @@ func (x *exchange) end(r *http.Request, panicked any) {
 	}
 }
 
-// leaveBody bounds how long net/http waits for a body that was not read.
-func (x *exchange) leaveBody(r *http.Request) {
+// boundUnreadBody bounds how long net/http waits for a body that was not read.
+func (x *exchange) boundUnreadBody(r *http.Request) {
 	switch {
 	case x.body != nil:
 		x.body.abandon()
@@ -240,10 +240,10 @@ func (x *exchange) leaveBody(r *http.Request) {
 	}
 }
 
-// leaveAnswer bounds how long an HTTP/2 client may leave the rest of an answer
+// boundUnreadResponse bounds how long an HTTP/2 client may leave the rest of an answer
 // where it is: net/http would keep it, and a goroutine with it, for as long as
 // the client opens no window. In HTTP/1.1 the connection has a bound itself.
-func (x *exchange) leaveAnswer() {
+func (x *exchange) boundUnreadResponse() {
 	if !x.http1 && x.bytes > 0 {
 		_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Now().Add(x.gateway.lastWrite))
 	}
@@ -260,17 +260,17 @@ func (x *exchange) logAccess(r *http.Request, duration time.Duration) {
 	}
 	entry := Access{
 		Time:  x.start.Add(duration), // the clock was read for it already
-		Level: level, RequestID: x.id, Method: clip(x.method), Path: x.loggedPath(r), Route: x.routeName(),
-		Status: x.status, Duration: duration, Bytes: x.bytes, ClientIP: x.caller.ip, Origin: clip(first(r.Header["Origin"])),
+		Level: level, RequestID: x.id, Method: truncate(x.method), Path: x.loggedPath(r), Route: x.routeName(),
+		Status: x.status, Duration: duration, Bytes: x.bytes, ClientIP: x.caller.ip, Origin: truncate(first(r.Header["Origin"])),
 	}
 	if x.identity != nil {
-		entry.UserID, entry.CompanyID = clip(x.identity.UserID), clip(x.identity.CompanyID)
+		entry.UserID, entry.CompanyID = truncate(x.identity.UserID), truncate(x.identity.CompanyID)
 	}
 	switch {
 	case x.err != nil:
-		entry.Error = clip(x.err.Error())
+		entry.Error = truncate(x.err.Error())
 	case x.refusal != nil:
-		entry.Error = clip(x.refusal.Error())
+		entry.Error = truncate(x.refusal.Error())
 	}
 	x.gateway.access.LogAccess(entry)
 }
@@ -280,12 +280,12 @@ func (x *exchange) logAccess(r *http.Request, duration time.Duration) {
 // password or a fragment, is nobody's to read.
 func (x *exchange) loggedPath(r *http.Request) string {
 	if x.path.Raw != "" {
-		return clip(x.path.Raw)
+		return truncate(x.path.Raw)
 	}
 	target, _, _ := strings.Cut(r.RequestURI, "?")
 	target, _, _ = strings.Cut(target, "#")
 	path, _ := targetPath(target)
-	return clip(path)
+	return truncate(path)
 }
 
 func (x *exchange) routeName() string {
@@ -302,7 +302,7 @@ func first(values []string) string {
 	return values[0]
 }
 
-func clip(text string) string {
+func truncate(text string) string {
 	if len(text) > maxLogged {
 		return text[:maxLogged] + "…"
 	}
@@ -321,15 +321,15 @@ func (x *exchange) WriteHeader(status int) {
 		return
 	}
 	x.status = status
-	if !x.last && x.http1 && x.body != nil {
-		x.body.awaitEnd()
+	if !x.closeAfterReply && x.http1 && x.body != nil {
+		x.body.waitForEnd()
 	}
-	if x.last || x.http1 && x.gateway.draining.Load() || x.http1 && x.body != nil && !x.body.complete() {
+	if x.closeAfterReply || x.http1 && x.gateway.draining.Load() || x.http1 && x.body != nil && !x.body.complete() {
 		// In full duplex net/http would take what is left of the body for the
 		// next request when reading it ends in an error (RFC 9112 section 9.3).
 		x.Header()["Connection"] = []string{"close"}
 	}
-	x.seal()
+	x.setStandardHeaders()
 	if announced := x.Header()["Content-Length"]; len(announced) > 0 {
 		if length, err := strconv.ParseInt(announced[0], 10, 64); err == nil {
 			x.length = length
@@ -338,12 +338,12 @@ func (x *exchange) WriteHeader(status int) {
 	x.ResponseWriter.WriteHeader(status)
 }
 
-// seal sets the headers of every answer.
-func (x *exchange) seal() {
+// setStandardHeaders sets the headers of every answer.
+func (x *exchange) setStandardHeaders() {
 	header := x.Header()
-	header["X-Request-Id"] = x.one(x.id)
+	header["X-Request-Id"] = x.singleValue(x.id)
 	x.headTime = time.Since(x.start)
-	header["X-Process-Time"] = x.one(processTime(x.headTime))
+	header["X-Process-Time"] = x.singleValue(processTime(x.headTime))
 	if x.table == nil {
 		return
 	}
@@ -386,8 +386,8 @@ func (x *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, buffered, err := http.NewResponseController(x.ResponseWriter).Hijack()
 	if err == nil {
 		x.status = http.StatusSwitchingProtocols
-		maps.Copy(x.Header(), x.upstream.header)
-		x.seal()
+		maps.Copy(x.Header(), x.upgradeStream.header)
+		x.setStandardHeaders()
 		// httputil reads from the connection alone.
 		early, _ := buffered.Reader.Peek(buffered.Reader.Buffered())
 		upgraded := x.gateway.streams.add(conn, bytes.Clone(early), x)

@@ -29,8 +29,8 @@ func TestHeaderValues(t *testing.T) {
 	t.Parallel()
 	x := &exchange{}
 	var taken [][]string
-	for i := range 2 * len(x.values) {
-		taken = append(taken, x.one(fmt.Sprint(i)))
+	for i := range 2 * len(x.singleValues) {
+		taken = append(taken, x.singleValue(fmt.Sprint(i)))
 	}
 	for i := range taken {
 		_ = append(taken[i], "more")

@@ -13,8 +13,8 @@ import (
 // Expectation is one of the file's own tests, and how it came out.
 type Expectation struct {
 	config.Test
-	Got  string // a status, or the name of the route it was let through to
-	Fine bool
+	Got    string // a status, or the name of the route it was let through to
+	Passed bool
 }
 
 // Expectations runs the file's own tests, in its order. Nothing is sent.
@@ -22,7 +22,7 @@ func (t *Table) Expectations() []Expectation {
 	results := make([]Expectation, 0, len(t.config.Tests))
 	for _, test := range t.config.Tests {
 		got := t.expect(test)
-		results = append(results, Expectation{Test: test, Got: got, Fine: got == test.Expect})
+		results = append(results, Expectation{Test: test, Got: got, Passed: got == test.Expect})
 	}
 	return results
 }
@@ -44,11 +44,11 @@ func (t *Table) expect(test config.Test) string {
 	return strconv.Itoa(e.Verdict.Status)
 }
 
-// Unmet returns a problem for every expectation that the table does not meet.
-func (t *Table) Unmet() problem.List {
+// Failures returns a problem for every expectation that the table does not meet.
+func (t *Table) Failures() problem.List {
 	var problems problem.List
 	for _, result := range t.Expectations() {
-		if !result.Fine {
+		if !result.Passed {
 			problems = append(problems, problem.Problem{
 				Position: result.Position,
 				Message: fmt.Sprintf("test %q as %s: expected %s, got %s",

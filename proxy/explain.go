@@ -106,9 +106,9 @@ func (t *Table) Explain(r *http.Request, decider auth.Decider) Explanation {
 	}
 	e.Candidates = t.candidates(path, r, won)
 	switch {
-	case refusal == httperr.NotFound && isAbout(path) && refuseAbout(r.Method) != nil:
-		e.Verdict = refusedBy(refuseAbout(r.Method))
-	case refusal == httperr.NotFound && isAbout(path):
+	case refusal == httperr.NotFound && isInfoPath(path) && checkInfoMethod(r.Method) != nil:
+		e.Verdict = refusedBy(checkInfoMethod(r.Method))
+	case refusal == httperr.NotFound && isInfoPath(path):
 		e.Verdict = Verdict{Status: http.StatusOK, Detail: "answered by the gateway itself"}
 	case refusal != nil:
 		e.Verdict = refusedBy(refusal)

@@ -176,7 +176,7 @@ tests:
   - {request: GET /api/v1/users/me, as: newcomer, expect: users}
   - {request: GET /nowhere, as: member, expect: 200}
 `, "http://127.0.0.1:9")
-	unmet := k.gateway.Table().Unmet()
+	unmet := k.gateway.Table().Failures()
 	var got []string
 	for _, problem := range unmet {
 		got = append(got, problem.String())

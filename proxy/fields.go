@@ -38,7 +38,7 @@ func (x *exchange) eachField(put func(name string, values []string)) {
 // eachOwn passes on those of the gateway.
 func (x *exchange) eachOwn(in *http.Request, put func(name string, values []string)) {
 	x.forwarded(in, put)
-	put("X-Request-Id", x.one(x.id))
+	put("X-Request-Id", x.singleValue(x.id))
 	x.inject(x.table.identity, put)
 }
 
@@ -55,7 +55,7 @@ func (x *exchange) AppendFields(to []byte) (with []byte, plain bool) {
 
 // AsHeader implements lean.Fields.
 func (x *exchange) AsHeader() http.Header {
-	header := make(http.Header, len(x.sent.Header)+len(x.values))
+	header := make(http.Header, len(x.sent.Header)+len(x.singleValues))
 	header["User-Agent"] = []string{""} // httputil's word for "do not invent one"
 	x.eachField(func(name string, values []string) { header[name] = values })
 	return header

@@ -28,8 +28,8 @@ func forward(x *exchange, r *http.Request, route *route) *httperr.Error {
 	x.context.exchange = x
 	x.context.Init(r.Context())
 	defer x.context.Cancel(nil)
-	x.patience.start(x.gateway.wheel, x, route.config.Timeout)
-	defer x.patience.stop()
+	x.idleTimer.start(x.gateway.wheel, x, route.config.Timeout)
+	defer x.idleTimer.stop()
 
 	route.keepUpgrade(x, r.Header)
 	if x.http10 {
@@ -57,16 +57,16 @@ func forward(x *exchange, r *http.Request, route *route) *httperr.Error {
 		out.Body = x.body
 		if !route.lean { // which sends nothing again that has a body
 			x.replay = &replayBody{source: x.body, budget: &x.gateway.replays}
-			out.Body, out.GetBody = x.replay.first(), x.sendAgain
+			out.Body, out.GetBody = x.replay.firstAttempt(), x.getBody
 		}
 	}
 	route.proxy.ServeHTTP(x, out)
 	return nil
 }
 
-// lose implements impatient.
-func (x *exchange) lose() {
-	x.context.Cancel(errSilent)
+// onTimeout implements timeoutHandler.
+func (x *exchange) onTimeout() {
+	x.context.Cancel(errIdleTimeout)
 	if upgraded := x.upgraded.Load(); upgraded != nil {
 		_ = upgraded.Close() // httputil closes the backend's side only, and waits for both
 		return
@@ -78,9 +78,9 @@ func (x *exchange) lose() {
 	}
 }
 
-// silent is for httputil, which logs what it also gives to the ErrorHandler or
+// discardLog is for httputil, which logs what it also gives to the ErrorHandler or
 // cuts off; the access line has it, with the request id.
-var silent = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)
+var discardLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)
 
 // reverseProxy makes the one proxy of a route.
 func (t *Table) reverseProxy(r *route, transport http.RoundTripper, buffers httputil.BufferPool) *httputil.ReverseProxy {
@@ -88,9 +88,9 @@ func (t *Table) reverseProxy(r *route, transport http.RoundTripper, buffers http
 		Transport:      transport,
 		BufferPool:     buffers,
 		Rewrite:        func(pr *httputil.ProxyRequest) { t.rewrite(r, pr) },
-		ModifyResponse: func(res *http.Response) error { return accept(r, res) },
-		ErrorHandler:   fail,
-		ErrorLog:       silent,
+		ModifyResponse: func(res *http.Response) error { return modifyResponse(r, res) },
+		ErrorHandler:   handleError,
+		ErrorLog:       discardLog,
 	}
 }
 
@@ -127,8 +127,8 @@ func (t *Table) rewrite(r *route, pr *httputil.ProxyRequest) {
 	}
 	t.passTrailers(x, in, out)
 	if x.body != nil {
-		x.body.sent = sentBody{out.Body, x.body}
-		out.Body = &x.body.sent
+		x.body.forTransport = transportBody{out.Body, x.body}
+		out.Body = &x.body.forTransport
 	}
 }
 
@@ -172,11 +172,11 @@ func validValues(values []string) []string {
 	return slices.DeleteFunc(slices.Clone(values), func(value string) bool { return !httpguts.ValidHeaderFieldValue(value) })
 }
 
-// accept takes the backend's response headers: what the gateway says of every
+// modifyResponse takes the backend's response headers: what the gateway says of every
 // answer is not the backend's to say, and from here on bodies are streams.
-func accept(r *route, res *http.Response) error {
+func modifyResponse(r *route, res *http.Response) error {
 	x := exchangeOf(res.Request.Context())
-	x.reached = true
+	x.backendSpoke = true
 	r.metrics.Backend(true)
 	if res.StatusCode < 100 || res.StatusCode > 999 {
 		return errStatus
@@ -194,33 +194,33 @@ func accept(r *route, res *http.Response) error {
 		if x.webSocket { // it is refused: 426 has a Sec-WebSocket-Version
 			spellWebSocket(res.Header)
 		}
-		x.answer = backendBody{ReadCloser: res.Body, x: x, res: res}
-		res.Body = &x.answer
+		x.responseBody = backendBody{ReadCloser: res.Body, x: x, res: res}
+		res.Body = &x.responseBody
 	}
 	if x.http1 && len(res.Trailer) > 0 {
 		delete(res.Header, "Content-Length") // HTTP/2 has both; in HTTP/1.1 trailers come with chunks only
 	}
 	if x.body != nil {
-		x.body.answer()
+		x.body.startStreaming()
 	}
 	if x.replay != nil {
-		x.replay.settle()
+		x.replay.commit()
 	}
 	if isStream(res) {
-		x.stream = isEndless(res)
-		x.hold(res.Request.Context())
+		x.endless = isEndless(res)
+		x.watchRevocation(res.Request.Context())
 	}
 	if res.StatusCode != http.StatusSwitchingProtocols {
-		x.takeHeader(res)
+		x.setBackendHeader(res)
 	}
 	x.answered.Store(true)
-	x.patience.allow(r.config.IdleTimeout) // after answer, so that no reader pauses it again
+	x.idleTimer.setTimeout(r.config.IdleTimeout) // after answer, so that no reader pauses it again
 	return nil
 }
 
-// takeHeader makes the backend's headers those of the answer. httputil would add
+// setBackendHeader makes the backend's headers those of the answer. httputil would add
 // them value by value, and has only the length of the body to look at afterwards.
-func (x *exchange) takeHeader(res *http.Response) {
+func (x *exchange) setBackendHeader(res *http.Response) {
 	if w, ok := x.ResponseWriter.(interface{ MergeHeader(http.Header) }); ok {
 		w.MergeHeader(res.Header)
 	} else {
@@ -235,12 +235,12 @@ func (x *exchange) takeHeader(res *http.Response) {
 // errStatus is for a status that nobody can write.
 var errStatus = errors.New("backend answered with a status that there is not")
 
-// fail answers for a backend that could not. The client gets a fixed sentence;
+// handleError answers for a backend that could not. The client gets a fixed sentence;
 // the log has the cause.
-func fail(_ http.ResponseWriter, r *http.Request, err error) {
+func handleError(_ http.ResponseWriter, r *http.Request, err error) {
 	x := exchangeOf(r.Context())
 	refusal := diagnose(r.Context(), x, err)
-	if x.wasUnreached(r.Context(), refusal, err) {
+	if x.isUnreachable(r.Context(), refusal, err) {
 		x.metrics.Backend(false)
 	}
 	if isShortOfDescriptors(err) {
@@ -253,16 +253,16 @@ func fail(_ http.ResponseWriter, r *http.Request, err error) {
 	x.refuse(refusal)
 }
 
-// wasUnreached tells whether the backend gave no sign of itself: it could not be
+// isUnreachable reports whether the backend gave no sign of itself: it could not be
 // connected to, the handshake failed, or what came is no answer in HTTP. One that
 // takes too long for this request may be well, unless it has answered nothing at
 // all since it was connected to.
-func (x *exchange) wasUnreached(ctx context.Context, refusal *httperr.Error, err error) bool {
-	switch ended := context.Cause(ctx); {
-	case x.reached || errors.Is(err, errNotKept) || isShortOfDescriptors(err):
+func (x *exchange) isUnreachable(ctx context.Context, refusal *httperr.Error, err error) bool {
+	switch cause := context.Cause(ctx); {
+	case x.backendSpoke || errors.Is(err, errNotReplayable) || isShortOfDescriptors(err):
 		return false
-	case ended != nil:
-		return errors.Is(ended, errSilent) && (errors.Is(err, errDial) || errors.Is(err, upstream.ErrNothingHeard))
+	case cause != nil:
+		return errors.Is(cause, errIdleTimeout) && (errors.Is(err, errDial) || errors.Is(err, upstream.ErrNothingHeard))
 	}
 	return refusal.Status == refuseUpstream.Status || refusal.Status == refuseConnect.Status || refusal.Status == refuseTimeout.Status
 }
@@ -275,25 +275,25 @@ const headersTooLarge = "request header list larger than peer's advertised limit
 // diagnose tells whose fault it was that the backend gave no answer.
 func diagnose(ctx context.Context, x *exchange, err error) *httperr.Error {
 	var network net.Error
-	ended := context.Cause(ctx)
-	if errors.Is(ended, errMisbehaved) {
-		return refuseUpstream.Because(ended)
+	cause := context.Cause(ctx)
+	if errors.Is(cause, errMisbehaved) {
+		return refuseUpstream.Because(cause)
 	}
-	gone := ended != nil && !errors.Is(ended, errSilent)
+	canceled := cause != nil && !errors.Is(cause, errIdleTimeout)
 	if x.body != nil {
 		refusal := x.body.refusal.Load()
-		if refusal == nil && errors.Is(ended, context.Canceled) {
-			refusal = x.body.lastFault()
+		if refusal == nil && errors.Is(cause, context.Canceled) {
+			refusal = x.body.finalRefusal()
 		}
-		if refusal != nil && !(gone && refusal.Status == httperr.BodyMalformed.Status) { // a body that breaks off has no other form
+		if refusal != nil && !(canceled && refusal.Status == httperr.BodyMalformed.Status) { // a body that breaks off has no other form
 			return refusal
 		}
 	}
 	switch {
-	case gone:
+	case canceled:
 		return refuseClientGone
-	case ended != nil:
-		return refuseTimeout.Because(ended)
+	case cause != nil:
+		return refuseTimeout.Because(cause)
 	case errors.As(err, &network) && network.Timeout():
 		return refuseTimeout.Because(err)
 	case errors.Is(err, errDial):

@@ -10,16 +10,16 @@ type frames struct {
 	left   uint64 // bytes of its payload still to come
 }
 
-// between reports whether the next byte begins a frame.
-func (f *frames) between() bool { return len(f.header) == 0 && f.left == 0 }
+// atBoundary reports whether the next byte begins a frame.
+func (f *frames) atBoundary() bool { return len(f.header) == 0 && f.left == 0 }
 
-// pass follows bytes on their way, up to the end of all of them or, if
+// advance follows bytes on their way, up to the end of all of them or, if
 // untilBoundary, to the end of the frame that has begun. It gives how many it
 // followed.
-func (f *frames) pass(p []byte, untilBoundary bool) int {
+func (f *frames) advance(p []byte, untilBoundary bool) int {
 	followed := 0
 	for followed < len(p) {
-		if untilBoundary && f.between() {
+		if untilBoundary && f.atBoundary() {
 			break
 		}
 		if f.left > 0 {

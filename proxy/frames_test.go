@@ -44,11 +44,11 @@ func TestFrames(t *testing.T) {
 		var f frames
 		for at := 0; at < len(stream); at += piece {
 			end := min(at+piece, len(stream))
-			if n := f.pass(stream[at:end], false); n != end-at {
+			if n := f.advance(stream[at:end], false); n != end-at {
 				t.Fatalf("pieces of %d: passed %d of %d bytes", piece, n, end-at)
 			}
-			if f.between() != boundary[end] {
-				t.Fatalf("pieces of %d: between frames at %d is %v", piece, end, f.between())
+			if f.atBoundary() != boundary[end] {
+				t.Fatalf("pieces of %d: between frames at %d is %v", piece, end, f.atBoundary())
 			}
 		}
 	}
@@ -66,13 +66,13 @@ func TestFramedWriterEndsBetweenFrames(t *testing.T) {
 	}
 	ended := make(chan struct{})
 	go func() {
-		writer.end(closeFrame(closeGoingAway, false))
+		writer.endWith(closeFrame(closeGoingAway, false))
 		close(ended)
 	}()
 	rest := append(bytes.Clone(first[4:]), second...)
 	for { // until end has taken effect, what is written is still the first frame
 		writer.mu.Lock()
-		asked := writer.last != nil
+		asked := writer.final != nil
 		writer.mu.Unlock()
 		if asked {
 			break

@@ -28,23 +28,23 @@ type Options struct {
 // Gateway is the public http.Handler. It serves the table that Swap gave it
 // last, and 503 before.
 type Gateway struct {
-	log         *slog.Logger
-	access      AccessLog
-	unmatched   RouteMetrics
-	transports  *Transports
-	storeHealth func() error
-	begun       *atomic.Uint64 // requests so far; nil when nobody asks
-	requests    *tally         // that have no complete answer yet
-	unread      unreadHeaders
-	descriptors Descriptors
-	shortages   occurrence // of descriptors for backends
-	table       atomic.Pointer[Table]
-	lastWrite   time.Duration // for a client to take the rest of an answer; constant but for tests
-	earlyGrace  time.Duration // for an early answer to wait for the rest of a body; constant but for tests
-	streams     streams
-	replays     replayBudget
-	wheel       *wheel
-	draining    atomic.Bool // every answer in HTTP/1 is the last on its connection
+	log          *slog.Logger
+	access       AccessLog
+	unmatched    RouteMetrics
+	transports   *Transports
+	storeHealth  func() error
+	requestCount *atomic.Uint64 // requests so far; nil when nobody asks
+	requests     *clientCounter // that have no complete answer yet
+	unreadable   unreadableHeaders
+	descriptors  Descriptors
+	shortages    occurrence // of descriptors for backends
+	table        atomic.Pointer[Table]
+	lastWrite    time.Duration // for a client to take the rest of an answer; constant but for tests
+	earlyGrace   time.Duration // for an early answer to wait for the rest of a body; constant but for tests
+	streams      streams
+	replays      replayBudget
+	wheel        *wheel
+	draining     atomic.Bool // every answer in HTTP/1 is the last on its connection
 }
 
 // NewGateway makes a gateway without a table.
@@ -54,7 +54,7 @@ func NewGateway(o Options) *Gateway {
 	}
 	return &Gateway{
 		log: o.Log, access: o.Access, unmatched: o.Metrics.Route(NoRoute, ""), transports: o.Transports,
-		storeHealth: o.StoreHealth, begun: o.Requests, descriptors: o.Descriptors, requests: newTally(),
+		storeHealth: o.StoreHealth, requestCount: o.Requests, descriptors: o.Descriptors, requests: newClientCounter(),
 		lastWrite: lastWriteGrace, earlyGrace: earlyAnswerGrace, wheel: newWheel(),
 	}
 }
@@ -66,7 +66,7 @@ func (g *Gateway) Table() *Table { return g.table.Load() }
 // have begun finish with the table they began with. It gives back the old one.
 func (g *Gateway) Swap(table *Table) (old *Table) {
 	old = g.table.Swap(table)
-	g.transports.adopt(table.transports)
+	g.transports.activate(table.transports)
 	if old != nil && old.gate != table.gate {
 		old.gate.Forget()
 	}
@@ -87,7 +87,7 @@ func (g *Gateway) DrainStreams(ctx context.Context) (left int) { return g.stream
 // ServeHTTP is the life of a request; see the package documentation.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := g.begin(w, r)
-	defer func() { x.end(r, recover()) }()
+	defer func() { x.finish(r, recover()) }()
 	if refusal := g.serve(x, r); refusal != nil {
 		x.refuse(refusal)
 	}
@@ -101,8 +101,8 @@ func (g *Gateway) serve(x *exchange, r *http.Request) *httperr.Error {
 		return httperr.NoTable
 	}
 	x.caller = findCaller(peerAt(r.RemoteAddr), r, table.trusted)
-	if x.caller.unread {
-		x.noteUnreadList(r)
+	if x.caller.unreadable {
+		x.logUnreadableList(r)
 	}
 	if table.cors != nil { // before all refusals: errors carry the CORS headers, too
 		x.allowOrigin = table.cors.allowedOrigin(r.Header)
@@ -116,7 +116,7 @@ func (g *Gateway) serve(x *exchange, r *http.Request) *httperr.Error {
 
 	path, route, refusal := table.find(r)
 	x.path = path
-	if refusal == httperr.NotFound && g.answerAbout(x, r) {
+	if refusal == httperr.NotFound && g.serveInfo(x, r) {
 		return nil
 	}
 	if refusal != nil {

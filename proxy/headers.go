@@ -156,7 +156,7 @@ func (x *exchange) inject(headers []identityHeader, put func(name string, values
 	}
 	for _, h := range headers {
 		if value := x.identity.Claim(h.claim); value != "" {
-			put(h.name, x.one(value))
+			put(h.name, x.singleValue(value))
 		}
 	}
 }

@@ -28,7 +28,7 @@ func (k *kit) withStandard(table string) *kit {
 	k.parts.Transports = NewTransports(TransportOptions{MaxIdle: 64, Standard: true})
 	k.gateway.transports = k.parts.Transports
 	k.gateway.Swap(k.compile(table))
-	k.t.Cleanup(func() { k.parts.Transports.adopt(nil) })
+	k.t.Cleanup(func() { k.parts.Transports.activate(nil) })
 	return k
 }
 

@@ -91,7 +91,7 @@ func (k *kit) serve() {
 	if k.standard {
 		serving = standard
 	}
-	server.HTTP10Coding = k.gateway.OldCoding
+	server.HTTP10Coding = k.gateway.HTTP10Coding
 	standard.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
 		k.connections.Store(conn.RemoteAddr().String(), conn)
 		return k.gateway.ConnContext(ctx, conn)
@@ -245,7 +245,7 @@ func newKitOf(t testing.TB, table, backend string, options TransportOptions) *ki
 		Transports: transports,
 	})
 	k.gateway.Swap(k.compile(table))
-	t.Cleanup(func() { transports.adopt(nil) })
+	t.Cleanup(func() { transports.activate(nil) })
 	return k
 }
 

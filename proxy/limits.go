@@ -6,47 +6,47 @@ import (
 	"sync"
 )
 
-// tally counts what each client holds open. It knows only those who hold
+// clientCounter counts what each client holds open. It knows only those who hold
 // something, so it is as large as what is open.
-type tally struct {
+type clientCounter struct {
 	seed   maphash.Seed
-	shards [32]tallyShard // so that clients seldom wait for one another
+	shards [32]clientCounterShard // so that clients seldom wait for one another
 }
 
-type tallyShard struct {
+type clientCounterShard struct {
 	mu   sync.Mutex
-	held map[netip.Addr]int
+	open map[netip.Addr]int
 }
 
-func newTally() *tally { return &tally{seed: maphash.MakeSeed()} }
+func newClientCounter() *clientCounter { return &clientCounter{seed: maphash.MakeSeed()} }
 
-func (t *tally) shard(client netip.Addr) *tallyShard {
+func (t *clientCounter) shard(client netip.Addr) *clientCounterShard {
 	return &t.shards[maphash.Comparable(t.seed, client)%uint64(len(t.shards))]
 }
 
-// take counts one more for a client, unless it holds as many as the limit; 0
+// acquire counts one more for a client, unless it holds as many as the limit; 0
 // is no limit.
-func (t *tally) take(client netip.Addr, limit int64) bool {
+func (t *clientCounter) acquire(client netip.Addr, limit int64) bool {
 	s := t.shard(client)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if limit > 0 && int64(s.held[client]) >= limit {
+	if limit > 0 && int64(s.open[client]) >= limit {
 		return false
 	}
-	if s.held == nil {
-		s.held = map[netip.Addr]int{}
+	if s.open == nil {
+		s.open = map[netip.Addr]int{}
 	}
-	s.held[client]++
+	s.open[client]++
 	return true
 }
 
-// give counts one less.
-func (t *tally) give(client netip.Addr) {
+// release counts one less.
+func (t *clientCounter) release(client netip.Addr) {
 	s := t.shard(client)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.held[client]--; s.held[client] <= 0 {
-		delete(s.held, client)
+	if s.open[client]--; s.open[client] <= 0 {
+		delete(s.open, client)
 	}
 }
 
@@ -68,16 +68,16 @@ func (x *exchange) admit() bool {
 		return true
 	}
 	client := clientKey(x.caller.ip)
-	if !x.gateway.requests.take(client, limit) {
+	if !x.gateway.requests.acquire(client, limit) {
 		return false
 	}
-	x.held = client
+	x.countedFor = client
 	return true
 }
 
-// release gives back what admit took.
+// release undoes admit.
 func (x *exchange) release() {
-	if x.held.IsValid() {
-		x.gateway.requests.give(x.held)
+	if x.countedFor.IsValid() {
+		x.gateway.requests.release(x.countedFor)
 	}
 }

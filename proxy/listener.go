@@ -14,7 +14,7 @@ import (
 // client keep out the others.
 func (g *Gateway) Limit(listener net.Listener) *Listener {
 	return &Listener{
-		Listener: listener, gateway: g, clients: newTally(),
+		Listener: listener, gateway: g, clients: newClientCounter(),
 		conns: map[*clientConn]struct{}{}, stopped: make(chan struct{}), closed: make(chan struct{}),
 	}
 }
@@ -23,10 +23,10 @@ func (g *Gateway) Limit(listener net.Listener) *Listener {
 // can end without losing a request; see Drain.
 type Listener struct {
 	net.Listener
-	gateway *Gateway
-	open    atomic.Int64
-	came    atomic.Int64 // accepted so far
-	clients *tally
+	gateway  *Gateway
+	open     atomic.Int64
+	accepted atomic.Int64 // accepted so far
+	clients  *clientCounter
 
 	refusals [len(RefusalReasons)]occurrence
 
@@ -55,7 +55,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 			}
 			return nil, temporaryAccept(err)
 		}
-		l.came.Add(1)
+		l.accepted.Add(1)
 		if admitted := l.admit(conn); admitted != nil {
 			return admitted, nil
 		}
@@ -102,7 +102,7 @@ func (l *Listener) admit(conn net.Conn) net.Conn {
 		return newClientConn(conn, l, netip.Addr{})
 	}
 	client := clientKey(peer)
-	if !l.clients.take(client, int64(limits.ConnectionsPerClient)) {
+	if !l.clients.acquire(client, int64(limits.ConnectionsPerClient)) {
 		l.open.Add(-1)
 		l.refused(RefusedByClientLimit, nil)
 		return nil

@@ -147,23 +147,23 @@ func (h *hostRoutes) pick(q *query) outcome {
 	return outcome{allow: strings.Join(slices.Compact(allow), ", ")}
 }
 
-// reach calls visit with each route that some request with this path and host gets
+// visitReachable calls visit with each route that some request with this path and host gets
 // to, whatever its method and headers: a preflight does not say what headers the
 // request will have. It reports whether no request gets to a shorter prefix.
-func (n *index) reach(rest, host string, visit func(*route)) bool {
+func (n *index) visitReachable(rest, host string, visit func(*route)) bool {
 	if len(n.children) > 0 && rest != "" {
 		segment, after := rest[1:], ""
 		if slash := strings.IndexByte(segment, '/'); slash >= 0 {
 			segment, after = segment[:slash], segment[slash:]
 		}
-		if child := n.children[segment]; child != nil && child.reach(after, host, visit) {
+		if child := n.children[segment]; child != nil && child.visitReachable(after, host, visit) {
 			return true
 		}
 	}
-	return n.routes != nil && n.routes.reach(host, visit)
+	return n.routes != nil && n.routes.visitReachable(host, visit)
 }
 
-func (h *hostRoutes) reach(host string, visit func(*route)) (ends bool) {
+func (h *hostRoutes) visitReachable(host string, visit func(*route)) (ends bool) {
 	visitAll := func(routes []*route) {
 		for _, r := range routes {
 			visit(r)

@@ -13,11 +13,11 @@ import (
 // The phases of a client's connection, as far as they decide whether it may be
 // closed without losing a request.
 const (
-	phaseNew   = iota // nothing was read yet; over TLS: no request
-	phaseBusy         // a request is being read or answered
-	phaseIdle         // between two requests
-	phaseAsked        // to end, as it was new or idle for too long
-	phaseApart        // HTTP/2 or upgraded: it ends in another way
+	phaseNew      = iota // nothing was read yet; over TLS: no request
+	phaseBusy            // a request is being read or answered
+	phaseIdle            // between two requests
+	phaseClosing         // to end, as it was new or idle for too long
+	phaseDetached        // HTTP/2 or upgraded: it ends in another way
 )
 
 // connPhase is a phase and the tick in which it began, in one word.
@@ -56,7 +56,7 @@ func (l *Listener) ConnState(conn net.Conn, state http.ConnState) {
 	case http.StateIdle:
 		c.Idle()
 	case http.StateHijacked:
-		c.phase.set(phaseApart, 0)
+		c.phase.set(phaseDetached, 0)
 	case http.StateClosed:
 	}
 }
@@ -65,19 +65,19 @@ func (l *Listener) ConnState(conn net.Conn, state http.ConnState) {
 // GOAWAY.
 func (*Listener) ServesHTTP2(conn *tls.Conn) {
 	if c, ok := conn.NetConn().(*clientConn); ok {
-		c.phase.set(phaseApart, 0)
+		c.phase.set(phaseDetached, 0)
 	}
 }
 
-// noteRead is the end of a Read. A connection without a request that was read
+// afterRead is the end of a Read. A connection without a request that was read
 // from has one from now on. One whose deadline has passed is looked at once
 // more before it ends: what came in the meantime is a request, and is answered.
-func (c *clientConn) noteRead(p []byte, n int, err error) (int, error) {
+func (c *clientConn) afterRead(p []byte, n int, err error) (int, error) {
 	word, phase, _ := c.phase.get()
-	if phase == phaseBusy || phase == phaseApart {
+	if phase == phaseBusy || phase == phaseDetached {
 		return n, err
 	}
-	if n == 0 && (phase == phaseAsked || phase == phaseIdle) && errors.Is(err, os.ErrDeadlineExceeded) {
+	if n == 0 && (phase == phaseClosing || phase == phaseIdle) && errors.Is(err, os.ErrDeadlineExceeded) {
 		// Over TLS the server has yet to say goodbye, so it closes by itself.
 		n, _ = c.socket.ReadOrCloseWrite(p, !c.encrypted.Load())
 	}
@@ -88,44 +88,44 @@ func (c *clientConn) noteRead(p []byte, n int, err error) (int, error) {
 	if phase == phaseNew && c.encrypted.Load() { // of the handshake, perhaps
 		begun = phaseWord(phaseNew, c.wheel.now())
 	}
-	if phase == phaseAsked || err != nil || !c.phase.word.CompareAndSwap(word, begun) {
-		c.unask()
+	if phase == phaseClosing || err != nil || !c.phase.word.CompareAndSwap(word, begun) {
+		c.cancelClose()
 	}
 	return n, nil
 }
 
-// ask has a connection end that is in a phase since a tick, unless it has begun
+// askToClose has a connection end that is in a phase since a tick, unless it has begun
 // with a request by then.
-func (c *clientConn) ask(word int64) {
+func (c *clientConn) askToClose(word int64) {
 	c.reading.Lock()
 	defer c.reading.Unlock()
 	_, phase, _ := c.phase.get()
-	if phase != phaseAsked {
-		c.askedNew = phase == phaseNew && c.encrypted.Load()
-		if !c.phase.word.CompareAndSwap(word, phaseWord(phaseAsked, 0)) {
+	if phase != phaseClosing {
+		c.closingNew = phase == phaseNew && c.encrypted.Load()
+		if !c.phase.word.CompareAndSwap(word, phaseWord(phaseClosing, 0)) {
 			return
 		}
 	}
-	c.near = true
+	c.socketDeadline = true
 	_ = c.Conn.SetReadDeadline(time.Unix(1, 0))
 }
 
-// unask takes a connection back that was about to end, and has sent something.
-func (c *clientConn) unask() {
+// cancelClose takes a connection back that was about to end, and has sent something.
+func (c *clientConn) cancelClose() {
 	c.reading.Lock()
 	defer c.reading.Unlock()
-	if c.near = false; c.readBy == 0 {
-		c.readBy = c.wheel.now() + ticksIn(lateHead)
+	if c.socketDeadline = false; c.readDeadline == 0 {
+		c.readDeadline = c.wheel.now() + ticksIn(headGrace)
 	}
 	_ = c.Conn.SetReadDeadline(time.Time{})
-	if c.askedNew {
-		c.askedNew = false
+	if c.closingNew {
+		c.closingNew = false
 		c.phase.set(phaseNew, c.wheel.now())
 		return
 	}
 	c.phase.set(phaseBusy, 0)
 }
 
-// lateHead is how long a connection that was about to end may take for the rest
+// headGrace is how long a connection that was about to end may take for the rest
 // of what it has begun to send. Its server sets the bound for a body itself.
-const lateHead = 10 * time.Second
+const headGrace = 10 * time.Second

@@ -12,24 +12,24 @@ import (
 // says it has not processed: behind its GOAWAY, refused, or on a connection that
 // was closed before anything of the request was written (RFC 9113 section 8.7).
 const (
-	replayBytes     = 64 << 10 // of one body; a longer one is not sent again
-	replayBytesLeft = 4 << 20  // of all bodies at once
+	replayBytes      = 64 << 10 // of one body; a longer one is not sent again
+	replayBytesTotal = 4 << 20  // of all bodies at once
 )
 
-var errNotKept = errors.New("request was not processed, and too much of its body was sent to keep it")
+var errNotReplayable = errors.New("request was not processed, and too much of its body was sent to keep it")
 
 // replayBudget bounds what is kept of all bodies, in bytes.
 type replayBudget struct{ used atomic.Int64 }
 
-func (b *replayBudget) take(n int) bool {
-	if b.used.Add(int64(n)) <= replayBytesLeft {
+func (b *replayBudget) acquire(n int) bool {
+	if b.used.Add(int64(n)) <= replayBytesTotal {
 		return true
 	}
-	b.give(n)
+	b.release(n)
 	return false
 }
 
-func (b *replayBudget) give(n int) { b.used.Add(-int64(n)) }
+func (b *replayBudget) release(n int) { b.used.Add(-int64(n)) }
 
 // replayBody is the body of a request that may be sent again until its answer
 // begins. Each attempt reads it from the start: what was read before is kept.
@@ -37,53 +37,53 @@ type replayBody struct {
 	source io.ReadCloser
 	budget *replayBudget
 
-	reading sync.Mutex // held while a read is under way; guards kept and end
-	kept    []byte
-	end     error // of source
+	reading sync.Mutex // held while a read is under way; guards data and err
+	data    []byte
+	err     error // of source
 
-	mu      sync.Mutex     // a read does not hold it while it waits
-	dropped bool           // kept is not all that was read; changed with reading held, too
-	settled bool           // it will not be sent again
-	latest  *replayAttempt // whose end is that of source
-	closed  bool           // latest was closed before it was settled
+	mu        sync.Mutex     // a read does not hold it while it waits
+	discarded bool           // data is not all that was read; changed with reading held, too
+	committed bool           // it will not be sent again
+	latest    *replayAttempt // whose end is that of source
+	closed    bool           // latest was closed before it was committed
 }
 
 // replayAttempt is the body of one attempt.
 type replayAttempt struct {
 	body   *replayBody
-	at     int
+	offset int
 	closed atomic.Bool
 }
 
-// first returns the body of the first attempt.
-func (b *replayBody) first() io.ReadCloser {
+// firstAttempt returns the body of the first attempt.
+func (b *replayBody) firstAttempt() io.ReadCloser {
 	b.latest = &replayAttempt{body: b}
 	return b.latest
 }
 
-// again gives the body of another attempt. The one before has ended, or reads for
+// newAttempt returns the body of another attempt. The one before has ended, or reads for
 // this one now.
-func (b *replayBody) again() (io.ReadCloser, error) {
+func (b *replayBody) newAttempt() (io.ReadCloser, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.settled || b.dropped {
-		return nil, errNotKept
+	if b.committed || b.discarded {
+		return nil, errNotReplayable
 	}
 	b.latest, b.closed = &replayAttempt{body: b}, false
 	return b.latest, nil
 }
 
-// sendAgain is http.Request.GetBody: the transport wants the body once more,
+// getBody is http.Request.GetBody: the transport wants the body once more,
 // whatever it has said of the attempt before.
-func (x *exchange) sendAgain() (io.ReadCloser, error) {
-	body, err := x.replay.again()
+func (x *exchange) getBody() (io.ReadCloser, error) {
+	body, err := x.replay.newAttempt()
 	if err != nil {
 		return nil, err
 	}
 	x.body.mu.Lock()
 	x.body.released = false
 	x.body.mu.Unlock()
-	return &sentBody{body, x.body}, nil
+	return &transportBody{body, x.body}, nil
 }
 
 // Read implements io.Reader.
@@ -94,46 +94,46 @@ func (a *replayAttempt) Read(p []byte) (int, error) {
 	switch {
 	case a.closed.Load():
 		return 0, http.ErrBodyReadAfterClose
-	case b.dropped:
-		if a.at < 0 { // it has read on by itself since then
+	case b.discarded:
+		if a.offset < 0 { // it has read on by itself since then
 			return b.source.Read(p)
 		}
-		return 0, errNotKept
-	case a.at < len(b.kept):
-		n := copy(p, b.kept[a.at:])
-		a.at += n
+		return 0, errNotReplayable
+	case a.offset < len(b.data):
+		n := copy(p, b.data[a.offset:])
+		a.offset += n
 		return n, nil
-	case b.end != nil:
-		return 0, b.end
+	case b.err != nil:
+		return 0, b.err
 	}
 	n, err := b.source.Read(p)
-	b.end = err
-	a.at += n
-	if !b.keep(p[:n]) {
-		a.at = -1
+	b.err = err
+	a.offset += n
+	if !b.append(p[:n]) {
+		a.offset = -1
 	}
 	return n, err
 }
 
-// keep adds to what is kept, or gives all of it up. It needs reading.
-func (b *replayBody) keep(p []byte) bool {
+// append adds to what is kept, or gives all of it up. It needs reading.
+func (b *replayBody) append(p []byte) bool {
 	b.mu.Lock()
-	settled := b.settled
+	settled := b.committed
 	b.mu.Unlock()
-	if settled || len(b.kept)+len(p) > replayBytes || !b.budget.take(len(p)) {
-		b.drop()
+	if settled || len(b.data)+len(p) > replayBytes || !b.budget.acquire(len(p)) {
+		b.discard()
 		return false
 	}
-	b.kept = append(b.kept, p...)
+	b.data = append(b.data, p...)
 	return true
 }
 
-// drop needs reading.
-func (b *replayBody) drop() {
-	b.budget.give(len(b.kept))
-	b.kept = nil
+// discard needs reading.
+func (b *replayBody) discard() {
+	b.budget.release(len(b.data))
+	b.data = nil
 	b.mu.Lock()
-	b.dropped = true
+	b.discarded = true
 	b.mu.Unlock()
 }
 
@@ -145,7 +145,7 @@ func (a *replayAttempt) Close() error {
 	b.mu.Lock()
 	latest := b.latest == a
 	b.closed = b.closed || latest
-	settled := b.settled
+	settled := b.committed
 	b.mu.Unlock()
 	if latest && settled {
 		return b.source.Close()
@@ -153,12 +153,12 @@ func (a *replayAttempt) Close() error {
 	return nil
 }
 
-// settle says that the request will not be sent again: its answer has begun, or
+// commit says that the request will not be sent again: its answer has begun, or
 // nobody waits for one. The latest attempt may go on reading.
-func (b *replayBody) settle() {
+func (b *replayBody) commit() {
 	b.mu.Lock()
-	before, closed := b.settled, b.closed
-	b.settled = true
+	before, closed := b.committed, b.closed
+	b.committed = true
 	b.mu.Unlock()
 	if before {
 		return
@@ -167,9 +167,9 @@ func (b *replayBody) settle() {
 		go b.source.Close() // as the transport closes a body: it may wait for a read to end
 	}
 	if b.reading.TryLock() { // or whoever reads drops it
-		if b.latest.at >= len(b.kept) && !b.dropped {
-			b.drop()
-			b.latest.at = -1
+		if b.latest.offset >= len(b.data) && !b.discarded {
+			b.discard()
+			b.latest.offset = -1
 		}
 		b.reading.Unlock()
 	}
@@ -177,8 +177,8 @@ func (b *replayBody) settle() {
 
 // release lets go of what is kept, when the request is over.
 func (b *replayBody) release() {
-	b.settle()
+	b.commit()
 	b.reading.Lock()
 	defer b.reading.Unlock()
-	b.drop()
+	b.discard()
 }

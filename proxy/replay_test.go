@@ -17,7 +17,7 @@ func TestReplayBody(t *testing.T) {
 	t.Parallel()
 	budget := new(replayBudget)
 	b := replayOf(iotest.OneByteReader(strings.NewReader("a body of some length")), budget)
-	first := b.first()
+	first := b.firstAttempt()
 	begin := make([]byte, 6)
 	if _, err := io.ReadFull(first, begin); err != nil || string(begin) != "a body" {
 		t.Fatalf("%q, %v", begin, err)
@@ -27,7 +27,7 @@ func TestReplayBody(t *testing.T) {
 		t.Errorf("a closed attempt read %d bytes, %v", n, err)
 	}
 	for range 2 {
-		again, err := b.again()
+		again, err := b.newAttempt()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -36,8 +36,8 @@ func TestReplayBody(t *testing.T) {
 		}
 		_ = again.Close()
 	}
-	b.settle()
-	if _, err := b.again(); !errors.Is(err, errNotKept) {
+	b.commit()
+	if _, err := b.newAttempt(); !errors.Is(err, errNotReplayable) {
 		t.Errorf("after the answer began: %v", err)
 	}
 	b.release()
@@ -52,20 +52,20 @@ func TestReplayIsBounded(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", replayBytes+1)
 	full := new(replayBudget)
-	full.used.Store(replayBytesLeft)
+	full.used.Store(replayBytesTotal)
 	for name, c := range map[string]struct {
 		text   string
 		budget *replayBudget
 		used   int64
 	}{
 		"too long": {long, new(replayBudget), 0},
-		"no room":  {"short", full, replayBytesLeft},
+		"no room":  {"short", full, replayBytesTotal},
 	} {
 		b := replayOf(strings.NewReader(c.text), c.budget)
-		if whole, err := io.ReadAll(b.first()); err != nil || string(whole) != c.text {
+		if whole, err := io.ReadAll(b.firstAttempt()); err != nil || string(whole) != c.text {
 			t.Errorf("%s: read %d bytes, %v", name, len(whole), err)
 		}
-		if _, err := b.again(); !errors.Is(err, errNotKept) {
+		if _, err := b.newAttempt(); !errors.Is(err, errNotReplayable) {
 			t.Errorf("%s: another attempt: %v", name, err)
 		}
 		b.release()
@@ -82,7 +82,7 @@ func TestReplayIsSettledWhileReading(t *testing.T) {
 	budget := new(replayBudget)
 	in, out := io.Pipe()
 	b := replayOf(in, budget)
-	first := b.first()
+	first := b.firstAttempt()
 	read := func() string {
 		piece := make([]byte, 10)
 		n, _ := first.Read(piece)
@@ -92,7 +92,7 @@ func TestReplayIsSettledWhileReading(t *testing.T) {
 	if got := read(); got != "one" || budget.used.Load() != 3 {
 		t.Errorf("read %q, %d bytes kept", got, budget.used.Load())
 	}
-	b.settle()
+	b.commit()
 	if used := budget.used.Load(); used != 0 {
 		t.Errorf("%d bytes are kept after the answer began", used)
 	}

@@ -9,37 +9,37 @@ import (
 	"time"
 )
 
-// farewell is how long a peer may take to receive the end of a stream.
-const farewell = time.Second
+// closeTimeout is how long a peer may take to receive the end of a stream.
+const closeTimeout = time.Second
 
 // streams are the upgraded connections of a gateway, which net/http no longer
 // knows of: they are ended here.
 type streams struct {
-	mu   sync.Mutex
-	live map[*stream]struct{}
-	none chan struct{} // closed while live is empty and somebody waits
+	mu    sync.Mutex
+	live  map[*stream]struct{}
+	empty chan struct{} // closed while live is empty and somebody waits
 }
 
 // stream is one upgraded connection, as the client's net.Conn. Both its
 // directions are written through a framedWriter where it is a WebSocket.
 type stream struct {
 	net.Conn
-	of       *streams
+	streams  *streams
 	toClient io.Writer
-	early    []byte // read from the client with its request; for Read
+	buffered []byte // read from the client with its request; for Read
 	x        *exchange
 	sent     atomic.Int64 // bytes written to the client
 	once     sync.Once
 }
 
-// streamGrace is how long a WebSocket may be silent when one side has ended its
+// halfCloseTimeout is how long a WebSocket may be silent when one side has ended its
 // connection: there is no half of a WebSocket (RFC 6455 section 7.1.1), and the
 // other side may never have noticed.
-const streamGrace = 5 * time.Second
+const halfCloseTimeout = 5 * time.Second
 
 func (s *streams) add(conn net.Conn, early []byte, x *exchange) *stream {
-	made := &stream{Conn: conn, of: s, toClient: conn, early: early, x: x}
-	if x.upstream != nil && x.upstream.frames != nil {
+	made := &stream{Conn: conn, streams: s, toClient: conn, buffered: early, x: x}
+	if x.upgradeStream != nil && x.upgradeStream.frames != nil {
 		made.toClient = &framedWriter{w: conn}
 	}
 	s.mu.Lock()
@@ -53,14 +53,14 @@ func (s *streams) add(conn net.Conn, early []byte, x *exchange) *stream {
 
 // Read implements net.Conn: from the client to the backend.
 func (s *stream) Read(p []byte) (int, error) {
-	if len(s.early) > 0 {
-		n := copy(p, s.early)
-		s.early = s.early[n:]
+	if len(s.buffered) > 0 {
+		n := copy(p, s.buffered)
+		s.buffered = s.buffered[n:]
 		return n, nil
 	}
 	n, err := s.Conn.Read(p)
 	if err == io.EOF { //nolint:errorlint // as an io.Reader gives it
-		s.x.upstream.halfClosed()
+		s.x.upgradeStream.onHalfClose()
 	}
 	return n, err
 }
@@ -84,24 +84,24 @@ func (s *stream) CloseWrite() error {
 // Close implements net.Conn; httputil calls it when the stream has ended.
 func (s *stream) Close() error {
 	s.once.Do(func() {
-		s.of.mu.Lock()
-		defer s.of.mu.Unlock()
-		delete(s.of.live, s)
-		if len(s.of.live) == 0 && s.of.none != nil {
-			close(s.of.none)
-			s.of.none = nil
+		s.streams.mu.Lock()
+		defer s.streams.mu.Unlock()
+		delete(s.streams.live, s)
+		if len(s.streams.live) == 0 && s.streams.empty != nil {
+			close(s.streams.empty)
+			s.streams.empty = nil
 		}
 	})
 	return s.Conn.Close()
 }
 
-// end closes the stream: a WebSocket with a close frame both ways, between two
+// endWith closes the stream: a WebSocket with a close frame both ways, between two
 // frames; anything else, or one whose peer does not take it, as it is.
-func (s *stream) end(code uint16) {
-	_ = s.SetDeadline(time.Now().Add(farewell))
+func (s *stream) endWith(code uint16) {
+	_ = s.SetDeadline(time.Now().Add(closeTimeout))
 	if framed, ok := s.toClient.(*framedWriter); ok {
-		framed.end(closeFrame(code, false))
-		s.x.upstream.frames.end(closeFrame(code, true))
+		framed.endWith(closeFrame(code, false))
+		s.x.upgradeStream.frames.endWith(closeFrame(code, true))
 	}
 	_ = s.Close()
 }
@@ -114,10 +114,10 @@ func (s *streams) drain(ctx context.Context) (left int) {
 		s.mu.Unlock()
 		return 0
 	}
-	if s.none == nil {
-		s.none = make(chan struct{})
+	if s.empty == nil {
+		s.empty = make(chan struct{})
 	}
-	none := s.none
+	none := s.empty
 	s.mu.Unlock()
 	select {
 	case <-none:
@@ -133,7 +133,7 @@ func (s *streams) drain(ctx context.Context) (left int) {
 	s.mu.Unlock()
 	var ending sync.WaitGroup
 	for _, live := range remaining {
-		ending.Go(func() { live.end(closeGoingAway) })
+		ending.Go(func() { live.endWith(closeGoingAway) })
 	}
 	ending.Wait()
 	return len(remaining)
@@ -146,8 +146,8 @@ type framedWriter struct {
 
 	mu     sync.Mutex
 	frames frames
-	last   []byte        // the close frame, once the direction is to end
-	ended  chan struct{} // closed when last is out, or cannot be
+	final  []byte        // the close frame, once the direction is to end
+	ended  chan struct{} // closed when final is out, or cannot be
 }
 
 // Write implements io.Writer. Once the direction is to end it finishes the
@@ -155,12 +155,12 @@ type framedWriter struct {
 func (f *framedWriter) Write(p []byte) (int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.last == nil {
+	if f.final == nil {
 		n, err := f.w.Write(p)
-		f.frames.pass(p[:n], false)
+		f.frames.advance(p[:n], false)
 		return n, err
 	}
-	n := f.frames.pass(p, true)
+	n := f.frames.advance(p, true)
 	if n, err := f.w.Write(p[:n]); err != nil {
 		return n, err
 	}
@@ -173,29 +173,29 @@ func (f *framedWriter) Write(p []byte) (int, error) {
 
 // finish writes the close frame when it is its turn.
 func (f *framedWriter) finish() {
-	if !f.frames.between() {
+	if !f.frames.atBoundary() {
 		return
 	}
 	select {
 	case <-f.ended:
 	default:
-		_, _ = f.w.Write(f.last)
+		_, _ = f.w.Write(f.final)
 		close(f.ended)
 	}
 }
 
-// end writes the last frame as soon as the one that has begun is complete, and
+// endWith writes the last frame as soon as the one that has begun is complete, and
 // waits for that, for a bounded time.
-func (f *framedWriter) end(last []byte) {
+func (f *framedWriter) endWith(last []byte) {
 	f.mu.Lock()
-	if f.last == nil {
-		f.last, f.ended = last, make(chan struct{})
+	if f.final == nil {
+		f.final, f.ended = last, make(chan struct{})
 	}
 	f.finish()
 	ended := f.ended
 	f.mu.Unlock()
 	select {
 	case <-ended:
-	case <-time.After(farewell):
+	case <-time.After(closeTimeout):
 	}
 }

@@ -29,14 +29,14 @@ const (
 	// net/http's own is 4 MiB. The connection's window stays as large as net/http
 	// makes it: clients that read nothing must not use it up for all others.
 	streamWindow = 512 << 10
-	// writeGrace is how long an HTTP/2 backend may take not a byte of what is to be
+	// writeTimeout is how long an HTTP/2 backend may take not a byte of what is to be
 	// written: behind it all streams of the connection wait.
-	writeGrace = 30 * time.Second
-	// quietPing and pingGrace end streams that have no other bound on a connection
+	writeTimeout = 30 * time.Second
+	// pingInterval and pingTimeout end streams that have no other bound on a connection
 	// whose other end is lost. gRPC servers allow a ping in five minutes. New
 	// requests have gone elsewhere long before; see proxy/upstream.
-	quietPing = 5*time.Minute + 10*time.Second
-	pingGrace = 30 * time.Second
+	pingInterval = 5*time.Minute + 10*time.Second
+	pingTimeout  = 30 * time.Second
 )
 
 // Transports shares connections between routes and between tables: routes that
@@ -96,7 +96,7 @@ func (t *Transports) get(set transportSet, r *config.Route) (transport, transpor
 	found := t.live[key]
 	t.mu.Unlock()
 	if found == nil {
-		if found, err = t.make(key); err != nil {
+		if found, err = t.newTransport(key); err != nil {
 			return nil, key, err
 		}
 	}
@@ -134,9 +134,9 @@ func keyOf(r *config.Route) (transportKey, error) {
 	return key, nil
 }
 
-// adopt makes the set the live one, and closes the idle connections of every
+// activate makes the set the live one, and closes the idle connections of every
 // transport that the old one alone used. Requests under way finish.
-func (t *Transports) adopt(set transportSet) {
+func (t *Transports) activate(set transportSet) {
 	t.mu.Lock()
 	old := t.live
 	t.live = set
@@ -148,33 +148,33 @@ func (t *Transports) adopt(set transportSet) {
 	}
 }
 
-// make builds a transport that passes bodies as they are (no transparent gzip)
+// newTransport makes a transport that passes bodies as they are (no transparent gzip)
 // and ignores HTTP_PROXY: a gateway reaches its backends directly.
-func (t *Transports) make(key transportKey) (transport, error) {
-	standard, err := t.makeStandard(key)
+func (t *Transports) newTransport(key transportKey) (transport, error) {
+	standard, err := t.newStandard(key)
 	if err != nil {
 		return nil, err
 	}
 	if !key.lean {
 		if key.protocol != config.ProtocolH2C {
-			standard.DialContext = afterReads(standard.DialContext)
+			standard.DialContext = delayWriteErrors(standard.DialContext)
 		}
 		standard.MaxConnsPerHost = t.options.MaxConns
-		return t.aging(standard), nil
+		return t.withMaxAge(standard), nil
 	}
 	return lean.New(lean.Options{
-		Dial: standard.DialContext, Standard: standard, Around: t.aging,
+		Dial: standard.DialContext, Standard: standard, Around: t.withMaxAge,
 		MaxConns: t.options.MaxConns, MaxIdle: t.options.MaxIdle,
 		IdleTimeout: t.options.IdleTimeout, MaxAge: t.options.MaxAge, MaxHeaderBytes: maxAnswerHeaderBytes,
 	}), nil
 }
 
-// aging gives up connections for their age, and those of HTTP/2 for silence.
-func (t *Transports) aging(standard *http.Transport) transport {
+// withMaxAge gives up connections for their age, and those of HTTP/2 for silence.
+func (t *Transports) withMaxAge(standard *http.Transport) transport {
 	return upstream.New(upstream.Options{Transport: standard, MaxAge: t.options.MaxAge})
 }
 
-func (t *Transports) makeStandard(key transportKey) (*http.Transport, error) {
+func (t *Transports) newStandard(key transportKey) (*http.Transport, error) {
 	tlsConfig, err := backendTLS(key)
 	if err != nil {
 		return nil, err
@@ -201,9 +201,9 @@ func (t *Transports) makeStandard(key transportKey) (*http.Transport, error) {
 		MaxResponseHeaderBytes: maxAnswerHeaderBytes,
 		HTTP2: &http.HTTP2Config{
 			MaxReceiveBufferPerStream: streamWindow,
-			WriteByteTimeout:          writeGrace,
-			SendPingTimeout:           quietPing,
-			PingTimeout:               pingGrace,
+			WriteByteTimeout:          writeTimeout,
+			SendPingTimeout:           pingInterval,
+			PingTimeout:               pingTimeout,
 		},
 	}, nil
 }
@@ -211,20 +211,20 @@ func (t *Transports) makeStandard(key transportKey) (*http.Transport, error) {
 // errDial marks an error as one of opening the connection: nothing was sent.
 var errDial = errors.New("dial")
 
-// unreadAnswer is how long a write that failed waits for somebody to read the
+// writeErrorWait is how long a write that failed waits for somebody to read the
 // answer. It bounds what HTTP/2 over TLS may wait in vain: its reader may want to
 // write.
-const unreadAnswer = time.Second
+const writeErrorWait = time.Second
 
-// afterReads dials for an http.Transport, which would drop an answer for an error
+// delayWriteErrors dials for an http.Transport, which would drop an answer for an error
 // of a write.
-func afterReads(dial dialFunc) dialFunc {
+func delayWriteErrors(dial dialFunc) dialFunc {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := dial(ctx, network, address)
 		if err != nil {
 			return nil, err
 		}
-		return socket.DelayWriteErrors(conn, unreadAnswer), nil
+		return socket.DelayWriteErrors(conn, writeErrorWait), nil
 	}
 }
 

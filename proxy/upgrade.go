@@ -55,11 +55,11 @@ func (x *exchange) switchProtocols(res *http.Response) error {
 	if x.webSocket {
 		spellWebSocket(res.Header)
 	}
-	x.upstream = newBackendStream(stream, x, protocol)
-	x.upstream.header = res.Header
+	x.upgradeStream = newBackendStream(stream, x, protocol)
+	x.upgradeStream.header = res.Header
 	// httputil looks at these, and adds them to what Hijack makes of the others.
 	res.Header = http.Header{"Connection": {"Upgrade"}, "Upgrade": {protocol}}
-	res.Body = x.upstream
+	res.Body = x.upgradeStream
 	return nil
 }
 

@@ -7,20 +7,20 @@ import (
 	"time"
 )
 
-// A wheel wakes what has waited for too long. A gateway begins to wait several
+// A wheel fires timers for what has waited too long. A gateway begins to wait several
 // times in each request, for a client and for a backend, and hardly ever waits
 // in vain: timers of the runtime, set anew each time, took a tenth of what a
 // small request costs. To go on waiting is here to note in which tick something
 // happened, without a clock, a lock or a system call.
 
 const (
-	// tickLength is how exact a wheel is: an alarm rings up to two ticks late.
+	// tickLength is how exact a wheel is: a timer fires up to two ticks late.
 	tickLength = 50 * time.Millisecond
-	// spokes is how far ahead an alarm is set, in ticks. One that is due later
+	// slotCount is how far ahead a timer is set, in ticks. One that is due later
 	// is set again when it comes round.
-	spokes = 256
-	// shards keep requests from waiting for one another.
-	shards = 16
+	slotCount = 256
+	// shardCount keeps requests from waiting for one another.
+	shardCount = 16
 )
 
 // ticks is a number of ticks, or a time counted in ticks since the wheel was made.
@@ -29,54 +29,54 @@ type ticks int64
 // ticksIn is how many ticks a time takes, the one that has begun included.
 func ticksIn(d time.Duration) ticks { return ticks((d+tickLength-1)/tickLength) + 1 }
 
-// wheel turns as long as it holds alarms.
+// wheel runs as long as it holds timers.
 type wheel struct {
 	epoch   time.Time
-	at      atomic.Int64 // the present, in ticks; old while the wheel stands
-	alarms  atomic.Int64
-	turning atomic.Bool
-	shards  [shards]shard
+	tick    atomic.Int64 // the present, in ticks; old while the wheel is not running
+	timers  atomic.Int64
+	running atomic.Bool
+	shards  [shardCount]shard
 }
 
 type shard struct {
-	mu     sync.Mutex
-	spokes [spokes]*alarm // what is due then: the first of a list
+	mu    sync.Mutex
+	slots [slotCount]*timer // what is due then: the first of a list
 }
 
-// ringer is what waits for an alarm.
-type ringer interface {
-	// ring is called when it is due, and says when next, 0 for never. It holds
-	// a lock of the wheel: it must not block, nor set an alarm.
-	ring(now ticks) (next ticks)
+// handler is what a timer belongs to.
+type handler interface {
+	// fire is called when the timer is due. It returns when it is due next, 0 for never. It holds
+	// a lock of the wheel: it must not block, nor set a timer.
+	fire(now ticks) (next ticks)
 }
 
-// alarm is something that may have to be woken. It is part of what waits.
-type alarm struct {
-	of ringer
+// timer is one timer of a wheel. It is part of what waits.
+type timer struct {
+	handler handler
 
 	shard      *shard // nil before it was set for the first time
-	spoke      int
-	set        bool
-	prev, next *alarm
+	slot       int
+	scheduled  bool
+	prev, next *timer
 }
 
 func newWheel() *wheel { return &wheel{epoch: time.Now()} }
 
 // now is the present tick.
-func (w *wheel) now() ticks { return ticks(w.at.Load()) }
+func (w *wheel) now() ticks { return ticks(w.tick.Load()) }
 
 // until returns how many ticks lie between now and a time.
 func (w *wheel) until(t time.Time) ticks { return ticks(t.Sub(w.epoch)/tickLength) + 1 - w.now() }
 
-// wake has the alarm ring after so many ticks, wherever it was set before.
-func (w *wheel) wake(a *alarm, after ticks) {
+// schedule has the timer fire after so many ticks, wherever it was set before.
+func (w *wheel) schedule(a *timer, after ticks) {
 	if a.shard == nil {
-		a.shard = &w.shards[rand.Uint32N(shards)]
+		a.shard = &w.shards[rand.Uint32N(shardCount)]
 	}
 	a.shard.mu.Lock()
-	if !a.set {
-		w.alarms.Add(1)
-		w.turn()
+	if !a.scheduled {
+		w.timers.Add(1)
+		w.start()
 	} else {
 		a.shard.unlink(a)
 	}
@@ -84,85 +84,85 @@ func (w *wheel) wake(a *alarm, after ticks) {
 	a.shard.mu.Unlock()
 }
 
-// forget has the alarm not ring any more. When it returns it does not.
-func (w *wheel) forget(a *alarm) {
+// stop has the timer not fire any more. When it returns it does not.
+func (w *wheel) stop(a *timer) {
 	if a.shard == nil {
 		return
 	}
 	a.shard.mu.Lock()
-	if a.set {
+	if a.scheduled {
 		a.shard.unlink(a)
-		w.alarms.Add(-1)
+		w.timers.Add(-1)
 	}
 	a.shard.mu.Unlock()
 }
 
-func (s *shard) link(a *alarm, due, now ticks) {
-	a.spoke = int(min(max(due, now+1), now+spokes-1) % spokes)
-	a.set, a.prev, a.next = true, nil, s.spokes[a.spoke]
+func (s *shard) link(a *timer, due, now ticks) {
+	a.slot = int(min(max(due, now+1), now+slotCount-1) % slotCount)
+	a.scheduled, a.prev, a.next = true, nil, s.slots[a.slot]
 	if a.next != nil {
 		a.next.prev = a
 	}
-	s.spokes[a.spoke] = a
+	s.slots[a.slot] = a
 }
 
-func (s *shard) unlink(a *alarm) {
+func (s *shard) unlink(a *timer) {
 	if a.prev != nil {
 		a.prev.next = a.next
 	} else {
-		s.spokes[a.spoke] = a.next
+		s.slots[a.slot] = a.next
 	}
 	if a.next != nil {
 		a.next.prev = a.prev
 	}
-	a.set, a.prev, a.next = false, nil, nil
+	a.scheduled, a.prev, a.next = false, nil, nil
 }
 
-// turn sees to it that the wheel turns. One that stood knows the present again.
-func (w *wheel) turn() {
-	if w.turning.Load() || !w.turning.CompareAndSwap(false, true) {
+// start makes the wheel run. One that was not running knows the present again.
+func (w *wheel) start() {
+	if w.running.Load() || !w.running.CompareAndSwap(false, true) {
 		return
 	}
-	w.at.Store(int64(time.Since(w.epoch) / tickLength))
+	w.tick.Store(int64(time.Since(w.epoch) / tickLength))
 	go w.run()
 }
 
-// run turns the wheel until it holds nothing.
+// run fires timers until the wheel holds none.
 func (w *wheel) run() {
 	tick := time.NewTicker(tickLength)
 	defer tick.Stop()
 	for range tick.C {
 		present := ticks(time.Since(w.epoch) / tickLength)
 		for now := w.now() + 1; now <= present; now++ {
-			w.at.Store(int64(now))
+			w.tick.Store(int64(now))
 			for i := range w.shards {
-				w.ringAll(&w.shards[i], now)
+				w.fire(&w.shards[i], now)
 			}
 		}
-		if w.alarms.Load() > 0 {
+		if w.timers.Load() > 0 {
 			continue
 		}
-		w.turning.Store(false)
-		if w.alarms.Load() == 0 || !w.turning.CompareAndSwap(false, true) {
-			return // nothing came meanwhile, or it has begun to turn the wheel itself
+		w.running.Store(false)
+		if w.timers.Load() == 0 || !w.running.CompareAndSwap(false, true) {
+			return // nothing came meanwhile, or it has started the wheel itself
 		}
 	}
 }
 
-// ringAll rings what is due.
-func (w *wheel) ringAll(s *shard, now ticks) {
+// fire fires what is due in one shard.
+func (w *wheel) fire(s *shard, now ticks) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	due := s.spokes[now%spokes]
-	s.spokes[now%spokes] = nil
+	due := s.slots[now%slotCount]
+	s.slots[now%slotCount] = nil
 	for due != nil {
 		a := due
 		due = a.next
-		a.set, a.prev, a.next = false, nil, nil
-		if next := a.of.ring(now); next != 0 {
+		a.scheduled, a.prev, a.next = false, nil, nil
+		if next := a.handler.fire(now); next != 0 {
 			s.link(a, next, now)
 		} else {
-			w.alarms.Add(-1)
+			w.timers.Add(-1)
 		}
 	}
 }

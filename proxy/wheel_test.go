@@ -11,78 +11,78 @@ import (
 	"time"
 )
 
-// TestWheel wants alarms on time: never early, two ticks late at most, however
+// TestWheel wants timers on time: never early, two ticks late at most, however
 // far ahead they were set.
 func TestWheel(t *testing.T) {
 	t.Parallel()
-	for _, after := range []time.Duration{0, time.Millisecond, tickLength, time.Second, spokes * tickLength, time.Minute, time.Hour} {
+	for _, after := range []time.Duration{0, time.Millisecond, tickLength, time.Second, slotCount * tickLength, time.Minute, time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWheel()
-			var rang atomic.Int64
+			var fired atomic.Int64
 			begun := time.Now()
 			due := ticksIn(after)
-			a := &alarm{}
-			a.of = ringing(func(now ticks) ticks {
+			a := &timer{}
+			a.handler = fireFunc(func(now ticks) ticks {
 				if now < due {
 					return due
 				}
-				rang.Store(int64(time.Since(begun)))
+				fired.Store(int64(time.Since(begun)))
 				return 0
 			})
-			w.wake(a, due)
+			w.schedule(a, due)
 			time.Sleep(after + 3*tickLength)
-			took := time.Duration(rang.Load())
+			took := time.Duration(fired.Load())
 			if took < after || took > after+2*tickLength {
-				t.Errorf("an alarm for %v rang after %v", after, took)
+				t.Errorf("a timer for %v fired after %v", after, took)
 			}
-			if w.turning.Load() {
-				t.Error("an empty wheel turns")
+			if w.running.Load() {
+				t.Error("an empty wheel runs")
 			}
 		})
 	}
 }
 
-// TestWheelForgets wants no alarm to ring that was forgotten, and one that was
-// set again to ring once, when it was set to last.
-func TestWheelForgets(t *testing.T) {
+// TestWheelStop wants no timer to fire that was stopped, and one that was
+// set again to fire once, when it was set to last.
+func TestWheelStop(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWheel()
-		var rang atomic.Int64
-		alarms := make([]*alarm, 100)
-		for i := range alarms {
-			alarms[i] = &alarm{of: ringing(func(ticks) ticks { rang.Add(1); return 0 })}
-			w.wake(alarms[i], ticksIn(time.Second))
+		var fired atomic.Int64
+		timers := make([]*timer, 100)
+		for i := range timers {
+			timers[i] = &timer{handler: fireFunc(func(ticks) ticks { fired.Add(1); return 0 })}
+			w.schedule(timers[i], ticksIn(time.Second))
 		}
-		for i, a := range alarms {
+		for i, a := range timers {
 			switch i % 3 {
 			case 0:
-				w.forget(a)
-				w.forget(a)
+				w.stop(a)
+				w.stop(a)
 			case 1:
-				w.wake(a, ticksIn(5*time.Second))
+				w.schedule(a, ticksIn(5*time.Second))
 			}
 		}
 		time.Sleep(2 * time.Second)
-		if got := rang.Load(); got != 33 {
-			t.Errorf("%d alarms rang after a second, want 33", got)
+		if got := fired.Load(); got != 33 {
+			t.Errorf("%d timers fired after a second, want 33", got)
 		}
 		time.Sleep(5 * time.Second)
-		if got := rang.Load(); got != 66 {
-			t.Errorf("%d alarms rang in all, want 66", got)
+		if got := fired.Load(); got != 66 {
+			t.Errorf("%d timers fired in all, want 66", got)
 		}
-		w.wake(alarms[0], ticksIn(time.Second)) // the wheel stood
+		w.schedule(timers[0], ticksIn(time.Second)) // the wheel was not running
 		time.Sleep(2 * time.Second)
-		if got := rang.Load(); got != 67 {
-			t.Errorf("%d alarms rang, want 67", got)
+		if got := fired.Load(); got != 67 {
+			t.Errorf("%d timers fired, want 67", got)
 		}
 	})
 }
 
-// ringing is called when an alarm rings.
-type ringing func(now ticks) ticks
+// fireFunc is called when a timer fires.
+type fireFunc func(now ticks) ticks
 
-func (r ringing) ring(now ticks) ticks { return r(now) }
+func (r fireFunc) fire(now ticks) ticks { return r(now) }
 
 // TestReadDeadlines sets deadlines as net/http's server does, and wants a read
 // to end at the last of them, and at none that was lifted.
@@ -107,7 +107,7 @@ func TestReadDeadlines(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				near, far := net.Pipe()
 				defer far.Close()
-				l := &Listener{gateway: &Gateway{wheel: newWheel()}, clients: newTally()}
+				l := &Listener{gateway: &Gateway{wheel: newWheel()}, clients: newClientCounter()}
 				conn := newClientConn(near, l, netip.Addr{})
 				begun := time.Now()
 				for _, after := range c.set {
@@ -134,7 +134,7 @@ func TestReadDeadlines(t *testing.T) {
 					}
 				}
 				_ = conn.Close()
-				time.Sleep(2 * tickLength) // the wheel stands
+				time.Sleep(2 * tickLength) // the wheel stops
 			})
 		})
 	}

@@ -76,7 +76,7 @@ func checkTests(cfg *config.Config) (problem.List, error) {
 	if err != nil {
 		return nil, err
 	}
-	return slices.Concat(cfg.Warnings, table.Unmet()), nil
+	return slices.Concat(cfg.Warnings, table.Failures()), nil
 }
 
 // report is the output of `check --format json`.

@@ -100,7 +100,7 @@ func (g *gateway) listen(handler *proxy.Gateway) (*listeners, error) {
 	l.plain = l.publicServer
 	if g.settings.Transport != settings.TransportStandard {
 		plain := front.New(l.publicServer)
-		plain.HTTP10Coding = handler.OldCoding
+		plain.HTTP10Coding = handler.HTTP10Coding
 		l.publicServer.ConnContext = handler.ConnContext
 		l.plain = plain
 	}

@@ -78,7 +78,7 @@ func (p *parts) compile(cfg *config.Config) (edition, error) {
 	if err != nil {
 		return edition{}, err
 	}
-	if unmet := table.Unmet(); len(unmet) > 0 {
+	if unmet := table.Failures(); len(unmet) > 0 {
 		return edition{}, unmet
 	}
 	return edition{table, issuers}, nil

@@ -31,7 +31,7 @@ func newTest(t terminal, file *string) *cobra.Command {
 			return err
 		}
 		for _, r := range results {
-			if !r.Fine {
+			if !r.Passed {
 				return &saidError{}
 			}
 		}
@@ -53,7 +53,7 @@ type testReport struct {
 func testReports(results []proxy.Expectation) []testReport {
 	reports := make([]testReport, 0, len(results))
 	for _, r := range results {
-		reports = append(reports, testReport{r.Position.String(), r.Request, r.As, r.Expect, r.Got, r.Fine})
+		reports = append(reports, testReport{r.Position.String(), r.Request, r.As, r.Expect, r.Got, r.Passed})
 	}
 	return reports
 }
@@ -61,7 +61,7 @@ func testReports(results []proxy.Expectation) []testReport {
 func printTests(t terminal, file string, results []proxy.Expectation) {
 	failed := 0
 	for _, r := range results {
-		if r.Fine {
+		if r.Passed {
 			continue
 		}
 		failed++

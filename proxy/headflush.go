@@ -24,29 +24,29 @@ func (x *exchange) BodyAwaited() {
 }
 
 // readFirst reads the first bytes of a body. A transport that does not say whether
-// they are there is given a moment: the time until the request's alarm rings.
+// they are there is given a moment: the time until the request's timer fires.
 func (b *backendBody) readFirst(p []byte) (int, error) {
 	_, tells := b.ReadCloser.(interface{ TellsOfWaits() })
 	if tells || b.res.ContentLength <= 0 || b.x.method == http.MethodHead {
 		return b.ReadCloser.Read(p)
 	}
-	b.x.patience.await()
-	defer b.x.bodyCame()
+	b.x.idleTimer.flushHeadSoon()
+	defer b.x.bodyStarted()
 	return b.ReadCloser.Read(p)
 }
 
-// bodyCame returns when no head is being sent, and none will be any more.
-func (x *exchange) bodyCame() {
-	x.heading.Lock()
-	defer x.heading.Unlock()
-	x.patience.awaited.Store(false)
+// bodyStarted returns when no head is being sent, and none will be any more.
+func (x *exchange) bodyStarted() {
+	x.headMu.Lock()
+	defer x.headMu.Unlock()
+	x.idleTimer.headPending.Store(false)
 }
 
-// sendHead sends the head, if the first bytes are still not there.
-func (x *exchange) sendHead() {
-	x.heading.Lock()
-	defer x.heading.Unlock()
-	if x.patience.awaited.Load() {
+// flushHead sends the head, if the first bytes are still not there.
+func (x *exchange) flushHead() {
+	x.headMu.Lock()
+	defer x.headMu.Unlock()
+	if x.idleTimer.headPending.Load() {
 		x.BodyAwaited()
 	}
 }

@@ -11,56 +11,56 @@ import (
 	"gatehouse/config"
 )
 
-// loosened compares two versions of a route for what lets more through though
+// weakened compares two versions of a route for what lets more through though
 // no request that was taken before shows it: the route may have moved, or it
 // may take what was 404.
-func (d *Diff) loosened(before, after *route) {
+func (d *Diff) weakened(before, after *route) {
 	if before.builtIn != nil || after.builtIn != nil {
-		return // reach says it
+		return // probe says it
 	}
-	note := func(what, old, now string) {
+	add := func(what, old, now string) {
 		d.Weaker = append(d.Weaker, fmt.Sprintf("route %s: %s %s → %s", after.config.Name, what, orNone(old), orNone(now)))
 	}
 	old, now := before.config, after.config
 	moved := old.Prefix != now.Prefix || !slices.Equal(old.Hosts, now.Hosts) || !maps.Equal(old.Headers, now.Headers)
 	if moved && weaker(before.rule, after.rule) {
-		note("moved, and policy", guardText(before), guardText(after))
+		add("moved, and policy", policyText(before), policyText(after))
 	}
-	if len(old.Hosts) > 0 && widened(old.Hosts, now.Hosts) {
-		note("hosts", strings.Join(old.Hosts, ", "), strings.Join(now.Hosts, ", "))
+	if len(old.Hosts) > 0 && isWidened(old.Hosts, now.Hosts) {
+		add("hosts", strings.Join(old.Hosts, ", "), strings.Join(now.Hosts, ", "))
 	}
 	for name, value := range old.Headers {
 		if now.Headers[name] != value {
-			note("header "+name, digest(value), digest(now.Headers[name]))
+			add("header "+name, digest(value), digest(now.Headers[name]))
 		}
 	}
-	if len(now.Upgrade) > 0 && widened(append([]string{""}, old.Upgrade...), now.Upgrade) {
-		note("upgrade", strings.Join(old.Upgrade, ", "), strings.Join(now.Upgrade, ", "))
+	if len(now.Upgrade) > 0 && isWidened(append([]string{""}, old.Upgrade...), now.Upgrade) {
+		add("upgrade", strings.Join(old.Upgrade, ", "), strings.Join(now.Upgrade, ", "))
 	}
-	for _, on := range []struct {
+	for _, flag := range []struct {
 		key      string
 		old, now bool
 	}{{"forward_token", old.ForwardToken, now.ForwardToken}, {"allow_encoded_slashes", old.AllowEncodedSlashes, now.AllowEncodedSlashes}} {
-		if on.now && !on.old {
-			note(on.key, "false", "true")
+		if flag.now && !flag.old {
+			add(flag.key, "false", "true")
 		}
 	}
 	if old.MaxBody > 0 && (now.MaxBody == 0 || now.MaxBody > old.MaxBody) {
-		note("max_body", old.MaxBody.String(), now.MaxBody.String())
+		add("max_body", old.MaxBody.String(), now.MaxBody.String())
 	}
 	if old.Backend.Scheme == "https" && now.Backend.Scheme == "http" {
-		note("backend's scheme", "https", "http")
+		add("backend's scheme", "https", "http")
 	}
 	if oldTLS, nowTLS := tlsOf(old), tlsOf(now); oldTLS.CA != "" && nowTLS.CA == "" && now.Backend.Scheme == "https" {
-		note("tls.ca", oldTLS.CA, "")
+		add("tls.ca", oldTLS.CA, "")
 	}
 	if old.Backend.Host == now.Backend.Host && before.base != after.base && strings.HasPrefix(before.base, after.base) && now.Auth != config.PolicyStrict {
-		note("backend's base path", before.base, after.base)
+		add("backend's base path", before.base, after.base)
 	}
 }
 
-// widened reports whether a limit takes in more: an empty one takes in all.
-func widened(old, now []string) bool {
+// isWidened reports whether a limit takes in more: an empty one takes in all.
+func isWidened(old, now []string) bool {
 	return len(now) == 0 || slices.ContainsFunc(now, func(v string) bool { return !slices.Contains(old, v) })
 }
 
@@ -74,14 +74,14 @@ func tlsOf(r *config.Route) config.TLS {
 // backends compares what every backend is guarded by: one that only stricter
 // routes led to is newly reached with less.
 func (d *Diff) backends(before, after *Table) {
-	guarded := map[string]*route{} // the weakest route to each backend
+	weakest := map[string]*route{} // the weakest route to each backend
 	for _, r := range before.routes {
 		if r.builtIn != nil {
 			continue
 		}
 		key := r.config.Backend.Host
-		if has := guarded[key]; has == nil || weaker(has.rule, r.rule) {
-			guarded[key] = r
+		if has := weakest[key]; has == nil || weaker(has.rule, r.rule) {
+			weakest[key] = r
 		}
 	}
 	old := routesByName(before)
@@ -89,16 +89,16 @@ func (d *Diff) backends(before, after *Table) {
 		if r.builtIn != nil {
 			continue
 		}
-		was := guarded[r.config.Backend.Host]
+		was := weakest[r.config.Backend.Host]
 		if was == nil || strictness(r.rule.Policy) >= strictness(was.rule.Policy) {
 			continue
 		}
 		if same := old[r.config.Name]; same != nil && same.builtIn == nil && same.config.Backend.Host == r.config.Backend.Host &&
 			same.config.Prefix == r.config.Prefix {
-			continue // its own policy was lowered, which reach has said
+			continue // its own policy was lowered, which probe has said
 		}
 		d.Weaker = append(d.Weaker, fmt.Sprintf("backend %s: reached with %s at least → %s",
-			r.config.Backend.Host, guardText(was), guardText(r)))
+			r.config.Backend.Host, policyText(was), policyText(r)))
 	}
 }
 

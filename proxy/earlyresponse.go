@@ -16,32 +16,32 @@ import (
 // answer would end the client's connection (RFC 9112 section 9.3, issue 10).
 
 const (
-	// maxAwaited is how much of a body may be left, in bytes, for an answer to wait
+	// maxEarlyWait is how much of a body may be left, in bytes, for an answer to wait
 	// for its end, as in net/http.
-	maxAwaited = 256 << 10
+	maxEarlyWait = 256 << 10
 	// earlyAnswerGrace is how long an answer waits. A client that waits for the
 	// answer itself before it sends the rest gets it then.
 	earlyAnswerGrace = 500 * time.Millisecond
 )
 
-// sentBody is the body as the transport gets it: it tells when the transport
+// transportBody is the body as the transport gets it: it tells when the transport
 // reads no more.
-type sentBody struct {
+type transportBody struct {
 	io.ReadCloser
-	of *clientBody
+	client *clientBody
 }
 
 var (
-	_ socket.BodyAbandoner = (*sentBody)(nil)
-	_ upstream.Upload      = (*sentBody)(nil)
+	_ socket.BodyAbandoner = (*transportBody)(nil)
+	_ upstream.Upload      = (*transportBody)(nil)
 )
 
 // Close implements io.Closer.
-func (s *sentBody) Close() error {
+func (s *transportBody) Close() error {
 	s.BodyAbandoned()
-	s.of.mu.Lock()
-	closed := s.of.closed
-	s.of.mu.Unlock()
+	s.client.mu.Lock()
+	closed := s.client.onClose
+	s.client.mu.Unlock()
 	if closed != nil {
 		closed()
 	}
@@ -49,60 +49,60 @@ func (s *sentBody) Close() error {
 }
 
 // OnClose implements upstream.Upload.
-func (s *sentBody) OnClose(closed func()) {
-	s.of.mu.Lock()
-	defer s.of.mu.Unlock()
-	s.of.closed = closed
+func (s *transportBody) OnClose(closed func()) {
+	s.client.mu.Lock()
+	defer s.client.mu.Unlock()
+	s.client.onClose = closed
 }
 
-// Unwanted implements socket.Unwanted.
-func (s *sentBody) BodyAbandoned() {
-	s.of.mu.Lock()
-	defer s.of.mu.Unlock()
-	s.of.released = true
-	s.of.settle()
+// BodyAbandoned implements socket.BodyAbandoner.
+func (s *transportBody) BodyAbandoned() {
+	s.client.mu.Lock()
+	defer s.client.mu.Unlock()
+	s.client.released = true
+	s.client.signalDone()
 }
 
-// errLost is for a backend that went away while the client had not sent all.
-var errLost = errors.New("backend closed the connection before the request body had ended")
+// errBackendLost is for a backend that went away while the client had not sent all.
+var errBackendLost = errors.New("backend closed the connection before the request body had ended")
 
 // BackendLost implements upstream.Upload: it ends the wait for the client.
-func (s *sentBody) BackendLost() {
-	b := s.of
+func (s *transportBody) BackendLost() {
+	b := s.client
 	b.mu.Lock()
-	waits := b.phase == bodyAwaited && !b.ended
+	waits := b.phase == bodyUploading && !b.ended
 	if waits {
 		b.phase = bodyAbandoned
 	}
 	b.mu.Unlock()
 	if waits {
-		b.fail(refuseUpstream.Because(errLost)) // before the read fails, which would be the client's fault
+		b.setRefusal(refuseUpstream.Because(errBackendLost)) // before the read fails, which would be the client's fault
 		_ = b.control.SetReadDeadline(time.Unix(1, 0))
 	}
 }
 
-// settle wakes whoever waits for the end of the body. The caller holds b.mu.
-func (b *clientBody) settle() {
-	if b.settled != nil {
-		close(b.settled)
-		b.settled = nil
+// signalDone wakes whoever waits for the end of the body. The caller holds b.mu.
+func (b *clientBody) signalDone() {
+	if b.readDone != nil {
+		close(b.readDone)
+		b.readDone = nil
 	}
 }
 
-// awaitEnd waits until the body has been read to its end, if little of it is
+// waitForEnd waits until the body has been read to its end, if little of it is
 // left and the client is sending it. What the transport does not read is read
 // here.
-func (b *clientBody) awaitEnd() {
-	rest := b.rest.Load()
+func (b *clientBody) waitForEnd() {
+	rest := b.remaining.Load()
 	b.mu.Lock()
-	if b.ended || b.expects || rest < 0 || rest > maxAwaited || b.refusal.Load() != nil {
+	if b.ended || b.expects || rest < 0 || rest > maxEarlyWait || b.refusal.Load() != nil {
 		b.mu.Unlock()
 		return
 	}
-	by := time.Now().Add(b.grace)
+	by := time.Now().Add(b.earlyGrace)
 	released, settled := b.released, make(chan struct{})
 	if !released {
-		b.settled = settled
+		b.readDone = settled
 	}
 	b.mu.Unlock()
 	if !released {
@@ -128,7 +128,7 @@ func (b *clientBody) discardRest(by time.Time) {
 		return
 	}
 	if _, err := io.Copy(io.Discard, b.ReadCloser); err == nil {
-		b.end()
+		b.finish()
 	}
 	b.deadline(0)
 }
@@ -137,10 +137,10 @@ func (b *clientBody) discardRest(by time.Time) {
 func newClientBody(r *http.Request, x *exchange, control *http.ResponseController) *clientBody {
 	limit := int64(x.route.config.MaxBody)
 	b := &clientBody{
-		ReadCloser: r.Body, control: control, patience: &x.patience,
+		ReadCloser: r.Body, control: control, idleTimer: &x.idleTimer,
 		idle: x.route.config.IdleTimeout, left: limit, bounded: limit > 0,
-		expects: len(r.Header["Expect"]) > 0, grace: x.gateway.earlyGrace,
+		expects: len(r.Header["Expect"]) > 0, earlyGrace: x.gateway.earlyGrace,
 	}
-	b.rest.Store(r.ContentLength)
+	b.remaining.Store(r.ContentLength)
 	return b
 }

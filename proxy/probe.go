@@ -15,22 +15,22 @@ import (
 // list would help nobody.
 const maxProbes = 200_000
 
-// reach asks both tables about the same requests and notes each that the new
+// probe asks both tables about the same requests and notes each that the new
 // one lets through more easily: a policy lowered, a role or a method limit
 // dropped, a route that newly takes requests from a stricter one. Which route
 // a request meets changes only at a prefix, so one request at each prefix and
 // one below it, for each host, method and header that a route there names,
 // stand for all there are. Only where a route changed need be asked.
-func (d *Diff) reach(before, after *Table) {
+func (d *Diff) probe(before, after *Table) {
 	found := map[string]*weakening{}
 	var list []*weakening
-	asked := 0
+	count := 0
 	for probe := range probes(before, after) {
-		if asked++; asked > maxProbes {
+		if count++; count > maxProbes {
 			d.Weaker = append(d.Weaker, "the tables differ in too much to compare every request: look at the routes themselves")
 			break
 		}
-		change := weakened(before.guard(probe), after.guard(probe))
+		change := describeWeakening(before.lookupProbe(probe), after.lookupProbe(probe))
 		if change == "" {
 			continue
 		}
@@ -61,14 +61,14 @@ func (w *weakening) String() string {
 	return fmt.Sprintf("%s %s: %s", strings.Join(w.methods, ", "), w.probe, w.change)
 }
 
-// weakened says what changes for a request that now passes more easily, or "".
-func weakened(old, now outcome) string {
+// describeWeakening says what changes for a request that now passes more easily, or "".
+func describeWeakening(old, now outcome) string {
 	switch {
 	case now.route == nil: // nothing is left that could let it through
 	case old.route != nil && weaker(old.route.rule, now.route.rule):
-		return guardText(old.route) + " → " + guardText(now.route)
+		return policyText(old.route) + " → " + policyText(now.route)
 	case old.allow != "":
-		return "405 → " + guardText(now.route)
+		return "405 → " + policyText(now.route)
 	}
 	return ""
 }
@@ -101,10 +101,10 @@ const (
 // byPrefix are routes by their prefix.
 type byPrefix map[string][]*config.Route
 
-// over returns the routes of a prefix and of those above it.
-func (b byPrefix) over(prefix string) []*config.Route {
+// atOrAbove returns the routes of a prefix and of those above it.
+func (b byPrefix) atOrAbove(prefix string) []*config.Route {
 	var list []*config.Route
-	for at := prefix; ; at = above(at) {
+	for at := prefix; ; at = parentPrefix(at) {
 		list = append(list, b[at]...)
 		if at == "/" {
 			return list
@@ -112,8 +112,8 @@ func (b byPrefix) over(prefix string) []*config.Route {
 	}
 }
 
-// above is the prefix one segment shorter.
-func above(prefix string) string {
+// parentPrefix is the prefix one segment shorter.
+func parentPrefix(prefix string) string {
 	if cut := strings.LastIndexByte(prefix, '/'); cut > 0 {
 		return prefix[:cut]
 	}
@@ -124,10 +124,10 @@ func above(prefix string) string {
 func probes(before, after *Table) func(yield func(probe) bool) {
 	all, changed := byPrefix{}, byPrefix{}
 	gather := func(t, other *Table) {
-		there := routesByName(other)
+		others := routesByName(other)
 		for _, r := range t.routes {
 			all[r.config.Prefix] = append(all[r.config.Prefix], r.config)
-			if twin := there[r.config.Name]; twin == nil || guards(r.config) != guards(twin.config) {
+			if twin := others[r.config.Name]; twin == nil || accessKey(r.config) != accessKey(twin.config) {
 				changed[r.config.Prefix] = append(changed[r.config.Prefix], r.config)
 			}
 		}
@@ -136,7 +136,7 @@ func probes(before, after *Table) func(yield func(probe) bool) {
 	gather(after, before)
 	return func(yield func(probe) bool) {
 		for _, prefix := range slices.Sorted(maps.Keys(all)) {
-			if over := changed.over(prefix); len(over) > 0 && !probePrefix(prefix, over, all.over(prefix), yield) {
+			if applied := changed.atOrAbove(prefix); len(applied) > 0 && !probePrefix(prefix, applied, all.atOrAbove(prefix), yield) {
 				return
 			}
 		}
@@ -145,7 +145,7 @@ func probes(before, after *Table) func(yield func(probe) bool) {
 
 // probePrefix returns the requests at one prefix and below it.
 func probePrefix(prefix string, changed, all []*config.Route, yield func(probe) bool) bool {
-	methods, headers := askedFor(all)
+	methods, headers := methodsAndHeaders(all)
 	below := strings.TrimSuffix(prefix, "/") + belowPrefix
 	for _, host := range hostsOf(changed, all) {
 		for _, method := range methods {
@@ -159,8 +159,8 @@ func probePrefix(prefix string, changed, all []*config.Route, yield func(probe) 
 	return true
 }
 
-// guards is all of a route that says which requests it takes, and what it asks.
-func guards(r *config.Route) string {
+// accessKey is all of a route that says which requests it takes, and what it asks.
+func accessKey(r *config.Route) string {
 	return fmt.Sprint(r.Prefix, r.Hosts, r.Methods, r.Headers, r.Handler, r.Auth, r.Roles)
 }
 
@@ -180,9 +180,9 @@ func hostsOf(changed, all []*config.Route) []string {
 	return slices.Compact(hosts)
 }
 
-// askedFor returns the methods and headers that the routes name, and one of each
+// methodsAndHeaders returns the methods and headers that the routes name, and one of each
 // that none names.
-func askedFor(routes []*config.Route) (methods []string, headers []http.Header) {
+func methodsAndHeaders(routes []*config.Route) (methods []string, headers []http.Header) {
 	methods, headers = []string{http.MethodGet, otherMethod}, []http.Header{nil}
 	seen := map[string]bool{}
 	for _, r := range routes {
@@ -200,9 +200,9 @@ func askedFor(routes []*config.Route) (methods []string, headers []http.Header) 
 	return slices.Compact(methods), headers
 }
 
-// guard finds the route that a probe meets, or the methods that would have
+// lookupProbe finds the route that a probe meets, or the methods that would have
 // been allowed.
-func (t *Table) guard(p probe) outcome {
+func (t *Table) lookupProbe(p probe) outcome {
 	return t.index.lookup(p.path, &query{method: p.method, host: p.host, header: p.header})
 }
 
@@ -233,8 +233,8 @@ func strictness(policy config.Policy) int {
 	return 3
 }
 
-// guardText names a route with what it asks; "" for none.
-func guardText(r *route) string {
+// policyText names a route with what it asks; "" for none.
+func policyText(r *route) string {
 	if r == nil {
 		return ""
 	}

@@ -34,9 +34,9 @@ func isEndless(res *http.Response) bool {
 	return false
 }
 
-// hold watches over a stream that somebody was let in to: it outlives the
-// decision, but not what the decision rests on. unhold ends the watch.
-func (x *exchange) hold(ctx context.Context) {
+// watchRevocation watches over a stream that somebody was let in to: it outlives the
+// decision, but not what the decision rests on. stopWatch ends the watch.
+func (x *exchange) watchRevocation(ctx context.Context) {
 	if x.identity == nil {
 		return
 	}
@@ -48,7 +48,7 @@ func (x *exchange) hold(ctx context.Context) {
 			x.revoke(refusal)
 		}
 	})
-	x.unhold = func() {
+	x.stopWatch = func() {
 		stop()
 		release()
 	}
@@ -58,7 +58,7 @@ func (x *exchange) hold(ctx context.Context) {
 // cutting it off, which no client takes for its end.
 func (x *exchange) revoke(why *httperr.Error) {
 	if upgraded := x.upgraded.Load(); upgraded != nil {
-		upgraded.end(closePolicyViolation)
+		upgraded.endWith(closePolicyViolation)
 	}
 	x.context.Cancel(why)
 }

@@ -20,25 +20,25 @@ type health struct {
 	Checks  map[string]string `json:"checks,omitempty"`
 }
 
-// isAbout tells the paths that every gateway answers itself.
-func isAbout(path Path) bool { return path.Raw == rootPath || path.Raw == healthPath }
+// isInfoPath reports whether a path is one that every gateway answers itself.
+func isInfoPath(path Path) bool { return path.Raw == rootPath || path.Raw == healthPath }
 
-// refuseAbout refuses a method that asks for more than to be told.
-func refuseAbout(method string) *httperr.Error {
+// checkInfoMethod refuses a method that asks for more than to be told.
+func checkInfoMethod(method string) *httperr.Error {
 	if method == http.MethodGet || method == http.MethodHead {
 		return nil
 	}
 	return httperr.MethodNotAllowed("GET, HEAD")
 }
 
-// answerAbout answers GET /, GET /health and, where tokens are signed with a
+// serveInfo answers GET /, GET /health and, where tokens are signed with a
 // private key, GET /.well-known/jwks.json. It gives false for any other path,
 // and is asked only when no route takes it.
-func (g *Gateway) answerAbout(x *exchange, r *http.Request) bool {
-	if !isAbout(x.path) && (x.path.Raw != keySetPath || x.table.keySet == nil) {
+func (g *Gateway) serveInfo(x *exchange, r *http.Request) bool {
+	if !isInfoPath(x.path) && (x.path.Raw != keySetPath || x.table.keySet == nil) {
 		return false
 	}
-	if refusal := refuseAbout(r.Method); refusal != nil {
+	if refusal := checkInfoMethod(r.Method); refusal != nil {
 		x.refuse(refusal)
 		return true
 	}

@@ -71,7 +71,7 @@ func TestSlowAnswersAndTheNextRequest(t *testing.T) {
 		conn := k.connection(client)
 		conn.reading.Lock()
 		defer conn.reading.Unlock()
-		return conn.watching != nil
+		return conn.readAhead != nil
 	}
 	for i, ahead := range []bool{false, true, false, true} {
 		first, second := fmt.Sprintf("/first/%d", i), fmt.Sprintf("/second/%d", i)
@@ -101,10 +101,10 @@ func TestSlowAnswersAndTheNextRequest(t *testing.T) {
 	}
 }
 
-// TestStormOfClients has many clients ask at once, slowly and quickly, ahead of
+// TestLoadOfClients has many clients ask at once, slowly and quickly, ahead of
 // the answer, with bodies, and leave at any time: every answer that comes is
 // that of its request.
-func TestStormOfClients(t *testing.T) {
+func TestLoadOfClients(t *testing.T) {
 	t.Parallel()
 	k := start(t, openTable, func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("X-Slow") != "" {
