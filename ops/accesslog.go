@@ -16,13 +16,13 @@ type AccessLog struct{ lines *LogWriter }
 // NewAccessLog makes an access log in front of a writer.
 func NewAccessLog(lines *LogWriter) AccessLog { return AccessLog{lines} }
 
-// usualLine is longer than nearly all lines; one that is not costs memory.
-const usualLine = 1024
+// typicalLine is longer than nearly all lines; one that is not costs memory.
+const typicalLine = 1024
 
 // LogAccess implements proxy.AccessLog.
 func (l AccessLog) LogAccess(entry proxy.Access) {
-	var usual [usualLine]byte
-	_, _ = l.lines.Write(appendAccess(usual[:0], &entry))
+	var buffer [typicalLine]byte
+	_, _ = l.lines.Write(appendAccess(buffer[:0], &entry))
 }
 
 // appendAccess appends the line. Route names and paths may hold anything, so

@@ -11,61 +11,61 @@ import (
 	"sync/atomic"
 )
 
-// family has a V for each K that was asked for, of which there are few. It
+// copyOnWriteMap has a V for each K that was asked for, of which there are few. It
 // takes a lock, and copies, only for one that it does not have yet.
-type family[K cmp.Ordered, V any] struct {
-	members atomic.Pointer[[]member[K, V]] // sorted, and never written to; nil for none
+type copyOnWriteMap[K cmp.Ordered, V any] struct {
+	entries atomic.Pointer[[]mapEntry[K, V]] // sorted, and never written to; nil for none
 	adding  sync.Mutex
 }
 
-type member[K cmp.Ordered, V any] struct {
+type mapEntry[K cmp.Ordered, V any] struct {
 	key   K
 	value *V
 }
 
-func (m member[K, V]) compare(key K) int { return cmp.Compare(m.key, key) }
+func (m mapEntry[K, V]) compare(key K) int { return cmp.Compare(m.key, key) }
 
 // get returns the V of a K, a new one the first time.
-func (f *family[K, V]) get(key K) *V {
-	if members, at, found := f.search(key); found {
-		return members[at].value
+func (f *copyOnWriteMap[K, V]) get(key K) *V {
+	if entries, at, found := f.search(key); found {
+		return entries[at].value
 	}
 	f.adding.Lock()
 	defer f.adding.Unlock()
-	members, at, found := f.search(key)
+	entries, at, found := f.search(key)
 	if !found { // nor did anybody else add it meanwhile
-		members = slices.Insert(slices.Clip(members), at, member[K, V]{key, new(V)}) // clipped, it is copied
-		f.members.Store(&members)
+		entries = slices.Insert(slices.Clip(entries), at, mapEntry[K, V]{key, new(V)}) // clipped, it is copied
+		f.entries.Store(&entries)
 	}
-	return members[at].value
+	return entries[at].value
 }
 
-func (f *family[K, V]) search(key K) (members []member[K, V], at int, found bool) {
-	if have := f.members.Load(); have != nil {
-		members = *have
+func (f *copyOnWriteMap[K, V]) search(key K) (entries []mapEntry[K, V], at int, found bool) {
+	if have := f.entries.Load(); have != nil {
+		entries = *have
 	}
-	at, found = slices.BinarySearchFunc(members, key, member[K, V].compare)
-	return members, at, found
+	at, found = slices.BinarySearchFunc(entries, key, mapEntry[K, V].compare)
+	return entries, at, found
 }
 
 // keepOnly takes all others out. Who has found one goes on with it.
-func (f *family[K, V]) keepOnly(key K) {
+func (f *copyOnWriteMap[K, V]) keepOnly(key K) {
 	f.adding.Lock()
 	defer f.adding.Unlock()
-	members, at, found := f.search(key)
+	entries, at, found := f.search(key)
 	switch {
 	case !found:
-		f.members.Store(nil)
-	case len(members) > 1:
-		members = slices.Clone(members[at : at+1])
-		f.members.Store(&members)
+		f.entries.Store(nil)
+	case len(entries) > 1:
+		entries = slices.Clone(entries[at : at+1])
+		f.entries.Store(&entries)
 	}
 }
 
-// all goes through the family in the order of the keys.
-func (f *family[K, V]) all() iter.Seq2[K, *V] {
+// all goes through the values in the order of the keys.
+func (f *copyOnWriteMap[K, V]) all() iter.Seq2[K, *V] {
 	return func(yield func(K, *V) bool) {
-		have := f.members.Load()
+		have := f.entries.Load()
 		if have == nil {
 			return
 		}

@@ -17,7 +17,7 @@ import (
 // how long.
 const (
 	storeInterval = 2 * time.Second
-	storePatience = 6 * time.Second
+	storeTimeout  = 6 * time.Second
 )
 
 // Health knows whether the gateway should be sent requests. Its zero value is
@@ -27,19 +27,19 @@ type Health struct {
 	draining     atomic.Bool
 	storeReached atomic.Bool
 
-	mu       sync.Mutex
-	needs    bool  // there is a store
-	storeErr error // what the store last answered
-	feedErr  error // why changes to users are not heard of
+	mu         sync.Mutex
+	needsStore bool  // there is a store
+	storeErr   error // what the store last answered
+	feedErr    error // why changes to users are not heard of
 
-	issuers issuersAwaited
+	issuers issuerWait
 }
 
 // NeedStore says that readiness waits for the first contact with a store.
 func (h *Health) NeedStore() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.needs, h.storeErr = true, errors.New("not asked yet")
+	h.needsStore, h.storeErr = true, errors.New("not asked yet")
 	h.feedErr = errors.New("not connected yet")
 }
 
@@ -87,7 +87,7 @@ func (h *Health) WatchStore(ctx context.Context, check func(context.Context) err
 	tick := time.NewTicker(storeInterval)
 	defer tick.Stop()
 	for {
-		asking, cancel := context.WithTimeout(ctx, storePatience)
+		asking, cancel := context.WithTimeout(ctx, storeTimeout)
 		err := check(asking)
 		cancel()
 		if ctx.Err() != nil {
@@ -137,8 +137,8 @@ func (h *Health) ready() readiness {
 		r.Reasons = append(r.Reasons, "no route table is served yet")
 	}
 	h.mu.Lock()
-	needs, storeErr, feedErr := h.needs, h.storeErr, h.feedErr
-	h.issuers.judge(&r, time.Now())
+	needs, storeErr, feedErr := h.needsStore, h.storeErr, h.feedErr
+	h.issuers.report(&r, time.Now())
 	h.mu.Unlock()
 	switch {
 	case needs && !h.storeReached.Load():

@@ -13,14 +13,14 @@ import (
 	"gatehouse/auth"
 )
 
-// issuersAwaited says whether the keys of the issuers keep a gateway from being
+// issuerWait says whether the keys of the issuers keep a gateway from being
 // ready. They do at its start alone, and for a while: later, and when a reload
 // adds an issuer, whatever else the gateway does goes on, and there is a note.
-type issuersAwaited struct {
+type issuerWait struct {
 	states func() []auth.IssuerState // nil where nobody asks
-	bound  time.Duration             // how long a start waits for keys
+	limit  time.Duration             // how long a start waits for keys
 	since  time.Time                 // when the table was first served
-	over   bool                      // the start waits no longer
+	done   bool                      // the start waits no longer
 }
 
 // AwaitIssuers has readiness wait until the keys of each issuer were read once,
@@ -28,15 +28,15 @@ type issuersAwaited struct {
 func (h *Health) AwaitIssuers(states func() []auth.IssuerState, bound time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.issuers.states, h.issuers.bound = states, bound
+	h.issuers.states, h.issuers.limit = states, bound
 }
 
-// judge adds what the issuers mean to readiness.
-func (i *issuersAwaited) judge(r *readiness, now time.Time) {
+// report adds what the issuers mean to readiness.
+func (i *issuerWait) report(r *readiness, now time.Time) {
 	if i.states == nil || i.since.IsZero() {
 		return
 	}
-	late := now.Sub(i.since) >= i.bound
+	late := now.Sub(i.since) >= i.limit
 	unread := 0
 	for _, state := range i.states() {
 		keys := "the keys of issuer " + strconv.Quote(state.Issuer)
@@ -48,14 +48,14 @@ func (i *issuersAwaited) judge(r *readiness, now time.Time) {
 		case !state.LastSuccess.IsZero() && state.Problem != nil:
 			r.Notes = append(r.Notes, keys+" cannot be read anew"+why+"; those of "+state.LastSuccess.UTC().Format(time.RFC3339)+" are used")
 		case !state.LastSuccess.IsZero():
-		case i.over || late:
+		case i.done || late:
 			r.Notes = append(r.Notes, keys+" were never read, so that its tokens are answered 503"+why)
 		default:
 			unread++
 			r.Reasons = append(r.Reasons, keys+" were not read yet"+why)
 		}
 	}
-	i.over = i.over || unread == 0
+	i.done = i.done || unread == 0
 }
 
 // WatchIssuers adds gatehouse_issuer_keys and
@@ -66,7 +66,7 @@ func (m *Metrics) WatchIssuers(states func() []auth.IssuerState) {
 		states: states,
 		keys: prometheus.NewDesc("gatehouse_issuer_keys",
 			"Keys of an issuer in `tokens` that are known; 0 until they were read.", []string{"issuer"}, nil),
-		good: prometheus.NewDesc("gatehouse_issuer_keys_last_success_timestamp_seconds",
+		lastSuccess: prometheus.NewDesc("gatehouse_issuer_keys_last_success_timestamp_seconds",
 			"When the keys of an issuer were last read, in seconds since 1970; 0 until they were.", []string{"issuer"}, nil),
 	})
 }
@@ -74,14 +74,14 @@ func (m *Metrics) WatchIssuers(states func() []auth.IssuerState) {
 // issuerMetrics asks for the states when it is scraped. The labels are names of
 // the table.
 type issuerMetrics struct {
-	states     func() []auth.IssuerState
-	keys, good *prometheus.Desc
+	states            func() []auth.IssuerState
+	keys, lastSuccess *prometheus.Desc
 }
 
 // Describe implements prometheus.Collector.
 func (m issuerMetrics) Describe(into chan<- *prometheus.Desc) {
 	into <- m.keys
-	into <- m.good
+	into <- m.lastSuccess
 }
 
 // Collect implements prometheus.Collector.
@@ -92,6 +92,6 @@ func (m issuerMetrics) Collect(into chan<- prometheus.Metric) {
 			at = float64(state.LastSuccess.UnixMilli()) / 1000
 		}
 		into <- prometheus.MustNewConstMetric(m.keys, prometheus.GaugeValue, float64(state.Keys), issuer)
-		into <- prometheus.MustNewConstMetric(m.good, prometheus.GaugeValue, at, issuer)
+		into <- prometheus.MustNewConstMetric(m.lastSuccess, prometheus.GaugeValue, at, issuer)
 	}
 }

@@ -57,8 +57,8 @@ func jsonFormat(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, nil) }
 
 func textFormat(w io.Writer) slog.Handler { return slog.NewTextHandler(w, nil) }
 
-// say writes lines to a log; each has to be taken whole.
-func say(t testing.TB, w io.Writer, lines ...string) {
+// logLines writes lines to a log; each has to be taken whole.
+func logLines(t testing.TB, w io.Writer, lines ...string) {
 	t.Helper()
 	for _, line := range lines {
 		if n, err := io.WriteString(w, line+"\n"); n != len(line)+1 || err != nil {
@@ -67,8 +67,8 @@ func say(t testing.TB, w io.Writer, lines ...string) {
 	}
 }
 
-// told returns the numbers in the lines about dropped ones.
-func told(log string) (lines []int) {
+// droppedIn returns the numbers in the lines about dropped ones.
+func droppedIn(log string) (lines []int) {
 	for _, match := range regexp.MustCompile(`log lines were dropped"[ ,]"?lines"?[:=](\d+)`).FindAllStringSubmatch(log, -1) {
 		n, _ := strconv.Atoi(match[1])
 		lines = append(lines, n)
@@ -85,16 +85,16 @@ func TestLogWaitsForOthers(t *testing.T) {
 		w := ops.NewLogWriter(to, jsonFormat)
 		time.Sleep(time.Hour)
 		begin := time.Now()
-		say(t, w, "one")
+		logLines(t, w, "one")
 		time.Sleep(60 * time.Millisecond)
-		say(t, w, "two")
+		logLines(t, w, "two")
 		time.Sleep(39 * time.Millisecond)
-		say(t, w, "three")
+		logLines(t, w, "three")
 		if log := to.all(); log != "" {
 			t.Errorf("written before its time: %q", log)
 		}
 		time.Sleep(time.Hour)
-		say(t, w, "four")
+		logLines(t, w, "four")
 		time.Sleep(time.Hour)
 		writes, times := to.written()
 		if want := []string{"one\ntwo\nthree\n", "four\n"}; !slices.Equal(writes, want) {
@@ -108,9 +108,9 @@ func TestLogWaitsForOthers(t *testing.T) {
 	})
 }
 
-// TestLogInAHurry: plenty of lines, one that somebody waits for, and the end
+// TestLogFlushedEarly: plenty of lines, one that somebody waits for, and the end
 // are not kept waiting.
-func TestLogInAHurry(t *testing.T) {
+func TestLogFlushedEarly(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		to := new(destination)
@@ -118,13 +118,13 @@ func TestLogInAHurry(t *testing.T) {
 		begin := time.Now()
 		line := strings.Repeat("x", 1023)
 		for range 64 {
-			say(t, w, line)
+			logLines(t, w, line)
 		}
 		synctest.Wait()
-		say(t, w, "next")
-		say(t, w.AtOnce(), "urgent")
+		logLines(t, w, "next")
+		logLines(t, w.Unbuffered(), "urgent")
 		synctest.Wait()
-		say(t, w, "last")
+		logLines(t, w, "last")
 		w.Flush(time.Second)
 		w.Flush(time.Second) // of nothing
 		writes, _ := to.written()
@@ -144,13 +144,13 @@ func TestLogGathersDuringAWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		to := &destination{gate: make(chan struct{})}
 		w := ops.NewLogWriter(to, jsonFormat)
-		say(t, w.AtOnce(), "one")
+		logLines(t, w.Unbuffered(), "one")
 		synctest.Wait()
-		say(t, w, "two")
+		logLines(t, w, "two")
 		time.Sleep(50 * time.Millisecond)
 		to.gate <- struct{}{}
 		synctest.Wait()
-		say(t, w, "three")
+		logLines(t, w, "three")
 		close(to.gate)
 		time.Sleep(time.Second)
 		writes, times := to.written()
@@ -176,24 +176,24 @@ func TestLogIsDroppedWhenNobodyReads(t *testing.T) {
 				w := ops.NewLogWriter(to, format)
 				o := newOperators(t, nil)
 				o.metrics.WatchLog(w)
-				say(t, w.AtOnce(), "first")
+				logLines(t, w.Unbuffered(), "first")
 				synctest.Wait() // the destination holds it
 				const lines = 5000
 				for i := range lines {
-					say(t, w, fmt.Sprintf("%d %0900d", i, 0))
+					logLines(t, w, fmt.Sprintf("%d %0900d", i, 0))
 				}
-				say(t, w, "short, but behind a gap")
+				logLines(t, w, "short, but behind a gap")
 				dropped := int(w.Dropped())
 				if kept := (lines + 1 - dropped) * 900; kept < 1<<19 || kept > 1<<20 {
 					t.Errorf("%d bytes are kept", kept)
 				}
 				close(to.gate)
 				time.Sleep(time.Second)
-				say(t, w, "last")
+				logLines(t, w, "last")
 				w.Flush(time.Second)
 
 				log := to.all()
-				if got := told(log); !slices.Equal(got, []int{dropped}) {
+				if got := droppedIn(log); !slices.Equal(got, []int{dropped}) {
 					t.Errorf("told %d dropped lines, want %d", got, dropped)
 				}
 				numbers := regexp.MustCompile(`(?m)^(\d+) 0+$`).FindAllStringSubmatch(log, -1)
@@ -205,7 +205,7 @@ func TestLogIsDroppedWhenNobodyReads(t *testing.T) {
 				if got := strings.Count(log, "\n"); len(numbers)+dropped != lines+1 || got != len(numbers)+3 {
 					t.Errorf("%d lines, %d of them numbered, %d dropped", got, len(numbers), dropped)
 				}
-				if tail := log[strings.LastIndex(log, "000\n")+4:]; len(told(tail)) != 1 || !strings.HasSuffix(tail, "\nlast\n") {
+				if tail := log[strings.LastIndex(log, "000\n")+4:]; len(droppedIn(tail)) != 1 || !strings.HasSuffix(tail, "\nlast\n") {
 					t.Errorf("at the end: %q", tail)
 				}
 				want := fmt.Sprintf("gatehouse_log_lines_dropped_total %d\n", dropped)
@@ -223,11 +223,11 @@ func TestLogLineTooLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		to := new(destination)
 		w := ops.NewLogWriter(to, jsonFormat)
-		say(t, w, strings.Repeat("x", 1<<20))
+		logLines(t, w, strings.Repeat("x", 1<<20))
 		time.Sleep(time.Second)
-		say(t, w, "next")
+		logLines(t, w, "next")
 		time.Sleep(time.Second)
-		if log := to.all(); !slices.Equal(told(log), []int{1}) || !strings.HasSuffix(log, "}\nnext\n") {
+		if log := to.all(); !slices.Equal(droppedIn(log), []int{1}) || !strings.HasSuffix(log, "}\nnext\n") {
 			t.Errorf("wrote %q", log)
 		}
 	})
@@ -249,24 +249,24 @@ func TestLogDestinationFails(t *testing.T) {
 			return len(p), nil
 		}}
 		w := ops.NewLogWriter(to, jsonFormat)
-		say(t, w, "one", "two", "three")
+		logLines(t, w, "one", "two", "three")
 		time.Sleep(time.Hour)
 		if writes, _ := to.written(); len(writes) != 1 || writes[0] != "one\ntwo" || w.Dropped() != 2 {
 			t.Errorf("wrote %q, dropped %d", writes, w.Dropped())
 		}
-		say(t, w, "four", "five")
+		logLines(t, w, "four", "five")
 		time.Sleep(time.Hour)
 		if writes, _ := to.written(); len(writes) != 2 || writes[1] != "" || w.Dropped() != 4 {
 			t.Errorf("wrote %q, dropped %d", writes, w.Dropped())
 		}
 		synctest.Wait()
 		room = 1 << 10
-		say(t, w, "six")
+		logLines(t, w, "six")
 		time.Sleep(time.Hour)
-		say(t, w, "seven")
+		logLines(t, w, "seven")
 		w.Flush(time.Second)
 		head, tail, _ := strings.Cut(to.all(), "\n{")
-		if head != "one\ntwo" || !slices.Equal(told(tail), []int{4}) || !strings.HasSuffix(tail, "}\nsix\nseven\n") || w.Dropped() != 4 {
+		if head != "one\ntwo" || !slices.Equal(droppedIn(tail), []int{4}) || !strings.HasSuffix(tail, "}\nsix\nseven\n") || w.Dropped() != 4 {
 			t.Errorf("wrote %q, dropped %d", to.all(), w.Dropped())
 		}
 	})
@@ -280,14 +280,14 @@ func TestLogDestinationTakesLittle(t *testing.T) {
 		most := 3
 		to := &destination{take: func(p []byte) (int, error) { return min(most, len(p)), nil }}
 		w := ops.NewLogWriter(to, jsonFormat)
-		say(t, w, "one", "two", "three")
+		logLines(t, w, "one", "two", "three")
 		w.Flush(time.Second)
 		if to.all() != "one\ntwo\nthree\n" {
 			t.Errorf("wrote %q", to.all())
 		}
 		synctest.Wait()
 		most = 0
-		say(t, w, "four")
+		logLines(t, w, "four")
 		time.Sleep(time.Hour)
 		if w.Dropped() != 1 {
 			t.Errorf("dropped %d", w.Dropped())
@@ -301,14 +301,14 @@ func TestLogFlushIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		to := &destination{gate: make(chan struct{})}
 		w := ops.NewLogWriter(to, jsonFormat)
-		say(t, w, "one")
+		logLines(t, w, "one")
 		begin := time.Now()
 		w.Flush(time.Second)
 		if took := time.Since(begin); took != time.Second {
 			t.Errorf("it took %v", took)
 		}
 		time.AfterFunc(time.Millisecond, func() { close(to.gate) })
-		say(t, w, "two")
+		logLines(t, w, "two")
 		w.Flush(time.Second)
 		if took := time.Since(begin); took != time.Second+time.Millisecond || to.all() != "one\ntwo\n" {
 			t.Errorf("it took %v and wrote %q", took, to.all())
@@ -326,9 +326,9 @@ func TestLogOfMany(t *testing.T) {
 	var all sync.WaitGroup
 	for writer := range writers {
 		all.Go(func() {
-			into := []io.Writer{w, w.AtOnce()}
+			into := []io.Writer{w, w.Unbuffered()}
 			for i := range lines {
-				say(t, into[min(i%100, 1)], fmt.Sprintf("%d %d %s", writer, i, strings.Repeat("x", i%300)))
+				logLines(t, into[min(i%100, 1)], fmt.Sprintf("%d %d %s", writer, i, strings.Repeat("x", i%300)))
 			}
 		})
 	}

@@ -82,9 +82,9 @@ func (m *Metrics) StoreUp(up bool) { m.storeUp.Set(boolValue(up)) }
 // UserFeed sets whether changes to users are heard of.
 func (m *Metrics) UserFeed(connected bool) { m.userFeed.Set(boolValue(connected)) }
 
-// Serving records that a table is being served from now on, and no other.
-func (m *Metrics) Serving(cfg *config.Config, at time.Time) {
-	m.routes.serving(cfg)
+// TableServed records that a table is being served from now on, and no other.
+func (m *Metrics) TableServed(cfg *config.Config, at time.Time) {
+	m.routes.setTable(cfg)
 	m.reloads.WithLabelValues("success").Inc()
 	m.reloadGood.Set(1)
 	m.reloadGoodTime.Set(float64(at.UnixMilli()) / 1000)
@@ -92,8 +92,8 @@ func (m *Metrics) Serving(cfg *config.Config, at time.Time) {
 	m.configInfo.WithLabelValues(cfg.Hash).Set(1)
 }
 
-// Refused records that a table was read and is not served.
-func (m *Metrics) Refused() {
+// TableRefused records that a table was read and is not served.
+func (m *Metrics) TableRefused() {
 	m.reloads.WithLabelValues("failure").Inc()
 	m.reloadGood.Set(0)
 }

@@ -52,7 +52,7 @@ func (o *operators) serve(t *testing.T, table string) {
 		t.Fatal(err)
 	}
 	o.gateway.Swap(compiled)
-	o.metrics.Serving(cfg, time.Unix(1000, 0))
+	o.metrics.TableServed(cfg, time.Unix(1000, 0))
 	o.health.TableServed()
 }
 
@@ -372,7 +372,7 @@ func TestReloadMetrics(t *testing.T) {
 	first := o.gateway.Table().Config().Hash
 	o.serve(t, openTable+"name: second\n")
 	second := o.gateway.Table().Config().Hash
-	o.metrics.Refused()
+	o.metrics.TableRefused()
 	body := o.ask("GET", "/metrics").Body.String()
 	for _, want := range []string{
 		`gatehouse_config_reloads_total{result="success"} 2`,

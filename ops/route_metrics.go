@@ -32,10 +32,10 @@ type series struct {
 	inFlight  atomic.Int64
 	bytes     atomic.Int64
 	durations histogram
-	answers   family[answer, atomic.Uint64]
-	decisions family[auth.Result, atomic.Uint64]
-	down      family[string, atomic.Bool] // by backend; nothing is known against a new one
-	left      bool                        // the table being served has no such route; under the lock of the routes
+	answers   copyOnWriteMap[answer, atomic.Uint64]
+	decisions copyOnWriteMap[auth.Result, atomic.Uint64]
+	down      copyOnWriteMap[string, atomic.Bool] // by backend; nothing is known against a new one
+	removed   bool                                // the table being served has no such route; under the lock of the routes
 }
 
 // Route implements proxy.Metrics. A table of ten thousand routes has few that
@@ -101,17 +101,17 @@ func (r *routes) find(name string) *series {
 		s = &series{name: name, began: time.Now()}
 		r.series[name] = s
 	}
-	s.left = false // a table has it that serving has not heard of yet
+	s.removed = false // a table has it that serving has not heard of yet
 	return s
 }
 
-// serving takes away what the new table does not have, or a table that renames
+// setTable takes away what the new table does not have, or a table that renames
 // its routes again and again would add series without end. A backend goes at
 // once: that it was down is nobody's trouble any more. A route is told of once
 // more when its last request has ended, see Collect, or goes with the table
 // after, where nobody has asked meanwhile. Whoever still counts with its series
 // counts in vain, and does no harm.
-func (r *routes) serving(cfg *config.Config) {
+func (r *routes) setTable(cfg *config.Config) {
 	backends := make(map[string]string, len(cfg.Routes)+1)
 	backends[proxy.NoRoute] = ""
 	for i := range cfg.Routes {
@@ -122,10 +122,10 @@ func (r *routes) serving(cfg *config.Config) {
 	for name, s := range r.series {
 		backend, has := backends[name]
 		s.down.keepOnly(backend)
-		if !has && s.ended() {
+		if !has && s.isRemovable() {
 			delete(r.series, name)
 		}
-		s.left = !has
+		s.removed = !has
 	}
 }
 
@@ -137,8 +137,8 @@ func backendOf(route *config.Route) string {
 	return route.Backend.Host
 }
 
-// ended tells of a route that left and has no request in flight.
-func (s *series) ended() bool { return s.left && s.inFlight.Load() == 0 }
+// isRemovable reports whether the route was removed and has no request in flight.
+func (s *series) isRemovable() bool { return s.removed && s.inFlight.Load() == 0 }
 
 // methods are the labels of a request's method. A client could invent any
 // number of others, which are the last.
@@ -192,7 +192,7 @@ func (r *routes) Collect(metrics chan<- prometheus.Metric) {
 	all := make([]*series, 0, len(r.series))
 	for name, s := range r.series {
 		all = append(all, s)
-		if s.ended() {
+		if s.isRemovable() {
 			delete(r.series, name) // told of for the last time
 		}
 	}

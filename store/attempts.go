@@ -137,94 +137,94 @@ func waitAfter(weight string) string {
 }
 
 // Standings implements Attempts.
-func (s *users) Standings(ctx context.Context, keys ...string) ([]Standing, error) {
+func (s *sqlStore) Standings(ctx context.Context, keys ...string) ([]Standing, error) {
 	standings := make([]Standing, 0, len(keys))
 	for _, key := range keys {
 		standing, err := s.standing(ctx, key)
 		if err != nil {
-			return nil, explain("read attempts", err)
+			return nil, wrap("read attempts", err)
 		}
 		standings = append(standings, standing)
 	}
 	return standings, nil
 }
 
-func (s *users) standing(ctx context.Context, key string) (Standing, error) {
+func (s *sqlStore) standing(ctx context.Context, key string) (Standing, error) {
 	var clearAt, nextAt int64
-	err := s.ask(ctx, reads, selectStanding, []any{key}, func(r row) error { return r.Scan(&clearAt, &nextAt) })
+	err := s.exec(ctx, reads, selectStanding, []any{key}, func(r row) error { return r.Scan(&clearAt, &nextAt) })
 	return Standing{Clear: time.UnixMicro(clearAt).UTC(), Next: time.UnixMicro(nextAt).UTC()}, err
 }
 
 // CountAttempt implements Attempts.
-func (s *users) CountAttempt(ctx context.Context, tally Tally, now time.Time) (time.Duration, error) {
+func (s *sqlStore) CountAttempt(ctx context.Context, tally Tally, now time.Time) (time.Duration, error) {
 	counted := false
 	args := []any{
 		tally.Key, now.UnixMicro(), tally.Leak.Microseconds(), int64(tally.Free),
 		tally.First.Microseconds(), tally.Longest.Microseconds(), int64(tally.Most) * tally.Leak.Microseconds(),
 	}
 	// Counted twice is counted on the safe side.
-	err := s.ask(ctx, writes, countAttempt, args, func(row) error {
+	err := s.exec(ctx, writes, countAttempt, args, func(row) error {
 		counted = true
 		return nil
 	})
 	if err != nil || counted {
-		return 0, explain("count attempt", err)
+		return 0, wrap("count attempt", err)
 	}
 	standing, err := s.standing(ctx, tally.Key)
 	if err != nil {
-		return 0, explain("read attempts", err)
+		return 0, wrap("read attempts", err)
 	}
 	// Whatever became of the row since: this attempt was not counted.
 	return max(standing.Next.Sub(now), time.Microsecond), nil
 }
 
 // ForgiveAttempt implements Attempts.
-func (s *users) ForgiveAttempt(ctx context.Context, tally Tally, now time.Time) error {
+func (s *sqlStore) ForgiveAttempt(ctx context.Context, tally Tally, now time.Time) error {
 	args := []any{tally.Key, tally.Leak.Microseconds(), now.UnixMicro()}
-	return explain("forgive attempt", s.ask(ctx, writeOnce, forgiveAttempt, args, ignoreRow))
+	return wrap("forgive attempt", s.exec(ctx, writeOnce, forgiveAttempt, args, ignoreRow))
 }
 
 // ClearAttempts implements Attempts.
-func (s *users) ClearAttempts(ctx context.Context, key string) error {
-	return explain("clear attempts", s.ask(ctx, writes, clearAttempts, []any{key}, ignoreRow))
+func (s *sqlStore) ClearAttempts(ctx context.Context, key string) error {
+	return wrap("clear attempts", s.exec(ctx, writes, clearAttempts, []any{key}, ignoreRow))
 }
 
 // AddressSeen implements Attempts.
-func (s *users) AddressSeen(ctx context.Context, account, address string) (time.Time, error) {
+func (s *sqlStore) AddressSeen(ctx context.Context, account, address string) (time.Time, error) {
 	var seen time.Time
-	err := s.ask(ctx, reads, selectAddress, []any{account, address}, func(r row) error {
+	err := s.exec(ctx, reads, selectAddress, []any{account, address}, func(r row) error {
 		var at int64
 		err := r.Scan(&at)
 		seen = time.UnixMicro(at).UTC()
 		return err
 	})
-	return seen, explain("find address", err)
+	return seen, wrap("find address", err)
 }
 
 // RememberAddress implements Attempts.
-func (s *users) RememberAddress(ctx context.Context, account, address string, now time.Time, most int) error {
-	if err := s.ask(ctx, writes, upsertAddress, []any{account, address, now.UnixMicro()}, ignoreRow); err != nil {
-		return explain("remember address", err)
+func (s *sqlStore) RememberAddress(ctx context.Context, account, address string, now time.Time, most int) error {
+	if err := s.exec(ctx, writes, upsertAddress, []any{account, address, now.UnixMicro()}, ignoreRow); err != nil {
+		return wrap("remember address", err)
 	}
-	return explain("forget old addresses", s.ask(ctx, writes, trimAddresses, []any{account, most}, ignoreRow))
+	return wrap("forget old addresses", s.exec(ctx, writes, trimAddresses, []any{account, most}, ignoreRow))
 }
 
 // PruneAttempts implements Attempts.
-func (s *users) PruneAttempts(ctx context.Context, now, seenSince time.Time, most int) error {
-	if err := s.ask(ctx, writes, pruneAttempts, []any{now.UnixMicro(), most}, ignoreRow); err != nil {
-		return explain("prune attempts", err)
+func (s *sqlStore) PruneAttempts(ctx context.Context, now, seenSince time.Time, most int) error {
+	if err := s.exec(ctx, writes, pruneAttempts, []any{now.UnixMicro(), most}, ignoreRow); err != nil {
+		return wrap("prune attempts", err)
 	}
-	return explain("prune addresses", s.ask(ctx, writes, pruneAddresses, []any{seenSince.UnixMicro()}, ignoreRow))
+	return wrap("prune addresses", s.exec(ctx, writes, pruneAddresses, []any{seenSince.UnixMicro()}, ignoreRow))
 }
 
 // BoundAttempts implements Attempts.
-func (s *users) BoundAttempts(ctx context.Context, now time.Time, longestClear, longestWait time.Duration) error {
+func (s *sqlStore) BoundAttempts(ctx context.Context, now time.Time, longestClear, longestWait time.Duration) error {
 	attempts := []any{now.Add(longestClear).UnixMicro(), now.Add(longestWait).UnixMicro()}
-	if err := s.ask(ctx, writes, boundAttempts, attempts, ignoreRow); err != nil {
-		return explain("bound attempts", err)
+	if err := s.exec(ctx, writes, boundAttempts, attempts, ignoreRow); err != nil {
+		return wrap("bound attempts", err)
 	}
 	addresses := []any{now.UnixMicro(), longestWait.Microseconds()} // clocks differ a little
-	return explain("bound addresses", s.ask(ctx, writes, boundAddresses, addresses, ignoreRow))
+	return wrap("bound addresses", s.exec(ctx, writes, boundAddresses, addresses, ignoreRow))
 }
 
 func ignoreRow(row) error { return nil }

@@ -102,7 +102,7 @@ const (
 
 // usersByEmail finds who is stored with one of the forms of an e-mail, and how
 // near each is.
-func (s *users) usersByEmail(ctx context.Context, email string) (map[emailMatch][]User, error) {
+func (s *sqlStore) usersByEmail(ctx context.Context, email string) (map[emailMatch][]User, error) {
 	args, places := []any{email}, []string{"lower(CAST($1 AS text))"}
 	for _, form := range emailForms(email) {
 		args = append(args, form)
@@ -113,7 +113,7 @@ func (s *users) usersByEmail(ctx context.Context, email string) (map[emailMatch]
 	lower := strings.ToLower(email)
 	found := map[uuid.UUID]User{} // the statement may be run twice
 	matches := map[uuid.UUID]emailMatch{}
-	err := s.ask(ctx, reads, statement, args, func(r row) error {
+	err := s.exec(ctx, reads, statement, args, func(r row) error {
 		inStore := false
 		user, err := scanUser(r, &inStore)
 		found[user.ID] = user
@@ -138,7 +138,7 @@ func (s *users) usersByEmail(ctx context.Context, email string) (map[emailMatch]
 
 // userByEmail chooses the one that an e-mail means: the one nearest to what was
 // typed. Of several as near nobody can tell which is meant.
-func (s *users) userByEmail(ctx context.Context, email string) (User, error) {
+func (s *sqlStore) userByEmail(ctx context.Context, email string) (User, error) {
 	found, err := s.usersByEmail(ctx, email)
 	if err != nil {
 		return User{}, err
@@ -157,7 +157,7 @@ func (s *users) userByEmail(ctx context.Context, email string) (User, error) {
 
 // EmailTwins implements Store. It holds in memory only e-mails in a form other
 // than the one, and their twins.
-func (s *users) EmailTwins(ctx context.Context) ([][]string, error) {
+func (s *sqlStore) EmailTwins(ctx context.Context) ([][]string, error) {
 	others := map[string][]string{}
 	each := func(visit func(email, form string)) error {
 		return s.query(ctx, `SELECT email FROM users WHERE email IS NOT NULL`, nil, func(r row) error {
@@ -175,7 +175,7 @@ func (s *users) EmailTwins(ctx context.Context) ([][]string, error) {
 		}
 	})
 	if err != nil || len(others) == 0 {
-		return nil, explain("find twins of e-mails", err)
+		return nil, wrap("find twins of e-mails", err)
 	}
 	err = each(func(email, form string) {
 		if _, odd := others[form]; odd {
@@ -190,5 +190,5 @@ func (s *users) EmailTwins(ctx context.Context) ([][]string, error) {
 		}
 	}
 	slices.SortFunc(twins, slices.Compare)
-	return twins, explain("find twins of e-mails", err)
+	return twins, wrap("find twins of e-mails", err)
 }

@@ -20,28 +20,28 @@ type engine interface {
 	// comes, for as long as that takes. It returns the first error of visit as it
 	// is.
 	query(ctx context.Context, statement string, args []any, visit func(row) error) error
-	// ask runs a statement of few rows within a time limit. Where the connection
-	// was at fault and the effect allows it, ask runs it once more: visit must
+	// exec runs a statement of few rows within a time limit. Where the connection
+	// was at fault and the effect allows it, exec runs it once more: visit must
 	// bear to be called again from the first row. What the statement wrote is
-	// kept when ask returns nil. While the database is known not to answer it
+	// kept when exec returns nil. While the database is known not to answer it
 	// fails at once.
-	ask(ctx context.Context, effect effect, statement string, args []any, visit func(row) error) error
+	exec(ctx context.Context, effect effect, statement string, args []any, visit func(row) error) error
 	// transact runs statements that write, all of which are kept when do returns
 	// nil, and none otherwise. It is not run again.
 	transact(ctx context.Context, do func(run runFunc) error) error
-	// isUniqueViolation tells whether err is about a value that may stand in one
+	// isUniqueViolation reports whether err is about a value that may stand in one
 	// row only.
 	isUniqueViolation(err error) bool
 
 	// follow tells the follower of changes until it cannot any longer, and
-	// whether it ever could.
+	// reports whether it ever could.
 	follow(ctx context.Context, follower Follower) (connected bool, err error)
 
 	dialect() dialect
-	// lendDB returns a database/sql handle to run migrations through, alone
+	// migrationDB returns a database/sql handle to run migrations through, alone
 	// among all processes where the database can say so. The caller calls
-	// giveBack.
-	lendDB(ctx context.Context) (db *sql.DB, giveBack func(), err error)
+	// release.
+	migrationDB(ctx context.Context) (db *sql.DB, release func(), err error)
 }
 
 // effect is what a statement does, and what it means to run it twice when nobody
@@ -54,7 +54,7 @@ const (
 	writeOnce               // the second time does: it is not run again unless the first did nothing
 )
 
-// runFunc runs a statement and hands visit each row of its answer: engine.ask
+// runFunc runs a statement and hands visit each row of its answer: engine.exec
 // for one effect, or within a transaction.
 type runFunc func(ctx context.Context, statement string, args []any, visit func(row) error) error
 
@@ -86,6 +86,6 @@ type dialect struct {
 	// workingTriggers returns the names of those that are there and fire.
 	triggers        []string
 	workingTriggers string
-	// mendTriggers returns the statements that put back the others.
-	mendTriggers func(working []string) ([]string, error)
+	// restoreTriggers returns the statements that put back the others.
+	restoreTriggers func(working []string) ([]string, error)
 }

@@ -34,7 +34,7 @@ type Follower interface {
 }
 
 // Follow implements Store.
-func (s *users) Follow(ctx context.Context, follower Follower) {
+func (s *sqlStore) Follow(ctx context.Context, follower Follower) {
 	pause := firstFeedPause
 	for {
 		connected, err := s.follow(ctx, follower)

@@ -26,10 +26,10 @@ import (
 const (
 	// usersChannel is what the trigger notifies.
 	usersChannel = "gatehouse_users"
-	// beat is the time between two notifications to ourselves.
-	beat = time.Second
-	// beatLimit is how long one may take to be sent, and to arrive. A feed that is later is not believed.
-	beatLimit = 3 * time.Second
+	// heartbeatInterval is the time between two notifications to ourselves.
+	heartbeatInterval = time.Second
+	// heartbeatTimeout is how long one may take to be sent, and to arrive. A feed that is later is not believed.
+	heartbeatTimeout = 3 * time.Second
 	// senderAge is when the connection that notifies is made anew: the host of
 	// the pool's URL may lead to another server by now.
 	senderAge = time.Minute
@@ -37,8 +37,8 @@ const (
 	triggersInterval = 5 * time.Second
 )
 
-// errDeaf is a feed that does not bring what the pool's side notifies.
-var errDeaf = errors.New("a notification did not arrive within " + beatLimit.String() + ": a pooler in transaction mode is in between, " +
+// errHeartbeatLost is a feed that does not bring what the pool's side notifies.
+var errHeartbeatLost = errors.New("a notification did not arrive within " + heartbeatTimeout.String() + ": a pooler in transaction mode is in between, " +
 	"or GATEWAY_DATABASE_URL leads to another database than the feed; GATEWAY_FEED_DATABASE_URL names the server itself")
 
 // keepIdle lets the feed's connection be idle, whatever the server's default.
@@ -48,7 +48,7 @@ const keepIdle = `SELECT set_config(name, '0', false) FROM pg_catalog.pg_setting
 // follow listens on a connection of its own, which a busy pool cannot delay.
 func (p *postgres) follow(ctx context.Context, follower Follower) (connected bool, err error) {
 	feed := &postgresFeed{
-		pool: p, follower: follower, own: "gatehouse_beat_" + strings.ToLower(rand.Text()), echoes: make(chan int64, 1),
+		pool: p, follower: follower, heartbeatChannel: "gatehouse_beat_" + strings.ToLower(rand.Text()), heartbeats: make(chan int64, 1),
 	}
 	defer feed.close(ctx)
 	err = feed.open(ctx)
@@ -60,17 +60,17 @@ func (p *postgres) follow(ctx context.Context, follower Follower) (connected boo
 
 // postgresFeed is one connection that listens, and one that notifies it.
 type postgresFeed struct {
-	pool      *postgres
-	follower  Follower
-	own       string // the channel of our own notifications
-	connected bool
+	pool             *postgres
+	follower         Follower
+	heartbeatChannel string // the channel of our own notifications
+	connected        bool
 
-	listener *pgx.Conn
-	echoes   chan int64 // the numbers of ours that arrived; the last one stays
+	listener   *pgx.Conn
+	heartbeats chan int64 // the numbers of ours that arrived; the last one stays
 
-	sender     *pgx.Conn
-	senderMade time.Time
-	lookedAt   time.Time // when the triggers were looked for
+	sender          *pgx.Conn
+	senderMade      time.Time
+	triggersChecked time.Time // when the triggers were looked for
 }
 
 // open listens before the first notification is sent: nothing after its arrival
@@ -82,7 +82,7 @@ func (f *postgresFeed) open(ctx context.Context) (err error) {
 	if f.listener, err = pgx.ConnectConfig(opening, f.pool.feed.Copy()); err != nil {
 		return err
 	}
-	for _, statement := range []string{keepIdle, "LISTEN " + usersChannel, "LISTEN " + f.own} {
+	for _, statement := range []string{keepIdle, "LISTEN " + usersChannel, "LISTEN " + f.heartbeatChannel} {
 		if _, err := f.listener.Exec(opening, statement); err != nil {
 			return err
 		}
@@ -97,14 +97,14 @@ func (f *postgresFeed) run(ctx context.Context) error {
 	defer end(nil)
 	var sending sync.WaitGroup
 	defer sending.Wait()
-	sending.Go(func() { end(f.send(ctx)) })
+	sending.Go(func() { end(f.sendHeartbeats(ctx)) })
 	for {
 		notification, err := f.listener.WaitForNotification(ctx)
 		if err != nil {
 			end(err)
 			return context.Cause(ctx)
 		}
-		f.tell(notification)
+		f.dispatch(notification)
 	}
 }
 
@@ -112,25 +112,25 @@ func (f *postgresFeed) run(ctx context.Context) error {
 func (f *postgresFeed) close(ctx context.Context) {
 	for _, conn := range []*pgx.Conn{f.listener, f.sender} {
 		if conn != nil {
-			closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeLimit)
+			closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 			_ = conn.Close(closing)
 			cancel()
 		}
 	}
 }
 
-// send notifies ourselves once a beat, until one does not arrive.
-func (f *postgresFeed) send(ctx context.Context) error {
-	tick := time.NewTicker(beat)
+// sendHeartbeats notifies ourselves once an interval, until one does not arrive.
+func (f *postgresFeed) sendHeartbeats(ctx context.Context) error {
+	tick := time.NewTicker(heartbeatInterval)
 	defer tick.Stop()
 	for number := int64(1); ; number++ {
-		if err := f.sendOne(ctx, number); err != nil {
+		if err := f.sendHeartbeat(ctx, number); err != nil {
 			return err
 		}
-		if err := f.awaitEcho(ctx, number); err != nil {
+		if err := f.awaitHeartbeat(ctx, number); err != nil {
 			return err
 		}
-		f.pool.answered()
+		f.pool.markUp()
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -139,19 +139,19 @@ func (f *postgresFeed) send(ctx context.Context) error {
 	}
 }
 
-func (f *postgresFeed) sendOne(ctx context.Context, number int64) error {
+func (f *postgresFeed) sendHeartbeat(ctx context.Context, number int64) error {
 	if err := f.renewSender(ctx); err != nil {
 		return fmt.Errorf("connect as the pool does: %w", err)
 	}
-	sending, cancel := context.WithTimeout(ctx, beatLimit)
+	sending, cancel := context.WithTimeout(ctx, heartbeatTimeout)
 	defer cancel()
-	if time.Since(f.lookedAt) >= triggersInterval {
-		if err := f.lookForTriggers(sending); err != nil {
+	if time.Since(f.triggersChecked) >= triggersInterval {
+		if err := f.checkTriggers(sending); err != nil {
 			return err
 		}
-		f.lookedAt = time.Now()
+		f.triggersChecked = time.Now()
 	}
-	_, err := f.sender.Exec(sending, "NOTIFY "+f.own+", '"+strconv.FormatInt(number, 10)+"'")
+	_, err := f.sender.Exec(sending, "NOTIFY "+f.heartbeatChannel+", '"+strconv.FormatInt(number, 10)+"'")
 	if err != nil {
 		return fmt.Errorf("notify ourselves: %w", err)
 	}
@@ -173,8 +173,8 @@ func (f *postgresFeed) renewSender(ctx context.Context) (err error) {
 	return err
 }
 
-// lookForTriggers goes by the simple protocol, which any pooler lets pass.
-func (f *postgresFeed) lookForTriggers(ctx context.Context) error {
+// checkTriggers goes by the simple protocol, which any pooler lets pass.
+func (f *postgresFeed) checkTriggers(ctx context.Context) error {
 	rows, err := f.sender.Query(ctx, workingPostgresTriggers, pgx.QueryExecModeSimpleProtocol)
 	if err != nil {
 		return fmt.Errorf("look for triggers: %w", err)
@@ -186,31 +186,31 @@ func (f *postgresFeed) lookForTriggers(ctx context.Context) error {
 	return missingTriggers(f.pool.dialect(), names)
 }
 
-func (f *postgresFeed) awaitEcho(ctx context.Context, number int64) error {
-	late := time.NewTimer(beatLimit)
+func (f *postgresFeed) awaitHeartbeat(ctx context.Context, number int64) error {
+	late := time.NewTimer(heartbeatTimeout)
 	defer late.Stop()
 	for {
 		select {
-		case arrived := <-f.echoes:
+		case arrived := <-f.heartbeats:
 			if arrived == number {
 				return nil
 			}
 		case <-late.C:
-			return errDeaf
+			return errHeartbeatLost
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 }
 
-// tell passes a notification on. Connected comes with the first of our own.
-func (f *postgresFeed) tell(notification *pgconn.Notification) {
-	if notification.Channel == f.own {
+// dispatch passes a notification on. Connected comes with the first of our own.
+func (f *postgresFeed) dispatch(notification *pgconn.Notification) {
+	if notification.Channel == f.heartbeatChannel {
 		if !f.connected {
 			f.connected = true
 			f.follower.Connected()
 		}
-		f.echo(notification.Payload)
+		f.received(notification.Payload)
 		return
 	}
 	if !f.connected {
@@ -224,18 +224,18 @@ func (f *postgresFeed) tell(notification *pgconn.Notification) {
 	}
 }
 
-// echo hands the number on and never waits.
-func (f *postgresFeed) echo(payload string) {
+// received hands the number on and never waits.
+func (f *postgresFeed) received(payload string) {
 	number, err := strconv.ParseInt(payload, 10, 64)
 	if err != nil {
 		return // not ours
 	}
 	select {
-	case <-f.echoes: // an older one that nobody took
+	case <-f.heartbeats: // an older one that nobody took
 	default:
 	}
 	select {
-	case f.echoes <- number:
+	case f.heartbeats <- number:
 	default:
 	}
 }

@@ -1,6 +1,6 @@
 package store
 
-// This file hears of changes in an SQLite file, by looking.
+// This file notices changes in an SQLite file, by polling.
 
 import (
 	"context"
@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// lookInterval is how often. A look at a file that did not change takes
+// pollInterval is how often. To poll a file that did not change takes
 // microseconds and reads nothing of it.
-const lookInterval = 100 * time.Millisecond
+const pollInterval = 100 * time.Millisecond
 
-// follow looks from a connection of its own: to one connection the data version
+// follow polls from a connection of its own: to one connection the data version
 // changes by what others write, those of this process included.
 func (s *sqliteFile) follow(ctx context.Context, follower Follower) (connected bool, err error) {
 	conn, err := s.feedConn(ctx)
@@ -22,11 +22,11 @@ func (s *sqliteFile) follow(ctx context.Context, follower Follower) (connected b
 	}
 	defer func() { _ = conn.Close() }()
 	eye := &sqliteFeed{file: s, conn: conn, dialect: s.dialect()}
-	if _, err := eye.look(ctx); err != nil {
+	if _, err := eye.poll(ctx); err != nil {
 		return false, fmt.Errorf("watch database %s: %w", s.path, err)
 	}
 	follower.Connected()
-	tick := time.NewTicker(lookInterval)
+	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
 	for {
 		select {
@@ -34,7 +34,7 @@ func (s *sqliteFile) follow(ctx context.Context, follower Follower) (connected b
 			return true, ctx.Err()
 		case <-tick.C:
 		}
-		changed, err := eye.look(ctx)
+		changed, err := eye.poll(ctx)
 		if err != nil {
 			return true, fmt.Errorf("watch database %s: %w", s.path, err)
 		}
@@ -56,20 +56,20 @@ func (s *sqliteFile) feedConn(ctx context.Context) (*sql.Conn, error) {
 	return file.reader.Conn(ctx)
 }
 
-// sqliteFeed is one connection that looks.
+// sqliteFeed is one connection that polls.
 type sqliteFeed struct {
-	file    *sqliteFile
-	conn    *sql.Conn
-	dialect dialect
-	version int64 // changes with every write of others
-	schema  int64 // the schema's version when the triggers were looked for
-	counted int64 // how many changes to users there were
+	file        *sqliteFile
+	conn        *sql.Conn
+	dialect     dialect
+	version     int64 // changes with every write of others
+	schema      int64 // the schema's version when the triggers were looked for
+	changeCount int64 // how many changes to users there were
 }
 
-// look reports whether users changed since the last look. The version is read
+// poll reports whether users changed since the last poll. The version is read
 // first: a write between the two is seen once more, and not missed.
-func (f *sqliteFeed) look(ctx context.Context) (changed bool, err error) {
-	if err := f.file.look(); err != nil {
+func (f *sqliteFeed) poll(ctx context.Context) (changed bool, err error) {
+	if err := f.file.checkReplaced(); err != nil {
 		return false, err
 	}
 	var version, counted int64
@@ -79,20 +79,20 @@ func (f *sqliteFeed) look(ctx context.Context) (changed bool, err error) {
 	if version == f.version {
 		return false, nil
 	}
-	if err := f.lookForTriggers(ctx); err != nil {
+	if err := f.checkTriggers(ctx); err != nil {
 		return false, err
 	}
 	if err := f.conn.QueryRowContext(ctx, "SELECT counted FROM gatehouse_user_changes").Scan(&counted); err != nil {
 		return false, err
 	}
-	changed = counted != f.counted
-	f.version, f.counted = version, counted
+	changed = counted != f.changeCount
+	f.version, f.changeCount = version, counted
 	return changed, nil
 }
 
-// lookForTriggers looks again when the schema changed: a table that was made
+// checkTriggers checks again when the schema changed: a table that was made
 // anew has lost them.
-func (f *sqliteFeed) lookForTriggers(ctx context.Context) error {
+func (f *sqliteFeed) checkTriggers(ctx context.Context) error {
 	var schema int64
 	if err := f.conn.QueryRowContext(ctx, "PRAGMA schema_version").Scan(&schema); err != nil {
 		return err

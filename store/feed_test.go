@@ -212,37 +212,37 @@ func TestFollowHangs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cable := newCable(t, filepath.Join(parsed.Query().Get("host"), ".s.PGSQL.5432"))
+	relay := newRelay(t, filepath.Join(parsed.Query().Get("host"), ".s.PGSQL.5432"))
 	through := *parsed
-	through.Host, through.RawQuery = cable.address, "sslmode=disable"
+	through.Host, through.RawQuery = relay.address, "sslmode=disable"
 	migrated(t, parsed.String())
 	l := storetest.Listen(t, open(t, through.String()))
 	l.Await(t, "connected")
-	cable.cut()
+	relay.stop()
 	began := time.Now()
 	if told := l.Next(t); told.What != "lost" {
 		t.Errorf("told %+v, want that it is lost", told)
 	}
 	t.Logf("noticed after %s", time.Since(began))
-	cable.mend()
+	relay.resume()
 	l.Await(t, "connected")
 }
 
-// cable carries bytes between a port and a socket until it is cut.
-type cable struct {
+// relay carries bytes between a port and a socket until it is stopped.
+type relay struct {
 	address string
 	socket  string
 	mu      sync.RWMutex // held while cut
 }
 
-func newCable(t *testing.T, socket string) *cable {
+func newRelay(t *testing.T, socket string) *relay {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { listener.Close() })
-	c := &cable{address: listener.Addr().String(), socket: socket}
+	c := &relay{address: listener.Addr().String(), socket: socket}
 	go func() {
 		for {
 			near, err := listener.Accept()
@@ -261,10 +261,10 @@ func newCable(t *testing.T, socket string) *cable {
 	return c
 }
 
-func (c *cable) cut()  { c.mu.Lock() }
-func (c *cable) mend() { c.mu.Unlock() }
+func (r *relay) stop()   { r.mu.Lock() }
+func (r *relay) resume() { r.mu.Unlock() }
 
-func (c *cable) carry(to, from net.Conn) {
+func (r *relay) carry(to, from net.Conn) {
 	defer to.Close()
 	buffer := make([]byte, 4096)
 	for {
@@ -272,9 +272,9 @@ func (c *cable) carry(to, from net.Conn) {
 		if err != nil {
 			return
 		}
-		c.mu.RLock()
+		r.mu.RLock()
 		_, err = to.Write(buffer[:n])
-		c.mu.RUnlock()
+		r.mu.RUnlock()
 		if err != nil {
 			return
 		}

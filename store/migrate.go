@@ -61,16 +61,16 @@ func CheckSchema(ctx context.Context, store Store) error {
 }
 
 // Migrate implements Store.
-func (s *users) Migrate(ctx context.Context) ([]string, error) {
+func (s *sqlStore) Migrate(ctx context.Context) ([]string, error) {
 	files, err := fs.Sub(migrationFiles, s.dialect().migrations)
 	if err != nil {
 		return nil, fmt.Errorf("open migrations: %w", err)
 	}
-	db, giveBack, err := s.lendDB(ctx)
+	db, release, err := s.migrationDB(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer giveBack()
+	defer release()
 	provider, err := goose.NewProvider(s.dialect().goose, db, files,
 		goose.WithTableName(versionTable), goose.WithDisableGlobalRegistry(true))
 	if err != nil {
@@ -80,22 +80,22 @@ func (s *users) Migrate(ctx context.Context) ([]string, error) {
 	for {
 		results, err := provider.Up(ctx)
 		if err == nil {
-			return append(applied, migrationNames(results)...), s.mendTriggers(ctx, db)
+			return append(applied, migrationNames(results)...), s.restoreTriggers(ctx, db)
 		}
 		partial := new(goose.PartialError)
 		if !errors.As(err, &partial) {
 			return applied, fmt.Errorf("migrate %s: %w", s.Address(), err)
 		}
 		applied = append(applied, migrationNames(partial.Applied)...)
-		if !s.overtaken(ctx, partial) {
+		if !s.appliedByOther(ctx, partial) {
 			return applied, s.explainMigration(ctx, db, partial)
 		}
 	}
 }
 
-// overtaken reports whether another process was quicker with the migration that
+// appliedByOther reports whether another process was quicker with the migration that
 // failed. It can be so once for each: the rest is still to be done.
-func (s *users) overtaken(ctx context.Context, partial *goose.PartialError) bool {
+func (s *sqlStore) appliedByOther(ctx context.Context, partial *goose.PartialError) bool {
 	if !s.isUniqueViolation(partial.Err) {
 		return false
 	}
@@ -105,7 +105,7 @@ func (s *users) overtaken(ctx context.Context, partial *goose.PartialError) bool
 
 // explainMigration turns an error of goose into one that an operator can act
 // upon.
-func (s *users) explainMigration(ctx context.Context, db *sql.DB, partial *goose.PartialError) error {
+func (s *sqlStore) explainMigration(ctx context.Context, db *sql.DB, partial *goose.PartialError) error {
 	err := partial.Err
 	if s.isUniqueViolation(err) {
 		if duplicates, findErr := duplicateEmails(ctx, db); findErr == nil && duplicates != nil {
@@ -138,7 +138,7 @@ func duplicateEmails(ctx context.Context, db *sql.DB) (*DuplicateEmailsError, er
 }
 
 // Pending implements Store. goose's own answer would create its table.
-func (s *users) Pending(ctx context.Context) ([]string, error) {
+func (s *sqlStore) Pending(ctx context.Context) ([]string, error) {
 	applied, err := s.appliedMigrations(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read schema version of %s: %w", s.Address(), err)
@@ -160,7 +160,7 @@ func (s *users) Pending(ctx context.Context) ([]string, error) {
 	return pending, nil
 }
 
-func (s *users) appliedMigrations(ctx context.Context) (map[int64]bool, error) {
+func (s *sqlStore) appliedMigrations(ctx context.Context) (map[int64]bool, error) {
 	exists := false
 	err := s.query(ctx, s.dialect().tableExists, []any{versionTable}, func(row) error {
 		exists = true

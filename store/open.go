@@ -59,7 +59,7 @@ func Open(ctx context.Context, url string, opts Options) (Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &users{engine: opened, now: opts.Now}, nil
+	return &sqlStore{engine: opened, now: opts.Now}, nil
 }
 
 // unknownScheme repeats the scheme only when it looks like one: what stands

@@ -112,7 +112,7 @@ func postgresConfig(databaseURL string) (*pgxpool.Config, error) {
 	if !strings.Contains(bare, "target_session_attrs=") && os.Getenv("PGTARGETSESSIONATTRS") == "" {
 		config.ConnConfig.ValidateConnect = validatePrimary
 	}
-	config.ConnConfig.OnPgError = keepsConnection
+	config.ConnConfig.OnPgError = keepConnection
 	return config, nil
 }
 
@@ -203,26 +203,26 @@ func (p *postgres) dialect() dialect {
 			"gatehouse_users_revoke", "gatehouse_users_tell", "gatehouse_users_tell_truncate", "gatehouse_users_tell_update",
 		},
 		workingTriggers: workingPostgresTriggers,
-		mendTriggers:    postgresTriggers,
+		restoreTriggers: postgresTriggers,
 	}
 }
 
-// lendDB opens connections of their own for the migrations: one holds the lock
+// migrationDB opens connections of their own for the migrations: one holds the lock
 // while another migrates, and neither should wait for requests to give the
 // pool's back. The lock is PostgreSQL's session lock, taken before goose looks
 // at its version table, which goose's own locker leaves unprotected. Waiting
 // for it ends with ctx; closing the session frees it.
-func (p *postgres) lendDB(ctx context.Context) (*sql.DB, func(), error) {
+func (p *postgres) migrationDB(ctx context.Context) (*sql.DB, func(), error) {
 	db := stdlib.OpenDB(*p.pool.Config().ConnConfig)
-	giveBack := func() { _ = db.Close() }
+	release := func() { _ = db.Close() }
 	session, err := db.Conn(ctx)
 	if err == nil {
-		giveBack = func() { _, _ = session.Close(), db.Close() }
+		release = func() { _, _ = session.Close(), db.Close() }
 		_, err = session.ExecContext(ctx, "SELECT pg_advisory_lock($1)", int64(migrationLock))
 	}
 	if err != nil {
-		giveBack()
+		release()
 		return nil, nil, fmt.Errorf("lock database %s for migration: %w", p.address, err)
 	}
-	return db, giveBack, nil
+	return db, release, nil
 }

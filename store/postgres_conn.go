@@ -17,12 +17,12 @@ import (
 )
 
 const (
-	// pingLeast is how long a connection was idle before it is asked whether it
-	// still works, and pingAnswer how long it may take to say so.
-	pingLeast  = time.Second
-	pingAnswer = time.Second
-	// closeLimit is how long a connection of the feed may take to say goodbye.
-	closeLimit = 500 * time.Millisecond
+	// pingAfterIdle is how long a connection was idle before it is asked whether it
+	// still works, and pingTimeout how long it may take to say so.
+	pingAfterIdle = time.Second
+	pingTimeout   = time.Second
+	// closeTimeout is how long a connection of the feed may take to say goodbye.
+	closeTimeout = 500 * time.Millisecond
 	// statementTimeout is how long a statement may take before it is given up and
 	// run once more, unless the options say otherwise, and statementExtra how much
 	// longer it may take then, or when it is not.
@@ -58,10 +58,10 @@ func validatePrimary(ctx context.Context, conn *pgconn.PgConn) error {
 	return nil
 }
 
-// keepsConnection reports whether a connection is still good after an error.
+// keepConnection reports whether a connection is still good after an error.
 // One to a server that has become read-only is not, whatever stays reachable
 // there; nor is any after which the server itself hangs up.
-func keepsConnection(_ *pgconn.PgConn, err *pgconn.PgError) bool {
+func keepConnection(_ *pgconn.PgConn, err *pgconn.PgError) bool {
 	return !strings.EqualFold(err.Severity, "FATAL") && err.Code != readOnlyTransaction && !strings.HasPrefix(err.Code, "57P0")
 }
 
@@ -70,45 +70,45 @@ func keepsConnection(_ *pgconn.PgConn, err *pgconn.PgError) bool {
 // the time limit. It implements pgxpool's ShouldPing, whose own ping fails at
 // once on a connection that is closed.
 func (p *postgres) isDead(ctx context.Context, idle pgxpool.ShouldPingParams) bool {
-	if idle.IdleDuration < pingLeast {
+	if idle.IdleDuration < pingAfterIdle {
 		return false
 	}
-	pinging, cancel := context.WithTimeout(ctx, pingAnswer)
+	pinging, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
 	if idle.Conn.Ping(pinging) == nil {
 		return false
 	}
-	cutOff(idle.Conn)
+	closeSocket(idle.Conn)
 	if ctx.Err() == nil {
 		p.pool.Reset()
 	}
 	return true
 }
 
-// cutOff closes the socket under a connection that failed, so that it gives its
+// closeSocket closes the socket under a connection that failed, so that it gives its
 // place in the pool free at once. pgx waits for the server to close it, for up to
 // 15 seconds.
-func cutOff(conn *pgx.Conn) { _ = conn.PgConn().Conn().Close() }
+func closeSocket(conn *pgx.Conn) { _ = conn.PgConn().Conn().Close() }
 
-// ask implements engine. One statement is a transaction of its own.
-func (p *postgres) ask(ctx context.Context, effect effect, statement string, args []any, visit func(row) error) error {
-	if err := p.knownDown(); err != nil {
+// exec implements engine. One statement is a transaction of its own.
+func (p *postgres) exec(ctx context.Context, effect effect, statement string, args []any, visit func(row) error) error {
+	if err := p.checkDown(); err != nil {
 		return err
 	}
 	limit, last := p.statementTimeout, p.statementTimeout+statementExtra
 	if effect == writeOnce {
 		limit = last
 	}
-	again, err := p.askOnce(ctx, limit, effect, statement, args, visit)
+	again, err := p.execOnce(ctx, limit, effect, statement, args, visit)
 	if again {
-		_, err = p.askOnce(ctx, last, effect, statement, args, visit)
+		_, err = p.execOnce(ctx, last, effect, statement, args, visit)
 	}
 	return err
 }
 
 // transact implements engine.
 func (p *postgres) transact(ctx context.Context, do func(run runFunc) error) error {
-	if err := p.knownDown(); err != nil {
+	if err := p.checkDown(); err != nil {
 		return err
 	}
 	limited, cancel := context.WithTimeout(ctx, p.statementTimeout+statementExtra)
@@ -124,13 +124,13 @@ func (p *postgres) transact(ctx context.Context, do func(run runFunc) error) err
 		})
 	})
 	if err != nil && limited.Err() != nil {
-		cutOff(conn.Conn())
+		closeSocket(conn.Conn())
 	}
 	return err
 }
 
-// askOnce reports whether the statement may run again after an error.
-func (p *postgres) askOnce(
+// execOnce reports whether the statement may run again after an error.
+func (p *postgres) execOnce(
 	ctx context.Context, limit time.Duration, effect effect, statement string, args []any, visit func(row) error,
 ) (again bool, err error) {
 	limited, cancel := context.WithTimeout(ctx, limit)
@@ -147,7 +147,7 @@ func (p *postgres) askOnce(
 		return err
 	})
 	if err != nil && limited.Err() != nil {
-		cutOff(conn.Conn())
+		closeSocket(conn.Conn())
 		if ctx.Err() == nil {
 			err = fmt.Errorf("no answer within %s: %w", limit, err)
 			p.pool.Reset() // the others lead the same way
@@ -190,7 +190,7 @@ func (p *postgres) Ping(ctx context.Context) error {
 		err = p.pool.Ping(ctx)
 	}
 	if err == nil {
-		p.answered()
+		p.markUp()
 		return nil
 	}
 	err = fmt.Errorf("ping database %s: %w", p.address, err)
@@ -200,7 +200,7 @@ func (p *postgres) Ping(ctx context.Context) error {
 	return err
 }
 
-// pingOnce asks over a connection of the pool, and cuts it off when nothing comes
+// pingOnce asks over a connection of the pool, and closes it when nothing comes
 // back in time.
 func (p *postgres) pingOnce(ctx context.Context) error {
 	conn, err := p.pool.Acquire(ctx)
@@ -208,23 +208,23 @@ func (p *postgres) pingOnce(ctx context.Context) error {
 		return err
 	}
 	defer conn.Release()
-	pinging, cancel := context.WithTimeout(ctx, pingAnswer)
+	pinging, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
 	if err = conn.Ping(pinging); err != nil {
-		cutOff(conn.Conn())
+		closeSocket(conn.Conn())
 	}
 	return err
 }
 
-// answered ends an outage.
-func (p *postgres) answered() {
+// markUp ends an outage.
+func (p *postgres) markUp() {
 	if p.down.Load() != nil {
 		p.down.Store(nil)
 	}
 }
 
-// knownDown returns an error while the database is known not to answer.
-func (p *postgres) knownDown() error {
+// checkDown returns an error while the database is known not to answer.
+func (p *postgres) checkDown() error {
 	down := p.down.Load()
 	if down == nil || time.Since(down.since) > outageAge {
 		return nil

@@ -39,7 +39,7 @@ const (
 )
 
 // CheckWritable implements Store.
-func (s *users) CheckWritable(ctx context.Context) error {
+func (s *sqlStore) CheckWritable(ctx context.Context) error {
 	pinging, cancel := context.WithTimeout(ctx, checkPing)
 	defer cancel()
 	if err := s.Ping(pinging); err != nil {
@@ -48,9 +48,9 @@ func (s *users) CheckWritable(ctx context.Context) error {
 	if _, err := s.UserByID(ctx, uuid.Nil); err != nil && !errors.Is(err, ErrNotFound) {
 		return fmt.Errorf("read from database %s: %w", s.Address(), err)
 	}
-	err := s.ask(ctx, writes, neverUpdates, nil, ignoreRow)
+	err := s.exec(ctx, writes, neverUpdates, nil, ignoreRow)
 	if now := s.now().Unix(); err == nil && now >= s.writeDue.Load() {
-		err = s.ask(ctx, writes, probeWrite, []any{probeKey}, ignoreRow)
+		err = s.exec(ctx, writes, probeWrite, []any{probeKey}, ignoreRow)
 		if err == nil {
 			s.writeDue.Store(now + int64(writeInterval/time.Second))
 		}

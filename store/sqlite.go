@@ -77,7 +77,7 @@ func (s *sqliteFile) Address() string { return s.path }
 
 // Ping implements Store. It reads the file; the driver's own ping does not.
 func (s *sqliteFile) Ping(ctx context.Context) error {
-	if err := s.look(); err != nil {
+	if err := s.checkReplaced(); err != nil {
 		return fmt.Errorf("ping database %s: %w", s.path, err)
 	}
 	file, err := s.handles()
@@ -116,8 +116,8 @@ func (s *sqliteFile) query(ctx context.Context, statement string, args []any, vi
 	return visitAll(rows, visit)
 }
 
-// ask needs no limit of its own: a file answers, or is locked for busyTimeout.
-func (s *sqliteFile) ask(ctx context.Context, effect effect, statement string, args []any, visit func(row) error) error {
+// exec needs no limit of its own: a file answers, or is locked for busyTimeout.
+func (s *sqliteFile) exec(ctx context.Context, effect effect, statement string, args []any, visit func(row) error) error {
 	if effect == reads {
 		return s.query(ctx, statement, args, visit)
 	}
@@ -184,14 +184,14 @@ func (s *sqliteFile) dialect() dialect {
 			"gatehouse_users_revoke", "gatehouse_users_tell_insert", "gatehouse_users_tell_delete", "gatehouse_users_tell_update",
 		},
 		workingTriggers: `SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = 'users'`,
-		mendTriggers:    sqliteTriggers,
+		restoreTriggers: sqliteTriggers,
 	}
 }
 
-// lendDB lends the connection for writes. Another process may migrate at the
+// migrationDB lends the connection for writes. Another process may migrate at the
 // same time: what keeps it from doing a migration twice is the unique version
 // (see the first migration).
-func (s *sqliteFile) lendDB(context.Context) (*sql.DB, func(), error) {
+func (s *sqliteFile) migrationDB(context.Context) (*sql.DB, func(), error) {
 	file, err := s.handles()
 	if err != nil {
 		return nil, nil, err

@@ -77,9 +77,9 @@ func (s *sqliteFile) handles() (*sqliteHandles, error) {
 	return s.opened, s.lost
 }
 
-// look compares the file that is open with the one of that name. From the moment
+// checkReplaced compares the file that is open with the one of that name. From the moment
 // that they differ nothing is read or written.
-func (s *sqliteFile) look() error {
+func (s *sqliteFile) checkReplaced() error {
 	opened, lost := s.handles()
 	now, err := os.Stat(s.path)
 	switch {
@@ -98,8 +98,8 @@ func (s *sqliteFile) look() error {
 	return err
 }
 
-// retirePause is between two looks whether all connections are closed.
-const retirePause = 10 * time.Millisecond
+// retireInterval is between two checks whether all connections are closed.
+const retireInterval = 10 * time.Millisecond
 
 // reopen opens the file that has taken the place of the other. The write-ahead
 // log goes by the file's name, and that of the old one would be read as a part
@@ -108,7 +108,7 @@ const retirePause = 10 * time.Millisecond
 func (s *sqliteFile) reopen(ctx context.Context) error {
 	s.reopening.Lock()
 	defer s.reopening.Unlock()
-	if s.look() == nil {
+	if s.checkReplaced() == nil {
 		return nil
 	}
 	if _, err := os.Stat(s.path); err != nil {
@@ -147,7 +147,7 @@ func (h *sqliteHandles) retire(ctx context.Context) error {
 	}
 	for h.reader.Stats().OpenConnections+h.writer.Stats().OpenConnections > 0 {
 		select {
-		case <-time.After(retirePause):
+		case <-time.After(retireInterval):
 		case <-ctx.Done():
 			return ctx.Err()
 		}

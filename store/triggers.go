@@ -37,9 +37,9 @@ func missingTriggers(d dialect, working []string) error {
 	return &triggersMissingError{missing}
 }
 
-// mendTriggers puts back what is missing, in one transaction. It returns nil at
+// restoreTriggers puts back what is missing, in one transaction. It returns nil at
 // once when nothing is.
-func (s *users) mendTriggers(ctx context.Context, db *sql.DB) error {
+func (s *sqlStore) restoreTriggers(ctx context.Context, db *sql.DB) error {
 	working, err := workingTriggers(ctx, db, s.dialect())
 	if err != nil {
 		return fmt.Errorf("look for triggers in %s: %w", s.Address(), err)
@@ -48,7 +48,7 @@ func (s *users) mendTriggers(ctx context.Context, db *sql.DB) error {
 	if missing == nil {
 		return nil
 	}
-	statements, err := s.dialect().mendTriggers(working)
+	statements, err := s.dialect().restoreTriggers(working)
 	if err == nil {
 		err = inTransaction(ctx, db, statements)
 	}
@@ -58,12 +58,12 @@ func (s *users) mendTriggers(ctx context.Context, db *sql.DB) error {
 	return nil
 }
 
-// asker is a *sql.DB or a *sql.Conn.
-type asker interface {
+// queryer is a *sql.DB or a *sql.Conn.
+type queryer interface {
 	QueryContext(ctx context.Context, statement string, args ...any) (*sql.Rows, error)
 }
 
-func workingTriggers(ctx context.Context, db asker, d dialect) (names []string, err error) {
+func workingTriggers(ctx context.Context, db queryer, d dialect) (names []string, err error) {
 	rows, err := db.QueryContext(ctx, d.workingTriggers)
 	if err != nil {
 		return nil, err

@@ -20,7 +20,7 @@ const (
 	insertUser = `INSERT INTO users (` + userColumns + `)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING ` + userColumns
 
-	boundTokens = `UPDATE users SET tokens_valid_after = $2
+	updateBoundTokens = `UPDATE users SET tokens_valid_after = $2
 		WHERE id = $1 AND tokens_valid_after > $3 RETURNING ` + userColumns
 
 	// The first of these makes tokens void, by a trigger; the second takes that
@@ -37,66 +37,66 @@ const (
 // longest wait after wrong passwords.
 const maxAhead = 15 * time.Minute
 
-// users is the Store on top of an engine.
-type users struct {
+// sqlStore is the Store on top of an engine.
+type sqlStore struct {
 	engine
 	now func() time.Time
 	// writeDue is when CheckWritable writes next, in seconds since 1970.
 	writeDue atomic.Int64
 }
 
-var _ Store = (*users)(nil)
+var _ Store = (*sqlStore)(nil)
 
 // UserByID implements Store.
-func (s *users) UserByID(ctx context.Context, id uuid.UUID) (User, error) {
-	user, err := one(ctx, s.run(reads), selectByID, id)
-	user = s.bounded(ctx, user)
-	return user, explain("find user by id", err)
+func (s *sqlStore) UserByID(ctx context.Context, id uuid.UUID) (User, error) {
+	user, err := queryUser(ctx, s.execFor(reads), selectByID, id)
+	user = s.boundTokens(ctx, user)
+	return user, wrap("find user by id", err)
 }
 
 // UsersByID implements Store.
-func (s *users) UsersByID(ctx context.Context, ids []uuid.UUID) ([]User, error) {
+func (s *sqlStore) UsersByID(ctx context.Context, ids []uuid.UUID) ([]User, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
 	list, err := json.Marshal(ids)
 	if err != nil {
-		return nil, explain("list ids", err)
+		return nil, wrap("list ids", err)
 	}
 	found := make(map[uuid.UUID]User, len(ids)) // a second try finds some again
 	statement := `SELECT ` + userColumns + ` FROM users WHERE id ` + s.dialect().inList
-	err = s.ask(ctx, reads, statement, []any{string(list)}, func(r row) error {
+	err = s.exec(ctx, reads, statement, []any{string(list)}, func(r row) error {
 		user, err := scanUser(r)
 		found[user.ID] = user
 		return err
 	})
 	if err != nil {
-		return nil, explain("find users by id", err)
+		return nil, wrap("find users by id", err)
 	}
 	all := make([]User, 0, len(found))
 	for _, user := range found {
-		all = append(all, s.bounded(ctx, user))
+		all = append(all, s.boundTokens(ctx, user))
 	}
 	return all, nil
 }
 
 // UserByEmail implements Store.
-func (s *users) UserByEmail(ctx context.Context, email string) (User, error) {
+func (s *sqlStore) UserByEmail(ctx context.Context, email string) (User, error) {
 	user, err := s.userByEmail(ctx, email)
-	user = s.bounded(ctx, user)
-	return user, explain("find user by e-mail", err)
+	user = s.boundTokens(ctx, user)
+	return user, wrap("find user by e-mail", err)
 }
 
-// bounded is the user as it is, unless a clock that was ahead made the tokens
+// boundTokens is the user as it is, unless a clock that was ahead made the tokens
 // void: for a year, if that was its error (issue 10). Then they are void that
 // were made until now. What cannot be written stays, so that they stay void.
-func (s *users) bounded(ctx context.Context, user User) User {
+func (s *sqlStore) boundTokens(ctx context.Context, user User) User {
 	now := storedTime(s.now())
 	if user.TokensValidAfter == nil || user.TokensValidAfter.Sub(now) <= maxAhead {
 		return user
 	}
 	// Who changed the row meanwhile knows better.
-	changed, err := one(ctx, s.run(writes), boundTokens, user.ID, now, now.Add(maxAhead))
+	changed, err := queryUser(ctx, s.execFor(writes), updateBoundTokens, user.ID, now, now.Add(maxAhead))
 	if err != nil {
 		return user
 	}
@@ -104,7 +104,7 @@ func (s *users) bounded(ctx context.Context, user User) User {
 }
 
 // EachUser implements Store.
-func (s *users) EachUser(ctx context.Context, visit func(User) error) error {
+func (s *sqlStore) EachUser(ctx context.Context, visit func(User) error) error {
 	var stopped error
 	statement := `SELECT ` + userColumns + ` FROM users ORDER BY lower(email) ` + s.dialect().byBytes + `, id`
 	err := s.query(ctx, statement, nil, func(r row) error {
@@ -118,21 +118,21 @@ func (s *users) EachUser(ctx context.Context, visit func(User) error) error {
 	if stopped != nil {
 		return stopped
 	}
-	return explain("list users", err)
+	return wrap("list users", err)
 }
 
 // AddUser implements Store.
-func (s *users) AddUser(ctx context.Context, user User) (User, error) {
+func (s *sqlStore) AddUser(ctx context.Context, user User) (User, error) {
 	// Rows that others wrote may have the e-mail in a form that the index on it
 	// takes for another.
 	taken, err := s.usersByEmail(ctx, user.Email)
 	if err != nil {
-		return User{}, explain("add user", err)
+		return User{}, wrap("add user", err)
 	}
 	if len(taken) > 0 {
 		return User{}, ErrEmailTaken
 	}
-	added, err := one(ctx, s.run(writeOnce), insertUser, userValues(user, s.now())...)
+	added, err := queryUser(ctx, s.execFor(writeOnce), insertUser, userValues(user, s.now())...)
 	if s.isUniqueViolation(err) {
 		// The id may be taken as well as the e-mail, and the original's table may
 		// have constraints of other names: the table itself knows which it was.
@@ -140,64 +140,64 @@ func (s *users) AddUser(ctx context.Context, user User) (User, error) {
 			return User{}, ErrEmailTaken
 		}
 	}
-	return added, explain("add user", err)
+	return added, wrap("add user", err)
 }
 
 // UpdateUser implements Store.
-func (s *users) UpdateUser(ctx context.Context, id uuid.UUID, change Change) (User, error) {
+func (s *sqlStore) UpdateUser(ctx context.Context, id uuid.UUID, change Change) (User, error) {
 	set, args := change.assignments(s.now(), s.dialect())
 	args = append(args, id)
 	statement := `UPDATE users SET ` + set + ` WHERE id = $` + strconv.Itoa(len(args)) + ` RETURNING ` + userColumns
-	user, err := one(ctx, s.run(writes), statement, args...)
-	return user, explain("update user", err)
+	user, err := queryUser(ctx, s.execFor(writes), statement, args...)
+	return user, wrap("update user", err)
 }
 
 // RenewHash implements Store.
-func (s *users) RenewHash(ctx context.Context, id uuid.UUID, old, renewed string) error {
+func (s *sqlStore) RenewHash(ctx context.Context, id uuid.UUID, old, renewed string) error {
 	err := s.transact(ctx, func(run runFunc) error {
-		user, err := one(ctx, run, selectByID+" "+s.dialect().lockRow, id)
+		user, err := queryUser(ctx, run, selectByID+" "+s.dialect().lockRow, id)
 		if err != nil || user.HashedPassword != old {
 			return err
 		}
-		if _, err := one(ctx, run, renewHash, id, renewed); err != nil {
+		if _, err := queryUser(ctx, run, renewHash, id, renewed); err != nil {
 			return err
 		}
-		_, err = one(ctx, run, keepTokens, id, user.TokensValidAfter)
+		_, err = queryUser(ctx, run, keepTokens, id, user.TokensValidAfter)
 		return err
 	})
-	return explain("renew hash", err)
+	return wrap("renew hash", err)
 }
 
 // RecordLogin implements Store.
-func (s *users) RecordLogin(ctx context.Context, id uuid.UUID, at time.Time) error {
-	_, err := one(ctx, s.run(writes), updateLogin, id, storedTime(at))
-	return explain("record login", err)
+func (s *sqlStore) RecordLogin(ctx context.Context, id uuid.UUID, at time.Time) error {
+	_, err := queryUser(ctx, s.execFor(writes), updateLogin, id, storedTime(at))
+	return wrap("record login", err)
 }
 
 // DeleteUser implements Store.
-func (s *users) DeleteUser(ctx context.Context, id uuid.UUID) error {
-	_, err := one(ctx, s.run(writeOnce), deleteUser, id)
-	return explain("delete user", err)
+func (s *sqlStore) DeleteUser(ctx context.Context, id uuid.UUID) error {
+	_, err := queryUser(ctx, s.execFor(writeOnce), deleteUser, id)
+	return wrap("delete user", err)
 }
 
-// ask is the engine's. A write that fails has CheckWritable try one at once.
-func (s *users) ask(ctx context.Context, effect effect, statement string, args []any, visit func(row) error) error {
-	err := s.engine.ask(ctx, effect, statement, args, visit)
+// exec is the engine's. A write that fails has CheckWritable try one at once.
+func (s *sqlStore) exec(ctx context.Context, effect effect, statement string, args []any, visit func(row) error) error {
+	err := s.engine.exec(ctx, effect, statement, args, visit)
 	if err != nil && effect != reads {
 		s.writeDue.Store(0)
 	}
 	return err
 }
 
-// run is ask for one effect.
-func (s *users) run(effect effect) runFunc {
+// execFor is exec for one effect.
+func (s *sqlStore) execFor(effect effect) runFunc {
 	return func(ctx context.Context, statement string, args []any, visit func(row) error) error {
-		return s.ask(ctx, effect, statement, args, visit)
+		return s.exec(ctx, effect, statement, args, visit)
 	}
 }
 
-// one returns the user in the only row of a statement, or ErrNotFound.
-func one(ctx context.Context, run runFunc, statement string, args ...any) (User, error) {
+// queryUser returns the user in the only row of a statement, or ErrNotFound.
+func queryUser(ctx context.Context, run runFunc, statement string, args ...any) (User, error) {
 	var user User
 	found := false
 	err := run(ctx, statement, args, func(r row) error {
@@ -215,9 +215,9 @@ func one(ctx context.Context, run runFunc, statement string, args ...any) (User,
 	return user, nil
 }
 
-// explain says what was being done. A sentinel is an answer, not trouble, and
+// wrap says what was being done. A sentinel is an answer, not trouble, and
 // stays as it is.
-func explain(doing string, err error) error {
+func wrap(doing string, err error) error {
 	if err == nil || errors.Is(err, ErrNotFound) {
 		return err
 	}

@@ -74,7 +74,7 @@ func (r *reloader) reload(ctx context.Context, trigger string) (proxy.Diff, prob
 // refuse counts a table that is not taken, and logs why.
 func (r *reloader) refuse(ctx context.Context, trigger string, err error) {
 	r.refused = true
-	r.parts.metrics.Refused()
+	r.parts.metrics.TableRefused()
 	r.logRefusal(ctx, trigger, err)
 }
 

@@ -335,12 +335,12 @@ func (g *gateway) openLog() {
 	if g.settings.LogFormat == settings.LogText {
 		text := func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, options) }
 		g.logLines = ops.NewLogWriter(g.terminal.err, text)
-		g.log, g.access = slog.New(text(g.logLines.AtOnce())), proxy.AccessThrough(text(g.logLines))
+		g.log, g.access = slog.New(text(g.logLines.Unbuffered())), proxy.AccessThrough(text(g.logLines))
 		return
 	}
 	lines := func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, options) }
 	g.logLines = ops.NewLogWriter(g.terminal.err, lines)
-	g.log, g.access = slog.New(lines(g.logLines.AtOnce())), ops.NewAccessLog(g.logLines)
+	g.log, g.access = slog.New(lines(g.logLines.Unbuffered())), ops.NewAccessLog(g.logLines)
 }
 
 // flushLog waits until what was logged is written.

@@ -119,7 +119,7 @@ func (p *parts) defaultCompany() *uuid.UUID {
 // swap makes an edition of a table that was read just now the live one.
 func (p *parts) swap(gateway *proxy.Gateway, next edition) {
 	p.replace(gateway, next)
-	p.metrics.Serving(next.table.Config(), time.Now())
+	p.metrics.TableServed(next.table.Config(), time.Now())
 }
 
 // replace makes an edition the live one.
