@@ -44,7 +44,7 @@ bench-quick: build ## the same in two minutes: small and large answers, tokens
 test: ## run every test with the race detector, against a real PostgreSQL too; ./proxy also as it is shipped
 	@tools/test-programs
 	CGO_ENABLED=1 $(GO) test -pgo=off -race -timeout $(TEST_TIMEOUT) ./...
-	@echo 'once more without the race detector, which replaces the system calls of proxy/socket:'
+	@echo 'once more without the race detector, which replaces the system calls of proxy/http1/socket:'
 	$(GO) test -pgo=off -timeout $(TEST_TIMEOUT) ./proxy/...
 
 .PHONY: fuzz

@@ -10,7 +10,7 @@ import (
 	"syscall"
 	"testing"
 
-	"gatehouse/proxy/front"
+	"gatehouse/proxy/http1/server"
 )
 
 // failingListener fails with one error, and then accepts.
@@ -40,21 +40,21 @@ func TestFailedAccepts(t *testing.T) {
 				}
 				failing := failingListener{inner, make(chan error, 1)}
 				failing.failures <- failure
-				server := &http.Server{
+				standard := &http.Server{
 					Handler:  http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }),
 					ErrorLog: discardLog,
 				}
-				serve, limited := server.Serve, (&Gateway{log: slog.New(slog.DiscardHandler), wheel: newWheel()}).Limit(failing)
+				serve, limited := standard.Serve, (&Gateway{log: slog.New(slog.DiscardHandler), wheel: newWheel()}).Limit(failing)
 				listener := net.Listener(limited)
 				switch kind {
 				case "lean":
-					plain := front.New(server)
+					plain := server.New(standard)
 					t.Cleanup(func() { _ = plain.Close() })
 					serve = plain.Serve
 				case "operators":
 					listener = KeepAccepting(failing)
 				}
-				t.Cleanup(func() { _ = server.Close() })
+				t.Cleanup(func() { _ = standard.Close() })
 				ended := make(chan error, 1)
 				go func() { ended <- serve(listener) }()
 

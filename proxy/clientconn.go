@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"gatehouse/internal/reqctx"
-	"gatehouse/proxy/socket"
+	"gatehouse/proxy/http1/socket"
 )
 
 // Bounds on a client's connection.
@@ -23,7 +23,7 @@ const (
 	readCheckInterval = 5 * time.Second
 )
 
-// clientConn is a counted connection; a front.Conn.
+// clientConn is a counted connection; a server.Conn.
 //
 //   - Read deadlines, of which each request has several, are looked at every few
 //     seconds by a wheel, and by the socket only when they are near.
@@ -70,7 +70,7 @@ func newClientConn(conn net.Conn, l *Listener, client netip.Addr) *clientConn {
 
 type connKey struct{}
 
-// ConnContext is for http.Server and front.Server: it lets the gateway find the
+// ConnContext is for http.Server and server.Server: it lets the gateway find the
 // connection that a request came on, if it is one of the Limit's.
 func (*Gateway) ConnContext(ctx context.Context, conn net.Conn) context.Context {
 	if c, ok := conn.(*clientConn); ok {
@@ -79,7 +79,7 @@ func (*Gateway) ConnContext(ctx context.Context, conn net.Conn) context.Context 
 	return ctx
 }
 
-// HTTP10Coding is for front.Server: it has the HTTP/1.0 request refused that comes
+// HTTP10Coding is for server.Server: it has the HTTP/1.0 request refused that comes
 // next on the connection. It is the last one there.
 func (*Gateway) HTTP10Coding(conn net.Conn) {
 	if c, ok := conn.(*clientConn); ok {
@@ -114,10 +114,10 @@ func (c *clientConn) Read(p []byte) (int, error) {
 	return c.afterRead(p, n, err)
 }
 
-// Waited implements front.Conn.
+// Waited implements server.Conn.
 func (c *clientConn) Waited() bool { return c.waited.Load() }
 
-// Unread implements front.Conn.
+// Unread implements server.Conn.
 func (c *clientConn) Unread(data []byte) {
 	c.reading.Lock()
 	defer c.reading.Unlock()
@@ -128,7 +128,7 @@ func (c *clientConn) Unread(data []byte) {
 // whether its client is still there.
 const disconnectCheck = 2 // ticks
 
-// WatchDisconnect implements front.Conn.
+// WatchDisconnect implements server.Conn.
 func (c *clientConn) WatchDisconnect(ctx *reqctx.Context) {
 	c.reading.Lock()
 	if ctx.Err() == nil {
@@ -138,7 +138,7 @@ func (c *clientConn) WatchDisconnect(ctx *reqctx.Context) {
 	c.scheduleWithin(disconnectCheck)
 }
 
-// UnwatchDisconnect implements front.Conn.
+// UnwatchDisconnect implements server.Conn.
 func (c *clientConn) UnwatchDisconnect() {
 	c.reading.Lock()
 	reading := c.readAhead

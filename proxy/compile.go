@@ -14,7 +14,7 @@ import (
 	"gatehouse/auth"
 	"gatehouse/config"
 	"gatehouse/internal/httperr"
-	"gatehouse/proxy/lean"
+	"gatehouse/proxy/http1/transport"
 )
 
 // Table is a compiled route table: immutable, and safe for any number of
@@ -152,19 +152,19 @@ func (t *Table) compileRoute(cfg *config.Route, parts Parts, buffers httputil.Bu
 		r.builtIn = parts.Users
 		return r, nil
 	}
-	var transport http.RoundTripper
+	var roundTripper http.RoundTripper
 	if parts.Transports != nil {
 		made, key, err := parts.Transports.get(t.transports, cfg)
 		if err != nil {
 			return nil, err
 		}
 		t.present(cfg, key)
-		transport = made
-		_, r.lean = made.(*lean.Transport)
+		roundTripper = made
+		_, r.lean = made.(*transport.Transport)
 	}
 	r.metrics = parts.Metrics.Route(cfg.Name, cfg.Backend.Host)
 	r.base = strings.TrimSuffix(cfg.Backend.EscapedPath(), "/")
-	r.proxy = t.reverseProxy(r, transport, buffers)
+	r.proxy = t.reverseProxy(r, roundTripper, buffers)
 	return r, nil
 }
 

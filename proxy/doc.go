@@ -25,9 +25,9 @@
 //     streams.go   upgraded connections: drained, ended between two frames
 //     info.go      or an answer of the gateway's own: GET / and GET /health
 //
-// What speaks HTTP is below: front to clients, lean to backends, both with the
-// heads of wire and through socket. What lean does not do is done by net/http's
-// transport, whose connections upstream lets end in time.
+// HTTP/1.1 is spoken by the packages of proxy/http1: server with clients, transport
+// with backends. What that transport does not support goes through net/http's,
+// whose connections proxy/upstream closes in time.
 //
 // Questions about a table are answered by the same code: explain.go, expect.go
 // (the file's own tests), diff.go with probe.go and weakened.go.

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"gatehouse/proxy/socket"
+	"gatehouse/proxy/http1/socket"
 )
 
 // Bounds on the end of a listener.

@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"time"
 
-	"gatehouse/proxy/socket"
+	"gatehouse/proxy/http1/socket"
 	"gatehouse/proxy/upstream"
 )
 

@@ -24,7 +24,7 @@ import (
 	"gatehouse/auth"
 	"gatehouse/internal/httperr"
 	"gatehouse/internal/reqctx"
-	"gatehouse/proxy/lean"
+	"gatehouse/proxy/http1/transport"
 )
 
 // maxLogged bounds what a client can put into one field of a log line.
@@ -67,7 +67,7 @@ type exchange struct {
 	sent          *http.Request   // by the client; nil where httputil copies its header
 	direct        bool            // the lean lane writes the header as AppendFields gives it
 	context       exchangeContext // of what was forwarded
-	hooks         lean.Hooks      // of what was forwarded
+	hooks         transport.Hooks // of what was forwarded
 	stopWatch     func()          // nil when nobody is watched over
 
 	endless  bool          // it goes on for as long as its client likes

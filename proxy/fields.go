@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"strings"
 
-	"gatehouse/proxy/lean"
+	"gatehouse/proxy/http1/transport"
 )
 
 // This file says what headers a backend gets: of the gateway always, of the
@@ -42,18 +42,18 @@ func (x *exchange) eachOwn(in *http.Request, put func(name string, values []stri
 	x.inject(x.table.identity, put)
 }
 
-// AppendFields implements lean.Fields.
+// AppendFields implements transport.Fields.
 func (x *exchange) AppendFields(to []byte) (with []byte, plain bool) {
 	plain = true
 	x.eachField(func(name string, values []string) {
 		if plain {
-			to, plain = lean.AppendField(to, name, values)
+			to, plain = transport.AppendField(to, name, values)
 		}
 	})
 	return to, plain
 }
 
-// AsHeader implements lean.Fields.
+// AsHeader implements transport.Fields.
 func (x *exchange) AsHeader() http.Header {
 	header := make(http.Header, len(x.sent.Header)+len(x.singleValues))
 	header["User-Agent"] = []string{""} // httputil's word for "do not invent one"

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"gatehouse/internal/httperr"
-	"gatehouse/proxy/lean"
+	"gatehouse/proxy/http1/transport"
 	"gatehouse/proxy/upstream"
 )
 
@@ -42,7 +42,7 @@ func forward(x *exchange, r *http.Request, route *route) *httperr.Error {
 			x.hooks.Fields = x
 		}
 	}
-	out := r.WithContext(lean.WithHooks(&x.context, &x.hooks))
+	out := r.WithContext(transport.WithHooks(&x.context, &x.hooks))
 	if x.sent != nil {
 		out.Header = nil
 	}

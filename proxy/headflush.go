@@ -3,7 +3,7 @@ package proxy
 import (
 	"net/http"
 
-	"gatehouse/proxy/lean"
+	"gatehouse/proxy/http1/transport"
 )
 
 // This file sends the head of an answer when its body is not there yet. The head
@@ -12,11 +12,11 @@ import (
 // would wait for the head, too (issue 10).
 
 var (
-	_ lean.BodyWaiter = (*exchange)(nil)
-	_ lean.Fields     = (*exchange)(nil)
+	_ transport.BodyWaiter = (*exchange)(nil)
+	_ transport.Fields     = (*exchange)(nil)
 )
 
-// BodyAwaited implements lean.BodyWaiter.
+// BodyAwaited implements transport.BodyWaiter.
 func (x *exchange) BodyAwaited() {
 	if x.status != 0 {
 		_ = http.NewResponseController(x.ResponseWriter).Flush()

@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"testing"
 
-	"gatehouse/proxy/front"
+	"gatehouse/proxy/http1/server"
 )
 
 // TestHeadDoesNotWaitForTheBody has a backend whose body is long in coming: the
@@ -70,7 +70,7 @@ func TestHeadAndBodyInOneWrite(t *testing.T) {
 		standard := &http.Server{Handler: k.gateway, ConnContext: k.gateway.ConnContext}
 		t.Cleanup(func() { standard.Close() })
 		if fronted {
-			server := front.New(standard)
+			server := server.New(standard)
 			go func() { _ = server.Serve(limited) }()
 		} else {
 			go func() { _ = standard.Serve(limited) }()

@@ -23,7 +23,7 @@ import (
 	"gatehouse/auth"
 	"gatehouse/config"
 	"gatehouse/internal/httperr"
-	"gatehouse/proxy/front"
+	"gatehouse/proxy/http1/server"
 )
 
 // patient is how long a test waits for what should happen at once.
@@ -82,7 +82,7 @@ func (k *kit) serve() {
 	if err != nil {
 		k.t.Fatal(err)
 	}
-	server := front.New(standard)
+	server := server.New(standard)
 	var serving interface {
 		Serve(l net.Listener) error
 		Shutdown(ctx context.Context) error

@@ -34,7 +34,7 @@ func (p *connPhase) get() (word int64, phase int, since ticks) {
 	return word, int(word & (1<<phaseBits - 1)), ticks(word >> phaseBits)
 }
 
-// Idle implements front.Conn.
+// Idle implements server.Conn.
 func (c *clientConn) Idle() { c.phase.set(phaseIdle, c.wheel.now()) }
 
 // ConnState is for http.Server: it tells the listener what net/http's server

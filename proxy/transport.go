@@ -13,8 +13,8 @@ import (
 
 	"gatehouse/config"
 	"gatehouse/config/textfile"
-	"gatehouse/proxy/lean"
-	"gatehouse/proxy/socket"
+	"gatehouse/proxy/http1/socket"
+	"gatehouse/proxy/http1/transport"
 	"gatehouse/proxy/upstream"
 )
 
@@ -61,10 +61,10 @@ type transportKey struct {
 }
 
 // transportSet is what one table uses.
-type transportSet map[transportKey]transport
+type transportSet map[transportKey]backendTransport
 
-// transport is an upstream.Transport or a lean.Transport.
-type transport = lean.RoundTripCloser
+// transport is an upstream.Transport or a transport.Transport.
+type backendTransport = transport.RoundTripCloser
 
 // TransportOptions say how backends are reached.
 type TransportOptions struct {
@@ -83,7 +83,7 @@ func NewTransports(o TransportOptions) *Transports { return &Transports{options:
 // get finds the transport for a route in the set that is being gathered or in
 // the live one, or makes it. It reads the route's TLS files, connects to
 // nothing and changes only the set.
-func (t *Transports) get(set transportSet, r *config.Route) (transport, transportKey, error) {
+func (t *Transports) get(set transportSet, r *config.Route) (backendTransport, transportKey, error) {
 	key, err := keyOf(r)
 	if err != nil {
 		return nil, key, err
@@ -150,7 +150,7 @@ func (t *Transports) activate(set transportSet) {
 
 // newTransport makes a transport that passes bodies as they are (no transparent gzip)
 // and ignores HTTP_PROXY: a gateway reaches its backends directly.
-func (t *Transports) newTransport(key transportKey) (transport, error) {
+func (t *Transports) newTransport(key transportKey) (backendTransport, error) {
 	standard, err := t.newStandard(key)
 	if err != nil {
 		return nil, err
@@ -162,7 +162,7 @@ func (t *Transports) newTransport(key transportKey) (transport, error) {
 		standard.MaxConnsPerHost = t.options.MaxConns
 		return t.withMaxAge(standard), nil
 	}
-	return lean.New(lean.Options{
+	return transport.New(transport.Options{
 		Dial: standard.DialContext, Standard: standard, Around: t.withMaxAge,
 		MaxConns: t.options.MaxConns, MaxIdle: t.options.MaxIdle,
 		IdleTimeout: t.options.IdleTimeout, MaxAge: t.options.MaxAge, MaxHeaderBytes: maxAnswerHeaderBytes,
@@ -170,7 +170,7 @@ func (t *Transports) newTransport(key transportKey) (transport, error) {
 }
 
 // withMaxAge gives up connections for their age, and those of HTTP/2 for silence.
-func (t *Transports) withMaxAge(standard *http.Transport) transport {
+func (t *Transports) withMaxAge(standard *http.Transport) backendTransport {
 	return upstream.New(upstream.Options{Transport: standard, MaxAge: t.options.MaxAge})
 }
 

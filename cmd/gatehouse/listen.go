@@ -13,7 +13,7 @@ import (
 
 	"gatehouse/config/settings"
 	"gatehouse/proxy"
-	"gatehouse/proxy/front"
+	"gatehouse/proxy/http1/server"
 )
 
 // Bounds on clients. Bodies have those of their routes.
@@ -99,7 +99,7 @@ func (g *gateway) listen(handler *proxy.Gateway) (*listeners, error) {
 	l.http2Server = serveHTTP2Apart(l.publicServer, l.public)
 	l.plain = l.publicServer
 	if g.settings.Transport != settings.TransportStandard {
-		plain := front.New(l.publicServer)
+		plain := server.New(l.publicServer)
 		plain.HTTP10Coding = handler.HTTP10Coding
 		l.publicServer.ConnContext = handler.ConnContext
 		l.plain = plain

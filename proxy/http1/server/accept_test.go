@@ -1,0 +1,133 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+)
+
+var errBroken = errors.New("the listener is broken")
+
+// errPassing is an error of Accept that may not come again.
+type errPassing struct{ error }
+
+func (errPassing) Timeout() bool   { return false }
+func (errPassing) Temporary() bool { return true }
+
+// scripted is a listener that gives errors first, and then connections.
+type scripted struct {
+	net.Listener
+	mu   sync.Mutex
+	errs []error
+}
+
+func (l *scripted) Accept() (net.Conn, error) {
+	l.mu.Lock()
+	if len(l.errs) > 0 {
+		err := l.errs[0]
+		l.errs = l.errs[1:]
+		l.mu.Unlock()
+		return nil, err
+	}
+	l.mu.Unlock()
+	return l.Listener.Accept()
+}
+
+func hello(w http.ResponseWriter, r *http.Request) {
+	_, _ = io.WriteString(w, "hello, "+r.URL.Path)
+}
+
+func TestAcceptErrorsThatPass(t *testing.T) {
+	passing := errPassing{errors.New("too many open files")}
+	l := &scripted{Listener: testListener{listen(t)}, errs: []error{passing, passing, passing}}
+	s := startOn(t, New(&http.Server{Handler: http.HandlerFunc(hello), ErrorLog: quiet()}), l)
+	for _, text := range []string{get("Connection: close"), get("Trailer: x", "Connection: close")} {
+		c := dial(t, s.addr)
+		c.send(text)
+		if got := c.rest(); !strings.HasSuffix(got, "hello, /a") {
+			t.Errorf("got %q", got)
+		}
+	}
+}
+
+func TestAcceptErrorsThatStay(t *testing.T) {
+	l := &scripted{Listener: testListener{listen(t)}, errs: []error{errBroken, errBroken}}
+	s := startOn(t, New(&http.Server{Handler: http.HandlerFunc(hello), ErrorLog: quiet()}), l)
+	s.expectServed(errBroken)
+	if _, err := l.Listener.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("the listener is not closed: %v", err)
+	}
+}
+
+// Connections that are no Conn are net/http's from the start.
+func TestConnectionsOfNetHTTP(t *testing.T) {
+	s := startOn(t, New(&http.Server{Handler: http.HandlerFunc(hello), ErrorLog: quiet()}), listen(t))
+	c := dial(t, s.addr)
+	c.send(get())
+	c.expect("hello, /a")
+	if s.open() != 0 {
+		t.Error("the front has taken it")
+	}
+	c.send(get("Connection: close"))
+	if got := c.rest(); !strings.HasSuffix(got, "hello, /a") {
+		t.Errorf("got %q", got)
+	}
+}
+
+// What is not plain is net/http's for the rest of the connection, and can be
+// hijacked.
+func TestHijackOnUpgrade(t *testing.T) {
+	s := start(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Upgrade") == "" {
+			if _, _, err := http.NewResponseController(w).Hijack(); !errors.Is(err, http.ErrNotSupported) {
+				t.Errorf("a plain request can be hijacked: %v", err)
+			}
+			return
+		}
+		conn, in, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+		_, _ = io.Copy(conn, in)
+	})
+	c := dial(t, s.addr)
+	c.send(get())
+	c.expect("\r\n\r\n")
+	c.send(get("Connection: Upgrade", "Upgrade: echo") + "early, ")
+	c.expect("\r\n\r\nearly, ")
+	c.send("late")
+	c.expect("late")
+	_ = c.CloseWrite()
+	if rest := c.rest(); rest != "" {
+		t.Errorf("got %q", rest)
+	}
+}
+
+// The values of a context are those that ConnContext has given its connection.
+func TestConnContext(t *testing.T) {
+	standard := &http.Server{ErrorLog: quiet(), Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		conn, _ := r.Context().Value(connKey{}).(*testConn)
+		if conn == nil || conn.RemoteAddr().String() != r.RemoteAddr {
+			t.Errorf("got %v for %s", conn, r.RemoteAddr)
+		}
+	})}
+	standard.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
+		return context.WithValue(ctx, connKey{}, conn)
+	}
+	s := startOn(t, New(standard), testListener{listen(t)})
+	for _, text := range []string{get("Connection: close"), get("Trailer: x", "Connection: close")} {
+		c := dial(t, s.addr)
+		c.send(text)
+		if got := c.rest(); !strings.HasPrefix(got, "HTTP/1.1 200 ") {
+			t.Errorf("got %q", got)
+		}
+	}
+}

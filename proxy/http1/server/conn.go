@@ -1,0 +1,316 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gatehouse/internal/reqctx"
+	"gatehouse/proxy/http1/wire"
+)
+
+const (
+	// bufferSize is the size of the buffer of a connection, in bytes, and
+	// maxHead that of the largest heads that are taken.
+	bufferSize = 4 << 10
+	maxHead    = 16 << 10
+	// lingerReadTimeout is how long a client that is still sending may pause before its
+	// connection is closed, and lingerTimeout how long it may go on at most. One that
+	// sends requests behind the last that is answered may pause for pipelinedReadTimeout.
+	lingerReadTimeout    = 2 * time.Second
+	lingerTimeout        = 10 * time.Second
+	pipelinedReadTimeout = 500 * time.Millisecond
+	// yieldBackoff is the number of reads that skip Gosched after a yield found no
+	// data.
+	yieldBackoff = 128
+)
+
+// The states of a connection.
+const (
+	stateIdle   = iota // for a request
+	stateActive        // one is being read or answered
+	stateClosed        // the server has closed it
+)
+
+// conn is a client's connection.
+type conn struct {
+	Conn
+	server   *Server
+	opened   time.Time
+	state    atomic.Int32
+	served   atomic.Bool     // a request
+	template *http.Request   // what all its requests have in common
+	context  context.Context // has the values of their contexts
+
+	buffer     []byte
+	large      *[maxHead]byte // the buffer, when the usual one was too small
+	data       []byte         // in the buffer: read, and not yet taken
+	checked    int            // how much of that are lines that were found to be
+	yieldSkips int            // requests until it lets others go first again
+	writeErr   error          // of a write
+
+	prevWasPOST bool     // the request before was a POST
+	current     *request // while its handler runs
+}
+
+// request is all that there is of one, in one piece.
+type request struct {
+	http.Request
+	ctx      reqctx.Context
+	url      url.URL
+	body     body
+	response response
+}
+
+// largeBuffers are of *[largeHead]byte.
+var largeBuffers = sync.Pool{New: func() any { return new([maxHead]byte) }}
+
+// serve is the life of a connection.
+func (s *Server) serve(client Conn) {
+	c := &conn{Conn: client, server: s, opened: time.Now(), buffer: make([]byte, bufferSize)}
+	if !s.add(c) {
+		_ = client.Close()
+		return
+	}
+	handedOff := false
+	defer func() {
+		if panicked := recover(); panicked != nil && panicked != http.ErrAbortHandler { //nolint:errorlint // it is given as it is
+			s.log("http: panic serving %v: %v\n%s", c.RemoteAddr(), panicked, debug.Stack())
+		}
+		if c.current != nil {
+			c.abort(c.current)
+		}
+		s.remove(c)
+		if !handedOff {
+			_ = c.Close()
+		}
+	}()
+	c.prepare()
+	if handedOff = c.serve(); handedOff {
+		if s.HTTP10Coding != nil && hasHTTP10Coding(c.data) {
+			s.HTTP10Coding(client)
+		}
+		c.Unread(c.data)
+		s.handOff(client, nil)
+	}
+}
+
+// prepare makes what all requests have in common.
+func (c *conn) prepare() {
+	ctx := context.WithValue(context.Background(), http.ServerContextKey, c.server.standard)
+	ctx = context.WithValue(ctx, http.LocalAddrContextKey, c.LocalAddr())
+	if c.server.standard.ConnContext != nil {
+		ctx = c.server.standard.ConnContext(ctx, c.Conn)
+	}
+	c.context = ctx
+	c.template = &http.Request{RemoteAddr: c.RemoteAddr().String(), Body: http.NoBody}
+}
+
+// mayClose reports whether the server may close the connection while it waits.
+func (c *conn) mayClose() bool {
+	return c.served.Load() || time.Since(c.opened) >= newConnGrace
+}
+
+// serve answers plain requests until the connection ends or is to be passed on.
+func (c *conn) serve() (handedOff bool) {
+	for {
+		head, handedOff := c.readHead()
+		if head == "" {
+			return handedOff
+		}
+		r := &request{}
+		r.Request = *c.template.WithContext(&r.ctx)
+		r.URL = &r.url
+		if !wire.Request(head, &r.Request) {
+			return true
+		}
+		c.data = c.data[len(head):]
+		c.prevWasPOST = r.Method == http.MethodPost
+		_ = c.SetReadDeadline(time.Time{})
+		if !c.serveRequest(r) {
+			return false
+		}
+		c.served.Store(true)
+		if !c.state.CompareAndSwap(stateActive, stateIdle) || c.server.draining.Load() {
+			return false
+		}
+	}
+}
+
+// readHead returns the next head, which stays in the buffer. Without one, the
+// connection has ended, or is to be passed on.
+func (c *conn) readHead() (head string, handedOff bool) {
+	c.resetBuffer()
+	served, active, deadlineSet := c.served.Load(), false, false
+	timeout := c.server.standard.ReadHeaderTimeout // to begin, and then to go on
+	if served {
+		timeout = c.server.standard.IdleTimeout
+	}
+	if timeout > 0 || served { // the handler may have set another
+		c.setReadTimeout(timeout)
+	}
+	if served && len(c.data) == 0 {
+		c.Idle()
+	}
+	breaks := c.newLeadingBreaks()
+	for {
+		if len(c.data) > 0 && !active {
+			active = true
+			if !c.state.CompareAndSwap(stateIdle, stateActive) {
+				return "", false
+			}
+		}
+		breaks.skip(c)
+		end := wire.HeadEnd(c.data)
+		if end > 0 && !c.server.isTooLarge(end) {
+			return string(c.data[:end]), false
+		}
+		if active && served && !deadlineSet {
+			deadlineSet = true
+			c.setReadTimeout(c.server.standard.ReadHeaderTimeout)
+		}
+		if end > 0 || c.server.isTooLarge(len(c.data)) || breaks.isParseable(served) && !c.mayBeSimple() && !isPartialHTTP10(c.data) || !c.makeRoom() {
+			return "", true
+		}
+		if err := c.fill(!active && served); err != nil {
+			return "", active && errors.Is(err, io.EOF) && breaks.isParseable(served)
+		}
+	}
+}
+
+// setReadTimeout bounds the time until more is there; 0 is no bound.
+func (c *conn) setReadTimeout(timeout time.Duration) {
+	var deadline time.Time
+	if timeout > 0 {
+		deadline = time.Now().Add(timeout)
+	}
+	_ = c.SetReadDeadline(deadline)
+}
+
+// fill reads into the buffer what there is. When the server is busy, the next
+// request is often there once the others have had their turn, which is cheaper
+// than to be woken for it.
+func (c *conn) fill(mayYield bool) error {
+	yielded := mayYield && c.yieldSkips == 0
+	if yielded {
+		runtime.Gosched()
+	} else if mayYield {
+		c.yieldSkips--
+	}
+	n, err := c.Read(c.data[len(c.data):cap(c.data)])
+	c.data = c.data[:len(c.data)+n]
+	if yielded && c.Waited() {
+		c.yieldSkips = yieldBackoff
+	}
+	if n > 0 {
+		return nil
+	}
+	return err
+}
+
+// resetBuffer returns a large buffer to its pool when nothing is left in it.
+func (c *conn) resetBuffer() {
+	if len(c.data) > 0 {
+		return
+	}
+	if c.large != nil {
+		largeBuffers.Put(c.large)
+		c.large, c.buffer = nil, make([]byte, bufferSize)
+	}
+	c.data = c.buffer[:0]
+}
+
+// makeRoom makes some behind the data. There is none behind a head that is
+// larger than those that are taken.
+func (c *conn) makeRoom() bool {
+	switch {
+	case len(c.data) < cap(c.data):
+		return true
+	case len(c.data) < len(c.buffer): // the request before is in front of it
+	case c.large != nil:
+		return false
+	default:
+		c.large = largeBuffers.Get().(*[maxHead]byte)
+		c.buffer = c.large[:]
+	}
+	c.data = c.buffer[:copy(c.buffer, c.data)]
+	return true
+}
+
+// readBody reads from a body. What came with the head comes first.
+func (c *conn) readBody(p []byte) (int, error) {
+	if len(c.data) > 0 {
+		n := copy(p, c.data)
+		c.data = c.data[n:]
+		return n, nil
+	}
+	return c.Read(p)
+}
+
+// serveRequest calls the handler for one request. It reports whether another one may
+// follow.
+func (c *conn) serveRequest(r *request) bool {
+	r.ctx.Init(c.context)
+	if r.ContentLength > 0 {
+		r.body = body{conn: c, left: r.ContentLength, ctx: &r.ctx}
+		r.Body = &r.body
+	} else {
+		c.WatchDisconnect(&r.ctx)
+	}
+	r.response = response{conn: c, request: r, length: -1, closeAfterReply: r.Close}
+	c.current = r
+	c.server.standard.Handler.ServeHTTP(&r.response, &r.Request)
+	c.current = nil
+	c.endContext(r)
+	complete := r.response.finish()
+	_ = c.SetWriteDeadline(time.Time{})
+	if complete && !r.response.closeAfterReply && r.body.discardRest() {
+		return true
+	}
+	c.lingeringClose(r)
+	return false
+}
+
+// endContext ends the context of a request whose handler has returned.
+func (c *conn) endContext(r *request) {
+	r.ctx.Cancel(nil)
+	c.UnwatchDisconnect()
+}
+
+// abort sends what there is of an answer whose handler has panicked, so that the
+// client sees one that is cut off, if any.
+func (c *conn) abort(r *request) {
+	c.endContext(r)
+	if r.response.committed {
+		_ = r.response.flush()
+	}
+	c.lingeringClose(r)
+}
+
+// lingeringClose lets a client that is still sending receive the answer: to close the
+// connection at once could take it away (RFC 9112 section 9.6).
+func (c *conn) lingeringClose(r *request) {
+	readTimeout := lingerReadTimeout
+	if !r.body.detach() {
+		if len(c.data) == 0 {
+			return
+		}
+		readTimeout = pipelinedReadTimeout
+	}
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite()
+	}
+	discarded := make([]byte, bufferSize)
+	end := time.Now().Add(lingerTimeout)
+	for err := error(nil); err == nil && time.Now().Before(end); {
+		_ = c.SetReadDeadline(time.Now().Add(readTimeout))
+		_, err = c.Read(discarded)
+	}
+}

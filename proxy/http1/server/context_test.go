@@ -1,0 +1,156 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// servers run the same handler behind net/http's server and behind the front.
+func servers(t *testing.T, handler http.HandlerFunc, test func(t *testing.T, addr string)) {
+	standard := &http.Server{Handler: handler, ErrorLog: quiet()}
+	l := listen(t)
+	go func() { _ = standard.Serve(l) }()
+	t.Cleanup(func() { standard.Close() })
+	for name, addr := range map[string]string{"net/http": l.Addr().String(), "front": start(t, handler).addr} {
+		t.Run(name, func(t *testing.T) { test(t, addr) })
+	}
+}
+
+// requestsOfContexts are requests whose handlers read all that is to be read.
+var requestsOfContexts = map[string]string{
+	"no body": get(), "body": post("hello", "Content-Length: 5"), "empty body": post("", "Content-Length: 0"),
+}
+
+// within waits for something that the handler does.
+func within(t *testing.T, what string, done <-chan error) error {
+	t.Helper()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(patient):
+		t.Fatalf("%s: nothing in %v", what, patient)
+		return nil
+	}
+}
+
+// TestContextEndsWhenClientLeaves looks for the end of the context in each way
+// that a handler may, while it runs.
+func TestContextEndsWhenClientLeaves(t *testing.T) {
+	for waits, wait := range map[string]func(ctx context.Context){
+		"Done": func(ctx context.Context) { <-ctx.Done() },
+		"Err": func(ctx context.Context) {
+			for ctx.Err() == nil {
+				time.Sleep(time.Millisecond)
+			}
+		},
+		"AfterFunc": func(ctx context.Context) {
+			ended := make(chan struct{})
+			context.AfterFunc(ctx, func() { close(ended) })
+			<-ended
+		},
+		"derived": func(ctx context.Context) {
+			derived, cancel := context.WithTimeout(context.WithValue(ctx, connKey{}, 1), time.Hour)
+			defer cancel()
+			<-derived.Done()
+		},
+	} {
+		begun, ended := make(chan error, 1), make(chan error, 1)
+		servers(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			begun <- r.Context().Err()
+			wait(r.Context())
+			ended <- context.Cause(r.Context())
+		}), func(t *testing.T, addr string) {
+			for name, text := range requestsOfContexts {
+				t.Run(waits+"/"+name, func(t *testing.T) {
+					c := dial(t, addr)
+					c.send(text)
+					if err := within(t, "the request", begun); err != nil {
+						t.Errorf("the context has ended before the client leaves: %v", err)
+					}
+					_ = c.Close()
+					if err := within(t, "the end of the context", ended); !errors.Is(err, context.Canceled) {
+						t.Errorf("the cause is %v", err)
+					}
+				})
+			}
+		})
+	}
+}
+
+// TestContextEndsWithHandler looks at the context behind the handler, on a
+// connection that goes on.
+func TestContextEndsWithHandler(t *testing.T) {
+	ended := make(chan error, 1)
+	var panics atomic.Bool
+	servers(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(w, r.Body)
+		derived := context.WithoutCancel(r.Context())
+		context.AfterFunc(r.Context(), func() { ended <- errors.Join(r.Context().Err(), derived.Err()) })
+		if panics.Load() {
+			panic(http.ErrAbortHandler)
+		}
+	}), func(t *testing.T, addr string) {
+		for _, abort := range []bool{false, true} {
+			panics.Store(abort)
+			for name, text := range requestsOfContexts {
+				t.Run(fmt.Sprintf("panics %v/%s", abort, name), func(t *testing.T) {
+					c := dial(t, addr)
+					for range 3 {
+						c.send(text)
+						if err := within(t, "the end of the context", ended); !errors.Is(err, context.Canceled) {
+							t.Errorf("Err is %v", err)
+						}
+						if abort {
+							return
+						}
+					}
+				})
+			}
+		}
+	})
+}
+
+// TestContextOutlivesPause keeps the client there, silent or asking ahead: the
+// context ends with the handler alone.
+func TestContextOutlivesPause(t *testing.T) {
+	begun, goOn, looked := make(chan error, 1), make(chan struct{}), make(chan error, 1)
+	servers(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		begun <- nil
+		<-goOn
+		looked <- r.Context().Err()
+	}), func(t *testing.T, addr string) {
+		for name, text := range requestsOfContexts {
+			for _, ahead := range []bool{false, true} {
+				t.Run(fmt.Sprintf("ahead %v/%s", ahead, name), func(t *testing.T) {
+					c := dial(t, addr)
+					for range 3 {
+						c.send(text)
+						_ = within(t, "the request", begun)
+						if ahead {
+							c.send(text)
+						}
+						goOn <- struct{}{}
+						if err := within(t, "a look at the context", looked); err != nil {
+							t.Errorf("Err is %v while the client is there", err)
+						}
+						if ahead {
+							_ = within(t, "the next request", begun)
+							goOn <- struct{}{}
+							if err := within(t, "a look at the context", looked); err != nil {
+								t.Errorf("Err is %v while the client is there", err)
+							}
+						}
+					}
+				})
+			}
+		}
+	})
+}

@@ -1,0 +1,226 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// held is a handler that waits for the test.
+type held struct{ entered, release chan struct{} }
+
+func newHeld() held { return held{make(chan struct{}), make(chan struct{})} }
+
+func (h held) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	h.entered <- struct{}{}
+	<-h.release
+	_, _ = io.WriteString(w, "late")
+}
+
+// shutdown begins one.
+func (r *running) shutdown(ctx context.Context) chan error {
+	ended := make(chan error, 1)
+	go func() { ended <- r.Shutdown(ctx) }()
+	eventually(r.t, "the server shuts down", r.draining.Load)
+	return ended
+}
+
+func (r *running) expectServed(want error) {
+	r.t.Helper()
+	select {
+	case err := <-r.served:
+		if !errors.Is(err, want) {
+			r.t.Errorf("Serve gave %v, want %v", err, want)
+		}
+		r.served <- err
+	case <-time.After(patient):
+		r.t.Errorf("Serve does not end")
+	}
+}
+
+func TestShutdownOfIdleConnections(t *testing.T) {
+	s := start(t, func(http.ResponseWriter, *http.Request) {})
+	clients := make([]*client, 5)
+	for i := range clients {
+		clients[i] = dial(t, s.addr)
+		clients[i].send(get())
+		clients[i].expect("\r\n\r\n")
+	}
+	if err := s.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	for _, c := range clients {
+		if rest := c.rest(); rest != "" {
+			t.Errorf("got %q", rest)
+		}
+	}
+	s.expectServed(http.ErrServerClosed)
+	if conn, err := (&http.Client{}).Get("http://" + s.addr); err == nil {
+		conn.Body.Close()
+		t.Error("the listener is open")
+	}
+	if err := s.Serve(testListener{listen(t)}); !errors.Is(err, http.ErrServerClosed) {
+		t.Errorf("Serve after Shutdown gave %v", err)
+	}
+}
+
+// A busy connection is waited for, whether it is the front's or net/http's.
+func TestShutdownOfBusyConnections(t *testing.T) {
+	for name, text := range map[string]string{
+		"plain": get(), "passed on": get("Expect: 100-continue"), "passed on later": with("HEAD /fast HTTP/1.1", "Host: h") + with("GET /a HTTP/1.1", "Host: h", "Trailer: x"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHeld()
+			s := start(t, func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path != "/fast" {
+					h.ServeHTTP(w, r)
+				}
+			})
+			c := dial(t, s.addr)
+			c.send(text)
+			<-h.entered
+			ended := s.shutdown(t.Context())
+			s.expectServed(http.ErrServerClosed)
+			select {
+			case err := <-ended:
+				t.Fatalf("it did not wait: %v", err)
+			default:
+			}
+			close(h.release)
+			if got := c.rest(); !strings.Contains(got, "Connection: close\r\n") || !strings.HasSuffix(got, "\r\n\r\nlate") {
+				t.Errorf("got %q", got)
+			}
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestShutdownInTime(t *testing.T) {
+	for name, text := range map[string]string{"plain": get(), "passed on": get("Trailer: x")} {
+		t.Run(name, func(t *testing.T) {
+			h := newHeld()
+			s := start(t, h.ServeHTTP)
+			c := dial(t, s.addr)
+			c.send(text)
+			<-h.entered
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := s.shutdown(ctx)
+			cancel()
+			if err := <-ended; !errors.Is(err, context.Canceled) {
+				t.Errorf("got %v", err)
+			}
+			_ = s.Close()
+			if rest := c.rest(); rest != "" {
+				t.Errorf("got %q", rest)
+			}
+			close(h.release)
+		})
+	}
+}
+
+// A connection that has sent nothing may be about to; what it sends is answered.
+func TestShutdownOfNewConnections(t *testing.T) {
+	s := start(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "first") })
+	c := dial(t, s.addr)
+	eventually(t, "the connection is there", func() bool { return s.open() == 1 })
+	ended := s.shutdown(t.Context())
+	s.expectServed(http.ErrServerClosed)
+	c.send(get())
+	if got := c.rest(); !strings.Contains(got, "Connection: close\r\n") || !strings.HasSuffix(got, "first") {
+		t.Errorf("got %q", got)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// The grace of a new connection ends.
+func TestGraceOfNewConnections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &conn{opened: time.Now()}
+		time.Sleep(newConnGrace - 1)
+		if c.mayClose() {
+			t.Error("it ends too early")
+		}
+		time.Sleep(time.Nanosecond)
+		if !c.mayClose() {
+			t.Error("it does not end")
+		}
+		young := &conn{opened: time.Now()}
+		young.served.Store(true)
+		if !young.mayClose() {
+			t.Error("one that has served a request has a grace")
+		}
+	})
+}
+
+func TestClose(t *testing.T) {
+	h := newHeld()
+	s := start(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/held" {
+			h.ServeHTTP(w, r)
+		}
+	})
+	idle, fresh, busy, passed := dial(t, s.addr), dial(t, s.addr), dial(t, s.addr), dial(t, s.addr)
+	idle.send(get())
+	idle.expect("\r\n\r\n")
+	busy.send(with("GET /held HTTP/1.1", "Host: h"))
+	<-h.entered
+	passed.send(with("GET /held HTTP/1.1", "Host: h", "Trailer: x"))
+	<-h.entered
+	eventually(t, "only three are the front's", func() bool { return s.open() == 3 })
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	for _, c := range []*client{idle, fresh, busy, passed} {
+		if rest := c.rest(); rest != "" {
+			t.Errorf("got %q", rest)
+		}
+	}
+	s.expectServed(http.ErrServerClosed)
+	close(h.release)
+	if s.add(&conn{}) {
+		t.Error("it takes connections")
+	}
+}
+
+// While connections come and go, a Shutdown ends, and every request that was
+// answered was answered as a whole.
+func TestShutdownInTraffic(t *testing.T) {
+	for range 20 {
+		s := start(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "whole") })
+		answers := make(chan string)
+		const clients = 8
+		ready := make(chan struct{}, clients)
+		for range clients {
+			c := dial(t, s.addr)
+			go func() {
+				c.send(get())
+				ready <- struct{}{}
+				for range 50 {
+					c.send(get())
+				}
+				all, _ := io.ReadAll(c)
+				_ = c.Close() // or the server waits for what else it sends
+				answers <- string(all)
+			}()
+		}
+		<-ready
+		if err := s.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+		s.expectServed(http.ErrServerClosed)
+		for range clients {
+			if got := <-answers; strings.Count(got, "HTTP/1.1 200 OK") != strings.Count(got, "\r\n\r\nwhole") {
+				t.Errorf("got %q", got)
+			}
+		}
+	}
+}

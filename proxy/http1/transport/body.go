@@ -1,0 +1,79 @@
+package transport
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net/http"
+	"sync/atomic"
+)
+
+// body is the body of an answer. At its end the connection is given back;
+// whoever closes it before does not wait for the rest.
+type body struct {
+	source     io.Reader
+	fixed      fixedBody // the source, of a plain answer
+	conn       *conn
+	ctx        context.Context
+	closeAfter bool                  // no other request follows on the connection
+	result     atomic.Pointer[error] // what Read gives from now on; nil while more may come
+}
+
+var errEOF = io.EOF
+
+// NotifiesWaiter marks a body that calls its Waiter.
+func (*body) NotifiesWaiter() {}
+
+// Read implements io.Reader. Trailers are there when it has given io.EOF.
+func (b *body) Read(p []byte) (int, error) {
+	if result := b.result.Load(); result != nil {
+		return 0, *result
+	}
+	n, err := b.source.Read(p)
+	if err == nil {
+		return n, nil
+	}
+	complete := err == io.EOF
+	result := &errEOF
+	if !complete {
+		result = new(causeOr(b.ctx, err))
+	}
+	if !b.result.CompareAndSwap(nil, result) {
+		return n, *b.result.Load()
+	}
+	if complete {
+		b.conn.finish(b.closeAfter)
+	} else {
+		b.conn.discard()
+	}
+	return n, *result
+}
+
+// Close implements io.Closer.
+func (b *body) Close() error {
+	if b.result.CompareAndSwap(nil, &http.ErrBodyReadAfterClose) {
+		b.conn.discard()
+	}
+	return nil
+}
+
+// fixedBody reads a body of known length.
+type fixedBody struct {
+	reader *bufio.Reader
+	left   int64
+}
+
+// Read implements io.Reader. The last bytes come with io.EOF.
+func (b *fixedBody) Read(p []byte) (int, error) {
+	if b.left == 0 {
+		return 0, io.EOF
+	}
+	n, err := b.reader.Read(p[:min(int64(len(p)), b.left)])
+	switch b.left -= int64(n); {
+	case b.left == 0:
+		err = io.EOF
+	case err == io.EOF:
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
+}

@@ -1,0 +1,363 @@
+package transport
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
+	"sync"
+	"time"
+
+	"gatehouse/internal/reqctx"
+	"gatehouse/proxy/http1/socket"
+	"gatehouse/proxy/http1/wire"
+)
+
+// sendGrace is how long the end of an answer waits for the end of a body that
+// has likely been sent, but for a goroutine to say so.
+const sendGrace = 20 * time.Millisecond
+
+var (
+	errHeaderSize = errors.New("the head of the backend's answer is too large")
+	errSwitched   = errors.New("the backend switched protocols without being asked to")
+	errStatus     = errors.New("the backend answered with a status that there is not")
+)
+
+// noResponseError is returned when not a byte of a response came.
+type noResponseError struct {
+	cause error
+	sent  bool // some of the request was written
+}
+
+func (e *noResponseError) Error() string { return "no answer: " + e.cause.Error() }
+func (e *noResponseError) Unwrap() error { return e.cause }
+
+// conn is a connection to a backend, for one request at a time.
+type conn struct {
+	net.Conn
+	pools     *pools
+	pool      *pool
+	socket    *socket.Socket
+	reader    *bufio.Reader
+	writer    *bufio.Writer
+	flush     func() error // the writer's
+	headLeft  int64        // bytes that may still be read: of a head
+	reused    bool         // it has carried a request before
+	epoch     uint         // in which it began to wait; for the pool
+	lastEpoch uint         // in which it takes requests; 0 is for ever; for the pool
+
+	waiter       BodyWaiter      // of the answer, until something of its body was read
+	writePending bool            // the request is written when its answer is read
+	idleChecked  bool            // the backend was quiet while the connection waited
+	written      int64           // of the request, by whoever sends
+	writeFailed  bool            // the connection refused some of it; by whoever sends
+	sent         chan struct{}   // closed when a body was sent, or was not; nil without one
+	bodyErr      error           // why it was not, where that was the body's fault; before sent is closed
+	context      *reqctx.Context // of the request, where it takes subscribers; else nil
+	release      func() bool     // ends the watch over another context
+	closing      sync.Once
+}
+
+func newConn(netConn net.Conn, pools *pools, pool *pool) *conn {
+	c := &conn{Conn: netConn, pools: pools, pool: pool, socket: socket.New(netConn)}
+	c.reader = bufio.NewReader(connReader{c})
+	c.writer = bufio.NewWriter(connWriter{c})
+	c.flush = c.writer.Flush
+	return c
+}
+
+// connReader and connWriter are the connection as the buffers see it.
+type (
+	connReader struct{ *conn }
+	connWriter struct{ *conn }
+)
+
+// Read implements io.Reader within the bound on a head.
+func (i connReader) Read(p []byte) (int, error) {
+	if i.headLeft <= 0 {
+		return 0, errHeaderSize
+	}
+	p = p[:min(int64(len(p)), i.headLeft)]
+	var n int
+	var err error
+	if i.writePending {
+		checkIdle := !i.idleChecked
+		i.writePending, i.idleChecked = false, true
+		n, err = i.socket.WriteThenRead(checkIdle, i.flush, p)
+	} else {
+		n, err = i.readBytes(p)
+	}
+	i.headLeft -= int64(n)
+	return n, err
+}
+
+// readBytes reads. It tells of a wait for the first bytes of a body.
+func (c *conn) readBytes(p []byte) (n int, err error) {
+	if waiter := c.waiter; waiter != nil {
+		c.waiter = nil
+		n, ready, err := c.socket.ReadNow(p)
+		if ready {
+			return n, err
+		}
+		waiter.BodyAwaited()
+	}
+	n, _, err = c.socket.Read(p)
+	return n, err
+}
+
+// Write implements io.Writer. What is written first, of a head that is larger
+// than the buffer, is written to a quiet connection only.
+func (o connWriter) Write(p []byte) (int, error) {
+	if !o.idleChecked {
+		if o.idleChecked = true; !o.socket.IsIdle() {
+			o.writeFailed = true
+			return 0, socket.ErrStale
+		}
+	}
+	n, err := o.socket.Write(p)
+	o.written += int64(n)
+	if err != nil {
+		o.writeFailed = true
+	}
+	return n, err
+}
+
+// ReadFrom implements io.ReaderFrom, by which a bufio.Writer lets a body
+// through: what has come of it goes on at once.
+func (o connWriter) ReadFrom(body io.Reader) (int64, error) {
+	buffer := o.pools.buffers.Get().(*[copyBuffer]byte)
+	defer o.pools.buffers.Put(buffer)
+	return io.CopyBuffer(struct{ io.Writer }{o}, body, buffer[:])
+}
+
+// exchange sends a request and reads the head of its answer. After an error
+// the connection is of no use.
+func (c *conn) exchange(r *http.Request, head []byte) (*http.Response, error) {
+	c.written, c.sent, c.bodyErr, c.idleChecked = 0, nil, nil, !c.reused
+	c.watch(r.Context())
+	if err := c.send(r, head); err != nil {
+		return nil, &noResponseError{err, c.written > 0}
+	}
+	res, err := c.receive(r)
+	if err != nil {
+		if c.waitSent(0) && c.bodyErr != nil {
+			return nil, c.bodyErr
+		}
+		return nil, err
+	}
+	c.attachBody(r, res)
+	return res, nil
+}
+
+// waitSent reports whether nothing more is being sent, at the latest after a while.
+func (c *conn) waitSent(timeout time.Duration) bool {
+	if c.sent == nil {
+		return true
+	}
+	select {
+	case <-c.sent:
+		return true
+	default:
+	}
+	if timeout == 0 {
+		return false
+	}
+	timer := time.NewTimer(timeout)
+	defer timer.Stop()
+	select {
+	case <-c.sent:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
+
+// send sends the request, or leaves it in the buffer for the turn to the
+// answer. A body has a goroutine of its own.
+func (c *conn) send(r *http.Request, head []byte) error {
+	if hasBody(r) {
+		if !c.idleChecked && !c.socket.IsIdle() { // before anything of the body is read
+			return socket.ErrStale
+		}
+		c.idleChecked = true
+		c.sent = make(chan struct{})
+		go c.sendBody(r)
+		return nil
+	}
+	err := c.writeRequest(r, head)
+	if c.writePending = c.socket.CanWriteThenRead(); err == nil && !c.writePending {
+		err = c.flush()
+	}
+	if err != nil {
+		return fmt.Errorf("write request: %w", err)
+	}
+	return nil
+}
+
+// writeRequest writes a request without a body.
+func (c *conn) writeRequest(r *http.Request, head []byte) error {
+	if head == nil {
+		var ok bool
+		if head, ok = wire.AppendRequest(c.writer.AvailableBuffer(), r); !ok {
+			return r.Write(c.writer)
+		}
+	}
+	_, err := c.writer.Write(head)
+	return err
+}
+
+// sendBody sends a request that has a body. Where the body is at fault, nobody
+// will answer half of it; where the connection is, an answer may be there.
+func (c *conn) sendBody(r *http.Request) {
+	body := &requestBody{ReadCloser: r.Body}
+	r = r.WithContext(r.Context())
+	r.Body = body
+	err := r.Write(c.writer)
+	if err == nil {
+		err = c.flush()
+	}
+	var bodyErr error
+	if err != nil && !c.writeFailed {
+		bodyErr = cmp.Or(body.err, err) // net/http hides what the body said
+	}
+	c.bodyErr = bodyErr
+	close(c.sent) // after it the connection may be another request's
+	if bodyErr != nil {
+		c.discard()
+	}
+}
+
+// requestBody remembers why it could not be read.
+type requestBody struct {
+	io.ReadCloser
+	err error
+}
+
+// Read implements io.Reader.
+func (b *requestBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && err != io.EOF {
+		b.err = err
+	}
+	return n, err
+}
+
+// receive reads the head of the answer, and those of all 1xx before it (RFC
+// 9110 section 15.2).
+func (c *conn) receive(r *http.Request) (*http.Response, error) {
+	c.headLeft = c.pools.options.MaxHeaderBytes
+	if _, err := c.reader.Peek(1); err != nil {
+		// Whoever sends a body has written some of it, or may have.
+		return nil, &noResponseError{fmt.Errorf("read response: %w", err), c.sent != nil || c.written > 0}
+	}
+	trace := httptrace.ContextClientTrace(r.Context())
+	for {
+		res, err := c.readResponse(r)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("read response: %w", err)
+		case res.StatusCode < 100: // no interim answer, which could be handed on
+			return nil, errStatus
+		case res.StatusCode == http.StatusSwitchingProtocols:
+			return nil, errSwitched
+		case res.StatusCode >= 200:
+			c.headLeft = math.MaxInt64
+			return res, nil
+		case trace != nil && trace.Got1xxResponse != nil:
+			if err := trace.Got1xxResponse(res.StatusCode, textproto.MIMEHeader(res.Header)); err != nil {
+				return nil, err
+			}
+			c.headLeft = c.pools.options.MaxHeaderBytes // somebody counts them
+		}
+	}
+}
+
+// readResponse reads one head. What is not plain, and not there as a whole, is
+// net/http's to read.
+func (c *conn) readResponse(r *http.Request) (*http.Response, error) {
+	buffered, _ := c.reader.Peek(c.reader.Buffered())
+	if end := wire.HeadEnd(buffered); end > 0 {
+		if res, ok := wire.Response(string(buffered[:end]), r.Method); ok {
+			_, _ = c.reader.Discard(end)
+			res.Request = r
+			return res, nil
+		}
+	}
+	return http.ReadResponse(c.reader, r)
+}
+
+// attachBody leaves the connection to the body of the answer, or gives it back
+// where there is none.
+func (c *conn) attachBody(r *http.Request, res *http.Response) {
+	closeAfter := res.Close || r.Close
+	if r.Method == http.MethodHead || res.Body == http.NoBody || res.ContentLength == 0 {
+		res.Body = http.NoBody
+		c.finish(closeAfter)
+		return
+	}
+	if res.ContentLength > 0 && c.reader.Buffered() == 0 {
+		c.waiter = hooksOf(r.Context()).BodyAwaited
+	}
+	b := &body{source: res.Body, conn: c, ctx: r.Context(), closeAfter: closeAfter}
+	if res.Body == nil { // of a plain answer
+		b.fixed = fixedBody{c.reader, res.ContentLength}
+		b.source = &b.fixed
+	}
+	res.Body = b
+}
+
+// finish ends the exchange after a complete answer. Only a connection on which
+// both sides have said all, and nothing more, waits for the next request.
+func (c *conn) finish(closeAfter bool) {
+	if !c.unwatch() || closeAfter || !c.socket.CanWriteThenRead() || !c.waitSent(sendGrace) || c.bodyErr != nil || c.writeFailed || c.reader.Buffered() > 0 {
+		c.discard()
+		return
+	}
+	c.reused, c.context, c.release, c.waiter = true, nil, nil, nil // while it waits, it keeps nothing of the request in memory
+	c.pools.put(c)
+}
+
+// discard closes the connection; whoever reads or writes notices.
+func (c *conn) discard() {
+	c.unwatch()
+	c.closeConn()
+}
+
+// ContextEnded implements reqctx.Subscriber.
+func (c *conn) ContextEnded() { c.closeConn() }
+
+// watch closes the connection when the context ends, until unwatch. One that
+// takes subscribers costs no allocation for it.
+func (c *conn) watch(ctx context.Context) {
+	if c.context = reqctx.Of(ctx); c.context != nil {
+		c.context.Subscribe(c)
+	} else {
+		c.release = context.AfterFunc(ctx, c.closeConn)
+	}
+}
+
+// unwatch reports whether the context had not ended.
+func (c *conn) unwatch() bool {
+	switch {
+	case c.context != nil:
+		return c.context.Unsubscribe(c)
+	case c.release != nil:
+		return c.release()
+	}
+	return true
+}
+
+// closeConn is discard for the context's end, which may come while release is set.
+func (c *conn) closeConn() {
+	c.closing.Do(func() {
+		_ = c.Close()
+		c.pools.release(c.pool)
+	})
+}

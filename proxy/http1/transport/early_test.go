@@ -1,0 +1,279 @@
+package transport_test
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"testing"
+)
+
+// gated is a body that gives its first part, tells so, and waits until it is
+// let go on.
+type gated struct {
+	first io.Reader
+	at    chan struct{}
+	goOn  chan struct{}
+	rest  io.Reader
+}
+
+func gate(first, rest string) *gated {
+	return &gated{strings.NewReader(first), make(chan struct{}, 1), make(chan struct{}), strings.NewReader(rest)}
+}
+
+func (g *gated) Read(p []byte) (int, error) {
+	if n, err := g.first.Read(p); err == nil {
+		return n, nil
+	}
+	select {
+	case g.at <- struct{}{}:
+	default:
+	}
+	<-g.goOn
+	return g.rest.Read(p)
+}
+
+// earlyAnswers come before the request was sent.
+var earlyAnswers = []struct {
+	name, raw, body string
+	status          int
+}{
+	{"length", plain, "plain", 200},
+	{"no body", "HTTP/1.1 204 No Content\r\n\r\n", "", 204},
+	{"refusal", "HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 5\r\n\r\nlarge", "large", 413},
+	{"chunks", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", "hello", 200},
+}
+
+// The backend answers before the client has got around to sending the body: the
+// answer is given at once, and the connection, on which half a request lies, is
+// not used again.
+func TestAnswerOvertakesBody(t *testing.T) {
+	lengths := map[string]int64{"small": 10, "large": 10 << 20, "unknown": -1}
+	each(t, func(t *testing.T, l lane) {
+		for _, answer := range earlyAnswers {
+			for name, length := range lengths {
+				t.Run(answer.name+" to "+name, func(t *testing.T) {
+					b := serve(t, func(l *link) {
+						if l.number > 1 {
+							l.plainly()
+							return
+						}
+						l.head()
+						l.send(answer.raw)
+						l.untilGone()
+					})
+					client := l.start(t, bounds{})
+					slow := gate("", "world")
+					body := watch(slow)
+					r := send(patiently(t), t, "POST", b.url, body)
+					r.ContentLength = length
+					done := background(client, r)
+					o := soon(t, "the answer", done)
+					if o.err != nil || o.bodyErr != nil || o.status != answer.status || o.body != answer.body {
+						t.Errorf("got %+v", o)
+					}
+					b.waitGone(1)
+					follow(t, client, b, 2)
+					close(slow.goOn)
+					body.wantClosed(t)
+					follow(t, client, b, 2)
+				})
+			}
+		}
+	})
+}
+
+// The body is sent to its end while the answer is under way: then the connection
+// is good.
+func TestBodyDuringAnswer(t *testing.T) {
+	each(t, func(t *testing.T, l lane) {
+		for name, length := range map[string]int64{"small": 10, "unknown": -1} {
+			t.Run(name, func(t *testing.T) {
+				b := serve(t, func(l *link) {
+					if l.number > 1 {
+						l.plainly()
+						return
+					}
+					r, _ := l.head()
+					l.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+					r, ok := l.rest(r)
+					if !ok {
+						return
+					}
+					l.send("a\r\n" + r.body + "\r\n0\r\n\r\n")
+					l.plainly()
+				})
+				client := l.start(t, bounds{})
+				slow := gate("hello", "world")
+				r := send(patiently(t), t, "POST", b.url, watch(slow))
+				r.ContentLength = length
+				res, err := client.RoundTrip(r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				close(slow.goOn)
+				body, err := io.ReadAll(res.Body)
+				res.Body.Close()
+				if err != nil || string(body) != "helloworld" {
+					t.Errorf("%q, %v", body, err)
+				}
+				next := send(patiently(t), t, "POST", b.url, nil)
+				if length < 0 {
+					next = send(patiently(t), t, "POST", b.url, hidden{strings.NewReader("next")})
+				}
+				run(client, next).wantPlain(t)
+				if made := b.made(); made != 1 {
+					t.Errorf("%d connections", made)
+				}
+			})
+		}
+	})
+}
+
+// The backend answers a body that it never reads.
+func TestAnswerToUnreadBody(t *testing.T) {
+	each(t, func(t *testing.T, l lane) {
+		for _, answer := range earlyAnswers {
+			for name, length := range map[string]int64{"known": 64 << 20, "unknown": -1} {
+				t.Run(answer.name+" to "+name, func(t *testing.T) {
+					answered := make(chan struct{})
+					b := serve(t, func(l *link) {
+						if l.number > 1 {
+							l.plainly()
+							return
+						}
+						l.head()
+						l.send(answer.raw)
+						<-answered
+						l.untilGone()
+					})
+					client := l.start(t, bounds{})
+					body := watch(io.LimitReader(zeros{}, 64<<20))
+					r := send(patiently(t), t, "POST", b.url, body)
+					r.ContentLength = length
+					o := run(client, r)
+					if o.err != nil || o.bodyErr != nil || o.status != answer.status || o.body != answer.body {
+						t.Errorf("got %+v", o)
+					}
+					body.wantClosed(t)
+					close(answered)
+					b.waitGone(1)
+					run(client, get(patiently(t), t, b.url)).wantPlain(t)
+				})
+			}
+		}
+	})
+}
+
+// The backend answers and closes with part of the body unread, which resets the
+// connection: whether the answer or the reset is noticed first is the network's
+// choice. It is the right answer or an error.
+func TestAnswerAndReset(t *testing.T) {
+	answer := earlyAnswers[2]
+	each(t, func(t *testing.T, l lane) {
+		for name, length := range map[string]int64{"small": 60_000, "large": 8 << 20, "unknown": -1} {
+			t.Run(name, func(t *testing.T) {
+				b := serve(t, func(l *link) {
+					if l.number > 1 {
+						l.plainly()
+						return
+					}
+					l.head()
+					l.send(answer.raw)
+				})
+				client := l.start(t, bounds{})
+				body := watch(io.LimitReader(zeros{}, max(length, 1<<20)))
+				if length > 0 {
+					body = watch(io.LimitReader(zeros{}, length))
+				}
+				r := send(patiently(t), t, "POST", b.url, body)
+				r.ContentLength = length
+				o := run(client, r)
+				switch {
+				case o.err != nil:
+					t.Logf("an error: %v", o.err)
+				case o.status != 413 || o.bodyErr == nil && o.body != answer.body || !strings.HasPrefix(answer.body, o.body):
+					t.Errorf("got %+v", o)
+				}
+				body.wantClosed(t)
+				follow(t, client, b, 2)
+			})
+		}
+	})
+}
+
+// The backend answers, says no more and goes on reading: there is no reset, and
+// so no doubt.
+func TestAnswerAndFinish(t *testing.T) {
+	each(t, func(t *testing.T, l lane) {
+		for name, length := range map[string]int64{"small": 60_000, "large": 1 << 20, "unknown": -1} {
+			t.Run(name, func(t *testing.T) {
+				b := serve(t, func(l *link) {
+					if l.number > 1 {
+						l.plainly()
+						return
+					}
+					l.head()
+					l.send("HTTP/1.1 413 Content Too Large\r\n\r\nlarge")
+					l.finish()
+					l.untilGone()
+				})
+				client := l.start(t, bounds{})
+				size := length
+				if size < 0 {
+					size = 1 << 20
+				}
+				body := watch(io.LimitReader(zeros{}, size))
+				r := send(patiently(t), t, "POST", b.url, body)
+				r.ContentLength = length
+				o := run(client, r)
+				if o.err != nil || o.bodyErr != nil || o.status != 413 || o.body != "large" {
+					t.Errorf("got %+v", o)
+				}
+				body.wantClosed(t)
+				b.waitGone(1)
+				follow(t, client, b, 2)
+			})
+		}
+	})
+}
+
+// The body breaks after the answer came: that is nobody's concern but the
+// connection's.
+func TestBodyBreaksAfterAnswer(t *testing.T) {
+	each(t, func(t *testing.T, l lane) {
+		for name, length := range map[string]int64{"small": 10, "unknown": -1} {
+			t.Run(name, func(t *testing.T) {
+				answered := make(chan struct{})
+				b := serve(t, func(l *link) {
+					if l.number > 1 {
+						l.plainly()
+						return
+					}
+					l.head()
+					l.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")
+					<-answered
+					l.untilGone()
+				})
+				client := l.start(t, bounds{})
+				slow := gate("", "")
+				body := watch(io.MultiReader(slow, broken{}))
+				r := send(patiently(t), t, "POST", b.url, body)
+				r.ContentLength = length
+				res, err := client.RoundTrip(r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				close(slow.goOn)
+				close(answered)
+				got, err := io.ReadAll(res.Body)
+				if err == nil || errors.Is(err, io.EOF) || string(got) != "hello" && len(got) > 0 {
+					t.Errorf("%q, %v", got, err)
+				}
+				res.Body.Close()
+				body.wantClosed(t)
+				b.waitGone(1)
+				follow(t, client, b, 2)
+			})
+		}
+	})
+}

@@ -1,0 +1,50 @@
+package transport_test
+
+import (
+	"context"
+	"runtime"
+	"testing"
+	"time"
+
+	"gatehouse/internal/reqctx"
+)
+
+// TestWaitingKeepsNothing wants a connection that waits to let go of the request
+// that it carried: a gateway's leads to the client's connection and headers.
+func TestWaitingKeepsNothing(t *testing.T) {
+	each(t, func(t *testing.T, l lane) {
+		for name, derive := range map[string]func(context.Context) context.Context{
+			"one of reqctx": func(parent context.Context) context.Context {
+				ctx := new(reqctx.Context)
+				ctx.Init(context.WithoutCancel(parent))
+				return ctx
+			},
+			"one of package context": func(parent context.Context) context.Context { return parent },
+		} {
+			t.Run(name, func(t *testing.T) {
+				b := serve(t, (*link).plainly)
+				client := l.start(t, bounds{})
+				gone := make(chan struct{})
+				func() {
+					kept := new([64]byte) // large enough to be freed by itself
+					runtime.AddCleanup(kept, func(gone chan struct{}) { close(gone) }, gone)
+					parent, cancel := context.WithCancel(context.WithValue(patiently(t), struct{}{}, kept))
+					defer cancel()
+					run(client, get(derive(parent), t, b.url)).wantPlain(t)
+				}()
+				again, late := time.NewTicker(time.Millisecond), time.After(testTimeout)
+				defer again.Stop()
+				for {
+					runtime.GC() // its cleanups run some time after it
+					select {
+					case <-gone:
+						return
+					case <-late:
+						t.Fatal("the request is kept")
+					case <-again.C:
+					}
+				}
+			})
+		}
+	})
+}
