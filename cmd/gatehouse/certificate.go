@@ -25,33 +25,33 @@ type certificate struct {
 	authoritiesFile   string // "" asks clients for no certificate
 	live              atomic.Pointer[tls.Certificate]
 	forClients        atomic.Pointer[tls.Config] // nil without authorities
-	// taken is told of each pair that is served from then on.
-	taken func(*tls.Certificate)
+	// onLoad is told of each pair that is served from then on.
+	onLoad func(*tls.Certificate)
 }
 
-// loadCertificate reads the certificate of the settings, and follows its files
+// openCertificate reads the certificate of the settings, and follows its files
 // from then on; nil without one.
-func loadCertificate(s settings.Settings, files *watch.Files, taken func(*tls.Certificate)) (*certificate, error) {
+func openCertificate(s settings.Settings, files *watch.Files, taken func(*tls.Certificate)) (*certificate, error) {
 	if s.TLSCertFile == "" {
 		return nil, nil
 	}
-	c := &certificate{certFile: s.TLSCertFile, keyFile: s.TLSKeyFile, authoritiesFile: s.TLSClientCAFile, taken: taken}
-	files.Follow(watch.Group{Name: certificateFiles, Paths: []string{c.certFile, c.keyFile}, Take: c.takePair})
-	if err := c.takePair(context.Background()); err != nil {
+	c := &certificate{certFile: s.TLSCertFile, keyFile: s.TLSKeyFile, authoritiesFile: s.TLSClientCAFile, onLoad: taken}
+	files.Follow(watch.Group{Name: certificateFiles, Paths: []string{c.certFile, c.keyFile}, Take: c.loadPair})
+	if err := c.loadPair(context.Background()); err != nil {
 		return nil, fmt.Errorf("read %s: %w", certificateFiles, err)
 	}
 	if c.authoritiesFile == "" {
 		return c, nil
 	}
-	files.Follow(watch.Group{Name: authorityFile, Paths: []string{c.authoritiesFile}, Take: c.takeAuthorities})
-	if err := c.takeAuthorities(context.Background()); err != nil {
+	files.Follow(watch.Group{Name: authorityFile, Paths: []string{c.authoritiesFile}, Take: c.loadAuthorities})
+	if err := c.loadAuthorities(context.Background()); err != nil {
 		return nil, fmt.Errorf("read %s: %w", authorityFile, err)
 	}
 	return c, nil
 }
 
-// takePair takes the certificate and its key over if they fit together.
-func (c *certificate) takePair(context.Context) error {
+// loadPair takes the certificate and its key over if they fit together.
+func (c *certificate) loadPair(context.Context) error {
 	cert, err := textfile.Read(c.certFile)
 	if err != nil {
 		return err
@@ -65,14 +65,14 @@ func (c *certificate) takePair(context.Context) error {
 		return err
 	}
 	c.live.Store(&pair)
-	c.taken(&pair)
+	c.onLoad(&pair)
 	return nil
 }
 
-// takeAuthorities takes over whose certificates clients need. A session that was
+// loadAuthorities takes over whose certificates clients need. A session that was
 // begun under authorities that have gone is not resumed: crypto/tls looks for
 // its chain among these.
-func (c *certificate) takeAuthorities(context.Context) error {
+func (c *certificate) loadAuthorities(context.Context) error {
 	pem, err := textfile.Read(c.authoritiesFile)
 	if err != nil {
 		return err

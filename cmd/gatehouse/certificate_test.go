@@ -18,7 +18,7 @@ import (
 func TestCertificateIsRenewed(t *testing.T) {
 	t.Parallel()
 	certFile, keyFile, _ := selfSigned(t)
-	gateway := startProcess(t, openTable(t, tattle(t, "backend")), map[string]string{
+	gateway := startProcess(t, openTable(t, reportingBackend(t, "backend")), map[string]string{
 		"GATEWAY_TLS_CERT_FILE": certFile, "GATEWAY_TLS_KEY_FILE": keyFile,
 	})
 	first := gateway.serves(t)
@@ -49,7 +49,7 @@ func TestCertificateIsRenewed(t *testing.T) {
 func TestCertificateByRequest(t *testing.T) {
 	t.Parallel()
 	certFile, keyFile, _ := selfSigned(t)
-	gateway := startProcess(t, openTable(t, tattle(t, "backend")), map[string]string{
+	gateway := startProcess(t, openTable(t, reportingBackend(t, "backend")), map[string]string{
 		"GATEWAY_TLS_CERT_FILE": certFile, "GATEWAY_TLS_KEY_FILE": keyFile,
 	})
 	first := gateway.serves(t)
@@ -92,7 +92,7 @@ func TestClientAuthoritiesAreRenewed(t *testing.T) {
 	oldCert, oldKey, _ := selfSigned(t)
 	newCert, newKey, _ := selfSigned(t)
 	authorities := writeFile(t, "clients.pem", string(contentOf(t, oldCert)))
-	gateway := startProcess(t, openTable(t, tattle(t, "backend")), map[string]string{
+	gateway := startProcess(t, openTable(t, reportingBackend(t, "backend")), map[string]string{
 		"GATEWAY_TLS_CERT_FILE": certFile, "GATEWAY_TLS_KEY_FILE": keyFile, "GATEWAY_TLS_CLIENT_CA_FILE": authorities,
 	})
 	sessions := map[string]tls.ClientSessionCache{oldCert: tls.NewLRUClientSessionCache(10), newCert: tls.NewLRUClientSessionCache(10)}

@@ -62,7 +62,7 @@ func newCheck(t terminal, file *string) *cobra.Command {
 			return err
 		}
 		if problems.HasErrors() {
-			return &saidError{}
+			return &reportedError{}
 		}
 		return nil
 	}

@@ -18,7 +18,7 @@ import (
 const (
 	serveStoreWait   = 30 * time.Second
 	commandStoreWait = 5 * time.Second
-	waitTold         = 5 * time.Second // between two lines about it
+	waitLogInterval  = 5 * time.Second // between two lines about it
 )
 
 // openStore opens the store of the settings, waits for it, and brings its
@@ -45,24 +45,24 @@ func openStoreWith(
 	return opened, applied, nil
 }
 
-// tellingStore tells of failed attempts to reach it, now and then.
-type tellingStore struct {
+// loggingStore tells of failed attempts to reach it, now and then.
+type loggingStore struct {
 	store.Store
-	log  *slog.Logger
-	told time.Time
+	log      *slog.Logger
+	loggedAt time.Time
 }
 
-func (s *tellingStore) Ping(ctx context.Context) error {
+func (s *loggingStore) Ping(ctx context.Context) error {
 	err := s.Store.Ping(ctx)
-	if err != nil && ctx.Err() == nil && time.Since(s.told) > waitTold {
-		s.told = time.Now()
+	if err != nil && ctx.Err() == nil && time.Since(s.loggedAt) > waitLogInterval {
+		s.loggedAt = time.Now()
 		s.log.WarnContext(ctx, "waiting for the store", "address", s.Address(), "error", err.Error())
 	}
 	return err
 }
 
 func prepareStore(ctx context.Context, opened store.Store, s settings.Settings, wait time.Duration, log *slog.Logger) ([]string, error) {
-	if err := store.WaitReady(ctx, &tellingStore{Store: opened, log: log}, wait); err != nil {
+	if err := store.WaitReady(ctx, &loggingStore{Store: opened, log: log}, wait); err != nil {
 		return nil, err
 	}
 	if !s.Migrate {
@@ -80,8 +80,8 @@ func prepareStore(ctx context.Context, opened store.Store, s settings.Settings, 
 const twinsHint = "each logs in with the e-mail exactly as it is stored, and with no other form; " +
 	"keep one of them and delete the other, or give it another e-mail"
 
-// maxTwinsTold is how many groups of twins the log lists.
-const maxTwinsTold = 10
+// maxTwinsLogged is how many groups of twins the log lists.
+const maxTwinsLogged = 10
 
 // warnOfTwins tells the log of users whose e-mails are one in different forms.
 func warnOfTwins(ctx context.Context, users store.Store, log *slog.Logger) {
@@ -89,7 +89,7 @@ func warnOfTwins(ctx context.Context, users store.Store, log *slog.Logger) {
 	if err != nil {
 		log.WarnContext(ctx, "e-mails in different forms are not looked for", "error", err.Error())
 	}
-	for _, group := range twins[:min(len(twins), maxTwinsTold)] {
+	for _, group := range twins[:min(len(twins), maxTwinsLogged)] {
 		log.WarnContext(ctx, "users have one e-mail in different forms", "emails", quoteAll(group), "hint", twinsHint, "groups", len(twins))
 	}
 }
@@ -103,8 +103,8 @@ func quoteAll(texts []string) string {
 	return strings.Join(quoted, ", ")
 }
 
-// quiet is the log of commands: they tell how they ended.
-func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+// discardLog is the log of commands: they tell how they ended.
+func discardLog() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func newMigrate(t terminal) *cobra.Command {
 	return &cobra.Command{
@@ -119,7 +119,7 @@ func newMigrate(t terminal) *cobra.Command {
 				return err
 			}
 			s.Migrate = true
-			opened, applied, err := openStore(cmd.Context(), s, commandStoreWait, quiet())
+			opened, applied, err := openStore(cmd.Context(), s, commandStoreWait, discardLog())
 			if err != nil {
 				return err
 			}

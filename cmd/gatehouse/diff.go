@@ -38,7 +38,7 @@ func newDiff(t terminal) *cobra.Command {
 			printDiff(t.out, diff)
 		}
 		if *failOnWeaker && len(diff.Weaker) > 0 {
-			return &saidError{}
+			return &reportedError{}
 		}
 		return nil
 	}

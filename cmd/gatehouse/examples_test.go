@@ -16,9 +16,9 @@ import (
 
 const listedCompany = "9b8f7e6d-5c4b-4a39-8877-665544332222"
 
-// tattle answers with its name, the target it was asked for, and the identity
+// reportingBackend answers with its name, the target it was asked for, and the identity
 // it was given.
-func tattle(t *testing.T, name string) string {
+func reportingBackend(t *testing.T, name string) string {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write([]byte(strings.Join([]string{
 			name, r.Method, r.RequestURI, r.Header.Get("X-User-ID"), r.Header.Get("X-Company-ID"), r.Header.Get("X-User-Email"),
@@ -30,9 +30,9 @@ func tattle(t *testing.T, name string) string {
 
 func originalBackends(t *testing.T) map[string]string {
 	return map[string]string{
-		"GATEWAY_QUERY_SERVICE_URL":  tattle(t, "query"),
-		"GATEWAY_INGEST_SERVICE_URL": tattle(t, "ingest"),
-		"GATEWAY_AUTH_SERVICE_URL":   tattle(t, "auth"),
+		"GATEWAY_QUERY_SERVICE_URL":  reportingBackend(t, "query"),
+		"GATEWAY_INGEST_SERVICE_URL": reportingBackend(t, "ingest"),
+		"GATEWAY_AUTH_SERVICE_URL":   reportingBackend(t, "auth"),
 	}
 }
 

@@ -46,14 +46,14 @@ func compileOffline(cfg *config.Config) (*proxy.Table, error) {
 	return table, nil
 }
 
-// asker are the flags that say who asks.
-type asker struct {
+// caller are the flags that say who asks.
+type caller struct {
 	as, claims, token string
 	headers           []string
 }
 
 func newExplain(t terminal, file *string) *cobra.Command {
-	var who asker
+	var who caller
 	cmd := &cobra.Command{
 		Use:   "explain METHOD TARGET",
 		Short: "Show what the gateway would do with a request, without sending it",
@@ -115,7 +115,7 @@ func checkTarget(target string) error {
 }
 
 // header makes the request's headers of the flags.
-func (a asker) header() (http.Header, error) {
+func (a caller) header() (http.Header, error) {
 	header := http.Header{}
 	for _, line := range a.headers {
 		name, value, found := strings.Cut(line, ":")
@@ -130,8 +130,8 @@ func (a asker) header() (http.Header, error) {
 	return header, nil
 }
 
-// supposed is who answers for a caller without a token of theirs.
-func (a asker) supposed() (auth.Decider, error) {
+// simulated is who answers for a caller without a token of theirs.
+func (a caller) simulated() (auth.Decider, error) {
 	if a.claims != "" {
 		claims, decoder := auth.SimulatedIdentity{}, json.NewDecoder(strings.NewReader(a.claims))
 		decoder.UseNumber() // a number is its text, as in a token
@@ -149,23 +149,23 @@ func (a asker) supposed() (auth.Decider, error) {
 
 // explain puts the question to the table. For a token it asks what the gateway
 // asks, and notes what it could not.
-func (a asker) explain(ctx context.Context, t terminal, table *proxy.Table, request *http.Request) (proxy.Explanation, error) {
+func (a caller) explain(ctx context.Context, t terminal, table *proxy.Table, request *http.Request) (proxy.Explanation, error) {
 	if a.token == "" {
-		decider, err := a.supposed()
+		decider, err := a.simulated()
 		if err != nil {
 			return proxy.Explanation{}, err
 		}
 		return table.Explain(request, decider), nil
 	}
-	witness, err := newWitness(ctx, t, table.Config(), a.token)
+	checker, err := newTokenChecker(ctx, t, table.Config(), a.token)
 	if err != nil {
 		return proxy.Explanation{}, err
 	}
-	defer witness.close()
-	ctx, cancel := context.WithTimeout(ctx, witnessPatience)
+	defer checker.close()
+	ctx, cancel := context.WithTimeout(ctx, tokenCheckTimeout)
 	defer cancel()
-	explanation := table.Explain(request.WithContext(ctx), witness.gate)
-	explanation.Notes = witness.notes
+	explanation := table.Explain(request.WithContext(ctx), checker.gate)
+	explanation.Notes = checker.notes
 	return explanation, nil
 }
 

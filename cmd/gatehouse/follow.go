@@ -47,27 +47,27 @@ func (r *reloader) follow(hash string) {
 			_, _, err := r.reload(ctx, "file") // the log knows
 			return err
 		},
-		TakePart: r.judgePart,
+		TakePart: r.refusePartial,
 	})
 	r.files.Taken(tableFile, r.file, hash)
 }
 
-// hangUps reloads on every SIGHUP, until the context ends.
-func (r *reloader) hangUps(ctx context.Context, hangups <-chan os.Signal) {
+// reloadOnHangup reloads on every SIGHUP, until the context ends.
+func (r *reloader) reloadOnHangup(ctx context.Context, hangups <-chan os.Signal) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-hangups:
-			_, _, _ = r.force(ctx, "SIGHUP") // the log knows
+			_, _, _ = r.reloadAll(ctx, "SIGHUP") // the log knows
 		}
 	}
 }
 
-// judgePart refuses a table that holds only the beginning of the one being
+// refusePartial refuses a table that holds only the beginning of the one being
 // served: most likely its writer has died, and what is missing may be what
 // closed a route (issue 10).
-func (r *reloader) judgePart(ctx context.Context) error {
+func (r *reloader) refusePartial(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	_, err := r.next()
@@ -82,13 +82,13 @@ func (r *reloader) judgePart(ctx context.Context) error {
 	return err
 }
 
-// adopted follows what a table that was swapped in depends on.
-func (r *reloader) adopted(table *proxy.Table) {
+// swapped follows what a table that was swapped in depends on.
+func (r *reloader) swapped(table *proxy.Table) {
 	cfg := table.Config()
 	r.files.Taken(tableFile, r.file, cfg.Hash)
 	r.followTable(cfg)
-	if r.renewed != nil {
-		r.renewed(table)
+	if r.onSwap != nil {
+		r.onSwap(table)
 	}
 }
 
@@ -109,7 +109,7 @@ func (r *reloader) followTable(tables ...*config.Config) {
 		}
 	}
 	tls, keys = distinct(tls), distinct(keys)
-	r.files.Follow(watch.Group{Name: tableTLS, Paths: tls, Take: r.renew})
+	r.files.Follow(watch.Group{Name: tableTLS, Paths: tls, Take: r.recompile})
 	for _, path := range r.keyFiles {
 		if !slices.Contains(keys, path) {
 			r.files.Follow(watch.Group{Name: issuerKeys + path})
@@ -141,24 +141,24 @@ func checkIssuerKeys(path string) func(context.Context) error {
 	}
 }
 
-// renew compiles the table being served anew, with the files and keys that have
+// recompile compiles the table being served anew, with the files and keys that have
 // changed. The table itself is not read, which may be half written at this time.
-func (r *reloader) renew(context.Context) error {
+func (r *reloader) recompile(context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.compileAnew()
+	return r.recompileLocked()
 }
 
-// compileAnew is renew for those who hold the lock.
-func (r *reloader) compileAnew() error {
+// recompileLocked is recompile for callers that hold the lock.
+func (r *reloader) recompileLocked() error {
 	defer debug.FreeOSMemory()
 	next, err := r.parts.compile(r.gateway.Table().Config())
 	if err != nil {
 		return err
 	}
 	r.parts.replace(r.gateway, next)
-	if r.renewed != nil {
-		r.renewed(next.table)
+	if r.onSwap != nil {
+		r.onSwap(next.table)
 	}
 	if r.refused { // perhaps for what these files held
 		r.files.Again(tableFile)

@@ -17,7 +17,7 @@ func TestWatchesExhausted(t *testing.T) {
 	} {
 		t.Run(bound, func(t *testing.T) {
 			t.Parallel()
-			first, second := tattle(t, "first"), tattle(t, "second")
+			first, second := reportingBackend(t, "first"), reportingBackend(t, "second")
 			file := writeFile(t, "routes.yaml", table(first))
 			command := exec.Command("/bin/sh", "-c", `echo 0 >/proc/sys/user/`+bound+` && exec "$0" serve -c "$1"`, buildGateway(t), file)
 			command.SysProcAttr = &syscall.SysProcAttr{

@@ -22,7 +22,7 @@ func partTable(backend string) (head, tail string) {
 // first part is a valid table, too: what the rest closes stays closed.
 func TestPartOfTable(t *testing.T) {
 	t.Parallel()
-	head, tail := partTable(tattle(t, "backend"))
+	head, tail := partTable(reportingBackend(t, "backend"))
 	file := writeFile(t, "routes.yaml", head+tail)
 	gateway := startProcess(t, file, nil)
 	status := func() int { return do(t, request{url: gateway.url + "/adm"}).status }
@@ -145,7 +145,7 @@ func TestBackendFilesAreRenewed(t *testing.T) {
 // and takes it when it comes.
 func TestTableWaitsForItsFiles(t *testing.T) {
 	t.Parallel()
-	backend := tattle(t, "backend")
+	backend := reportingBackend(t, "backend")
 	file := writeFile(t, "routes.yaml", table(backend))
 	gateway := startProcess(t, file, nil)
 	cert, key, _ := selfSigned(t)
@@ -163,7 +163,7 @@ func TestTableWaitsForItsFiles(t *testing.T) {
 // reload.
 func TestDotenvAtReload(t *testing.T) {
 	t.Parallel()
-	first, second := tattle(t, "first"), tattle(t, "second")
+	first, second := reportingBackend(t, "first"), reportingBackend(t, "second")
 	dotenv := writeFile(t, ".env", "\ufeffAPP="+first+"\n")
 	command := exec.Command(buildGateway(t), "serve", "-c", writeFile(t, "routes.yaml", table("${APP}")))
 	command.Dir = filepath.Dir(dotenv)

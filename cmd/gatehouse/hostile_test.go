@@ -50,7 +50,7 @@ func besiege(t *testing.T) *besieged {
 	b.address = strings.TrimPrefix(b.url, "http://")
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}
 	t.Cleanup(transport.CloseIdleConnections)
-	b.friend = &http.Client{Transport: transport, Timeout: 2 * testPatience}
+	b.friend = &http.Client{Transport: transport, Timeout: 2 * testTimeout}
 	b.serves(t)
 	b.before = b.goroutines(t)
 	return b
@@ -69,7 +69,7 @@ func (b *besieged) serves(t *testing.T) {
 	if body, err := io.ReadAll(res.Body); err != nil || res.StatusCode != http.StatusOK || len(body) != 1000 {
 		t.Errorf("another client: %d, %d bytes, %v", res.StatusCode, len(body), err)
 	}
-	if took := time.Since(began); took > testPatience {
+	if took := time.Since(began); took > testTimeout {
 		t.Errorf("another client waited for %v", took)
 	}
 }
@@ -104,7 +104,7 @@ func (b *besieged) dial(t *testing.T, protocol string) *tls.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(testPatience))
+	_ = conn.SetDeadline(time.Now().Add(testTimeout))
 	return conn
 }
 
@@ -139,7 +139,7 @@ func slowHeaders(t *testing.T, b *besieged) {
 		} else {
 			conn = b.dial(t, []string{"http/1.1", "h2"}[i%2])
 		}
-		_ = conn.SetDeadline(time.Now().Add(readHeaderTimeout + testPatience))
+		_ = conn.SetDeadline(time.Now().Add(readHeaderTimeout + testTimeout))
 		clients.Go(func() {
 			if i%4 == 2 {
 				_, _ = io.WriteString(conn, "GET /open HTTP/1.1\r\nHost: x\r\nX-Slow: ")

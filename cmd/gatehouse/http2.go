@@ -13,15 +13,15 @@ import (
 // protocolHTTP2 is the name of HTTP/2 over TLS (RFC 9113 section 3.2).
 const protocolHTTP2 = "h2"
 
-// goAwayPause is how often a connection that has just turned out to speak
+// goAwayInterval is how often a connection that has just turned out to speak
 // HTTP/2 is looked for while the gateway stops.
-const goAwayPause = 50 * time.Millisecond
+const goAwayInterval = 50 * time.Millisecond
 
-// serveHTTP2Apart gives the connections of a server that speak HTTP/2 to another
+// splitHTTP2 gives the connections of a server that speak HTTP/2 to another
 // one, which is returned; nil where there is no TLS. The Shutdown of that one
 // sends GOAWAY and does nothing else. The Shutdown of the first one would drop
 // what its HTTP/1.1 connections have just sent.
-func serveHTTP2Apart(public *http.Server, listener *proxy.Listener) *http.Server {
+func splitHTTP2(public *http.Server, listener *proxy.Listener) *http.Server {
 	if public.TLSConfig == nil {
 		return nil
 	}
@@ -30,7 +30,7 @@ func serveHTTP2Apart(public *http.Server, listener *proxy.Listener) *http.Server
 		ReadHeaderTimeout: public.ReadHeaderTimeout, IdleTimeout: public.IdleTimeout,
 		MaxHeaderBytes: public.MaxHeaderBytes, ErrorLog: public.ErrorLog,
 	}
-	_ = apart.ServeTLS(endedListener{}, "", "") // sets up HTTP/2, and nothing else
+	_ = apart.ServeTLS(closedListener{}, "", "") // sets up HTTP/2, and nothing else
 	serve := apart.TLSNextProto[protocolHTTP2]
 	if serve == nil { // GODEBUG=http2server=0
 		return nil
@@ -44,24 +44,24 @@ func serveHTTP2Apart(public *http.Server, listener *proxy.Listener) *http.Server
 	return apart
 }
 
-// endedListener has no connections.
-type endedListener struct{}
+// closedListener has no connections.
+type closedListener struct{}
 
 // Accept implements net.Listener.
-func (endedListener) Accept() (net.Conn, error) { return nil, net.ErrClosed }
+func (closedListener) Accept() (net.Conn, error) { return nil, net.ErrClosed }
 
 // Close implements net.Listener.
-func (endedListener) Close() error { return nil }
+func (closedListener) Close() error { return nil }
 
 // Addr implements net.Listener.
-func (endedListener) Addr() net.Addr { return &net.TCPAddr{} }
+func (closedListener) Addr() net.Addr { return &net.TCPAddr{} }
 
 // goAway tells the HTTP/2 connections to end until the context does.
 func (l *listeners) goAway(ctx context.Context) {
 	if l.http2Server == nil {
 		return
 	}
-	tick := time.NewTicker(goAwayPause)
+	tick := time.NewTicker(goAwayInterval)
 	defer tick.Stop()
 	for {
 		_ = l.http2Server.Shutdown(ctx)

@@ -73,7 +73,7 @@ func dialClient(t *testing.T, to *process, protocol string, roots *x509.CertPool
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(testPatience))
+	_ = conn.SetDeadline(time.Now().Add(testTimeout))
 	return conn
 }
 

@@ -34,7 +34,7 @@ func TestPartOfIssuersKeys(t *testing.T) {
 	file := writeFile(t, "keys.pem", mark+published[0]+published[1])
 	gateway := startProcess(t, writeFile(t, "routes.yaml", "users: off\ntokens:\n"+
 		"  - {issuer: 'https://login.example.com/', keys: "+file+", algorithms: [RS256]}\n"+
-		"routes:\n  - {name: closed, prefix: /closed, backend: '"+tattle(t, "backend")+"', auth: initial}\n"), nil)
+		"routes:\n  - {name: closed, prefix: /closed, backend: '"+reportingBackend(t, "backend")+"', auth: initial}\n"), nil)
 	status := func(key *rsa.PrivateKey) int {
 		token, err := jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.MapClaims{
 			"iss": "https://login.example.com/", "sub": "ann", "iat": time.Now().Unix(), "exp": time.Now().Add(time.Hour).Unix(),

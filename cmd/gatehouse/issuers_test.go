@@ -151,7 +151,7 @@ func TestReloadAddsIssuer(t *testing.T) {
 	down := newIssuer(t, publishes(500, ""))
 	file := writeFile(t, "routes.yaml", issuerTable(backend.URL, otherIssuer, good.URL))
 	g, log := newGateway(t, file, nil)
-	g.reloadIssuerWait = testPatience
+	g.reloadIssuerWait = testTimeout
 	gateway := launch(t, g, log, nil)
 	eventually(t, "ready", func() bool { return do(t, request{url: gateway.operators + "/readyz"}).status == http.StatusOK })
 

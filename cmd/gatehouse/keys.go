@@ -99,7 +99,7 @@ func (r *reloader) renewKeys(ctx context.Context, read func() (auth.Keys, error)
 	defer r.mu.Unlock()
 	before := r.parts.keys
 	r.parts.keys = keys
-	if err := r.compileAnew(); err != nil {
+	if err := r.recompileLocked(); err != nil {
 		r.parts.keys = before
 		return err
 	}

@@ -24,10 +24,10 @@ import (
 const (
 	testSecret   = "a secret of the tests, 32 bytes or more"
 	testPassword = "correct horse"
-	testPatience = time.Minute // for what is awaited; nothing sleeps
-	// startPatience is for a gateway to start. On a busy machine this takes long: it
+	testTimeout  = time.Minute // for what is awaited; nothing sleeps
+	// startTimeout is for a gateway to start. On a busy machine this takes long: it
 	// reads its tables and settings, opens its store and hashes a password.
-	startPatience = 10 * time.Minute
+	startTimeout = 10 * time.Minute
 )
 
 // running is a gateway that serves, in this process.
@@ -55,8 +55,8 @@ func (b *lockedBuffer) String() string {
 	return b.buffer.String()
 }
 
-// drop forgets what was written so far.
-func (b *lockedBuffer) drop() {
+// reset forgets what was written so far.
+func (b *lockedBuffer) reset() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.buffer = bytes.Buffer{}
@@ -123,8 +123,8 @@ func launch(t testing.TB, g *gateway, log *lockedBuffer, settings map[string]str
 	case err := <-done:
 		done <- err
 		t.Fatalf("the gateway did not start: %v\n%s", err, log)
-	case <-time.After(startPatience):
-		t.Fatalf("the gateway did not start in %v:\n%s", startPatience, log)
+	case <-time.After(startTimeout):
+		t.Fatalf("the gateway did not start in %v:\n%s", startTimeout, log)
 	}
 	return nil
 }
@@ -233,7 +233,7 @@ func login(t testing.TB, gateway *running, email string) string {
 // eventually asks again and again until the answer is yes.
 func eventually(t testing.TB, what string, yes func() bool) {
 	t.Helper()
-	eventuallyWithin(t, testPatience, what, yes)
+	eventuallyWithin(t, testTimeout, what, yes)
 }
 
 // eventuallyWithin is eventually with another bound.

@@ -24,7 +24,7 @@ const (
 	opsTimeout        = 40 * time.Second // for a request of an operator: a reload, a profile of 30 seconds
 	opsIdleTimeout    = 120 * time.Second
 	maxStreams        = 250              // of one HTTP/2 connection at once
-	silentConnection  = 60 * time.Second // an HTTP/2 client that answers no ping, or receives nothing, is gone
+	silenceTimeout    = 60 * time.Second // an HTTP/2 client that answers no ping, or receives nothing, is gone
 	// What an HTTP/2 client may send before it is taken: of one request, and of all
 	// on a connection. Where both are the same, as in net/http, one upload that a
 	// backend does not take stops all others.
@@ -52,7 +52,7 @@ type plainServer interface {
 // listen opens both sockets, so that a port in use ends the start before
 // anything else has happened.
 func (g *gateway) listen(handler *proxy.Gateway) (*listeners, error) {
-	certificate, err := loadCertificate(g.settings, g.files, g.certificates.serve)
+	certificate, err := openCertificate(g.settings, g.files, g.certificates.setServed)
 	if err != nil {
 		return nil, err
 	}
@@ -85,8 +85,8 @@ func (g *gateway) listen(handler *proxy.Gateway) (*listeners, error) {
 				MaxConcurrentStreams:          maxStreams,
 				MaxReceiveBufferPerStream:     streamWindow,
 				MaxReceiveBufferPerConnection: connectionWindow,
-				SendPingTimeout:               silentConnection,
-				WriteByteTimeout:              silentConnection,
+				SendPingTimeout:               silenceTimeout,
+				WriteByteTimeout:              silenceTimeout,
 			},
 		},
 		operatorsServer: &http.Server{
@@ -96,7 +96,7 @@ func (g *gateway) listen(handler *proxy.Gateway) (*listeners, error) {
 	}
 	g.parts.metrics.WatchConnections(l.public)
 	l.publicServer.ConnState = l.public.ConnState
-	l.http2Server = serveHTTP2Apart(l.publicServer, l.public)
+	l.http2Server = splitHTTP2(l.publicServer, l.public)
 	l.plain = l.publicServer
 	if g.settings.Transport != settings.TransportStandard {
 		plain := server.New(l.publicServer)
@@ -121,8 +121,8 @@ func openPort(setting, address string) (net.Listener, error) {
 	return listener, nil
 }
 
-// dialable is where a listener's address can be reached from this machine.
-func dialable(address string) string {
+// dialAddress is where a listener's address can be reached from this machine.
+func dialAddress(address string) string {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return address

@@ -70,8 +70,8 @@ func TestNobodyReadsTheLog(t *testing.T) {
 	var at addresses
 	select {
 	case at = <-ready:
-	case <-time.After(testPatience):
-		t.Fatalf("the gateway did not start in %v", testPatience)
+	case <-time.After(testTimeout):
+		t.Fatalf("the gateway did not start in %v", testTimeout)
 	}
 	long := request{url: "http://" + at.public.String() + "/" + strings.Repeat("x", 600), header: http.Header{"Origin": {strings.Repeat("x", 600)}}}
 	for range 1500 {
@@ -89,7 +89,7 @@ func TestNobodyReadsTheLog(t *testing.T) {
 		if err != nil {
 			t.Errorf("run: %v", err)
 		}
-	case <-time.After(testPatience):
+	case <-time.After(testTimeout):
 		t.Error("the gateway did not stop")
 	}
 	close(log.read)

@@ -16,9 +16,9 @@ import (
 
 // Exit statuses.
 const (
-	exitFine  = 0
-	exitNo    = 1 // the answer is no: an invalid table, a refused start, a user who is not there
-	exitUsage = 2 // the command line makes no sense
+	exitOK      = 0
+	exitFailure = 1 // the answer is no: an invalid table, a refused start, a user who is not there
+	exitUsage   = 2 // the command line makes no sense
 )
 
 func main() {
@@ -69,18 +69,18 @@ func run(ctx context.Context, args []string, t terminal) int {
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
-		return exitFine
+		return exitOK
 	}
 	if advice := new(hintError); !started && !errors.As(err, &advice) {
 		err = withHint(err, fmt.Sprintf("usage: %s; `%s --help` says more", cmd.UseLine(), cmd.CommandPath()))
 	}
-	if said := new(saidError); !errors.As(err, &said) {
+	if said := new(reportedError); !errors.As(err, &said) {
 		printError(t.err, err)
 	}
 	if usage := new(usageError); !started || errors.As(err, &usage) { // nothing ran
 		return exitUsage
 	}
-	return exitNo
+	return exitFailure
 }
 
 // readsTable marks a command to which --config means something.
@@ -108,10 +108,10 @@ func withTable(cmd *cobra.Command, file *string) *cobra.Command {
 // usageError is about the command line: status 2.
 type usageError struct{ error }
 
-// saidError ends a command with status 1 after it has said why by itself.
-type saidError struct{}
+// reportedError ends a command with status 1 after it has said why by itself.
+type reportedError struct{}
 
-func (*saidError) Error() string { return "the answer is no" }
+func (*reportedError) Error() string { return "the answer is no" }
 
 // hintError is an error with advice: what failed, and what would be right.
 type hintError struct {

@@ -26,7 +26,7 @@ const mark = "\ufeff"
 func TestByteOrderMarks(t *testing.T) {
 	t.Parallel()
 	marked := func(name, content string) string { return writeFile(t, name, mark+content+"\r\n") }
-	backend := tattle(t, "backend")
+	backend := reportingBackend(t, "backend")
 	strict := "users: off\nroutes:\n  - {name: closed, prefix: /closed, backend: '" + backend + "', auth: initial}\n"
 	plain := start(t, writeFile(t, "routes.yaml", strict), nil)
 	withMarks := start(t, marked("routes.yaml", strict), map[string]string{
@@ -75,7 +75,7 @@ func TestMarkedPassword(t *testing.T) {
 			return value, found
 		},
 	})
-	if status != exitFine {
+	if status != exitOK {
 		t.Fatalf("users add: status %d\n%s", status, &said)
 	}
 	login(t, start(t, "../../examples/atenex.yaml", settings), "ann@example.com")

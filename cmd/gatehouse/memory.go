@@ -19,7 +19,7 @@ const (
 	// own target of 100 % collects all the time for the sake of a few MiB.
 	headroom = 24 << 20
 	// Bounds on the target that follows from it, in percent.
-	leastTarget, mostTarget = 100, 400
+	minGCPercent, maxGCPercent = 100, 400
 	// heapShare is what of the container's memory Go may take before it collects
 	// more often: the rest is for stacks of the kernel and for pages of files.
 	heapShare = 0.9
@@ -29,8 +29,8 @@ const (
 // the runtime's. GOGC and GOMEMLIMIT, which the runtime reads itself, go first.
 func setMemory(environment settings.Lookup, log *slog.Logger) {
 	if _, given := environment("GOGC"); !given {
-		debug.SetGCPercent(mostTarget)
-		followHeap(mostTarget)
+		debug.SetGCPercent(maxGCPercent)
+		followHeap(maxGCPercent)
 	}
 	limit, err := memlimit.Set(
 		memlimit.WithRatio(heapShare),
@@ -64,7 +64,7 @@ func followHeap(target int) {
 func targetFor(live uint64) int {
 	const step = 50
 	if live == 0 {
-		return mostTarget
+		return maxGCPercent
 	}
-	return int(min(max(headroom*100/live/step*step, leastTarget), mostTarget))
+	return int(min(max(headroom*100/live/step*step, minGCPercent), maxGCPercent))
 }

@@ -23,9 +23,9 @@ func TestSetMemory(t *testing.T) {
 		percent     int
 		limit       int64
 	}{
-		{"neither", nil, mostTarget, 0},
+		{"neither", nil, maxGCPercent, 0},
 		{"target", map[string]string{"GOGC": "50"}, 100, 0}, // the runtime has read it at its start
-		{"limit", map[string]string{"GOMEMLIMIT": "1GiB"}, mostTarget, 1 << 40},
+		{"limit", map[string]string{"GOMEMLIMIT": "1GiB"}, maxGCPercent, 1 << 40},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			debug.SetGCPercent(100)
@@ -65,15 +65,15 @@ func TestTargetFor(t *testing.T) {
 }
 
 func TestTargetFollowsTheHeap(t *testing.T) {
-	before := debug.SetGCPercent(mostTarget)
+	before := debug.SetGCPercent(maxGCPercent)
 	t.Cleanup(func() { debug.SetGCPercent(before) })
 	held := make([]byte, 64<<20)
-	followHeap(mostTarget)
+	followHeap(maxGCPercent)
 	eventually(t, "the target is that of a large heap", func() bool {
 		runtime.GC()
 		samples := []metrics.Sample{{Name: "/gc/gogc:percent"}}
 		metrics.Read(samples)
-		return samples[0].Value.Uint64() == leastTarget
+		return samples[0].Value.Uint64() == minGCPercent
 	})
 	runtime.KeepAlive(held)
 }

@@ -20,7 +20,7 @@ func sendRaw(t *testing.T, gateway, text string) *http.Response {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(testPatience))
+	_ = conn.SetDeadline(time.Now().Add(testTimeout))
 	begin, rest, _ := strings.Cut(text, "\n")
 	for _, piece := range []string{begin, "\n" + rest} {
 		if _, err := io.WriteString(conn, piece); err != nil {

@@ -57,7 +57,7 @@ http {
 		}
 	})
 	eventually(t, "nginx listens", func() bool {
-		conn, err := net.DialTimeout("tcp", address, testPatience)
+		conn, err := net.DialTimeout("tcp", address, testTimeout)
 		if err == nil {
 			_ = conn.Close()
 		}
@@ -109,7 +109,7 @@ func closedAnswers(t *testing.T, gateway, path string, size, posts int) (closed 
 						t.Error(err)
 						return
 					}
-					_ = conn.SetDeadline(time.Now().Add(3 * testPatience))
+					_ = conn.SetDeadline(time.Now().Add(3 * testTimeout))
 					in = bufio.NewReader(conn)
 				}
 				for _, piece := range pieces {

@@ -32,8 +32,8 @@ type reloader struct {
 	gateway *proxy.Gateway
 	files   *watch.Files // nil follows nothing
 	log     *slog.Logger
-	// renewed is told whenever a table is swapped in.
-	renewed func(*proxy.Table)
+	// onSwap is told whenever a table is swapped in.
+	onSwap func(*proxy.Table)
 	// issuerWait is how long a reload waits for the keys of issuers that it adds.
 	issuerWait time.Duration
 
@@ -59,7 +59,7 @@ func (r *reloader) reload(ctx context.Context, trigger string) (proxy.Diff, prob
 	r.awaitKeys(ctx, next)
 	r.parts.swap(r.gateway, next)
 	r.refused = false
-	r.adopted(next.table)
+	r.swapped(next.table)
 	diff := proxy.Compare(before, next.table)
 	r.log.LogAttrs(ctx, slog.LevelInfo, "route table reloaded", slog.String("trigger", trigger),
 		slog.Int("routes", len(next.table.Config().Routes)), slog.String("hash", next.table.Config().Hash),
@@ -81,7 +81,7 @@ func (r *reloader) refuse(ctx context.Context, trigger string, err error) {
 // awaitKeys reads the keys of issuers that a table adds before the table serves,
 // so that their first tokens are not answered 503. An issuer that does not
 // answer holds the reload up for a moment, and is told of by /readyz then.
-func (r *reloader) awaitKeys(ctx context.Context, next edition) {
+func (r *reloader) awaitKeys(ctx context.Context, next snapshot) {
 	ctx, cancel := context.WithTimeout(ctx, r.issuerWait)
 	defer cancel()
 	r.parts.keySources.Begin(ctx, next.issuers)
@@ -92,12 +92,12 @@ func (r *reloader) onRequest(ctx context.Context) (proxy.Diff, problem.List, err
 	if r.gateway.Table() == nil {
 		return proxy.Diff{}, nil, errors.New("the gateway is still starting: it has no route table yet")
 	}
-	return r.force(ctx, "request")
+	return r.reloadAll(ctx, "request")
 }
 
-// force takes over, without waiting for anything to be whole, whatever has
+// reloadAll takes over, without waiting for anything to be whole, whatever has
 // changed: the other files that settings and table name, then the table itself.
-func (r *reloader) force(ctx context.Context, trigger string) (proxy.Diff, problem.List, error) {
+func (r *reloader) reloadAll(ctx context.Context, trigger string) (proxy.Diff, problem.List, error) {
 	unusable := r.files.TakeNow(ctx, tableFile)
 	diff, warnings, err := r.reload(ctx, trigger)
 	for _, one := range unusable {
@@ -110,7 +110,7 @@ func (r *reloader) force(ctx context.Context, trigger string) (proxy.Diff, probl
 
 // next makes the edition that could replace the live one. A table that makes
 // the code itself fail is a bad table like any other: the gateway goes on.
-func (r *reloader) next() (made edition, err error) {
+func (r *reloader) next() (made snapshot, err error) {
 	defer func() {
 		if panicked := recover(); panicked != nil {
 			err = fmt.Errorf("read the route table: internal error: %v", panicked)
@@ -120,16 +120,16 @@ func (r *reloader) next() (made edition, err error) {
 	var lookup settings.Lookup
 	if r.lookup != nil {
 		if lookup, err = r.lookup(); err != nil {
-			return edition{}, err
+			return snapshot{}, err
 		}
 	}
 	cfg, err := config.Load(r.file, lookup)
 	if err != nil {
-		return edition{}, err
+		return snapshot{}, err
 	}
 	r.followTable(r.gateway.Table().Config(), cfg)
 	if live := r.gateway.Table().Config(); live.Users.Off != cfg.Users.Off {
-		return edition{}, problem.List{{
+		return snapshot{}, problem.List{{
 			Position: problem.Position{File: r.file},
 			Message:  "users cannot be switched on or off while the gateway runs: the store is opened at its start",
 			Hint:     "restart the gateway to change `users: off`",
@@ -181,7 +181,7 @@ func newReload(t terminal) *cobra.Command {
 		}
 		ctx, cancel := context.WithTimeout(cmd.Context(), reloadTimeout)
 		defer cancel()
-		answer, err := askReload(ctx, dialable(s.OpsListen))
+		answer, err := askReload(ctx, dialAddress(s.OpsListen))
 		if err != nil {
 			return err
 		}
@@ -191,7 +191,7 @@ func newReload(t terminal) *cobra.Command {
 			printReloaded(t.out, answer)
 		}
 		if err == nil && !answer.Reloaded {
-			err = &saidError{}
+			err = &reportedError{}
 		}
 		return err
 	}

@@ -46,7 +46,7 @@ func metric(t *testing.T, operators, name string) string {
 // one again. Nobody restarts anything.
 func TestReloadsEdits(t *testing.T) {
 	t.Parallel()
-	first, second := tattle(t, "first"), tattle(t, "second")
+	first, second := reportingBackend(t, "first"), reportingBackend(t, "second")
 	file := writeFile(t, "routes.yaml", table(first))
 	gateway := start(t, file, nil)
 	answers := func(name string) func() bool {
@@ -105,7 +105,7 @@ func TestReloadsEdits(t *testing.T) {
 // does.
 func TestReloadsConfigMap(t *testing.T) {
 	t.Parallel()
-	first, second := tattle(t, "first"), tattle(t, "second")
+	first, second := reportingBackend(t, "first"), reportingBackend(t, "second")
 	mount := t.TempDir()
 	swap := func(dated, content string) {
 		if err := os.Mkdir(filepath.Join(mount, dated), 0o700); err != nil {
@@ -134,7 +134,7 @@ func TestReloadsConfigMap(t *testing.T) {
 // TestReloadByRequest asks the operators' listener.
 func TestReloadByRequest(t *testing.T) {
 	t.Parallel()
-	backend := tattle(t, "backend")
+	backend := reportingBackend(t, "backend")
 	file := writeFile(t, "routes.yaml", table(backend))
 	gateway := start(t, file, nil)
 	reload := request{method: http.MethodPost, url: gateway.operators + "/-/reload", body: strings.Repeat("ignored ", 1000)}
@@ -181,7 +181,7 @@ func TestReloadByRequest(t *testing.T) {
 // TestReloadBySignal sends the real binary SIGHUP, also while it reloads.
 func TestReloadBySignal(t *testing.T) {
 	t.Parallel()
-	backend := tattle(t, "backend")
+	backend := reportingBackend(t, "backend")
 	file := writeFile(t, "routes.yaml", table(backend))
 	process := startProcess(t, file, nil)
 	for range 20 {
@@ -308,7 +308,7 @@ func TestReloadKeepsStreams(t *testing.T) {
 // TestReloadIsFlat reloads 1,000 times and wants no goroutine and hardly a
 // byte more than after the first hundred. It runs alone: it counts.
 func TestReloadIsFlat(t *testing.T) {
-	backend := tattle(t, "backend")
+	backend := reportingBackend(t, "backend")
 	file := writeFile(t, "routes.yaml", table(backend))
 	gateway := start(t, file, nil)
 	reload := func(times int) {
@@ -327,10 +327,10 @@ func TestReloadIsFlat(t *testing.T) {
 		return runtime.NumGoroutine(), stats.HeapAlloc
 	}
 	reload(100)
-	gateway.log.drop()
+	gateway.log.reset()
 	goroutines, heap := measure()
 	reload(1000)
-	gateway.log.drop()
+	gateway.log.reset()
 	after, heapAfter := measure()
 	if after > goroutines+10 {
 		t.Errorf("goroutines: %d, then %d", goroutines, after)

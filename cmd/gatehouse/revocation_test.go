@@ -25,7 +25,7 @@ import (
 
 // revocationTable has a route for administrators, and one for all members.
 func revocationTable(t *testing.T, grace string) string {
-	backend := tattle(t, "backend")
+	backend := reportingBackend(t, "backend")
 	return writeFile(t, "routes.yaml", fmt.Sprintf(`
 users: {companies: [%s], grace: %s}
 routes:
@@ -79,7 +79,7 @@ func command(t *testing.T, url, input string, args ...string) {
 			return value, found
 		},
 	})
-	if status != exitFine {
+	if status != exitOK {
 		t.Fatalf("%v: status %d\n%s", args, status, said)
 	}
 }
@@ -344,7 +344,7 @@ func TestUntoldChange(t *testing.T) {
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
 	for do(t, request{url: r.all[0].url + "/admin", token: token}).status != http.StatusUnauthorized {
-		if <-tick.C; time.Since(began) > 4*testPatience {
+		if <-tick.C; time.Since(began) > 4*testTimeout {
 			t.Fatalf("still in after %s", time.Since(began))
 		}
 	}

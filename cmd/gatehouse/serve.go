@@ -107,7 +107,7 @@ func (g *gateway) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	go g.obey(signals, stop)
+	go g.handleSignals(signals, stop)
 	go g.files.Run(ctx)
 	go g.certificates.watch(ctx)
 	defer g.parts.keySources.Close()
@@ -121,7 +121,7 @@ func (g *gateway) run(ctx context.Context) error {
 	// The operators' listener answers while the store is awaited.
 	reloader := &reloader{
 		file: g.file, lookup: g.environment, parts: &g.parts, gateway: handler, files: g.files, log: g.log,
-		renewed: g.certificates.present, issuerWait: cmp.Or(g.reloadIssuerWait, reloadIssuerWait),
+		onSwap: g.certificates.setPresented, issuerWait: cmp.Or(g.reloadIssuerWait, reloadIssuerWait),
 	}
 	listeners.serveOperators(ops.Handler(g.parts.metrics, g.health, handler, reloader.onRequest))
 	if !cfg.Users.Off {
@@ -141,7 +141,7 @@ func (g *gateway) run(ctx context.Context) error {
 	debug.FreeOSMemory() // of reading the table, which takes five times the table
 
 	reloader.follow(cfg.Hash)
-	go reloader.hangUps(ctx, hangups)
+	go reloader.reloadOnHangup(ctx, hangups)
 	listeners.servePublic()
 	g.log.Info("serving", "routes", len(cfg.Routes), "config", cfg.File, "hash", cfg.Hash, "version", version,
 		"listen", listeners.public.Addr().String(), "ops_listen", listeners.operators.Addr().String())
@@ -170,7 +170,7 @@ func (g *gateway) serveFirst(r *reloader, cfg *config.Config) error {
 		return invalidTable(g.terminal, fmt.Errorf("%s: %w", g.file, err))
 	}
 	g.parts.swap(r.gateway, first)
-	g.certificates.present(first.table)
+	g.certificates.setPresented(first.table)
 	g.health.TableServed()
 	return nil
 }
@@ -184,9 +184,9 @@ func (g *gateway) environment() (settings.Lookup, error) {
 	return g.refresh()
 }
 
-// obey stops the gateway at the first signal. At the second the process ends by
+// handleSignals stops the gateway at the first signal. At the second the process ends by
 // it, as it would have by itself, but with its log written.
-func (g *gateway) obey(signals <-chan os.Signal, stop func()) {
+func (g *gateway) handleSignals(signals <-chan os.Signal, stop func()) {
 	if _, ok := <-signals; !ok {
 		return
 	}
@@ -325,8 +325,8 @@ func (g *gateway) logSettings(cfg *config.Config) {
 	}
 }
 
-// logPatience is how long the end of a run waits for a log that nobody reads.
-const logPatience = time.Second
+// logFlushTimeout is how long the end of a run waits for a log that nobody reads.
+const logFlushTimeout = time.Second
 
 // openLog writes JSON lines, or text for people. Access lines are gathered for
 // a moment, as there may be many; all others are written at once.
@@ -346,6 +346,6 @@ func (g *gateway) openLog() {
 // flushLog waits until what was logged is written.
 func (g *gateway) flushLog() {
 	if g.logLines != nil {
-		g.logLines.Flush(logPatience)
+		g.logLines.Flush(logFlushTimeout)
 	}
 }

@@ -106,7 +106,7 @@ func startCommand(t testing.TB, command *exec.Cmd, settings map[string]string) *
 		_ = p.cmd.Process.Kill()
 		_ = p.cmd.Wait()
 	})
-	eventuallyWithin(t, startPatience, "the gateway says that it serves", func() bool {
+	eventuallyWithin(t, startTimeout, "the gateway says that it serves", func() bool {
 		for line := range strings.Lines(p.log.String()) {
 			var said struct {
 				Msg, Listen string
@@ -288,7 +288,7 @@ func TestStopsWhileWaitingForStore(t *testing.T) {
 		if err != nil {
 			t.Errorf("run: %v", err)
 		}
-	case <-time.After(testPatience):
+	case <-time.After(testTimeout):
 		t.Fatal("the start went on")
 	}
 }
@@ -378,7 +378,7 @@ func TestDemo(t *testing.T) {
 	out, log := new(lockedBuffer), new(lockedBuffer)
 	done := make(chan int, 1)
 	go func() { done <- run(ctx, []string{"demo"}, terminal{out: out, err: log, lookup: os.LookupEnv}) }()
-	eventuallyWithin(t, startPatience, "the demo prints its commands", func() bool { return strings.Contains(out.String(), "/readyz") })
+	eventuallyWithin(t, startTimeout, "the demo prints its commands", func() bool { return strings.Contains(out.String(), "/readyz") })
 	match := regexp.MustCompile(`running on (http://\S+) `).FindStringSubmatch(out.String())
 	if match == nil {
 		t.Fatalf("no address in\n%s", out)
@@ -404,7 +404,7 @@ func TestDemo(t *testing.T) {
 		t.Errorf("the open route: %d", a.status)
 	}
 	cancel()
-	if status := <-done; status != exitFine {
+	if status := <-done; status != exitOK {
 		t.Errorf("exit status %d\n%s", status, log)
 	}
 	if strings.Contains(log.String(), `msg="route table"`) {

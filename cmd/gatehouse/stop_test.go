@@ -135,11 +135,11 @@ const pace = 3 * time.Millisecond
 
 func (s *stopLoad) dial() (net.Conn, error) {
 	begun := time.Now()
-	conn, err := net.DialTimeout("tcp", s.address, testPatience)
+	conn, err := net.DialTimeout("tcp", s.address, testTimeout)
 	if err != nil {
 		return nil, err
 	}
-	_ = conn.SetDeadline(time.Now().Add(testPatience))
+	_ = conn.SetDeadline(time.Now().Add(testTimeout))
 	if s.roots == nil {
 		return conn, nil
 	}
@@ -195,7 +195,7 @@ func (s *stopLoad) keepAsking(method string, looks bool) {
 func isClosed(conn net.Conn, reader *bufio.Reader) bool {
 	_ = conn.SetReadDeadline(time.Now().Add(time.Millisecond))
 	_, err := reader.Peek(1)
-	_ = conn.SetReadDeadline(time.Now().Add(testPatience))
+	_ = conn.SetReadDeadline(time.Now().Add(testTimeout))
 	return !errors.Is(err, os.ErrDeadlineExceeded)
 }
 
@@ -209,7 +209,7 @@ func (s *stopLoad) keepFetching(method string) {
 	before := time.Now()
 	for {
 		sending, sent := time.Now(), new(atomic.Int64) // sent is how long it took to send
-		err := s.fetch(&http.Client{Transport: transport, Timeout: testPatience}, method, url, func() { sent.Store(int64(time.Since(sending))) })
+		err := s.fetch(&http.Client{Transport: transport, Timeout: testTimeout}, method, url, func() { sent.Store(int64(time.Since(sending))) })
 		if dialing, ok := errors.AsType[*net.OpError](err); ok && dialing.Op == "dial" {
 			return
 		}

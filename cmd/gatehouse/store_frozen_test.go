@@ -202,7 +202,7 @@ func TestStoreDownAtOnce(t *testing.T) {
 	}()
 	select {
 	case <-refused:
-	case <-time.After(4 * testPatience):
+	case <-time.After(4 * testTimeout):
 		t.Fatal("the refusals wait for the database")
 	}
 	r.mend()

@@ -47,7 +47,7 @@ func invalidTable(t terminal, err error) error {
 	if _, err := problems.WriteTo(t.err); err != nil {
 		return err
 	}
-	return &saidError{}
+	return &reportedError{}
 }
 
 // parts are what every table of a running gateway is compiled with. They are
@@ -64,24 +64,24 @@ type parts struct {
 	log        *slog.Logger
 }
 
-// edition is a compiled configuration: what is swapped in together.
-type edition struct {
+// snapshot is a compiled configuration: what is swapped in together.
+type snapshot struct {
 	table   *proxy.Table
 	issuers *auth.Issuers
 }
 
 // compile turns a configuration into an edition that may serve: it meets its
 // own tests. It touches nothing live.
-func (p *parts) compile(cfg *config.Config) (edition, error) {
+func (p *parts) compile(cfg *config.Config) (snapshot, error) {
 	issuers := p.keySources.Issuers(cfg.Tokens)
 	table, err := p.build(cfg, auth.NewVerifier(p.keys, issuers, time.Now))
 	if err != nil {
-		return edition{}, err
+		return snapshot{}, err
 	}
 	if unmet := table.Failures(); len(unmet) > 0 {
-		return edition{}, unmet
+		return snapshot{}, unmet
 	}
-	return edition{table, issuers}, nil
+	return snapshot{table, issuers}, nil
 }
 
 // build puts the gate, the built-in users and the routes together.
@@ -117,13 +117,13 @@ func (p *parts) defaultCompany() *uuid.UUID {
 }
 
 // swap makes an edition of a table that was read just now the live one.
-func (p *parts) swap(gateway *proxy.Gateway, next edition) {
+func (p *parts) swap(gateway *proxy.Gateway, next snapshot) {
 	p.replace(gateway, next)
 	p.metrics.TableServed(next.table.Config(), time.Now())
 }
 
 // replace makes an edition the live one.
-func (p *parts) replace(gateway *proxy.Gateway, next edition) {
+func (p *parts) replace(gateway *proxy.Gateway, next snapshot) {
 	if p.users != nil {
 		p.users.SetGrace(next.table.Config().Users.Grace)
 	}

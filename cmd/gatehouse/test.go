@@ -32,7 +32,7 @@ func newTest(t terminal, file *string) *cobra.Command {
 		}
 		for _, r := range results {
 			if !r.Passed {
-				return &saidError{}
+				return &reportedError{}
 			}
 		}
 		return nil

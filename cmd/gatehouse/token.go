@@ -44,7 +44,7 @@ func newTokenIssue(t terminal) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		opened, _, err := openStore(cmd.Context(), s, commandStoreWait, quiet())
+		opened, _, err := openStore(cmd.Context(), s, commandStoreWait, discardLog())
 		if err != nil {
 			return err
 		}

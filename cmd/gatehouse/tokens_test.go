@@ -232,7 +232,7 @@ routes:
 		},
 		{"list for a subject", signedBy(t, key, map[string]any{"kid": "a"}, map[string]any{"sub": []string{"a"}}), failed + "a claim has the wrong type.", "`sub` is neither"},
 	} {
-		gateway.log.drop()
+		gateway.log.reset()
 		a := do(t, request{url: gateway.url + "/x", token: test.token})
 		if a.status != http.StatusUnauthorized || a.field(t, "detail") != test.detail {
 			t.Errorf("%s: %d %s", test.name, a.status, a.body)

@@ -61,7 +61,7 @@ func withNewStore(ctx context.Context, t terminal, do func(s settings.Settings, 
 	if err != nil {
 		return err
 	}
-	opened, _, err := openStore(ctx, s, commandStoreWait, quiet())
+	opened, _, err := openStore(ctx, s, commandStoreWait, discardLog())
 	if err != nil {
 		return err
 	}

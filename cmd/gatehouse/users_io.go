@@ -94,12 +94,12 @@ func importUsers(ctx context.Context, t terminal, users store.Store, source io.R
 		}
 		if err != nil {
 			refused++
-			fmt.Fprintf(t.err, "line %d: %s%v\n", number, whose(user), err)
+			fmt.Fprintf(t.err, "line %d: %s%v\n", number, nameOfUser(user), err)
 			continue
 		}
 		added++
 		if err := known.checkRole(user.Role); err != nil { // an export has roles that only backends know
-			fmt.Fprintf(t.err, "note: line %d: %s%v\n", number, whose(user), err)
+			fmt.Fprintf(t.err, "note: line %d: %s%v\n", number, nameOfUser(user), err)
 		}
 	}
 	fmt.Fprintf(t.out, "added %s", count(added, "user"))
@@ -111,13 +111,13 @@ func importUsers(ctx context.Context, t terminal, users store.Store, source io.R
 		return fmt.Errorf("read line %d: %w", number+1, err)
 	}
 	if refused > 0 {
-		return &saidError{}
+		return &reportedError{}
 	}
 	return nil
 }
 
-// whose names the user of a line, where it can be told.
-func whose(user store.User) string {
+// nameOfUser names the user of a line, where it can be told.
+func nameOfUser(user store.User) string {
 	if user.Email == "" {
 		return ""
 	}

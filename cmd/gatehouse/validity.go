@@ -31,34 +31,34 @@ type certificates struct {
 	mu        sync.Mutex
 	served    map[string]validity
 	presented map[string]validity
-	told      map[string]validity // those that the log knows to be bad
+	logged    map[string]validity // those that the log knows to be bad
 	changed   chan struct{}       // of capacity 1
 }
 
 func newCertificates(log *slog.Logger) *certificates {
-	return &certificates{log: log, changed: make(chan struct{}, 1), told: map[string]validity{}}
+	return &certificates{log: log, changed: make(chan struct{}, 1), logged: map[string]validity{}}
 }
 
-// serve says what is served to clients from now on.
-func (c *certificates) serve(pair *tls.Certificate) {
+// setServed says what is served to clients from now on.
+func (c *certificates) setServed(pair *tls.Certificate) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.served = map[string]validity{servedCertificate: validityOf(pair.Certificate)}
-	c.wake()
+	c.notify()
 }
 
-// present says which table's certificates are presented from now on.
-func (c *certificates) present(table *proxy.Table) {
+// setPresented says which table's certificates are presented from now on.
+func (c *certificates) setPresented(table *proxy.Table) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.presented = map[string]validity{}
 	for _, each := range table.Presented() {
 		c.presented[fmt.Sprintf("route %s: tls.cert", each.Route)] = validityOf(each.Chain)
 	}
-	c.wake()
+	c.notify()
 }
 
-func (c *certificates) wake() {
+func (c *certificates) notify() {
 	select {
 	case c.changed <- struct{}{}:
 	default: // somebody has
@@ -120,19 +120,19 @@ func (c *certificates) check(now time.Time) time.Duration {
 		all = map[string]validity{}
 	}
 	maps.Copy(all, c.presented)
-	maps.DeleteFunc(c.told, func(name string, v validity) bool { return all[name] != v })
+	maps.DeleteFunc(c.logged, func(name string, v validity) bool { return all[name] != v })
 	again := validityCheck
 	for name, v := range all {
 		early, late := now.Before(v.from), !now.Before(v.to)
 		if !early && !late {
 			again = min(again, v.to.Sub(now)+time.Millisecond)
-			delete(c.told, name)
+			delete(c.logged, name)
 			continue
 		}
-		if c.told[name] == v {
+		if c.logged[name] == v {
 			continue
 		}
-		c.told[name] = v
+		c.logged[name] = v
 		log := c.log.With("name", name, "not_before", v.from.Format(time.RFC3339), "not_after", v.to.Format(time.RFC3339))
 		if early {
 			log.Error("a certificate is not valid yet: whoever checks it refuses it")

@@ -18,7 +18,7 @@ func TestExpiredCertificatesAreTold(t *testing.T) {
 	mine, mineKey, _ := selfSignedUntil(t, later)
 	soon := time.Now().Add(4 * time.Second)
 	brief, briefKey, _ := selfSignedUntil(t, soon)
-	file := writeFile(t, "routes.yaml", table(tattle(t, "backend"),
+	file := writeFile(t, "routes.yaml", table(reportingBackend(t, "backend"),
 		"  - {name: mine, prefix: /mine, backend: https://127.0.0.1:1, auth: none, tls: {cert: "+mine+", key: "+mineKey+"}}",
 		"  - {name: brief, prefix: /brief, backend: https://127.0.0.1:1, auth: none, tls: {cert: "+brief+", key: "+briefKey+"}}"))
 	gateway := startProcess(t, file, map[string]string{"GATEWAY_TLS_CERT_FILE": certFile, "GATEWAY_TLS_KEY_FILE": keyFile})

@@ -153,7 +153,7 @@ routes:
 	}()
 	select {
 	case <-done:
-	case <-time.After(testPatience):
+	case <-time.After(testTimeout):
 		t.Errorf("an upload to another route waits for the stalled ones")
 	}
 	if n := dialled.Load(); n != 1 {

@@ -171,7 +171,7 @@ func send(b *testing.B, perSecond int, period time.Duration, first int, one func
 }
 
 func statusOf(client *http.Client, r *http.Request) (int, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), testPatience)
+	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
 	defer cancel()
 	response, err := client.Do(r.WithContext(ctx))
 	if err != nil {

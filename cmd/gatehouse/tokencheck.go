@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"gatehouse/auth"
+	"gatehouse/config"
+	"gatehouse/config/settings"
+	"gatehouse/store"
+)
+
+// tokenCheckTimeout is how long `explain` waits for what it asks.
+const tokenCheckTimeout = 10 * time.Second
+
+// tokenChecker checks the token of a caller as a running gateway would: with its
+// keys, those of the token's issuer, and the state of the user as of now.
+type tokenChecker struct {
+	gate    *auth.Gate
+	sources *auth.KeySources
+	users   store.Store // nil without one
+	notes   []string    // what could not be asked
+}
+
+func newTokenChecker(ctx context.Context, t terminal, cfg *config.Config, token string) (*tokenChecker, error) {
+	s, err := t.settings()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.CheckSigning(); err != nil {
+		return nil, err
+	}
+	keys, err := signingKeys(s)
+	if err != nil {
+		return nil, err
+	}
+	c := &tokenChecker{sources: auth.NewKeySources(auth.KeySourcesOptions{Log: discardLog(), Now: time.Now})}
+	verifier := auth.NewVerifier(keys, c.readKeys(ctx, cfg, token), time.Now)
+	if cfg.Users.Off {
+		c.gate = auth.NewGate(verifier, nil)
+		return c, nil
+	}
+	if err := c.openUsers(ctx, s); err != nil {
+		c.notes = append(c.notes, "the store was not asked for the user, whose state and role may change the verdict: "+err.Error())
+		c.gate = auth.NewGate(verifier, nil)
+		return c, nil
+	}
+	c.gate = auth.NewGate(verifier, auth.StoredUsers{Store: c.users})
+	return c, nil
+}
+
+// readKeys reads the keys of the issuer that the token names, of no other.
+func (c *tokenChecker) readKeys(ctx context.Context, cfg *config.Config, token string) *auth.Issuers {
+	claims := jwt.MapClaims{}
+	_, _, _ = jwt.NewParser().ParseUnverified(token, claims) // the gate says what is wrong with it
+	name, _ := claims["iss"].(string)
+	named := slices.DeleteFunc(slices.Clone(cfg.Tokens), func(issuer config.Issuer) bool { return issuer.Issuer != name })
+	issuers := c.sources.Issuers(named)
+	ctx, cancel := context.WithTimeout(ctx, tokenCheckTimeout)
+	defer cancel()
+	c.sources.Begin(ctx, issuers)
+	c.sources.Adopt(issuers)
+	for _, state := range c.sources.States() {
+		if state.Keys == 0 {
+			why := "they are still being read"
+			if state.Problem != nil {
+				why = state.Problem.Error()
+			}
+			c.notes = append(c.notes, fmt.Sprintf("the keys of issuer %s cannot be read from here, which a gateway may have: %s", strconv.Quote(state.Issuer), why))
+		}
+	}
+	return issuers
+}
+
+// openUsers opens the store as it is: it makes none, and changes nothing in it.
+func (c *tokenChecker) openUsers(ctx context.Context, s settings.Settings) error {
+	if path, isFile := strings.CutPrefix(s.DatabaseURL.Reveal(), "sqlite:"); isFile {
+		if _, err := os.Stat(path); err != nil {
+			return err
+		}
+	}
+	s.Migrate = false
+	opened, _, err := openStore(ctx, s, commandStoreWait, discardLog())
+	if err != nil {
+		return err
+	}
+	c.users = opened
+	return nil
+}
+
+func (c *tokenChecker) close() {
+	c.sources.Close()
+	if c.users != nil {
+		_ = c.users.Close()
+	}
+}
