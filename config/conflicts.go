@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"gopkg.in/yaml.v3"
 )
 
 // rank is what the choice between two routes with one prefix depends on. Two
@@ -26,8 +24,7 @@ type rank struct {
 // candidate is a route of some rank.
 type candidate struct {
 	route *Route
-	node  *yaml.Node
-	label string // what messages call it
+	field *Field
 	names string // of its headers, folded and sorted
 	all   string // the same, with values
 }
@@ -41,16 +38,16 @@ type candidates struct {
 }
 
 // conflicts reports each route that conflicts with an earlier one.
-func (v *validator) conflicts(file section) {
+func (v *validator) conflicts() {
 	ranks := map[rank]*candidates{}
-	for i, n := range file.decodedEntries("routes", len(v.config.Routes)) {
+	for i, field := range v.file.Get("routes").Entries() {
 		route := &v.config.Routes[i]
-		if route.Prefix == "" || v.failed[child(n, "prefix")] {
+		if route.Prefix == "" || field.Get("prefix") == nil {
 			continue
 		}
 		// The gateway refuses a request whose path reads as another route's.
 		prefix := unescaped(route.Prefix)
-		c := candidate{route: route, node: n, label: label("routes", i, n)}
+		c := candidate{route: route, field: field}
 		c.names, c.all = headerKeys(route.Headers)
 		reported := false
 		for _, host := range hostsOf(route) {
@@ -60,7 +57,7 @@ func (v *validator) conflicts(file section) {
 			}
 			if earlier, found := ranks[r].conflicting(c); found && !reported {
 				reported = true
-				v.reportConflict(c, earlier)
+				reportConflict(c, earlier)
 			}
 			ranks[r].byNames[c.names] = append(ranks[r].byNames[c.names], c)
 			ranks[r].byAll[c.all] = append(ranks[r].byAll[c.all], c)
@@ -104,7 +101,7 @@ func (r *candidates) conflicting(c candidate) (first candidate, found bool) {
 			continue
 		}
 		for _, other := range others {
-			if found && other.node.Line >= first.node.Line {
+			if found && other.field.Line() >= first.field.Line() {
 				break
 			}
 			if methodsOverlap(c.route.Methods, other.route.Methods) && headersAgree(c.route.Headers, other.route.Headers) {
@@ -158,11 +155,7 @@ func headerKeys(headers map[string]string) (names, all string) {
 }
 
 // reportConflict points at the later route and names the earlier one.
-func (v *validator) reportConflict(later, earlier candidate) {
-	place := child(later.node, "prefix")
-	if place == nil {
-		place = later.node
-	}
+func reportConflict(later, earlier candidate) {
 	what := "the same prefix"
 	if later.route.Prefix != earlier.route.Prefix {
 		what = "another spelling of the same prefix"
@@ -170,7 +163,7 @@ func (v *validator) reportConflict(later, earlier candidate) {
 	if len(later.route.Hosts) > 0 {
 		what += " and host"
 	}
-	v.fail(place,
-		later.label+" ties with "+earlier.label+": "+what+", and nothing else tells them apart",
-		"first defined at line "+strconv.Itoa(earlier.node.Line)+"; give one of them other methods, hosts or headers, or remove it")
+	later.field.Get("prefix").FailInstead(
+		later.field.Name()+" ties with "+earlier.field.Name()+": "+what+", and nothing else tells them apart",
+		"first defined at line "+strconv.Itoa(earlier.field.Line())+"; give one of them other methods, hosts or headers, or remove it")
 }

@@ -34,48 +34,48 @@ type decoder struct {
 	fields map[reflect.Type][]field
 }
 
-// decode returns what the file says, as far as it can be understood, and what its
-// `defaults:` make of a route.
-func decode(r *report, root *yaml.Node, lookup func(name string) (string, bool)) (*Config, Route) {
+// decode returns what the file says, as far as it can be understood, what its
+// `defaults:` make of a route, and where all of that stands.
+func decode(r *report, root *yaml.Node, lookup func(name string) (string, bool)) (*Config, Route, *Field) {
 	d := &decoder{report: r, lookup: lookup, route: builtInRoute(), fields: map[reflect.Type][]field{}}
 	var file document
-	d.mapping(root, "", reflect.ValueOf(&file).Elem())
+	top := &Field{report: r, node: root}
+	d.mapping(top, reflect.ValueOf(&file).Elem())
 	normalize(&file.Config)
-	return &file.Config, d.route
+	return &file.Config, d.route, top
 }
 
 // customDecoder is a type with a spelling of its own.
 type customDecoder interface {
-	decodeNode(d *decoder, n *yaml.Node, at place)
+	decodeField(d *decoder, f *Field)
 }
 
-// value decodes one node into v.
-func (d *decoder) value(n *yaml.Node, at place, v reflect.Value) {
-	n = resolveAlias(n)
-	if !d.hasValue(n, at) {
+// value decodes one field into v.
+func (d *decoder) value(f *Field, v reflect.Value) {
+	if !d.hasValue(f) {
 		return
 	}
 	if custom, ok := reflect.TypeAssert[customDecoder](v.Addr()); ok {
-		custom.decodeNode(d, n, at)
+		custom.decodeField(d, f)
 		return
 	}
 	if isScalar(v.Type()) {
-		d.scalar(n, at, v)
+		d.scalar(f, v)
 		return
 	}
-	if !d.hasKind(n, at, v.Type()) {
+	if !d.hasKind(f, v.Type()) {
 		return
 	}
 	switch v.Kind() {
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
-		d.value(n, at, v.Elem())
+		d.value(f, v.Elem())
 	case reflect.Struct:
-		d.mapping(n, at.inside(), v)
+		d.mapping(f, v)
 	case reflect.Slice:
-		d.list(n, at, v)
+		d.list(f, v)
 	case reflect.Map:
-		d.table(n, at, v)
+		d.table(f, v)
 	default:
 		panic("config: no way to decode a " + v.Type().String())
 	}
@@ -83,28 +83,28 @@ func (d *decoder) value(n *yaml.Node, at place, v reflect.Value) {
 
 // hasValue refuses a key without a value, and tags, which could turn a value
 // into something it does not look like.
-func (d *decoder) hasValue(n *yaml.Node, at place) bool {
+func (d *decoder) hasValue(f *Field) bool {
 	switch {
-	case isNull(n):
-		d.fail(n, at.within+at.key+" has no value", "give it one, or leave it out")
-	case isTagged(n):
-		d.fail(n, at.within+at.key+": the tag "+problem.Quote(n.Tag)+" means nothing here", "remove the tag")
+	case isNull(f.node):
+		f.Fail("has no value", "give it one, or leave it out")
+	case isTagged(f.node):
+		d.fail(f.node, f.title()+": the tag "+problem.Quote(f.node.Tag)+" means nothing here", "remove the tag")
 	default:
 		return true
 	}
 	return false
 }
 
-// isTagged says whether a node has a tag that is not without effect.
+// isTagged reports whether a node has a tag that is not without effect.
 func isTagged(n *yaml.Node) bool {
 	return n.Style&yaml.TaggedStyle != 0 && (n.Tag != "!!str" || n.Kind != yaml.ScalarNode)
 }
 
-// isNull says whether YAML reads a node as null: nothing at all, ~ or null.
+// isNull reports whether YAML reads a node as null: nothing at all, ~ or null.
 func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }
 
 // hasKind refuses a list where a mapping belongs, and the like.
-func (d *decoder) hasKind(n *yaml.Node, at place, t reflect.Type) bool {
+func (d *decoder) hasKind(f *Field, t reflect.Type) bool {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
@@ -112,22 +112,22 @@ func (d *decoder) hasKind(n *yaml.Node, at place, t reflect.Type) bool {
 	switch t.Kind() {
 	case reflect.Struct, reflect.Map:
 		want = yaml.MappingNode
-		if !isScalar(t) && n.Kind != want {
+		if !isScalar(t) && f.node.Kind != want {
 			hint = d.keysHint(t)
 		}
 	case reflect.Slice:
 		want = yaml.SequenceNode
-		if n.Kind == yaml.ScalarNode && isScalar(t.Elem()) && !strings.Contains(n.Value, "${") {
-			hint = "write [" + asListEntry(n) + "]"
+		if f.node.Kind == yaml.ScalarNode && isScalar(t.Elem()) && !strings.Contains(f.node.Value, "${") {
+			hint = "write [" + asListEntry(f.node) + "]"
 		}
 	}
 	if isScalar(t) {
 		want = yaml.ScalarNode
 	}
-	if n.Kind == want {
+	if f.node.Kind == want {
 		return true
 	}
-	d.fail(n, at.within+at.key+" must be "+d.expected(t)+", not "+kindOf(n), hint)
+	f.Fail("must be "+d.expected(t)+", not "+kindOf(f.node), hint)
 	return false
 }
 
@@ -148,48 +148,48 @@ func (d *decoder) keysHint(t reflect.Type) string {
 
 // mapping decodes a YAML mapping into a struct, leaving out the keys named in
 // except. Fields are decoded in the order of the type, not of the file.
-func (d *decoder) mapping(n *yaml.Node, within string, v reflect.Value, except ...string) {
+func (d *decoder) mapping(f *Field, v reflect.Value, except ...string) {
 	d.setDefaults(v)
-	fields := d.fieldsOf(v.Type())
 	known := slices.DeleteFunc(d.keysOf(v.Type()), func(key string) bool { return slices.Contains(except, key) })
-	given := map[string]*yaml.Node{}
-	for key, value := range d.pairs(n, within) {
+	f.below = make([]Field, 0, len(f.node.Content)/2)
+	for key, value := range d.pairs(f) {
 		switch {
 		case slices.Contains(known, key.Value):
-			given[key.Value] = value
+			f.add(key, value)
 		case slices.Contains(except, key.Value):
-			d.fail(key, within+problem.Quote(key.Value)+" has no default", "give it to each route")
+			d.fail(key, f.inside()+problem.Quote(key.Value)+" has no default", "give it to each route")
 		default:
-			d.fail(key, within+"unknown key "+problem.Quote(key.Value), keyHint(key.Value, known))
+			d.fail(key, f.inside()+"unknown key "+problem.Quote(key.Value), keyHint(key.Value, known))
 		}
 	}
-	for _, f := range fields {
-		if value, ok := given[f.key]; ok {
-			d.value(value, place{within, f.key}, v.FieldByIndex(f.index))
+	for _, k := range d.fieldsOf(v.Type()) {
+		if given := f.field(k.key); given != nil {
+			d.value(given, v.FieldByIndex(k.index))
 		}
 	}
 	if position := v.FieldByName("Position"); position.IsValid() && position.Type() == reflect.TypeFor[problem.Position]() {
-		position.Set(reflect.ValueOf(problem.Position{File: d.file, Line: n.Line, Column: n.Column}))
+		position.Set(reflect.ValueOf(f.Position()))
 	}
 }
 
 // pairs goes through a mapping, each key once, refusing merges and repetitions.
-func (d *decoder) pairs(n *yaml.Node, within string) func(yield func(key, value *yaml.Node) bool) {
+func (d *decoder) pairs(f *Field) func(yield func(key, value *yaml.Node) bool) {
 	return func(yield func(key, value *yaml.Node) bool) {
-		lines := make(map[string]int, len(n.Content)/2)
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			key := resolveAlias(n.Content[i])
+		content := f.node.Content
+		lines := make(map[string]int, len(content)/2)
+		for i := 0; i+1 < len(content); i += 2 {
+			key := resolveAlias(content[i])
 			first, repeated := lines[key.Value]
 			switch {
 			case key.Kind != yaml.ScalarNode:
-				d.fail(key, within+"a key must be text, not "+kindOf(key), "")
+				d.fail(key, f.inside()+"a key must be text, not "+kindOf(key), "")
 			case key.Tag == "!!merge":
-				d.fail(key, within+"merge keys (`<<`) are not supported", "put what routes share under `defaults:`")
+				d.fail(key, f.inside()+"merge keys (`<<`) are not supported", "put what routes share under `defaults:`")
 			case repeated:
-				d.fail(key, within+"key "+problem.Quote(key.Value)+" is given twice", "first given at line "+strconv.Itoa(first))
+				d.fail(key, f.inside()+"key "+problem.Quote(key.Value)+" is given twice", "first given at line "+strconv.Itoa(first))
 			default:
 				lines[key.Value] = key.Line
-				if !yield(key, n.Content[i+1]) {
+				if !yield(key, content[i+1]) {
 					return
 				}
 			}
@@ -198,18 +198,21 @@ func (d *decoder) pairs(n *yaml.Node, within string) func(yield func(key, value 
 }
 
 // list decodes a YAML list. The slice has an entry for each of the list, also
-// for those with a problem, so that validation finds the node of an entry.
-func (d *decoder) list(n *yaml.Node, at place, v reflect.Value) {
-	v.Set(reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content)))
-	for i, node := range n.Content {
-		node = resolveAlias(node)
-		if v.Type().Elem().Kind() != reflect.Struct || isScalar(v.Type().Elem()) {
-			d.value(node, at, v.Index(i))
+// for those with a problem, so that both have the same indexes.
+func (d *decoder) list(f *Field, v reflect.Value) {
+	v.Set(reflect.MakeSlice(v.Type(), len(f.node.Content), len(f.node.Content)))
+	f.below = make([]Field, len(f.node.Content))
+	mappings := v.Type().Elem().Kind() == reflect.Struct && !isScalar(v.Type().Elem())
+	for i, node := range f.node.Content {
+		entry := &f.below[i]
+		*entry = Field{report: f.report, parent: f, node: resolveAlias(node)}
+		if !mappings {
+			d.value(entry, v.Index(i))
 			continue
 		}
-		entry := place{at.within, label(at.key, i, node)}
-		if d.hasValue(node, entry) && d.hasKind(node, entry, v.Type().Elem()) {
-			d.mapping(node, entry.inside(), v.Index(i))
+		entry.name = label(f.name, i, entry.node)
+		if d.hasValue(entry) && d.hasKind(entry, v.Type().Elem()) {
+			d.mapping(entry, v.Index(i))
 		}
 	}
 }
@@ -225,61 +228,80 @@ func label(key string, index int, n *yaml.Node) string {
 	case "tests":
 		noun = "test"
 	}
-	if name := child(n, title); name != nil && name.Kind == yaml.ScalarNode && name.Value != "" {
-		return noun + " " + problem.Quote(name.Value)
+	if name := scalarUnder(n, title); name != "" {
+		return noun + " " + problem.Quote(name)
 	}
 	return noun + " " + strconv.Itoa(index+1)
 }
 
+// scalarUnder returns the text under a key of a mapping, or "".
+func scalarUnder(n *yaml.Node, key string) string {
+	if n.Kind != yaml.MappingNode || key == "" {
+		return ""
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		k, value := resolveAlias(n.Content[i]), resolveAlias(n.Content[i+1])
+		if k.Kind == yaml.ScalarNode && k.Value == key && k.Tag != "!!merge" {
+			if value.Kind != yaml.ScalarNode {
+				return ""
+			}
+			return value.Value
+		}
+	}
+	return ""
+}
+
 // table decodes a YAML mapping with keys of the operator's choice.
-func (d *decoder) table(n *yaml.Node, at place, v reflect.Value) {
-	v.Set(reflect.MakeMapWithSize(v.Type(), len(n.Content)/2))
-	for key, value := range d.pairs(n, at.inside()) {
-		if f := ambiguous(key); f != nil {
-			d.reject(place{at.within, at.key}, key, f)
+func (d *decoder) table(f *Field, v reflect.Value) {
+	v.Set(reflect.MakeMapWithSize(v.Type(), len(f.node.Content)/2))
+	f.below = make([]Field, 0, len(f.node.Content)/2)
+	for key, value := range d.pairs(f) {
+		entry := f.add(key, value)
+		if fault := ambiguous(key); fault != nil {
+			entry.RejectKey(fault)
 			continue
 		}
 		element := reflect.New(v.Type().Elem()).Elem()
-		d.value(value, place{at.inside(), key.Value}, element)
+		d.value(entry, element)
 		v.SetMapIndex(reflect.ValueOf(key.Value).Convert(v.Type().Key()), element)
 	}
 }
 
 // scalar decodes one plain value.
-func (d *decoder) scalar(n *yaml.Node, at place, v reflect.Value) {
-	if !d.hasKind(n, at, v.Type()) {
+func (d *decoder) scalar(f *Field, v reflect.Value) {
+	if !d.hasKind(f, v.Type()) {
 		return
 	}
 	if v.Kind() == reflect.Pointer {
 		v.Set(reflect.New(v.Type().Elem()))
 		v = v.Elem()
 	}
-	text, ok := d.textOf(n, at)
+	text, ok := d.textOf(f)
 	if !ok {
 		return
 	}
 	// To a policy written off or no, validation has the policies to answer.
 	if v.Kind() == reflect.String && v.Type() != reflect.TypeFor[Policy]() {
-		if f := ambiguous(n); f != nil {
-			d.reject(at, n, f)
+		if fault := ambiguous(f.node); fault != nil {
+			f.Reject(fault)
 			return
 		}
 	}
-	if f := parseScalar(text, v); f != nil {
-		d.reject(at, n, f)
+	if fault := parseScalar(text, v); fault != nil {
+		f.Reject(fault)
 	}
 }
 
 // textOf returns the text of a scalar with the environment in it.
-func (d *decoder) textOf(n *yaml.Node, at place) (string, bool) {
-	d.hideSecretLines(n)
-	text, reference, f := expand(n.Value, d.lookup)
-	if f != nil {
-		d.reject(at, n, f)
+func (d *decoder) textOf(f *Field) (string, bool) {
+	d.hideSecretLines(f.node)
+	text, reference, fault := expand(f.node.Value, d.lookup)
+	if fault != nil {
+		f.Reject(fault)
 		return "", false
 	}
 	if reference {
-		d.expanded[n] = text
+		d.expanded[f.node] = text
 	}
 	return text, true
 }

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"gopkg.in/yaml.v3"
-
 	"gatehouse/config/problem"
 )
 
@@ -55,28 +53,27 @@ func (d *decoder) setDefaults(v reflect.Value) {
 // routeDefaults is the value of `defaults:`: a route without what makes it one.
 type routeDefaults Route
 
-// decodeNode makes what the file gives the start of every route after it.
-func (r *routeDefaults) decodeNode(d *decoder, n *yaml.Node, at place) {
-	if !d.hasKind(n, at, reflect.TypeFor[Route]()) {
+// decodeField makes what the file gives the start of every route after it.
+func (r *routeDefaults) decodeField(d *decoder, f *Field) {
+	if !d.hasKind(f, reflect.TypeFor[Route]()) {
 		return
 	}
-	route := reflect.ValueOf((*Route)(r)).Elem()
-	d.mapping(n, at.inside(), route, withoutDefault()...)
+	d.mapping(f, reflect.ValueOf((*Route)(r)).Elem(), withoutDefault()...)
 	d.route = Route(*r)
 }
 
 // withoutDefault are the keys of a route that `defaults:` cannot hold.
 func withoutDefault() []string { return []string{"name", "prefix", "backend", "handler"} }
 
-// decodeNode reads `users:`, which is a mapping or the word off.
-func (u *Users) decodeNode(d *decoder, n *yaml.Node, at place) {
-	if n.Kind != yaml.ScalarNode {
-		if d.hasKind(n, at, reflect.TypeFor[Users]()) {
-			d.mapping(n, at.inside(), reflect.ValueOf(u).Elem())
+// decodeField reads `users:`, which is a mapping or the word off.
+func (u *Users) decodeField(d *decoder, f *Field) {
+	if !f.IsPlain() {
+		if d.hasKind(f, reflect.TypeFor[Users]()) {
+			d.mapping(f, reflect.ValueOf(u).Elem())
 		}
 		return
 	}
-	text, ok := d.textOf(n, at)
+	text, ok := d.textOf(f)
 	if !ok {
 		return
 	}
@@ -86,24 +83,24 @@ func (u *Users) decodeNode(d *decoder, n *yaml.Node, at place) {
 		// unquoted off into false.
 		u.Off = true
 	case "no", "none", "disabled", "n":
-		d.reject(at, n, &problem.Fault{Reason: "must be a mapping or off", Hint: "write `users: off`"})
+		f.Reject(&problem.Fault{Reason: "must be a mapping or off", Hint: "write `users: off`"})
 	default:
-		d.reject(at, n, &problem.Fault{
+		f.Reject(&problem.Fault{
 			Reason: "must be a mapping or off",
 			Hint:   "leave `users` out to have the built-in users with their defaults",
 		})
 	}
 }
 
-// decodeNode reads `audience:`, which is text or a list of it.
-func (a *Audiences) decodeNode(d *decoder, n *yaml.Node, at place) {
-	if n.Kind == yaml.ScalarNode {
+// decodeField reads `audience:`, which is text or a list of it.
+func (a *Audiences) decodeField(d *decoder, f *Field) {
+	if f.IsPlain() {
 		*a = make(Audiences, 1)
-		d.scalar(n, at, reflect.ValueOf(&(*a)[0]).Elem())
+		d.scalar(f, reflect.ValueOf(&(*a)[0]).Elem())
 		return
 	}
-	if d.hasKind(n, at, reflect.TypeFor[Audiences]()) {
-		d.list(n, at, reflect.ValueOf(a).Elem())
+	if d.hasKind(f, reflect.TypeFor[Audiences]()) {
+		d.list(f, reflect.ValueOf(a).Elem())
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"net/url"
 	"reflect"
-	"slices"
 	"strings"
 	"time"
 
@@ -96,45 +95,4 @@ func kindOf(n *yaml.Node) string {
 	default:
 		return "nothing"
 	}
-}
-
-// child returns the value of a key, aliases followed, or nil.
-func child(n *yaml.Node, key string) *yaml.Node {
-	if i := keyIndex(n, key); i >= 0 {
-		return resolveAlias(n.Content[i+1])
-	}
-	return nil
-}
-
-// keyOf returns the key itself, for a problem with the pair as a whole.
-func keyOf(n *yaml.Node, key string) *yaml.Node {
-	if i := keyIndex(n, key); i >= 0 {
-		return resolveAlias(n.Content[i])
-	}
-	return nil
-}
-
-func keyIndex(n *yaml.Node, key string) int {
-	if n == nil || n.Kind != yaml.MappingNode || key == "" {
-		return -1
-	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		// What is decoded is no merge key.
-		if k := resolveAlias(n.Content[i]); k.Kind == yaml.ScalarNode && k.Value == key && k.Tag != "!!merge" {
-			return i
-		}
-	}
-	return -1
-}
-
-// entries returns the values of a list, aliases followed; nil for anything else.
-func entries(n *yaml.Node) []*yaml.Node {
-	if n == nil || n.Kind != yaml.SequenceNode {
-		return nil
-	}
-	values := slices.Clone(n.Content)
-	for i, value := range values {
-		values[i] = resolveAlias(value)
-	}
-	return values
 }

@@ -56,8 +56,8 @@ func Parse(file string, data []byte, lookup func(name string) (string, bool)) (*
 		return nil, r.sorted()
 	}
 	r.findSecrets(root, "", "")
-	config, start := decode(r, root, lookup)
-	validate(r, root, config, start)
+	config, defaultRoute, fields := decode(r, root, lookup)
+	validate(config, defaultRoute, fields)
 	r.warnSecrets()
 	problems := r.sorted()
 	if problems.HasErrors() {

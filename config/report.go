@@ -16,12 +16,6 @@ import (
 // them help nobody, and memory must not grow with the number of mistakes.
 const maxProblems = 1000
 
-// place names a value in messages: what it is within (`route "query": `, ready
-// to be followed by more) and its key.
-type place struct{ within, key string }
-
-func (p place) inside() string { return p.within + p.key + ": " }
-
 // report collects the problems of one file.
 type report struct {
 	file     string
@@ -61,6 +55,9 @@ func (r *report) sorted() problem.List {
 	return problems
 }
 
+// hasErrors reports whether any problem is more than a warning.
+func (r *report) hasErrors() bool { return r.problems.HasErrors() || r.dropped > 0 }
+
 // add records a problem at a place; a line of 0 is the file as a whole.
 func (r *report) add(severity problem.Severity, line, column int, message, hint string) {
 	if len(r.problems) >= maxProblems {
@@ -85,10 +82,10 @@ func (r *report) fail(n *yaml.Node, message, hint string) {
 	r.add(problem.SeverityError, n.Line, n.Column, message, hint)
 }
 
-// reject records what is wrong with the value at a node: `within: key "value": reason`.
-func (r *report) reject(at place, n *yaml.Node, f *problem.Fault) {
+// reject records what is wrong with the value at a node: `title "value": reason`.
+func (r *report) reject(title string, n *yaml.Node, f *problem.Fault) {
 	shown, hidden := r.shown(n)
-	r.fail(n, at.within+at.key+" "+shown+": "+f.Reason, f.HintFor(hidden))
+	r.fail(n, title+" "+shown+": "+f.Reason, f.HintFor(hidden))
 }
 
 // shown quotes a value for a message. What the environment put into a value is

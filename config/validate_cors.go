@@ -11,21 +11,21 @@ import (
 	"gatehouse/config/problem"
 )
 
-func (v *validator) cors(s section) {
+func (v *validator) cors() {
 	if v.config.CORS == nil {
 		return
 	}
-	credentials := v.config.CORS.Credentials
-	s.checkEach("origins", v.config.CORS.Origins, func(origin string) *problem.Fault {
+	s, credentials := v.file.Get("cors"), v.config.CORS.Credentials
+	s.CheckEach("origins", v.config.CORS.Origins, func(origin string) *problem.Fault {
 		if f := originRule(origin); f != nil || !credentials {
 			return f
 		}
 		return originWithCredentials(origin)
 	})
-	if s.node != nil && len(v.config.CORS.Origins) == 0 && (s.valid("origins") != nil || !s.given("origins")) {
-		s.fail(s.node, "cors has no origins", "list who may call, or leave `cors` out")
+	if s != nil && len(v.config.CORS.Origins) == 0 && (s.Get("origins") != nil || !s.Given("origins")) {
+		s.Fail("has no origins", "list who may call, or leave `cors` out")
 	}
-	s.checkEach("expose", v.config.CORS.Expose, func(name string) *problem.Fault {
+	s.CheckEach("expose", v.config.CORS.Expose, func(name string) *problem.Fault {
 		if name == "*" && credentials {
 			return &problem.Fault{Reason: "browsers take `*` literally when there are credentials", Hint: "list the headers"}
 		}

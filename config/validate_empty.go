@@ -4,21 +4,9 @@
 
 package config
 
-import "gopkg.in/yaml.v3"
-
-// refuseEmpty reports a list or mapping that is there and has no entries. What it
-// bounds is put into words by open, what would be let through.
-func (s section) refuseEmpty(key, open string) {
-	n := s.valid(key)
-	if n == nil || n.Kind != yaml.SequenceNode && n.Kind != yaml.MappingNode || len(n.Content) > 0 {
-		return
-	}
-	s.fail(n, s.within+key+" is empty", "leave it out "+open)
-}
-
 // emptyRouteKeys reports what of a route is there and empty, unless it overrides a
 // value of `defaults:`, which start holds: then nothing else could be meant.
-func (v *validator) emptyRouteKeys(s section, start *Route) {
+func (v *validator) emptyRouteKeys(s *Field, start *Route) {
 	for _, k := range []struct {
 		key, open string
 		inherited bool
@@ -30,7 +18,7 @@ func (v *validator) emptyRouteKeys(s section, start *Route) {
 		{"tls", "to go by the system's authorities", start.TLS != nil},
 	} {
 		if !k.inherited {
-			s.refuseEmpty(k.key, k.open)
+			s.RefuseEmpty(k.key, k.open)
 		}
 	}
 }

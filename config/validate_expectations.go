@@ -17,23 +17,21 @@ func (v *validator) tests() {
 	}
 	slices.Sort(names)
 	expectation := func(expect string) *problem.Fault { return expectRule(expect, names) }
-	file := section{v.report, v.root, ""}
-	for i, n := range file.decodedEntries("tests", len(v.config.Tests)) {
+	for i, s := range v.file.Get("tests").Entries() {
 		test := v.config.Tests[i]
-		s := file.entry("tests", i, n)
-		s.require("request", test.Request, "METHOD /path, such as GET /api/v1/query/chats")
-		s.require("as", test.As, "anonymous, newcomer or member")
-		s.require("expect", test.Expect, "a status, such as 401, or the name of a route")
+		s.Require("request", test.Request, "METHOD /path, such as GET /api/v1/query/chats")
+		s.Require("as", test.As, "anonymous, newcomer or member")
+		s.Require("expect", test.Expect, "a status, such as 401, or the name of a route")
 		if test.Request != "" {
-			s.check("request", test.Request, requestRule)
+			s.Check("request", test.Request, requestRule)
 		}
 		if test.As != "" {
-			s.check("as", test.As, func(as string) *problem.Fault {
+			s.Check("as", test.As, func(as string) *problem.Fault {
 				return problem.OneOf("person", as, "anonymous", "newcomer", "member")
 			})
 		}
 		if test.Expect != "" {
-			s.check("expect", test.Expect, expectation)
+			s.Check("expect", test.Expect, expectation)
 		}
 	}
 }

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"unicode"
 
-	"gopkg.in/yaml.v3"
-
 	"gatehouse/config/problem"
 )
 
@@ -100,35 +98,20 @@ func foldHeader(name string) string {
 	}, strings.ToLower(name))
 }
 
-func (v *validator) identity(identity section) {
+func (v *validator) identity() {
 	first := map[string]string{}
-	v.eachPair(identity, "headers", func(key, value *yaml.Node) {
-		at := place{identity.within, "headers"}
-		folded := foldHeader(key.Value)
-		f := identityHeader(key.Value)
+	for name, header := range v.file.Get("identity").Get("headers").Keys() {
+		folded := foldHeader(name)
+		f := identityHeader(name)
 		if other, taken := first[folded]; taken && f == nil {
 			f = &problem.Fault{Reason: "the same header as " + problem.Quote(other), Hint: "case makes no difference, nor which character stands between words"}
 		}
-		first[folded] = key.Value
-		if f != nil {
-			v.reject(at, key, f)
-		}
-		if claim := v.config.Identity.Headers[key.Value]; claim == "" && !v.failed[value] && f == nil {
-			v.fail(value, identity.within+"headers: "+key.Value+" names no claim", "such as sub, email or company_id")
-		}
-	})
-}
-
-// eachPair goes through a mapping with keys of the operator's choice, leaving
-// out what decoding had a problem with.
-func (v *validator) eachPair(s section, key string, do func(key, value *yaml.Node)) {
-	table := s.valid(key)
-	if table == nil || table.Kind != yaml.MappingNode {
-		return
-	}
-	for i := 0; i+1 < len(table.Content); i += 2 {
-		if key := resolveAlias(table.Content[i]); !v.failed[key] {
-			do(key, resolveAlias(table.Content[i+1]))
+		first[folded] = name
+		switch {
+		case f != nil:
+			header.RejectKey(f)
+		case header.Valid() && v.config.Identity.Headers[name] == "":
+			header.Fail("names no claim", "such as sub, email or company_id")
 		}
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
-	"gopkg.in/yaml.v3"
 
 	"gatehouse/config/problem"
 )
@@ -22,22 +21,22 @@ func perResponseHeaders() []string {
 	}
 }
 
-func (v *validator) responseHeaders(file section) {
-	file.refuseEmpty("response_headers", "to add none")
-	v.eachPair(file, "response_headers", func(key, value *yaml.Node) {
-		at := place{"", "response_headers"}
-		folded := foldHeader(key.Value)
+func (v *validator) responseHeaders() {
+	v.file.RefuseEmpty("response_headers", "to add none")
+	for name, header := range v.file.Get("response_headers").Keys() {
+		folded, value := foldHeader(name), v.config.ResponseHeaders[name]
 		switch {
-		case !httpguts.ValidHeaderFieldName(key.Value):
-			v.reject(at, key, &problem.Fault{Reason: "not a header's name", Hint: "such as Strict-Transport-Security"})
+		case !httpguts.ValidHeaderFieldName(name):
+			header.RejectKey(&problem.Fault{Reason: "not a header's name", Hint: "such as Strict-Transport-Security"})
 		case slices.Contains(perResponseHeaders(), folded):
-			v.reject(at, key, &problem.Fault{Reason: "this header says something of one answer alone"})
+			header.RejectKey(&problem.Fault{Reason: "this header says something of one answer alone"})
 		case strings.HasPrefix(folded, "access-control-"):
-			v.reject(at, key, &problem.Fault{Reason: "this header is written by cross-origin rules", Hint: "see `cors:`"})
-		case !v.failed[value] && strings.TrimSpace(v.config.ResponseHeaders[key.Value]) == "":
-			v.fail(value, "response_headers: "+key.Value+" is empty", "leave it out to leave the backend's")
-		case !v.failed[value] && !httpguts.ValidHeaderFieldValue(v.config.ResponseHeaders[key.Value]):
-			v.fail(value, "response_headers: "+key.Value+" has control characters", "")
+			header.RejectKey(&problem.Fault{Reason: "this header is written by cross-origin rules", Hint: "see `cors:`"})
+		case !header.Valid():
+		case strings.TrimSpace(value) == "":
+			header.Fail("is empty", "leave it out to leave the backend's")
+		case !httpguts.ValidHeaderFieldValue(value):
+			header.Fail("has control characters", "")
 		}
-	})
+	}
 }

@@ -8,28 +8,26 @@ import (
 	"strconv"
 	"strings"
 
-	"gopkg.in/yaml.v3"
-
 	"gatehouse/config/problem"
 	"gatehouse/config/value"
 )
 
 func (v *validator) issuers() {
 	first := map[string]int{}
-	file := section{v.report, v.root, ""}
-	for i, n := range file.decodedEntries("tokens", len(v.config.Tokens)) {
+	for i, s := range v.file.Get("tokens").Entries() {
 		issuer := v.config.Tokens[i]
-		s := file.entry("tokens", i, n)
-		s.require("issuer", issuer.Issuer, "the exact `iss` claim of its tokens")
-		if line, taken := first[issuer.Issuer]; taken && s.valid("issuer") != nil {
-			s.fail(s.valid("issuer"), s.within+"is given twice", "first given at line "+strconv.Itoa(line))
+		s.Require("issuer", issuer.Issuer, "the exact `iss` claim of its tokens")
+		if line, taken := first[issuer.Issuer]; taken {
+			if name := s.Get("issuer"); name != nil {
+				name.FailParent("is given twice", "first given at line "+strconv.Itoa(line))
+			}
 		}
 		if issuer.Issuer != "" {
-			first[issuer.Issuer] = n.Line
+			first[issuer.Issuer] = s.Line()
 		}
-		s.require("keys", issuer.Keys, "an https URL or a file, with a JWKS or a PEM")
+		s.Require("keys", issuer.Keys, "an https URL or a file, with a JWKS or a PEM")
 		if issuer.Keys != "" {
-			s.check("keys", issuer.Keys, keysRule)
+			s.Check("keys", issuer.Keys, keysRule)
 		}
 		v.audience(s, issuer.Audience)
 		v.algorithms(s, issuer.Algorithms)
@@ -38,7 +36,7 @@ func (v *validator) issuers() {
 }
 
 // audience checks what has to be in `aud`. An empty value would ask nothing.
-func (v *validator) audience(s section, audiences Audiences) {
+func (v *validator) audience(s *Field, audiences Audiences) {
 	const hint = "what must be in `aud`; leave it out to take the issuer's tokens for any service"
 	rule := func(audience string) *problem.Fault {
 		if strings.TrimSpace(audience) == "" {
@@ -46,29 +44,29 @@ func (v *validator) audience(s section, audiences Audiences) {
 		}
 		return nil
 	}
-	n := s.valid("audience")
+	given := s.Get("audience")
 	switch {
-	case n == nil:
+	case given == nil:
 	case len(audiences) == 0:
-		s.fail(n, s.within+"audience is empty", hint)
-	case n.Kind == yaml.ScalarNode:
-		s.check("audience", audiences[0], rule)
+		given.Fail("is empty", hint)
+	case given.IsPlain():
+		s.Check("audience", audiences[0], rule)
 	default:
-		s.checkEach("audience", audiences, rule)
+		s.CheckEach("audience", audiences, rule)
 	}
 }
 
-func (v *validator) algorithms(s section, algorithms []string) {
+func (v *validator) algorithms(s *Field, algorithms []string) {
 	const hint = "such as [RS256]; they are never taken from the token"
-	if !s.given("algorithms") {
-		s.fail(s.node, s.within+"algorithms is missing", hint)
+	if !s.Given("algorithms") {
+		s.Missing("algorithms", hint)
 		return
 	}
-	if n := s.valid("algorithms"); n != nil && len(algorithms) == 0 {
-		s.fail(n, s.within+"algorithms is empty", hint)
+	if given := s.Get("algorithms"); given != nil && len(algorithms) == 0 {
+		given.Fail("is empty", hint)
 		return
 	}
-	s.checkEach("algorithms", algorithms, algorithmRule)
+	s.CheckEach("algorithms", algorithms, algorithmRule)
 }
 
 // algorithmRule is the rule for a signature algorithm (RFC 7518 section 3.1 and
@@ -120,14 +118,14 @@ func isLoopback(u *url.URL) bool {
 	return u.Hostname() == "localhost" || err == nil && address.IsLoopback()
 }
 
-func (v *validator) claims(s section, issuer Issuer) {
-	s.refuseEmpty("claims", "where the issuer's claims have our names")
-	v.eachPair(s, "claims", func(key, value *yaml.Node) {
+func (v *validator) claims(s *Field, issuer Issuer) {
+	s.RefuseEmpty("claims", "where the issuer's claims have our names")
+	for name, claim := range s.Get("claims").Keys() {
 		switch {
-		case key.Value == "":
-			v.fail(key, s.within+"claims: a claim of ours has no name", "ours: theirs")
-		case issuer.Claims[key.Value] == "" && !v.failed[value]:
-			v.fail(value, s.within+"claims: "+key.Value+" names no claim", "ours: theirs, such as company_id: org_id")
+		case name == "":
+			claim.FailKey("a claim of ours has no name", "ours: theirs")
+		case claim.Valid() && issuer.Claims[name] == "":
+			claim.Fail("names no claim", "ours: theirs, such as company_id: org_id")
 		}
-	})
+	}
 }

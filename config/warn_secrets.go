@@ -53,7 +53,7 @@ func (r *report) findSecrets(n *yaml.Node, of, key string) {
 func (r *report) warnSecrets() {
 	inOrder := func(a, b *yaml.Node) int { return cmp.Or(a.Line-b.Line, a.Column-b.Column) }
 	for _, n := range slices.SortedFunc(maps.Keys(r.secrets), inOrder) {
-		r.warnAt(n, "this looks like "+r.secrets[n]+", and whoever may read the file can use it",
+		r.add(problem.SeverityWarning, n.Line, n.Column, "this looks like "+r.secrets[n]+", and whoever may read the file can use it",
 			"write ${NAME} and put it into the environment; then replace it, since the file's history has it")
 	}
 }

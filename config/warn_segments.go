@@ -19,7 +19,7 @@ func (g *stricterRoutes) ambiguousBelow(prefix string) (backendRoute, bool) {
 		return backendRoute{}, false
 	}
 	asWritten, _ := g.nearestAbove(prefix)
-	return stricter, stricter.label != asWritten.label
+	return stricter, stricter.field != asWritten.field
 }
 
 // withoutSegmentTails is a prefix as the most careless backend reads it: decoded, without

@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-
-	"gopkg.in/yaml.v3"
 )
 
 // Among the routes of one prefix and host those with methods go before those
@@ -25,14 +23,14 @@ type prefixAndHost struct{ prefix, host string }
 const maxSubsets = 6
 
 // warnShadowed reports each route that is shadowed by routes with methods, once.
-func (v *validator) warnShadowed(nodes []*yaml.Node) {
+func (v *validator) warnShadowed() {
 	first := map[prefixAndHost]map[string][]candidate{} // those with methods, by their headers
-	for i, n := range nodes {
+	for i, field := range v.file.Get("routes").Entries() {
 		route := &v.config.Routes[i]
 		if len(route.Methods) == 0 {
 			continue
 		}
-		c := candidate{route: route, node: n, label: label("routes", i, n)}
+		c := candidate{route: route, field: field}
 		c.names, c.all = headerKeys(route.Headers)
 		for _, host := range hostsOf(route) {
 			at := prefixAndHost{route.Prefix, host}
@@ -42,14 +40,14 @@ func (v *validator) warnShadowed(nodes []*yaml.Node) {
 			first[at][c.all] = append(first[at][c.all], c)
 		}
 	}
-	for i, n := range nodes {
+	for i, field := range v.file.Get("routes").Entries() {
 		route := &v.config.Routes[i]
 		if len(route.Methods) > 0 || len(route.Headers) > maxSubsets {
 			continue
 		}
 		for _, host := range hostsOf(route) {
-			c := candidate{route: route, node: n, label: label("routes", i, n)}
-			if v.shadowed(c, host, first[prefixAndHost{route.Prefix, host}]) {
+			c := candidate{route: route, field: field}
+			if shadowed(c, host, first[prefixAndHost{route.Prefix, host}]) {
 				break
 			}
 		}
@@ -57,7 +55,7 @@ func (v *validator) warnShadowed(nodes []*yaml.Node) {
 }
 
 // shadowed reports a route without methods whose requests others take.
-func (v *validator) shadowed(c candidate, host string, first map[string][]candidate) bool {
+func shadowed(c candidate, host string, first map[string][]candidate) bool {
 	if len(first) == 0 {
 		return false
 	}
@@ -72,9 +70,8 @@ func (v *validator) shadowed(c candidate, host string, first map[string][]candid
 			lessSpecific = append(lessSpecific, first[all]...)
 		}
 	}
-	place := section{v.report, c.node, ""}.at("prefix")
 	if taken := methodsOf(shadowing); !slices.ContainsFunc(methodNames(), func(method string) bool { return !taken[method] }) {
-		v.warnAt(place, c.label+" is hardly ever reached"+host+": every usual method of its prefix goes to "+labelsOf(shadowing),
+		c.field.WarnAt("prefix", c.field.Name()+" is hardly ever reached"+host+": every usual method of its prefix goes to "+labelsOf(shadowing),
 			"remove it, or the methods it should take from the others")
 		return true
 	}
@@ -82,7 +79,7 @@ func (v *validator) shadowed(c candidate, host string, first map[string][]candid
 		return false
 	}
 	methods := slices.Sorted(maps.Keys(methodsOf(lessSpecific)))
-	v.warnAt(place, c.label+" does not get "+strings.Join(methods, ", ")+host+", even with its headers: they go to "+labelsOf(lessSpecific)+
+	c.field.WarnAt("prefix", c.field.Name()+" does not get "+strings.Join(methods, ", ")+host+", even with its headers: they go to "+labelsOf(lessSpecific)+
 		", since methods count before headers", "give it `methods` too, and it goes first")
 	return true
 }
@@ -103,11 +100,11 @@ func methodsOf(routes []candidate) map[string]bool {
 
 // labelsOf lists routes for a message, each once and in the order of the file.
 func labelsOf(routes []candidate) string {
-	slices.SortStableFunc(routes, func(a, b candidate) int { return a.node.Line - b.node.Line })
+	slices.SortStableFunc(routes, func(a, b candidate) int { return a.field.Line() - b.field.Line() })
 	var labels []string
 	for _, c := range routes {
-		if !slices.Contains(labels, c.label) {
-			labels = append(labels, c.label)
+		if !slices.Contains(labels, c.field.Name()) {
+			labels = append(labels, c.field.Name())
 		}
 	}
 	const most = 5

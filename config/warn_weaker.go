@@ -6,15 +6,12 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-
-	"gopkg.in/yaml.v3"
 )
 
 // backendRoute is a route to a backend, and the paths that it opens there.
 type backendRoute struct {
 	route       *Route
-	node        *yaml.Node
-	label       string
+	field       *Field
 	backendPath string // the backend's paths that it leads to begin with this; ends with "/"
 }
 
@@ -28,17 +25,17 @@ type stricterRoutes struct {
 // warnWeaker reports each route that lets more people to a backend than another
 // route to it. A route that asks for nothing is always worth a look; one that
 // asks for a token only where it opens what is behind the stricter one.
-func (v *validator) warnWeaker(nodes []*yaml.Node) {
-	routes := make([]backendRoute, 0, len(nodes))
+func (v *validator) warnWeaker() {
+	routes := make([]backendRoute, 0, len(v.config.Routes))
 	prefixes := map[string]bool{}
 	open := map[Policy]bool{}
-	for i, n := range nodes {
+	for i, field := range v.file.Get("routes").Entries() {
 		route := &v.config.Routes[i]
 		if len(route.Hosts) == 0 && len(route.Headers) == 0 {
 			prefixes[route.Prefix] = true
 		}
 		if route.Backend != nil {
-			routes = append(routes, backendRoute{route, n, label("routes", i, n), backendPathOf(route)})
+			routes = append(routes, backendRoute{route, field, backendPathOf(route)})
 			open[route.Auth] = true
 		}
 	}
@@ -49,7 +46,7 @@ func (v *validator) warnWeaker(nodes []*yaml.Node) {
 		stricter := stricterByBackend(routes, weaker)
 		for _, d := range routes {
 			if behind := stricter[backendKey(d.route.Backend)]; d.route.Auth == weaker && behind != nil {
-				v.warnWeakerRoute(d, behind, prefixes)
+				warnWeakerRoute(d, behind, prefixes)
 			}
 		}
 	}
@@ -81,8 +78,8 @@ func stricterByBackend(routes []backendRoute, weaker Policy) map[string]*stricte
 
 // warnWeakerRoute reports what a weaker route opens of the stricter ones: the same paths
 // of the backend, a part of a stricter prefix, or only the same backend.
-func (v *validator) warnWeakerRoute(open backendRoute, behind *stricterRoutes, prefixes map[string]bool) {
-	place := section{v.report, open.node, ""}.at("auth")
+func warnWeakerRoute(open backendRoute, behind *stricterRoutes, prefixes map[string]bool) {
+	warn := func(message, hint string) { open.field.WarnAt("auth", open.field.Name()+message, hint) }
 	who, hint := "without a token", "fine if that part is meant for everybody; else remove `auth: none`"
 	if open.route.Auth == PolicyInitial {
 		who, hint = "without a company", "fine if that part is meant for newcomers too; else remove `auth: initial`"
@@ -92,23 +89,23 @@ func (v *validator) warnWeakerRoute(open backendRoute, behind *stricterRoutes, p
 		methods = " (" + strings.Join(open.route.Methods, ", ") + ")"
 	}
 	where := open.route.Prefix + methods
-	describe := func(d backendRoute) string { return d.label + " (" + string(d.route.Auth) + ")" }
+	describe := func(d backendRoute) string { return d.field.Name() + " (" + string(d.route.Auth) + ")" }
 	if d, path, found := behind.bypass(open, prefixes); found {
-		v.warnAt(place, open.label+" goes round "+describe(d)+": what that one guards can be reached "+who+" under "+path+methods,
+		warn(" goes round "+describe(d)+": what that one guards can be reached "+who+" under "+path+methods,
 			"make its prefix or its backend's path narrower, or its policy the same")
 		return
 	}
 	if d, found := behind.ambiguousBelow(open.route.Prefix); found {
-		v.warnAt(place, open.label+" may be read as a part of "+describe(d)+": some backends drop what ends a segment of "+where,
+		warn(" may be read as a part of "+describe(d)+": some backends drop what ends a segment of "+where,
 			"on Windows, with old Spring and the like it is reached "+who+"; choose another prefix, or the same policy")
 		return
 	}
 	if d, found := behind.nearestAbove(open.route.Prefix); found {
-		v.warnAt(place, open.label+" opens a part of "+describe(d)+": the same backend can be reached "+who+" under "+where, hint)
+		warn(" opens a part of "+describe(d)+": the same backend can be reached "+who+" under "+where, hint)
 		return
 	}
 	if open.route.Auth == PolicyNone {
-		v.warnAt(place, open.label+" leads to the same backend as "+describe(behind.first)+": it can be reached "+who+" under "+where, hint)
+		warn(" leads to the same backend as "+describe(behind.first)+": it can be reached "+who+" under "+where, hint)
 	}
 }
 
