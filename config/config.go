@@ -37,14 +37,14 @@ type Config struct {
 	Name           string         `yaml:"name"`
 	Identity       Identity       `yaml:"identity"`
 	Users          Users          `yaml:"users"`
-	Tokens         []Issuer       `yaml:"tokens"`
+	Tokens         []Issuer       `yaml:"tokens" entry:"issuer,issuer"`
 	CORS           *CORS          `yaml:"cors"` // nil when the file has none
 	TrustedProxies []netip.Prefix `yaml:"trusted_proxies"`
 	Limits         Limits         `yaml:"limits"`
 	// ResponseHeaders are set on every answer, over what a backend says.
 	ResponseHeaders map[string]string `yaml:"response_headers"`
-	Routes          []Route           `yaml:"routes"`
-	Tests           []Test            `yaml:"tests"`
+	Routes          []Route           `yaml:"routes" entry:"route,name"`
+	Tests           []Test            `yaml:"tests" entry:"test"`
 }
 
 // Identity says which claims reach a backend, and under which header.

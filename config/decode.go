@@ -20,29 +20,38 @@ import (
 	"gatehouse/config/value"
 )
 
-// document is the file as written: a Config, and what its routes start from.
-type document struct {
-	Defaults routeDefaults `yaml:"defaults"`
-	Config
-}
-
-// decoder carries what decoding needs from node to node.
+// decoder carries what decoding needs from field to field.
 type decoder struct {
 	*report
-	lookup func(name string) (value string, found bool)
-	route  Route // what every route starts from
-	fields map[reflect.Type][]field
+	lookup   func(name string) (value string, found bool)
+	keyHint  func(key string, known []string) string // the hint for an unknown key
+	defaults map[reflect.Type]reflect.Value
+	fields   map[reflect.Type][]field
 }
 
-// decode returns what the file says, as far as it can be understood, what its
-// `defaults:` make of a route, and where all of that stands.
-func decode(r *report, root *yaml.Node, lookup func(name string) (string, bool)) (*Config, Route, *Field) {
-	d := &decoder{report: r, lookup: lookup, route: builtInRoute(), fields: map[reflect.Type][]field{}}
-	var file document
-	top := &Field{report: r, node: root}
-	d.mapping(top, reflect.ValueOf(&file).Elem())
-	normalize(&file.Config)
-	return &file.Config, d.route, top
+func newDecoder(r *report, lookup func(name string) (string, bool), keyHint func(key string, known []string) string) *decoder {
+	return &decoder{report: r, lookup: lookup, keyHint: keyHint, defaults: map[reflect.Type]reflect.Value{}, fields: map[reflect.Type][]field{}}
+}
+
+// setDefault makes every value of a type that is decoded from now on start from
+// this one: what the file leaves out is as it is here.
+func setDefault[T any](d *decoder, value T) {
+	d.defaults[reflect.TypeFor[T]()] = reflect.ValueOf(value)
+}
+
+// applyDefault sets v to the default of its type, if there is one.
+func (d *decoder) applyDefault(v reflect.Value) {
+	if value, found := d.defaults[v.Type()]; found {
+		v.Set(value)
+	}
+}
+
+// decode decodes the file into a struct, as far as it can be understood, and returns
+// where all of that stands.
+func (d *decoder) decode(root *yaml.Node, v reflect.Value) *Field {
+	file := &Field{report: d.report, node: root}
+	d.mapping(file, v, exception{})
+	return file
 }
 
 // customDecoder is a type with a spelling of its own.
@@ -71,7 +80,7 @@ func (d *decoder) value(f *Field, v reflect.Value) {
 		v.Set(reflect.New(v.Type().Elem()))
 		d.value(f, v.Elem())
 	case reflect.Struct:
-		d.mapping(f, v)
+		d.mapping(f, v, exception{})
 	case reflect.Slice:
 		d.list(f, v)
 	case reflect.Map:
@@ -127,7 +136,7 @@ func (d *decoder) hasKind(f *Field, t reflect.Type) bool {
 	if f.node.Kind == want {
 		return true
 	}
-	f.Fail("must be "+d.expected(t)+", not "+kindOf(f.node), hint)
+	f.failKind(d.expected(t), hint)
 	return false
 }
 
@@ -146,24 +155,31 @@ func (d *decoder) keysHint(t reflect.Type) string {
 	return "its keys are " + strings.Join(d.keysOf(t), ", ")
 }
 
-// mapping decodes a YAML mapping into a struct, leaving out the keys named in
-// except. Fields are decoded in the order of the type, not of the file.
-func (d *decoder) mapping(f *Field, v reflect.Value, except ...string) {
-	d.setDefaults(v)
-	known := slices.DeleteFunc(d.keysOf(v.Type()), func(key string) bool { return slices.Contains(except, key) })
+// exception is for keys of a struct that a mapping may not hold.
+type exception struct {
+	keys       []string
+	what, hint string // what messages say of them
+}
+
+// mapping decodes a YAML mapping into a struct, without some of its keys. Fields are
+// decoded in the order of the type, not of the file.
+func (d *decoder) mapping(f *Field, v reflect.Value, except exception) {
+	d.applyDefault(v)
+	known := slices.DeleteFunc(d.keysOf(v.Type()), func(key string) bool { return slices.Contains(except.keys, key) })
 	f.below = make([]Field, 0, len(f.node.Content)/2)
 	for key, value := range d.pairs(f) {
 		switch {
 		case slices.Contains(known, key.Value):
 			f.add(key, value)
-		case slices.Contains(except, key.Value):
-			d.fail(key, f.inside()+problem.Quote(key.Value)+" has no default", "give it to each route")
+		case slices.Contains(except.keys, key.Value):
+			d.fail(key, f.inside()+problem.Quote(key.Value)+" "+except.what, except.hint)
 		default:
-			d.fail(key, f.inside()+"unknown key "+problem.Quote(key.Value), keyHint(key.Value, known))
+			d.fail(key, f.inside()+"unknown key "+problem.Quote(key.Value), d.keyHint(key.Value, known))
 		}
 	}
 	for _, k := range d.fieldsOf(v.Type()) {
 		if given := f.field(k.key); given != nil {
+			given.entries = k.entries
 			d.value(given, v.FieldByIndex(k.index))
 		}
 	}
@@ -210,25 +226,21 @@ func (d *decoder) list(f *Field, v reflect.Value) {
 			d.value(entry, v.Index(i))
 			continue
 		}
-		entry.name = label(f.name, i, entry.node)
+		entry.name = f.entryName(i, entry.node)
 		if d.hasValue(entry) && d.hasKind(entry, v.Type().Elem()) {
-			d.mapping(entry, v.Index(i))
+			d.mapping(entry, v.Index(i), exception{})
 		}
 	}
 }
 
-// label calls an entry of a list what an operator calls it.
-func label(key string, index int, n *yaml.Node) string {
-	noun, title := key, ""
-	switch key {
-	case "routes":
-		noun, title = "route", "name"
-	case "tokens":
-		noun, title = "issuer", "issuer"
-	case "tests":
-		noun = "test"
+// entryName returns what messages call an entry of the list: `route "query"`, or
+// `route 3` when it has no name.
+func (f *Field) entryName(index int, n *yaml.Node) string {
+	noun, key, _ := strings.Cut(f.entries, ",")
+	if noun == "" {
+		noun = f.name
 	}
-	if name := scalarUnder(n, title); name != "" {
+	if name := scalarUnder(n, key); name != "" {
 		return noun + " " + problem.Quote(name)
 	}
 	return noun + " " + strconv.Itoa(index+1)
@@ -280,8 +292,7 @@ func (d *decoder) scalar(f *Field, v reflect.Value) {
 	if !ok {
 		return
 	}
-	// To a policy written off or no, validation has the policies to answer.
-	if v.Kind() == reflect.String && v.Type() != reflect.TypeFor[Policy]() {
+	if v.Kind() == reflect.String {
 		if fault := ambiguous(f.node); fault != nil {
 			f.Reject(fault)
 			return

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"gopkg.in/yaml.v3"
+
 	"gatehouse/config/problem"
 )
 
@@ -34,20 +36,26 @@ func DefaultIdentityHeaders() map[string]string {
 	}
 }
 
-// setDefaults sets the defaults of a struct, before the file is decoded over them.
-func (d *decoder) setDefaults(v reflect.Value) {
-	switch value := v.Addr().Interface().(type) {
-	case *document:
-		value.Name = "Gatehouse"
-		value.Identity.Headers = DefaultIdentityHeaders()
-		value.Users.Join = JoinListed
-		value.Users.Grace = 30 * time.Second
-		value.Limits = Limits{Connections: 32768, ConnectionsPerClient: 8192, RequestsPerClient: 1024}
-	case *CORS:
-		value.MaxAge = 10 * time.Minute
-	case *Route:
-		*value = d.route
-	}
+// document is the file as written: a Config, and what its routes start from.
+type document struct {
+	Defaults routeDefaults `yaml:"defaults"`
+	Config
+}
+
+// setDefaults sets what holds when the file says nothing.
+func setDefaults(d *decoder) {
+	route := builtInRoute()
+	setDefault(d, document{
+		Defaults: routeDefaults(route),
+		Config: Config{
+			Name:     "Gatehouse",
+			Identity: Identity{Headers: DefaultIdentityHeaders()},
+			Users:    Users{Join: JoinListed, Grace: 30 * time.Second},
+			Limits:   Limits{Connections: 32768, ConnectionsPerClient: 8192, RequestsPerClient: 1024},
+		},
+	})
+	setDefault(d, CORS{MaxAge: 10 * time.Minute})
+	setDefault(d, route)
 }
 
 // routeDefaults is the value of `defaults:`: a route without what makes it one.
@@ -58,18 +66,29 @@ func (r *routeDefaults) decodeField(d *decoder, f *Field) {
 	if !d.hasKind(f, reflect.TypeFor[Route]()) {
 		return
 	}
-	d.mapping(f, reflect.ValueOf((*Route)(r)).Elem(), withoutDefault()...)
-	d.route = Route(*r)
+	d.mapping(f, reflect.ValueOf((*Route)(r)).Elem(), exception{withoutDefault(), "has no default", "give it to each route"})
+	setDefault(d, Route(*r))
 }
 
 // withoutDefault are the keys of a route that `defaults:` cannot hold.
 func withoutDefault() []string { return []string{"name", "prefix", "backend", "handler"} }
 
+// decodeField reads a policy. To one that is written off or no, which YAML reads as
+// something else, validation has the policies to answer.
+func (p *Policy) decodeField(d *decoder, f *Field) {
+	if !d.hasKind(f, reflect.TypeFor[Policy]()) {
+		return
+	}
+	if text, ok := d.textOf(f); ok {
+		*p = Policy(text)
+	}
+}
+
 // decodeField reads `users:`, which is a mapping or the word off.
 func (u *Users) decodeField(d *decoder, f *Field) {
 	if !f.IsPlain() {
 		if d.hasKind(f, reflect.TypeFor[Users]()) {
-			d.mapping(f, reflect.ValueOf(u).Elem())
+			d.mapping(f, reflect.ValueOf(u).Elem(), exception{})
 		}
 		return
 	}
@@ -99,9 +118,11 @@ func (a *Audiences) decodeField(d *decoder, f *Field) {
 		d.scalar(f, reflect.ValueOf(&(*a)[0]).Elem())
 		return
 	}
-	if d.hasKind(f, reflect.TypeFor[Audiences]()) {
-		d.list(f, reflect.ValueOf(a).Elem())
+	if f.node.Kind != yaml.SequenceNode {
+		f.failKind("text or a list of it", "")
+		return
 	}
+	d.list(f, reflect.ValueOf(a).Elem())
 }
 
 // normalize brings into one form what may be written in several, and takes away

@@ -22,6 +22,9 @@ type Field struct {
 	node   *yaml.Node // aliases followed
 	name   string     // the key, or what messages call the entry of a list; "" where that is what the list is called
 	below  []Field    // in the order of the file: the keys of a mapping, or the entries of a list
+	// entries is what messages call the entries of a list, and the key that names
+	// each: "route,name".
+	entries string
 }
 
 // title names the field in messages: `route "query": prefix`.
@@ -143,6 +146,11 @@ func (f *Field) FailKey(what, hint string) {
 		return
 	}
 	f.report.fail(f.key, f.title()+" "+what, hint)
+}
+
+// failKind reports that the field should be something else, such as a list.
+func (f *Field) failKind(expected, hint string) {
+	f.Fail("must be "+expected+", not "+kindOf(f.node), hint)
 }
 
 // FailParent reports at the field what is wrong with what it belongs to, by what the

@@ -18,8 +18,9 @@ import (
 
 // field is a key of a mapping and the struct field it is decoded into.
 type field struct {
-	key   string
-	index []int
+	key     string
+	entries string // what messages call the entries of its list, and the key that names each: "route,name"
+	index   []int
 }
 
 // fieldsOf returns the keys of a struct type in the order of its fields, those of
@@ -32,7 +33,7 @@ func (d *decoder) fieldsOf(t reflect.Type) []field {
 	for _, f := range reflect.VisibleFields(t) {
 		key, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
 		if key != "" && key != "-" {
-			fields = append(fields, field{key, f.Index})
+			fields = append(fields, field{key, f.Tag.Get("entry"), f.Index})
 		}
 	}
 	d.fields[t] = fields
@@ -64,8 +65,6 @@ func (d *decoder) expected(t reflect.Type) string {
 		return "a size"
 	case reflect.TypeFor[value.Count]():
 		return "a whole number"
-	case reflect.TypeFor[Audiences]():
-		return "text or a list of it"
 	}
 	switch t.Kind() {
 	case reflect.Bool:

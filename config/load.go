@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"reflect"
 
 	"gatehouse/config/problem"
 	"gatehouse/config/textfile"
@@ -56,8 +57,13 @@ func Parse(file string, data []byte, lookup func(name string) (string, bool)) (*
 		return nil, r.sorted()
 	}
 	r.findSecrets(root, "", "")
-	config, defaultRoute, fields := decode(r, root, lookup)
-	validate(config, defaultRoute, fields)
+	var decoded document
+	d := newDecoder(r, lookup, keyHint)
+	setDefaults(d)
+	fields := d.decode(root, reflect.ValueOf(&decoded).Elem())
+	config := &decoded.Config
+	normalize(config)
+	validate(config, Route(decoded.Defaults), fields)
 	r.warnSecrets()
 	problems := r.sorted()
 	if problems.HasErrors() {

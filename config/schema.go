@@ -26,10 +26,11 @@ import (
 // YAML makes of a plain word. The error is a key that nobody described.
 func Schema() ([]byte, error) {
 	b := &schemaBuilder{
-		decoder:   &decoder{report: newReport("", nil), route: builtInRoute(), fields: map[reflect.Type][]field{}},
+		decoder:   newDecoder(nil, nil, nil),
 		notes:     keyNotes(),
 		described: map[string]bool{},
 	}
+	setDefaults(b.decoder)
 	root := b.object("", reflect.New(reflect.TypeFor[document]()).Elem())
 	root.Dialect = "https://json-schema.org/draft/2020-12/schema"
 	root.Comment = "Generated from the types of package config: go test ./config -run TestSchemaFile -update"
@@ -72,7 +73,7 @@ type schemaBuilder struct {
 // object is the schema of a struct, whose value v is thrown away: it only holds
 // the defaults.
 func (b *schemaBuilder) object(path string, v reflect.Value) *schema {
-	b.setDefaults(v)
+	b.applyDefault(v)
 	s := &schema{Type: "object", AdditionalProperties: false}
 	for _, f := range b.fieldsOf(v.Type()) {
 		at := strings.TrimPrefix(path+"."+f.key, ".")
