@@ -26,12 +26,13 @@ const module = "gatehouse"
 // counts as the nearest one above it that has: store/sqlite as store. Only cmd is above all; bench, deploy and
 // examples look at gatehouse from outside.
 var house = map[string][]string{
-	"config":                {"config/problem", "config/textfile", "config/value", "config/watch"},
+	"config":                {"config/problem", "config/textfile", "config/value", "config/watch", "config/yamldoc"},
 	"config/problem":        {},
 	"config/settings":       {"config/problem", "config/textfile", "config/value"},
 	"config/textfile":       {},
 	"config/value":          {"config/problem"},
 	"config/watch":          {},
+	"config/yamldoc":        {"config/problem", "config/value"},
 	"store":                 {},
 	"auth":                  {"config", "config/textfile", "store", "internal/httperr"},
 	"proxy":                 {"config", "config/problem", "config/textfile", "auth", "internal/httperr", "internal/reqctx", "proxy/clientip", "proxy/http1/transport", "proxy/http1/socket", "proxy/upstream"},
@@ -81,6 +82,8 @@ var why = []edge{
 	{"config/settings", "config/...", "a process and its table are configured apart: the same table serves everywhere"},
 	{"config/...", "config/settings", "a process and its table are configured apart: the same table serves everywhere"},
 	{"*", "config/settings", "cmd reads the settings, and hands each package the values that it needs"},
+	{"config/yamldoc", "*", "it decodes into whatever types it is given, and opens nothing"},
+	{"*", "config/yamldoc", "how a table is written is known where it is read; all others get a Config"},
 	{"config/textfile", "*", "a file is read, whatever it is for"},
 	{"config/value", "*", "one value is read by itself, without its key, its file or its table"},
 	{"*", "config/value", "a Config holds values that were read and validated"},

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"gatehouse/config/yamldoc"
 )
 
 // rank is what the choice between two routes with one prefix depends on. Two
@@ -24,7 +26,7 @@ type rank struct {
 // candidate is a route of some rank.
 type candidate struct {
 	route *Route
-	field *Field
+	field *yamldoc.Field
 	names string // of its headers, folded and sorted
 	all   string // the same, with values
 }

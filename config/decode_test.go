@@ -126,45 +126,6 @@ func TestCanonicalForms(t *testing.T) {
 	}
 }
 
-func TestExpand(t *testing.T) {
-	variables := map[string]string{"A": "one", "EMPTY": "", "TRICK": "x\ny", "BRACE": "${A}"}
-	tests := map[string]struct {
-		want  string
-		fault string
-	}{
-		"plain":         {"plain", ""},
-		"$5 and $A":     {"$5 and $A", ""},
-		"${A}":          {"one", ""},
-		"<${A}${A}>":    {"<oneone>", ""},
-		"${B:-two}":     {"two", ""},
-		"${EMPTY:-two}": {"two", ""},
-		"${EMPTY}":      {"", ""},
-		"${B:-}":        {"", ""},
-		"${B:-a:-b}":    {"a:-b", ""},
-		"$${A}":         {"${A}", ""},
-		"${A}$${A}${A}": {"one${A}one", ""},
-		"${BRACE}":      {"${A}", ""},
-		"${B}":          {"", "the environment has no B"},
-		"${B} ${C}":     {"", "the environment has no B, C"},
-		"${A":           {"", "`${` is never closed"},
-		"${}":           {"", "not a reference to the environment"},
-		"${1A}":         {"", "not a reference to the environment"},
-		"${A-b}":        {"", "not a reference to the environment"},
-		"${B:-${A}}":    {"", "a default cannot refer to another variable"},
-		"${TRICK}":      {"", "the environment's value holds a control character, such as a line break"},
-	}
-	for text, test := range tests {
-		got, _, f := expand(text, environment(variables))
-		reason := ""
-		if f != nil {
-			reason = f.Reason
-		}
-		if got != test.want || reason != test.fault {
-			t.Errorf("%q: got %q, fault %q", text, got, reason)
-		}
-	}
-}
-
 // The environment is text: it can never add keys, lists or comments.
 func TestEnvironmentIsText(t *testing.T) {
 	for _, value := range []string{"a, b: c", "x # y", "{a: b}", "[1]", "- a", "'", `"`, "*x", "&x", "!!int 1", "yes", "~", "a: b"} {

@@ -9,9 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"gopkg.in/yaml.v3"
-
 	"gatehouse/config/problem"
+	"gatehouse/config/yamldoc"
 )
 
 // builtInRoute is what a route starts from when there are no `defaults:`.
@@ -43,9 +42,9 @@ type document struct {
 }
 
 // setDefaults sets what holds when the file says nothing.
-func setDefaults(d *decoder) {
+func setDefaults(d *yamldoc.Decoder) {
 	route := builtInRoute()
-	setDefault(d, document{
+	yamldoc.SetDefault(d, document{
 		Defaults: routeDefaults(route),
 		Config: Config{
 			Name:     "Gatehouse",
@@ -54,45 +53,45 @@ func setDefaults(d *decoder) {
 			Limits:   Limits{Connections: 32768, ConnectionsPerClient: 8192, RequestsPerClient: 1024},
 		},
 	})
-	setDefault(d, CORS{MaxAge: 10 * time.Minute})
-	setDefault(d, route)
+	yamldoc.SetDefault(d, CORS{MaxAge: 10 * time.Minute})
+	yamldoc.SetDefault(d, route)
 }
 
 // routeDefaults is the value of `defaults:`: a route without what makes it one.
 type routeDefaults Route
 
-// decodeField makes what the file gives the start of every route after it.
-func (r *routeDefaults) decodeField(d *decoder, f *Field) {
-	if !d.hasKind(f, reflect.TypeFor[Route]()) {
+// DecodeField makes what the file gives the start of every route after it.
+func (r *routeDefaults) DecodeField(d *yamldoc.Decoder, f *yamldoc.Field) {
+	if !d.HasKind(f, reflect.TypeFor[Route]()) {
 		return
 	}
-	d.mapping(f, reflect.ValueOf((*Route)(r)).Elem(), exception{withoutDefault(), "has no default", "give it to each route"})
-	setDefault(d, Route(*r))
+	d.Mapping(f, reflect.ValueOf((*Route)(r)).Elem(), yamldoc.Except{Keys: withoutDefault(), What: "has no default", Hint: "give it to each route"})
+	yamldoc.SetDefault(d, Route(*r))
 }
 
 // withoutDefault are the keys of a route that `defaults:` cannot hold.
 func withoutDefault() []string { return []string{"name", "prefix", "backend", "handler"} }
 
-// decodeField reads a policy. To one that is written off or no, which YAML reads as
+// DecodeField reads a policy. To one that is written off or no, which YAML reads as
 // something else, validation has the policies to answer.
-func (p *Policy) decodeField(d *decoder, f *Field) {
-	if !d.hasKind(f, reflect.TypeFor[Policy]()) {
+func (p *Policy) DecodeField(d *yamldoc.Decoder, f *yamldoc.Field) {
+	if !d.HasKind(f, reflect.TypeFor[Policy]()) {
 		return
 	}
-	if text, ok := d.textOf(f); ok {
+	if text, ok := d.Text(f); ok {
 		*p = Policy(text)
 	}
 }
 
-// decodeField reads `users:`, which is a mapping or the word off.
-func (u *Users) decodeField(d *decoder, f *Field) {
+// DecodeField reads `users:`, which is a mapping or the word off.
+func (u *Users) DecodeField(d *yamldoc.Decoder, f *yamldoc.Field) {
 	if !f.IsPlain() {
-		if d.hasKind(f, reflect.TypeFor[Users]()) {
-			d.mapping(f, reflect.ValueOf(u).Elem(), exception{})
+		if d.HasKind(f, reflect.TypeFor[Users]()) {
+			d.Mapping(f, reflect.ValueOf(u).Elem(), yamldoc.Except{})
 		}
 		return
 	}
-	text, ok := d.textOf(f)
+	text, ok := d.Text(f)
 	if !ok {
 		return
 	}
@@ -111,19 +110,27 @@ func (u *Users) decodeField(d *decoder, f *Field) {
 	}
 }
 
-// decodeField reads `audience:`, which is text or a list of it.
-func (a *Audiences) decodeField(d *decoder, f *Field) {
+// DecodeField reads `audience:`, which is text or a list of it.
+func (a *Audiences) DecodeField(d *yamldoc.Decoder, f *yamldoc.Field) {
 	if f.IsPlain() {
 		*a = make(Audiences, 1)
-		d.scalar(f, reflect.ValueOf(&(*a)[0]).Elem())
+		d.Scalar(f, reflect.ValueOf(&(*a)[0]).Elem())
 		return
 	}
-	if f.node.Kind != yaml.SequenceNode {
-		f.failKind("text or a list of it", "")
+	if !f.IsList() {
+		f.FailKind("text or a list of it", "")
 		return
 	}
-	d.list(f, reflect.ValueOf(a).Elem())
+	d.List(f, reflect.ValueOf(a).Elem())
 }
+
+// Types with a spelling of their own are found by these methods.
+var (
+	_ yamldoc.FieldDecoder = (*routeDefaults)(nil)
+	_ yamldoc.FieldDecoder = (*Policy)(nil)
+	_ yamldoc.FieldDecoder = (*Users)(nil)
+	_ yamldoc.FieldDecoder = (*Audiences)(nil)
+)
 
 // normalize brings into one form what may be written in several, and takes away
 // what a route does not have.

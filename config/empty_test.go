@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"gatehouse/config/yamldoc"
 )
 
 // emptyValues are all ways to write nothing: YAML's null, text, the environment's
@@ -75,7 +77,7 @@ func frames() map[string]struct {
 // would be more open than something (issue 10). It goes through every key of the
 // types, those to come among them.
 func TestEmptyIsRefused(t *testing.T) {
-	d := &decoder{report: newReport("", nil), fields: map[reflect.Type][]field{}}
+	d := yamldoc.NewDecoder(nil, nil)
 	unused := emptyIsFine()
 	parse := func(table string) error {
 		_, err := Parse("routes.yaml", []byte(table), corpusEnvironment())
@@ -99,7 +101,8 @@ func TestEmptyIsRefused(t *testing.T) {
 		if err := parse(write("", "")); err != nil {
 			t.Fatalf("%s: the frame itself is bad: %v", section, err)
 		}
-		for _, key := range d.keysOf(frame.t) {
+		for _, key := range d.Keys(frame.t) {
+			key := key.Name
 			path := strings.TrimPrefix(section+"."+key, ".")
 			for _, empty := range emptyValues() {
 				table := write(key, empty)

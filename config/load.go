@@ -8,17 +8,13 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"reflect"
 
 	"gatehouse/config/problem"
 	"gatehouse/config/textfile"
 	"gatehouse/config/value"
 	"gatehouse/config/watch"
+	"gatehouse/config/yamldoc"
 )
-
-// maxFileSize bounds a route table, in bytes. It is far above any real table
-// (a ConfigMap ends at 1 MiB) and keeps a wrong path from filling the memory.
-const maxFileSize = 16 << 20
 
 // Load reads, decodes and validates the route table in the file at path.
 // ${NAME} in a value is expanded with lookup; a nil lookup is an empty
@@ -51,21 +47,22 @@ func Parse(file string, data []byte, lookup func(name string) (string, bool)) (*
 	if lookup == nil {
 		lookup = func(string) (string, bool) { return "", false }
 	}
-	r := newReport(file, data)
-	root := r.parse(data)
-	if root == nil {
-		return nil, r.sorted()
-	}
-	r.findSecrets(root, "", "")
+	doc := yamldoc.Parse(file, data)
+	decoder := yamldoc.NewDecoder(lookup, keyHint)
+	setDefaults(decoder)
 	var decoded document
-	d := newDecoder(r, lookup, keyHint)
-	setDefaults(d)
-	fields := d.decode(root, reflect.ValueOf(&decoded).Elem())
+	fields := decoder.Decode(doc, &decoded)
+	if fields == nil {
+		return nil, doc.Problems()
+	}
 	config := &decoded.Config
 	normalize(config)
 	validate(config, Route(decoded.Defaults), fields)
-	r.warnSecrets()
-	problems := r.sorted()
+	if !doc.HasErrors() {
+		warn(config, fields)
+	}
+	doc.WarnSecrets()
+	problems := doc.Problems()
 	if problems.HasErrors() {
 		return nil, problems
 	}
@@ -78,7 +75,7 @@ func Parse(file string, data []byte, lookup func(name string) (string, bool)) (*
 // contentHash names a content, as Config.Hash says.
 func contentHash(data []byte) string { return watch.Hash(data) }
 
-// readBounded reads a file of at most maxFileSize bytes. It looks before it
+// readBounded reads a file of at most yamldoc.MaxSize bytes. It looks before it
 // opens, because opening a named pipe would wait for a writer.
 func readBounded(path string) ([]byte, error) {
 	info, err := os.Stat(path)
@@ -99,14 +96,14 @@ func readBounded(path string) ([]byte, error) {
 	return readAll(file)
 }
 
-// readAll reads at most maxFileSize bytes.
+// readAll reads at most yamldoc.MaxSize bytes.
 func readAll(source io.Reader) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(source, maxFileSize+1))
+	data, err := io.ReadAll(io.LimitReader(source, yamldoc.MaxSize+1))
 	if err != nil {
 		return nil, fmt.Errorf("read the route table: %w", textfile.WithoutPath(err))
 	}
-	if len(data) > maxFileSize {
-		return nil, fmt.Errorf("read the route table: it is larger than %s", value.Size(maxFileSize))
+	if len(data) > yamldoc.MaxSize {
+		return nil, fmt.Errorf("read the route table: it is larger than %s", value.Size(yamldoc.MaxSize))
 	}
 	return data, nil
 }

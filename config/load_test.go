@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gatehouse/config/problem"
+	"gatehouse/config/yamldoc"
 )
 
 var update = flag.Bool("update", false, "write the expected texts of testdata/bad anew")
@@ -182,7 +183,7 @@ func TestBombs(t *testing.T) {
 			start := time.Now()
 			_, err := Parse("routes.yaml", []byte(text), nil)
 			problems := problemsOf(t, err)
-			if len(problems) == 0 || len(problems) > maxProblems+1 {
+			if len(problems) == 0 || len(problems) > yamldoc.MaxProblems+1 {
 				t.Errorf("%d problems", len(problems))
 			}
 			if took := time.Since(start); took > time.Minute {

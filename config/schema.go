@@ -18,6 +18,7 @@ import (
 	"github.com/google/uuid"
 
 	"gatehouse/config/value"
+	"gatehouse/config/yamldoc"
 )
 
 // Schema returns the JSON Schema (draft 2020-12) of routes.yaml, as committed in
@@ -26,11 +27,11 @@ import (
 // YAML makes of a plain word. The error is a key that nobody described.
 func Schema() ([]byte, error) {
 	b := &schemaBuilder{
-		decoder:   newDecoder(nil, nil, nil),
+		Decoder:   yamldoc.NewDecoder(nil, nil),
 		notes:     keyNotes(),
 		described: map[string]bool{},
 	}
-	setDefaults(b.decoder)
+	setDefaults(b.Decoder)
 	root := b.object("", reflect.New(reflect.TypeFor[document]()).Elem())
 	root.Dialect = "https://json-schema.org/draft/2020-12/schema"
 	root.Comment = "Generated from the types of package config: go test ./config -run TestSchemaFile -update"
@@ -63,7 +64,7 @@ func Schema() ([]byte, error) {
 // schemaBuilder goes through the types as the decoder does, and calls each key
 // by its path, such as `routes.tls.ca`.
 type schemaBuilder struct {
-	*decoder
+	*yamldoc.Decoder
 	notes     map[string]note
 	described map[string]bool // those that a key asked for
 	missing   []string
@@ -73,18 +74,18 @@ type schemaBuilder struct {
 // object is the schema of a struct, whose value v is thrown away: it only holds
 // the defaults.
 func (b *schemaBuilder) object(path string, v reflect.Value) *schema {
-	b.applyDefault(v)
+	b.ApplyDefault(v)
 	s := &schema{Type: "object", AdditionalProperties: false}
-	for _, f := range b.fieldsOf(v.Type()) {
-		at := strings.TrimPrefix(path+"."+f.key, ".")
+	for _, f := range b.Keys(v.Type()) {
+		at := strings.TrimPrefix(path+"."+f.Name, ".")
 		n, found := b.notes[at]
 		if !found {
 			b.missing = append(b.missing, at)
 		}
 		b.described[at] = true
-		s.Properties = append(s.Properties, property{f.key, b.property(at, n, v.FieldByIndex(f.index))})
+		s.Properties = append(s.Properties, property{f.Name, b.property(at, n, v.FieldByIndex(f.Index))})
 		if n.required {
-			s.Required = append(s.Required, f.key)
+			s.Required = append(s.Required, f.Name)
 		}
 	}
 	s.AllOf = conditions(path)
@@ -109,7 +110,7 @@ func (b *schemaBuilder) typeSchema(path string, n note, v reflect.Value) *schema
 		return usersOrOff(b.object(path, v))
 	case t == reflect.TypeFor[Audiences]():
 		return anyOf(plainValue(t, n), &schema{Type: "array", Items: plainValue(t, n), MinItems: 1, UniqueItems: true})
-	case isScalar(t):
+	case yamldoc.IsScalar(t):
 		return plainValue(t, n)
 	}
 	switch t.Kind() {
@@ -128,7 +129,7 @@ func (b *schemaBuilder) typeSchema(path string, n note, v reflect.Value) *schema
 		if n.notEmpty {
 			s.MinItems = 1
 		}
-		if isScalar(t.Elem()) {
+		if yamldoc.IsScalar(t.Elem()) {
 			s.Items = plainValue(t.Elem(), n)
 			return s
 		}
@@ -145,9 +146,9 @@ func (b *schemaBuilder) typeSchema(path string, n note, v reflect.Value) *schema
 // that make it one.
 func (b *schemaBuilder) routeDefaults() *schema {
 	s := &schema{Type: "object", AdditionalProperties: false}
-	for _, key := range b.keysOf(reflect.TypeFor[Route]()) {
-		if !slices.Contains(withoutDefault(), key) {
-			s.Properties = append(s.Properties, property{key, ref("route/properties/" + key)})
+	for _, key := range b.Keys(reflect.TypeFor[Route]()) {
+		if !slices.Contains(withoutDefault(), key.Name) {
+			s.Properties = append(s.Properties, property{key.Name, ref("route/properties/" + key.Name)})
 		}
 	}
 	return s

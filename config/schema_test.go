@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"math"
 	"os"
@@ -60,19 +61,42 @@ func compiledSchema(t testing.TB) *jsonschema.Schema {
 // asJSON makes of a file what an editor makes of it. The editor's own parser
 // refuses what is not one YAML document.
 func asJSON(data []byte) (any, error) {
-	documents, err := parseYAML(bytes.TrimPrefix(data, []byte("\ufeff")))
-	switch {
-	case err != nil:
+	document, err := oneDocument(bytes.TrimPrefix(data, []byte("\ufeff")))
+	if err != nil {
 		return nil, err
-	case len(documents) != 1 || len(documents[0].Content) == 0:
-		return nil, fmt.Errorf("%d documents", len(documents))
 	}
-	return nodeAsJSON(documents[0].Content[0])
+	return nodeAsJSON(document)
+}
+
+// oneDocument parses YAML. The parser reports its own inconsistencies by panicking.
+func oneDocument(data []byte) (root *yaml.Node, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("parse YAML: %v", cause)
+		}
+	}()
+	var document, second yaml.Node
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	if err := decoder.Decode(&document); err != nil {
+		return nil, err
+	}
+	if err := decoder.Decode(&second); !errors.Is(err, io.EOF) || len(document.Content) == 0 {
+		return nil, errors.New("not one document")
+	}
+	return document.Content[0], nil
+}
+
+// followed returns the node that an alias stands for, and any other node itself.
+func followed(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.AliasNode {
+		return n.Alias
+	}
+	return n
 }
 
 // nodeAsJSON reads plain words as YAML 1.2 does: off, yes and dates are text.
 func nodeAsJSON(n *yaml.Node) (any, error) {
-	n = resolveAlias(n)
+	n = followed(n)
 	switch n.Kind {
 	case yaml.SequenceNode:
 		list := make([]any, len(n.Content))
@@ -110,7 +134,7 @@ func nodeAsJSON(n *yaml.Node) (any, error) {
 func mappingAsJSON(n *yaml.Node) (any, error) {
 	object, merged := map[string]any{}, map[string]any{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		key := resolveAlias(n.Content[i])
+		key := followed(n.Content[i])
 		if key.Kind != yaml.ScalarNode {
 			return nil, errors.New("a key is no text")
 		}

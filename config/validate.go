@@ -8,17 +8,18 @@ import (
 	"strings"
 
 	"gatehouse/config/problem"
+	"gatehouse/config/yamldoc"
 )
 
 // validator checks a decoded table, and reports problems where its fields stand.
 type validator struct {
 	config       *Config
 	defaultRoute Route // what the file's `defaults:` make of a route
-	file         *Field
+	file         *yamldoc.Field
 }
 
 // validate reports everything that is wrong with a table beyond its types.
-func validate(c *Config, defaultRoute Route, file *Field) {
+func validate(c *Config, defaultRoute Route, file *yamldoc.Field) {
 	v := &validator{config: c, defaultRoute: defaultRoute, file: file}
 	v.name()
 	v.identity()
@@ -30,9 +31,6 @@ func validate(c *Config, defaultRoute Route, file *Field) {
 	v.defaults()
 	v.routes()
 	v.tests()
-	if !file.report.hasErrors() {
-		warn(v)
-	}
 }
 
 func (v *validator) name() {

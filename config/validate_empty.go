@@ -4,9 +4,11 @@
 
 package config
 
+import "gatehouse/config/yamldoc"
+
 // emptyRouteKeys reports what of a route is there and empty, unless it overrides a
 // value of `defaults:`, which start holds: then nothing else could be meant.
-func (v *validator) emptyRouteKeys(s *Field, start *Route) {
+func (v *validator) emptyRouteKeys(s *yamldoc.Field, start *Route) {
 	for _, k := range []struct {
 		key, open string
 		inherited bool

@@ -9,6 +9,7 @@ import (
 
 	"gatehouse/config/problem"
 	"gatehouse/config/value"
+	"gatehouse/config/yamldoc"
 )
 
 func (v *validator) routes() {
@@ -26,7 +27,7 @@ func (v *validator) routes() {
 		route := &v.config.Routes[i]
 		v.route(s, route)
 		if line, taken := first[route.Name]; taken && route.Name != "" {
-			s.field("name").FailParent("the name is taken", "first used at line "+strconv.Itoa(line))
+			s.FailValue("name", "the name is taken", "first used at line "+strconv.Itoa(line))
 			continue
 		}
 		first[route.Name] = s.Line()
@@ -46,7 +47,7 @@ func (v *validator) defaults() {
 }
 
 // route checks one route: its own values, then whether they go together.
-func (v *validator) route(s *Field, route *Route) {
+func (v *validator) route(s *yamldoc.Field, route *Route) {
 	s.Require("name", route.Name, "a unique name; it is the label in metrics and logs")
 	if route.Name != "" {
 		s.Check("name", route.Name, routeName)
@@ -66,7 +67,7 @@ func (v *validator) route(s *Field, route *Route) {
 }
 
 // target checks that a route leads to exactly one place that exists.
-func (v *validator) target(s *Field, route *Route) {
+func (v *validator) target(s *yamldoc.Field, route *Route) {
 	switch {
 	case s.Given("backend") && s.Given("handler"):
 		s.Forbid("handler", "and backend exclude each other", "a route leads to one of them")
@@ -87,7 +88,7 @@ func (v *validator) target(s *Field, route *Route) {
 
 // handler checks a route to something built in. What says how to forward, or
 // whom to let through, would be without effect there.
-func (v *validator) handler(s *Field, route *Route) {
+func (v *validator) handler(s *yamldoc.Field, route *Route) {
 	s.Check("handler", route.Handler, func(handler string) *problem.Fault {
 		switch {
 		case handler != HandlerUsers:
@@ -118,7 +119,7 @@ func handlerKeys() []string {
 }
 
 // routeValues checks those keys that `defaults:` may hold too, where given.
-func (v *validator) routeValues(s *Field, route *Route) {
+func (v *validator) routeValues(s *yamldoc.Field, route *Route) {
 	s.CheckEach("hosts", route.Hosts, hostRule)
 	s.CheckEach("methods", route.Methods, methodRule)
 	v.matchedHeaders(s, route)
@@ -170,7 +171,7 @@ func upgradeRule(protocol string) *problem.Fault {
 // section 3.2, RFC 2817, RFC 9110 section 7.8).
 func requestProtocols() []string { return []string{"h2c", "h2", "http", "tls"} }
 
-func (v *validator) matchedHeaders(s *Field, route *Route) {
+func (v *validator) matchedHeaders(s *yamldoc.Field, route *Route) {
 	first := map[string]bool{}
 	claimed := map[string]bool{}
 	for name := range v.config.Identity.Headers {
@@ -200,7 +201,7 @@ func (v *validator) matchedHeaders(s *Field, route *Route) {
 }
 
 // roles checks that somebody's roles are asked for only where somebody is known.
-func (v *validator) roles(s *Field, route *Route) {
+func (v *validator) roles(s *yamldoc.Field, route *Route) {
 	if route.Auth != PolicyNone || len(route.Roles) == 0 {
 		return
 	}
@@ -213,7 +214,7 @@ func (v *validator) roles(s *Field, route *Route) {
 }
 
 // certificate checks that a client certificate is whole.
-func (v *validator) certificate(s *Field, tls *TLS) {
+func (v *validator) certificate(s *yamldoc.Field, tls *TLS) {
 	if !s.IsMapping() || tls == nil {
 		return
 	}
@@ -241,7 +242,7 @@ func (v *validator) certificate(s *Field, tls *TLS) {
 }
 
 // backendTLS checks what is said about TLS against the backend's scheme.
-func (v *validator) backendTLS(s *Field, route *Route) {
+func (v *validator) backendTLS(s *yamldoc.Field, route *Route) {
 	if route.Backend == nil || s.Get("backend") == nil {
 		return
 	}

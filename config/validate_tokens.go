@@ -10,6 +10,7 @@ import (
 
 	"gatehouse/config/problem"
 	"gatehouse/config/value"
+	"gatehouse/config/yamldoc"
 )
 
 func (v *validator) issuers() {
@@ -18,8 +19,8 @@ func (v *validator) issuers() {
 		issuer := v.config.Tokens[i]
 		s.Require("issuer", issuer.Issuer, "the exact `iss` claim of its tokens")
 		if line, taken := first[issuer.Issuer]; taken {
-			if name := s.Get("issuer"); name != nil {
-				name.FailParent("is given twice", "first given at line "+strconv.Itoa(line))
+			if s.Get("issuer") != nil {
+				s.FailValue("issuer", "is given twice", "first given at line "+strconv.Itoa(line))
 			}
 		}
 		if issuer.Issuer != "" {
@@ -36,7 +37,7 @@ func (v *validator) issuers() {
 }
 
 // audience checks what has to be in `aud`. An empty value would ask nothing.
-func (v *validator) audience(s *Field, audiences Audiences) {
+func (v *validator) audience(s *yamldoc.Field, audiences Audiences) {
 	const hint = "what must be in `aud`; leave it out to take the issuer's tokens for any service"
 	rule := func(audience string) *problem.Fault {
 		if strings.TrimSpace(audience) == "" {
@@ -56,7 +57,7 @@ func (v *validator) audience(s *Field, audiences Audiences) {
 	}
 }
 
-func (v *validator) algorithms(s *Field, algorithms []string) {
+func (v *validator) algorithms(s *yamldoc.Field, algorithms []string) {
 	const hint = "such as [RS256]; they are never taken from the token"
 	if !s.Given("algorithms") {
 		s.Missing("algorithms", hint)
@@ -118,7 +119,7 @@ func isLoopback(u *url.URL) bool {
 	return u.Hostname() == "localhost" || err == nil && address.IsLoopback()
 }
 
-func (v *validator) claims(s *Field, issuer Issuer) {
+func (v *validator) claims(s *yamldoc.Field, issuer Issuer) {
 	s.RefuseEmpty("claims", "where the issuer's claims have our names")
 	for name, claim := range s.Get("claims").Keys() {
 		switch {

@@ -7,11 +7,13 @@ import (
 	"strings"
 
 	"gatehouse/config/value"
+	"gatehouse/config/yamldoc"
 )
 
 // warn reports what is not wrong but worth a look. It looks at tables without
 // errors only: half a table would give rise to odd advice.
-func warn(v *validator) {
+func warn(c *Config, file *yamldoc.Field) {
+	v := &validator{config: c, file: file}
 	v.warnOrigins()
 	v.warnAudience()
 	for i, s := range v.file.Get("routes").Entries() {
@@ -59,7 +61,7 @@ func (v *validator) warnAudience() {
 
 // warnUnbounded looks for routes on which a silent backend is waited for without
 // end.
-func (v *validator) warnUnbounded(s *Field, route *Route) {
+func (v *validator) warnUnbounded(s *yamldoc.Field, route *Route) {
 	if route.Backend != nil && route.Timeout == 0 && route.IdleTimeout == 0 {
 		s.WarnAt("timeout", s.Name()+": timeout and idle_timeout are both 0: a backend that falls silent is waited for without end",
 			"give one of them a bound")

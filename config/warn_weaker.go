@@ -6,12 +6,14 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"gatehouse/config/yamldoc"
 )
 
 // backendRoute is a route to a backend, and the paths that it opens there.
 type backendRoute struct {
 	route       *Route
-	field       *Field
+	field       *yamldoc.Field
 	backendPath string // the backend's paths that it leads to begin with this; ends with "/"
 }
 

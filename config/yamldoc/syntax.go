@@ -1,7 +1,7 @@
 // What is not YAML: what the parser says of it, the place it means, and what an
 // operator probably did.
 
-package config
+package yamldoc
 
 import (
 	"bytes"
@@ -16,7 +16,7 @@ import (
 )
 
 // syntaxError reports what the parser says, at the place it means.
-func (r *report) syntaxError(err error) {
+func (d *Document) syntaxError(err error) {
 	message := strings.TrimPrefix(err.Error(), "yaml: ")
 	line, column := 0, 0
 	if rest, found := strings.CutPrefix(message, "line "); found {
@@ -30,16 +30,16 @@ func (r *report) syntaxError(err error) {
 	if line == 0 || isGrammarError(message) {
 		line++
 	}
-	if exactLine, exactColumn, found := syntaxPlace(r.text); found {
+	if exactLine, exactColumn, found := syntaxPlace(d.text); found {
 		line, column = exactLine, exactColumn
 	}
-	if strings.HasPrefix(message, "unknown anchor ") && r.nearSecret(line) {
+	if strings.HasPrefix(message, "unknown anchor ") && d.nearSecret(line) {
 		message = "unknown anchor referenced"
 	}
-	if r.nearSecret(line) {
-		r.hiddenLines[line] = true
+	if d.nearSecret(line) {
+		d.hiddenLines[line] = true
 	}
-	r.add(problem.SeverityError, line, column, "not valid YAML: "+message, r.syntaxHint(line, column, message))
+	d.add(problem.SeverityError, line, column, "not valid YAML: "+message, d.syntaxHint(line, column, message))
 }
 
 // syntaxPlace finds where a text stops being YAML. yaml.v3 says no column, and
@@ -103,8 +103,8 @@ func isGrammarError(message string) bool {
 
 // syntaxHint guesses what an operator did to get an error of the YAML parser. A
 // column of 0 is not known.
-func (r *report) syntaxHint(line, column int, message string) string {
-	source := r.source(line)
+func (d *Document) syntaxHint(line, column int, message string) string {
+	source := d.source(line)
 	indent := source[:len(source)-len(strings.TrimLeft(source, " \t"))]
 	switch {
 	case strings.Contains(indent, "\t") || strings.Contains(message, "tab character"):

@@ -1,6 +1,6 @@
 // ${NAME} in values: the environment as text, never as structure.
 
-package config
+package yamldoc
 
 import (
 	"fmt"

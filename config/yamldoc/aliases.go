@@ -1,6 +1,6 @@
 // Bounding what aliases can make of a small file.
 
-package config
+package yamldoc
 
 import (
 	"gopkg.in/yaml.v3"
@@ -14,14 +14,14 @@ const maxNodes = 2_000_000
 
 // checkAliases refuses a tree that contains itself, or that grows past maxNodes
 // when its aliases are followed. Afterwards everybody may follow them freely.
-func (r *report) checkAliases(root *yaml.Node) bool {
+func (d *Document) checkAliases(root *yaml.Node) bool {
 	sizes := map[*yaml.Node]int{}
 	size, cycle := measure(root, sizes)
 	switch {
 	case cycle != nil:
-		r.add(problem.SeverityError, cycle.Line, cycle.Column, "alias "+problem.Quote("*"+cycle.Value)+" is inside what it stands for", "")
+		d.add(problem.SeverityError, cycle.Line, cycle.Column, "alias "+problem.Quote("*"+cycle.Value)+" is inside what it stands for", "")
 	case size > maxNodes:
-		r.add(problem.SeverityError, root.Line, root.Column, "the file has too many values once its aliases are followed", "repeat yourself less, or use `defaults:`")
+		d.add(problem.SeverityError, root.Line, root.Column, "the file has too many values once its aliases are followed", "repeat yourself less, or use `defaults:`")
 	default:
 		return true
 	}

@@ -1,6 +1,6 @@
 // Reading one plain value: durations, sizes, URLs, networks, UUIDs, booleans.
 
-package config
+package yamldoc
 
 import (
 	"net/netip"
@@ -14,7 +14,7 @@ import (
 	"gatehouse/config/value"
 )
 
-// parseScalar sets v, of a type that isScalar accepts, from a text.
+// parseScalar sets v, of a type that IsScalar accepts, from a text.
 func parseScalar(text string, v reflect.Value) *problem.Fault {
 	switch target := v.Addr().Interface().(type) {
 	case *url.URL:

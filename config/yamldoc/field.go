@@ -1,7 +1,7 @@
 // Fields: what was decoded, with its place in the file and the name that messages
 // call it by.
 
-package config
+package yamldoc
 
 import (
 	"iter"
@@ -16,7 +16,7 @@ import (
 // of a key, or an entry of a list. Validation asks it for what is below it and
 // reports problems through it. A nil Field is what the file does not have.
 type Field struct {
-	report *report
+	doc    *Document
 	parent *Field     // nil for the file
 	key    *yaml.Node // nil for the file and for entries of lists
 	node   *yaml.Node // aliases followed
@@ -51,7 +51,7 @@ func (f *Field) inside() string {
 
 // field returns the field under a key, whatever is wrong with its value, or nil.
 func (f *Field) field(key string) *Field {
-	if f == nil || f.node.Kind != yaml.MappingNode {
+	if !f.IsMapping() {
 		return nil
 	}
 	for i := range f.below {
@@ -64,7 +64,7 @@ func (f *Field) field(key string) *Field {
 
 // add adds the field under a key, which is decoded later.
 func (f *Field) add(key, value *yaml.Node) *Field {
-	f.below = append(f.below, Field{report: f.report, parent: f, key: key, node: resolveAlias(value), name: key.Value})
+	f.below = append(f.below, Field{doc: f.doc, parent: f, key: key, node: resolveAlias(value), name: key.Value})
 	return &f.below[len(f.below)-1]
 }
 
@@ -80,12 +80,12 @@ func (f *Field) Get(key string) *Field {
 }
 
 // Valid reports whether the field is there and has no problem.
-func (f *Field) Valid() bool { return f != nil && !f.report.failed[f.node] }
+func (f *Field) Valid() bool { return f != nil && !f.doc.failed[f.node] }
 
 // Entries goes through those entries of a list that have no problem.
 func (f *Field) Entries() iter.Seq2[int, *Field] {
 	return func(yield func(int, *Field) bool) {
-		if f == nil || f.node.Kind != yaml.SequenceNode {
+		if !f.IsList() {
 			return
 		}
 		for i := range f.below {
@@ -100,11 +100,11 @@ func (f *Field) Entries() iter.Seq2[int, *Field] {
 // have one.
 func (f *Field) Keys() iter.Seq2[string, *Field] {
 	return func(yield func(string, *Field) bool) {
-		if f == nil || f.node.Kind != yaml.MappingNode {
+		if !f.IsMapping() {
 			return
 		}
 		for i := range f.below {
-			if child := &f.below[i]; !f.report.failed[child.key] && !yield(child.name, child) {
+			if child := &f.below[i]; !f.doc.failed[child.key] && !yield(child.name, child) {
 				return
 			}
 		}
@@ -116,6 +116,9 @@ func (f *Field) IsPlain() bool { return f != nil && f.node.Kind == yaml.ScalarNo
 
 // IsMapping reports whether the file has a mapping here.
 func (f *Field) IsMapping() bool { return f != nil && f.node.Kind == yaml.MappingNode }
+
+// IsList reports whether the file has a list here.
+func (f *Field) IsList() bool { return f != nil && f.node.Kind == yaml.SequenceNode }
 
 // IsEmpty reports whether the file has a list or mapping here that holds nothing.
 func (f *Field) IsEmpty() bool {
@@ -133,36 +136,37 @@ func (f *Field) Name() string { return f.name }
 
 // Position returns the place that the field begins at.
 func (f *Field) Position() problem.Position {
-	return problem.Position{File: f.report.file, Line: f.node.Line, Column: f.node.Column}
+	return problem.Position{File: f.doc.file, Line: f.node.Line, Column: f.node.Column}
 }
 
 // Fail reports what is wrong with the field: `route "query": prefix` and what.
-func (f *Field) Fail(what, hint string) { f.report.fail(f.node, f.title()+" "+what, hint) }
+func (f *Field) Fail(what, hint string) { f.doc.fail(f.node, f.title()+" "+what, hint) }
 
 // FailKey reports what is wrong with the field being there, at its key.
 func (f *Field) FailKey(what, hint string) {
 	if f.name == "" {
-		f.report.fail(f.key, f.parent.inside()+what, hint)
+		f.doc.fail(f.key, f.parent.inside()+what, hint)
 		return
 	}
-	f.report.fail(f.key, f.title()+" "+what, hint)
+	f.doc.fail(f.key, f.title()+" "+what, hint)
 }
 
-// failKind reports that the field should be something else, such as a list.
-func (f *Field) failKind(expected, hint string) {
+// FailKind reports that the field should be something else, such as a list.
+func (f *Field) FailKind(expected, hint string) {
 	f.Fail("must be "+expected+", not "+kindOf(f.node), hint)
 }
 
-// FailParent reports at the field what is wrong with what it belongs to, by what the
-// field says: `route "query": ` and what.
-func (f *Field) FailParent(what, hint string) { f.report.fail(f.node, f.parent.inside()+what, hint) }
+// FailValue reports what is wrong with the field, at the value of a key that is given.
+func (f *Field) FailValue(key, what, hint string) {
+	f.doc.fail(f.field(key).node, f.inside()+what, hint)
+}
 
 // FailInstead reports a problem at the field in words that do not begin with its name.
-func (f *Field) FailInstead(message, hint string) { f.report.fail(f.node, message, hint) }
+func (f *Field) FailInstead(message, hint string) { f.doc.fail(f.node, message, hint) }
 
 // FailAt reports what is wrong with the field, at a key of it where that is given.
 func (f *Field) FailAt(key, what, hint string) {
-	f.report.fail(f.nodeAt(key), f.inside()+what, hint)
+	f.doc.fail(f.nodeAt(key), f.inside()+what, hint)
 }
 
 // nodeAt returns a key of the field, or the field where the key is not given: then
@@ -175,25 +179,25 @@ func (f *Field) nodeAt(key string) *yaml.Node {
 }
 
 // Reject reports a fault of the field's value, which it repeats.
-func (f *Field) Reject(fault *problem.Fault) { f.report.reject(f.title(), f.node, fault) }
+func (f *Field) Reject(fault *problem.Fault) { f.doc.reject(f.title(), f.node, fault) }
 
 // RejectKey reports a fault of the field's key, which it repeats.
-func (f *Field) RejectKey(fault *problem.Fault) { f.report.reject(f.parent.title(), f.key, fault) }
+func (f *Field) RejectKey(fault *problem.Fault) { f.doc.reject(f.parent.title(), f.key, fault) }
 
 // Warn reports what is worth a look, in full, at the field.
 func (f *Field) Warn(message, hint string) {
-	f.report.add(problem.SeverityWarning, f.node.Line, f.node.Column, message, hint)
+	f.doc.add(problem.SeverityWarning, f.node.Line, f.node.Column, message, hint)
 }
 
 // WarnAt is like Warn, at a key of the field where that is given.
 func (f *Field) WarnAt(key, message, hint string) {
 	at := f.nodeAt(key)
-	f.report.add(problem.SeverityWarning, at.Line, at.Column, message, hint)
+	f.doc.add(problem.SeverityWarning, at.Line, at.Column, message, hint)
 }
 
 // Quoted returns the field's value for a message.
 func (f *Field) Quoted() string {
-	shown, _ := f.report.shown(f.node)
+	shown, _ := f.doc.shown(f.node)
 	return shown
 }
 
@@ -236,7 +240,7 @@ func (f *Field) Forbid(key, reason, hint string) {
 
 // Missing reports that a key is not there.
 func (f *Field) Missing(key, hint string) {
-	f.report.fail(f.node, f.inside()+key+" is missing", hint)
+	f.doc.fail(f.node, f.inside()+key+" is missing", hint)
 }
 
 // Require reports a key that is not there or empty.

@@ -2,7 +2,7 @@
 // or its history, finds them. They are never shown, not even by a problem beside
 // them.
 
-package config
+package yamldoc
 
 import (
 	"cmp"
@@ -18,42 +18,42 @@ import (
 // findSecrets remembers the values that look like secrets, and keeps their lines
 // out of every message. It comes before decoding, whose problems would show
 // them. of is the key that a mapping stands under, and key that of the value.
-func (r *report) findSecrets(n *yaml.Node, of, key string) {
+func (d *Document) findSecrets(n *yaml.Node, of, key string) {
 	switch n.Kind {
 	case yaml.MappingNode:
 		if of == "identity" && key == "headers" {
 			key = "claims" // the values are names of claims, not what headers hold
 		}
 		for i := 0; i+1 < len(n.Content); i += 2 {
-			r.findSecrets(n.Content[i], "", "")
-			r.findSecrets(n.Content[i+1], key, n.Content[i].Value)
+			d.findSecrets(n.Content[i], "", "")
+			d.findSecrets(n.Content[i+1], key, n.Content[i].Value)
 			if problem.IsSecretKey(n.Content[i].Value) && key != "claims" {
-				r.hideTree(n.Content[i])
-				r.hideTree(n.Content[i+1])
+				d.hideTree(n.Content[i])
+				d.hideTree(n.Content[i+1])
 			}
 		}
 	case yaml.SequenceNode:
 		for _, entry := range n.Content {
-			r.findSecrets(entry, of, key)
+			d.findSecrets(entry, of, key)
 		}
 	case yaml.ScalarNode:
-		r.hideSecretLines(n)
+		d.hideSecretLines(n)
 		what := problem.DetectSecret(n.Value)
 		if what == "" && of == "headers" && problem.IsSecretName(key) && len(literalText(n.Value)) >= problem.ShortestSecret {
 			what = "the secret that header " + problem.Quote(key) + " has to hold"
 		}
 		if what != "" {
-			r.secrets[n] = what
-			r.hideLines(n)
+			d.secrets[n] = what
+			d.hideLines(n)
 		}
 	}
 }
 
-// warnSecrets reports what findSecrets found.
-func (r *report) warnSecrets() {
+// WarnSecrets reports what findSecrets found.
+func (d *Document) WarnSecrets() {
 	inOrder := func(a, b *yaml.Node) int { return cmp.Or(a.Line-b.Line, a.Column-b.Column) }
-	for _, n := range slices.SortedFunc(maps.Keys(r.secrets), inOrder) {
-		r.add(problem.SeverityWarning, n.Line, n.Column, "this looks like "+r.secrets[n]+", and whoever may read the file can use it",
+	for _, n := range slices.SortedFunc(maps.Keys(d.secrets), inOrder) {
+		d.add(problem.SeverityWarning, n.Line, n.Column, "this looks like "+d.secrets[n]+", and whoever may read the file can use it",
 			"write ${NAME} and put it into the environment; then replace it, since the file's history has it")
 	}
 }
@@ -69,24 +69,24 @@ func literalText(value string) string {
 }
 
 // hideTree keeps every line of a node out of messages.
-func (r *report) hideTree(n *yaml.Node) {
-	if r.hiddenNodes[n] {
+func (d *Document) hideTree(n *yaml.Node) {
+	if d.hiddenNodes[n] {
 		return
 	}
-	r.hiddenNodes[n] = true
-	r.hideLines(n)
+	d.hiddenNodes[n] = true
+	d.hideLines(n)
 	for _, child := range n.Content {
-		r.hideTree(child)
+		d.hideTree(child)
 	}
 }
 
 // nearSecret says whether a line that is no YAML, the line before or after it or
 // one that it is indented under has the key of a secret.
-func (r *report) nearSecret(line int) bool {
-	r.source(line) // cuts the lines
+func (d *Document) nearSecret(line int) bool {
+	d.source(line) // cuts the lines
 	indent := maxSource
-	for i := min(line+1, len(r.lines)); i >= 1 && indent > 0; i-- {
-		text := r.lines[i-1]
+	for i := min(line+1, len(d.lines)); i >= 1 && indent > 0; i-- {
+		text := d.lines[i-1]
 		depth := len(text) - len(strings.TrimLeft(text, " \t-"))
 		near := i >= line-1
 		if (near || depth < indent) && len(text) <= maxSource && problem.ContainsSecretKey(text) {

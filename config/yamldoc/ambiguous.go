@@ -1,7 +1,7 @@
 // Text that YAML takes for something else: the country code no, the port
 // mapping 12:30, the version 1e3.
 
-package config
+package yamldoc
 
 import (
 	"strings"

@@ -1,7 +1,7 @@
-// Collecting problems while a file is decoded and validated: finding the place,
-// quoting the value, and keeping secrets out of both.
+// A document, and the problems that are found in it: finding the place, quoting the
+// value, and keeping secrets out of both.
 
-package config
+package yamldoc
 
 import (
 	"fmt"
@@ -12,17 +12,18 @@ import (
 	"gatehouse/config/problem"
 )
 
-// maxProblems bounds how many problems one file can report: past it more of
+// MaxProblems bounds how many problems one file can report: past it more of
 // them help nobody, and memory must not grow with the number of mistakes.
-const maxProblems = 1000
+const MaxProblems = 1000
 
-// report collects the problems of one file.
-type report struct {
+// Document is one YAML file, and the problems found in it so far.
+type Document struct {
 	file     string
+	root     *yaml.Node // the top-level mapping; nil when the file is not fit to be decoded
 	text     string
 	lines    []string // of text, cut when the first problem asks for them
 	problems problem.List
-	dropped  int // problems past maxProblems
+	dropped  int // problems past MaxProblems
 
 	expanded    map[*yaml.Node]string // values that hold ${…}, and what they became
 	failed      map[*yaml.Node]bool   // values with a problem, which need no second one
@@ -31,8 +32,8 @@ type report struct {
 	secrets     map[*yaml.Node]string // values that look like secrets, and what kind of
 }
 
-func newReport(file string, data []byte) *report {
-	return &report{
+func newDocument(file string, data []byte) *Document {
+	return &Document{
 		file:        file,
 		text:        string(data),
 		expanded:    map[*yaml.Node]string{},
@@ -43,59 +44,59 @@ func newReport(file string, data []byte) *report {
 	}
 }
 
-// sorted returns all problems in the order of the file.
-func (r *report) sorted() problem.List {
-	problems := r.problems.Sort()
-	if r.dropped > 0 {
+// Problems returns all problems so far, in the order of the file.
+func (d *Document) Problems() problem.List {
+	problems := d.problems.Sort()
+	if d.dropped > 0 {
 		problems = append(problems, problem.Problem{
-			Position: problem.Position{File: r.file},
-			Message:  fmt.Sprintf("%d more problems are not shown", r.dropped),
+			Position: problem.Position{File: d.file},
+			Message:  fmt.Sprintf("%d more problems are not shown", d.dropped),
 		})
 	}
 	return problems
 }
 
-// hasErrors reports whether any problem is more than a warning.
-func (r *report) hasErrors() bool { return r.problems.HasErrors() || r.dropped > 0 }
+// HasErrors reports whether any problem is more than a warning.
+func (d *Document) HasErrors() bool { return d.problems.HasErrors() || d.dropped > 0 }
 
 // add records a problem at a place; a line of 0 is the file as a whole.
-func (r *report) add(severity problem.Severity, line, column int, message, hint string) {
-	if len(r.problems) >= maxProblems {
+func (d *Document) add(severity problem.Severity, line, column int, message, hint string) {
+	if len(d.problems) >= MaxProblems {
 		// A warning must not push an error out, nor turn into one.
 		if severity == problem.SeverityError {
-			r.dropped++
+			d.dropped++
 		}
 		return
 	}
-	r.problems = append(r.problems, problem.Problem{
-		Position: problem.Position{File: r.file, Line: line, Column: column},
+	d.problems = append(d.problems, problem.Problem{
+		Position: problem.Position{File: d.file, Line: line, Column: column},
 		Severity: severity,
 		Message:  message,
 		Hint:     hint,
-		Source:   r.source(line),
+		Source:   d.source(line),
 	})
 }
 
 // fail records an error at a node, and that the node has one.
-func (r *report) fail(n *yaml.Node, message, hint string) {
-	r.failed[n] = true
-	r.add(problem.SeverityError, n.Line, n.Column, message, hint)
+func (d *Document) fail(n *yaml.Node, message, hint string) {
+	d.failed[n] = true
+	d.add(problem.SeverityError, n.Line, n.Column, message, hint)
 }
 
 // reject records what is wrong with the value at a node: `title "value": reason`.
-func (r *report) reject(title string, n *yaml.Node, f *problem.Fault) {
-	shown, hidden := r.shown(n)
-	r.fail(n, title+" "+shown+": "+f.Reason, f.HintFor(hidden))
+func (d *Document) reject(title string, n *yaml.Node, f *problem.Fault) {
+	shown, hidden := d.shown(n)
+	d.fail(n, title+" "+shown+": "+f.Reason, f.HintFor(hidden))
 }
 
 // shown quotes a value for a message. What the environment put into a value is
 // not repeated, since a wrong name might have put a secret there, but for the
 // URL of a backend, which an operator has to see to understand the message.
-func (r *report) shown(n *yaml.Node) (quoted string, hidden bool) {
-	if r.secrets[n] != "" {
+func (d *Document) shown(n *yaml.Node) (quoted string, hidden bool) {
+	if d.secrets[n] != "" {
 		return problem.Redacted, true
 	}
-	expanded, fromEnvironment := r.expanded[n]
+	expanded, fromEnvironment := d.expanded[n]
 	if !fromEnvironment {
 		return problem.Quote(n.Value), false
 	}
@@ -107,17 +108,17 @@ func (r *report) shown(n *yaml.Node) (quoted string, hidden bool) {
 
 // hideSecretLines remembers the lines of a value that holds a password. Escapes and
 // folding may hide it from a look at the line alone.
-func (r *report) hideSecretLines(n *yaml.Node) {
+func (d *Document) hideSecretLines(n *yaml.Node) {
 	if problem.MayContainSecret(n.Value) || problem.Redact(n.Value) != n.Value {
-		r.hideLines(n)
+		d.hideLines(n)
 	}
 }
 
 // hideLines keeps the lines of a value out of messages.
-func (r *report) hideLines(n *yaml.Node) {
+func (d *Document) hideLines(n *yaml.Node) {
 	breaks := strings.Count(n.Value, " ") + strings.Count(n.Value, "\n") + 1
 	for line := n.Line; line <= n.Line+breaks; line++ {
-		r.hiddenLines[line] = true
+		d.hiddenLines[line] = true
 	}
 }
 
@@ -127,14 +128,14 @@ const maxSource = 4096
 
 // source returns the text of a line, or "" where it is too long or may hold a
 // secret. It is a copy, so that a warning does not keep the whole file alive.
-func (r *report) source(line int) string {
-	if r.lines == nil {
-		r.lines = splitLines(r.text)
+func (d *Document) source(line int) string {
+	if d.lines == nil {
+		d.lines = splitLines(d.text)
 	}
-	if line < 1 || line > len(r.lines) || r.hiddenLines[line] {
+	if line < 1 || line > len(d.lines) || d.hiddenLines[line] {
 		return ""
 	}
-	text := r.lines[line-1]
+	text := d.lines[line-1]
 	if len(text) > maxSource || problem.MayContainSecret(text) {
 		return ""
 	}

@@ -1,6 +1,6 @@
-// What the types of config.go say about their YAML: keys, kinds, words for both.
+// What Go types say about their YAML: keys, kinds, words for both.
 
-package config
+package yamldoc
 
 import (
 	"net/netip"
@@ -16,42 +16,42 @@ import (
 	"gatehouse/config/value"
 )
 
-// field is a key of a mapping and the struct field it is decoded into.
-type field struct {
-	key     string
+// Key is a key of a mapping and the struct field that it is decoded into.
+type Key struct {
+	Name    string
+	Index   []int  // of the struct field
 	entries string // what messages call the entries of its list, and the key that names each: "route,name"
-	index   []int
 }
 
-// fieldsOf returns the keys of a struct type in the order of its fields, those of
+// Keys returns the keys of a struct type in the order of its fields, those of
 // embedded structs among them. A tag of "-" is not for the file.
-func (d *decoder) fieldsOf(t reflect.Type) []field {
-	if fields, ok := d.fields[t]; ok {
-		return fields
+func (d *Decoder) Keys(t reflect.Type) []Key {
+	if keys, ok := d.keys[t]; ok {
+		return keys
 	}
-	var fields []field
+	var keys []Key
 	for _, f := range reflect.VisibleFields(t) {
-		key, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
-		if key != "" && key != "-" {
-			fields = append(fields, field{key, f.Tag.Get("entry"), f.Index})
+		name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		if name != "" && name != "-" {
+			keys = append(keys, Key{name, f.Index, f.Tag.Get("entry")})
 		}
 	}
-	d.fields[t] = fields
-	return fields
-}
-
-// keysOf returns the keys of a struct type.
-func (d *decoder) keysOf(t reflect.Type) []string {
-	fields := d.fieldsOf(t)
-	keys := make([]string, len(fields))
-	for i, f := range fields {
-		keys[i] = f.key
-	}
+	d.keys[t] = keys
 	return keys
 }
 
+// keyNames returns the names of a struct type's keys.
+func (d *Decoder) keyNames(t reflect.Type) []string {
+	keys := d.Keys(t)
+	names := make([]string, len(keys))
+	for i, key := range keys {
+		names[i] = key.Name
+	}
+	return names
+}
+
 // expected puts into words what is written for a type.
-func (d *decoder) expected(t reflect.Type) string {
+func (d *Decoder) expected(t reflect.Type) string {
 	switch t {
 	case reflect.TypeFor[url.URL](), reflect.TypeFor[*url.URL]():
 		return "a URL"

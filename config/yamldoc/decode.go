@@ -1,8 +1,8 @@
-// Decoding strictly: from YAML nodes into the types of config.go, over the
-// defaults, by the types' own `yaml` tags. Nothing is guessed and nothing is
-// passed over: what the types do not know is a problem, and all are reported.
+// Decoding strictly: from YAML nodes into Go types, over defaults, by the types' own
+// `yaml` tags. Nothing is guessed and nothing is passed over: what the types do not
+// know is a problem, and all are reported.
 
-package config
+package yamldoc
 
 import (
 	"net/netip"
@@ -20,59 +20,67 @@ import (
 	"gatehouse/config/value"
 )
 
-// decoder carries what decoding needs from field to field.
-type decoder struct {
-	*report
+// Decoder decodes documents into the types of their tables, over defaults. It is for
+// one document, as what is set on the way stays set.
+type Decoder struct {
+	doc      *Document // what is decoded
 	lookup   func(name string) (value string, found bool)
 	keyHint  func(key string, known []string) string // the hint for an unknown key
 	defaults map[reflect.Type]reflect.Value
-	fields   map[reflect.Type][]field
+	keys     map[reflect.Type][]Key
 }
 
-func newDecoder(r *report, lookup func(name string) (string, bool), keyHint func(key string, known []string) string) *decoder {
-	return &decoder{report: r, lookup: lookup, keyHint: keyHint, defaults: map[reflect.Type]reflect.Value{}, fields: map[reflect.Type][]field{}}
+// NewDecoder returns a Decoder. lookup finds what ${NAME} stands for in values, and
+// keyHint returns the hint for an unknown key, or "".
+func NewDecoder(lookup func(name string) (string, bool), keyHint func(key string, known []string) string) *Decoder {
+	return &Decoder{lookup: lookup, keyHint: keyHint, defaults: map[reflect.Type]reflect.Value{}, keys: map[reflect.Type][]Key{}}
 }
 
-// setDefault makes every value of a type that is decoded from now on start from
+// SetDefault makes every value of a type that is decoded from now on start from
 // this one: what the file leaves out is as it is here.
-func setDefault[T any](d *decoder, value T) {
+func SetDefault[T any](d *Decoder, value T) {
 	d.defaults[reflect.TypeFor[T]()] = reflect.ValueOf(value)
 }
 
-// applyDefault sets v to the default of its type, if there is one.
-func (d *decoder) applyDefault(v reflect.Value) {
+// ApplyDefault sets v to the default of its type, if there is one.
+func (d *Decoder) ApplyDefault(v reflect.Value) {
 	if value, found := d.defaults[v.Type()]; found {
 		v.Set(value)
 	}
 }
 
-// decode decodes the file into a struct, as far as it can be understood, and returns
-// where all of that stands.
-func (d *decoder) decode(root *yaml.Node, v reflect.Value) *Field {
-	file := &Field{report: d.report, node: root}
-	d.mapping(file, v, exception{})
+// Decode decodes a document into the struct that into points to, as far as it can be
+// understood, and returns where all of that stands. It returns nil when the document
+// holds nothing that could be decoded; the problems of the document say why.
+func (d *Decoder) Decode(doc *Document, into any) *Field {
+	if doc.root == nil {
+		return nil
+	}
+	d.doc = doc
+	file := &Field{doc: doc, node: doc.root}
+	d.Mapping(file, reflect.ValueOf(into).Elem(), Except{})
 	return file
 }
 
-// customDecoder is a type with a spelling of its own.
-type customDecoder interface {
-	decodeField(d *decoder, f *Field)
+// FieldDecoder is a type with a spelling of its own.
+type FieldDecoder interface {
+	DecodeField(d *Decoder, f *Field)
 }
 
 // value decodes one field into v.
-func (d *decoder) value(f *Field, v reflect.Value) {
+func (d *Decoder) value(f *Field, v reflect.Value) {
 	if !d.hasValue(f) {
 		return
 	}
-	if custom, ok := reflect.TypeAssert[customDecoder](v.Addr()); ok {
-		custom.decodeField(d, f)
+	if custom, ok := reflect.TypeAssert[FieldDecoder](v.Addr()); ok {
+		custom.DecodeField(d, f)
 		return
 	}
-	if isScalar(v.Type()) {
-		d.scalar(f, v)
+	if IsScalar(v.Type()) {
+		d.Scalar(f, v)
 		return
 	}
-	if !d.hasKind(f, v.Type()) {
+	if !d.HasKind(f, v.Type()) {
 		return
 	}
 	switch v.Kind() {
@@ -80,24 +88,24 @@ func (d *decoder) value(f *Field, v reflect.Value) {
 		v.Set(reflect.New(v.Type().Elem()))
 		d.value(f, v.Elem())
 	case reflect.Struct:
-		d.mapping(f, v, exception{})
+		d.Mapping(f, v, Except{})
 	case reflect.Slice:
-		d.list(f, v)
+		d.List(f, v)
 	case reflect.Map:
 		d.table(f, v)
 	default:
-		panic("config: no way to decode a " + v.Type().String())
+		panic("yamldoc: no way to decode a " + v.Type().String())
 	}
 }
 
 // hasValue refuses a key without a value, and tags, which could turn a value
 // into something it does not look like.
-func (d *decoder) hasValue(f *Field) bool {
+func (d *Decoder) hasValue(f *Field) bool {
 	switch {
 	case isNull(f.node):
 		f.Fail("has no value", "give it one, or leave it out")
 	case isTagged(f.node):
-		d.fail(f.node, f.title()+": the tag "+problem.Quote(f.node.Tag)+" means nothing here", "remove the tag")
+		d.doc.fail(f.node, f.title()+": the tag "+problem.Quote(f.node.Tag)+" means nothing here", "remove the tag")
 	default:
 		return true
 	}
@@ -112,8 +120,8 @@ func isTagged(n *yaml.Node) bool {
 // isNull reports whether YAML reads a node as null: nothing at all, ~ or null.
 func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }
 
-// hasKind refuses a list where a mapping belongs, and the like.
-func (d *decoder) hasKind(f *Field, t reflect.Type) bool {
+// HasKind refuses a list where a mapping belongs, and the like.
+func (d *Decoder) HasKind(f *Field, t reflect.Type) bool {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
@@ -121,22 +129,22 @@ func (d *decoder) hasKind(f *Field, t reflect.Type) bool {
 	switch t.Kind() {
 	case reflect.Struct, reflect.Map:
 		want = yaml.MappingNode
-		if !isScalar(t) && f.node.Kind != want {
+		if !IsScalar(t) && f.node.Kind != want {
 			hint = d.keysHint(t)
 		}
 	case reflect.Slice:
 		want = yaml.SequenceNode
-		if f.node.Kind == yaml.ScalarNode && isScalar(t.Elem()) && !strings.Contains(f.node.Value, "${") {
+		if f.node.Kind == yaml.ScalarNode && IsScalar(t.Elem()) && !strings.Contains(f.node.Value, "${") {
 			hint = "write [" + asListEntry(f.node) + "]"
 		}
 	}
-	if isScalar(t) {
+	if IsScalar(t) {
 		want = yaml.ScalarNode
 	}
 	if f.node.Kind == want {
 		return true
 	}
-	f.failKind(d.expected(t), hint)
+	f.FailKind(d.expected(t), hint)
 	return false
 }
 
@@ -148,39 +156,39 @@ func asListEntry(n *yaml.Node) string {
 	return problem.Redact(problem.Truncate(n.Value))
 }
 
-func (d *decoder) keysHint(t reflect.Type) string {
+func (d *Decoder) keysHint(t reflect.Type) string {
 	if t.Kind() != reflect.Struct {
 		return "write it as `key: value`"
 	}
-	return "its keys are " + strings.Join(d.keysOf(t), ", ")
+	return "its keys are " + strings.Join(d.keyNames(t), ", ")
 }
 
-// exception is for keys of a struct that a mapping may not hold.
-type exception struct {
-	keys       []string
-	what, hint string // what messages say of them
+// Except are keys of a struct that a mapping may not hold.
+type Except struct {
+	Keys       []string
+	What, Hint string // what messages say of them
 }
 
-// mapping decodes a YAML mapping into a struct, without some of its keys. Fields are
+// Mapping decodes a YAML mapping into a struct, without some of its keys. Fields are
 // decoded in the order of the type, not of the file.
-func (d *decoder) mapping(f *Field, v reflect.Value, except exception) {
-	d.applyDefault(v)
-	known := slices.DeleteFunc(d.keysOf(v.Type()), func(key string) bool { return slices.Contains(except.keys, key) })
+func (d *Decoder) Mapping(f *Field, v reflect.Value, except Except) {
+	d.ApplyDefault(v)
+	known := slices.DeleteFunc(d.keyNames(v.Type()), func(key string) bool { return slices.Contains(except.Keys, key) })
 	f.below = make([]Field, 0, len(f.node.Content)/2)
 	for key, value := range d.pairs(f) {
 		switch {
 		case slices.Contains(known, key.Value):
 			f.add(key, value)
-		case slices.Contains(except.keys, key.Value):
-			d.fail(key, f.inside()+problem.Quote(key.Value)+" "+except.what, except.hint)
+		case slices.Contains(except.Keys, key.Value):
+			d.doc.fail(key, f.inside()+problem.Quote(key.Value)+" "+except.What, except.Hint)
 		default:
-			d.fail(key, f.inside()+"unknown key "+problem.Quote(key.Value), d.keyHint(key.Value, known))
+			d.doc.fail(key, f.inside()+"unknown key "+problem.Quote(key.Value), d.keyHint(key.Value, known))
 		}
 	}
-	for _, k := range d.fieldsOf(v.Type()) {
-		if given := f.field(k.key); given != nil {
+	for _, k := range d.Keys(v.Type()) {
+		if given := f.field(k.Name); given != nil {
 			given.entries = k.entries
-			d.value(given, v.FieldByIndex(k.index))
+			d.value(given, v.FieldByIndex(k.Index))
 		}
 	}
 	if position := v.FieldByName("Position"); position.IsValid() && position.Type() == reflect.TypeFor[problem.Position]() {
@@ -189,7 +197,7 @@ func (d *decoder) mapping(f *Field, v reflect.Value, except exception) {
 }
 
 // pairs goes through a mapping, each key once, refusing merges and repetitions.
-func (d *decoder) pairs(f *Field) func(yield func(key, value *yaml.Node) bool) {
+func (d *Decoder) pairs(f *Field) func(yield func(key, value *yaml.Node) bool) {
 	return func(yield func(key, value *yaml.Node) bool) {
 		content := f.node.Content
 		lines := make(map[string]int, len(content)/2)
@@ -198,11 +206,11 @@ func (d *decoder) pairs(f *Field) func(yield func(key, value *yaml.Node) bool) {
 			first, repeated := lines[key.Value]
 			switch {
 			case key.Kind != yaml.ScalarNode:
-				d.fail(key, f.inside()+"a key must be text, not "+kindOf(key), "")
+				d.doc.fail(key, f.inside()+"a key must be text, not "+kindOf(key), "")
 			case key.Tag == "!!merge":
-				d.fail(key, f.inside()+"merge keys (`<<`) are not supported", "put what routes share under `defaults:`")
+				d.doc.fail(key, f.inside()+"merge keys (`<<`) are not supported", "put what routes share under `defaults:`")
 			case repeated:
-				d.fail(key, f.inside()+"key "+problem.Quote(key.Value)+" is given twice", "first given at line "+strconv.Itoa(first))
+				d.doc.fail(key, f.inside()+"key "+problem.Quote(key.Value)+" is given twice", "first given at line "+strconv.Itoa(first))
 			default:
 				lines[key.Value] = key.Line
 				if !yield(key, content[i+1]) {
@@ -213,22 +221,22 @@ func (d *decoder) pairs(f *Field) func(yield func(key, value *yaml.Node) bool) {
 	}
 }
 
-// list decodes a YAML list. The slice has an entry for each of the list, also
+// List decodes a YAML list. The slice has an entry for each of the list, also
 // for those with a problem, so that both have the same indexes.
-func (d *decoder) list(f *Field, v reflect.Value) {
+func (d *Decoder) List(f *Field, v reflect.Value) {
 	v.Set(reflect.MakeSlice(v.Type(), len(f.node.Content), len(f.node.Content)))
 	f.below = make([]Field, len(f.node.Content))
-	mappings := v.Type().Elem().Kind() == reflect.Struct && !isScalar(v.Type().Elem())
+	mappings := v.Type().Elem().Kind() == reflect.Struct && !IsScalar(v.Type().Elem())
 	for i, node := range f.node.Content {
 		entry := &f.below[i]
-		*entry = Field{report: f.report, parent: f, node: resolveAlias(node)}
+		*entry = Field{doc: f.doc, parent: f, node: resolveAlias(node)}
 		if !mappings {
 			d.value(entry, v.Index(i))
 			continue
 		}
 		entry.name = f.entryName(i, entry.node)
-		if d.hasValue(entry) && d.hasKind(entry, v.Type().Elem()) {
-			d.mapping(entry, v.Index(i), exception{})
+		if d.hasValue(entry) && d.HasKind(entry, v.Type().Elem()) {
+			d.Mapping(entry, v.Index(i), Except{})
 		}
 	}
 }
@@ -264,7 +272,7 @@ func scalarUnder(n *yaml.Node, key string) string {
 }
 
 // table decodes a YAML mapping with keys of the operator's choice.
-func (d *decoder) table(f *Field, v reflect.Value) {
+func (d *Decoder) table(f *Field, v reflect.Value) {
 	v.Set(reflect.MakeMapWithSize(v.Type(), len(f.node.Content)/2))
 	f.below = make([]Field, 0, len(f.node.Content)/2)
 	for key, value := range d.pairs(f) {
@@ -279,16 +287,16 @@ func (d *decoder) table(f *Field, v reflect.Value) {
 	}
 }
 
-// scalar decodes one plain value.
-func (d *decoder) scalar(f *Field, v reflect.Value) {
-	if !d.hasKind(f, v.Type()) {
+// Scalar decodes one plain value.
+func (d *Decoder) Scalar(f *Field, v reflect.Value) {
+	if !d.HasKind(f, v.Type()) {
 		return
 	}
 	if v.Kind() == reflect.Pointer {
 		v.Set(reflect.New(v.Type().Elem()))
 		v = v.Elem()
 	}
-	text, ok := d.textOf(f)
+	text, ok := d.Text(f)
 	if !ok {
 		return
 	}
@@ -303,22 +311,22 @@ func (d *decoder) scalar(f *Field, v reflect.Value) {
 	}
 }
 
-// textOf returns the text of a scalar with the environment in it.
-func (d *decoder) textOf(f *Field) (string, bool) {
-	d.hideSecretLines(f.node)
+// Text returns the text of a scalar with the environment in it.
+func (d *Decoder) Text(f *Field) (string, bool) {
+	d.doc.hideSecretLines(f.node)
 	text, reference, fault := expand(f.node.Value, d.lookup)
 	if fault != nil {
 		f.Reject(fault)
 		return "", false
 	}
 	if reference {
-		d.expanded[f.node] = text
+		d.doc.expanded[f.node] = text
 	}
 	return text, true
 }
 
-// isScalar says whether a type is written as one plain value.
-func isScalar(t reflect.Type) bool {
+// IsScalar reports whether a type is written as one plain value.
+func IsScalar(t reflect.Type) bool {
 	switch t {
 	case reflect.TypeFor[*url.URL](), reflect.TypeFor[url.URL](), reflect.TypeFor[netip.Prefix](),
 		reflect.TypeFor[uuid.UUID](), reflect.TypeFor[time.Duration](), reflect.TypeFor[value.Size](), reflect.TypeFor[value.Count]():

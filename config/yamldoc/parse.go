@@ -1,0 +1,139 @@
+// Package yamldoc decodes the YAML of a route table strictly, and remembers where all
+// of it stands: nothing is guessed, nothing is passed over, every problem has its place,
+// and no message shows a secret.
+//
+//	parse.go      from bytes to one YAML tree
+//	syntax.go     what is not YAML, and what was probably meant
+//	aliases.go    bounding what aliases can make of a small file
+//	secrets.go    values that look like secrets, found before anything is reported
+//	decode.go     from the tree into Go types, by their yaml tags
+//	kinds.go      keys and kinds of Go types, and words for them
+//	scalar.go     plain values
+//	ambiguous.go  text that YAML takes for something else
+//	expand.go     ${NAME} in values
+//	field.go      what was decoded, with its place: what validation asks
+//	report.go     the problems of a document
+package yamldoc
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"unicode/utf8"
+
+	"gopkg.in/yaml.v3"
+
+	"gatehouse/config/problem"
+	"gatehouse/config/value"
+)
+
+// Parse reads a text as YAML. When that is not fit to be decoded, the problems of the
+// document say why. file only names it in messages.
+func Parse(file string, data []byte) *Document {
+	d := newDocument(file, data)
+	if d.root = d.parse(data); d.root != nil {
+		d.findSecrets(d.root, "", "")
+	}
+	return d
+}
+
+// MaxSize bounds a file, in bytes. It is far above any real table (a ConfigMap ends at
+// 1 MiB) and keeps a wrong path from filling the memory.
+const MaxSize = 16 << 20
+
+// parse returns the top-level mapping, or nil after it has reported why there is
+// none.
+func (d *Document) parse(data []byte) *yaml.Node {
+	if !d.checkText(data) {
+		return nil
+	}
+	documents, err := parseYAML(bytes.TrimPrefix(data, []byte("\ufeff")))
+	if err != nil {
+		d.syntaxError(err)
+		return nil
+	}
+	if len(documents) == 0 || len(documents[0].Content) == 0 {
+		d.add(problem.SeverityError, 0, 0, "the file is empty", "a table needs at least `routes:` with one route")
+		return nil
+	}
+	root := documents[0].Content[0]
+	switch {
+	case len(documents) > 1:
+		second := documents[1]
+		d.add(problem.SeverityError, second.Line, second.Column, "a second document begins here", "a table is one document: remove the `---`")
+	case isNull(root):
+		d.add(problem.SeverityError, root.Line, root.Column, "the file holds nothing but null", "a table needs at least `routes:` with one route")
+	case root.Kind != yaml.MappingNode:
+		d.add(problem.SeverityError, root.Line, root.Column, "the top level must be a mapping, not "+kindOf(root), "begin with `routes:`")
+	case isTagged(root):
+		d.add(problem.SeverityError, root.Line, root.Column, "the top level: the tag "+problem.Quote(root.Tag)+" means nothing here", "remove the tag")
+	case d.checkAliases(root):
+		return root
+	}
+	return nil
+}
+
+// checkText refuses bytes that are not UTF-8 text.
+func (d *Document) checkText(data []byte) bool {
+	switch {
+	case len(data) > MaxSize:
+		d.add(problem.SeverityError, 0, 0, "the file is larger than "+value.Size(MaxSize).String(), "")
+		return false
+	case bytes.HasPrefix(data, []byte("\xff\xfe")), bytes.HasPrefix(data, []byte("\xfe\xff")):
+		d.add(problem.SeverityError, 0, 0, "the file is UTF-16", "save it as UTF-8")
+		return false
+	}
+	invalid := bytes.IndexByte(data, 0)
+	reason := "the file holds a NUL byte; it is not text"
+	if invalid < 0 && !utf8.Valid(data) {
+		invalid = firstInvalid(data)
+		reason = "the file is not valid UTF-8"
+	}
+	if invalid < 0 {
+		return true
+	}
+	// The rest of the line stays unsaid: bytes that are not text are no help.
+	d.problems = append(d.problems, problem.Problem{
+		Position: problem.Position{File: d.file, Line: 1 + bytes.Count(data[:invalid], []byte("\n"))},
+		Message:  reason,
+		Hint:     "save it as UTF-8 text",
+	})
+	return false
+}
+
+// firstInvalid returns the offset of the first byte that is not UTF-8.
+func firstInvalid(data []byte) int {
+	for i := 0; i < len(data); {
+		r, size := utf8.DecodeRune(data[i:])
+		if r == utf8.RuneError && size == 1 {
+			return i
+		}
+		i += size
+	}
+	return -1
+}
+
+// parseYAML gives up to two documents; a second one is an error of its own.
+// The parser reports its own inconsistencies by panicking, and those must not
+// take a running gateway down on a reload.
+func parseYAML(data []byte) (documents []*yaml.Node, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			documents, err = nil, fmt.Errorf("parse YAML: %v", cause)
+		}
+	}()
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	for len(documents) < 2 {
+		var document yaml.Node
+		err := decoder.Decode(&document)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		documents = append(documents, &document)
+	}
+	return documents, nil
+}
