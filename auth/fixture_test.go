@@ -29,13 +29,13 @@ var (
 	globex = uuid.MustParse("11111111-2222-4333-8444-555555555555")
 )
 
-func secretKeys(t testing.TB, secret string, previous ...string) Keys {
+func secretKeys(t testing.TB, secret string, previous ...string) Ring {
 	t.Helper()
 	old := make([][]byte, len(previous))
 	for i, p := range previous {
 		old[i] = []byte(p)
 	}
-	keys, err := SecretKeys("HS256", []byte(secret), old...)
+	keys, err := FromSecret("HS256", []byte(secret), old...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -125,7 +125,7 @@ func listed(keys string) config.Issuer {
 
 // liveIssuers is a pool of key sources with one issuer, and a verifier for it.
 type liveIssuers struct {
-	*KeySources
+	*Sources
 	*Verifier
 	log *bytes.Buffer
 }
@@ -135,7 +135,7 @@ type liveIssuers struct {
 func newLiveIssuers(t testing.TB, transport http.RoundTripper, tokens ...config.Issuer) liveIssuers {
 	t.Helper()
 	log := new(bytes.Buffer)
-	sources := NewKeySources(KeySourcesOptions{
+	sources := NewSources(SourcesOptions{
 		Log: slog.New(slog.NewTextHandler(log, nil)), Transport: transport, Now: time.Now,
 	})
 	t.Cleanup(sources.Close)
@@ -177,9 +177,9 @@ func waitReal(d time.Duration) {
 // verifierOf has the issuers' keys read once, here and now.
 func verifierOf(t testing.TB, tokens ...config.Issuer) *Verifier {
 	t.Helper()
-	sources := NewKeySources(KeySourcesOptions{Log: slog.New(slog.DiscardHandler), Now: atNoon})
+	sources := NewSources(SourcesOptions{Log: slog.New(slog.DiscardHandler), Now: atNoon})
 	issuers := sources.Issuers(tokens)
-	for _, source := range issuers.sources {
+	for _, source := range issuers.keySources {
 		source.read(context.Background())
 		if source.problem != nil {
 			t.Fatal(source.problem)

@@ -96,7 +96,7 @@ func TestTokenFetchesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gateway := newLiveIssuers(t, nil, listed(server.url))
 		gateway.expect(t, good.token(t), nil)
-		waitReal(readPause)
+		waitReal(ReadInterval)
 		// Where a token says that its key is makes no difference: not to one that
 		// a known key has signed, and least of all to any other.
 		for _, header := range []string{"jku", "x5u"} {
@@ -109,7 +109,7 @@ func TestTokenFetchesNothing(t *testing.T) {
 				gateway.expect(t, token, nil)
 			}
 		}
-		waitReal(readPause)
+		waitReal(ReadInterval)
 		other := signedWith(t, jwt.SigningMethodES256, evil.key, issued(jwt.MapClaims{"iss": trap.url}), map[string]any{"kid": "evil"})
 		gateway.expect(t, other, refuseAlgorithm)
 		synctest.Wait()
@@ -212,7 +212,7 @@ func TestGateIssuers(t *testing.T) {
 			}
 		}
 		server.serve(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
-		waitReal(readPause)
+		waitReal(ReadInterval)
 		recorder := httptest.NewRecorder()
 		_, refusal := gate.Decide(t.Context(), http.Header{"Authorization": {"Bearer " + stranger.token(t)}}, Rule{Policy: config.PolicyStrict})
 		refusal.WriteTo(recorder)

@@ -16,14 +16,13 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"gatehouse/config"
-	"gatehouse/internal/httperr"
 )
 
-// KeySources shares the keys of other issuers between tables: a reload finds
+// Sources shares the keys of other issuers between tables: a reload finds
 // those that it had. Only sources that were adopted are read, in the
 // background; nothing here waits for the network but Close, and requests whose
 // key is not known, for a moment.
-type KeySources struct {
+type Sources struct {
 	client *http.Client
 	now    func() time.Time
 	log    *slog.Logger
@@ -38,12 +37,12 @@ type KeySources struct {
 
 // liveSource is a source that is being read.
 type liveSource struct {
-	*keySource
+	*source
 	stop context.CancelFunc
 }
 
-// KeySourcesOptions are what key sources depend on.
-type KeySourcesOptions struct {
+// SourcesOptions are what key sources depend on.
+type SourcesOptions struct {
 	Log       *slog.Logger
 	Transport http.RoundTripper // nil for one that trusts the system's roots
 	Now       func() time.Time
@@ -51,62 +50,62 @@ type KeySourcesOptions struct {
 	ReadFile func(path string) ([]byte, error)
 }
 
-// NewKeySources makes an empty pool.
-func NewKeySources(o KeySourcesOptions) *KeySources {
+// NewSources makes an empty pool.
+func NewSources(o SourcesOptions) *Sources {
 	if o.Transport == nil {
-		o.Transport = newKeyTransport()
+		o.Transport = newTransport()
 	}
-	return &KeySources{client: newKeyClient(o.Transport), now: o.Now, log: o.Log, readFile: o.ReadFile}
+	return &Sources{client: newClient(o.Transport), now: o.Now, log: o.Log, readFile: o.ReadFile}
 }
 
 // Issuers are the other issuers of one table. A nil one has none.
 type Issuers struct {
-	byName  map[string]*issuer
-	sources map[string]*keySource // by `keys`
+	byName  map[string]*Issuer
+	keySources map[string]*source // by `keys`
 }
 
-// issuer is one entry of `tokens`.
-type issuer struct {
-	source     *keySource
-	audiences  []string // one of them has to be in `aud`; none asks nothing
-	algorithms []string
-	claims     map[string]string // ours → theirs
+// Issuer is one entry of `tokens`, with its keys.
+type Issuer struct {
+	Audiences  []string          // one of them has to be in `aud`; none asks nothing
+	Algorithms []string          // of its tokens
+	Claims     map[string]string // ours → theirs
+	keySource     *source
 }
 
 // Issuers makes the issuers of a table, with the live sources where there are
 // any. It reads nothing and changes nothing: sources that are new begin to be
 // read when the issuers are adopted.
-func (k *KeySources) Issuers(tokens []config.Issuer) *Issuers {
+func (k *Sources) Issuers(tokens []config.Issuer) *Issuers {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	made := &Issuers{byName: map[string]*issuer{}, sources: map[string]*keySource{}}
+	made := &Issuers{byName: map[string]*Issuer{}, keySources: map[string]*source{}}
 	for _, t := range tokens {
-		source := made.sources[t.Keys]
+		source := made.keySources[t.Keys]
 		if source == nil {
-			source = k.live[t.Keys].keySource
+			source = k.live[t.Keys].source
 		}
 		if source == nil {
 			source = k.newSource(t.Keys)
 		}
-		made.sources[t.Keys] = source
-		made.byName[t.Issuer] = &issuer{source: source, audiences: t.Audience, algorithms: t.Algorithms, claims: t.Claims}
+		made.keySources[t.Keys] = source
+		made.byName[t.Issuer] = &Issuer{keySource: source, Audiences: t.Audience, Algorithms: t.Algorithms, Claims: t.Claims}
 	}
 	return made
 }
 
-func (k *KeySources) newSource(keys string) *keySource {
+func (k *Sources) newSource(keys string) *source {
 	if !strings.Contains(keys, "://") {
-		return newKeySource(keys, fetchFile(keys, k.readFile), k.now, k.log)
+		return newSource(keys, fetchFile(keys, k.readFile), k.now, k.log)
 	}
 	place, _, _ := strings.Cut(keys, "?") // a query has no place in a log
-	return newKeySource(place, fetchURL(k.client, keys), k.now, k.log)
+	return newSource(place, fetchURL(k.client, keys), k.now, k.log)
 }
 
 // Reread has the source at that place, if it is live, read soon.
-func (k *KeySources) Reread(keys string) {
+func (k *Sources) Reread(keys string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if source := k.live[keys].keySource; source != nil {
+	if source := k.live[keys].source; source != nil {
 		source.requestReading()
 	}
 }
@@ -114,7 +113,7 @@ func (k *KeySources) Reread(keys string) {
 // Begin starts to read those sources of the issuers that are not read yet, before
 // the issuers are adopted, and waits until each of them was read once, well or
 // not, or the context ends: then the first tokens find the keys there.
-func (k *KeySources) Begin(ctx context.Context, issuers *Issuers) {
+func (k *Sources) Begin(ctx context.Context, issuers *Issuers) {
 	for _, over := range k.begin(issuers) {
 		select {
 		case <-over:
@@ -125,14 +124,14 @@ func (k *KeySources) Begin(ctx context.Context, issuers *Issuers) {
 }
 
 // begin returns a channel for each new source, closed when it was read once.
-func (k *KeySources) begin(issuers *Issuers) (over []<-chan struct{}) {
+func (k *Sources) begin(issuers *Issuers) (over []<-chan struct{}) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.live == nil {
 		k.live = map[string]liveSource{}
 	}
-	for keys, source := range issuers.sources {
-		if k.live[keys].keySource != source {
+	for keys, source := range issuers.keySources {
+		if k.live[keys].source != source {
 			over = append(over, source.firstReading())
 			k.live[keys] = k.read(source)
 		}
@@ -141,7 +140,7 @@ func (k *KeySources) begin(issuers *Issuers) (over []<-chan struct{}) {
 }
 
 // read has the source read in the background, until it is stopped.
-func (k *KeySources) read(source *keySource) liveSource {
+func (k *Sources) read(source *source) liveSource {
 	ctx, stop := context.WithCancel(context.Background())
 	source.start(ctx)
 	k.readers.Go(func() { source.run(ctx) })
@@ -150,19 +149,19 @@ func (k *KeySources) read(source *keySource) liveSource {
 
 // Adopt makes the issuers the live ones: their sources are read from now on,
 // and those that only the old ones had no longer.
-func (k *KeySources) Adopt(issuers *Issuers) {
+func (k *Sources) Adopt(issuers *Issuers) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	next := map[string]liveSource{}
-	for keys, source := range issuers.sources {
-		if have := k.live[keys]; have.keySource == source {
+	for keys, source := range issuers.keySources {
+		if have := k.live[keys]; have.source == source {
 			next[keys] = have
 			continue
 		}
 		next[keys] = k.read(source)
 	}
 	for keys, old := range k.live {
-		if next[keys].keySource != old.keySource {
+		if next[keys].source != old.source {
 			old.stop()
 		}
 	}
@@ -178,7 +177,7 @@ type IssuerState struct {
 }
 
 // States returns the state of each issuer of the live table, by its name.
-func (k *KeySources) States() []IssuerState {
+func (k *Sources) States() []IssuerState {
 	k.mu.Lock()
 	issuers := k.adopted
 	k.mu.Unlock()
@@ -187,76 +186,50 @@ func (k *KeySources) States() []IssuerState {
 	}
 	states := make([]IssuerState, 0, len(issuers.byName))
 	for _, name := range slices.Sorted(maps.Keys(issuers.byName)) {
-		states = append(states, issuers.byName[name].source.state(name))
+		states = append(states, issuers.byName[name].keySource.state(name))
 	}
 	return states
 }
 
 // Close ends all reading, and waits until it has ended.
-func (k *KeySources) Close() {
+func (k *Sources) Close() {
 	k.Adopt(new(Issuers))
 	k.readers.Wait()
 }
 
-// of returns the issuer that the token names, nil for all others. The token may
-// not be verified yet: the name only says whose keys it has to be held against.
-func (i *Issuers) of(claims jwt.MapClaims) *issuer {
+// Named returns the issuer of that name, nil when there is none.
+func (i *Issuers) Named(name string) *Issuer {
 	if i == nil {
 		return nil
 	}
-	name, _ := claims["iss"].(string)
 	return i.byName[name]
 }
 
-// version tells which keys the issuer publishes now.
-func (i *issuer) version() keyVersion {
-	if i == nil { // ours
-		return keyVersion{}
-	}
-	return keyVersion{source: i.source, number: i.source.version()}
+// Find returns the keys that may have signed a token of the issuer. Nothing is
+// read because a token's header says so. For a key that the issuer may have made
+// just now Find waits a moment, or until the context ends. The error is a
+// *NotReadError where the keys cannot be read; any other words why no key fits.
+func (i *Issuer) Find(ctx context.Context, algorithm, kid string) ([]jwt.VerificationKey, error) {
+	return i.keySource.find(ctx, algorithm, kid)
 }
 
-// keysFor returns the keys of the issuer that may have signed the token.
-func (i *issuer) keysFor(ctx context.Context, algorithm, kid string) ([]jwt.VerificationKey, *httperr.Error) {
-	if !slices.Contains(i.algorithms, algorithm) {
-		return nil, because(refuseAlgorithm, "it is signed with "+algorithm+", its issuer's tokens have to be with "+strings.Join(i.algorithms, ", "))
+// Version returns which keys the issuer publishes now. Those of a nil issuer are
+// our own, which a table keeps for life.
+func (i *Issuer) Version() Version {
+	if i == nil {
+		return Version{}
 	}
-	return i.source.find(ctx, algorithm, kid)
+	return Version{keySource: i.keySource, number: i.keySource.version()}
 }
 
-// checkAudience wants one of ours in `aud`, which is text or a list (RFC 7519
-// section 4.1.3).
-func (i *issuer) checkAudience(claims jwt.MapClaims) *httperr.Error {
-	if len(i.audiences) == 0 {
-		return nil
-	}
-	named, err := claims.GetAudience()
-	if err != nil {
-		return refuseClaims.Because(errAudience)
-	}
-	for _, audience := range named {
-		if slices.Contains(i.audiences, audience) {
-			return nil
-		}
-	}
-	return because(refuseAudience, "it is for "+quoted(strings.Join(named, " "))+", not for "+strings.Join(i.audiences, " or "))
+// Version says which keys a token was verified with: which set of another
+// issuer's. It is zero for our own keys, which a Verifier keeps for life.
+type Version struct {
+	keySource *source
+	number int // its number rather than the set: old ones need not stay in memory
 }
 
-// translate returns the claims by our names. One of ours that the issuer should
-// have under another name, and has not, is absent: what the issuer itself calls
-// so is something else.
-func (i *issuer) translate(claims jwt.MapClaims) jwt.MapClaims {
-	if len(i.claims) == 0 {
-		return claims
-	}
-	ours := maps.Clone(claims)
-	for name := range i.claims {
-		delete(ours, name)
-	}
-	for name, theirs := range i.claims {
-		if value, present := claims[theirs]; present {
-			ours[name] = value
-		}
-	}
-	return ours
+// Current reports whether the issuer still publishes these keys.
+func (o Version) Current() bool {
+	return o.keySource == nil || o.keySource.version() == o.number
 }

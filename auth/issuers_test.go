@@ -20,7 +20,7 @@ func TestKeySourcesAdopt(t *testing.T) {
 		gateway.expect(t, a.token(t), nil)
 
 		refused := gateway.Issuers([]config.Issuer{ofA, ofB}) // its table is invalid
-		if refused.byName[issuerName].source != gateway.issuers.byName[issuerName].source {
+		if refused.byName[issuerName].keySource != gateway.issuers.byName[issuerName].keySource {
 			t.Error("the source is not shared")
 		}
 		waitReal(time.Minute)

@@ -21,7 +21,7 @@ import (
 
 // Bounds on fetching keys.
 const (
-	maxKeySetBytes = 1 << 20
+	maxSetBytes = 1 << 20
 	maxRedirects   = 3
 	fetchTimeout   = 10 * time.Second
 
@@ -34,9 +34,9 @@ const (
 // fetch gets the text of a key set, and says for how long it may be kept.
 type fetch func(ctx context.Context) (content []byte, fresh time.Duration, err error)
 
-// newKeyTransport leaves no connection open for ten minutes of silence.
+// newTransport leaves no connection open for ten minutes of silence.
 // Certificates are verified with the system's roots.
-func newKeyTransport() *http.Transport {
+func newTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
 		DisableKeepAlives:      true,
@@ -44,9 +44,9 @@ func newKeyTransport() *http.Transport {
 	}
 }
 
-// newKeyClient follows redirects over https only: whoever can change the keys
+// newClient follows redirects over https only: whoever can change the keys
 // on their way can sign as the issuer.
-func newKeyClient(transport http.RoundTripper) *http.Client {
+func newClient(transport http.RoundTripper) *http.Client {
 	return &http.Client{
 		Transport: transport,
 		Timeout:   fetchTimeout,
@@ -136,12 +136,12 @@ func fetchFile(path string, read func(path string) ([]byte, error)) fetch {
 }
 
 func readBounded(r io.Reader) ([]byte, error) {
-	content, err := io.ReadAll(io.LimitReader(r, maxKeySetBytes+1))
+	content, err := io.ReadAll(io.LimitReader(r, maxSetBytes+1))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("read keys: %w", err)
-	case len(content) > maxKeySetBytes:
-		return nil, fmt.Errorf("read keys: more than %d bytes", maxKeySetBytes)
+	case len(content) > maxSetBytes:
+		return nil, fmt.Errorf("read keys: more than %d bytes", maxSetBytes)
 	}
 	if content, err = textfile.Clean(content); err != nil {
 		return nil, fmt.Errorf("read keys: %w", err)

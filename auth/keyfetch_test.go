@@ -44,7 +44,7 @@ func TestFetchRedirects(t *testing.T) {
 	secure := httptest.NewTLSServer(mux)
 	t.Cleanup(secure.Close)
 
-	trusting := newKeyClient(secure.Client().Transport)
+	trusting := newClient(secure.Client().Transport)
 	for path, problem := range map[string]string{
 		"/keys":  "",
 		"/once":  "",
@@ -60,7 +60,7 @@ func TestFetchRedirects(t *testing.T) {
 			t.Errorf("%s: %q, %v", path, content, err)
 		}
 	}
-	if content, _, err := fetchURL(newKeyClient(newKeyTransport()), secure.URL+"/keys")(t.Context()); err == nil {
+	if content, _, err := fetchURL(newClient(newTransport()), secure.URL+"/keys")(t.Context()); err == nil {
 		t.Errorf("a certificate of nobody's is believed: %q", content)
 	}
 }

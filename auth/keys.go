@@ -25,10 +25,10 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// Keys are what tokens are signed and verified with: one key that signs, and
+// Ring are what tokens are signed and verified with: one key that signs, and
 // those that verify, the signing one first. Each verifies its own algorithm
 // alone, so that no public key is ever taken for a secret.
-type Keys struct {
+type Ring struct {
 	Algorithm string // of the tokens made here, as in their header (RFC 7518 section 3.1)
 	sign      any
 	verify    []ownKey
@@ -41,13 +41,24 @@ type ownKey struct {
 	algorithms []string // that it verifies
 }
 
-// id is the `kid` of the tokens made here.
-func (k Keys) id() string { return k.verify[0].id }
+// Sign makes a token of the claims, whose `kid` names the key.
+func (k Ring) Sign(claims jwt.MapClaims) (string, error) {
+	token := jwt.NewWithClaims(jwt.GetSigningMethod(k.Algorithm), claims)
+	token.Header["kid"] = k.id()
+	signed, err := token.SignedString(k.sign)
+	if err != nil {
+		return "", fmt.Errorf("sign token: %w", err)
+	}
+	return signed, nil
+}
 
-// verifying returns the keys that may have signed a token: the one that it names,
+// id is the `kid` of the tokens made here.
+func (k Ring) id() string { return k.verify[0].id }
+
+// Verifying returns the keys that may have signed a token: the one that it names,
 // or all of the algorithm for a token that names none of ours, as those made
 // elsewhere with the same secret.
-func (k Keys) verifying(algorithm, id string) []jwt.VerificationKey {
+func (k Ring) Verifying(algorithm, id string) []jwt.VerificationKey {
 	var found []jwt.VerificationKey
 	for _, own := range k.verify {
 		fits := slices.Contains(own.algorithms, algorithm)
@@ -64,8 +75,8 @@ func (k Keys) verifying(algorithm, id string) []jwt.VerificationKey {
 	return found
 }
 
-// algorithms names those that any of the keys verifies.
-func (k Keys) algorithms() string {
+// Algorithms names those that any of the keys verifies.
+func (k Ring) Algorithms() string {
 	var names []string
 	for _, own := range k.verify {
 		names = append(names, own.algorithms...)
@@ -77,7 +88,7 @@ func (k Keys) algorithms() string {
 // PublicSet is the JWK set (RFC 7517 section 5) with which others can verify
 // the tokens made here: the signing key first, then those that have signed, or
 // are going to. There is none for secrets alone.
-func (k Keys) PublicSet() (set []byte, ok bool) {
+func (k Ring) PublicSet() (set []byte, ok bool) {
 	var public jose.JSONWebKeySet
 	for _, own := range k.verify {
 		if _, secret := own.key.([]byte); !secret {
@@ -94,19 +105,19 @@ func (k Keys) PublicSet() (set []byte, ok bool) {
 // secretAlgorithms are those that sign with a secret.
 var secretAlgorithms = []string{"HS256", "HS384", "HS512"}
 
-// SecretKeys signs with a secret. Tokens signed with a previous secret are
+// FromSecret signs with a secret. Tokens signed with a previous secret are
 // still accepted.
-func SecretKeys(algorithm string, secret []byte, previous ...[]byte) (Keys, error) {
+func FromSecret(algorithm string, secret []byte, previous ...[]byte) (Ring, error) {
 	if !slices.Contains(secretAlgorithms, algorithm) {
-		return Keys{}, fmt.Errorf("algorithm %q does not go with a secret: want one of %s",
+		return Ring{}, fmt.Errorf("algorithm %q does not go with a secret: want one of %s",
 			algorithm, strings.Join(secretAlgorithms, ", "))
 	}
 	// Anybody can sign with an empty secret, and a list of previous ones that
 	// ends in a comma has one.
 	if len(secret) == 0 || slices.ContainsFunc(previous, func(old []byte) bool { return len(old) == 0 }) {
-		return Keys{}, errors.New("secret is empty")
+		return Ring{}, errors.New("secret is empty")
 	}
-	keys := Keys{Algorithm: algorithm, sign: secret}
+	keys := Ring{Algorithm: algorithm, sign: secret}
 	for _, each := range append([][]byte{secret}, previous...) {
 		keys.verify = append(keys.verify, ownKey{each, secretID(each), []string{algorithm}})
 	}
@@ -115,11 +126,11 @@ func SecretKeys(algorithm string, secret []byte, previous ...[]byte) (Keys, erro
 
 // WithPreviousSecrets also accepts tokens that were signed with a secret, before
 // a private key took its place.
-func (k Keys) WithPreviousSecrets(previous ...[]byte) (Keys, error) {
+func (k Ring) WithPreviousSecrets(previous ...[]byte) (Ring, error) {
 	k.verify = slices.Clone(k.verify)
 	for _, each := range previous {
 		if len(each) == 0 {
-			return Keys{}, errors.New("secret is empty")
+			return Ring{}, errors.New("secret is empty")
 		}
 		k.verify = append(k.verify, ownKey{each, secretID(each), secretAlgorithms})
 	}
@@ -129,7 +140,7 @@ func (k Keys) WithPreviousSecrets(previous ...[]byte) (Keys, error) {
 // WithPreviousKeys also accepts, and publishes, the keys of a PEM text: those
 // that have signed tokens that are still about, and one whose turn is to come.
 // Public keys will do; of a private key only the public half is kept.
-func (k Keys) WithPreviousKeys(pemBytes []byte) (Keys, error) {
+func (k Ring) WithPreviousKeys(pemBytes []byte) (Ring, error) {
 	k.verify = slices.Clone(k.verify)
 	found := 0
 	for rest := pemBytes; ; {
@@ -141,22 +152,22 @@ func (k Keys) WithPreviousKeys(pemBytes []byte) (Keys, error) {
 			continue
 		}
 		if found++; found > maxIssuerKeys {
-			return Keys{}, fmt.Errorf("more than %d keys", maxIssuerKeys)
+			return Ring{}, fmt.Errorf("more than %d keys", maxIssuerKeys)
 		}
 		public, err := publicHalf(block)
 		if err != nil {
-			return Keys{}, fmt.Errorf("key %d: %w", found, err)
+			return Ring{}, fmt.Errorf("key %d: %w", found, err)
 		}
 		own, err := newOwnKey(public)
 		if err != nil {
-			return Keys{}, fmt.Errorf("key %d: %w", found, err)
+			return Ring{}, fmt.Errorf("key %d: %w", found, err)
 		}
 		if !slices.ContainsFunc(k.verify, func(have ownKey) bool { return have.id == own.id }) {
 			k.verify = append(k.verify, own)
 		}
 	}
 	if found == 0 && len(bytes.TrimSpace(pemBytes)) > 0 { // an empty text is a file whose keys are gone
-		return Keys{}, errors.New("no PEM block found: want one or more private or public keys")
+		return Ring{}, errors.New("no PEM block found: want one or more private or public keys")
 	}
 	return k, nil
 }
@@ -181,19 +192,19 @@ func secretID(secret []byte) string {
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:9])
 }
 
-// PrivateKeys signs with the first private key of a PEM text (PKCS #8, PKCS #1 or
+// FromPEM signs with the first private key of a PEM text (PKCS #8, PKCS #1 or
 // SEC 1): RSA of 2048 bits or more gives RS256, P-256 gives ES256, Ed25519
 // gives EdDSA.
-func PrivateKeys(pemBytes []byte) (Keys, error) {
+func FromPEM(pemBytes []byte) (Ring, error) {
 	private, err := parsePrivateKey(pemBytes)
 	if err != nil {
-		return Keys{}, err
+		return Ring{}, err
 	}
 	own, err := newOwnKey(private.Public())
 	if err != nil {
-		return Keys{}, err
+		return Ring{}, err
 	}
-	return Keys{Algorithm: own.algorithms[0], sign: private, verify: []ownKey{own}}, nil
+	return Ring{Algorithm: own.algorithms[0], sign: private, verify: []ownKey{own}}, nil
 }
 
 // newOwnKey says which algorithm goes with a public key of ours, and its id,

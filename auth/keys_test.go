@@ -76,7 +76,7 @@ func TestPrivateKeys(t *testing.T) {
 		{"Ed25519", pemOf(t, edKey), "EdDSA"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			keys, err := PrivateKeys(test.pem)
+			keys, err := FromPEM(test.pem)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -93,7 +93,7 @@ func TestPrivateKeys(t *testing.T) {
 			}
 			// Those who have the public set only can verify it too.
 			text, ok := keys.PublicSet()
-			set, err := parseKeySet(text)
+			set, err := parseSet(text)
 			if !ok || err != nil {
 				t.Fatalf("public set %s: %v", text, err)
 			}
@@ -117,7 +117,7 @@ func TestPrivateKeys(t *testing.T) {
 // The public key is public: who signs with it as a secret is a forger.
 func TestPublicKeyAsSecret(t *testing.T) {
 	key := newRSA(t, 2048)
-	keys, err := PrivateKeys(pemOf(t, key))
+	keys, err := FromPEM(pemOf(t, key))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func TestSecretsRotate(t *testing.T) {
 	old, rotated := secretKeys(t, secretOfTests), secretKeys(t, newer, secretOfTests)
 	verifier := NewVerifier(rotated, nil, atNoon)
 	var ids []any
-	for _, keys := range []Keys{old, rotated} {
+	for _, keys := range []Ring{old, rotated} {
 		token, err := NewSigner(keys, time.Hour, atNoon).Token(uuid.New(), "ann@example.com", nil)
 		if err != nil {
 			t.Fatal(err)
@@ -172,7 +172,7 @@ func TestKeysRefused(t *testing.T) {
 		"public key":   pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}),
 		"broken":       pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte("secret of somebody")}),
 	} {
-		if _, err := PrivateKeys(text); err == nil {
+		if _, err := FromPEM(text); err == nil {
 			t.Errorf("%s: taken", name)
 		} else if strings.Contains(err.Error(), "somebody") {
 			t.Errorf("%s: the error tells the key: %v", name, err)
@@ -191,19 +191,19 @@ func TestKeysRefused(t *testing.T) {
 		"parameters only": {&pem.Block{Type: "EC PARAMETERS", Bytes: []byte("x")}, `no private key found, but "EC PARAMETERS"`},
 		"OpenSSH's":       {&pem.Block{Type: "OPENSSH PRIVATE KEY", Bytes: []byte("x")}, "want PKCS #8"},
 	} {
-		if _, err := PrivateKeys(pem.EncodeToMemory(test.block)); err == nil || !strings.Contains(err.Error(), test.want) ||
+		if _, err := FromPEM(pem.EncodeToMemory(test.block)); err == nil || !strings.Contains(err.Error(), test.want) ||
 			strings.Contains(err.Error(), "passphrase") != (test.want == "passphrase") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 
 	secret := []byte(secretOfTests)
-	for name, take := range map[string]func() (Keys, error){
-		"algorithm none":  func() (Keys, error) { return SecretKeys("none", secret) },
-		"algorithm RS256": func() (Keys, error) { return SecretKeys("RS256", secret) },
-		"no algorithm":    func() (Keys, error) { return SecretKeys("", secret) },
-		"no secret":       func() (Keys, error) { return SecretKeys("HS256", nil) },
-		"empty previous":  func() (Keys, error) { return SecretKeys("HS256", secret, []byte{}) },
+	for name, take := range map[string]func() (Ring, error){
+		"algorithm none":  func() (Ring, error) { return FromSecret("none", secret) },
+		"algorithm RS256": func() (Ring, error) { return FromSecret("RS256", secret) },
+		"no algorithm":    func() (Ring, error) { return FromSecret("", secret) },
+		"no secret":       func() (Ring, error) { return FromSecret("HS256", nil) },
+		"empty previous":  func() (Ring, error) { return FromSecret("HS256", secret, []byte{}) },
 	} {
 		if _, err := take(); err == nil {
 			t.Errorf("%s: taken", name)
@@ -218,8 +218,8 @@ func TestKeysRefused(t *testing.T) {
 // against no other.
 func TestPrivateKeysRotate(t *testing.T) {
 	old, next := newEC(t, elliptic.P256()), newRSA(t, 2048)
-	keysOf := func(current crypto.Signer, previous ...[]byte) Keys {
-		keys, err := PrivateKeys(pemOf(t, current))
+	keysOf := func(current crypto.Signer, previous ...[]byte) Ring {
+		keys, err := FromPEM(pemOf(t, current))
 		if err == nil {
 			keys, err = keys.WithPreviousKeys(slices.Concat(previous...))
 		}
@@ -231,7 +231,7 @@ func TestPrivateKeysRotate(t *testing.T) {
 		}
 		return keys
 	}
-	token := func(keys Keys) string {
+	token := func(keys Ring) string {
 		text, err := NewSigner(keys, time.Hour, atNoon).Token(uuid.New(), "ann@example.com", nil)
 		if err != nil {
 			t.Fatal(err)
@@ -240,7 +240,7 @@ func TestPrivateKeysRotate(t *testing.T) {
 	}
 	announced := keysOf(old, pemOf(t, next)) // verifies before it signs
 	rotated := keysOf(next, publicPEM(t, old.Public()), pemOf(t, next))
-	for name, keys := range map[string]Keys{"announced": announced, "rotated": rotated} {
+	for name, keys := range map[string]Ring{"announced": announced, "rotated": rotated} {
 		verifier := NewVerifier(keys, nil, atNoon)
 		expectRefusal(t, verifier, token(announced), nil)
 		expectRefusal(t, verifier, token(rotated), nil)
@@ -259,7 +259,7 @@ func TestPrivateKeysRotate(t *testing.T) {
 		expectRefusal(t, verifier, crossed, refuseAlgorithm)
 
 		text, _ := keys.PublicSet()
-		set, err := parseKeySet(text)
+		set, err := parseSet(text)
 		if err != nil || set.size() != 2 || len(set.find("RS256", rotated.id())) != 1 || len(set.find("ES256", announced.id())) != 1 {
 			t.Errorf("%s: published %s: %v", name, text, err)
 		}
@@ -269,7 +269,7 @@ func TestPrivateKeysRotate(t *testing.T) {
 	}
 	expectRefusal(t, NewVerifier(keysOf(next), nil, atNoon), token(announced), refuseAlgorithm)
 
-	good, err := PrivateKeys(pemOf(t, next))
+	good, err := FromPEM(pemOf(t, next))
 	if err != nil {
 		t.Fatal(err)
 	}

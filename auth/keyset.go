@@ -20,6 +20,8 @@ import (
 	"slices"
 	"strings"
 
+	"gatehouse/internal/httperr"
+
 	"github.com/go-jose/go-jose/v4"
 	"github.com/golang-jwt/jwt/v5"
 )
@@ -38,24 +40,24 @@ type issuerKey struct {
 	public    crypto.PublicKey
 }
 
-// keySet is what an issuer publishes at one time. It is immutable.
-type keySet struct {
+// set is what an issuer publishes at one time. It is immutable.
+type set struct {
 	keys    []issuerKey
 	named   bool    // a key has an id, so tokens must say which they mean
 	ignored []error // why keys were left out
 	version int     // which of its source's sets it is, from 1
 }
 
-// CheckKeySet reports why a content holds no keys of an issuer.
-func CheckKeySet(content []byte) error {
-	_, err := parseKeySet(content)
+// CheckSet reports why a content holds no keys of an issuer.
+func CheckSet(content []byte) error {
+	_, err := parseSet(content)
 	return err
 }
 
-// parseKeySet reads a JWK set (RFC 7517 section 5), or public keys and
+// parseSet reads a JWK set (RFC 7517 section 5), or public keys and
 // certificates in PEM. Of a certificate only the key counts: whoever publishes
 // it as the issuer's vouches for it. A set without a usable key is an error.
-func parseKeySet(content []byte) (*keySet, error) {
+func parseSet(content []byte) (*set, error) {
 	parse := parsePEM
 	if bytes.HasPrefix(bytes.TrimSpace(content), []byte("{")) {
 		parse = parseJWKs
@@ -73,7 +75,7 @@ func parseKeySet(content []byte) (*keySet, error) {
 
 // add takes one entry into the set, or notes why not. An entry that we cannot
 // use says nothing against the others (RFC 7517 section 5).
-func (s *keySet) add(key issuerKey, err error) error {
+func (s *set) add(key issuerKey, err error) error {
 	if len(s.keys)+len(s.ignored) == maxIssuerKeys {
 		return fmt.Errorf("more than %d keys", maxIssuerKeys)
 	}
@@ -88,14 +90,14 @@ func (s *keySet) add(key issuerKey, err error) error {
 	return nil
 }
 
-func parseJWKs(content []byte) (*keySet, error) {
+func parseJWKs(content []byte) (*set, error) {
 	var document struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
 	if err := json.Unmarshal(content, &document); err != nil {
 		return nil, fmt.Errorf("read JWK set: %w", err)
 	}
-	set := new(keySet)
+	set := new(set)
 	for _, entry := range document.Keys {
 		if err := set.add(parseJWK(entry)); err != nil {
 			return nil, fmt.Errorf("read JWK set: %w", err)
@@ -158,8 +160,8 @@ func base64url(number json.RawMessage) json.RawMessage {
 	return json.RawMessage(`"` + strings.NewReplacer("+", "-", `\/`, "_", "/", "_").Replace(text) + `"`)
 }
 
-func parsePEM(content []byte) (*keySet, error) {
-	set := new(keySet)
+func parsePEM(content []byte) (*set, error) {
+	set := new(set)
 	for {
 		var block *pem.Block
 		if block, content = pem.Decode(content); block == nil {
@@ -219,7 +221,7 @@ func checkPublicKey(key crypto.PublicKey) error {
 }
 
 // size is the number of keys; none for a nil set.
-func (s *keySet) size() int {
+func (s *set) size() int {
 	if s == nil {
 		return 0
 	}
@@ -228,7 +230,7 @@ func (s *keySet) size() int {
 
 // find returns the keys that may have signed a token. Where keys have ids, the
 // token has to name one, unless a single key fits. It is nil for a nil set.
-func (s *keySet) find(algorithm, id string) []jwt.VerificationKey {
+func (s *set) find(algorithm, id string) []jwt.VerificationKey {
 	if s == nil {
 		return nil
 	}
@@ -245,18 +247,18 @@ func (s *keySet) find(algorithm, id string) []jwt.VerificationKey {
 }
 
 // whyMissing words why find gives no key.
-func (s *keySet) whyMissing(algorithm, id string) error {
+func (s *set) whyMissing(algorithm, id string) error {
 	switch named := slices.ContainsFunc(s.all(), func(key issuerKey) bool { return key.id == id }); {
 	case id == "" && slices.ContainsFunc(s.all(), func(key issuerKey) bool { return key.fits(algorithm) }):
 		return fmt.Errorf("it names no key (`kid`), and several of the issuer's %d are for %s", s.size(), algorithm)
 	case id == "" || named:
-		return fmt.Errorf("the issuer's key %s is not for %s, with which it is signed", quoted(id), algorithm)
+		return fmt.Errorf("the issuer's key %s is not for %s, with which it is signed", httperr.Quote(id), algorithm)
 	}
-	return fmt.Errorf("its `kid` %s is none of the issuer's %d keys", quoted(id), s.size())
+	return fmt.Errorf("its `kid` %s is none of the issuer's %d keys", httperr.Quote(id), s.size())
 }
 
 // all returns the keys; none for a nil set.
-func (s *keySet) all() []issuerKey {
+func (s *set) all() []issuerKey {
 	if s == nil {
 		return nil
 	}

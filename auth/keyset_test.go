@@ -114,7 +114,7 @@ func TestParseKeySet(t *testing.T) {
 		{"PEM, broken", bytes.Replace(certificate, []byte("CERTIFICATE"), []byte("PUBLIC KEY"), 2), "ES256", "", nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			set, err := parseKeySet(test.content)
+			set, err := parseSet(test.content)
 			if err != nil && (test.want != nil || strings.Contains(err.Error(), "somebody")) {
 				t.Fatal(err)
 			}
@@ -134,7 +134,7 @@ func FuzzParseKeySet(f *testing.F) {
 	f.Add(publicPEM(f, newEd25519(f).Public()))
 	f.Add([]byte(`{"keys":[{"kty":"RSA","n":"AQAB","e":"AQAB"}]}`))
 	f.Fuzz(func(t *testing.T, content []byte) {
-		set, err := parseKeySet(content)
+		set, err := parseSet(content)
 		if (set == nil) == (err == nil) || err == nil && set.size() == 0 {
 			t.Fatalf("set %+v, error %v", set, err)
 		}

@@ -12,14 +12,12 @@ import (
 	"sync/atomic"
 	"time"
 
-	"gatehouse/internal/httperr"
-
 	"github.com/golang-jwt/jwt/v5"
 )
 
 // Patience with the place that keys come from.
 const (
-	readPause  = 5 * time.Second  // between two readings, whatever requests ask for
+	ReadInterval  = 5 * time.Second  // between two readings, whatever requests ask for
 	retryPause = 30 * time.Second // after a failure that no request asks about, at most
 	firstRetry = time.Second      // after the first failure of a source that was never read; then twice as long each time
 	readWait   = 2 * time.Second  // how long a request waits for a reading
@@ -30,16 +28,16 @@ var (
 	errRetired = errors.New("the table with this issuer was replaced")
 )
 
-// keySource holds the keys of one place: the last good set, whatever became of
+// source holds the keys of one place: the last good set, whatever became of
 // the place since. All readings are made by one goroutine, so there is never
 // more than one at a time.
-type keySource struct {
+type source struct {
 	place string // for the log
 	fetch fetch
 	now   func() time.Time
 	log   *slog.Logger
 
-	set    atomic.Pointer[keySet] // nil before the first good one
+	set    atomic.Pointer[set] // nil before the first good one
 	wanted chan struct{}          // of capacity 1: a request asks for a reading
 
 	running sync.Mutex // held while run runs
@@ -55,23 +53,34 @@ type keySource struct {
 	retired <-chan struct{} // closed when there will be no more; nil before the first
 }
 
-func newKeySource(place string, f fetch, now func() time.Time, log *slog.Logger) *keySource {
-	return &keySource{
+func newSource(place string, f fetch, now func() time.Time, log *slog.Logger) *source {
+	return &source{
 		place: place, fetch: f, now: now, log: log,
 		wanted: make(chan struct{}, 1), over: make(chan struct{}),
 	}
 }
 
+// NotReadError says that the keys of an issuer cannot be read, and why: a key that
+// is not known may be a good one.
+type NotReadError struct{ Cause error }
+
+// Error returns the cause.
+func (e *NotReadError) Error() string { return e.Cause.Error() }
+
+// Unwrap returns the cause.
+func (e *NotReadError) Unwrap() error { return e.Cause }
+
 // find returns the keys that may have signed a token. For a kid that is not
-// known, and before the first good set, it waits for a reading, within bounds.
-func (s *keySource) find(ctx context.Context, algorithm, kid string) ([]jwt.VerificationKey, *httperr.Error) {
+// known, and before the first good set, it waits for a reading, within bounds. The
+// error is a *NotReadError, or words why no key fits.
+func (s *source) find(ctx context.Context, algorithm, kid string) ([]jwt.VerificationKey, error) {
 	set := s.set.Load()
 	found := set.find(algorithm, kid)
 	if len(found) > 0 {
 		return found, nil
 	}
 	if set != nil && kid == "" {
-		return nil, refuseKey.Because(set.whyMissing(algorithm, kid))
+		return nil, set.whyMissing(algorithm, kid)
 	}
 	problem := s.await(ctx)
 	set = s.set.Load()
@@ -79,13 +88,13 @@ func (s *keySource) find(ctx context.Context, algorithm, kid string) ([]jwt.Veri
 		return found, nil
 	}
 	if problem != nil {
-		return nil, refuseIssuer.Because(problem)
+		return nil, &NotReadError{problem}
 	}
-	return nil, refuseKey.Because(set.whyMissing(algorithm, kid))
+	return nil, set.whyMissing(algorithm, kid)
 }
 
 // version is the number of the set that the source holds, 0 before the first.
-func (s *keySource) version() int {
+func (s *source) version() int {
 	set := s.set.Load()
 	if set == nil {
 		return 0
@@ -95,10 +104,10 @@ func (s *keySource) version() int {
 
 // await waits until a reading is over, and tells how it came out. It asks for
 // one, unless the last was a moment ago.
-func (s *keySource) await(ctx context.Context) error {
+func (s *source) await(ctx context.Context) error {
 	s.mu.Lock()
 	over, retired, problem := s.over, s.retired, s.problem
-	recent := !s.ended.IsZero() && s.now().Sub(s.ended) < readPause
+	recent := !s.ended.IsZero() && s.now().Sub(s.ended) < ReadInterval
 	if recent && !s.reading {
 		s.mu.Unlock()
 		return problem
@@ -125,7 +134,7 @@ func (s *keySource) await(ctx context.Context) error {
 }
 
 // requestReading asks for a reading.
-func (s *keySource) requestReading() {
+func (s *source) requestReading() {
 	select {
 	case s.wanted <- struct{}{}:
 	default: // somebody else has asked
@@ -133,21 +142,21 @@ func (s *keySource) requestReading() {
 }
 
 // start says that the source is about to be read until the context ends.
-func (s *keySource) start(ctx context.Context) {
+func (s *source) start(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.retired = ctx.Done()
 }
 
 // firstReading is closed when the next reading is over.
-func (s *keySource) firstReading() <-chan struct{} {
+func (s *source) firstReading() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.over
 }
 
 // state returns what is known of the source, under the name of its issuer.
-func (s *keySource) state(issuer string) IssuerState {
+func (s *source) state(issuer string) IssuerState {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return IssuerState{Issuer: issuer, Keys: s.set.Load().size(), LastSuccess: s.good, Problem: s.problem}
@@ -155,7 +164,7 @@ func (s *keySource) state(issuer string) IssuerState {
 
 // run reads the source until the context ends: at once, and then whenever it
 // is due or a request asks.
-func (s *keySource) run(ctx context.Context) {
+func (s *source) run(ctx context.Context) {
 	s.running.Lock() // a run that was told to end may not have ended yet
 	defer s.running.Unlock()
 	for ctx.Err() == nil {
@@ -168,7 +177,7 @@ func (s *keySource) run(ctx context.Context) {
 }
 
 // read reads the keys once, and says when they are due again.
-func (s *keySource) read(ctx context.Context) (due time.Duration) {
+func (s *source) read(ctx context.Context) (due time.Duration) {
 	s.mu.Lock()
 	s.reading = true
 	before := s.problem
@@ -198,7 +207,7 @@ func (s *keySource) read(ctx context.Context) (due time.Duration) {
 
 // retry is the pause after a failure: short at first for a source that was never
 // read, since its issuer's tokens are refused until it is.
-func (s *keySource) retry() time.Duration {
+func (s *source) retry() time.Duration {
 	if s.set.Load() != nil {
 		return retryPause
 	}
@@ -208,7 +217,7 @@ func (s *keySource) retry() time.Duration {
 }
 
 // finishReading lets those who wait know.
-func (s *keySource) finishReading(problem error) {
+func (s *source) finishReading(problem error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.reading, s.problem, s.ended = false, problem, s.now()
@@ -220,11 +229,11 @@ func (s *keySource) finishReading(problem error) {
 }
 
 // apply makes the text the set, if it is a good one.
-func (s *keySource) apply(content []byte) error {
+func (s *source) apply(content []byte) error {
 	if s.content != nil && bytes.Equal(content, s.content) {
 		return nil
 	}
-	set, err := parseKeySet(content)
+	set, err := parseSet(content)
 	if err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ func TestKeysRotate(t *testing.T) {
 		server.publish(jwks(t, before, after))
 		gateway.expect(t, after.token(t), refuseKey) // read a moment ago
 		server.expectRequests(t, 1)
-		waitReal(readPause)
+		waitReal(ReadInterval)
 		gateway.expect(t, after.token(t), nil)
 		server.expectRequests(t, 2)
 
@@ -48,7 +48,7 @@ func TestUnknownKeysStorm(t *testing.T) {
 		gateway := newLiveIssuers(t, nil, listed(server.url))
 		gateway.expect(t, known.token(t), nil)
 		for round := range int32(3) {
-			waitReal(readPause)
+			waitReal(ReadInterval)
 			var storm sync.WaitGroup
 			for id := range 50 {
 				stranger.id = "made up " + strings.Repeat("x", id)
@@ -95,7 +95,7 @@ func TestIssuerGoesBad(t *testing.T) {
 		"weak keys":     {text(string(weak)), "RSA of 1024 bits"},
 		"secrets":       {text(`{"keys":[{"kty":"oct","k":"AAAA"}]}`), "not a public key"},
 		"too many keys": {text(`{"keys":[` + strings.Repeat(`{"kty":"x"},`, maxIssuerKeys) + `{"kty":"x"}]}`), "more than 100 keys"},
-		"too big":       {text(`{"keys":[]}` + strings.Repeat(" ", maxKeySetBytes)), "more than 1048576 bytes"},
+		"too big":       {text(`{"keys":[]}` + strings.Repeat(" ", maxSetBytes)), "more than 1048576 bytes"},
 		"endless": {func(w http.ResponseWriter, _ *http.Request) {
 			for _, err := w.Write(make([]byte, 1<<16)); err == nil; {
 				_, err = w.Write(make([]byte, 1<<16))
@@ -142,7 +142,7 @@ func TestIssuerAwayAtStart(t *testing.T) {
 		server.publish(jwks(t, good))
 		gateway.expect(t, good.token(t), refuseIssuer)
 		server.expectRequests(t, 1)
-		waitReal(readPause)
+		waitReal(ReadInterval)
 		gateway.expect(t, good.token(t), nil)
 		server.expectRequests(t, 2)
 	})

@@ -7,7 +7,6 @@ package auth
 import (
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"gatehouse/internal/httperr"
@@ -42,22 +41,6 @@ var (
 	refuseEmptyToken = refuseNoToken.Because(errEmptyToken)
 )
 
-// maxQuoted bounds what is repeated of a token, in bytes.
-const maxQuoted = 100
-
-// quoted repeats a value of a token for the log: on one line, cut to a bound,
-// and without the query of a URL.
-func quoted(text string) string {
-	text, _, hasQuery := strings.Cut(text, "?")
-	if len(text) > maxQuoted {
-		return strconv.Quote(text[:maxQuoted]) + "…"
-	}
-	if hasQuery {
-		return strconv.Quote(text) + "…"
-	}
-	return strconv.Quote(text)
-}
-
 // whyMalformed words what keeps a text from being a token.
 func whyMalformed(token string) error {
 	switch parts := strings.Count(token, ".") + 1; parts {
@@ -77,7 +60,7 @@ func algorithmOf(token *jwt.Token) string {
 	}
 	switch algorithm := token.Header["alg"].(type) {
 	case string:
-		return quoted(algorithm)
+		return httperr.Quote(algorithm)
 	case nil:
 		return "nothing"
 	}
@@ -91,7 +74,7 @@ func unknownIssuer(claims jwt.MapClaims) string {
 	case nil:
 		return ""
 	case string:
-		return "its `iss` " + quoted(name) + " is none of `tokens`, so that it was held against the gateway's own keys"
+		return "its `iss` " + httperr.Quote(name) + " is none of `tokens`, so that it was held against the gateway's own keys"
 	}
 	return "its `iss` is not text, so that it was held against the gateway's own keys"
 }

@@ -89,7 +89,7 @@ var (
 		Detail: "The user database cannot be reached.",
 	}
 	refuseIssuer = &httperr.Error{
-		Status: http.StatusServiceUnavailable, RetryAfter: readPause, AuthResult: string(ResultUnavailable),
+		Status: http.StatusServiceUnavailable, RetryAfter: ReadInterval, AuthResult: string(ResultUnavailable),
 		Detail: "The keys of the token's issuer cannot be read.",
 	}
 )

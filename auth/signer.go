@@ -3,7 +3,6 @@ package auth
 // This file makes the gateway's own tokens.
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -14,13 +13,13 @@ import (
 
 // Signer makes tokens. It is immutable and safe for concurrent use.
 type Signer struct {
-	keys Keys
+	keys Ring
 	ttl  time.Duration
 	now  func() time.Time
 }
 
 // NewSigner signs with the first of the keys; its tokens live for ttl.
-func NewSigner(keys Keys, ttl time.Duration, now func() time.Time) *Signer {
+func NewSigner(keys Ring, ttl time.Duration, now func() time.Time) *Signer {
 	return &Signer{keys: keys, ttl: ttl, now: now}
 }
 
@@ -56,11 +55,5 @@ func (s *Signer) sign(userID uuid.UUID, email string, companyID *uuid.UUID, issu
 	if companyID != nil {
 		claims["company_id"] = companyID.String()
 	}
-	token := jwt.NewWithClaims(jwt.GetSigningMethod(s.keys.Algorithm), claims)
-	token.Header["kid"] = s.keys.id()
-	signed, err := token.SignedString(s.keys.sign)
-	if err != nil {
-		return "", fmt.Errorf("sign token: %w", err)
-	}
-	return signed, nil
+	return s.keys.Sign(claims)
 }

@@ -23,7 +23,7 @@ const (
 // use. Its keys and issuers are those of one table, for life; what it remembers
 // only saves work.
 type Verifier struct {
-	keys     Keys
+	keys     Ring
 	issuers  *Issuers
 	parser   *jwt.Parser
 	now      func() time.Time
@@ -33,7 +33,7 @@ type Verifier struct {
 // NewVerifier accepts tokens signed with one of the keys, and those of other
 // issuers, if there are any. A token that names one of the issuers has to be
 // signed by it; all others by us.
-func NewVerifier(keys Keys, issuers *Issuers, now func() time.Time) *Verifier {
+func NewVerifier(keys Ring, issuers *Issuers, now func() time.Time) *Verifier {
 	return &Verifier{
 		keys:     keys,
 		issuers:  issuers,
@@ -74,10 +74,10 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*Identity, *httper
 // verify is Verify for a token that is not remembered.
 func (v *Verifier) verify(ctx context.Context, token string) (*verifiedToken, *httperr.Error) {
 	claims := jwt.MapClaims{}
-	var from keyVersion
+	var from Version
 	parsed, err := v.parser.ParseWithClaims(token, claims, func(parsed *jwt.Token) (any, error) {
-		issuer := v.issuers.of(claims)
-		from = issuer.version() // before its keys are asked for: they may be others a moment later
+		issuer := v.issuerOf(claims)
+		from = issuer.Version() // before its keys are asked for: they may be others a moment later
 		found, refusal := v.keysFor(ctx, parsed, issuer)
 		if refusal != nil {
 			return nil, refusal
@@ -94,11 +94,11 @@ func (v *Verifier) verify(ctx context.Context, token string) (*verifiedToken, *h
 	if refusal != nil {
 		return nil, refusal
 	}
-	if issuer := v.issuers.of(claims); issuer != nil {
-		if refusal := issuer.checkAudience(claims); refusal != nil {
+	if issuer := v.issuerOf(claims); issuer != nil {
+		if refusal := checkAudience(issuer, claims); refusal != nil {
 			return nil, refusal
 		}
-		claims = issuer.translate(claims)
+		claims = translate(issuer, claims)
 	}
 	identity, refusal := identify(claims)
 	if refusal != nil {
@@ -118,7 +118,7 @@ func (v *Verifier) refusalFor(err error, token string, parsed *jwt.Token, claims
 		return refuseMalformed.Because(whyMalformed(token))
 	case errors.Is(err, jwt.ErrTokenUnverifiable): // nobody knows the algorithm
 		return because(refuseAlgorithm, "its `alg` is "+algorithmOf(parsed))
-	case v.issuers.of(claims) == nil:
+	case v.issuerOf(claims) == nil:
 		return because(refuseSignature, unknownIssuer(claims))
 	default:
 		return refuseSignature
@@ -128,7 +128,7 @@ func (v *Verifier) refusalFor(err error, token string, parsed *jwt.Token, claims
 // keysFor returns the keys that may have signed the token: the issuer's, ours
 // when there is none. The algorithm is the keys', never the token's choice
 // (RFC 8725 section 3.1).
-func (v *Verifier) keysFor(ctx context.Context, token *jwt.Token, from *issuer) ([]jwt.VerificationKey, *httperr.Error) {
+func (v *Verifier) keysFor(ctx context.Context, token *jwt.Token, from *Issuer) ([]jwt.VerificationKey, *httperr.Error) {
 	// RFC 7515 section 4.1.11: extensions we do not understand must be refused,
 	// and golang-jwt does not look. What a token says of where its key is (`jwk`,
 	// `jku`, `x5c`, `x5u`) is not looked at: the keys are those that we know.
@@ -141,12 +141,12 @@ func (v *Verifier) keysFor(ctx context.Context, token *jwt.Token, from *issuer) 
 	}
 	algorithm := token.Method.Alg()
 	if from != nil {
-		return from.keysFor(ctx, algorithm, kid)
+		return issuersKeys(ctx, from, algorithm, kid)
 	}
-	found := v.keys.verifying(algorithm, kid)
+	found := v.keys.Verifying(algorithm, kid)
 	if len(found) == 0 {
 		claims, _ := token.Claims.(jwt.MapClaims)
-		return nil, because(refuseAlgorithm, "it is signed with "+algorithm+", the gateway's own keys are for "+v.keys.algorithms(), unknownIssuer(claims))
+		return nil, because(refuseAlgorithm, "it is signed with "+algorithm+", the gateway's own keys are for "+v.keys.Algorithms(), unknownIssuer(claims))
 	}
 	return found, nil
 }

@@ -39,21 +39,9 @@ type verifiedTokens struct {
 type verifiedToken struct {
 	identity *Identity
 	life     lifetime
-	keys     keyVersion
+	keys     Version
 	size     int // bytes that it takes here, about
 	used     usedBit
-}
-
-// keyVersion says which keys a token was verified with: which set of another
-// issuer's. It is zero for our own keys, which a Verifier keeps for life.
-type keyVersion struct {
-	source *keySource
-	number int // its number rather than the set: old ones need not stay in memory
-}
-
-// current reports whether the issuer still publishes these keys.
-func (o keyVersion) current() bool {
-	return o.source == nil || o.source.version() == o.number
 }
 
 func newVerifiedTokens() *verifiedTokens {
@@ -69,7 +57,7 @@ func (t *verifiedTokens) find(token string, now time.Time) (*Identity, *httperr.
 	if known == nil {
 		return nil, nil
 	}
-	if !known.keys.current() {
+	if !known.keys.Current() {
 		t.drop(token, known)
 		return nil, nil
 	}
@@ -86,7 +74,7 @@ func (t *verifiedTokens) find(token string, now time.Time) (*Identity, *httperr.
 // remember keeps a token that was found good. Nobody else may hold its identity
 // yet: the claims that no header can carry are let go.
 func (t *verifiedTokens) remember(token string, good *verifiedToken) {
-	if len(token) > maxVerifiedBytes || !good.keys.current() {
+	if len(token) > maxVerifiedBytes || !good.keys.Current() {
 		return
 	}
 	maps.DeleteFunc(good.identity.claims, func(_ string, value any) bool { return !isPlain(value) })

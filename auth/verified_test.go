@@ -173,7 +173,7 @@ func TestVerifiedWhileKeysRotate(t *testing.T) {
 	if refusal != nil {
 		t.Fatal(refusal)
 	}
-	source := verifier.issuers.byName[issuerName].source
+	source := verifier.issuers.byName[issuerName].keySource
 	if err := source.apply(jwks(t, newNamedKey(t, "b"))); err != nil {
 		t.Fatal(err)
 	}
@@ -300,7 +300,7 @@ func TestVerifiedAtOnce(t *testing.T) {
 	set := jwks(t, key)
 	verifier := verifierOf(t, listed(fileWith(t, set)))
 	verifier.verified.limit = 8
-	source := verifier.issuers.byName[issuerName].source
+	source := verifier.issuers.byName[issuerName].keySource
 	var tokens, users []string
 	for i := range 16 {
 		user := uuid.NewString()

@@ -46,7 +46,7 @@ func (o *operators) serve(t *testing.T, table string) {
 		t.Fatal(err)
 	}
 	compiled, err := proxy.Compile(cfg, proxy.Parts{
-		Gate: auth.NewGate(auth.NewVerifier(auth.Keys{}, nil, time.Now), nil), Metrics: o.metrics, Transports: proxy.NewTransports(proxy.TransportOptions{}),
+		Gate: auth.NewGate(auth.NewVerifier(auth.Ring{}, nil, time.Now), nil), Metrics: o.metrics, Transports: proxy.NewTransports(proxy.TransportOptions{}),
 	})
 	if err != nil {
 		t.Fatal(err)

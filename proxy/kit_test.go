@@ -218,7 +218,7 @@ func newKit(t testing.TB, table, backend string) *kit {
 
 func newKitOf(t testing.TB, table, backend string, options TransportOptions) *kit {
 	t.Helper()
-	keys, err := auth.SecretKeys("HS256", []byte(testSecret))
+	keys, err := auth.FromSecret("HS256", []byte(testSecret))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,7 +30,7 @@ routes:
 		flush(w)
 		<-r.Context().Done()
 	})
-	keys, err := auth.SecretKeys("HS256", []byte(testSecret))
+	keys, err := auth.FromSecret("HS256", []byte(testSecret))
 	if err != nil {
 		t.Fatal(err)
 	}

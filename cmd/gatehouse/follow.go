@@ -135,7 +135,7 @@ func checkIssuerKeys(path string) func(context.Context) error {
 	return func(context.Context) error {
 		content, err := textfile.Read(path)
 		if err == nil {
-			err = auth.CheckKeySet(content)
+			err = auth.CheckSet(content)
 		}
 		return err
 	}

@@ -16,7 +16,7 @@ const tokenKeys = "keys of tokens"
 
 // signingKeys makes the keys that the settings name: a private key's or the
 // secret's, which sign, and the previous ones, which verify.
-func signingKeys(s settings.Settings) (auth.Keys, error) {
+func signingKeys(s settings.Settings) (auth.Ring, error) {
 	keys, err := currentKeys(s)
 	if err != nil || s.JWTPreviousKeysFile == "" {
 		return keys, err
@@ -26,36 +26,36 @@ func signingKeys(s settings.Settings) (auth.Keys, error) {
 		keys, err = keys.WithPreviousKeys(pem)
 	}
 	if err != nil {
-		return auth.Keys{}, fmt.Errorf("read GATEWAY_JWT_PREVIOUS_KEYS_FILE: %w", err)
+		return auth.Ring{}, fmt.Errorf("read GATEWAY_JWT_PREVIOUS_KEYS_FILE: %w", err)
 	}
 	return keys, nil
 }
 
 // currentKeys are those without the previous private keys.
-func currentKeys(s settings.Settings) (auth.Keys, error) {
+func currentKeys(s settings.Settings) (auth.Ring, error) {
 	var previous [][]byte
 	for _, secret := range s.JWTPreviousSecrets {
 		previous = append(previous, []byte(secret.Reveal()))
 	}
 	if s.JWTPrivateKeyFile == "" {
-		return auth.SecretKeys(s.JWTAlgorithm, []byte(s.JWTSecret.Reveal()), previous...)
+		return auth.FromSecret(s.JWTAlgorithm, []byte(s.JWTSecret.Reveal()), previous...)
 	}
 	pem, err := textfile.Read(s.JWTPrivateKeyFile)
 	if err != nil {
-		return auth.Keys{}, fmt.Errorf("read GATEWAY_JWT_PRIVATE_KEY_FILE: %w", err)
+		return auth.Ring{}, fmt.Errorf("read GATEWAY_JWT_PRIVATE_KEY_FILE: %w", err)
 	}
-	keys, err := auth.PrivateKeys(pem)
+	keys, err := auth.FromPEM(pem)
 	if err != nil {
-		return auth.Keys{}, fmt.Errorf("read GATEWAY_JWT_PRIVATE_KEY_FILE: %w", err)
+		return auth.Ring{}, fmt.Errorf("read GATEWAY_JWT_PRIVATE_KEY_FILE: %w", err)
 	}
 	if s.JWTAlgorithm != "" && s.JWTAlgorithm != keys.Algorithm {
-		return auth.Keys{}, fmt.Errorf("GATEWAY_JWT_ALGORITHM is %s, but the key in GATEWAY_JWT_PRIVATE_KEY_FILE is for %s",
+		return auth.Ring{}, fmt.Errorf("GATEWAY_JWT_ALGORITHM is %s, but the key in GATEWAY_JWT_PRIVATE_KEY_FILE is for %s",
 			s.JWTAlgorithm, keys.Algorithm)
 	}
 	return keys.WithPreviousSecrets(previous...)
 }
 
-// keySet is what is published of the keys; nil for secrets alone.
+// set is what is published of the keys; nil for secrets alone.
 func (p *parts) keySet() []byte {
 	set, _ := p.keys.PublicSet()
 	return set
@@ -77,20 +77,20 @@ func (g *gateway) followKeys(take func(context.Context) error) {
 }
 
 // readKeys reads the files anew. The settings themselves stay as they were.
-func (g *gateway) readKeys() (auth.Keys, error) {
+func (g *gateway) readKeys() (auth.Ring, error) {
 	read, err := settings.Load(g.lookup)
 	if err == nil {
 		err = read.CheckSigning()
 	}
 	if err != nil {
-		return auth.Keys{}, err
+		return auth.Ring{}, err
 	}
 	return signingKeys(read)
 }
 
 // renewKeys compiles the table being served anew with keys that were read. When
 // it cannot be, those that were in use stay.
-func (r *reloader) renewKeys(ctx context.Context, read func() (auth.Keys, error)) error {
+func (r *reloader) renewKeys(ctx context.Context, read func() (auth.Ring, error)) error {
 	keys, err := read()
 	if err != nil {
 		return err

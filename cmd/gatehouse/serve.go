@@ -234,7 +234,7 @@ func (g *gateway) configure() (*config.Config, error) {
 	g.parts = parts{
 		settings:   loaded,
 		keys:       keys,
-		keySources: auth.NewKeySources(auth.KeySourcesOptions{Log: g.log, Now: time.Now, ReadFile: g.files.Read}),
+		keySources: auth.NewSources(auth.SourcesOptions{Log: g.log, Now: time.Now, ReadFile: g.files.Read}),
 		metrics:    ops.NewMetrics(version),
 		log:        g.log,
 		transports: proxy.NewTransports(proxy.TransportOptions{

@@ -54,8 +54,8 @@ func invalidTable(t terminal, err error) error {
 // made once, at the start.
 type parts struct {
 	settings   settings.Settings
-	keys       auth.Keys
-	keySources *auth.KeySources
+	keys       auth.Ring
+	keySources *auth.Sources
 	store      store.Store       // nil with `users: off`
 	users      *auth.CachedUsers // nil with `users: off`
 	passwords  *auth.Passwords

@@ -24,7 +24,7 @@ const tokenCheckTimeout = 10 * time.Second
 // keys, those of the token's issuer, and the state of the user as of now.
 type tokenChecker struct {
 	gate    *auth.Gate
-	sources *auth.KeySources
+	sources *auth.Sources
 	users   store.Store // nil without one
 	notes   []string    // what could not be asked
 }
@@ -41,7 +41,7 @@ func newTokenChecker(ctx context.Context, t terminal, cfg *config.Config, token 
 	if err != nil {
 		return nil, err
 	}
-	c := &tokenChecker{sources: auth.NewKeySources(auth.KeySourcesOptions{Log: discardLog(), Now: time.Now})}
+	c := &tokenChecker{sources: auth.NewSources(auth.SourcesOptions{Log: discardLog(), Now: time.Now})}
 	verifier := auth.NewVerifier(keys, c.readKeys(ctx, cfg, token), time.Now)
 	if cfg.Users.Off {
 		c.gate = auth.NewGate(verifier, nil)

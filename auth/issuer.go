@@ -1,0 +1,78 @@
+package auth
+
+// This file holds a token against the other issuer that it names: which keys may
+// have signed it, for whom it is, and what its claims are called here.
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"gatehouse/internal/httperr"
+)
+
+// issuerOf returns the issuer that the token names, nil for all others. The token
+// may not be verified yet: the name only says whose keys it has to be held against.
+func (v *Verifier) issuerOf(claims jwt.MapClaims) *Issuer {
+	name, isText := claims["iss"].(string)
+	if !isText {
+		return nil
+	}
+	return v.issuers.Named(name)
+}
+
+// issuersKeys returns the keys of the issuer that may have signed the token.
+func issuersKeys(ctx context.Context, from *Issuer, algorithm, kid string) ([]jwt.VerificationKey, *httperr.Error) {
+	if !slices.Contains(from.Algorithms, algorithm) {
+		return nil, because(refuseAlgorithm, "it is signed with "+algorithm+", its issuer's tokens have to be with "+strings.Join(from.Algorithms, ", "))
+	}
+	found, err := from.Find(ctx, algorithm, kid)
+	if err == nil {
+		return found, nil
+	}
+	if notRead, ok := errors.AsType[*NotReadError](err); ok {
+		return nil, refuseIssuer.Because(notRead.Cause)
+	}
+	return nil, refuseKey.Because(err)
+}
+
+// checkAudience wants one of ours in `aud`, which is text or a list (RFC 7519
+// section 4.1.3).
+func checkAudience(from *Issuer, claims jwt.MapClaims) *httperr.Error {
+	if len(from.Audiences) == 0 {
+		return nil
+	}
+	named, err := claims.GetAudience()
+	if err != nil {
+		return refuseClaims.Because(errAudience)
+	}
+	for _, audience := range named {
+		if slices.Contains(from.Audiences, audience) {
+			return nil
+		}
+	}
+	return because(refuseAudience, "it is for "+httperr.Quote(strings.Join(named, " "))+", not for "+strings.Join(from.Audiences, " or "))
+}
+
+// translate returns the claims by our names. One of ours that the issuer should
+// have under another name, and has not, is absent: what the issuer itself calls
+// so is something else.
+func translate(from *Issuer, claims jwt.MapClaims) jwt.MapClaims {
+	if len(from.Claims) == 0 {
+		return claims
+	}
+	ours := maps.Clone(claims)
+	for name := range from.Claims {
+		delete(ours, name)
+	}
+	for name, theirs := range from.Claims {
+		if value, present := claims[theirs]; present {
+			ours[name] = value
+		}
+	}
+	return ours
+}
