@@ -34,7 +34,8 @@ var house = map[string][]string{
 	"config/watch":          {},
 	"config/yamldoc":        {"config/problem", "config/value"},
 	"store":                 {},
-	"auth":                  {"config", "config/textfile", "store", "internal/httperr"},
+	"auth":                  {"config", "auth/keys", "store", "internal/httperr"},
+	"auth/keys":             {"config", "config/textfile", "internal/httperr"},
 	"proxy":                 {"config", "config/problem", "config/textfile", "auth", "internal/httperr", "internal/reqctx", "proxy/clientip", "proxy/http1/transport", "proxy/http1/socket", "proxy/upstream"},
 	"proxy/clientip":        {},
 	"proxy/http1":           {},
@@ -43,8 +44,8 @@ var house = map[string][]string{
 	"proxy/http1/socket":    {},
 	"proxy/upstream":        {},
 	"proxy/http1/wire":      {},
-	"ops":                   {"config", "config/problem", "store", "auth", "proxy", "internal/httperr"},
-	"cmd":                   {"config", "config/problem", "config/settings", "config/textfile", "config/watch", "store", "auth", "proxy", "proxy/http1/server", "ops"},
+	"ops":                   {"config", "config/problem", "store", "auth", "auth/keys", "proxy", "internal/httperr"},
+	"cmd":                   {"config", "config/problem", "config/settings", "config/textfile", "config/watch", "store", "auth", "auth/keys", "proxy", "proxy/http1/server", "ops"},
 	"bench":                 {},
 	"deploy":                {},
 	"examples":              {},
@@ -55,6 +56,7 @@ var house = map[string][]string{
 
 // testsAlso is what the tests of a package may import besides what the package reaches (see may), with the reason.
 var testsAlso = []edge{
+	{"auth/keys", "auth", "keys are tested through the Verifier that asks for them"},
 	{"proxy", "proxy/http1/server", "requests are tested through the server that reads them in production"},
 }
 
@@ -91,8 +93,11 @@ var why = []edge{
 	{"config/watch", "config/...", "it watches any files, also certificates and keys, whatever they mean"},
 	{"config/...", "*", "a configuration is read and checked without touching anything live, so config imports nothing of ours"},
 	{"store", "*", "one contract holds both databases, so store knows users only: no routes, no tokens, no settings"},
-	{"auth", "proxy/...", "who is asking is decided without knowing where the request goes"},
-	{"auth", "config/problem", "auth takes values that were validated: it has no problems to report"},
+	{"auth/keys", "*", "a key fits a token or does not, whoever the token is about"},
+	{"*", "auth/keys", "the Verifier alone asks which key has signed; cmd makes the keys, and ops shows their state"},
+	{"auth/...", "proxy/...", "who is asking is decided without knowing where the request goes"},
+	{"auth", "config/textfile", "auth/keys reads files, auth reads none"},
+	{"auth/...", "config/problem", "auth takes values that were validated: it has no problems to report"},
 	{"*", "config/watch", "only cmd starts and stops what runs in the background"},
 
 	{"internal/httperr", "*", "an error is a sentence, a status and a cause, whoever answers with it"},

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"gatehouse/auth/authtest"
 	"gatehouse/config"
 )
 
@@ -17,10 +18,10 @@ func (u oneUser) UserState(context.Context, uuid.UUID) (UserState, error) { retu
 
 // benchmarkTokens runs with a token of ours and with one of another issuer.
 func benchmarkTokens(b *testing.B, run func(b *testing.B, verifier *Verifier, token string)) {
-	key := newNamedKey(b, "a")
-	verifier := verifierOf(b, listed(fileWith(b, jwks(b, key))))
-	b.Run("HS256", func(b *testing.B) { run(b, verifier, signed(b, claims(nil))) })
-	b.Run("ES256", func(b *testing.B) { run(b, verifier, key.token(b)) })
+	key := authtest.NewNamedKey(b, "a")
+	verifier := verifierOf(b, authtest.Listed(authtest.WriteFile(b, authtest.JWKS(b, key))))
+	b.Run("HS256", func(b *testing.B) { run(b, verifier, authtest.Signed(b, authtest.Claims(nil))) })
+	b.Run("ES256", func(b *testing.B) { run(b, verifier, key.Token(b)) })
 }
 
 // forgetToken makes the token one that was never seen.
@@ -52,9 +53,9 @@ func BenchmarkVerifyMiss(b *testing.B) {
 }
 
 func BenchmarkGateStrict(b *testing.B) {
-	verifier := NewVerifier(secretKeys(b, secretOfTests), nil, atNoon)
-	gate := NewGate(verifier, oneUser{Active: true, CompanyID: &acme, Role: "user"})
-	token := signed(b, claims(nil))
+	verifier := NewVerifier(newRing(b, authtest.Secret), nil, authtest.AtNoon)
+	gate := NewGate(verifier, oneUser{Active: true, CompanyID: &authtest.Acme, Role: "user"})
+	token := authtest.Signed(b, authtest.Claims(nil))
 	header := http.Header{"Authorization": {"Bearer " + token}}
 	decide := func(b *testing.B) { // b.Helper would cost more than a hit
 		if _, refusal := gate.Decide(b.Context(), header, Rule{Policy: config.PolicyStrict}); refusal != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"gatehouse/auth/authtest"
 	"gatehouse/store"
 )
 
@@ -102,7 +103,7 @@ var (
 	errAway = errors.New("connection refused")
 	ann     = uuid.MustParse("0d9ff6c2-8d8d-4a4e-9d53-6f3b8a1c2e10")
 	bob     = uuid.MustParse("1a2b3c4d-5d0c-4d7b-9a4e-3b2f7c1d0a22")
-	member  = UserState{Active: true, CompanyID: &acme, Role: "user"}
+	member  = UserState{Active: true, CompanyID: &authtest.Acme, Role: "user"}
 )
 
 func newCached(limit int) (*CachedUsers, *rows) {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"gatehouse/auth/authtest"
 	"gatehouse/config"
 	"gatehouse/store"
 )
@@ -13,7 +14,7 @@ import (
 // TestEnsureCompany: who joins what, by what was asked for, what the user has
 // and what an operator allows.
 func TestEnsureCompany(t *testing.T) {
-	eachStore(t, func(t *testing.T, users store.Store) {
+	authtest.EachStore(t, func(t *testing.T, users store.Store) {
 		initech := uuid.MustParse("22222222-3333-4444-8555-666666666666")
 		naming := func(id uuid.UUID) string { return `{"company_id":"` + id.String() + `"}` }
 		const (
@@ -32,33 +33,33 @@ func TestEnsureCompany(t *testing.T) {
 			status   int
 			message  string // without the id
 		}{
-			"default for a newcomer":      {fallback: &acme, want: &acme, message: updated},
-			"default, empty object":       {body: `{}`, fallback: &acme, want: &acme, message: updated},
-			"default, null":               {body: `{"company_id":null}`, fallback: &acme, want: &acme, message: updated},
-			"default, null body":          {body: `null`, fallback: &acme, want: &acme, message: updated},
-			"default by name":             {body: naming(acme), fallback: &acme, want: &acme, message: updated},
-			"default by name, for member": {has: &globex, body: naming(acme), fallback: &acme, want: &acme, message: updated},
-			"own before default":          {has: &globex, fallback: &acme, want: &globex, message: confirmed},
-			"own by name":                 {has: &globex, body: naming(globex), want: &globex, message: confirmed},
-			"own without a default":       {has: &globex, want: &globex, message: confirmed},
-			"listed":                      {body: naming(globex), listed: []uuid.UUID{acme, globex}, want: &globex, message: updated},
-			"listed, for a member":        {has: &acme, body: naming(globex), listed: []uuid.UUID{globex}, want: &globex, message: updated},
-			"any":                         {has: &acme, body: naming(initech), join: config.JoinAny, want: &initech, message: updated},
+			"default for a newcomer":      {fallback: &authtest.Acme, want: &authtest.Acme, message: updated},
+			"default, empty object":       {body: `{}`, fallback: &authtest.Acme, want: &authtest.Acme, message: updated},
+			"default, null":               {body: `{"company_id":null}`, fallback: &authtest.Acme, want: &authtest.Acme, message: updated},
+			"default, null body":          {body: `null`, fallback: &authtest.Acme, want: &authtest.Acme, message: updated},
+			"default by name":             {body: naming(authtest.Acme), fallback: &authtest.Acme, want: &authtest.Acme, message: updated},
+			"default by name, for member": {has: &authtest.Globex, body: naming(authtest.Acme), fallback: &authtest.Acme, want: &authtest.Acme, message: updated},
+			"own before default":          {has: &authtest.Globex, fallback: &authtest.Acme, want: &authtest.Globex, message: confirmed},
+			"own by name":                 {has: &authtest.Globex, body: naming(authtest.Globex), want: &authtest.Globex, message: confirmed},
+			"own without a default":       {has: &authtest.Globex, want: &authtest.Globex, message: confirmed},
+			"listed":                      {body: naming(authtest.Globex), listed: []uuid.UUID{authtest.Acme, authtest.Globex}, want: &authtest.Globex, message: updated},
+			"listed, for a member":        {has: &authtest.Acme, body: naming(authtest.Globex), listed: []uuid.UUID{authtest.Globex}, want: &authtest.Globex, message: updated},
+			"any":                         {has: &authtest.Acme, body: naming(initech), join: config.JoinAny, want: &initech, message: updated},
 			"nothing to join":             {status: 400, message: noTarget},
 			"nothing to join, though listed": {
-				listed: []uuid.UUID{acme}, status: 400, message: noTarget,
+				listed: []uuid.UUID{authtest.Acme}, status: 400, message: noTarget,
 			},
 			"nothing to join, though any": {join: config.JoinAny, status: 400, message: noTarget},
-			"not listed":                  {body: naming(initech), fallback: &acme, listed: []uuid.UUID{globex}, status: 403, message: notJoined},
-			"not listed, for a member":    {has: &acme, body: naming(initech), listed: []uuid.UUID{globex}, status: 403, message: notJoined},
+			"not listed":                  {body: naming(initech), fallback: &authtest.Acme, listed: []uuid.UUID{authtest.Globex}, status: 403, message: notJoined},
+			"not listed, for a member":    {has: &authtest.Acme, body: naming(initech), listed: []uuid.UUID{authtest.Globex}, status: 403, message: notJoined},
 			"nobody listed any":           {body: naming(initech), join: config.Join(""), status: 403, message: notJoined},
-			"no company at all":           {body: naming(uuid.Nil), fallback: &acme, status: 403, message: notJoined},
+			"no company at all":           {body: naming(uuid.Nil), fallback: &authtest.Acme, status: 403, message: notJoined},
 		} {
 			t.Run(name, func(t *testing.T) {
 				f := newEndpointServer(t, users, func(options *UsersOptions) {
 					options.DefaultCompanyID, options.Companies, options.Join = test.fallback, test.listed, test.join
 				})
-				user := addUser(t, users, store.User{Email: uuid.NewString() + "@example.com", Active: true, CompanyID: test.has, Role: "editor"})
+				user := authtest.AddUser(t, users, store.User{Email: uuid.NewString() + "@example.com", Active: true, CompanyID: test.has, Role: "editor"})
 				got := f.send(t, "POST", "/me/ensure-company", f.tokenOf(t, user), test.body)
 
 				row, err := users.UserByID(t.Context(), user.ID)
@@ -93,9 +94,9 @@ func sameCompany(a, b *uuid.UUID) bool {
 }
 
 func TestEnsureCompanyInvalid(t *testing.T) {
-	users := openSQLite(t)
+	users := authtest.OpenSQLite(t)
 	f := newEndpointServer(t, users, func(options *UsersOptions) { options.Join = config.JoinAny })
-	token := f.tokenOf(t, addUser(t, users, store.User{Email: "ann@example.com", Active: true}))
+	token := f.tokenOf(t, authtest.AddUser(t, users, store.User{Email: "ann@example.com", Active: true}))
 	for body, want := range map[string]string{
 		`{"company_id":"acme"}`: `{"type":"value_error","loc":["body","company_id"],"msg":"value is not a valid UUID"}`,
 		`{"company_id":""}`:     `{"type":"value_error","loc":["body","company_id"],"msg":"value is not a valid UUID"}`,
@@ -110,15 +111,15 @@ func TestEnsureCompanyInvalid(t *testing.T) {
 // A second look at the same user: after the move the old token is out, and the
 // new one confirms.
 func TestEnsureCompanyTwice(t *testing.T) {
-	users := openSQLite(t)
-	f := newEndpointServer(t, users, func(options *UsersOptions) { options.Companies = []uuid.UUID{globex} })
-	old := f.tokenOf(t, addUser(t, users, store.User{Email: "ann@example.com", Active: true, CompanyID: &acme}))
-	body := `{"company_id":"` + globex.String() + `"}`
+	users := authtest.OpenSQLite(t)
+	f := newEndpointServer(t, users, func(options *UsersOptions) { options.Companies = []uuid.UUID{authtest.Globex} })
+	old := f.tokenOf(t, authtest.AddUser(t, users, store.User{Email: "ann@example.com", Active: true, CompanyID: &authtest.Acme}))
+	body := `{"company_id":"` + authtest.Globex.String() + `"}`
 	fresh := f.send(t, "POST", "/me/ensure-company", old, body).field(t, "new_access_token")
 	f.send(t, "POST", "/me/ensure-company", old, body).
 		expectDetail(t, 403, "The company in the token is no longer the user's company.")
 	confirmed := f.send(t, "POST", "/me/ensure-company", fresh, "")
-	if got, want := confirmed.field(t, "message"), "Company association confirmed as "+globex.String()+"."; got != want {
+	if got, want := confirmed.field(t, "message"), "Company association confirmed as "+authtest.Globex.String()+"."; got != want {
 		t.Errorf("message = %q, want %q", got, want)
 	}
 }

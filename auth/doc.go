@@ -61,14 +61,9 @@
 //	refusal.go      every error for who did not, in one list
 //	revocation.go   deciding again about who passed, while a stream lasts
 //
-// The keys behind token.go, ours and those of other issuers:
-//
-//	keys.go       what our own tokens are signed and verified with, previous keys too
-//	signer.go     the making of our own tokens
-//	issuers.go    the entries of `tokens`; sources of keys, shared by tables
-//	keysource.go  one source: the last good keys, kept fresh in the background
-//	keyfetch.go   reading a URL or a file, bounded
-//	keyset.go     a JWK set or PEM: which keys are taken, which one fits
+// The keys behind token.go, ours and those of other issuers, are package keys.
+// signer.go makes our own tokens with them, and issuer.go holds a token against
+// the other issuer that it names.
 //
 // The built-in endpoints ask the Gate themselves. Their files:
 //

@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"gatehouse/auth/authtest"
 	"gatehouse/config"
 	"gatehouse/store"
 )
@@ -39,12 +40,12 @@ type endpointServer struct {
 
 func newEndpointServer(t testing.TB, users store.Store, change func(*UsersOptions)) *endpointServer {
 	t.Helper()
-	keys := secretKeys(t, secretOfTests)
+	ring := newRing(t, authtest.Secret)
 	passwords, comparisons := countedPasswords(t)
 	f := &endpointServer{
 		store:       users,
-		gate:        NewGate(NewVerifier(keys, nil, atNoon), StoredUsers{Store: users}),
-		signer:      NewSigner(keys, time.Hour, atNoon),
+		gate:        NewGate(NewVerifier(ring, nil, authtest.AtNoon), StoredUsers{Store: users}),
+		signer:      NewSigner(ring, time.Hour, authtest.AtNoon),
 		logins:      &loginCounts{},
 		comparisons: comparisons,
 		log:         &bytes.Buffer{},
@@ -52,7 +53,7 @@ func newEndpointServer(t testing.TB, users store.Store, change func(*UsersOption
 	}
 	options := UsersOptions{
 		Gate: f.gate, Signer: f.signer, Store: users, Passwords: passwords, Join: config.JoinListed,
-		Metrics: f.logins, Log: slog.New(slog.NewTextHandler(f.log, nil)), Now: atNoon,
+		Metrics: f.logins, Log: slog.New(slog.NewTextHandler(f.log, nil)), Now: authtest.AtNoon,
 	}
 	if change != nil {
 		change(&options)
@@ -149,7 +150,7 @@ func (f *endpointServer) tokenOf(t testing.TB, user store.User) string {
 }
 
 func TestFind(t *testing.T) {
-	f := newEndpointServer(t, openSQLite(t), nil)
+	f := newEndpointServer(t, authtest.OpenSQLite(t), nil)
 	for _, path := range []string{
 		"", "/", "/login/", "/Login", "/%6Cogin", "/me/", "/me/ensure-company/", "/me/other", "/login/x", "//login", "/./login", "/login%2F",
 	} {
@@ -177,7 +178,7 @@ func TestFind(t *testing.T) {
 // Each endpoint carries its policy: but for login all want a token, and none
 // wants a company.
 func TestEndpointPolicies(t *testing.T) {
-	f := newEndpointServer(t, openSQLite(t), nil)
+	f := newEndpointServer(t, authtest.OpenSQLite(t), nil)
 	for _, endpoint := range NewUsers(UsersOptions{}).endpoints {
 		got := f.send(t, endpoint.method, endpoint.path, "", "")
 		if endpoint.path == "/login" {
@@ -197,10 +198,10 @@ func TestEndpointPolicies(t *testing.T) {
 }
 
 func TestMe(t *testing.T) {
-	eachStore(t, func(t *testing.T, users store.Store) {
+	authtest.EachStore(t, func(t *testing.T, users store.Store) {
 		f := newEndpointServer(t, users, nil)
 		id := uuid.MustParse("0d9ff6c2-8d8d-4a4e-9d53-6f3b8a1c2e10")
-		user := addUser(t, users, store.User{ID: id, Email: "Ann@Example.com", Active: true})
+		user := authtest.AddUser(t, users, store.User{ID: id, Email: "Ann@Example.com", Active: true})
 		want := `{"user_id":"0d9ff6c2-8d8d-4a4e-9d53-6f3b8a1c2e10","email":"ann@example.com","full_name":null,"role":"user",` +
 			`"company_id":null,"is_active":true,"created_at":"2026-03-14T12:00:00Z","last_login":null}`
 		got := f.send(t, "GET", "/me", f.tokenOf(t, user), "")
@@ -214,9 +215,9 @@ func TestMe(t *testing.T) {
 }
 
 func TestChangePassword(t *testing.T) {
-	eachStore(t, func(t *testing.T, users store.Store) {
+	authtest.EachStore(t, func(t *testing.T, users store.Store) {
 		f := newEndpointServer(t, users, nil)
-		user := addUser(t, users, store.User{Email: "ann@example.com", Active: true, HashedPassword: hashOfCorrectHorse})
+		user := authtest.AddUser(t, users, store.User{Email: "ann@example.com", Active: true, HashedPassword: hashOfCorrectHorse})
 		token := f.tokenOf(t, user)
 		login := func(password string) int {
 			return f.send(t, "POST", "/login", "", `{"email":"ann@example.com","password":"`+password+`"}`).status
@@ -251,9 +252,9 @@ func TestChangePassword(t *testing.T) {
 // A database that is away is a 503 everywhere, and nothing of the request is
 // in the log.
 func TestStoreAway(t *testing.T) {
-	users := openSQLite(t)
+	users := authtest.OpenSQLite(t)
 	f := newEndpointServer(t, users, nil)
-	user := addUser(t, users, store.User{Email: "ann@example.com", Active: true})
+	user := authtest.AddUser(t, users, store.User{Email: "ann@example.com", Active: true})
 	token := f.tokenOf(t, user)
 	users.Close()
 	for _, test := range []struct{ method, path, token, body string }{
@@ -275,9 +276,9 @@ func TestStoreAway(t *testing.T) {
 
 // The Gate may remember a user while the database is away.
 func TestStoreAwayBehindGate(t *testing.T) {
-	users := openSQLite(t)
+	users := authtest.OpenSQLite(t)
 	f := newEndpointServer(t, users, func(options *UsersOptions) {
-		options.Gate = NewGate(NewVerifier(secretKeys(t, secretOfTests), nil, atNoon), oneUser{Active: true, Role: "user"})
+		options.Gate = NewGate(NewVerifier(newRing(t, authtest.Secret), nil, authtest.AtNoon), oneUser{Active: true, Role: "user"})
 	})
 	users.Close()
 	token := f.tokenOf(t, store.User{ID: uuid.New()})
@@ -286,7 +287,7 @@ func TestStoreAwayBehindGate(t *testing.T) {
 
 // A client that breaks off is not taken for one that sent less.
 func TestBodyEndsEarly(t *testing.T) {
-	f := newEndpointServer(t, openSQLite(t), nil)
+	f := newEndpointServer(t, authtest.OpenSQLite(t), nil)
 	client, err := net.Dial("tcp", f.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -303,14 +304,14 @@ func TestBodyEndsEarly(t *testing.T) {
 
 // Between the Gate's look at a user and the endpoint's the row may go or change.
 func TestUserGone(t *testing.T) {
-	users := openSQLite(t)
-	keys := secretKeys(t, secretOfTests)
+	users := authtest.OpenSQLite(t)
+	ring := newRing(t, authtest.Secret)
 	// This gate remembers everybody.
 	f := newEndpointServer(t, users, func(options *UsersOptions) {
-		options.Gate = NewGate(NewVerifier(keys, nil, atNoon), oneUser{Active: true, Role: "user"})
-		options.DefaultCompanyID = &acme
+		options.Gate = NewGate(NewVerifier(ring, nil, authtest.AtNoon), oneUser{Active: true, Role: "user"})
+		options.DefaultCompanyID = &authtest.Acme
 	})
-	retired := addUser(t, users, store.User{Email: "ann@example.com"})
+	retired := authtest.AddUser(t, users, store.User{Email: "ann@example.com"})
 	for _, endpoint := range []struct{ method, path, body string }{
 		{"GET", "/me", ""},
 		{"POST", "/me/ensure-company", ""},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"gatehouse/auth/authtest"
 	"gatehouse/config"
 	"gatehouse/internal/httperr"
 )
@@ -23,8 +24,8 @@ func TestDecideRemembered(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			users, asked := newCached(0)
 			users.Connected()
-			gate := NewGate(NewVerifier(secretKeys(t, secretOfTests), nil, atNoon), users)
-			header := bearerOf(signed(t, claims(nil)))
+			gate := NewGate(NewVerifier(newRing(t, authtest.Secret), nil, authtest.AtNoon), users)
+			header := bearerOf(authtest.Signed(t, authtest.Claims(nil)))
 			expect := func(when string, want *httperr.Error) {
 				t.Helper()
 				users.Changed(ann)
@@ -69,8 +70,8 @@ func TestDecideSharesIdentity(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			users, asked := newCached(0)
 			users.Connected()
-			gate := NewGate(NewVerifier(secretKeys(t, secretOfTests), nil, atNoon), users)
-			token := signed(t, claims(test.changes))
+			gate := NewGate(NewVerifier(newRing(t, authtest.Secret), nil, authtest.AtNoon), users)
+			token := authtest.Signed(t, authtest.Claims(test.changes))
 			decide := func() *Identity {
 				t.Helper()
 				who, refusal := gate.Decide(t.Context(), bearerOf(token), Rule{Policy: config.PolicyInitial})
@@ -88,7 +89,7 @@ func TestDecideSharesIdentity(t *testing.T) {
 			if first.UserID != ann.String() || first.UserUUID() != ann || first.Role != "user" || first.Email != "ann@example.com" {
 				t.Errorf("passed: %+v", first)
 			}
-			if before.CompanyID != "" && first.CompanyID != acme.String() {
+			if before.CompanyID != "" && first.CompanyID != authtest.Acme.String() {
 				t.Errorf("company %q", first.CompanyID)
 			}
 
@@ -111,13 +112,13 @@ func TestDecideSharesIdentity(t *testing.T) {
 
 // A request with a remembered token and a remembered user allocates nothing.
 func TestDecideAllocatesNothing(t *testing.T) {
-	keys, now := secretKeys(t, secretOfTests), atNoon
-	ours, err := NewSigner(keys, time.Hour, now).Token(ann, "ann@example.com", &acme)
+	ring, now := newRing(t, authtest.Secret), authtest.AtNoon
+	ours, err := NewSigner(ring, time.Hour, now).Token(ann, "ann@example.com", &authtest.Acme)
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := newNamedKey(t, "a")
-	verifier := verifierOf(t, listed(fileWith(t, jwks(t, key))))
+	key := authtest.NewNamedKey(t, "a")
+	verifier := verifierOf(t, authtest.Listed(authtest.WriteFile(t, authtest.JWKS(t, key))))
 	users, _ := newCached(0)
 	users.Connected()
 	for name, test := range map[string]struct {
@@ -125,11 +126,11 @@ func TestDecideAllocatesNothing(t *testing.T) {
 		token string
 	}{
 		"ours":                {NewGate(verifier, users), ours},
-		"another issuer's":    {NewGate(verifier, users), key.token(t)},
-		"with a role":         {NewGate(verifier, users), signed(t, claims(jwt.MapClaims{"role": "user"}))},
-		"ids spelled odd":     {NewGate(verifier, users), signed(t, claims(jwt.MapClaims{"sub": "0D9FF6C28D8D4A4E9D536F3B8A1C2E10"}))},
+		"another issuer's":    {NewGate(verifier, users), key.Token(t)},
+		"with a role":         {NewGate(verifier, users), authtest.Signed(t, authtest.Claims(jwt.MapClaims{"role": "user"}))},
+		"ids spelled odd":     {NewGate(verifier, users), authtest.Signed(t, authtest.Claims(jwt.MapClaims{"sub": "0D9FF6C28D8D4A4E9D536F3B8A1C2E10"}))},
 		"users off":           {NewGate(verifier, nil), ours},
-		"users off, no UUIDs": {NewGate(verifier, nil), signed(t, claims(jwt.MapClaims{"sub": "ann", "company_id": "acme"}))},
+		"users off, no UUIDs": {NewGate(verifier, nil), authtest.Signed(t, authtest.Claims(jwt.MapClaims{"sub": "ann", "company_id": "acme"}))},
 	} {
 		header, ctx := bearerOf(test.token), t.Context()
 		allocations := testing.AllocsPerRun(100, func() {

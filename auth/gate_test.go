@@ -9,6 +9,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/uuid"
 
+	"gatehouse/auth/authtest"
 	"gatehouse/config"
 	"gatehouse/internal/httperr"
 	"gatehouse/store"
@@ -67,26 +68,28 @@ func answerOf(t testing.TB, refusal *httperr.Error) answer {
 // TestDecide is the truth table of the package documentation, with built-in
 // users and without.
 func TestDecide(t *testing.T) {
-	users, gone := openSQLite(t), openSQLite(t)
+	users, gone := authtest.OpenSQLite(t), authtest.OpenSQLite(t)
 	gone.Close()
-	member := addUser(t, users, store.User{Email: "member@example.com", Active: true, CompanyID: &acme}).ID.String()
-	newcomer := addUser(t, users, store.User{Email: "newcomer@example.com", Active: true}).ID.String()
-	retired := addUser(t, users, store.User{Email: "retired@example.com", CompanyID: &acme}).ID.String()
+	member := authtest.AddUser(t, users, store.User{Email: "member@example.com", Active: true, CompanyID: &authtest.Acme}).ID.String()
+	newcomer := authtest.AddUser(t, users, store.User{Email: "newcomer@example.com", Active: true}).ID.String()
+	retired := authtest.AddUser(t, users, store.User{Email: "retired@example.com", CompanyID: &authtest.Acme}).ID.String()
 	nobody := uuid.NewString()
 	// In the middle of a second.
-	voidAt := noon.Add(-time.Minute + 300*time.Millisecond)
-	loggedOut := addUser(t, users, store.User{Email: "out@example.com", Active: true, CompanyID: &acme, TokensValidAfter: &voidAt}).ID.String()
+	voidAt := authtest.Noon.Add(-time.Minute + 300*time.Millisecond)
+	loggedOut := authtest.AddUser(t, users, store.User{Email: "out@example.com", Active: true, CompanyID: &authtest.Acme, TokensValidAfter: &voidAt}).ID.String()
 
-	tokens := NewVerifier(secretKeys(t, secretOfTests), nil, atNoon)
+	tokens := NewVerifier(newRing(t, authtest.Secret), nil, authtest.AtNoon)
 	withUsers := NewGate(tokens, StoredUsers{Store: users})
 	withoutStore := NewGate(tokens, StoredUsers{Store: gone})
 	off := NewGate(tokens, nil)
 
-	bearer := func(changes jwt.MapClaims) []string { return []string{"Bearer " + signed(t, claims(changes))} }
+	bearer := func(changes jwt.MapClaims) []string {
+		return []string{"Bearer " + authtest.Signed(t, authtest.Claims(changes))}
+	}
 	of := func(user string) jwt.MapClaims { return jwt.MapClaims{"sub": user} }
 	with := func(user, claim string, value any) jwt.MapClaims { return jwt.MapClaims{"sub": user, claim: value} }
-	forgedToken := signedWith(t, jwt.SigningMethodHS256, []byte("a secret of somebody else, long enough"), claims(of(member)), nil)
-	otherAlgorithm := signedWith(t, jwt.SigningMethodHS512, []byte(secretOfTests), claims(of(member)), nil)
+	forgedToken := authtest.SignedWith(t, jwt.SigningMethodHS256, []byte("a secret of somebody else, long enough"), authtest.Claims(of(member)), nil)
+	otherAlgorithm := authtest.SignedWith(t, jwt.SigningMethodHS512, []byte(authtest.Secret), authtest.Claims(of(member)), nil)
 	admin := []string{"admin"}
 
 	rows := []struct {
@@ -105,9 +108,9 @@ func TestDecide(t *testing.T) {
 		{request: "token forged", authorization: []string{"Bearer " + forgedToken}, initial: forged, strict: forged, offI: forged, offS: forged},
 		{request: "token of another algorithm", authorization: []string{"Bearer " + otherAlgorithm}, initial: algorithm, strict: algorithm, offI: algorithm, offS: algorithm},
 		{request: "token without exp", authorization: bearer(with(member, "exp", nil)), initial: noExpiry, strict: noExpiry, offI: noExpiry, offS: noExpiry},
-		{request: "nbf ahead", authorization: bearer(with(member, "nbf", noon.Unix()+31)), initial: notYet, strict: notYet, offI: notYet, offS: notYet},
-		{request: "iat ahead", authorization: bearer(with(member, "iat", noon.Unix()+31)), initial: notYet, strict: notYet, offI: notYet, offS: notYet},
-		{request: "token expired", authorization: bearer(with(member, "exp", noon.Unix())), initial: expired, strict: expired, offI: expired, offS: expired},
+		{request: "nbf ahead", authorization: bearer(with(member, "nbf", authtest.Noon.Unix()+31)), initial: notYet, strict: notYet, offI: notYet, offS: notYet},
+		{request: "iat ahead", authorization: bearer(with(member, "iat", authtest.Noon.Unix()+31)), initial: notYet, strict: notYet, offI: notYet, offS: notYet},
+		{request: "token expired", authorization: bearer(with(member, "exp", authtest.Noon.Unix())), initial: expired, strict: expired, offI: expired, offS: expired},
 		{request: "no sub", authorization: bearer(of("")), initial: noSubject, strict: noSubject, offI: noSubject, offS: noSubject},
 		{request: "sub not a UUID (u)", authorization: bearer(of("ann")), initial: badUser, strict: badUser, offI: passes, offS: passes},
 		{request: "users cannot be asked (u)", gate: withoutStore, authorization: bearer(of(member)), initial: down, strict: down, offI: passes, offS: passes},
@@ -120,7 +123,7 @@ func TestDecide(t *testing.T) {
 		{request: "issued in the next second", authorization: bearer(with(loggedOut, "iat", voidAt.Unix()+1)), initial: passes, strict: passes, offI: passes, offS: passes},
 		{request: "issued nobody knows when, none made void", authorization: bearer(with(member, "iat", nil)), initial: passes, strict: passes, offI: passes, offS: passes},
 		{request: "company_id not a UUID (u)", authorization: bearer(with(member, "company_id", "acme")), initial: badFirm, strict: badFirm, offI: passes, offS: passes},
-		{request: "company_id is another's (u)", authorization: bearer(with(member, "company_id", globex.String())), initial: moved, strict: moved, offI: passes, offS: passes},
+		{request: "company_id is another's (u)", authorization: bearer(with(member, "company_id", authtest.Globex.String())), initial: moved, strict: moved, offI: passes, offS: passes},
 		{request: "company_id is the user's no longer (u)", authorization: bearer(of(newcomer)), initial: moved, strict: moved, offI: passes, offS: passes},
 		{request: "no company_id", authorization: bearer(with(newcomer, "company_id", nil)), initial: passes, strict: noFirm, offI: passes, offS: noFirm},
 		{request: "no company_id since the user got one", authorization: bearer(with(member, "company_id", nil)), initial: passes, strict: noFirm, offI: passes, offS: noFirm},
@@ -168,8 +171,8 @@ func TestDecide(t *testing.T) {
 
 // An unknown policy must not turn out to be the weakest.
 func TestDecideUnknownPolicy(t *testing.T) {
-	gate := NewGate(NewVerifier(secretKeys(t, secretOfTests), nil, atNoon), nil)
-	header := http.Header{"Authorization": {"Bearer " + signed(t, claims(nil))}}
+	gate := NewGate(NewVerifier(newRing(t, authtest.Secret), nil, authtest.AtNoon), nil)
+	header := http.Header{"Authorization": {"Bearer " + authtest.Signed(t, authtest.Claims(nil))}}
 	for _, policy := range []config.Policy{"", "None", "stricter"} {
 		if _, refusal := gate.Decide(t.Context(), header, Rule{Policy: policy}); refusal == nil || refusal.Status != 503 {
 			t.Errorf("policy %q: got %+v, want a 503", policy, refusal)
@@ -180,11 +183,11 @@ func TestDecideUnknownPolicy(t *testing.T) {
 // Whatever the token's spelling of an id, backends see the canonical one, and
 // the role that the user has now.
 func TestDecideIdentity(t *testing.T) {
-	users := openSQLite(t)
+	users := authtest.OpenSQLite(t)
 	id := uuid.MustParse("AAAAAAAA-bbbb-4ccc-8ddd-EEEEEEEEEEEE")
-	addUser(t, users, store.User{ID: id, Email: "ann@example.com", Active: true, CompanyID: &acme, Role: "admin"})
-	gate := NewGate(NewVerifier(secretKeys(t, secretOfTests), nil, atNoon), StoredUsers{Store: users})
-	header := http.Header{"Authorization": {"Bearer " + signed(t, claims(jwt.MapClaims{
+	authtest.AddUser(t, users, store.User{ID: id, Email: "ann@example.com", Active: true, CompanyID: &authtest.Acme, Role: "admin"})
+	gate := NewGate(NewVerifier(newRing(t, authtest.Secret), nil, authtest.AtNoon), StoredUsers{Store: users})
+	header := http.Header{"Authorization": {"Bearer " + authtest.Signed(t, authtest.Claims(jwt.MapClaims{
 		"sub":        "AAAAAAAABBBB4CCC8DDDEEEEEEEEEEEE",
 		"company_id": "9B8F7E6D-5C4B-4A39-8877-665544332222",
 		"role":       "user",
@@ -193,7 +196,7 @@ func TestDecideIdentity(t *testing.T) {
 	if refusal != nil {
 		t.Fatal(refusal)
 	}
-	if got.UserID != id.String() || got.UserUUID() != id || got.CompanyID != acme.String() || got.Role != "admin" {
+	if got.UserID != id.String() || got.UserUUID() != id || got.CompanyID != authtest.Acme.String() || got.Role != "admin" {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -201,11 +204,11 @@ func TestDecideIdentity(t *testing.T) {
 // A user who is moved, disabled or deleted is out with the next request, with
 // the token that was good a moment ago.
 func TestDecideRevocation(t *testing.T) {
-	eachStore(t, func(t *testing.T, users store.Store) {
-		keys := secretKeys(t, secretOfTests)
-		gate := NewGate(NewVerifier(keys, nil, atNoon), StoredUsers{Store: users})
-		user := addUser(t, users, store.User{Email: "ann@example.com", Active: true, CompanyID: &acme})
-		token, err := NewSigner(keys, time.Hour, atNoon).Token(user.ID, user.Email, user.CompanyID)
+	authtest.EachStore(t, func(t *testing.T, users store.Store) {
+		ring := newRing(t, authtest.Secret)
+		gate := NewGate(NewVerifier(ring, nil, authtest.AtNoon), StoredUsers{Store: users})
+		user := authtest.AddUser(t, users, store.User{Email: "ann@example.com", Active: true, CompanyID: &authtest.Acme})
+		token, err := NewSigner(ring, time.Hour, authtest.AtNoon).Token(user.ID, user.Email, user.CompanyID)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -222,7 +225,7 @@ func TestDecideRevocation(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		home, away, yes, no := &acme, &globex, true, false
+		home, away, yes, no := &authtest.Acme, &authtest.Globex, true, false
 		expect("at first", passes)
 		change(store.Change{CompanyID: &away})
 		expect("moved", moved)
@@ -239,7 +242,7 @@ func TestDecideRevocation(t *testing.T) {
 			t.Fatal(err)
 		}
 		old := header
-		if token, err = NewSigner(keys, time.Hour, atNoon).TokenFor(row, noon); err != nil {
+		if token, err = NewSigner(ring, time.Hour, authtest.AtNoon).TokenFor(row, authtest.Noon); err != nil {
 			t.Fatal(err)
 		}
 		header = http.Header{"Authorization": {"Bearer " + token}}

@@ -3,13 +3,15 @@ package auth
 import (
 	"testing"
 
+	"gatehouse/auth/authtest"
+
 	"github.com/golang-jwt/jwt/v5"
 )
 
 // A claim is a header value or nothing: never half of one, never two.
 func TestClaim(t *testing.T) {
-	verifier := NewVerifier(secretKeys(t, secretOfTests), nil, atNoon)
-	identity, refusal := verifier.Verify(t.Context(), signed(t, claims(jwt.MapClaims{
+	verifier := NewVerifier(newRing(t, authtest.Secret), nil, authtest.AtNoon)
+	identity, refusal := verifier.Verify(t.Context(), authtest.Signed(t, authtest.Claims(jwt.MapClaims{
 		"role": "admin", "text": "två words", "big": 12345678901234567, "half": 0.5, "yes": true, "no": false,
 		"broken": "a\r\nb", "spaced": " a", "list": []string{"a"}, "object": map[string]string{"a": "b"}, "null": nil,
 	})))
@@ -17,7 +19,7 @@ func TestClaim(t *testing.T) {
 		t.Fatal(refusal)
 	}
 	for name, want := range map[string]string{
-		"sub": identity.UserID, "company_id": acme.String(), "email": "ann@example.com", "role": "admin",
+		"sub": identity.UserID, "company_id": authtest.Acme.String(), "email": "ann@example.com", "role": "admin",
 		"text": "två words", "big": "12345678901234567", "half": "0.5", "yes": "true", "no": "false",
 		"broken": "", "spaced": "", "list": "", "object": "", "null": "", "absent": "",
 	} {

@@ -12,12 +12,13 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"gatehouse/auth/keys"
 	"gatehouse/internal/httperr"
 )
 
 // issuerOf returns the issuer that the token names, nil for all others. The token
 // may not be verified yet: the name only says whose keys it has to be held against.
-func (v *Verifier) issuerOf(claims jwt.MapClaims) *Issuer {
+func (v *Verifier) issuerOf(claims jwt.MapClaims) *keys.Issuer {
 	name, isText := claims["iss"].(string)
 	if !isText {
 		return nil
@@ -26,7 +27,7 @@ func (v *Verifier) issuerOf(claims jwt.MapClaims) *Issuer {
 }
 
 // issuersKeys returns the keys of the issuer that may have signed the token.
-func issuersKeys(ctx context.Context, from *Issuer, algorithm, kid string) ([]jwt.VerificationKey, *httperr.Error) {
+func issuersKeys(ctx context.Context, from *keys.Issuer, algorithm, kid string) ([]jwt.VerificationKey, *httperr.Error) {
 	if !slices.Contains(from.Algorithms, algorithm) {
 		return nil, because(refuseAlgorithm, "it is signed with "+algorithm+", its issuer's tokens have to be with "+strings.Join(from.Algorithms, ", "))
 	}
@@ -34,7 +35,7 @@ func issuersKeys(ctx context.Context, from *Issuer, algorithm, kid string) ([]jw
 	if err == nil {
 		return found, nil
 	}
-	if notRead, ok := errors.AsType[*NotReadError](err); ok {
+	if notRead, ok := errors.AsType[*keys.NotReadError](err); ok {
 		return nil, refuseIssuer.Because(notRead.Cause)
 	}
 	return nil, refuseKey.Because(err)
@@ -42,7 +43,7 @@ func issuersKeys(ctx context.Context, from *Issuer, algorithm, kid string) ([]jw
 
 // checkAudience wants one of ours in `aud`, which is text or a list (RFC 7519
 // section 4.1.3).
-func checkAudience(from *Issuer, claims jwt.MapClaims) *httperr.Error {
+func checkAudience(from *keys.Issuer, claims jwt.MapClaims) *httperr.Error {
 	if len(from.Audiences) == 0 {
 		return nil
 	}
@@ -61,7 +62,7 @@ func checkAudience(from *Issuer, claims jwt.MapClaims) *httperr.Error {
 // translate returns the claims by our names. One of ours that the issuer should
 // have under another name, and has not, is absent: what the issuer itself calls
 // so is something else.
-func translate(from *Issuer, claims jwt.MapClaims) jwt.MapClaims {
+func translate(from *keys.Issuer, claims jwt.MapClaims) jwt.MapClaims {
 	if len(from.Claims) == 0 {
 		return claims
 	}

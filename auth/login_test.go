@@ -13,33 +13,34 @@ import (
 
 	"github.com/google/uuid"
 
+	"gatehouse/auth/authtest"
 	"gatehouse/config"
 	"gatehouse/store"
 )
 
 func TestLogin(t *testing.T) {
-	eachStore(t, func(t *testing.T, users store.Store) {
+	authtest.EachStore(t, func(t *testing.T, users store.Store) {
 		f := newEndpointServer(t, users, nil)
 		id := uuid.MustParse("0d9ff6c2-8d8d-4a4e-9d53-6f3b8a1c2e10")
 		name := `Ann "the Boss" <Lee>`
-		addUser(t, users, store.User{
+		authtest.AddUser(t, users, store.User{
 			ID: id, Email: "ann@example.com", Active: true, HashedPassword: hashOfCorrectHorse,
-			CompanyID: &acme, FullName: &name, Role: "admin",
+			CompanyID: &authtest.Acme, FullName: &name, Role: "admin",
 		})
-		newcomer := addUser(t, users, store.User{Email: "new@example.com", Active: true, HashedPassword: hashOfCorrectHorse})
+		newcomer := authtest.AddUser(t, users, store.User{Email: "new@example.com", Active: true, HashedPassword: hashOfCorrectHorse})
 
 		got := f.send(t, "POST", "/login", "", `{"email":" Ann@Example.COM ","password":"correct horse","remember":true}`)
 		token := got.field(t, "access_token")
 		got.expect(t, 200, `{"access_token":"`+token+`","token_type":"bearer","user_id":"0d9ff6c2-8d8d-4a4e-9d53-6f3b8a1c2e10",`+
-			`"email":"ann@example.com","full_name":"Ann \"the Boss\" \u003cLee\u003e","role":"admin","company_id":"`+acme.String()+`"}`)
-		if who := got.decision.Identity; got.decision.Refusal != nil || who == nil || who.UserID != id.String() || who.CompanyID != acme.String() {
+			`"email":"ann@example.com","full_name":"Ann \"the Boss\" \u003cLee\u003e","role":"admin","company_id":"`+authtest.Acme.String()+`"}`)
+		if who := got.decision.Identity; got.decision.Refusal != nil || who == nil || who.UserID != id.String() || who.CompanyID != authtest.Acme.String() {
 			t.Errorf("left for the log: %+v", got.decision)
 		}
 		header := http.Header{"Authorization": {"Bearer " + token}}
 		if _, refusal := f.gate.Decide(t.Context(), header, Rule{Policy: config.PolicyStrict}); refusal != nil {
 			t.Errorf("the token: %v", refusal)
 		}
-		if row, err := users.UserByID(t.Context(), id); err != nil || row.LastLogin == nil || !row.LastLogin.Equal(noon) {
+		if row, err := users.UserByID(t.Context(), id); err != nil || row.LastLogin == nil || !row.LastLogin.Equal(authtest.Noon) {
 			t.Errorf("last_login = %v, %v", row.LastLogin, err)
 		}
 
@@ -55,11 +56,11 @@ func TestLogin(t *testing.T) {
 // Who cannot log in is not told why, neither in words nor by the time it
 // takes: bcrypt runs once, whatever the reason.
 func TestLoginRefused(t *testing.T) {
-	eachStore(t, func(t *testing.T, users store.Store) {
+	authtest.EachStore(t, func(t *testing.T, users store.Store) {
 		f := newEndpointServer(t, users, nil)
-		addUser(t, users, store.User{Email: "ann@example.com", Active: true, HashedPassword: hashOfCorrectHorse})
-		addUser(t, users, store.User{Email: "retired@example.com", HashedPassword: hashOfCorrectHorse})
-		addUser(t, users, store.User{Email: "locked@example.com", Active: true, HashedPassword: "!"})
+		authtest.AddUser(t, users, store.User{Email: "ann@example.com", Active: true, HashedPassword: hashOfCorrectHorse})
+		authtest.AddUser(t, users, store.User{Email: "retired@example.com", HashedPassword: hashOfCorrectHorse})
+		authtest.AddUser(t, users, store.User{Email: "locked@example.com", Active: true, HashedPassword: "!"})
 		var answers []reply
 		for _, test := range []struct{ email, password, result string }{
 			{"nobody@example.com", "correct horse", LoginUnknownUser},
@@ -95,7 +96,7 @@ func TestLoginRefused(t *testing.T) {
 }
 
 func TestLoginInvalid(t *testing.T) {
-	f := newEndpointServer(t, openSQLite(t), nil)
+	f := newEndpointServer(t, authtest.OpenSQLite(t), nil)
 	const (
 		email    = `{"type":"value_error","loc":["body","email"],"msg":"value is not a valid email address: want a name, an @-sign and a domain with a dot"}`
 		short    = `{"type":"string_too_short","loc":["body","password"],"msg":"String should have at least 6 characters"}`
@@ -160,7 +161,7 @@ func TestLoginInvalid(t *testing.T) {
 }
 
 func TestLoginBodySize(t *testing.T) {
-	f := newEndpointServer(t, openSQLite(t), nil)
+	f := newEndpointServer(t, authtest.OpenSQLite(t), nil)
 	body := func(size int) string {
 		const head, tail = `{"email":"a@example.com","password":"`, `"}`
 		return head + strings.Repeat("x", size-len(head)-len(tail)) + tail
@@ -181,8 +182,8 @@ type readOnly struct {
 func (s readOnly) RecordLogin(context.Context, uuid.UUID, time.Time) error { return s.err }
 
 func TestLoginNotRecorded(t *testing.T) {
-	users := openSQLite(t)
-	addUser(t, users, store.User{Email: "ann@example.com", Active: true, HashedPassword: hashOfCorrectHorse})
+	users := authtest.OpenSQLite(t)
+	authtest.AddUser(t, users, store.User{Email: "ann@example.com", Active: true, HashedPassword: hashOfCorrectHorse})
 	const body = `{"email":"ann@example.com","password":"correct horse"}`
 
 	f := newEndpointServer(t, users, func(options *UsersOptions) {
@@ -202,8 +203,8 @@ func TestLoginNotRecorded(t *testing.T) {
 
 // FuzzLoginBody: whatever is sent, the answer is one that a front end knows.
 func FuzzLoginBody(f *testing.F) {
-	users := openSQLite(f)
-	addUser(f, users, store.User{Email: "ann@example.com", Active: true, HashedPassword: hashOfCorrectHorse})
+	users := authtest.OpenSQLite(f)
+	authtest.AddUser(f, users, store.User{Email: "ann@example.com", Active: true, HashedPassword: hashOfCorrectHorse})
 	server := newEndpointServer(f, users, nil)
 	for _, seed := range []string{
 		"", "null", "{}", "[]", `{"email":"ann@example.com","password":"correct horse"}`, `{"email":"a@b.c","password":"\ud800123456"}`,

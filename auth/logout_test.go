@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"gatehouse/auth/authtest"
 	"gatehouse/store"
 )
 
@@ -14,21 +15,21 @@ import (
 // endpoints alone: no feed is connected to it.
 func newCachedServer(t *testing.T, users store.Store) *endpointServer {
 	t.Helper()
-	cached := NewCachedUsers(CachedUsersOptions{Users: StoredUsers{Store: users}, Now: atNoon})
+	cached := NewCachedUsers(CachedUsersOptions{Users: StoredUsers{Store: users}, Now: authtest.AtNoon})
 	cached.Connected()
 	return newEndpointServer(t, users, func(options *UsersOptions) {
-		options.Gate = NewGate(NewVerifier(secretKeys(t, secretOfTests), nil, atNoon), cached)
+		options.Gate = NewGate(NewVerifier(newRing(t, authtest.Secret), nil, authtest.AtNoon), cached)
 		options.Changed = cached.Changed
-		options.Companies = []uuid.UUID{globex}
+		options.Companies = []uuid.UUID{authtest.Globex}
 	})
 }
 
 const loginOfAnn = `{"email":"ann@example.com","password":"correct horse"}`
 
 func TestLogoutEverywhere(t *testing.T) {
-	eachStore(t, func(t *testing.T, users store.Store) {
+	authtest.EachStore(t, func(t *testing.T, users store.Store) {
 		f := newCachedServer(t, users)
-		addUser(t, users, store.User{Email: "ann@example.com", Active: true, HashedPassword: hashOfCorrectHorse})
+		authtest.AddUser(t, users, store.User{Email: "ann@example.com", Active: true, HashedPassword: hashOfCorrectHorse})
 		first := f.send(t, "POST", "/login", "", loginOfAnn).field(t, "access_token")
 		second := f.send(t, "POST", "/login", "", loginOfAnn).field(t, "access_token")
 		if got := f.send(t, "GET", "/me", second, ""); got.status != 200 {
@@ -49,9 +50,9 @@ func TestLogoutEverywhere(t *testing.T) {
 }
 
 func TestChangePasswordRevokes(t *testing.T) {
-	eachStore(t, func(t *testing.T, users store.Store) {
+	authtest.EachStore(t, func(t *testing.T, users store.Store) {
 		f := newCachedServer(t, users)
-		addUser(t, users, store.User{Email: "ann@example.com", Active: true, HashedPassword: hashOfCorrectHorse})
+		authtest.AddUser(t, users, store.User{Email: "ann@example.com", Active: true, HashedPassword: hashOfCorrectHorse})
 		stolen := f.send(t, "POST", "/login", "", loginOfAnn).field(t, "access_token")
 		own := f.send(t, "POST", "/login", "", loginOfAnn).field(t, "access_token")
 		f.send(t, "GET", "/me", stolen, "")
@@ -68,14 +69,14 @@ func TestChangePasswordRevokes(t *testing.T) {
 
 // A company joined is known here at once, and its token is good.
 func TestEnsureCompanyAtOnce(t *testing.T) {
-	eachStore(t, func(t *testing.T, users store.Store) {
+	authtest.EachStore(t, func(t *testing.T, users store.Store) {
 		f := newCachedServer(t, users)
-		addUser(t, users, store.User{Email: "ann@example.com", Active: true, HashedPassword: hashOfCorrectHorse})
+		authtest.AddUser(t, users, store.User{Email: "ann@example.com", Active: true, HashedPassword: hashOfCorrectHorse})
 		f.send(t, "PUT", "/me/password", f.send(t, "POST", "/login", "", loginOfAnn).field(t, "access_token"),
 			`{"old_password":"correct horse","new_password":"battery staple"}`).expect(t, 204, "")
 		old := f.send(t, "POST", "/login", "", `{"email":"ann@example.com","password":"battery staple"}`).field(t, "access_token")
 		f.send(t, "GET", "/me", old, "")
-		fresh := f.send(t, "POST", "/me/ensure-company", old, `{"company_id":"`+globex.String()+`"}`).field(t, "new_access_token")
+		fresh := f.send(t, "POST", "/me/ensure-company", old, `{"company_id":"`+authtest.Globex.String()+`"}`).field(t, "new_access_token")
 		if got := f.send(t, "GET", "/me", fresh, ""); got.status != 200 {
 			t.Errorf("with the new token: %d %s", got.status, got.body)
 		}
@@ -84,12 +85,12 @@ func TestEnsureCompanyAtOnce(t *testing.T) {
 
 // The Gate may know a user from before: an endpoint looks at the row.
 func TestRevokedBehindGate(t *testing.T) {
-	users := openSQLite(t)
+	users := authtest.OpenSQLite(t)
 	f := newEndpointServer(t, users, func(options *UsersOptions) {
-		options.Gate = NewGate(NewVerifier(secretKeys(t, secretOfTests), nil, atNoon), oneUser{Active: true, Role: "user"})
-		options.DefaultCompanyID = &acme
+		options.Gate = NewGate(NewVerifier(newRing(t, authtest.Secret), nil, authtest.AtNoon), oneUser{Active: true, Role: "user"})
+		options.DefaultCompanyID = &authtest.Acme
 	})
-	user := addUser(t, users, store.User{Email: "ann@example.com", Active: true, TokensValidAfter: &noon})
+	user := authtest.AddUser(t, users, store.User{Email: "ann@example.com", Active: true, TokensValidAfter: &authtest.Noon})
 	for _, endpoint := range []struct{ method, path, body string }{
 		{"GET", "/me", ""},
 		{"POST", "/me/ensure-company", ""},

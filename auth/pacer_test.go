@@ -3,6 +3,8 @@ package auth
 import (
 	"testing"
 	"time"
+
+	"gatehouse/auth/authtest"
 )
 
 // TestPacer rests only where others have work, and for as long as they may have
@@ -23,7 +25,7 @@ func TestPacer(t *testing.T) {
 		{"others took it", time.Millisecond, false, 0, 9 * time.Second / 10, 10 * time.Second},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			clock, rested, computed := noon, time.Duration(0), time.Duration(0)
+			clock, rested, computed := authtest.Noon, time.Duration(0), time.Duration(0)
 			p := &pacer{
 				stepStart: clock, singleProcessor: test.only,
 				now: func() time.Time { return clock },
@@ -31,7 +33,7 @@ func TestPacer(t *testing.T) {
 					if test.requests == 0 {
 						return 0
 					}
-					return uint64(clock.Sub(noon) / test.requests)
+					return uint64(clock.Sub(authtest.Noon) / test.requests)
 				},
 				rest: func(d time.Duration) { rested += d; clock = clock.Add(d) },
 			}

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"gatehouse/auth/keys"
 	"gatehouse/internal/httperr"
 )
 
@@ -89,7 +90,7 @@ var (
 		Detail: "The user database cannot be reached.",
 	}
 	refuseIssuer = &httperr.Error{
-		Status: http.StatusServiceUnavailable, RetryAfter: ReadInterval, AuthResult: string(ResultUnavailable),
+		Status: http.StatusServiceUnavailable, RetryAfter: keys.ReadInterval, AuthResult: string(ResultUnavailable),
 		Detail: "The keys of the token's issuer cannot be read.",
 	}
 )

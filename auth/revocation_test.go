@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"gatehouse/auth/authtest"
 	"gatehouse/config"
 	"gatehouse/internal/httperr"
 )
@@ -18,9 +19,9 @@ func passedIdentity(t *testing.T) (*Gate, *CachedUsers, *rows, *Identity) {
 	c, asked := newCached(0)
 	c.Connected()
 	began := time.Now()
-	now := func() time.Time { return noon.Add(time.Since(began)) }
-	gate := NewGate(NewVerifier(secretKeys(t, secretOfTests), nil, now), c)
-	header := http.Header{"Authorization": {"Bearer " + signed(t, claims(nil))}}
+	now := func() time.Time { return authtest.Noon.Add(time.Since(began)) }
+	gate := NewGate(NewVerifier(newRing(t, authtest.Secret), nil, now), c)
+	header := http.Header{"Authorization": {"Bearer " + authtest.Signed(t, authtest.Claims(nil))}}
 	who, refusal := gate.Decide(t.Context(), header, strict)
 	if refusal != nil {
 		t.Fatal(refusal)
@@ -43,9 +44,9 @@ var outs = map[string]struct {
 	want  *httperr.Error
 }{
 	"disabled":       {without(func(u *UserState) { u.Active = false }), strict, refuseInactive},
-	"moved":          {without(func(u *UserState) { u.CompanyID = &globex }), strict, refuseMoved},
+	"moved":          {without(func(u *UserState) { u.CompanyID = &authtest.Globex }), strict, refuseMoved},
 	"without a role": {without(func(u *UserState) { u.Role = "guest" }), Rule{Policy: config.PolicyStrict, Roles: []string{"user"}}, refuseRole},
-	"logged out":     {without(func(u *UserState) { u.ValidAfter = noon }), strict, refuseRevoked},
+	"logged out":     {without(func(u *UserState) { u.ValidAfter = authtest.Noon }), strict, refuseRevoked},
 }
 
 // TestRecheck decides as Decide would now, of somebody who passed.

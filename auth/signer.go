@@ -8,19 +8,20 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/uuid"
 
+	"gatehouse/auth/keys"
 	"gatehouse/store"
 )
 
 // Signer makes tokens. It is immutable and safe for concurrent use.
 type Signer struct {
-	keys Ring
+	ring keys.Ring
 	ttl  time.Duration
 	now  func() time.Time
 }
 
 // NewSigner signs with the first of the keys; its tokens live for ttl.
-func NewSigner(keys Ring, ttl time.Duration, now func() time.Time) *Signer {
-	return &Signer{keys: keys, ttl: ttl, now: now}
+func NewSigner(ring keys.Ring, ttl time.Duration, now func() time.Time) *Signer {
+	return &Signer{ring: ring, ttl: ttl, now: now}
 }
 
 // TokenFor makes a token for a user whose row was read at that time or later.
@@ -55,5 +56,5 @@ func (s *Signer) sign(userID uuid.UUID, email string, companyID *uuid.UUID, issu
 	if companyID != nil {
 		claims["company_id"] = companyID.String()
 	}
-	return s.keys.Sign(claims)
+	return s.ring.Sign(claims)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"gatehouse/auth/authtest"
 	"gatehouse/config"
 	"gatehouse/store"
 )
@@ -14,9 +15,9 @@ import (
 // TestTokenFor holds a token against what made tokens void before it was made,
 // and after its row was read.
 func TestTokenFor(t *testing.T) {
-	keys := secretKeys(t, secretOfTests)
+	ring := newRing(t, authtest.Secret)
 	at := func(d time.Duration) *time.Time {
-		moment := noon.Add(d)
+		moment := authtest.Noon.Add(d)
 		return &moment
 	}
 	for _, test := range []struct {
@@ -35,18 +36,18 @@ func TestTokenFor(t *testing.T) {
 		{"later, since the row was read", at(-time.Hour), at(5 * time.Second), 0, true},
 		{"twice in a second", at(0), at(time.Second), time.Second, true},
 	} {
-		user := store.User{ID: uuid.New(), Email: "ann@example.com", CompanyID: &acme, TokensValidAfter: test.inRow}
-		token, err := NewSigner(keys, time.Hour, atNoon).TokenFor(user, noon)
+		user := store.User{ID: uuid.New(), Email: "ann@example.com", CompanyID: &authtest.Acme, TokensValidAfter: test.inRow}
+		token, err := NewSigner(ring, time.Hour, authtest.AtNoon).TokenFor(user, authtest.Noon)
 		if err != nil {
 			t.Fatal(err)
 		}
 		user.TokensValidAfter, user.Active = test.now, true
-		gate := NewGate(NewVerifier(keys, nil, atNoon), oneUser(stateOf(user)))
+		gate := NewGate(NewVerifier(ring, nil, authtest.AtNoon), oneUser(stateOf(user)))
 		who, refusal := gate.Decide(t.Context(), http.Header{"Authorization": {"Bearer " + token}}, Rule{Policy: config.PolicyStrict})
 		if (refusal == refuseRevoked) != test.void || !test.void && refusal != nil {
 			t.Errorf("%s: %v", test.name, refusal)
 		}
-		if !who.IssuedAt.Equal(noon.Add(test.issued)) || who.ExpiresAt.Sub(who.IssuedAt) != time.Hour {
+		if !who.IssuedAt.Equal(authtest.Noon.Add(test.issued)) || who.ExpiresAt.Sub(who.IssuedAt) != time.Hour {
 			t.Errorf("%s: issued at %s until %s", test.name, who.IssuedAt, who.ExpiresAt)
 		}
 	}
@@ -55,16 +56,16 @@ func TestTokenFor(t *testing.T) {
 // TestTokenLifetime: what a login takes, between the reading of the row and the
 // signature, is no part of a token's life.
 func TestTokenLifetime(t *testing.T) {
-	keys := secretKeys(t, secretOfTests)
+	ring := newRing(t, authtest.Secret)
 	for _, took := range []time.Duration{0, 700 * time.Millisecond, 5 * time.Second} {
 		for _, ttl := range []time.Duration{time.Minute, time.Hour, 90*time.Second + 400*time.Millisecond} {
-			readAt := noon.Add(600 * time.Millisecond)
-			signer := NewSigner(keys, ttl, func() time.Time { return readAt.Add(took) })
+			readAt := authtest.Noon.Add(600 * time.Millisecond)
+			signer := NewSigner(ring, ttl, func() time.Time { return readAt.Add(took) })
 			token, err := signer.TokenFor(store.User{ID: uuid.New(), Email: "ann@example.com"}, readAt)
 			if err != nil {
 				t.Fatal(err)
 			}
-			who, refusal := NewVerifier(keys, nil, atNoon).Verify(t.Context(), token)
+			who, refusal := NewVerifier(ring, nil, authtest.AtNoon).Verify(t.Context(), token)
 			if refusal != nil {
 				t.Fatal(refusal)
 			}

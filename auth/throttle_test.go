@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/auth/authtest"
 	"gatehouse/internal/httperr"
 	"gatehouse/store"
 )
@@ -40,15 +41,15 @@ type loginServer struct {
 func newLoginServer(t testing.TB, users store.Store) *loginServer {
 	t.Helper()
 	passwords, _ := countedPasswords(t)
-	d := &loginServer{time: noon, logins: &loginCounts{}}
+	d := &loginServer{time: authtest.Noon, logins: &loginCounts{}}
 	passwords.compare = func(hash, password []byte) error {
 		d.comparisons.Add(1)
 		return passwords.hasher.compare(hash, password)
 	}
-	keys := secretKeys(t, secretOfTests)
+	ring := newRing(t, authtest.Secret)
 	d.Users = NewUsers(UsersOptions{
-		Gate:   NewGate(NewVerifier(keys, nil, atNoon), StoredUsers{Store: users}),
-		Signer: NewSigner(keys, time.Hour, atNoon), Store: users, Passwords: passwords,
+		Gate:   NewGate(NewVerifier(ring, nil, authtest.AtNoon), StoredUsers{Store: users}),
+		Signer: NewSigner(ring, time.Hour, authtest.AtNoon), Store: users, Passwords: passwords,
 		Metrics: d.logins, Now: func() time.Time { return d.time },
 	})
 	return d
@@ -100,11 +101,11 @@ func (d *loginServer) advance(seconds int) { d.time = d.time.Add(time.Duration(s
 
 func addAnn(t testing.TB, users store.Store) store.User {
 	t.Helper()
-	return addUser(t, users, store.User{Email: "ann@example.com", Active: true, HashedPassword: hashOfCorrectHorse})
+	return authtest.AddUser(t, users, store.User{Email: "ann@example.com", Active: true, HashedPassword: hashOfCorrectHorse})
 }
 
 func TestGuessingIsSlowed(t *testing.T) {
-	eachStore(t, func(t *testing.T, users store.Store) {
+	authtest.EachStore(t, func(t *testing.T, users store.Store) {
 		d := newLoginServer(t, users)
 		addAnn(t, users)
 		for _, email := range []string{"ann@example.com", "nobody@example.com"} {
@@ -126,7 +127,7 @@ func TestGuessingIsSlowed(t *testing.T) {
 }
 
 func TestRightPasswordStartsAnew(t *testing.T) {
-	eachStore(t, func(t *testing.T, users store.Store) {
+	authtest.EachStore(t, func(t *testing.T, users store.Store) {
 		d := newLoginServer(t, users)
 		addAnn(t, users)
 		for range 3 {
@@ -141,7 +142,7 @@ func TestRightPasswordStartsAnew(t *testing.T) {
 // Hundreds of addresses guess at Ann's password. Each gets one try and the next
 // a quarter of an hour later; Ann gets in, from home and from a hotel.
 func TestManyAddressesGuessAtOneAccount(t *testing.T) {
-	eachStore(t, func(t *testing.T, users store.Store) {
+	authtest.EachStore(t, func(t *testing.T, users store.Store) {
 		d := newLoginServer(t, users)
 		addAnn(t, users)
 		d.expect(t, home, "ann@example.com", "correct horse", 200)
@@ -176,7 +177,7 @@ func TestManyAddressesGuessAtOneAccount(t *testing.T) {
 // One address guesses at many accounts. It has to wait; who is known there, or
 // comes from elsewhere, does not.
 func TestOneAddressGuessesAtManyAccounts(t *testing.T) {
-	eachStore(t, func(t *testing.T, users store.Store) {
+	authtest.EachStore(t, func(t *testing.T, users store.Store) {
 		d := newLoginServer(t, users)
 		addAnn(t, users)
 		d.expect(t, stranger, "ann@example.com", "correct horse", 200)
@@ -197,7 +198,7 @@ func TestOneAddressGuessesAtManyAccounts(t *testing.T) {
 // A right password forgives itself and no more: who has an account of his own
 // does not get an address clean with it.
 func TestOwnAccountDoesNotCleanAnAddress(t *testing.T) {
-	users := openSQLite(t)
+	users := authtest.OpenSQLite(t)
 	d := newLoginServer(t, users)
 	addAnn(t, users)
 	for i := range addressFree {
@@ -232,9 +233,9 @@ func TestNetworkOf(t *testing.T) {
 // Who asks for one that exists, for one that does not and for one that is
 // disabled, sees the same, from the first try to the last.
 func TestGuessingTellsNothing(t *testing.T) {
-	users := openSQLite(t)
+	users := authtest.OpenSQLite(t)
 	addAnn(t, users)
-	addUser(t, users, store.User{Email: "old@example.com", HashedPassword: hashOfCorrectHorse})
+	authtest.AddUser(t, users, store.User{Email: "old@example.com", HashedPassword: hashOfCorrectHorse})
 	var first []*httptest.ResponseRecorder
 	for i, email := range []string{"ann@example.com", "old@example.com", "nobody@example.com"} {
 		d := newLoginServer(t, users)
@@ -258,7 +259,7 @@ func TestGuessingTellsNothing(t *testing.T) {
 
 // Those who guess all at once, through two gateways, get no more tries.
 func TestGuessingAllAtOnce(t *testing.T) {
-	eachStore(t, func(t *testing.T, users store.Store) {
+	authtest.EachStore(t, func(t *testing.T, users store.Store) {
 		gateways := []*loginServer{newLoginServer(t, users), newLoginServer(t, users)}
 		addAnn(t, users)
 		var group sync.WaitGroup
@@ -282,7 +283,7 @@ func TestGuessingAllAtOnce(t *testing.T) {
 // Too many at a time: those who find no place are told so, at once, and nothing
 // is asked of the store.
 func TestLoginOverloaded(t *testing.T) {
-	users := openSQLite(t)
+	users := authtest.OpenSQLite(t)
 	d := newLoginServer(t, users)
 	addAnn(t, users)
 	var slots []*hashSlot
@@ -330,7 +331,7 @@ func (b brokenAttempts) CountAttempt(context.Context, store.Tally, time.Time) (t
 
 // An attempt that cannot be counted is not made.
 func TestGuessingWithoutTallies(t *testing.T) {
-	users := openSQLite(t)
+	users := authtest.OpenSQLite(t)
 	addAnn(t, users)
 	for _, readable := range []bool{false, true} {
 		d := newLoginServer(t, users)
@@ -351,7 +352,7 @@ func TestGuessingWithoutTallies(t *testing.T) {
 
 // Without addresses there are only accounts.
 func TestGuessingWithoutAddresses(t *testing.T) {
-	users := openSQLite(t)
+	users := authtest.OpenSQLite(t)
 	d := newLoginServer(t, users)
 	addAnn(t, users)
 	for i := range 3 * addressFree {
@@ -364,10 +365,10 @@ func TestGuessingWithoutAddresses(t *testing.T) {
 }
 
 func TestOldPasswordIsSlowed(t *testing.T) {
-	eachStore(t, func(t *testing.T, users store.Store) {
+	authtest.EachStore(t, func(t *testing.T, users store.Store) {
 		d := newLoginServer(t, users)
 		ann := addAnn(t, users)
-		bob := addUser(t, users, store.User{Email: "bob@example.com", Active: true, HashedPassword: hashOfCorrectHorse})
+		bob := authtest.AddUser(t, users, store.User{Email: "bob@example.com", Active: true, HashedPassword: hashOfCorrectHorse})
 		change := func(who store.User, old string) *httperr.Error {
 			sent := body{content: []byte(`{"old_password":"` + old + `","new_password":"battery staple"}`), isJSON: true}
 			_, refusal := d.changePassword(t.Context(), identityOf(who), sent)
@@ -410,7 +411,7 @@ func (p *prunedStore) PruneAttempts(ctx context.Context, now, seenSince time.Tim
 
 // Hundreds of e-mails and addresses leave nothing behind that stays.
 func TestGuessesArePruned(t *testing.T) {
-	users := &prunedStore{Store: openSQLite(t)}
+	users := &prunedStore{Store: authtest.OpenSQLite(t)}
 	d := newLoginServer(t, users)
 	keys := map[string]bool{}
 	for i := range 200 {
@@ -442,16 +443,16 @@ func TestGuessesArePruned(t *testing.T) {
 // A clock that was a year ahead locks nobody out for longer than the right one
 // could have (issue 10).
 func TestClockAhead(t *testing.T) {
-	eachStore(t, func(t *testing.T, users store.Store) {
+	authtest.EachStore(t, func(t *testing.T, users store.Store) {
 		d := newLoginServer(t, users)
 		addAnn(t, users)
-		d.time = noon.Add(365 * 24 * time.Hour)
+		d.time = authtest.Noon.Add(365 * 24 * time.Hour)
 		d.expect(t, home, "ann@example.com", "correct horse", 200)
 		for range pairFree + 1 {
 			d.expect(t, home, "ann@example.com", "wrong horse", 401)
 			d.expect(t, stranger, "ann@example.com", "wrong horse", 401)
 		}
-		d.time = noon
+		d.time = authtest.Noon
 		d.expect(t, home, "ann@example.com", "correct horse", 429, 900)
 		d.advance(900)
 		d.expect(t, home, "ann@example.com", "correct horse", 200)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"gatehouse/auth/keys"
 	"gatehouse/internal/httperr"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -23,8 +24,8 @@ const (
 // use. Its keys and issuers are those of one table, for life; what it remembers
 // only saves work.
 type Verifier struct {
-	keys     Ring
-	issuers  *Issuers
+	ring     keys.Ring
+	issuers  *keys.Issuers
 	parser   *jwt.Parser
 	now      func() time.Time
 	verified *verifiedTokens
@@ -33,9 +34,9 @@ type Verifier struct {
 // NewVerifier accepts tokens signed with one of the keys, and those of other
 // issuers, if there are any. A token that names one of the issuers has to be
 // signed by it; all others by us.
-func NewVerifier(keys Ring, issuers *Issuers, now func() time.Time) *Verifier {
+func NewVerifier(ring keys.Ring, issuers *keys.Issuers, now func() time.Time) *Verifier {
 	return &Verifier{
-		keys:     keys,
+		ring:     ring,
 		issuers:  issuers,
 		now:      now,
 		verified: newVerifiedTokens(),
@@ -74,7 +75,7 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*Identity, *httper
 // verify is Verify for a token that is not remembered.
 func (v *Verifier) verify(ctx context.Context, token string) (*verifiedToken, *httperr.Error) {
 	claims := jwt.MapClaims{}
-	var from Version
+	var from keys.Version
 	parsed, err := v.parser.ParseWithClaims(token, claims, func(parsed *jwt.Token) (any, error) {
 		issuer := v.issuerOf(claims)
 		from = issuer.Version() // before its keys are asked for: they may be others a moment later
@@ -128,7 +129,7 @@ func (v *Verifier) refusalFor(err error, token string, parsed *jwt.Token, claims
 // keysFor returns the keys that may have signed the token: the issuer's, ours
 // when there is none. The algorithm is the keys', never the token's choice
 // (RFC 8725 section 3.1).
-func (v *Verifier) keysFor(ctx context.Context, token *jwt.Token, from *Issuer) ([]jwt.VerificationKey, *httperr.Error) {
+func (v *Verifier) keysFor(ctx context.Context, token *jwt.Token, from *keys.Issuer) ([]jwt.VerificationKey, *httperr.Error) {
 	// RFC 7515 section 4.1.11: extensions we do not understand must be refused,
 	// and golang-jwt does not look. What a token says of where its key is (`jwk`,
 	// `jku`, `x5c`, `x5u`) is not looked at: the keys are those that we know.
@@ -143,10 +144,10 @@ func (v *Verifier) keysFor(ctx context.Context, token *jwt.Token, from *Issuer) 
 	if from != nil {
 		return issuersKeys(ctx, from, algorithm, kid)
 	}
-	found := v.keys.Verifying(algorithm, kid)
+	found := v.ring.Verifying(algorithm, kid)
 	if len(found) == 0 {
 		claims, _ := token.Claims.(jwt.MapClaims)
-		return nil, because(refuseAlgorithm, "it is signed with "+algorithm+", the gateway's own keys are for "+v.keys.Algorithms(), unknownIssuer(claims))
+		return nil, because(refuseAlgorithm, "it is signed with "+algorithm+", the gateway's own keys are for "+v.ring.Algorithms(), unknownIssuer(claims))
 	}
 	return found, nil
 }

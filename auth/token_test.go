@@ -9,20 +9,24 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/auth/authtest"
+
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/uuid"
 )
 
 // Every way in which somebody could bend a token.
 func TestVerifyRefuses(t *testing.T) {
-	secret := []byte(secretOfTests)
-	good := signed(t, claims(nil))
+	secret := []byte(authtest.Secret)
+	good := authtest.Signed(t, authtest.Claims(nil))
 	parts := strings.Split(good, ".")
 	head, payload, signature := parts[0], parts[1], parts[2]
 	part := func(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
-	with := func(name string, value any) string { return signed(t, claims(jwt.MapClaims{name: value})) }
+	with := func(name string, value any) string {
+		return authtest.Signed(t, authtest.Claims(jwt.MapClaims{name: value}))
+	}
 	withHeader := func(header map[string]any) string {
-		return signedWith(t, jwt.SigningMethodHS256, secret, claims(nil), header)
+		return authtest.SignedWith(t, jwt.SigningMethodHS256, secret, authtest.Claims(nil), header)
 	}
 
 	// as is a token with exactly this text in it, signed as it should be.
@@ -53,17 +57,17 @@ func TestVerifyRefuses(t *testing.T) {
 		{"space inside", "x " + good, malformed},
 		{"oversize", with("padding", strings.Repeat("x", maxTokenBytes)), malformed},
 
-		{"algorithm none", signedWith(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, claims(nil), nil), algorithm},
+		{"algorithm none", authtest.SignedWith(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, authtest.Claims(nil), nil), algorithm},
 		{"algorithm None", part(`{"alg":"None"}`) + "." + payload + ".", algorithm},
 		{"algorithm missing", part(`{}`) + "." + payload + "." + signature, algorithm},
 		{"algorithm not text", part(`{"alg":["HS256"]}`) + "." + payload + "." + signature, algorithm},
-		{"algorithm HS512", signedWith(t, jwt.SigningMethodHS512, secret, claims(nil), nil), algorithm},
+		{"algorithm HS512", authtest.SignedWith(t, jwt.SigningMethodHS512, secret, authtest.Claims(nil), nil), algorithm},
 		{"algorithm unknown", part(`{"alg":"HS1024"}`) + "." + payload + "." + signature, algorithm},
-		{"another secret", signedWith(t, jwt.SigningMethodHS256, append(secret, 'x'), claims(nil), nil), forged},
+		{"another secret", authtest.SignedWith(t, jwt.SigningMethodHS256, append(secret, 'x'), authtest.Claims(nil), nil), forged},
 		{"critical extension", withHeader(map[string]any{"crit": []string{"b64"}, "b64": false}), malformed},
 		{"critical and null", withHeader(map[string]any{"crit": nil}), malformed},
 
-		{"brings its key", signedWith(t, jwt.SigningMethodHS256, []byte("AAAA"), claims(nil), map[string]any{"jwk": map[string]any{"kty": "oct", "k": "QUFBQQ"}}), forged},
+		{"brings its key", authtest.SignedWith(t, jwt.SigningMethodHS256, []byte("AAAA"), authtest.Claims(nil), map[string]any{"jwk": map[string]any{"kty": "oct", "k": "QUFBQQ"}}), forged},
 		{"key id is a number", withHeader(map[string]any{"kid": 7}), malformed},
 
 		{"claim twice", as(plainHeader, `{"sub":"a","exp":99999999999,"sub":"a"}`), malformed},
@@ -76,15 +80,15 @@ func TestVerifyRefuses(t *testing.T) {
 
 		{"no exp", with("exp", nil), noExpiry},
 		{"exp is text", with("exp", "99999999999"), noExpiry},
-		{"exp in milliseconds", with("exp", noon.UnixMilli()), noExpiry},
+		{"exp in milliseconds", with("exp", authtest.Noon.UnixMilli()), noExpiry},
 		{"exp is true", with("exp", true), noExpiry},
-		{"exp now", with("exp", noon.Unix()), expired},
-		{"exp a second ago", with("exp", noon.Unix()-1), expired},
+		{"exp now", with("exp", authtest.Noon.Unix()), expired},
+		{"exp a second ago", with("exp", authtest.Noon.Unix()-1), expired},
 		{"exp negative", with("exp", -1), expired},
-		{"nbf in 31 s", with("nbf", noon.Unix()+31), notYet},
+		{"nbf in 31 s", with("nbf", authtest.Noon.Unix()+31), notYet},
 		{"nbf is text", with("nbf", "0"), wrongType},
-		{"iat in 31 s", with("iat", noon.Unix()+31), notYet},
-		{"iat next year", with("iat", noon.AddDate(1, 0, 0).Unix()), notYet},
+		{"iat in 31 s", with("iat", authtest.Noon.Unix()+31), notYet},
+		{"iat next year", with("iat", authtest.Noon.AddDate(1, 0, 0).Unix()), notYet},
 		{"iat is an object", with("iat", map[string]any{}), wrongType},
 
 		{"no sub", with("sub", nil), noSubject},
@@ -99,7 +103,7 @@ func TestVerifyRefuses(t *testing.T) {
 		{"email with NUL", with("email", "a\x00@example.com"), wrongType},
 		{"role would break a header", with("role", "a\r\nX-Role: root"), wrongType},
 	}
-	verifier := NewVerifier(secretKeys(t, secretOfTests), nil, atNoon)
+	verifier := NewVerifier(newRing(t, authtest.Secret), nil, authtest.AtNoon)
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			identity, refusal := verifier.Verify(t.Context(), test.token)
@@ -133,31 +137,31 @@ func nextSpelling(token string) string {
 }
 
 func TestVerifyAccepts(t *testing.T) {
-	verifier := NewVerifier(secretKeys(t, secretOfTests, "an older secret, of thirty-two bytes too", "an even older one, and long enough too"), nil, atNoon)
+	verifier := NewVerifier(newRing(t, authtest.Secret, "an older secret, of thirty-two bytes too", "an even older one, and long enough too"), nil, authtest.AtNoon)
 	hs256 := jwt.SigningMethodHS256
 	for name, token := range map[string]string{
-		"plain":                   signed(t, claims(nil)),
-		"exp in a second":         signed(t, claims(jwt.MapClaims{"exp": noon.Unix() + 1})),
-		"exp with a fraction":     signed(t, claims(jwt.MapClaims{"exp": float64(noon.Unix()) + 0.5})),
-		"nbf in 29 s":             signed(t, claims(jwt.MapClaims{"nbf": noon.Unix() + 29})),
-		"iat in 29 s":             signed(t, claims(jwt.MapClaims{"iat": noon.Unix() + 29})),
-		"no iat":                  signed(t, claims(jwt.MapClaims{"iat": nil})),
-		"brings its key":          signedWith(t, hs256, []byte(secretOfTests), claims(nil), map[string]any{"jwk": map[string]any{"kty": "oct", "k": "AAAA"}, "x5c": []string{"AAAA"}}),
-		"says where its key is":   signedWith(t, hs256, []byte(secretOfTests), claims(nil), map[string]any{"jku": "https://evil.example.com/", "x5u": "https://evil.example.com/"}),
-		"another type":            signedWith(t, hs256, []byte(secretOfTests), claims(nil), map[string]any{"typ": "at+jwt"}),
-		"key id is not looked at": signedWith(t, hs256, []byte(secretOfTests), claims(nil), map[string]any{"kid": "../../etc/passwd"}),
-		"punctuation in text":     signed(t, claims(jwt.MapClaims{"name": `{"a":"b\\\\"}, [`, "more": map[string]any{"a": map[string]any{"a": []int{1}}}})),
-		"no role but a list":      signed(t, claims(jwt.MapClaims{"role": []string{"admin"}})),
-		"no role but an object":   signed(t, claims(jwt.MapClaims{"role": map[string]any{"a": 1}})),
-		"previous secret":         signedWith(t, hs256, []byte("an older secret, of thirty-two bytes too"), claims(nil), nil),
-		"the one before":          signedWith(t, hs256, []byte("an even older one, and long enough too"), claims(nil), nil),
+		"plain":                   authtest.Signed(t, authtest.Claims(nil)),
+		"exp in a second":         authtest.Signed(t, authtest.Claims(jwt.MapClaims{"exp": authtest.Noon.Unix() + 1})),
+		"exp with a fraction":     authtest.Signed(t, authtest.Claims(jwt.MapClaims{"exp": float64(authtest.Noon.Unix()) + 0.5})),
+		"nbf in 29 s":             authtest.Signed(t, authtest.Claims(jwt.MapClaims{"nbf": authtest.Noon.Unix() + 29})),
+		"iat in 29 s":             authtest.Signed(t, authtest.Claims(jwt.MapClaims{"iat": authtest.Noon.Unix() + 29})),
+		"no iat":                  authtest.Signed(t, authtest.Claims(jwt.MapClaims{"iat": nil})),
+		"brings its key":          authtest.SignedWith(t, hs256, []byte(authtest.Secret), authtest.Claims(nil), map[string]any{"jwk": map[string]any{"kty": "oct", "k": "AAAA"}, "x5c": []string{"AAAA"}}),
+		"says where its key is":   authtest.SignedWith(t, hs256, []byte(authtest.Secret), authtest.Claims(nil), map[string]any{"jku": "https://evil.example.com/", "x5u": "https://evil.example.com/"}),
+		"another type":            authtest.SignedWith(t, hs256, []byte(authtest.Secret), authtest.Claims(nil), map[string]any{"typ": "at+jwt"}),
+		"key id is not looked at": authtest.SignedWith(t, hs256, []byte(authtest.Secret), authtest.Claims(nil), map[string]any{"kid": "../../etc/passwd"}),
+		"punctuation in text":     authtest.Signed(t, authtest.Claims(jwt.MapClaims{"name": `{"a":"b\\\\"}, [`, "more": map[string]any{"a": map[string]any{"a": []int{1}}}})),
+		"no role but a list":      authtest.Signed(t, authtest.Claims(jwt.MapClaims{"role": []string{"admin"}})),
+		"no role but an object":   authtest.Signed(t, authtest.Claims(jwt.MapClaims{"role": map[string]any{"a": 1}})),
+		"previous secret":         authtest.SignedWith(t, hs256, []byte("an older secret, of thirty-two bytes too"), authtest.Claims(nil), nil),
+		"the one before":          authtest.SignedWith(t, hs256, []byte("an even older one, and long enough too"), authtest.Claims(nil), nil),
 	} {
 		t.Run(name, func(t *testing.T) {
 			identity, refusal := verifier.Verify(t.Context(), token)
 			if refusal != nil {
 				t.Fatal(refusal)
 			}
-			if identity.Role != "" || identity.UserID != claims(nil)["sub"] || identity.CompanyID != acme.String() || identity.Email != "ann@example.com" {
+			if identity.Role != "" || identity.UserID != authtest.Claims(nil)["sub"] || identity.CompanyID != authtest.Acme.String() || identity.Email != "ann@example.com" {
 				t.Errorf("identity %+v", identity)
 			}
 		})
@@ -167,9 +171,9 @@ func TestVerifyAccepts(t *testing.T) {
 // A number is its text: issuers number their users, beyond what a float can tell
 // apart.
 func TestNumbersAreText(t *testing.T) {
-	verifier := NewVerifier(secretKeys(t, secretOfTests), nil, atNoon)
+	verifier := NewVerifier(newRing(t, authtest.Secret), nil, authtest.AtNoon)
 	for _, number := range []string{"7", "0", "-1", "9007199254740993", "123456789012345678901234567890", "1.50", "1e3"} {
-		token := signed(t, claims(jwt.MapClaims{"sub": json.Number(number), "company_id": json.Number(number), "email": json.Number(number), "role": json.Number(number)}))
+		token := authtest.Signed(t, authtest.Claims(jwt.MapClaims{"sub": json.Number(number), "company_id": json.Number(number), "email": json.Number(number), "role": json.Number(number)}))
 		identity, refusal := verifier.Verify(t.Context(), token)
 		if refusal != nil {
 			t.Fatalf("%s: %v", number, refusal)
@@ -184,14 +188,14 @@ func TestNumbersAreText(t *testing.T) {
 
 // What the Signer makes, the Verifier takes, until it expires.
 func TestSigner(t *testing.T) {
-	keys := secretKeys(t, secretOfTests)
+	ring := newRing(t, authtest.Secret)
 	id := uuid.New()
-	for _, company := range []*uuid.UUID{nil, &acme} {
-		token, err := NewSigner(keys, time.Hour, atNoon).Token(id, "ann@example.com", company)
+	for _, company := range []*uuid.UUID{nil, &authtest.Acme} {
+		token, err := NewSigner(ring, time.Hour, authtest.AtNoon).Token(id, "ann@example.com", company)
 		if err != nil {
 			t.Fatal(err)
 		}
-		identity, refusal := NewVerifier(keys, nil, atNoon).Verify(t.Context(), token)
+		identity, refusal := NewVerifier(ring, nil, authtest.AtNoon).Verify(t.Context(), token)
 		if refusal != nil {
 			t.Fatal(refusal)
 		}
@@ -209,7 +213,7 @@ func TestSigner(t *testing.T) {
 		if !maps.Equal(got, want) {
 			t.Errorf("claims = %v, want %v", got, want)
 		}
-		later := NewVerifier(keys, nil, func() time.Time { return noon.Add(time.Hour) })
+		later := NewVerifier(ring, nil, func() time.Time { return authtest.Noon.Add(time.Hour) })
 		if _, refusal := later.Verify(t.Context(), token); refusal != refuseExpired {
 			t.Errorf("an hour later: %+v", refusal)
 		}
@@ -218,16 +222,16 @@ func TestSigner(t *testing.T) {
 
 // FuzzVerify: whatever a token is, an answer is a signed identity or a 401.
 func FuzzVerify(f *testing.F) {
-	key := newEd25519(f)
+	key := authtest.NewEd25519(f)
 	header := map[string]any{"kid": "a"}
-	ours, theirs := signed(f, claims(nil)), signedWith(f, jwt.SigningMethodEdDSA, key, issued(nil), header)
+	ours, theirs := authtest.Signed(f, authtest.Claims(nil)), authtest.SignedWith(f, jwt.SigningMethodEdDSA, key, authtest.IssuerClaims(nil), header)
 	f.Add(ours)
 	f.Add(theirs)
 	f.Add(nextSpelling(ours))
-	f.Add(signedText(f, jwt.SigningMethodHS256, []byte(key.Public().(ed25519.PublicKey)), `{"alg":"HS256","kid":"a"}`, `{"iss":"`+issuerName+`"}`))
+	f.Add(signedText(f, jwt.SigningMethodHS256, []byte(key.Public().(ed25519.PublicKey)), `{"alg":"HS256","kid":"a"}`, `{"iss":"`+authtest.IssuerName+`"}`))
 	f.Add("..")
 	f.Add("eyJhbGciOiJub25lIn0.e30.")
-	verifier := verifierOf(f, listed(fileWith(f, jwks(f, namedKey{"a", key}))))
+	verifier := verifierOf(f, authtest.Listed(authtest.WriteFile(f, authtest.JWKS(f, authtest.NamedKey{ID: "a", Key: key}))))
 	for _, token := range []string{ours, theirs} {
 		expectRefusal(f, verifier, token, nil)
 	}

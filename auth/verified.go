@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"gatehouse/auth/keys"
 	"gatehouse/internal/httperr"
 )
 
@@ -39,7 +40,7 @@ type verifiedTokens struct {
 type verifiedToken struct {
 	identity *Identity
 	life     lifetime
-	keys     Version
+	keys     keys.Version
 	size     int // bytes that it takes here, about
 	used     usedBit
 }

@@ -9,11 +9,15 @@ import (
 	"testing/synctest"
 	"time"
 
+	"gatehouse/auth/authtest"
 	"gatehouse/internal/httperr"
 
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/uuid"
 )
+
+// defaultFresh is how long keys are kept of an issuer that does not say.
+const defaultFresh = 10 * time.Minute
 
 // clock is a time that a test sets.
 type clock struct{ at time.Time }
@@ -55,9 +59,9 @@ func expectRemembered(t testing.TB, verifier *Verifier, when string, want int) {
 
 // A token is verified once; another table verifies it again.
 func TestVerifiedOnce(t *testing.T) {
-	keys := secretKeys(t, secretOfTests)
-	token := signed(t, claims(jwt.MapClaims{"name": "Ann", "groups": []string{"a"}, "address": map[string]any{"city": "b"}}))
-	verifier := NewVerifier(keys, nil, atNoon)
+	ring := newRing(t, authtest.Secret)
+	token := authtest.Signed(t, authtest.Claims(jwt.MapClaims{"name": "Ann", "groups": []string{"a"}, "address": map[string]any{"city": "b"}}))
+	verifier := NewVerifier(ring, nil, authtest.AtNoon)
 	first := mustVerify(t, verifier, token)
 	for range 3 {
 		if again := mustVerify(t, verifier, strings.Clone(token)); again != first {
@@ -69,7 +73,7 @@ func TestVerifiedOnce(t *testing.T) {
 		t.Errorf("claims %v, want those that a header can carry", first.claims)
 	}
 
-	reloaded := NewVerifier(keys, nil, atNoon)
+	reloaded := NewVerifier(ring, nil, authtest.AtNoon)
 	expectRemembered(t, reloaded, "after a reload", 0)
 	if again := mustVerify(t, reloaded, token); again == first {
 		t.Error("another table knows the identity")
@@ -89,21 +93,21 @@ func TestVerifiedTimes(t *testing.T) {
 		want    *httperr.Error
 		left    int
 	}{
-		"same time":                  {nil, noon, nil, 1},
-		"before exp":                 {nil, noon.Add(time.Hour - 1), nil, 1},
-		"at exp":                     {nil, noon.Add(time.Hour), refuseExpired, 0},
-		"after exp":                  {nil, noon.Add(2 * time.Hour), refuseExpired, 0},
-		"at exp with a fraction":     {jwt.MapClaims{"exp": float64(noon.Unix()) + 0.5}, noon.Add(500 * time.Millisecond), refuseExpired, 0},
-		"clock set back":             {nil, noon.Add(-time.Hour), nil, 1},
-		"clock set back before iat":  {nil, noon.Add(-time.Hour - clockLeeway - 1), refuseNotYet, 1},
-		"clock set back before nbf":  {jwt.MapClaims{"nbf": noon.Unix() - 60}, noon.Add(-time.Minute - clockLeeway - 1), refuseNotYet, 1},
-		"iat counts after nbf":       {jwt.MapClaims{"nbf": noon.Unix() - 7200}, noon.Add(-time.Hour - clockLeeway - 1), refuseNotYet, 1},
-		"no iat, clock set far back": {jwt.MapClaims{"iat": nil}, noon.AddDate(-50, 0, 0), nil, 1},
+		"same time":                  {nil, authtest.Noon, nil, 1},
+		"before exp":                 {nil, authtest.Noon.Add(time.Hour - 1), nil, 1},
+		"at exp":                     {nil, authtest.Noon.Add(time.Hour), refuseExpired, 0},
+		"after exp":                  {nil, authtest.Noon.Add(2 * time.Hour), refuseExpired, 0},
+		"at exp with a fraction":     {jwt.MapClaims{"exp": float64(authtest.Noon.Unix()) + 0.5}, authtest.Noon.Add(500 * time.Millisecond), refuseExpired, 0},
+		"clock set back":             {nil, authtest.Noon.Add(-time.Hour), nil, 1},
+		"clock set back before iat":  {nil, authtest.Noon.Add(-time.Hour - clockLeeway - 1), refuseNotYet, 1},
+		"clock set back before nbf":  {jwt.MapClaims{"nbf": authtest.Noon.Unix() - 60}, authtest.Noon.Add(-time.Minute - clockLeeway - 1), refuseNotYet, 1},
+		"iat counts after nbf":       {jwt.MapClaims{"nbf": authtest.Noon.Unix() - 7200}, authtest.Noon.Add(-time.Hour - clockLeeway - 1), refuseNotYet, 1},
+		"no iat, clock set far back": {jwt.MapClaims{"iat": nil}, authtest.Noon.AddDate(-50, 0, 0), nil, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			at := &clock{noon}
-			verifier := NewVerifier(secretKeys(t, secretOfTests), nil, at.now)
-			token := signed(t, claims(test.changes))
+			at := &clock{authtest.Noon}
+			verifier := NewVerifier(newRing(t, authtest.Secret), nil, at.now)
+			token := authtest.Signed(t, authtest.Claims(test.changes))
 			mustVerify(t, verifier, token)
 			at.at = test.at
 			for range 2 {
@@ -113,7 +117,7 @@ func TestVerifiedTimes(t *testing.T) {
 			if test.want == refuseExpired {
 				return
 			}
-			at.at = noon
+			at.at = authtest.Noon
 			expectRefusal(t, verifier, token, nil)
 		})
 	}
@@ -122,38 +126,38 @@ func TestVerifiedTimes(t *testing.T) {
 // A remembered token is dropped with its key: whatever the issuer publishes
 // anew, its tokens are held against.
 func TestVerifiedKeysRotate(t *testing.T) {
-	before, after := newNamedKey(t, "before"), newNamedKey(t, "after")
-	server := newIssuerServer(t, before)
+	before, after := authtest.NewNamedKey(t, "before"), authtest.NewNamedKey(t, "after")
+	server := authtest.NewIssuerServer(t, before)
 	synctest.Test(t, func(t *testing.T) {
-		gateway := newLiveIssuers(t, nil, listed(server.url))
-		token, ours := before.token(t), signed(t, claims(nil))
+		gateway := newLiveIssuers(t, nil, authtest.Listed(server.URL))
+		token, ours := before.Token(t), authtest.Signed(t, authtest.Claims(nil))
 		identity := func(token string) *Identity {
 			t.Helper()
 			return mustVerify(t, gateway.Verifier, token)
 		}
 		identity(token) // may wait for the first reading
 		first, ofOurs := identity(token), identity(ours)
-		waitReal(defaultFresh) // read again, and nothing new
+		authtest.Sleep(defaultFresh) // read again, and nothing new
 		if identity(token) != first {
-			t.Error("the same keys: verified anew")
+			t.Error("the same ring: verified anew")
 		}
-		server.publish(jwks(t, before, after))
-		waitReal(defaultFresh)
+		server.Publish(authtest.JWKS(t, before, after))
+		authtest.Sleep(defaultFresh)
 		second := identity(token)
 		if second == first || identity(token) != second {
-			t.Error("other keys: want the token verified anew, and remembered")
+			t.Error("other ring: want the token verified anew, and remembered")
 		}
-		server.serve(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
-		waitReal(defaultFresh)
+		server.Serve(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
+		authtest.Sleep(defaultFresh)
 		if identity(token) != second {
 			t.Error("keys that cannot be read: verified anew")
 		}
-		server.publish(jwks(t, after))
-		waitReal(defaultFresh)
+		server.Publish(authtest.JWKS(t, after))
+		authtest.Sleep(defaultFresh)
 		gateway.expect(t, token, refuseKey)
 		expectRemembered(t, gateway.Verifier, "the key was taken out of use", 1)
-		server.publish(jwks(t, before))
-		waitReal(defaultFresh)
+		server.Publish(authtest.JWKS(t, before))
+		authtest.Sleep(defaultFresh)
 		if again := identity(token); again == second {
 			t.Error("a key that comes back: remembered from before")
 		}
@@ -166,22 +170,19 @@ func TestVerifiedKeysRotate(t *testing.T) {
 // Keys that change while a token is held against the old ones make nothing of
 // what was found.
 func TestVerifiedWhileKeysRotate(t *testing.T) {
-	key := newNamedKey(t, "a")
-	verifier := verifierOf(t, listed(fileWith(t, jwks(t, key))))
-	token := key.token(t)
+	key := authtest.NewNamedKey(t, "a")
+	place, verifier := newPlace(t, authtest.JWKS(t, key))
+	token := key.Token(t)
 	good, refusal := verifier.verify(t.Context(), token)
 	if refusal != nil {
 		t.Fatal(refusal)
 	}
-	source := verifier.issuers.byName[issuerName].keySource
-	if err := source.apply(jwks(t, newNamedKey(t, "b"))); err != nil {
-		t.Fatal(err)
-	}
+	place.publish(t, authtest.JWKS(t, authtest.NewNamedKey(t, "b")))
 	verifier.verified.remember(token, good)
 	expectRemembered(t, verifier, "keys changed before it was", 0)
 	verifier.verified.entries[token] = good // and if they had changed in between
 	verifier.verified.size += good.size
-	if _, refusal := verifier.verified.find(token, noon); refusal != nil {
+	if _, refusal := verifier.verified.find(token, authtest.Noon); refusal != nil {
 		t.Error(refusal)
 	}
 	expectRemembered(t, verifier, "keys changed after it was", 0)
@@ -189,12 +190,12 @@ func TestVerifiedWhileKeysRotate(t *testing.T) {
 
 // Only good tokens are remembered: strangers cannot fill anything.
 func TestRefusalsAreNotRemembered(t *testing.T) {
-	theirs := newNamedKey(t, "a")
-	entry := listed(fileWith(t, jwks(t, theirs)))
+	theirs := authtest.NewNamedKey(t, "a")
+	entry := authtest.Listed(authtest.WriteFile(t, authtest.JWKS(t, theirs)))
 	entry.Audience = []string{"atenex"}
 	verifier := verifierOf(t, entry)
 	es256, header := jwt.SigningMethodES256, map[string]any{"kid": "a"}
-	good := signed(t, claims(nil))
+	good := authtest.Signed(t, authtest.Claims(nil))
 	for name, test := range map[string]struct {
 		token string
 		want  *httperr.Error
@@ -203,15 +204,15 @@ func TestRefusalsAreNotRemembered(t *testing.T) {
 		"line break":       {good + "\n", refuseMalformed},
 		"carriage return":  {"\r" + good, refuseMalformed},
 		"oversize":         {strings.Repeat("x", maxTokenBytes+1), refuseMalformed},
-		"forged":           {signedWith(t, jwt.SigningMethodHS256, []byte("another secret, of thirty-two bytes"), claims(nil), nil), refuseSignature},
-		"other algorithm":  {signedWith(t, jwt.SigningMethodHS512, []byte(secretOfTests), claims(nil), nil), refuseAlgorithm},
-		"expired":          {signed(t, claims(jwt.MapClaims{"exp": noon.Unix()})), refuseExpired},
-		"not yet":          {signed(t, claims(jwt.MapClaims{"nbf": noon.Unix() + 60})), refuseNotYet},
-		"no exp":           {signed(t, claims(jwt.MapClaims{"exp": nil})), refuseNoExpiry},
-		"no sub":           {signed(t, claims(jwt.MapClaims{"sub": nil})), refuseNoSubject},
-		"wrong type":       {signed(t, claims(jwt.MapClaims{"email": true})), refuseClaims},
-		"another audience": {signedWith(t, es256, theirs.key, issued(jwt.MapClaims{"aud": "other"}), header), refuseAudience},
-		"unknown key":      {newNamedKey(t, "b").token(t), refuseKey},
+		"forged":           {authtest.SignedWith(t, jwt.SigningMethodHS256, []byte("another secret, of thirty-two bytes"), authtest.Claims(nil), nil), refuseSignature},
+		"other algorithm":  {authtest.SignedWith(t, jwt.SigningMethodHS512, []byte(authtest.Secret), authtest.Claims(nil), nil), refuseAlgorithm},
+		"expired":          {authtest.Signed(t, authtest.Claims(jwt.MapClaims{"exp": authtest.Noon.Unix()})), refuseExpired},
+		"not yet":          {authtest.Signed(t, authtest.Claims(jwt.MapClaims{"nbf": authtest.Noon.Unix() + 60})), refuseNotYet},
+		"no exp":           {authtest.Signed(t, authtest.Claims(jwt.MapClaims{"exp": nil})), refuseNoExpiry},
+		"no sub":           {authtest.Signed(t, authtest.Claims(jwt.MapClaims{"sub": nil})), refuseNoSubject},
+		"wrong type":       {authtest.Signed(t, authtest.Claims(jwt.MapClaims{"email": true})), refuseClaims},
+		"another audience": {authtest.SignedWith(t, es256, theirs.Key, authtest.IssuerClaims(jwt.MapClaims{"aud": "other"}), header), refuseAudience},
+		"unknown key":      {authtest.NewNamedKey(t, "b").Token(t), refuseKey},
 	} {
 		for range 2 {
 			expectRefusal(t, verifier, test.token, test.want)
@@ -222,8 +223,8 @@ func TestRefusalsAreNotRemembered(t *testing.T) {
 
 // What is remembered of a token says nothing of one that differs from it.
 func TestVerifiedIsTheWholeToken(t *testing.T) {
-	verifier := NewVerifier(secretKeys(t, secretOfTests), nil, atNoon)
-	token := signed(t, claims(nil))
+	verifier := NewVerifier(newRing(t, authtest.Secret), nil, authtest.AtNoon)
+	token := authtest.Signed(t, authtest.Claims(nil))
 	mustVerify(t, verifier, token)
 	others := []string{nextSpelling(token), token[:len(token)-1], token + "A", " " + token, strings.ToUpper(token)}
 	for i := range token {
@@ -240,7 +241,7 @@ func TestVerifiedIsTheWholeToken(t *testing.T) {
 	}
 	expectRemembered(t, verifier, "after all of them", 1)
 
-	bob := signed(t, claims(jwt.MapClaims{"sub": uuid.NewString()}))
+	bob := authtest.Signed(t, authtest.Claims(jwt.MapClaims{"sub": uuid.NewString()}))
 	if mustVerify(t, verifier, bob).UserID == mustVerify(t, verifier, token).UserID {
 		t.Error("two users have one identity")
 	}
@@ -250,7 +251,7 @@ func TestVerifiedIsTheWholeToken(t *testing.T) {
 func TestVerifiedIsBounded(t *testing.T) {
 	const flood = 600
 	distinct := func(i, padding int) string {
-		return signed(t, claims(jwt.MapClaims{"jti": fmt.Sprint(i), "padding": strings.Repeat("x", padding)}))
+		return authtest.Signed(t, authtest.Claims(jwt.MapClaims{"jti": fmt.Sprint(i), "padding": strings.Repeat("x", padding)}))
 	}
 	for name, test := range map[string]struct {
 		limit, budget int
@@ -261,7 +262,7 @@ func TestVerifiedIsBounded(t *testing.T) {
 		"bytes":   {limit: verifiedLimit, budget: 100 << 10, padding: 1000, want: 20},
 	} {
 		t.Run(name, func(t *testing.T) {
-			verifier := NewVerifier(secretKeys(t, secretOfTests), nil, atNoon)
+			verifier := NewVerifier(newRing(t, authtest.Secret), nil, authtest.AtNoon)
 			verified := verifier.verified
 			verified.limit, verified.budget = test.limit, test.budget
 			inUse := distinct(flood, 0)
@@ -285,7 +286,7 @@ func TestVerifiedIsBounded(t *testing.T) {
 		})
 	}
 	t.Run("long tokens", func(t *testing.T) {
-		verifier := NewVerifier(secretKeys(t, secretOfTests), nil, atNoon)
+		verifier := NewVerifier(newRing(t, authtest.Secret), nil, authtest.AtNoon)
 		long := distinct(0, maxVerifiedBytes)
 		for range 2 {
 			mustVerify(t, verifier, long)
@@ -296,17 +297,16 @@ func TestVerifiedIsBounded(t *testing.T) {
 
 // Many verify at once, while entries are evicted, expire and lose their keys.
 func TestVerifiedAtOnce(t *testing.T) {
-	key := newNamedKey(t, "a")
-	set := jwks(t, key)
-	verifier := verifierOf(t, listed(fileWith(t, set)))
+	key := authtest.NewNamedKey(t, "a")
+	set := authtest.JWKS(t, key)
+	place, verifier := newPlace(t, set)
 	verifier.verified.limit = 8
-	source := verifier.issuers.byName[issuerName].keySource
 	var tokens, users []string
 	for i := range 16 {
 		user := uuid.NewString()
-		token := signed(t, claims(jwt.MapClaims{"sub": user}))
+		token := authtest.Signed(t, authtest.Claims(jwt.MapClaims{"sub": user}))
 		if i%2 == 0 {
-			token = signedWith(t, jwt.SigningMethodES256, key.key, issued(jwt.MapClaims{"sub": user}), map[string]any{"kid": "a"})
+			token = authtest.SignedWith(t, jwt.SigningMethodES256, key.Key, authtest.IssuerClaims(jwt.MapClaims{"sub": user}), map[string]any{"kid": "a"})
 		}
 		tokens, users = append(tokens, token), append(users, user)
 	}
@@ -325,9 +325,7 @@ func TestVerifiedAtOnce(t *testing.T) {
 	all.Go(func() {
 		for i := range 50 {
 			// The same keys in other words.
-			if err := source.apply([]byte(string(set) + strings.Repeat(" ", i+1))); err != nil {
-				t.Error(err)
-			}
+			place.publish(t, []byte(string(set)+strings.Repeat(" ", i+1)))
 			if i%10 == 0 {
 				verifier.verified.forget()
 			}

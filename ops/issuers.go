@@ -8,16 +8,16 @@ import (
 	"strings"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
+	"gatehouse/auth/keys"
 
-	"gatehouse/auth"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // issuerWait says whether the keys of the issuers keep a gateway from being
 // ready. They do at its start alone, and for a while: later, and when a reload
 // adds an issuer, whatever else the gateway does goes on, and there is a note.
 type issuerWait struct {
-	states func() []auth.IssuerState // nil where nobody asks
+	states func() []keys.IssuerState // nil where nobody asks
 	limit  time.Duration             // how long a start waits for keys
 	since  time.Time                 // when the table was first served
 	done   bool                      // the start waits no longer
@@ -25,7 +25,7 @@ type issuerWait struct {
 
 // AwaitIssuers has readiness wait until the keys of each issuer were read once,
 // for a bounded time after the start.
-func (h *Health) AwaitIssuers(states func() []auth.IssuerState, bound time.Duration) {
+func (h *Health) AwaitIssuers(states func() []keys.IssuerState, bound time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.issuers.states, h.issuers.limit = states, bound
@@ -61,7 +61,7 @@ func (i *issuerWait) report(r *readiness, now time.Time) {
 // WatchIssuers adds gatehouse_issuer_keys and
 // gatehouse_issuer_keys_last_success_timestamp_seconds for the issuers of the
 // table that is served.
-func (m *Metrics) WatchIssuers(states func() []auth.IssuerState) {
+func (m *Metrics) WatchIssuers(states func() []keys.IssuerState) {
 	m.Registry.MustRegister(issuerMetrics{
 		states: states,
 		keys: prometheus.NewDesc("gatehouse_issuer_keys",
@@ -74,7 +74,7 @@ func (m *Metrics) WatchIssuers(states func() []auth.IssuerState) {
 // issuerMetrics asks for the states when it is scraped. The labels are names of
 // the table.
 type issuerMetrics struct {
-	states            func() []auth.IssuerState
+	states            func() []keys.IssuerState
 	keys, lastSuccess *prometheus.Desc
 }
 

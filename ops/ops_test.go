@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"gatehouse/auth"
+	"gatehouse/auth/keys"
 	"gatehouse/config"
 	"gatehouse/config/problem"
 	"gatehouse/ops"
@@ -46,7 +47,7 @@ func (o *operators) serve(t *testing.T, table string) {
 		t.Fatal(err)
 	}
 	compiled, err := proxy.Compile(cfg, proxy.Parts{
-		Gate: auth.NewGate(auth.NewVerifier(auth.Ring{}, nil, time.Now), nil), Metrics: o.metrics, Transports: proxy.NewTransports(proxy.TransportOptions{}),
+		Gate: auth.NewGate(auth.NewVerifier(keys.Ring{}, nil, time.Now), nil), Metrics: o.metrics, Transports: proxy.NewTransports(proxy.TransportOptions{}),
 	})
 	if err != nil {
 		t.Fatal(err)

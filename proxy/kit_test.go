@@ -21,6 +21,7 @@ import (
 	"github.com/google/uuid"
 
 	"gatehouse/auth"
+	"gatehouse/auth/keys"
 	"gatehouse/config"
 	"gatehouse/internal/httperr"
 	"gatehouse/proxy/http1/server"
@@ -218,7 +219,7 @@ func newKit(t testing.TB, table, backend string) *kit {
 
 func newKitOf(t testing.TB, table, backend string, options TransportOptions) *kit {
 	t.Helper()
-	keys, err := auth.FromSecret("HS256", []byte(testSecret))
+	keys, err := keys.FromSecret("HS256", []byte(testSecret))
 	if err != nil {
 		t.Fatal(err)
 	}

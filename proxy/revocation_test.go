@@ -10,6 +10,7 @@ import (
 	"github.com/coder/websocket"
 
 	"gatehouse/auth"
+	"gatehouse/auth/keys"
 )
 
 // TestStreamsEndWithTheirToken opens an event stream and a WebSocket with a
@@ -30,7 +31,7 @@ routes:
 		flush(w)
 		<-r.Context().Done()
 	})
-	keys, err := auth.FromSecret("HS256", []byte(testSecret))
+	keys, err := keys.FromSecret("HS256", []byte(testSecret))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,7 +34,7 @@ type sqliteFile struct {
 	lost   error // why path is not the opened file any more; nil while it is
 }
 
-// openSQLite opens the file named by what follows "sqlite:".
+// OpenSQLite opens the file named by what follows "sqlite:".
 func openSQLite(ctx context.Context, path string) (engine, error) {
 	path, err := sqlitePath(path)
 	if err != nil {

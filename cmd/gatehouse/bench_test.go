@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"gatehouse/auth"
+	"gatehouse/auth/keys"
 	"gatehouse/config"
 	"gatehouse/ops"
 	"gatehouse/proxy"
@@ -90,13 +90,13 @@ func benchReloader(b testing.TB, routes int) *reloader {
 	if err := os.WriteFile(file, []byte(table.String()), 0o600); err != nil {
 		b.Fatal(err)
 	}
-	keys, err := auth.FromSecret("HS256", []byte(testSecret))
+	ring, err := keys.FromSecret("HS256", []byte(testSecret))
 	if err != nil {
 		b.Fatal(err)
 	}
 	quiet := slog.New(slog.DiscardHandler)
 	p := &parts{
-		keys: keys, keySources: auth.NewSources(auth.SourcesOptions{Log: quiet, Now: time.Now}),
+		keys: ring, keySources: keys.NewSources(keys.SourcesOptions{Log: quiet, Now: time.Now}),
 		metrics: ops.NewMetrics("bench"), transports: proxy.NewTransports(proxy.TransportOptions{MaxIdle: 100}), log: quiet,
 	}
 	b.Cleanup(p.keySources.Close)

@@ -21,14 +21,14 @@ const (
 	waitLogInterval  = 5 * time.Second // between two lines about it
 )
 
-// openStore opens the store of the settings, waits for it, and brings its
+// OpenStore opens the store of the settings, waits for it, and brings its
 // schema up to date, or only looks at it with GATEWAY_MIGRATE=off. It returns
 // the names of the migrations that it applied. While it waits it tells the log.
 func openStore(ctx context.Context, s settings.Settings, wait time.Duration, log *slog.Logger) (store.Store, []string, error) {
 	return openStoreWith(ctx, s, store.Options{}, wait, log)
 }
 
-// openStoreWith is openStore with options that the settings do not have.
+// openStoreWith is OpenStore with options that the settings do not have.
 func openStoreWith(
 	ctx context.Context, s settings.Settings, options store.Options, wait time.Duration, log *slog.Logger,
 ) (store.Store, []string, error) {

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"gatehouse/auth"
+	"gatehouse/auth/keys"
 	"gatehouse/config"
 	"gatehouse/config/problem"
 	"gatehouse/config/textfile"
@@ -135,7 +135,7 @@ func checkIssuerKeys(path string) func(context.Context) error {
 	return func(context.Context) error {
 		content, err := textfile.Read(path)
 		if err == nil {
-			err = auth.CheckSet(content)
+			err = keys.CheckSet(content)
 		}
 		return err
 	}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"gatehouse/auth"
+	"gatehouse/auth/keys"
 	"gatehouse/config/settings"
 	"gatehouse/config/textfile"
 	"gatehouse/config/watch"
@@ -16,46 +16,46 @@ const tokenKeys = "keys of tokens"
 
 // signingKeys makes the keys that the settings name: a private key's or the
 // secret's, which sign, and the previous ones, which verify.
-func signingKeys(s settings.Settings) (auth.Ring, error) {
-	keys, err := currentKeys(s)
+func signingKeys(s settings.Settings) (keys.Ring, error) {
+	ring, err := currentKeys(s)
 	if err != nil || s.JWTPreviousKeysFile == "" {
-		return keys, err
+		return ring, err
 	}
 	pem, err := textfile.Read(s.JWTPreviousKeysFile)
 	if err == nil {
-		keys, err = keys.WithPreviousKeys(pem)
+		ring, err = ring.WithPreviousKeys(pem)
 	}
 	if err != nil {
-		return auth.Ring{}, fmt.Errorf("read GATEWAY_JWT_PREVIOUS_KEYS_FILE: %w", err)
+		return keys.Ring{}, fmt.Errorf("read GATEWAY_JWT_PREVIOUS_KEYS_FILE: %w", err)
 	}
-	return keys, nil
+	return ring, nil
 }
 
 // currentKeys are those without the previous private keys.
-func currentKeys(s settings.Settings) (auth.Ring, error) {
+func currentKeys(s settings.Settings) (keys.Ring, error) {
 	var previous [][]byte
 	for _, secret := range s.JWTPreviousSecrets {
 		previous = append(previous, []byte(secret.Reveal()))
 	}
 	if s.JWTPrivateKeyFile == "" {
-		return auth.FromSecret(s.JWTAlgorithm, []byte(s.JWTSecret.Reveal()), previous...)
+		return keys.FromSecret(s.JWTAlgorithm, []byte(s.JWTSecret.Reveal()), previous...)
 	}
 	pem, err := textfile.Read(s.JWTPrivateKeyFile)
 	if err != nil {
-		return auth.Ring{}, fmt.Errorf("read GATEWAY_JWT_PRIVATE_KEY_FILE: %w", err)
+		return keys.Ring{}, fmt.Errorf("read GATEWAY_JWT_PRIVATE_KEY_FILE: %w", err)
 	}
-	keys, err := auth.FromPEM(pem)
+	ring, err := keys.FromPEM(pem)
 	if err != nil {
-		return auth.Ring{}, fmt.Errorf("read GATEWAY_JWT_PRIVATE_KEY_FILE: %w", err)
+		return keys.Ring{}, fmt.Errorf("read GATEWAY_JWT_PRIVATE_KEY_FILE: %w", err)
 	}
-	if s.JWTAlgorithm != "" && s.JWTAlgorithm != keys.Algorithm {
-		return auth.Ring{}, fmt.Errorf("GATEWAY_JWT_ALGORITHM is %s, but the key in GATEWAY_JWT_PRIVATE_KEY_FILE is for %s",
-			s.JWTAlgorithm, keys.Algorithm)
+	if s.JWTAlgorithm != "" && s.JWTAlgorithm != ring.Algorithm {
+		return keys.Ring{}, fmt.Errorf("GATEWAY_JWT_ALGORITHM is %s, but the key in GATEWAY_JWT_PRIVATE_KEY_FILE is for %s",
+			s.JWTAlgorithm, ring.Algorithm)
 	}
-	return keys.WithPreviousSecrets(previous...)
+	return ring.WithPreviousSecrets(previous...)
 }
 
-// set is what is published of the keys; nil for secrets alone.
+// keySet is what is published of the keys; nil for secrets alone.
 func (p *parts) keySet() []byte {
 	set, _ := p.keys.PublicSet()
 	return set
@@ -77,32 +77,32 @@ func (g *gateway) followKeys(take func(context.Context) error) {
 }
 
 // readKeys reads the files anew. The settings themselves stay as they were.
-func (g *gateway) readKeys() (auth.Ring, error) {
+func (g *gateway) readKeys() (keys.Ring, error) {
 	read, err := settings.Load(g.lookup)
 	if err == nil {
 		err = read.CheckSigning()
 	}
 	if err != nil {
-		return auth.Ring{}, err
+		return keys.Ring{}, err
 	}
 	return signingKeys(read)
 }
 
 // renewKeys compiles the table being served anew with keys that were read. When
 // it cannot be, those that were in use stay.
-func (r *reloader) renewKeys(ctx context.Context, read func() (auth.Ring, error)) error {
-	keys, err := read()
+func (r *reloader) renewKeys(ctx context.Context, read func() (keys.Ring, error)) error {
+	ring, err := read()
 	if err != nil {
 		return err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	before := r.parts.keys
-	r.parts.keys = keys
+	r.parts.keys = ring
 	if err := r.recompileLocked(); err != nil {
 		r.parts.keys = before
 		return err
 	}
-	r.log.InfoContext(ctx, "keys of tokens renewed", "algorithm", keys.Algorithm)
+	r.log.InfoContext(ctx, "keys of tokens renewed", "algorithm", ring.Algorithm)
 	return nil
 }

@@ -139,7 +139,7 @@ func writeFile(t testing.TB, name, content string) string {
 	return path
 }
 
-// addUser puts a user with testPassword into a store, beside the gateway.
+// AddUser puts a user with testPassword into a store, beside the gateway.
 func addUser(t testing.TB, url, email string, company *uuid.UUID) store.User {
 	t.Helper()
 	users, err := store.Open(t.Context(), url, store.Options{})

@@ -20,6 +20,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gatehouse/auth"
+	"gatehouse/auth/keys"
 	"gatehouse/config"
 	"gatehouse/config/settings"
 	"gatehouse/config/watch"
@@ -159,11 +160,11 @@ func (g *gateway) serveFirst(r *reloader, cfg *config.Config) error {
 	defer r.mu.Unlock()
 	g.followKeys(func(ctx context.Context) error { return r.renewKeys(ctx, g.readKeys) })
 	r.followTable(cfg)
-	keys, err := g.readKeys()
+	ring, err := g.readKeys()
 	if err != nil {
 		return err
 	}
-	g.parts.keys = keys
+	g.parts.keys = ring
 	first, err := g.parts.compile(cfg)
 	if err != nil {
 		g.flushLog() // the problems go to the same place
@@ -226,15 +227,15 @@ func (g *gateway) configure() (*config.Config, error) {
 	setMemory(g.terminal.lookup, g.log)
 	logDescriptors(g.log, cfg)
 
-	keys, err := signingKeys(loaded)
+	ring, err := signingKeys(loaded)
 	if err != nil {
 		return nil, err
 	}
 	g.health = new(ops.Health)
 	g.parts = parts{
 		settings:   loaded,
-		keys:       keys,
-		keySources: auth.NewSources(auth.SourcesOptions{Log: g.log, Now: time.Now, ReadFile: g.files.Read}),
+		keys:       ring,
+		keySources: keys.NewSources(keys.SourcesOptions{Log: g.log, Now: time.Now, ReadFile: g.files.Read}),
 		metrics:    ops.NewMetrics(version),
 		log:        g.log,
 		transports: proxy.NewTransports(proxy.TransportOptions{
@@ -268,7 +269,7 @@ func (g *gateway) options(cfg *config.Config) proxy.Options {
 	return options
 }
 
-// openStore waits for the database as long as a start may take.
+// OpenStore waits for the database as long as a start may take.
 func (g *gateway) openStore(ctx context.Context) error {
 	started := time.Now()
 	opened, applied, err := openStoreWith(ctx, g.settings, store.Options{StatementTimeout: g.storeTimeout}, cmp.Or(g.storeWait, serveStoreWait), g.log)

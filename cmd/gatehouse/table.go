@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"gatehouse/auth"
+	"gatehouse/auth/keys"
 	"gatehouse/config"
 	"gatehouse/config/problem"
 	"gatehouse/config/settings"
@@ -54,8 +55,8 @@ func invalidTable(t terminal, err error) error {
 // made once, at the start.
 type parts struct {
 	settings   settings.Settings
-	keys       auth.Ring
-	keySources *auth.Sources
+	keys       keys.Ring
+	keySources *keys.Sources
 	store      store.Store       // nil with `users: off`
 	users      *auth.CachedUsers // nil with `users: off`
 	passwords  *auth.Passwords
@@ -67,7 +68,7 @@ type parts struct {
 // snapshot is a compiled configuration: what is swapped in together.
 type snapshot struct {
 	table   *proxy.Table
-	issuers *auth.Issuers
+	issuers *keys.Issuers
 }
 
 // compile turns a configuration into an edition that may serve: it meets its

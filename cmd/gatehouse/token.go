@@ -40,7 +40,7 @@ func newTokenIssue(t terminal) *cobra.Command {
 		if err := s.CheckSigning(); err != nil {
 			return err
 		}
-		keys, err := signingKeys(s)
+		ring, err := signingKeys(s)
 		if err != nil {
 			return err
 		}
@@ -60,7 +60,7 @@ func newTokenIssue(t terminal) *cobra.Command {
 		if *ttl == 0 {
 			*ttl = s.TokenTTL
 		}
-		issued, err := auth.NewSigner(keys, *ttl, time.Now).TokenFor(user, began)
+		issued, err := auth.NewSigner(ring, *ttl, time.Now).TokenFor(user, began)
 		if err != nil {
 			return err
 		}

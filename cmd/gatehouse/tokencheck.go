@@ -12,6 +12,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"gatehouse/auth"
+	"gatehouse/auth/keys"
 	"gatehouse/config"
 	"gatehouse/config/settings"
 	"gatehouse/store"
@@ -24,7 +25,7 @@ const tokenCheckTimeout = 10 * time.Second
 // keys, those of the token's issuer, and the state of the user as of now.
 type tokenChecker struct {
 	gate    *auth.Gate
-	sources *auth.Sources
+	sources *keys.Sources
 	users   store.Store // nil without one
 	notes   []string    // what could not be asked
 }
@@ -37,12 +38,12 @@ func newTokenChecker(ctx context.Context, t terminal, cfg *config.Config, token 
 	if err := s.CheckSigning(); err != nil {
 		return nil, err
 	}
-	keys, err := signingKeys(s)
+	ring, err := signingKeys(s)
 	if err != nil {
 		return nil, err
 	}
-	c := &tokenChecker{sources: auth.NewSources(auth.SourcesOptions{Log: discardLog(), Now: time.Now})}
-	verifier := auth.NewVerifier(keys, c.readKeys(ctx, cfg, token), time.Now)
+	c := &tokenChecker{sources: keys.NewSources(keys.SourcesOptions{Log: discardLog(), Now: time.Now})}
+	verifier := auth.NewVerifier(ring, c.readKeys(ctx, cfg, token), time.Now)
 	if cfg.Users.Off {
 		c.gate = auth.NewGate(verifier, nil)
 		return c, nil
@@ -57,7 +58,7 @@ func newTokenChecker(ctx context.Context, t terminal, cfg *config.Config, token 
 }
 
 // readKeys reads the keys of the issuer that the token names, of no other.
-func (c *tokenChecker) readKeys(ctx context.Context, cfg *config.Config, token string) *auth.Issuers {
+func (c *tokenChecker) readKeys(ctx context.Context, cfg *config.Config, token string) *keys.Issuers {
 	claims := jwt.MapClaims{}
 	_, _, _ = jwt.NewParser().ParseUnverified(token, claims) // the gate says what is wrong with it
 	name, _ := claims["iss"].(string)

@@ -1,4 +1,4 @@
-package auth
+package keys
 
 // This file keeps the keys of one place fresh: a goroutine reads them now and
 // then, and sooner when a request asks for a key that is not among them.
@@ -17,10 +17,10 @@ import (
 
 // Patience with the place that keys come from.
 const (
-	ReadInterval  = 5 * time.Second  // between two readings, whatever requests ask for
-	retryPause = 30 * time.Second // after a failure that no request asks about, at most
-	firstRetry = time.Second      // after the first failure of a source that was never read; then twice as long each time
-	readWait   = 2 * time.Second  // how long a request waits for a reading
+	ReadInterval = 5 * time.Second  // between two readings, whatever requests ask for
+	retryPause   = 30 * time.Second // after a failure that no request asks about, at most
+	firstRetry   = time.Second      // after the first failure of a source that was never read; then twice as long each time
+	readWait     = 2 * time.Second  // how long a request waits for a reading
 )
 
 var (
@@ -38,7 +38,7 @@ type source struct {
 	log   *slog.Logger
 
 	set    atomic.Pointer[set] // nil before the first good one
-	wanted chan struct{}          // of capacity 1: a request asks for a reading
+	wanted chan struct{}       // of capacity 1: a request asks for a reading
 
 	running sync.Mutex // held while run runs
 	content []byte     // what set was made of; for run alone

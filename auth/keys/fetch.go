@@ -1,4 +1,4 @@
-package auth
+package keys
 
 // This file fetches what an issuer publishes, from a URL or a file: bounded in
 // size and time.
@@ -21,9 +21,9 @@ import (
 
 // Bounds on fetching keys.
 const (
-	maxSetBytes = 1 << 20
-	maxRedirects   = 3
-	fetchTimeout   = 10 * time.Second
+	maxSetBytes  = 1 << 20
+	maxRedirects = 3
+	fetchTimeout = 10 * time.Second
 
 	fileFresh    = 5 * time.Second // a file costs next to nothing to look at
 	defaultFresh = 10 * time.Minute

@@ -1,4 +1,4 @@
-package auth
+package keys
 
 // This file knows the other issuers of a table, and shares the sources of
 // their keys between tables.
@@ -60,7 +60,7 @@ func NewSources(o SourcesOptions) *Sources {
 
 // Issuers are the other issuers of one table. A nil one has none.
 type Issuers struct {
-	byName  map[string]*Issuer
+	byName     map[string]*Issuer
 	keySources map[string]*source // by `keys`
 }
 
@@ -69,7 +69,7 @@ type Issuer struct {
 	Audiences  []string          // one of them has to be in `aud`; none asks nothing
 	Algorithms []string          // of its tokens
 	Claims     map[string]string // ours → theirs
-	keySource     *source
+	keySource  *source
 }
 
 // Issuers makes the issuers of a table, with the live sources where there are
@@ -226,7 +226,7 @@ func (i *Issuer) Version() Version {
 // issuer's. It is zero for our own keys, which a Verifier keeps for life.
 type Version struct {
 	keySource *source
-	number int // its number rather than the set: old ones need not stay in memory
+	number    int // its number rather than the set: old ones need not stay in memory
 }
 
 // Current reports whether the issuer still publishes these keys.

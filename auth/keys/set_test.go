@@ -1,4 +1,4 @@
-package auth
+package keys
 
 import (
 	"bytes"
@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 
+	"gatehouse/auth/authtest"
+
 	"github.com/go-jose/go-jose/v4"
 	"github.com/golang-jwt/jwt/v5"
 )
@@ -21,11 +23,11 @@ import (
 // TestParseKeySet: what is taken of what issuers publish, by algorithm and key
 // id.
 func TestParseKeySet(t *testing.T) {
-	rsaKey, ecKey, edKey := newRSA(t, 2048), newEC(t, elliptic.P256()), newEd25519(t)
+	rsaKey, ecKey, edKey := authtest.NewRSA(t, 2048), authtest.NewEC(t, elliptic.P256()), authtest.NewEd25519(t)
 	rsaPublic, ecPublic := rsaKey.Public(), ecKey.Public()
-	p384 := newEC(t, elliptic.P384()).Public()
+	p384 := authtest.NewEC(t, elliptic.P384()).Public()
 	pkcs1 := pem.EncodeToMemory(&pem.Block{Type: "RSA PUBLIC KEY", Bytes: x509.MarshalPKCS1PublicKey(&rsaKey.PublicKey)})
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: noon}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: authtest.Noon}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, ecPublic, ecKey)
 	if err != nil {
 		t.Fatal(err)
@@ -49,7 +51,7 @@ func TestParseKeySet(t *testing.T) {
 	forEncryption := jose.JSONWebKey{Key: rsaPublic, KeyID: "a", Use: "enc"}
 	secret := jose.JSONWebKey{Key: []byte("a secret of somebody's"), KeyID: "a"}
 	two := set(jose.JSONWebKey{Key: rsaPublic, KeyID: "a"}, jose.JSONWebKey{Key: ecPublic, KeyID: "b"})
-	twins := set(jose.JSONWebKey{Key: ecPublic, KeyID: "a"}, jose.JSONWebKey{Key: newEC(t, elliptic.P256()).Public(), KeyID: "b"})
+	twins := set(jose.JSONWebKey{Key: ecPublic, KeyID: "a"}, jose.JSONWebKey{Key: authtest.NewEC(t, elliptic.P256()).Public(), KeyID: "b"})
 
 	for _, test := range []struct {
 		name          string
@@ -104,13 +106,13 @@ func TestParseKeySet(t *testing.T) {
 		},
 		{"PEM, negative serial number", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: negative}), "ES256", "", []crypto.PublicKey{ecPublic}},
 
-		{"PEM", publicPEM(t, rsaPublic), "RS256", "", []crypto.PublicKey{rsaPublic}},
+		{"PEM", authtest.PublicPEM(t, rsaPublic), "RS256", "", []crypto.PublicKey{rsaPublic}},
 		{"PEM, PKCS #1", pkcs1, "RS256", "x", []crypto.PublicKey{rsaPublic}},
-		{"PEM, Ed25519", publicPEM(t, edKey.Public()), "EdDSA", "", []crypto.PublicKey{edKey.Public()}},
+		{"PEM, Ed25519", authtest.PublicPEM(t, edKey.Public()), "EdDSA", "", []crypto.PublicKey{edKey.Public()}},
 		{"PEM, certificate", certificate, "ES256", "", []crypto.PublicKey{ecPublic}},
-		{"PEM, two", slices.Concat(publicPEM(t, rsaPublic), certificate, pkcs1), "RS256", "x", []crypto.PublicKey{rsaPublic, rsaPublic}},
-		{"PEM, private", pemOf(t, ecKey), "ES256", "", nil},
-		{"PEM, private among others", slices.Concat(pemOf(t, newEC(t, elliptic.P256())), certificate), "ES256", "", []crypto.PublicKey{ecPublic}},
+		{"PEM, two", slices.Concat(authtest.PublicPEM(t, rsaPublic), certificate, pkcs1), "RS256", "x", []crypto.PublicKey{rsaPublic, rsaPublic}},
+		{"PEM, private", authtest.PrivatePEM(t, ecKey), "ES256", "", nil},
+		{"PEM, private among others", slices.Concat(authtest.PrivatePEM(t, authtest.NewEC(t, elliptic.P256())), certificate), "ES256", "", []crypto.PublicKey{ecPublic}},
 		{"PEM, broken", bytes.Replace(certificate, []byte("CERTIFICATE"), []byte("PUBLIC KEY"), 2), "ES256", "", nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -130,8 +132,8 @@ func TestParseKeySet(t *testing.T) {
 
 // FuzzParseKeySet: a set that is taken holds keys that may be used.
 func FuzzParseKeySet(f *testing.F) {
-	f.Add(jwks(f, newNamedKey(f, "a"), namedKey{"b", newEd25519(f)}))
-	f.Add(publicPEM(f, newEd25519(f).Public()))
+	f.Add(authtest.JWKS(f, authtest.NewNamedKey(f, "a"), authtest.NamedKey{ID: "b", Key: authtest.NewEd25519(f)}))
+	f.Add(authtest.PublicPEM(f, authtest.NewEd25519(f).Public()))
 	f.Add([]byte(`{"keys":[{"kty":"RSA","n":"AQAB","e":"AQAB"}]}`))
 	f.Fuzz(func(t *testing.T, content []byte) {
 		set, err := parseSet(content)

@@ -1,7 +1,15 @@
-package auth
-
-// This file makes the keys that the gateway's own tokens are signed and
-// verified with.
+// Package keys holds what tokens are signed and verified with.
+//
+// The gateway's own tokens are signed with a Ring (ring.go), which verifies those
+// of previous keys too.
+//
+// The keys of other issuers come from their Sources, which tables share:
+//
+//	sources.go  the entries of `tokens`, each with its source
+//	source.go   one source: the last good keys, kept fresh in the background
+//	fetch.go    reading a URL or a file, bounded
+//	set.go      a JWK set or PEM: which keys are taken, which one fits
+package keys
 
 import (
 	"bytes"

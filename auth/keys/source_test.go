@@ -1,4 +1,4 @@
-package auth
+package keys_test
 
 import (
 	"context"
@@ -11,54 +11,57 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"gatehouse/auth/authtest"
+	"gatehouse/auth/keys"
 )
 
 // An issuer takes new keys into use, and old ones out of it.
 func TestKeysRotate(t *testing.T) {
-	before, after := newNamedKey(t, "before"), newNamedKey(t, "after")
-	server := newIssuerServer(t, before)
+	before, after := authtest.NewNamedKey(t, "before"), authtest.NewNamedKey(t, "after")
+	server := authtest.NewIssuerServer(t, before)
 	synctest.Test(t, func(t *testing.T) {
-		gateway := newLiveIssuers(t, nil, listed(server.url))
-		gateway.expect(t, before.token(t), nil) // waits for the first reading
-		server.expectRequests(t, 1)
+		gateway := newLiveIssuers(t, nil, authtest.Listed(server.URL))
+		gateway.expect(t, before.Token(t), nil) // waits for the first reading
+		server.ExpectRequests(t, 1)
 
-		server.publish(jwks(t, before, after))
-		gateway.expect(t, after.token(t), refuseKey) // read a moment ago
-		server.expectRequests(t, 1)
-		waitReal(ReadInterval)
-		gateway.expect(t, after.token(t), nil)
-		server.expectRequests(t, 2)
+		server.Publish(authtest.JWKS(t, before, after))
+		gateway.expect(t, after.Token(t), refuseKey) // read a moment ago
+		server.ExpectRequests(t, 1)
+		authtest.Sleep(keys.ReadInterval)
+		gateway.expect(t, after.Token(t), nil)
+		server.ExpectRequests(t, 2)
 
-		server.publish(jwks(t, after))
-		gateway.expect(t, before.token(t), nil)
-		waitReal(defaultFresh)
-		server.expectRequests(t, 3)
-		gateway.expect(t, before.token(t), refuseKey)
-		gateway.expect(t, after.token(t), nil)
-		server.expectRequests(t, 3)
+		server.Publish(authtest.JWKS(t, after))
+		gateway.expect(t, before.Token(t), nil)
+		authtest.Sleep(keys.DefaultFresh)
+		server.ExpectRequests(t, 3)
+		gateway.expect(t, before.Token(t), refuseKey)
+		gateway.expect(t, after.Token(t), nil)
+		server.ExpectRequests(t, 3)
 	})
 }
 
 // Whoever makes up key ids costs the issuer one request in five seconds, all
 // of them together, and holds nobody else up.
 func TestUnknownKeysStorm(t *testing.T) {
-	known, stranger := newNamedKey(t, "known"), newNamedKey(t, "")
-	server := newIssuerServer(t, known)
+	known, stranger := authtest.NewNamedKey(t, "known"), authtest.NewNamedKey(t, "")
+	server := authtest.NewIssuerServer(t, known)
 	synctest.Test(t, func(t *testing.T) {
-		gateway := newLiveIssuers(t, nil, listed(server.url))
-		gateway.expect(t, known.token(t), nil)
+		gateway := newLiveIssuers(t, nil, authtest.Listed(server.URL))
+		gateway.expect(t, known.Token(t), nil)
 		for round := range int32(3) {
-			waitReal(ReadInterval)
+			authtest.Sleep(keys.ReadInterval)
 			var storm sync.WaitGroup
 			for id := range 50 {
-				stranger.id = "made up " + strings.Repeat("x", id)
-				token := stranger.token(t)
+				stranger.ID = "made up " + strings.Repeat("x", id)
+				token := stranger.Token(t)
 				storm.Go(func() { gateway.expect(t, token, refuseKey) })
 			}
 			storm.Wait()
-			gateway.expect(t, known.token(t), nil)
-			gateway.expect(t, stranger.token(t), refuseKey)
-			server.expectRequests(t, 2+round)
+			gateway.expect(t, known.Token(t), nil)
+			gateway.expect(t, stranger.Token(t), refuseKey)
+			server.ExpectRequests(t, 2+round)
 		}
 		if strings.Contains(gateway.log.String(), "made up") {
 			t.Errorf("what clients send is in the log: %s", gateway.log)
@@ -69,8 +72,8 @@ func TestUnknownKeysStorm(t *testing.T) {
 // Whatever becomes of the issuer, the last good keys are kept; what they cannot
 // answer is 503. The log tells once.
 func TestIssuerGoesBad(t *testing.T) {
-	good, next := newNamedKey(t, "good"), newNamedKey(t, "next")
-	weak := jwks(t, namedKey{"weak", newRSA(t, 1024)})
+	good, next := authtest.NewNamedKey(t, "good"), authtest.NewNamedKey(t, "next")
+	weak := authtest.JWKS(t, authtest.NamedKey{ID: "weak", Key: authtest.NewRSA(t, 1024)})
 	text := func(body string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte(body)) }
 	}
@@ -94,8 +97,8 @@ func TestIssuerGoesBad(t *testing.T) {
 		"empty set":     {text(`{"keys":[]}`), "no usable key"},
 		"weak keys":     {text(string(weak)), "RSA of 1024 bits"},
 		"secrets":       {text(`{"keys":[{"kty":"oct","k":"AAAA"}]}`), "not a public key"},
-		"too many keys": {text(`{"keys":[` + strings.Repeat(`{"kty":"x"},`, maxIssuerKeys) + `{"kty":"x"}]}`), "more than 100 keys"},
-		"too big":       {text(`{"keys":[]}` + strings.Repeat(" ", maxSetBytes)), "more than 1048576 bytes"},
+		"too many keys": {text(`{"keys":[` + strings.Repeat(`{"kty":"x"},`, keys.MaxIssuerKeys) + `{"kty":"x"}]}`), "more than 100 keys"},
+		"too big":       {text(`{"keys":[]}` + strings.Repeat(" ", keys.MaxSetBytes)), "more than 1048576 bytes"},
 		"endless": {func(w http.ResponseWriter, _ *http.Request) {
 			for _, err := w.Write(make([]byte, 1<<16)); err == nil; {
 				_, err = w.Write(make([]byte, 1<<16))
@@ -103,15 +106,15 @@ func TestIssuerGoesBad(t *testing.T) {
 		}, "more than 1048576 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := newIssuerServer(t, good)
+			server := authtest.NewIssuerServer(t, good)
 			synctest.Test(t, func(t *testing.T) {
-				gateway := newLiveIssuers(t, nil, listed(server.url))
-				gateway.expect(t, good.token(t), nil)
-				server.serve(test.answer)
-				waitReal(defaultFresh + 3*retryPause)
-				server.expectRequests(t, 1+1+3)
-				gateway.expect(t, good.token(t), nil)
-				gateway.expect(t, next.token(t), refuseIssuer)
+				gateway := newLiveIssuers(t, nil, authtest.Listed(server.URL))
+				gateway.expect(t, good.Token(t), nil)
+				server.Serve(test.answer)
+				authtest.Sleep(keys.DefaultFresh + 3*keys.RetryPause)
+				server.ExpectRequests(t, 1+1+3)
+				gateway.expect(t, good.Token(t), nil)
+				gateway.expect(t, next.Token(t), refuseIssuer)
 				log := gateway.log.String()
 				if strings.Count(log, "cannot be read") != 1 || !strings.Contains(log, test.reason) || !strings.Contains(log, "keys_kept=1") {
 					t.Errorf("log: %s", log)
@@ -119,9 +122,9 @@ func TestIssuerGoesBad(t *testing.T) {
 				if strings.Contains(log, "secret") {
 					t.Errorf("the query of the URL is in the log: %s", log)
 				}
-				server.publish(jwks(t, next))
-				waitReal(retryPause)
-				gateway.expect(t, next.token(t), nil)
+				server.Publish(authtest.JWKS(t, next))
+				authtest.Sleep(keys.RetryPause)
+				gateway.expect(t, next.Token(t), nil)
 				if log := gateway.log.String(); !strings.Contains(log, "can be read again") {
 					t.Errorf("log: %s", log)
 				}
@@ -132,19 +135,19 @@ func TestIssuerGoesBad(t *testing.T) {
 
 // An issuer that is away at the start is asked for again by the first token.
 func TestIssuerAwayAtStart(t *testing.T) {
-	good := newNamedKey(t, "good")
-	server := newIssuerServer(t, good)
-	server.serve(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
+	good := authtest.NewNamedKey(t, "good")
+	server := authtest.NewIssuerServer(t, good)
+	server.Serve(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
 	synctest.Test(t, func(t *testing.T) {
-		gateway := newLiveIssuers(t, nil, listed(server.url))
-		gateway.expect(t, good.token(t), refuseIssuer)
-		gateway.expect(t, signed(t, claims(nil)), nil) // ours are as good as ever
-		server.publish(jwks(t, good))
-		gateway.expect(t, good.token(t), refuseIssuer)
-		server.expectRequests(t, 1)
-		waitReal(ReadInterval)
-		gateway.expect(t, good.token(t), nil)
-		server.expectRequests(t, 2)
+		gateway := newLiveIssuers(t, nil, authtest.Listed(server.URL))
+		gateway.expect(t, good.Token(t), refuseIssuer)
+		gateway.expect(t, authtest.Signed(t, authtest.Claims(nil)), nil) // ours are as good as ever
+		server.Publish(authtest.JWKS(t, good))
+		gateway.expect(t, good.Token(t), refuseIssuer)
+		server.ExpectRequests(t, 1)
+		authtest.Sleep(keys.ReadInterval)
+		gateway.expect(t, good.Token(t), nil)
+		server.ExpectRequests(t, 2)
 	})
 }
 
@@ -163,21 +166,21 @@ func TestIssuerSlow(t *testing.T) {
 			<-r.Context().Done()
 			given = time.Since(start)
 			return nil, r.Context().Err()
-		}), listed("https://login.example.com/keys"))
-		token := newNamedKey(t, "any").token(t)
+		}), authtest.Listed("https://login.example.com/keys"))
+		token := authtest.NewNamedKey(t, "any").Token(t)
 		gateway.expect(t, token, refuseIssuer)
-		if waited := time.Since(start); waited != readWait {
-			t.Errorf("the request waited %v, want %v", waited, readWait)
+		if waited := time.Since(start); waited != keys.ReadWait {
+			t.Errorf("the request waited %v, want %v", waited, keys.ReadWait)
 		}
 		ctx, leave := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, leave)
 		_, refusal := gateway.Verify(ctx, token)
-		if waited := time.Since(start) - readWait; waited != time.Second || !errors.Is(refusal, context.Canceled) {
+		if waited := time.Since(start) - keys.ReadWait; waited != time.Second || !errors.Is(refusal, context.Canceled) {
 			t.Errorf("a client that left waited %v: %v", waited, refusal)
 		}
-		waitReal(fetchTimeout)
-		if given != fetchTimeout {
-			t.Errorf("the issuer was given %v, want %v", given, fetchTimeout)
+		authtest.Sleep(keys.FetchTimeout)
+		if given != keys.FetchTimeout {
+			t.Errorf("the issuer was given %v, want %v", given, keys.FetchTimeout)
 		}
 		gateway.Close()
 		gateway.expect(t, token, refuseIssuer) // nobody reads any more
@@ -186,7 +189,7 @@ func TestIssuerSlow(t *testing.T) {
 
 // A file is read again when it changes, however it is replaced.
 func TestKeyFileChanges(t *testing.T) {
-	first, second, third := newNamedKey(t, "1"), newNamedKey(t, "2"), newNamedKey(t, "3")
+	first, second, third := authtest.NewNamedKey(t, "1"), authtest.NewNamedKey(t, "2"), authtest.NewNamedKey(t, "3")
 	folder := t.TempDir()
 	path := filepath.Join(folder, "keys")
 	write := func(name string, content []byte) {
@@ -196,40 +199,40 @@ func TestKeyFileChanges(t *testing.T) {
 		}
 	}
 	synctest.Test(t, func(t *testing.T) {
-		gateway := newLiveIssuers(t, nil, listed(path))
-		gateway.expect(t, first.token(t), refuseIssuer)
-		write("keys", jwks(t, first))
-		waitReal(fileFresh)
-		gateway.expect(t, first.token(t), nil)
+		gateway := newLiveIssuers(t, nil, authtest.Listed(path))
+		gateway.expect(t, first.Token(t), refuseIssuer)
+		write("keys", authtest.JWKS(t, first))
+		authtest.Sleep(keys.FileFresh)
+		gateway.expect(t, first.Token(t), nil)
 
-		write("new", publicPEM(t, second.key.Public()))
+		write("new", authtest.PublicPEM(t, second.Key.Public()))
 		if err := os.Rename(filepath.Join(folder, "new"), path); err != nil {
 			t.Fatal(err)
 		}
-		waitReal(fileFresh)
-		gateway.expect(t, second.token(t), nil)
-		gateway.expect(t, first.token(t), refuseSignature)
+		authtest.Sleep(keys.FileFresh)
+		gateway.expect(t, second.Token(t), nil)
+		gateway.expect(t, first.Token(t), refuseSignature)
 
 		for _, bad := range []string{"", "-----BEGIN PUBLIC KEY-----", `{"keys":`} {
 			write("keys", []byte(bad))
-			waitReal(fileFresh)
-			gateway.expect(t, second.token(t), nil)
+			authtest.Sleep(keys.FileFresh)
+			gateway.expect(t, second.Token(t), nil)
 		}
 		if err := os.Remove(path); err != nil {
 			t.Fatal(err)
 		}
-		waitReal(fileFresh)
-		gateway.expect(t, second.token(t), nil)
+		authtest.Sleep(keys.FileFresh)
+		gateway.expect(t, second.Token(t), nil)
 		if err := os.Mkdir(path, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		waitReal(fileFresh)
-		gateway.expect(t, second.token(t), nil)
+		authtest.Sleep(keys.FileFresh)
+		gateway.expect(t, second.Token(t), nil)
 		if err := os.Remove(path); err != nil {
 			t.Fatal(err)
 		}
-		write("keys", jwks(t, third))
-		waitReal(fileFresh)
-		gateway.expect(t, third.token(t), nil)
+		write("keys", authtest.JWKS(t, third))
+		authtest.Sleep(keys.FileFresh)
+		gateway.expect(t, third.Token(t), nil)
 	})
 }

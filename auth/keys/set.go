@@ -1,4 +1,4 @@
-package auth
+package keys
 
 // This file reads the keys that another issuer publishes, and tells which of
 // them may have signed a token.
