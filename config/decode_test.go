@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"gatehouse/config/configtest"
 	"gatehouse/config/problem"
 )
 
@@ -19,17 +20,15 @@ func equalPrefix(a, b netip.Prefix) bool { return a == b }
 // mustParse parses a table that is right.
 func mustParse(t *testing.T, text string, variables map[string]string) *Config {
 	t.Helper()
-	table, err := Parse("routes.yaml", []byte(text), environment(variables))
+	table, err := Parse("routes.yaml", []byte(text), configtest.Lookup(variables))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return table
 }
 
-const oneRoute = "routes:\n  - name: query\n    prefix: /q\n    backend: http://query\n"
-
 func TestDefaults(t *testing.T) {
-	table := mustParse(t, oneRoute, nil)
+	table := mustParse(t, configtest.OneRoute, nil)
 	if table.Name != "Gatehouse" || table.Users.Join != JoinListed || table.Users.Grace != 30*time.Second || table.Users.Off || table.CORS != nil {
 		t.Errorf("got %+v", table)
 	}
@@ -84,7 +83,7 @@ routes:
 			t.Errorf("%s: got %q, want %q", table.Routes[i].Name, got, want)
 		}
 	}
-	table = mustParse(t, "defaults: {upgrade: [], max_body: 1MiB}\n"+oneRoute+"  - {name: users, prefix: /u, handler: users}\n", nil)
+	table = mustParse(t, "defaults: {upgrade: [], max_body: 1MiB}\n"+configtest.OneRoute+"  - {name: users, prefix: /u, handler: users}\n", nil)
 	if route, users := table.Routes[0], table.Routes[1]; len(route.Upgrade) > 0 || route.MaxBody != 1<<20 || users.MaxBody != 0 {
 		t.Errorf("got %v, %v, users %v", route.Upgrade, route.MaxBody, users.MaxBody)
 	}
@@ -92,7 +91,7 @@ routes:
 
 func TestIdentityReplacesDefault(t *testing.T) {
 	for text, want := range map[string]int{"identity: {}\n": 3, "identity: {headers: {}}\n": 0, "identity: {headers: {X-Me: sub}}\n": 1} {
-		if got := len(mustParse(t, text+oneRoute, nil).Identity.Headers); got != want {
+		if got := len(mustParse(t, text+configtest.OneRoute, nil).Identity.Headers); got != want {
 			t.Errorf("%q gives %d headers, want %d", text, got, want)
 		}
 	}
@@ -102,7 +101,7 @@ func TestUsersOff(t *testing.T) {
 	for text, want := range map[string]bool{
 		"users: off\n": true, "users: \"off\"\n": true, "users: false\n": true, "users: {}\n": false, "": false, "users: ${U}\n": true,
 	} {
-		if got := mustParse(t, text+oneRoute, map[string]string{"U": "off"}).Users.Off; got != want {
+		if got := mustParse(t, text+configtest.OneRoute, map[string]string{"U": "off"}).Users.Off; got != want {
 			t.Errorf("%q gives off = %v", text, got)
 		}
 	}
@@ -110,7 +109,7 @@ func TestUsersOff(t *testing.T) {
 
 func TestCanonicalForms(t *testing.T) {
 	table := mustParse(t, "trusted_proxies: [192.0.2.7, 10.0.0.0/8, '::1', '::ffff:10.0.0.1']\ncors: {origins: ['*']}\n"+
-		oneRoute+"    hosts: [API.Example.com, '[::1]']\n", nil)
+		configtest.OneRoute+"    hosts: [API.Example.com, '[::1]']\n", nil)
 	if diff := cmp.Diff([]string{"api.example.com", "::1"}, table.Routes[0].Hosts); diff != "" {
 		t.Error(diff)
 	}
@@ -129,7 +128,7 @@ func TestCanonicalForms(t *testing.T) {
 // The environment is text: it can never add keys, lists or comments.
 func TestEnvironmentIsText(t *testing.T) {
 	for _, value := range []string{"a, b: c", "x # y", "{a: b}", "[1]", "- a", "'", `"`, "*x", "&x", "!!int 1", "yes", "~", "a: b"} {
-		table := mustParse(t, "name: ${N}\n"+oneRoute, map[string]string{"N": value})
+		table := mustParse(t, "name: ${N}\n"+configtest.OneRoute, map[string]string{"N": value})
 		if table.Name != value {
 			t.Errorf("%q became %q", value, table.Name)
 		}

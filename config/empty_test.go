@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"gatehouse/config/configtest"
 	"gatehouse/config/yamldoc"
 )
 
@@ -80,7 +81,7 @@ func TestEmptyIsRefused(t *testing.T) {
 	d := yamldoc.NewDecoder(nil, nil)
 	unused := emptyIsFine()
 	parse := func(table string) error {
-		_, err := Parse("routes.yaml", []byte(table), corpusEnvironment())
+		_, err := Parse("routes.yaml", []byte(table), configtest.Environment())
 		return err
 	}
 	for section, frame := range frames() {

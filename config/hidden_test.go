@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"gatehouse/config/configtest"
 	"gatehouse/config/problem"
 )
 
@@ -29,7 +30,7 @@ routes:
 tests: [{request: %[1]s, as: %[1]s, expect: %[1]s}]
 `
 	for _, secret := range []string{"hunter2", "12hunter2", "hunter2:12", "me:hunter2@db", "hunter2 x", "hunter2//x/../", "HUNTER2.", "-hunter2", "GET hunter2", "%hunter2", "hunter2*"} {
-		_, err := Parse("routes.yaml", fmt.Appendf(nil, table, `"${TOKEN}"`), environment(map[string]string{"TOKEN": secret}))
+		_, err := Parse("routes.yaml", fmt.Appendf(nil, table, `"${TOKEN}"`), configtest.Lookup(map[string]string{"TOKEN": secret}))
 		problems := problemsOf(t, err)
 		var out strings.Builder
 		if _, err := problems.WriteTo(&out); err != nil {
@@ -66,7 +67,7 @@ func TestPasswordsStayHidden(t *testing.T) {
 }
 
 func TestTrustingEverybodyIsAWarning(t *testing.T) {
-	table := mustParse(t, "trusted_proxies: [0.0.0.0/0, 10.0.0.0/8, '::/0']\n"+oneRoute, nil)
+	table := mustParse(t, "trusted_proxies: [0.0.0.0/0, 10.0.0.0/8, '::/0']\n"+configtest.OneRoute, nil)
 	if len(table.Warnings) != 2 || table.Warnings[0].Column != 19 || table.Warnings[0].Severity != problem.SeverityWarning {
 		t.Errorf("got %v", table.Warnings)
 	}

@@ -5,7 +5,6 @@ package config
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,33 +14,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"gatehouse/config/configtest"
 	"gatehouse/config/problem"
 	"gatehouse/config/yamldoc"
 )
-
-var update = flag.Bool("update", false, "write the expected texts of testdata/bad anew")
-
-// environment returns a lookup in a fixed map.
-func environment(variables map[string]string) func(string) (string, bool) {
-	return func(name string) (string, bool) {
-		value, found := variables[name]
-		return value, found
-	}
-}
-
-// corpusEnvironment is what the files of testdata may refer to.
-func corpusEnvironment() func(string) (string, bool) {
-	return environment(map[string]string{
-		"TOKEN":       "hunter2-in-the-environment",
-		"BACKEND":     "htp://query-service",
-		"DATABASE":    "http://admin:hunter2-in-the-environment@db",
-		"NAME":        "from-environment",
-		"STRUCTURE":   "[a, b]",
-		"TWO_LINES":   "a\nb",
-		"EMPTY":       "",
-		"NINETY_SECS": "90",
-	})
-}
 
 // problemsOf returns the problems in an error, and fails on any other error.
 func problemsOf(t *testing.T, err error) problem.List {
@@ -66,7 +42,7 @@ func TestBadCorpus(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = Parse("routes.yaml", data, corpusEnvironment())
+			_, err = Parse("routes.yaml", data, configtest.Environment())
 			problems := problemsOf(t, err)
 			if !problems.HasErrors() {
 				t.Fatalf("%s loads", path)
@@ -78,25 +54,8 @@ func TestBadCorpus(t *testing.T) {
 			if strings.Contains(got.String(), "hunter2") {
 				t.Errorf("a secret is shown:\n%s", got.String())
 			}
-			compareGolden(t, strings.TrimSuffix(path, ".yaml")+".txt", got.String())
+			configtest.Golden(t, strings.TrimSuffix(path, ".yaml")+".txt", got.String())
 		})
-	}
-}
-
-func compareGolden(t *testing.T, path, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("-want +got\n%s", diff)
 	}
 }
 
@@ -109,7 +68,7 @@ func TestGoodCorpus(t *testing.T) {
 	}
 	for _, path := range files {
 		t.Run(filepath.Base(path), func(t *testing.T) {
-			table, err := Load(path, corpusEnvironment())
+			table, err := Load(path, configtest.Environment())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -272,7 +231,7 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		start := time.Now()
-		table, err := Parse("routes.yaml", data, corpusEnvironment())
+		table, err := Parse("routes.yaml", data, configtest.Environment())
 		if took := time.Since(start); took > time.Minute {
 			t.Fatalf("took %v", took)
 		}

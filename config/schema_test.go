@@ -11,7 +11,6 @@ import (
 	"io"
 	"maps"
 	"math"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -20,6 +19,8 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"gopkg.in/yaml.v3"
+
+	"gatehouse/config/configtest"
 )
 
 const schemaFile = "routes.schema.json"
@@ -33,7 +34,7 @@ func TestSchemaFile(t *testing.T) {
 	if err != nil || !bytes.Equal(first, second) {
 		t.Fatalf("two runs differ: %v", err)
 	}
-	compareGolden(t, schemaFile, string(first))
+	configtest.Golden(t, schemaFile, string(first))
 }
 
 // compiledSchema checks the schema against the dialect's own, too.
@@ -170,7 +171,7 @@ func TestSchemaTakesGoodTables(t *testing.T) {
 		files = append(files, found...)
 	}
 	for _, path := range files {
-		document, err := asJSON(readFile(t, path))
+		document, err := asJSON(configtest.ReadFile(t, path))
 		if err != nil {
 			t.Fatal(path, err)
 		}
@@ -178,15 +179,6 @@ func TestSchemaTakesGoodTables(t *testing.T) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
-}
-
-func readFile(t testing.TB, path string) []byte {
-	t.Helper()
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
 }
 
 // beyondSchema are the bad files that a schema cannot refuse, by the reason.
@@ -235,7 +227,7 @@ func TestSchemaRefusesBadTables(t *testing.T) {
 		name := strings.TrimSuffix(filepath.Base(path), ".yaml")
 		reason, beyond := excused[name]
 		delete(excused, name)
-		document, err := asJSON(readFile(t, path))
+		document, err := asJSON(configtest.ReadFile(t, path))
 		if err == nil {
 			err = schema.Validate(document)
 		}
@@ -289,9 +281,9 @@ func FuzzSchemaIsNoStricter(f *testing.F) {
 		}
 		table := []byte(fmt.Sprintf(places[place], value) + "\n")
 		if !bytes.HasPrefix(table, []byte("routes")) {
-			table = append(table, oneRoute...)
+			table = append(table, configtest.OneRoute...)
 		}
-		if _, err := Parse("routes.yaml", table, corpusEnvironment()); err != nil {
+		if _, err := Parse("routes.yaml", table, configtest.Environment()); err != nil {
 			return
 		}
 		document, err := asJSON(table)

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gatehouse/config/configtest"
 )
 
 // Each file gives rise to one kind of warning; the text beside it is what an
@@ -20,7 +22,7 @@ func TestWarnCorpus(t *testing.T) {
 	}
 	for _, path := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".yaml"), func(t *testing.T) {
-			table, err := Parse("routes.yaml", readFile(t, path), corpusEnvironment())
+			table, err := Parse("routes.yaml", configtest.ReadFile(t, path), configtest.Environment())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -34,7 +36,7 @@ func TestWarnCorpus(t *testing.T) {
 			if strings.Contains(strings.ToLower(got.String()), "hunter2") {
 				t.Errorf("a secret is shown:\n%s", got.String())
 			}
-			compareGolden(t, strings.TrimSuffix(path, ".yaml")+".txt", got.String())
+			configtest.Golden(t, strings.TrimSuffix(path, ".yaml")+".txt", got.String())
 		})
 	}
 }
@@ -69,12 +71,12 @@ func TestNoWarning(t *testing.T) {
 		"tail of another": routesTable(`prefix: /a., backend: "http://a", auth: none`, `prefix: /a, backend: "http://b"`),
 		"a handler":       routesTable(`prefix: /users, handler: users`, `prefix: /u, backend: "http://a", auth: none`),
 		"long names":      "name: The Production Gateway Of My Company 2\n" + routesTable(`prefix: /risk-assessment-service-in-production-2024/v1, backend: "http://query-service-7d9f8b6c5d-x2x4z.my-development.svc.cluster.local"`),
-		"a claim":         "identity: {headers: {X-Access-Token: access_token_claim}}\n" + oneRoute,
+		"a claim":         "identity: {headers: {X-Access-Token: access_token_claim}}\n" + configtest.OneRoute,
 		"the environment": routesTable(`prefix: /a, backend: "http://a", headers: {X-API-Key: "${TOKEN}", Authorization: "Bearer ${TOKEN}"}`),
 		"identifiers":     "users: {companies: [9b8f7e6d-5c4b-4a39-8877-665544332222]}\n" + routesTable(`prefix: /a, backend: "http://a", headers: {X-Tenant: 9b8f7e6d5c4b4a398877665544332222}`),
 		"documents":       "name: Basic authentication service\n" + routesTable(`prefix: /BasicAuthenticationAndAuthorizationService2, backend: "http://a"`),
 		"long polling":    routesTable(`prefix: /a, backend: "http://a", timeout: 0`),
-		"plain origins":   "cors: {origins: [http://a.com]}\n" + oneRoute,
+		"plain origins":   "cors: {origins: [http://a.com]}\n" + configtest.OneRoute,
 	} {
 		t.Run(name, func(t *testing.T) {
 			if table := mustParse(t, text, map[string]string{"TOKEN": "hunter2hunter2"}); len(table.Warnings) > 0 {

@@ -1,0 +1,62 @@
+// Package configtest holds what the tests of config and of the packages below it
+// share: the environment and the expected texts of config/testdata.
+package configtest
+
+import (
+	"flag"
+	"os"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write the expected texts anew")
+
+// OneRoute is the least that a table needs.
+const OneRoute = "routes:\n  - name: query\n    prefix: /q\n    backend: http://query\n"
+
+// Lookup returns a lookup in a fixed environment.
+func Lookup(variables map[string]string) func(name string) (string, bool) {
+	return func(name string) (string, bool) {
+		value, found := variables[name]
+		return value, found
+	}
+}
+
+// Environment is what the files of config/testdata may refer to.
+func Environment() func(name string) (string, bool) {
+	return Lookup(map[string]string{
+		"TOKEN":       "hunter2-in-the-environment",
+		"BACKEND":     "htp://query-service",
+		"DATABASE":    "http://admin:hunter2-in-the-environment@db",
+		"NAME":        "from-environment",
+		"STRUCTURE":   "[a, b]",
+		"TWO_LINES":   "a\nb",
+		"EMPTY":       "",
+		"NINETY_SECS": "90",
+	})
+}
+
+// ReadFile returns the content of a file.
+func ReadFile(t testing.TB, path string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// Golden compares a text with the file at path, or writes the file with -update.
+func Golden(t *testing.T, path, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(string(ReadFile(t, path)), got); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+}
