@@ -27,6 +27,7 @@ const module = "gatehouse"
 // examples look at gatehouse from outside.
 var house = map[string][]string{
 	"config":                {"config/problem", "config/textfile", "config/value", "config/watch", "config/yamldoc"},
+	"config/lint":           {"config", "config/value", "config/yamldoc"},
 	"config/problem":        {},
 	"config/settings":       {"config/problem", "config/textfile", "config/value"},
 	"config/textfile":       {},
@@ -45,7 +46,7 @@ var house = map[string][]string{
 	"proxy/upstream":        {},
 	"proxy/http1/wire":      {},
 	"ops":                   {"config", "config/problem", "store", "auth", "auth/keys", "proxy", "internal/httperr"},
-	"cmd":                   {"config", "config/problem", "config/settings", "config/textfile", "config/watch", "store", "auth", "auth/keys", "proxy", "proxy/http1/server", "ops"},
+	"cmd":                   {"config", "config/lint", "config/problem", "config/settings", "config/textfile", "config/watch", "store", "auth", "auth/keys", "proxy", "proxy/http1/server", "ops"},
 	"bench":                 {},
 	"deploy":                {},
 	"examples":              {},
@@ -80,6 +81,9 @@ var why = []edge{
 	{"*", "examples", "nothing that is shipped depends on an example"},
 	{"*", "ops", "ops looks at the others, they do not know that they are looked at; take a func or an interface"},
 
+	{"config", "config/lint", "a table is right or wrong by itself; who reads it asks for the warnings too"},
+	{"config/lint", "config/...", "what is worth a look is found in a table that was decoded, not in files"},
+	{"*", "config/lint", "cmd reads tables, and asks for the warnings about them"},
 	{"config/problem", "*", "a problem is words and a place, whatever was read"},
 	{"config/settings", "config/...", "a process and its table are configured apart: the same table serves everywhere"},
 	{"config/...", "config/settings", "a process and its table are configured apart: the same table serves everywhere"},

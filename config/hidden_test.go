@@ -72,3 +72,21 @@ func TestTrustingEverybodyIsAWarning(t *testing.T) {
 		t.Errorf("got %v", table.Warnings)
 	}
 }
+
+// A problem beside a secret does not show it either, whatever kind it is.
+func TestWrittenSecretsStayHidden(t *testing.T) {
+	for _, entry := range []string{
+		"prefix: ghp_hunter2hunter2hunter2hunter2hunter2", "headers: ghp_hunter2hunter2hunter2hunter2hunter2", "bogus: ghp_hunter2hunter2hunter2hunter2hunter2",
+		`methods: [GTE], headers: {X-API-Key: hunter2hunter2}`, `headers: {X-API-Key: "hunter2hunter2 "}`, "auth: eyJhbGciOiJIUzI1.eyJzdWIiOiJodW50.hunter2hunter2",
+		`prefix: "/a?token=hunter2hunter2"`, "ghp_hunter2hunter2hunter2hunter2hunter2: x", "methods: ghp_hunter2hunter2hunter2hunter2hunter2",
+	} {
+		_, err := Parse("routes.yaml", []byte("routes:\n  - {name: a, bogos: 1, "+entry+"}\n"), nil)
+		var out strings.Builder
+		if _, err := problemsOf(t, err).WriteTo(&out); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(out.String(), "hunter2") {
+			t.Errorf("%s:\n%s", entry, out.String())
+		}
+	}
+}

@@ -16,10 +16,14 @@ import (
 	"gatehouse/config/yamldoc"
 )
 
+// Check looks at a table without errors, and warns through its fields of what its
+// operator should know. The warnings are in Config.Warnings.
+type Check func(table *Config, file *yamldoc.Field)
+
 // Load reads, decodes and validates the route table in the file at path.
 // ${NAME} in a value is expanded with lookup; a nil lookup is an empty
-// environment. The error is a problem.List, with every error and warning found.
-func Load(path string, lookup func(name string) (string, bool)) (*Config, error) {
+// environment. A table without errors is shown to the checks. The error is a problem.List, with every error and warning found.
+func Load(path string, lookup func(name string) (string, bool), checks ...Check) (*Config, error) {
 	data, err := readBounded(path)
 	if err != nil {
 		unreadable := problem.Problem{Position: problem.Position{File: path}, Message: err.Error()}
@@ -28,22 +32,22 @@ func Load(path string, lookup func(name string) (string, bool)) (*Config, error)
 		}
 		return nil, problem.List{unreadable}
 	}
-	return Parse(path, data, lookup)
+	return Parse(path, data, lookup, checks...)
 }
 
 // LoadFrom is Load for a table that comes from a reader, such as a pipe; file
 // only names it in messages.
-func LoadFrom(file string, source io.Reader, lookup func(name string) (string, bool)) (*Config, error) {
+func LoadFrom(file string, source io.Reader, lookup func(name string) (string, bool), checks ...Check) (*Config, error) {
 	data, err := readAll(source)
 	if err != nil {
 		return nil, problem.List{{Position: problem.Position{File: file}, Message: err.Error()}}
 	}
-	return Parse(file, data, lookup)
+	return Parse(file, data, lookup, checks...)
 }
 
 // Parse is Load for a table that was read already; file only names it in
 // messages. It is pure: the same arguments always give the same result.
-func Parse(file string, data []byte, lookup func(name string) (string, bool)) (*Config, error) {
+func Parse(file string, data []byte, lookup func(name string) (string, bool), checks ...Check) (*Config, error) {
 	if lookup == nil {
 		lookup = func(string) (string, bool) { return "", false }
 	}
@@ -59,7 +63,9 @@ func Parse(file string, data []byte, lookup func(name string) (string, bool)) (*
 	normalize(config)
 	validate(config, Route(decoded.Defaults), fields)
 	if !doc.HasErrors() {
-		warn(config, fields)
+		for _, check := range checks {
+			check(config, fields)
+		}
 	}
 	doc.WarnSecrets()
 	problems := doc.Problems()

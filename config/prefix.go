@@ -131,8 +131,8 @@ func unhex(c byte) byte {
 	}
 }
 
-// methodNames are the usual methods that a route may take.
-func methodNames() []string {
+// MethodNames are the usual methods that a route may take.
+func MethodNames() []string {
 	return []string{
 		http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
 		http.MethodOptions,
@@ -142,7 +142,7 @@ func methodNames() []string {
 // methodRule is the rule for a method: one of RFC 9110 section 9 and RFC 5789,
 // or an extension that is not a slip for one of them.
 func methodRule(method string) *problem.Fault {
-	known := append(methodNames(), http.MethodConnect, http.MethodTrace)
+	known := append(MethodNames(), http.MethodConnect, http.MethodTrace)
 	switch {
 	case method == "*":
 		return &problem.Fault{Reason: "not a method", Hint: "leave `methods` out to take any"}

@@ -60,7 +60,7 @@ func routeNameValue() *schema {
 
 func methodValue() *schema {
 	return anyOf(
-		&schema{Enum: methodNames()},
+		&schema{Enum: MethodNames()},
 		&schema{Type: textTypes(), Pattern: methodPattern, Not: &schema{Enum: []string{"*", "CONNECT", "TRACE", "TRACK"}}},
 		ref("reference"),
 	)

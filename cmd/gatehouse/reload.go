@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gatehouse/config"
+	"gatehouse/config/lint"
 	"gatehouse/config/problem"
 	"gatehouse/config/settings"
 	"gatehouse/config/watch"
@@ -123,7 +124,7 @@ func (r *reloader) next() (made snapshot, err error) {
 			return snapshot{}, err
 		}
 	}
-	cfg, err := config.Load(r.file, lookup)
+	cfg, err := config.Load(r.file, lookup, lint.Check)
 	if err != nil {
 		return snapshot{}, err
 	}

@@ -22,6 +22,7 @@ import (
 	"gatehouse/auth"
 	"gatehouse/auth/keys"
 	"gatehouse/config"
+	"gatehouse/config/lint"
 	"gatehouse/config/settings"
 	"gatehouse/config/watch"
 	"gatehouse/ops"
@@ -210,7 +211,7 @@ func (g *gateway) configure() (*config.Config, error) {
 	if settingsErr == nil {
 		settingsErr = loaded.CheckSigning()
 	}
-	cfg, tableErr := config.Load(g.file, g.lookup)
+	cfg, tableErr := config.Load(g.file, g.lookup, lint.Check)
 	if tableErr != nil {
 		tableErr = invalidTable(g.terminal, tableErr)
 	}

@@ -11,6 +11,7 @@ import (
 	"gatehouse/auth"
 	"gatehouse/auth/keys"
 	"gatehouse/config"
+	"gatehouse/config/lint"
 	"gatehouse/config/problem"
 	"gatehouse/config/settings"
 	"gatehouse/ops"
@@ -26,7 +27,7 @@ func (t terminal) load(file string) (*config.Config, error) {
 		return nil, err
 	}
 	if file == "-" {
-		return config.LoadFrom("standard input", t.in, lookup)
+		return config.LoadFrom("standard input", t.in, lookup, lint.Check)
 	}
 	if info, err := os.Stat(file); err == nil && info.Mode()&os.ModeNamedPipe != 0 { // diff <(git show …) routes.yaml
 		pipe, err := os.Open(file)
@@ -34,9 +35,9 @@ func (t terminal) load(file string) (*config.Config, error) {
 			return nil, err
 		}
 		defer func() { _ = pipe.Close() }()
-		return config.LoadFrom(file, pipe, lookup)
+		return config.LoadFrom(file, pipe, lookup, lint.Check)
 	}
-	return config.Load(file, lookup)
+	return config.Load(file, lookup, lint.Check)
 }
 
 // invalidTable says every problem of a table, with its place.

@@ -1,6 +1,6 @@
 // Prefixes that a careless backend reads as another route's.
 
-package config
+package lint
 
 import (
 	"net/url"

@@ -1,19 +1,28 @@
 // Routes that get fewer requests than they seem to, because others go before.
 
-package config
+package lint
 
 import (
 	"maps"
 	"net/http"
 	"slices"
 	"strings"
+
+	"gatehouse/config"
+	"gatehouse/config/yamldoc"
 )
 
 // Among the routes of one prefix and host those with methods go before those
 // without, whatever headers either wants. So a route without methods, and only
-// such a route, may find its requests taken: all other shadows would be ties,
+// such a route, may find its requests taken: all other shadows would be conflicts,
 // which are errors, or leave requests that cannot be listed, such as those for
 // hosts that have no route of their own.
+
+// candidate is a route, and where it stands.
+type candidate struct {
+	route *config.Route
+	field *yamldoc.Field
+}
 
 // prefixAndHost is where routes meet: one prefix, and one entry of `hosts` or "".
 type prefixAndHost struct{ prefix, host string }
@@ -23,25 +32,24 @@ type prefixAndHost struct{ prefix, host string }
 const maxSubsets = 6
 
 // warnShadowed reports each route that is shadowed by routes with methods, once.
-func (v *validator) warnShadowed() {
+func (l *linter) warnShadowed() {
 	first := map[prefixAndHost]map[string][]candidate{} // those with methods, by their headers
-	for i, field := range v.file.Get("routes").Entries() {
-		route := &v.config.Routes[i]
+	for i, field := range l.file.Get("routes").Entries() {
+		route := &l.table.Routes[i]
 		if len(route.Methods) == 0 {
 			continue
 		}
-		c := candidate{route: route, field: field}
-		c.names, c.all = headerKeys(route.Headers)
+		c, headers := candidate{route: route, field: field}, headersKey(route.Headers)
 		for _, host := range hostsOf(route) {
 			at := prefixAndHost{route.Prefix, host}
 			if first[at] == nil {
 				first[at] = map[string][]candidate{}
 			}
-			first[at][c.all] = append(first[at][c.all], c)
+			first[at][headers] = append(first[at][headers], c)
 		}
 	}
-	for i, field := range v.file.Get("routes").Entries() {
-		route := &v.config.Routes[i]
+	for i, field := range l.file.Get("routes").Entries() {
+		route := &l.table.Routes[i]
 		if len(route.Methods) > 0 || len(route.Headers) > maxSubsets {
 			continue
 		}
@@ -64,13 +72,13 @@ func shadowed(c candidate, host string, first map[string][]candidate) bool {
 	}
 	var shadowing, lessSpecific []candidate // unasked want fewer headers
 	for headers := range subsets(c.route.Headers) {
-		_, all := headerKeys(headers)
-		shadowing = append(shadowing, first[all]...)
+		same := first[headersKey(headers)]
+		shadowing = append(shadowing, same...)
 		if len(headers) < len(c.route.Headers) {
-			lessSpecific = append(lessSpecific, first[all]...)
+			lessSpecific = append(lessSpecific, same...)
 		}
 	}
-	if taken := methodsOf(shadowing); !slices.ContainsFunc(methodNames(), func(method string) bool { return !taken[method] }) {
+	if taken := methodsOf(shadowing); !slices.ContainsFunc(config.MethodNames(), func(method string) bool { return !taken[method] }) {
 		c.field.WarnAt("prefix", c.field.Name()+" is hardly ever reached"+host+": every usual method of its prefix goes to "+labelsOf(shadowing),
 			"remove it, or the methods it should take from the others")
 		return true
@@ -131,4 +139,22 @@ func subsets(headers map[string]string) func(yield func(map[string]string) bool)
 			}
 		}
 	}
+}
+
+// hostsOf returns the hosts of a route; "" is any.
+func hostsOf(route *config.Route) []string {
+	if len(route.Hosts) == 0 {
+		return []string{""}
+	}
+	return route.Hosts
+}
+
+// headersKey returns the same text for the same headers, however they are spelt.
+func headersKey(headers map[string]string) string {
+	lines := make([]string, 0, len(headers))
+	for name, value := range headers {
+		lines = append(lines, strings.ToLower(name)+"\x00"+value+"\x00")
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "")
 }

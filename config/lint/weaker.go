@@ -1,18 +1,19 @@
 // Routes that open what others protect: a weaker policy on the same backend.
 
-package config
+package lint
 
 import (
 	"net/url"
 	"slices"
 	"strings"
 
+	"gatehouse/config"
 	"gatehouse/config/yamldoc"
 )
 
 // backendRoute is a route to a backend, and the paths that it opens there.
 type backendRoute struct {
-	route       *Route
+	route       *config.Route
 	field       *yamldoc.Field
 	backendPath string // the backend's paths that it leads to begin with this; ends with "/"
 }
@@ -27,12 +28,12 @@ type stricterRoutes struct {
 // warnWeaker reports each route that lets more people to a backend than another
 // route to it. A route that asks for nothing is always worth a look; one that
 // asks for a token only where it opens what is behind the stricter one.
-func (v *validator) warnWeaker() {
-	routes := make([]backendRoute, 0, len(v.config.Routes))
+func (l *linter) warnWeaker() {
+	routes := make([]backendRoute, 0, len(l.table.Routes))
 	prefixes := map[string]bool{}
-	open := map[Policy]bool{}
-	for i, field := range v.file.Get("routes").Entries() {
-		route := &v.config.Routes[i]
+	open := map[config.Policy]bool{}
+	for i, field := range l.file.Get("routes").Entries() {
+		route := &l.table.Routes[i]
 		if len(route.Hosts) == 0 && len(route.Headers) == 0 {
 			prefixes[route.Prefix] = true
 		}
@@ -41,7 +42,7 @@ func (v *validator) warnWeaker() {
 			open[route.Auth] = true
 		}
 	}
-	for _, weaker := range []Policy{PolicyNone, PolicyInitial} {
+	for _, weaker := range []config.Policy{config.PolicyNone, config.PolicyInitial} {
 		if !open[weaker] {
 			continue
 		}
@@ -55,10 +56,10 @@ func (v *validator) warnWeaker() {
 }
 
 // stricterByBackend returns the routes that are stricter than a policy, by backend.
-func stricterByBackend(routes []backendRoute, weaker Policy) map[string]*stricterRoutes {
+func stricterByBackend(routes []backendRoute, weaker config.Policy) map[string]*stricterRoutes {
 	stricter := map[string]*stricterRoutes{}
 	for _, d := range routes {
-		if d.route.Auth != PolicyStrict && (d.route.Auth != PolicyInitial || weaker != PolicyNone) {
+		if d.route.Auth != config.PolicyStrict && (d.route.Auth != config.PolicyInitial || weaker != config.PolicyNone) {
 			continue
 		}
 		key := backendKey(d.route.Backend)
@@ -83,7 +84,7 @@ func stricterByBackend(routes []backendRoute, weaker Policy) map[string]*stricte
 func warnWeakerRoute(open backendRoute, behind *stricterRoutes, prefixes map[string]bool) {
 	warn := func(message, hint string) { open.field.WarnAt("auth", open.field.Name()+message, hint) }
 	who, hint := "without a token", "fine if that part is meant for everybody; else remove `auth: none`"
-	if open.route.Auth == PolicyInitial {
+	if open.route.Auth == config.PolicyInitial {
 		who, hint = "without a company", "fine if that part is meant for newcomers too; else remove `auth: initial`"
 	}
 	methods := ""
@@ -106,7 +107,7 @@ func warnWeakerRoute(open backendRoute, behind *stricterRoutes, prefixes map[str
 		warn(" opens a part of "+describe(d)+": the same backend can be reached "+who+" under "+where, hint)
 		return
 	}
-	if open.route.Auth == PolicyNone {
+	if open.route.Auth == config.PolicyNone {
 		warn(" leads to the same backend as "+describe(behind.first)+": it can be reached "+who+" under "+where, hint)
 	}
 }
@@ -154,7 +155,7 @@ func (g *stricterRoutes) bypass(open backendRoute, prefixes map[string]bool) (st
 const maxCompared = 100
 
 // takesAny reports whether a route takes requests for any host, with any headers.
-func takesAny(route *Route) bool { return len(route.Hosts) == 0 && len(route.Headers) == 0 }
+func takesAny(route *config.Route) bool { return len(route.Hosts) == 0 && len(route.Headers) == 0 }
 
 // hasLongerPrefix says whether a longer prefix than the open one takes a path.
 func hasLongerPrefix(path, open string, prefixes map[string]bool) bool {
@@ -172,7 +173,7 @@ func parentOf(prefix string) string {
 }
 
 // backendPathOf returns what the paths that a backend gets from a route begin with.
-func backendPathOf(route *Route) string {
+func backendPathOf(route *config.Route) string {
 	space := strings.TrimSuffix(route.Backend.EscapedPath(), "/")
 	if !route.StripPrefix {
 		space += route.Prefix
