@@ -35,17 +35,18 @@ func DefaultIdentityHeaders() map[string]string {
 	}
 }
 
-// document is the file as written: a Config, and what its routes start from.
-type document struct {
-	Defaults routeDefaults `yaml:"defaults"`
+// File is the file as written: a Config, and what its routes start from.
+type File struct {
+	Defaults RouteDefaults `yaml:"defaults"`
 	Config
 }
 
-// setDefaults sets what holds when the file says nothing.
-func setDefaults(d *yamldoc.Decoder) {
+// NewDecoder returns a decoder for a File, with what holds when the file says nothing.
+func NewDecoder(lookup func(name string) (string, bool)) *yamldoc.Decoder {
+	d := yamldoc.NewDecoder(lookup, keyHint)
 	route := builtInRoute()
-	yamldoc.SetDefault(d, document{
-		Defaults: routeDefaults(route),
+	yamldoc.SetDefault(d, File{
+		Defaults: RouteDefaults(route),
 		Config: Config{
 			Name:     "Gatehouse",
 			Identity: Identity{Headers: DefaultIdentityHeaders()},
@@ -55,22 +56,23 @@ func setDefaults(d *yamldoc.Decoder) {
 	})
 	yamldoc.SetDefault(d, CORS{MaxAge: 10 * time.Minute})
 	yamldoc.SetDefault(d, route)
+	return d
 }
 
-// routeDefaults is the value of `defaults:`: a route without what makes it one.
-type routeDefaults Route
+// RouteDefaults is the value of `defaults:`: a route without what makes it one.
+type RouteDefaults Route
 
 // DecodeField makes what the file gives the start of every route after it.
-func (r *routeDefaults) DecodeField(d *yamldoc.Decoder, f *yamldoc.Field) {
+func (r *RouteDefaults) DecodeField(d *yamldoc.Decoder, f *yamldoc.Field) {
 	if !d.HasKind(f, reflect.TypeFor[Route]()) {
 		return
 	}
-	d.Mapping(f, reflect.ValueOf((*Route)(r)).Elem(), yamldoc.Except{Keys: withoutDefault(), What: "has no default", Hint: "give it to each route"})
+	d.Mapping(f, reflect.ValueOf((*Route)(r)).Elem(), yamldoc.Except{Keys: RouteOnlyKeys(), What: "has no default", Hint: "give it to each route"})
 	yamldoc.SetDefault(d, Route(*r))
 }
 
-// withoutDefault are the keys of a route that `defaults:` cannot hold.
-func withoutDefault() []string { return []string{"name", "prefix", "backend", "handler"} }
+// RouteOnlyKeys are the keys of a route that `defaults:` cannot hold.
+func RouteOnlyKeys() []string { return []string{"name", "prefix", "backend", "handler"} }
 
 // DecodeField reads a policy. To one that is written off or no, which YAML reads as
 // something else, validation has the policies to answer.
@@ -126,7 +128,7 @@ func (a *Audiences) DecodeField(d *yamldoc.Decoder, f *yamldoc.Field) {
 
 // Types with a spelling of their own are found by these methods.
 var (
-	_ yamldoc.FieldDecoder = (*routeDefaults)(nil)
+	_ yamldoc.FieldDecoder = (*RouteDefaults)(nil)
 	_ yamldoc.FieldDecoder = (*Policy)(nil)
 	_ yamldoc.FieldDecoder = (*Users)(nil)
 	_ yamldoc.FieldDecoder = (*Audiences)(nil)

@@ -53,7 +53,7 @@ func frames() map[string]struct {
 		keys  map[string]string
 		table string
 	}{
-		"":         {reflect.TypeFor[document](), map[string]string{"routes": "[{name: a, prefix: /, backend: 'https://b'}]"}, "{%s}\n"},
+		"":         {reflect.TypeFor[File](), map[string]string{"routes": "[{name: a, prefix: /, backend: 'https://b'}]"}, "{%s}\n"},
 		"identity": {reflect.TypeFor[Identity](), nil, "identity: {%s}\n" + route},
 		"users":    {reflect.TypeFor[Users](), nil, "users: {%s}\n" + route},
 		"tokens": {

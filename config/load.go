@@ -52,10 +52,8 @@ func Parse(file string, data []byte, lookup func(name string) (string, bool), ch
 		lookup = func(string) (string, bool) { return "", false }
 	}
 	doc := yamldoc.Parse(file, data)
-	decoder := yamldoc.NewDecoder(lookup, keyHint)
-	setDefaults(decoder)
-	var decoded document
-	fields := decoder.Decode(doc, &decoded)
+	var decoded File
+	fields := NewDecoder(lookup).Decode(doc, &decoded)
 	if fields == nil {
 		return nil, doc.Problems()
 	}

@@ -10,14 +10,14 @@ import (
 	"gatehouse/config/problem"
 )
 
-// maxName bounds the name of a route, in characters: it is a metric's label.
-const maxName = 64
+// MaxName bounds the name of a route, in characters: it is a metric's label.
+const MaxName = 64
 
 // routeName is the rule for the name of a route.
 func routeName(name string) *problem.Fault {
 	const hint = "letters, digits, `.`, `_` and `-`, beginning with a letter or a digit"
 	switch {
-	case len(name) > maxName:
+	case len(name) > MaxName:
 		return &problem.Fault{Reason: "longer than 64 characters", Hint: "it is a label in metrics and logs"}
 	case strings.HasPrefix(name, "_"):
 		return &problem.Fault{Reason: "names with a leading `_` are reserved", Write: strings.TrimLeft(name, "_")}

@@ -27,12 +27,11 @@ import (
 // YAML makes of a plain word. The error is a key that nobody described.
 func Schema() ([]byte, error) {
 	b := &schemaBuilder{
-		Decoder:   yamldoc.NewDecoder(nil, nil),
+		Decoder:   NewDecoder(nil),
 		notes:     keyNotes(),
 		described: map[string]bool{},
 	}
-	setDefaults(b.Decoder)
-	root := b.object("", reflect.New(reflect.TypeFor[document]()).Elem())
+	root := b.object("", reflect.New(reflect.TypeFor[File]()).Elem())
 	root.Dialect = "https://json-schema.org/draft/2020-12/schema"
 	root.Comment = "Generated from the types of package config: go test ./config -run TestSchemaFile -update"
 	root.Title = "routes.yaml"
@@ -104,7 +103,7 @@ func (b *schemaBuilder) property(path string, n note, v reflect.Value) *schema {
 func (b *schemaBuilder) typeSchema(path string, n note, v reflect.Value) *schema {
 	t := v.Type()
 	switch {
-	case t == reflect.TypeFor[routeDefaults]():
+	case t == reflect.TypeFor[RouteDefaults]():
 		return b.routeDefaults()
 	case t == reflect.TypeFor[Users]():
 		return usersOrOff(b.object(path, v))
@@ -147,7 +146,7 @@ func (b *schemaBuilder) typeSchema(path string, n note, v reflect.Value) *schema
 func (b *schemaBuilder) routeDefaults() *schema {
 	s := &schema{Type: "object", AdditionalProperties: false}
 	for _, key := range b.Keys(reflect.TypeFor[Route]()) {
-		if !slices.Contains(withoutDefault(), key.Name) {
+		if !slices.Contains(RouteOnlyKeys(), key.Name) {
 			s.Properties = append(s.Properties, property{key.Name, ref("route/properties/" + key.Name)})
 		}
 	}

@@ -42,7 +42,7 @@ func routeConditions() []*schema {
 	h2c := &schema{Const: string(ProtocolH2C)}
 	return []*schema{
 		{OneOf: []*schema{{Required: []string{"backend"}}, {Required: []string{"handler"}}}},
-		{If: &schema{Required: []string{"handler"}}, Then: &schema{PropertyNames: &schema{Enum: handlerKeys()}}},
+		{If: &schema{Required: []string{"handler"}}, Then: &schema{PropertyNames: &schema{Enum: HandlerKeys()}}},
 		{If: given("auth", &schema{Const: string(PolicyNone)}), Then: empty("roles")},
 		{If: given("backend", &schema{Type: "string", Pattern: `^[Hh][Tt][Tt][Pp]://`}), Then: without("tls")},
 		{If: given("backend", &schema{Type: "string", Pattern: `^[Hh][Tt][Tt][Pp][Ss]://`}), Then: &schema{Not: given("protocol", h2c)}},

@@ -163,7 +163,7 @@ func issuerNotes() map[string]note {
 			description: "The signature algorithms that are accepted. They are never taken from a token, so they have to be listed.",
 			examples:    []any{[]string{"RS256", "ES256"}},
 			required:    true,
-			value:       func() *schema { return oneWord(algorithmNames()...) },
+			value:       func() *schema { return oneWord(AlgorithmNames()...) },
 			unique:      true,
 			notEmpty:    true,
 		},

@@ -88,19 +88,19 @@ func sizePattern() string {
 // reservedHeaderPattern is met by every spelling of the headers that cannot
 // carry a claim.
 func reservedHeaderPattern() string {
-	return `^(?:(?:` + foldedPattern(reservedHeaders()) + `)$|(?:` + foldedPattern(reservedHeaderPrefixes()) + `))`
+	return `^(?:(?:` + foldedPattern(ReservedHeaders()) + `)$|(?:` + foldedPattern(ReservedHeaderPrefixes()) + `))`
 }
 
 // unmatchedHeaderPattern is met by every spelling of the headers that a route
 // cannot ask for.
 func unmatchedHeaderPattern() string {
-	return `^(?:[Hh][Oo][Ss][Tt]$|(?:` + foldedPattern(proxyHeaderPrefixes()) + `))`
+	return `^(?:[Hh][Oo][Ss][Tt]$|(?:` + foldedPattern(ProxyHeaderPrefixes()) + `))`
 }
 
 // perResponseHeaderPattern is met by every spelling of the headers that are about
 // one answer.
 func perResponseHeaderPattern() string {
-	return `^(?:(?:` + foldedPattern(perResponseHeaders()) + `)$|(?:` + foldedPattern([]string{"access-control-"}) + `))`
+	return `^(?:(?:` + foldedPattern(PerResponseHeaders()) + `)$|(?:` + foldedPattern([]string{"access-control-"}) + `))`
 }
 
 // foldedPattern is met by every spelling that foldHeader makes one of names.

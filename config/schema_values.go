@@ -55,7 +55,7 @@ func notBlankText() *schema { return text(notBlank) }
 func notEmptyText() *schema { return &schema{Ref: ref("text").Ref, MinLength: 1} }
 
 func routeNameValue() *schema {
-	return anyOf(&schema{Type: "string", Pattern: namePattern, MaxLength: maxName}, ref("reference"))
+	return anyOf(&schema{Type: "string", Pattern: namePattern, MaxLength: MaxName}, ref("reference"))
 }
 
 func methodValue() *schema {
@@ -69,7 +69,7 @@ func methodValue() *schema {
 func upgradeValue() *schema {
 	return anyOf(
 		&schema{Enum: []string{"websocket"}},
-		&schema{Type: textTypes(), Pattern: upgradePattern, Not: &schema{Enum: append(requestProtocols(), "*")}},
+		&schema{Type: textTypes(), Pattern: upgradePattern, Not: &schema{Enum: append(RequestProtocols(), "*")}},
 		ref("reference"),
 	)
 }

@@ -36,7 +36,7 @@ func matchedHeader(name string) *problem.Fault {
 		return &problem.Fault{Reason: "the host is not matched as a header", Hint: "use `hosts:`"}
 	}
 	says := func(prefix string) bool { return strings.HasPrefix(foldHeader(name), prefix) }
-	if isToken(name) && slices.ContainsFunc(proxyHeaderPrefixes(), says) {
+	if isToken(name) && slices.ContainsFunc(ProxyHeaderPrefixes(), says) {
 		return &problem.Fault{Reason: "this is for proxies to say", Hint: "a client could choose the route by it: use a header of your own, or `hosts:`"}
 	}
 	return headerName(name)
@@ -64,14 +64,14 @@ func identityHeader(name string) *problem.Fault {
 	}
 	folded := foldHeader(name)
 	hasPrefix := func(prefix string) bool { return strings.HasPrefix(folded, prefix) }
-	if slices.Contains(reservedHeaders(), folded) || slices.ContainsFunc(reservedHeaderPrefixes(), hasPrefix) {
+	if slices.Contains(ReservedHeaders(), folded) || slices.ContainsFunc(ReservedHeaderPrefixes(), hasPrefix) {
 		return &problem.Fault{Reason: "this header has another use", Hint: "choose a name of your own, such as X-User-ID"}
 	}
 	return nil
 }
 
-// reservedHeaders are folded names of headers with another use than identity.
-func reservedHeaders() []string {
+// ReservedHeaders are folded names of headers with another use than identity.
+func ReservedHeaders() []string {
 	return []string{
 		"accept", "accept-encoding", "authorization", "connection", "content-encoding", "content-length", "content-type",
 		"cookie", "date", "expect", "forwarded", "host", "keep-alive", "origin", "range", "te", "traceparent", "tracestate",
@@ -80,11 +80,12 @@ func reservedHeaders() []string {
 	}
 }
 
-func reservedHeaderPrefixes() []string { return []string{"proxy-", "sec-", "access-control-", "if-"} }
+// ReservedHeaderPrefixes are what the folded names of such headers may begin with, too.
+func ReservedHeaderPrefixes() []string { return []string{"proxy-", "sec-", "access-control-", "if-"} }
 
-// proxyHeaderPrefixes are what the folded names of headers begin with that
+// ProxyHeaderPrefixes are what the folded names of headers begin with that
 // proxies tell each other about a client.
-func proxyHeaderPrefixes() []string { return []string{"forwarded", "x-forwarded", "x-real-ip"} }
+func ProxyHeaderPrefixes() []string { return []string{"forwarded", "x-forwarded", "x-real-ip"} }
 
 // foldHeader returns the form in which two spellings of a header are the same:
 // servers in the manner of CGI make one `_` of whatever is no letter or digit

@@ -11,9 +11,9 @@ import (
 	"gatehouse/config/problem"
 )
 
-// perResponseHeaders are folded names of headers that say something of one answer,
+// PerResponseHeaders are folded names of headers that say something of one answer,
 // which a table cannot know.
-func perResponseHeaders() []string {
+func PerResponseHeaders() []string {
 	return []string{
 		"connection", "content-encoding", "content-length", "content-range", "content-type", "date", "keep-alive", "location",
 		"retry-after", "set-cookie", "te", "trailer", "transfer-encoding", "upgrade", "vary", "www-authenticate",
@@ -28,7 +28,7 @@ func (v *validator) responseHeaders() {
 		switch {
 		case !httpguts.ValidHeaderFieldName(name):
 			header.RejectKey(&problem.Fault{Reason: "not a header's name", Hint: "such as Strict-Transport-Security"})
-		case slices.Contains(perResponseHeaders(), folded):
+		case slices.Contains(PerResponseHeaders(), folded):
 			header.RejectKey(&problem.Fault{Reason: "this header says something of one answer alone"})
 		case strings.HasPrefix(folded, "access-control-"):
 			header.RejectKey(&problem.Fault{Reason: "this header is written by cross-origin rules", Hint: "see `cors:`"})

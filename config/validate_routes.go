@@ -99,7 +99,7 @@ func (v *validator) handler(s *yamldoc.Field, route *Route) {
 		return nil
 	})
 	for key, given := range s.Keys() {
-		if key == "backend" || slices.Contains(handlerKeys(), key) {
+		if key == "backend" || slices.Contains(HandlerKeys(), key) {
 			continue
 		}
 		hint := "remove it: a handler forwards nothing"
@@ -113,8 +113,8 @@ func (v *validator) handler(s *yamldoc.Field, route *Route) {
 	}
 }
 
-// handlerKeys are the keys of a route to something built in.
-func handlerKeys() []string {
+// HandlerKeys are the keys of a route to something built in.
+func HandlerKeys() []string {
 	return []string{"name", "prefix", "handler", "hosts", "methods", "headers"}
 }
 
@@ -158,7 +158,7 @@ func upgradeRule(protocol string) *problem.Fault {
 		return &problem.Fault{Reason: "not a protocol", Hint: "such as websocket"}
 	case protocol != strings.ToLower(protocol):
 		return &problem.Fault{Reason: "protocols are lower case", Write: strings.ToLower(protocol)}
-	case slices.Contains(requestProtocols(), protocol):
+	case slices.Contains(RequestProtocols(), protocol):
 		return &problem.Fault{
 			Reason: "requests could be smuggled through it: nothing on the upgraded connection is matched or authorised",
 			Hint:   "remove it; HTTP/2 is spoken without an upgrade",
@@ -167,9 +167,9 @@ func upgradeRule(protocol string) *problem.Fault {
 	return nil
 }
 
-// requestProtocols are those that carry requests after an upgrade (RFC 7540
+// RequestProtocols are those that carry requests after an upgrade (RFC 7540
 // section 3.2, RFC 2817, RFC 9110 section 7.8).
-func requestProtocols() []string { return []string{"h2c", "h2", "http", "tls"} }
+func RequestProtocols() []string { return []string{"h2c", "h2", "http", "tls"} }
 
 func (v *validator) matchedHeaders(s *yamldoc.Field, route *Route) {
 	first := map[string]bool{}

@@ -74,7 +74,7 @@ func (v *validator) algorithms(s *yamldoc.Field, algorithms []string) {
 // RFC 8037). Those with a shared secret are out: whoever can read the keys of
 // an issuer could then sign as the issuer.
 func algorithmRule(algorithm string) *problem.Fault {
-	known := algorithmNames()
+	known := AlgorithmNames()
 	switch {
 	case strings.EqualFold(algorithm, "none"):
 		return &problem.Fault{Reason: "an unsigned token proves nothing", Hint: "one of " + strings.Join(known, ", ")}
@@ -84,7 +84,8 @@ func algorithmRule(algorithm string) *problem.Fault {
 	return problem.OneOf("algorithm", algorithm, known...)
 }
 
-func algorithmNames() []string {
+// AlgorithmNames are the signature algorithms that an issuer may use.
+func AlgorithmNames() []string {
 	return []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
 }
 
