@@ -3,7 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"gatehouse/config"
+	"gatehouse/config/schema"
 )
 
 func newSchema(t terminal) *cobra.Command {
@@ -17,11 +17,11 @@ func newSchema(t terminal) *cobra.Command {
 		Example: "  gatehouse schema > routes.schema.json",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			schema, err := config.Schema()
+			written, err := schema.Generate()
 			if err != nil {
 				return err
 			}
-			_, err = t.out.Write(schema)
+			_, err = t.out.Write(written)
 			return err
 		},
 	}

@@ -2,11 +2,12 @@
 // it. A pattern may let through what check refuses; it never refuses what check
 // takes, or an editor would underline a table that is right.
 
-package config
+package schema
 
 import (
 	"strings"
 
+	"gatehouse/config"
 	"gatehouse/config/value"
 )
 
@@ -88,19 +89,19 @@ func sizePattern() string {
 // reservedHeaderPattern is met by every spelling of the headers that cannot
 // carry a claim.
 func reservedHeaderPattern() string {
-	return `^(?:(?:` + foldedPattern(ReservedHeaders()) + `)$|(?:` + foldedPattern(ReservedHeaderPrefixes()) + `))`
+	return `^(?:(?:` + foldedPattern(config.ReservedHeaders()) + `)$|(?:` + foldedPattern(config.ReservedHeaderPrefixes()) + `))`
 }
 
 // unmatchedHeaderPattern is met by every spelling of the headers that a route
 // cannot ask for.
 func unmatchedHeaderPattern() string {
-	return `^(?:[Hh][Oo][Ss][Tt]$|(?:` + foldedPattern(ProxyHeaderPrefixes()) + `))`
+	return `^(?:[Hh][Oo][Ss][Tt]$|(?:` + foldedPattern(config.ProxyHeaderPrefixes()) + `))`
 }
 
 // perResponseHeaderPattern is met by every spelling of the headers that are about
 // one answer.
 func perResponseHeaderPattern() string {
-	return `^(?:(?:` + foldedPattern(PerResponseHeaders()) + `)$|(?:` + foldedPattern([]string{"access-control-"}) + `))`
+	return `^(?:(?:` + foldedPattern(config.PerResponseHeaders()) + `)$|(?:` + foldedPattern([]string{"access-control-"}) + `))`
 }
 
 // foldedPattern is met by every spelling that foldHeader makes one of names.

@@ -1,7 +1,9 @@
 // The schemas of plain values. Each lets ${NAME} through: what the environment
 // holds is not known to an editor.
 
-package config
+package schema
+
+import "gatehouse/config"
 
 // offPattern is the word that `users:` takes instead of a mapping.
 const offPattern = `^(?:[Oo][Ff][Ff]|[Ff][Aa][Ll][Ss][Ee])$`
@@ -55,12 +57,12 @@ func notBlankText() *schema { return text(notBlank) }
 func notEmptyText() *schema { return &schema{Ref: ref("text").Ref, MinLength: 1} }
 
 func routeNameValue() *schema {
-	return anyOf(&schema{Type: "string", Pattern: namePattern, MaxLength: MaxName}, ref("reference"))
+	return anyOf(&schema{Type: "string", Pattern: namePattern, MaxLength: config.MaxName}, ref("reference"))
 }
 
 func methodValue() *schema {
 	return anyOf(
-		&schema{Enum: MethodNames()},
+		&schema{Enum: config.MethodNames()},
 		&schema{Type: textTypes(), Pattern: methodPattern, Not: &schema{Enum: []string{"*", "CONNECT", "TRACE", "TRACK"}}},
 		ref("reference"),
 	)
@@ -69,7 +71,7 @@ func methodValue() *schema {
 func upgradeValue() *schema {
 	return anyOf(
 		&schema{Enum: []string{"websocket"}},
-		&schema{Type: textTypes(), Pattern: upgradePattern, Not: &schema{Enum: append(RequestProtocols(), "*")}},
+		&schema{Type: textTypes(), Pattern: upgradePattern, Not: &schema{Enum: append(config.RequestProtocols(), "*")}},
 		ref("reference"),
 	)
 }

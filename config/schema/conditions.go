@@ -1,6 +1,8 @@
 // What keys may say together, as far as a schema can tell.
 
-package config
+package schema
+
+import "gatehouse/config"
 
 // tableConditions are about the table as a whole: without users there is nobody
 // to log in.
@@ -39,11 +41,11 @@ func routeConditions() []*schema {
 	empty := func(key string) *schema {
 		return &schema{Properties: properties{{key, &schema{MaxItems: new(0)}}}}
 	}
-	h2c := &schema{Const: string(ProtocolH2C)}
+	h2c := &schema{Const: string(config.ProtocolH2C)}
 	return []*schema{
 		{OneOf: []*schema{{Required: []string{"backend"}}, {Required: []string{"handler"}}}},
-		{If: &schema{Required: []string{"handler"}}, Then: &schema{PropertyNames: &schema{Enum: HandlerKeys()}}},
-		{If: given("auth", &schema{Const: string(PolicyNone)}), Then: empty("roles")},
+		{If: &schema{Required: []string{"handler"}}, Then: &schema{PropertyNames: &schema{Enum: config.HandlerKeys()}}},
+		{If: given("auth", &schema{Const: string(config.PolicyNone)}), Then: empty("roles")},
 		{If: given("backend", &schema{Type: "string", Pattern: `^[Hh][Tt][Tt][Pp]://`}), Then: without("tls")},
 		{If: given("backend", &schema{Type: "string", Pattern: `^[Hh][Tt][Tt][Pp][Ss]://`}), Then: &schema{Not: given("protocol", h2c)}},
 		{If: given("protocol", h2c), Then: empty("upgrade")},

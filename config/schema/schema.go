@@ -1,8 +1,15 @@
-// The JSON Schema of a table: what an editor underlines while it is written. It
-// is made from the types of config.go by the tables that decoding uses, so that
-// it cannot know other keys, other types or other defaults than the decoder.
-
-package config
+// Package schema makes the JSON Schema of a table: what an editor underlines while it
+// is written. It is made from the types of package config by the decoder that reads
+// tables, so that it cannot know other keys, other types or other defaults.
+//
+//	schema.go       from types to schemas
+//	notes.go        what is said about each key, and its values besides their type
+//	notes_route.go  the same about the keys of a route
+//	values.go       the schemas of plain values
+//	patterns.go     what plain values look like
+//	conditions.go   what keys may say together
+//	keyword.go      the keywords of JSON Schema
+package schema
 
 import (
 	"bytes"
@@ -17,23 +24,24 @@ import (
 
 	"github.com/google/uuid"
 
+	"gatehouse/config"
 	"gatehouse/config/value"
 	"gatehouse/config/yamldoc"
 )
 
-// Schema returns the JSON Schema (draft 2020-12) of routes.yaml, as committed in
-// routes.schema.json. It refuses nothing that Parse takes, but cannot say all
-// that Parse refuses: what several keys say together, the environment, and what
+// Generate returns the JSON Schema (draft 2020-12) of routes.yaml, as committed in
+// routes.schema.json. It refuses nothing that config.Parse takes, but cannot
+// say all that it refuses: what several keys say together, the environment, and what
 // YAML makes of a plain word. The error is a key that nobody described.
-func Schema() ([]byte, error) {
-	b := &schemaBuilder{
-		Decoder:   NewDecoder(nil),
+func Generate() ([]byte, error) {
+	b := &builder{
+		Decoder:   config.NewDecoder(nil),
 		notes:     keyNotes(),
 		described: map[string]bool{},
 	}
-	root := b.object("", reflect.New(reflect.TypeFor[File]()).Elem())
+	root := b.object("", reflect.New(reflect.TypeFor[config.File]()).Elem())
 	root.Dialect = "https://json-schema.org/draft/2020-12/schema"
-	root.Comment = "Generated from the types of package config: go test ./config -run TestSchemaFile -update"
+	root.Comment = "Generated from the types of package config: go test ./config/schema -run TestSchemaFile -update"
 	root.Title = "routes.yaml"
 	root.Description = "The route table of Gatehouse. `gatehouse check` says all that is wrong with it. " +
 		"In every value ${NAME} stands for a variable of the environment, ${NAME:-x} has a default."
@@ -60,9 +68,9 @@ func Schema() ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// schemaBuilder goes through the types as the decoder does, and calls each key
+// builder goes through the types as the decoder does, and calls each key
 // by its path, such as `routes.tls.ca`.
-type schemaBuilder struct {
+type builder struct {
 	*yamldoc.Decoder
 	notes     map[string]note
 	described map[string]bool // those that a key asked for
@@ -72,7 +80,7 @@ type schemaBuilder struct {
 
 // object is the schema of a struct, whose value v is thrown away: it only holds
 // the defaults.
-func (b *schemaBuilder) object(path string, v reflect.Value) *schema {
+func (b *builder) object(path string, v reflect.Value) *schema {
 	b.ApplyDefault(v)
 	s := &schema{Type: "object", AdditionalProperties: false}
 	for _, f := range b.Keys(v.Type()) {
@@ -92,7 +100,7 @@ func (b *schemaBuilder) object(path string, v reflect.Value) *schema {
 }
 
 // property is the schema of a key, with what its note says about it.
-func (b *schemaBuilder) property(path string, n note, v reflect.Value) *schema {
+func (b *builder) property(path string, n note, v reflect.Value) *schema {
 	s := b.typeSchema(path, n, v)
 	s.Title, s.Description, s.Examples = n.title, n.description, n.examples
 	s.Default = defaultOf(v)
@@ -100,14 +108,14 @@ func (b *schemaBuilder) property(path string, n note, v reflect.Value) *schema {
 }
 
 // typeSchema is the schema of a value by its type.
-func (b *schemaBuilder) typeSchema(path string, n note, v reflect.Value) *schema {
+func (b *builder) typeSchema(path string, n note, v reflect.Value) *schema {
 	t := v.Type()
 	switch {
-	case t == reflect.TypeFor[RouteDefaults]():
+	case t == reflect.TypeFor[config.RouteDefaults]():
 		return b.routeDefaults()
-	case t == reflect.TypeFor[Users]():
+	case t == reflect.TypeFor[config.Users]():
 		return usersOrOff(b.object(path, v))
-	case t == reflect.TypeFor[Audiences]():
+	case t == reflect.TypeFor[config.Audiences]():
 		return anyOf(plainValue(t, n), &schema{Type: "array", Items: plainValue(t, n), MinItems: 1, UniqueItems: true})
 	case yamldoc.IsScalar(t):
 		return plainValue(t, n)
@@ -137,16 +145,16 @@ func (b *schemaBuilder) typeSchema(path string, n note, v reflect.Value) *schema
 		s.Items = ref(name)
 		return s
 	default:
-		panic("config: no schema for a " + t.String())
+		panic("schema: no schema for a " + t.String())
 	}
 }
 
 // routeDefaults is the schema of `defaults:`: the keys of a route, but for those
 // that make it one.
-func (b *schemaBuilder) routeDefaults() *schema {
+func (b *builder) routeDefaults() *schema {
 	s := &schema{Type: "object", AdditionalProperties: false}
-	for _, key := range b.Keys(reflect.TypeFor[Route]()) {
-		if !slices.Contains(RouteOnlyKeys(), key.Name) {
+	for _, key := range b.Keys(reflect.TypeFor[config.Route]()) {
+		if !slices.Contains(config.RouteOnlyKeys(), key.Name) {
 			s.Properties = append(s.Properties, property{key.Name, ref("route/properties/" + key.Name)})
 		}
 	}

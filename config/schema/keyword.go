@@ -1,6 +1,6 @@
 // The keywords of JSON Schema (draft 2020-12) that the schema of a table needs.
 
-package config
+package schema
 
 import (
 	"bytes"

@@ -1,6 +1,8 @@
 // What the schema says about the keys of a route.
 
-package config
+package schema
+
+import "gatehouse/config"
 
 // matchNotes are about what a request must look like, and who may pass.
 func matchNotes() map[string]note {
@@ -28,7 +30,7 @@ func matchNotes() map[string]note {
 		"routes.handler": {
 			title:       "Handler",
 			description: "Something built in, instead of a backend: `users` has login and ensure-company. Its endpoints carry their own policies.",
-			value:       func() *schema { return oneWord(HandlerUsers) },
+			value:       func() *schema { return oneWord(config.HandlerUsers) },
 		},
 		"routes.hosts": {
 			title:       "Hosts",
@@ -54,7 +56,9 @@ func matchNotes() map[string]note {
 		"routes.auth": {
 			title:       "Policy",
 			description: "strict: a valid token with a company. initial: a valid token. none: open to everybody.",
-			value:       func() *schema { return oneWord(string(PolicyStrict), string(PolicyInitial), string(PolicyNone)) },
+			value: func() *schema {
+				return oneWord(string(config.PolicyStrict), string(config.PolicyInitial), string(config.PolicyNone))
+			},
 		},
 		"routes.roles": {
 			title:       "Roles",
@@ -88,7 +92,9 @@ func forwardNotes() map[string]note {
 		"routes.protocol": {
 			title:       "Protocol",
 			description: "auto: HTTP/1.1, or HTTP/2 where TLS negotiates it. http1: HTTP/1.1 only. h2c: HTTP/2 without TLS, as gRPC uses.",
-			value:       func() *schema { return oneWord(string(ProtocolAuto), string(ProtocolHTTP1), string(ProtocolH2C)) },
+			value: func() *schema {
+				return oneWord(string(config.ProtocolAuto), string(config.ProtocolHTTP1), string(config.ProtocolH2C))
+			},
 		},
 		"routes.upgrade": {
 			title: "Upgrades",

@@ -2,9 +2,13 @@
 // values may be besides their type. Schema refuses a key without a note, and a
 // note without a key.
 
-package config
+package schema
 
-import "maps"
+import (
+	"maps"
+
+	"gatehouse/config"
+)
 
 // note is about one key.
 type note struct {
@@ -125,7 +129,7 @@ func userNotes() map[string]note {
 		"users.join": {
 			title:       "Who may be joined",
 			description: "`listed`: the default company and those under `companies`. `any`: whoever knows the id of a company may join it.",
-			value:       func() *schema { return oneWord(string(JoinListed), string(JoinAny)) },
+			value:       func() *schema { return oneWord(string(config.JoinListed), string(config.JoinAny)) },
 		},
 		"users.grace": {
 			title: "Grace without news",
@@ -163,7 +167,7 @@ func issuerNotes() map[string]note {
 			description: "The signature algorithms that are accepted. They are never taken from a token, so they have to be listed.",
 			examples:    []any{[]string{"RS256", "ES256"}},
 			required:    true,
-			value:       func() *schema { return oneWord(AlgorithmNames()...) },
+			value:       func() *schema { return oneWord(config.AlgorithmNames()...) },
 			unique:      true,
 			notEmpty:    true,
 		},
