@@ -15,8 +15,8 @@ import (
 // acquireHashSlot waits until the attempt may run bcrypt. A refused attempt costs
 // no bcrypt, and next to nothing when too many wait already. The caller calls
 // release on the slot.
-func (u *Users) acquireHashSlot(ctx context.Context, attempt *attempt) (*hashSlot, *httperr.Error) {
-	slot, err := u.Passwords.limiter.enter()
+func (h *Handler) acquireHashSlot(ctx context.Context, attempt *attempt) (*hashSlot, *httperr.Error) {
+	slot, err := h.Passwords.limiter.enter()
 	if err != nil {
 		return nil, refuseNoSlot(err)
 	}
@@ -43,28 +43,28 @@ func (u *Users) acquireHashSlot(ctx context.Context, attempt *attempt) (*hashSlo
 
 // clearFailures takes back the count of a successful attempt, also when the client
 // has left. An error is logged only: the password was right.
-func (u *Users) clearFailures(ctx context.Context, attempt *attempt) {
+func (h *Handler) clearFailures(ctx context.Context, attempt *attempt) {
 	forgiving, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
 	if err := attempt.forgive(forgiving); err != nil {
-		u.Log.WarnContext(ctx, "login attempts are not forgiven", "error", err)
+		h.Log.WarnContext(ctx, "login attempts are not forgiven", "error", err)
 	}
 }
 
 // replacePassword gives the hash of the new password to who knows the old one,
 // both in one slot.
-func (u *Users) replacePassword(ctx context.Context, user store.User, old, fresh string) (hash string, refusal *httperr.Error) {
-	attempt := u.throttle.passwordAttempt(user.ID)
-	slot, refusal := u.acquireHashSlot(ctx, attempt)
+func (h *Handler) replacePassword(ctx context.Context, user store.User, old, fresh string) (hash string, refusal *httperr.Error) {
+	attempt := h.throttle.passwordAttempt(user.ID)
+	slot, refusal := h.acquireHashSlot(ctx, attempt)
 	if refusal != nil {
 		return "", refusal
 	}
 	defer slot.release()
-	if !u.Passwords.compareNow(user.HashedPassword, old) {
+	if !h.Passwords.compareNow(user.HashedPassword, old) {
 		return "", refusePassword
 	}
-	u.clearFailures(ctx, attempt)
-	hash, err := u.Passwords.hashNow(fresh)
+	h.clearFailures(ctx, attempt)
+	hash, err := h.Passwords.hashNow(fresh)
 	if err != nil { // not the password's fault: the form has checked it
 		return "", httperr.Internal.Because(err)
 	}
@@ -76,7 +76,7 @@ func (u *Users) replacePassword(ctx context.Context, user store.User, old, fresh
 func refuseThrottled(wait time.Duration, err error) *httperr.Error {
 	switch {
 	case err != nil:
-		return refuseUnavailable.Because(err)
+		return StoreUnavailable.Because(err)
 	case wait > 0:
 		return refuseWait(wait)
 	}
@@ -88,5 +88,5 @@ func refuseNoSlot(err error) *httperr.Error {
 	if errors.Is(err, ErrBusy) {
 		return refuseBusy.Because(err)
 	}
-	return refuseUnavailable.Because(err)
+	return StoreUnavailable.Because(err)
 }

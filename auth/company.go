@@ -25,35 +25,35 @@ type companyAnswer struct {
 
 // ensureCompany writes the user's company when it differs, and gives a token
 // that names it.
-func (u *Users) ensureCompany(ctx context.Context, who *Identity, sent body) (any, *httperr.Error) {
+func (h *Handler) ensureCompany(ctx context.Context, who *Identity, sent body) (any, *httperr.Error) {
 	wanted, refusal := readCompany(sent)
 	if refusal != nil {
 		return nil, refusal
 	}
-	began := u.Now()
-	user, refusal := u.currentUser(ctx, who)
+	began := h.Now()
+	user, refusal := h.currentUser(ctx, who)
 	if refusal != nil {
 		return nil, refusal
 	}
-	company := u.chooseCompany(user, wanted)
+	company := h.chooseCompany(user, wanted)
 	if company == nil {
 		return nil, refuseNoCompanyGiven
 	}
-	if !u.mayJoin(user, *company) {
+	if !h.mayJoin(user, *company) {
 		return nil, refuseJoin
 	}
 	message := "Company association confirmed as " + company.String() + "."
 	if !isCompany(user, *company) {
-		if user, refusal = u.changeUser(ctx, user.ID, store.Change{CompanyID: &company}); refusal != nil {
+		if user, refusal = h.changeUser(ctx, user.ID, store.Change{CompanyID: &company}); refusal != nil {
 			return nil, refusal
 		}
 		// A token that was made void meanwhile must not buy a good one.
-		if stateOf(user).revokes(who.IssuedAt) {
-			return nil, refuseRevoked
+		if refusal := CheckRevoked(who, user); refusal != nil {
+			return nil, refusal
 		}
 		message = "Company association successfully updated to " + company.String() + "."
 	}
-	token, err := u.Signer.TokenFor(user, began)
+	token, err := h.Signer.TokenFor(user, began)
 	if err != nil {
 		return nil, httperr.Internal.Because(err)
 	}
@@ -81,22 +81,22 @@ func readCompany(sent body) (*uuid.UUID, *httperr.Error) {
 
 // chooseCompany is the company wanted; else, for a user with none, the default; else
 // the user's own. It is nil when there is none of these.
-func (u *Users) chooseCompany(user store.User, wanted *uuid.UUID) *uuid.UUID {
+func (h *Handler) chooseCompany(user store.User, wanted *uuid.UUID) *uuid.UUID {
 	switch {
 	case wanted != nil:
 		return wanted
 	case user.CompanyID == nil:
-		return u.DefaultCompanyID
+		return h.DefaultCompanyID
 	}
 	return user.CompanyID
 }
 
 // mayJoin lets everybody confirm their own company.
-func (u *Users) mayJoin(user store.User, company uuid.UUID) bool {
+func (h *Handler) mayJoin(user store.User, company uuid.UUID) bool {
 	return isCompany(user, company) ||
-		u.Join == config.JoinAny ||
-		u.DefaultCompanyID != nil && *u.DefaultCompanyID == company ||
-		slices.Contains(u.Companies, company)
+		h.Join == config.JoinAny ||
+		h.DefaultCompanyID != nil && *h.DefaultCompanyID == company ||
+		slices.Contains(h.Companies, company)
 }
 
 func isCompany(user store.User, company uuid.UUID) bool {

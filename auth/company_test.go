@@ -56,7 +56,7 @@ func TestEnsureCompany(t *testing.T) {
 			"no company at all":           {body: naming(uuid.Nil), fallback: &authtest.Acme, status: 403, message: notJoined},
 		} {
 			t.Run(name, func(t *testing.T) {
-				f := newEndpointServer(t, users, func(options *UsersOptions) {
+				f := newEndpointServer(t, users, func(options *Options) {
 					options.DefaultCompanyID, options.Companies, options.Join = test.fallback, test.listed, test.join
 				})
 				user := authtest.AddUser(t, users, store.User{Email: uuid.NewString() + "@example.com", Active: true, CompanyID: test.has, Role: "editor"})
@@ -95,7 +95,7 @@ func sameCompany(a, b *uuid.UUID) bool {
 
 func TestEnsureCompanyInvalid(t *testing.T) {
 	users := authtest.OpenSQLite(t)
-	f := newEndpointServer(t, users, func(options *UsersOptions) { options.Join = config.JoinAny })
+	f := newEndpointServer(t, users, func(options *Options) { options.Join = config.JoinAny })
 	token := f.tokenOf(t, authtest.AddUser(t, users, store.User{Email: "ann@example.com", Active: true}))
 	for body, want := range map[string]string{
 		`{"company_id":"acme"}`: `{"type":"value_error","loc":["body","company_id"],"msg":"value is not a valid UUID"}`,
@@ -112,7 +112,7 @@ func TestEnsureCompanyInvalid(t *testing.T) {
 // new one confirms.
 func TestEnsureCompanyTwice(t *testing.T) {
 	users := authtest.OpenSQLite(t)
-	f := newEndpointServer(t, users, func(options *UsersOptions) { options.Companies = []uuid.UUID{authtest.Globex} })
+	f := newEndpointServer(t, users, func(options *Options) { options.Companies = []uuid.UUID{authtest.Globex} })
 	old := f.tokenOf(t, authtest.AddUser(t, users, store.User{Email: "ann@example.com", Active: true, CompanyID: &authtest.Acme}))
 	body := `{"company_id":"` + authtest.Globex.String() + `"}`
 	fresh := f.send(t, "POST", "/me/ensure-company", old, body).field(t, "new_access_token")

@@ -21,9 +21,9 @@ import (
 // database that hangs is one that cannot be reached.
 const storeTimeout = 10 * time.Second
 
-// UsersOptions are what the users endpoints work with. Log and Metrics may be
+// Options are what the users endpoints work with. Log and Metrics may be
 // nil.
-type UsersOptions struct {
+type Options struct {
 	Gate      *Gate // one that asks for users
 	Signer    *Signer
 	Store     store.Store
@@ -44,9 +44,9 @@ type UsersOptions struct {
 	Now     func() time.Time
 }
 
-// Users answers the endpoints under /api/v1/users, with that prefix stripped.
-type Users struct {
-	UsersOptions
+// Handler answers the endpoints under /api/v1/users, with that prefix stripped.
+type Handler struct {
+	Options
 	endpoints []endpoint
 	throttle  *throttle
 }
@@ -63,8 +63,8 @@ type endpoint struct {
 // 200, nil for a 204, or a refusal.
 type serveFunc func(ctx context.Context, who *Identity, body body) (any, *httperr.Error)
 
-// NewUsers makes the handler. It must be mounted with http.StripPrefix.
-func NewUsers(options UsersOptions) *Users {
+// New makes the handler. It must be mounted with http.StripPrefix.
+func New(options Options) *Handler {
 	if options.Log == nil {
 		options.Log = slog.New(slog.DiscardHandler)
 	}
@@ -74,24 +74,24 @@ func NewUsers(options UsersOptions) *Users {
 	if options.Changed == nil {
 		options.Changed = func(uuid.UUID) {}
 	}
-	u := &Users{UsersOptions: options}
-	u.throttle = &throttle{attempts: options.Store, now: options.Now, log: options.Log}
-	u.endpoints = []endpoint{
-		{http.MethodPost, "/login", config.PolicyNone, u.login},
-		{http.MethodGet, "/me", config.PolicyInitial, u.me},
-		{http.MethodPost, "/me/ensure-company", config.PolicyInitial, u.ensureCompany},
-		{http.MethodPut, "/me/password", config.PolicyInitial, u.changePassword},
-		{http.MethodPost, "/me/logout-everywhere", config.PolicyInitial, u.logoutEverywhere},
+	h := &Handler{Options: options}
+	h.throttle = &throttle{attempts: options.Store, now: options.Now, log: options.Log}
+	h.endpoints = []endpoint{
+		{http.MethodPost, "/login", config.PolicyNone, h.login},
+		{http.MethodGet, "/me", config.PolicyInitial, h.me},
+		{http.MethodPost, "/me/ensure-company", config.PolicyInitial, h.ensureCompany},
+		{http.MethodPut, "/me/password", config.PolicyInitial, h.changePassword},
+		{http.MethodPost, "/me/logout-everywhere", config.PolicyInitial, h.logoutEverywhere},
 	}
-	return u
+	return h
 }
 
 // ServeHTTP takes the request through find, Gate, body and endpoint. Whoever
 // refuses ends it.
-func (u *Users) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// Answers hold tokens (RFC 6749 section 5.1) or are about one person.
 	w.Header().Set("Cache-Control", "no-store")
-	answer, refusal := u.answer(w, r)
+	answer, refusal := h.answer(w, r)
 	switch {
 	case refusal != nil:
 		refusal.WriteTo(w)
@@ -102,21 +102,21 @@ func (u *Users) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (u *Users) answer(w http.ResponseWriter, r *http.Request) (any, *httperr.Error) {
-	endpoint, refusal := u.find(r)
+func (h *Handler) answer(w http.ResponseWriter, r *http.Request) (any, *httperr.Error) {
+	endpoint, refusal := h.find(r)
 	if refusal != nil {
-		recordDecision(r.Context(), nil, refusal)
+		RecordDecision(r.Context(), nil, refusal)
 		return nil, refusal
 	}
-	who, refusal := u.Gate.Decide(r.Context(), r.Header, Rule{Policy: endpoint.policy})
-	recordDecision(r.Context(), who, refusal)
+	who, refusal := h.Gate.Decide(r.Context(), r.Header, Rule{Policy: endpoint.policy})
+	RecordDecision(r.Context(), who, refusal)
 	if refusal != nil {
 		return nil, refusal
 	}
 	var sent body
 	if endpoint.method != http.MethodGet {
 		if sent, refusal = readBody(w, r); refusal != nil {
-			recordDecision(r.Context(), who, refusal)
+			RecordDecision(r.Context(), who, refusal)
 			return nil, refusal
 		}
 	}
@@ -124,14 +124,14 @@ func (u *Users) answer(w http.ResponseWriter, r *http.Request) (any, *httperr.Er
 	defer cancel()
 	answer, refusal := endpoint.serve(ctx, who, sent)
 	if refusal != nil {
-		recordDecision(ctx, who, refusal)
+		RecordDecision(ctx, who, refusal)
 	}
 	return answer, refusal
 }
 
 // Rule tells what the endpoint of a request asks, without answering it.
-func (u *Users) Rule(r *http.Request) (Rule, *httperr.Error) {
-	endpoint, refusal := u.find(r)
+func (h *Handler) Rule(r *http.Request) (Rule, *httperr.Error) {
+	endpoint, refusal := h.find(r)
 	if refusal != nil {
 		return Rule{}, refusal
 	}
@@ -139,10 +139,10 @@ func (u *Users) Rule(r *http.Request) (Rule, *httperr.Error) {
 }
 
 // find compares paths as they were sent: there is one spelling of each.
-func (u *Users) find(r *http.Request) (*endpoint, *httperr.Error) {
+func (h *Handler) find(r *http.Request) (*endpoint, *httperr.Error) {
 	var allow []string
-	for i := range u.endpoints {
-		endpoint := &u.endpoints[i]
+	for i := range h.endpoints {
+		endpoint := &h.endpoints[i]
 		if endpoint.path != r.URL.EscapedPath() {
 			continue
 		}
@@ -162,26 +162,20 @@ func (u *Users) find(r *http.Request) (*endpoint, *httperr.Error) {
 
 // currentUser is the user's row as it is now. The Gate may have known it from
 // before.
-func (u *Users) currentUser(ctx context.Context, who *Identity) (store.User, *httperr.Error) {
-	user, err := u.Store.UserByID(ctx, who.UserUUID())
+func (h *Handler) currentUser(ctx context.Context, who *Identity) (store.User, *httperr.Error) {
+	user, err := h.Store.UserByID(ctx, who.UserUUID())
 	if err != nil {
 		return user, refuseStore(err)
 	}
-	if !user.Active {
-		return user, refuseInactive
-	}
-	if stateOf(user).revokes(who.IssuedAt) {
-		return user, refuseRevoked
-	}
-	return user, nil
+	return user, CheckCurrent(who, user)
 }
 
 // changeUser writes to the row of somebody whom the Gate has let pass.
-func (u *Users) changeUser(ctx context.Context, id uuid.UUID, change store.Change) (store.User, *httperr.Error) {
-	user, err := u.Store.UpdateUser(ctx, id, change)
+func (h *Handler) changeUser(ctx context.Context, id uuid.UUID, change store.Change) (store.User, *httperr.Error) {
+	user, err := h.Store.UpdateUser(ctx, id, change)
 	if err != nil {
 		return user, refuseStore(err)
 	}
-	u.Changed(id)
+	h.Changed(id)
 	return user, nil
 }

@@ -38,7 +38,7 @@ type endpointServer struct {
 	decisions   chan Decision
 }
 
-func newEndpointServer(t testing.TB, users store.Store, change func(*UsersOptions)) *endpointServer {
+func newEndpointServer(t testing.TB, users store.Store, change func(*Options)) *endpointServer {
 	t.Helper()
 	ring := newRing(t, authtest.Secret)
 	passwords, comparisons := countedPasswords(t)
@@ -51,14 +51,14 @@ func newEndpointServer(t testing.TB, users store.Store, change func(*UsersOption
 		log:         &bytes.Buffer{},
 		decisions:   make(chan Decision, 1),
 	}
-	options := UsersOptions{
+	options := Options{
 		Gate: f.gate, Signer: f.signer, Store: users, Passwords: passwords, Join: config.JoinListed,
 		Metrics: f.logins, Log: slog.New(slog.NewTextHandler(f.log, nil)), Now: authtest.AtNoon,
 	}
 	if change != nil {
 		change(&options)
 	}
-	mounted := http.StripPrefix("/api/v1/users", NewUsers(options))
+	mounted := http.StripPrefix("/api/v1/users", New(options))
 	f.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var decision Decision
 		w.Header().Set("X-Request-ID", "r-1")
@@ -179,7 +179,7 @@ func TestFind(t *testing.T) {
 // wants a company.
 func TestEndpointPolicies(t *testing.T) {
 	f := newEndpointServer(t, authtest.OpenSQLite(t), nil)
-	for _, endpoint := range NewUsers(UsersOptions{}).endpoints {
+	for _, endpoint := range New(Options{}).endpoints {
 		got := f.send(t, endpoint.method, endpoint.path, "", "")
 		if endpoint.path == "/login" {
 			if got.status != 422 {
@@ -277,7 +277,7 @@ func TestStoreAway(t *testing.T) {
 // The Gate may remember a user while the database is away.
 func TestStoreAwayBehindGate(t *testing.T) {
 	users := authtest.OpenSQLite(t)
-	f := newEndpointServer(t, users, func(options *UsersOptions) {
+	f := newEndpointServer(t, users, func(options *Options) {
 		options.Gate = NewGate(NewVerifier(newRing(t, authtest.Secret), nil, authtest.AtNoon), oneUser{Active: true, Role: "user"})
 	})
 	users.Close()
@@ -307,7 +307,7 @@ func TestUserGone(t *testing.T) {
 	users := authtest.OpenSQLite(t)
 	ring := newRing(t, authtest.Secret)
 	// This gate remembers everybody.
-	f := newEndpointServer(t, users, func(options *UsersOptions) {
+	f := newEndpointServer(t, users, func(options *Options) {
 		options.Gate = NewGate(NewVerifier(ring, nil, authtest.AtNoon), oneUser{Active: true, Role: "user"})
 		options.DefaultCompanyID = &authtest.Acme
 	})

@@ -121,7 +121,7 @@ func (f *form) optionalUUID(field string) *uuid.UUID {
 	if !ok {
 		return nil
 	}
-	id, err := parseUUID(text)
+	id, err := ParseUUID(text)
 	if err != nil {
 		f.addProblem(field, typeValue, "value is not a valid UUID")
 		return nil

@@ -71,7 +71,7 @@ func (rule Rule) needsIdentity() (bool, *httperr.Error) {
 	case config.PolicyInitial, config.PolicyStrict:
 		return true, nil
 	}
-	return false, refuseUnavailable.Because(errors.New("unknown policy " + string(rule.Policy)))
+	return false, StoreUnavailable.Because(errors.New("unknown policy " + string(rule.Policy)))
 }
 
 // authorize holds a known caller against the rule: the last rows of the table.
@@ -95,7 +95,7 @@ func (g *Gate) checkUser(ctx context.Context, token *Identity) (*Identity, *http
 	case errors.Is(err, store.ErrNotFound):
 		return token, refuseUnknownUser
 	case err != nil:
-		return token, refuseUnavailable.Because(err)
+		return token, StoreUnavailable.Because(err)
 	case !state.Active:
 		return token, refuseInactive
 	case state.revokes(token.IssuedAt):

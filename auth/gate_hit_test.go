@@ -47,7 +47,7 @@ func TestDecideRemembered(t *testing.T) {
 			delete(asked.states, ann)
 			expect("deleted", refuseUnknownUser)
 			asked.fail(errAway)
-			expect("nobody knows", refuseUnavailable)
+			expect("nobody knows", StoreUnavailable)
 		})
 	}
 }

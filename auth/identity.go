@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"gatehouse/internal/httperr"
 	"gatehouse/store"
 )
 
@@ -30,8 +28,8 @@ type Identity struct {
 	latest        *atomic.Pointer[Identity] // holds what `as` made last, nil before
 }
 
-// identityOf is who a user is whose row was read just now.
-func identityOf(user store.User) *Identity {
+// IdentityOf is who a user is whose row was read just now.
+func IdentityOf(user store.User) *Identity {
 	who := &Identity{Email: user.Email, Role: user.Role, user: claimedUUID(user.ID), latest: new(atomic.Pointer[Identity])}
 	if user.CompanyID != nil {
 		who.company = claimedUUID(*user.CompanyID)
@@ -105,7 +103,7 @@ func (c claimedID) isUUID() bool { return c.canonical != "" }
 
 // parseClaimedID reads a claim. One that is spelled as it should be is not held twice.
 func parseClaimedID(claim string) claimedID {
-	id, err := parseUUID(claim)
+	id, err := ParseUUID(claim)
 	if err != nil {
 		return claimedID{}
 	}
@@ -118,9 +116,9 @@ func parseClaimedID(claim string) claimedID {
 
 var errNotUUID = errors.New("not a UUID")
 
-// parseUUID takes the 36-character form and the 32 hexadecimal digits that
+// ParseUUID takes the 36-character form and the 32 hexadecimal digits that
 // Python's uuid.UUID takes too, not the braces and URNs of uuid.Parse.
-func parseUUID(text string) (uuid.UUID, error) {
+func ParseUUID(text string) (uuid.UUID, error) {
 	if len(text) != 36 && len(text) != 32 {
 		return uuid.UUID{}, errNotUUID
 	}
@@ -129,25 +127,4 @@ func parseUUID(text string) (uuid.UUID, error) {
 		return uuid.UUID{}, errNotUUID
 	}
 	return id, nil
-}
-
-// Decision is what was decided about one request. A handler that asks the Gate
-// by itself, as the users endpoints do, leaves it where the access log looks.
-type Decision struct {
-	Identity *Identity      // nil when nobody was asked for
-	Refusal  *httperr.Error // nil when the request passed
-}
-
-type decisionKey struct{}
-
-// WithDecision returns a context with a place for a handler's decision.
-func WithDecision(ctx context.Context, decision *Decision) context.Context {
-	return context.WithValue(ctx, decisionKey{}, decision)
-}
-
-// recordDecision leaves the decision where WithDecision made room for it, if it did.
-func recordDecision(ctx context.Context, identity *Identity, refusal *httperr.Error) {
-	if decision, ok := ctx.Value(decisionKey{}).(*Decision); ok {
-		decision.Identity, decision.Refusal = identity, refusal
-	}
 }

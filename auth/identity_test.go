@@ -41,7 +41,7 @@ func TestParseUUID(t *testing.T) {
 		"9b8f7e6d-5c4b-4a39-8877-66554433222g":          false,
 		"9b8f7e6d5-c4b-4a39-8877-665544332222":          false,
 	} {
-		if _, err := parseUUID(text); (err == nil) != ok {
+		if _, err := ParseUUID(text); (err == nil) != ok {
 			t.Errorf("%q: %v", text, err)
 		}
 	}

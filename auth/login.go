@@ -50,9 +50,9 @@ type loginAnswer struct {
 	CompanyID   *uuid.UUID `json:"company_id"`
 }
 
-func (u *Users) login(ctx context.Context, _ *Identity, sent body) (any, *httperr.Error) {
-	answer, result, refusal := u.attemptLogin(ctx, sent)
-	u.Metrics.Login(result)
+func (h *Handler) login(ctx context.Context, _ *Identity, sent body) (any, *httperr.Error) {
+	answer, result, refusal := h.attemptLogin(ctx, sent)
+	h.Metrics.Login(result)
 	return answer, refusal
 }
 
@@ -60,38 +60,38 @@ func (u *Users) login(ctx context.Context, _ *Identity, sent body) (any, *httper
 // throttle, a slot for bcrypt, the throttle once more, now counting, and then the
 // password. It does the same work whether the e-mail is known or not, since the
 // time taken must not tell.
-func (u *Users) attemptLogin(ctx context.Context, sent body) (answer any, result string, refusal *httperr.Error) {
+func (h *Handler) attemptLogin(ctx context.Context, sent body) (answer any, result string, refusal *httperr.Error) {
 	email, password, refusal := readLogin(sent)
 	if refusal != nil {
 		return nil, LoginInvalid, refusal
 	}
-	attempt := u.throttle.loginAttempt(email, clientOf(ctx))
-	slot, refusal := u.acquireHashSlot(ctx, attempt)
+	attempt := h.throttle.loginAttempt(email, ClientOf(ctx))
+	slot, refusal := h.acquireHashSlot(ctx, attempt)
 	if refusal != nil {
 		return nil, resultOf(refusal), refusal
 	}
-	began := u.Now()
-	user, result, refusal := u.comparePassword(ctx, slot, email, password)
+	began := h.Now()
+	user, result, refusal := h.comparePassword(ctx, slot, email, password)
 	if refusal != nil {
 		return nil, result, refusal
 	}
-	u.clearFailures(ctx, attempt)
-	return u.completeLogin(ctx, user, began)
+	h.clearFailures(ctx, attempt)
+	return h.completeLogin(ctx, user, began)
 }
 
 // comparePassword finds the user whose password it is. It releases the slot.
-func (u *Users) comparePassword(ctx context.Context, slot *hashSlot, email, password string) (store.User, string, *httperr.Error) {
+func (h *Handler) comparePassword(ctx context.Context, slot *hashSlot, email, password string) (store.User, string, *httperr.Error) {
 	defer slot.release()
-	user, err := u.Store.UserByEmail(ctx, email)
+	user, err := h.Store.UserByEmail(ctx, email)
 	unknown := errors.Is(err, store.ErrNotFound)
 	if err != nil && !unknown {
-		return user, LoginUnavailable, refuseUnavailable.Because(err)
+		return user, LoginUnavailable, StoreUnavailable.Because(err)
 	}
 	hash := "" // nobody's
 	if !unknown && user.Active {
 		hash = user.HashedPassword
 	}
-	right := u.Passwords.compareNow(hash, password)
+	right := h.Passwords.compareNow(hash, password)
 	switch {
 	case unknown:
 		return user, LoginUnknownUser, refuseLogin
@@ -100,7 +100,7 @@ func (u *Users) comparePassword(ctx context.Context, slot *hashSlot, email, pass
 	case !right:
 		return user, LoginWrongPassword, refuseLogin
 	}
-	u.renewHash(ctx, user, password)
+	h.renewHash(ctx, user, password)
 	return user, LoginSuccess, nil
 }
 
@@ -108,16 +108,16 @@ func (u *Users) comparePassword(ctx context.Context, slot *hashSlot, email, pass
 // the password is known (issue 10). The caller has a slot. The work is left for
 // the next login when others wait for theirs. The user's tokens stay good, since
 // the password is the same. Trouble does not stop the login.
-func (u *Users) renewHash(ctx context.Context, user store.User, password string) {
-	if !u.Passwords.outdated(user.HashedPassword) || u.Passwords.limiter.hasWaiters() {
+func (h *Handler) renewHash(ctx context.Context, user store.User, password string) {
+	if !h.Passwords.outdated(user.HashedPassword) || h.Passwords.limiter.hasWaiters() {
 		return
 	}
-	renewed, err := u.Passwords.hashNow(password)
+	renewed, err := h.Passwords.hashNow(password)
 	if err == nil {
-		err = u.Store.RenewHash(ctx, user.ID, user.HashedPassword, renewed)
+		err = h.Store.RenewHash(ctx, user.ID, user.HashedPassword, renewed)
 	}
 	if err != nil {
-		u.Log.WarnContext(ctx, "hash of a password is not renewed", "user_id", user.ID.String(), "error", err)
+		h.Log.WarnContext(ctx, "hash of a password is not renewed", "user_id", user.ID.String(), "error", err)
 	}
 }
 
@@ -143,15 +143,15 @@ func readLogin(sent body) (email, password string, refusal *httperr.Error) {
 
 // completeLogin gives a token to a user who has shown the password, of the row that
 // was read since then.
-func (u *Users) completeLogin(ctx context.Context, user store.User, readAt time.Time) (answer any, result string, refusal *httperr.Error) {
-	if deleted := u.recordLogin(ctx, user.ID); deleted {
+func (h *Handler) completeLogin(ctx context.Context, user store.User, readAt time.Time) (answer any, result string, refusal *httperr.Error) {
+	if deleted := h.recordLogin(ctx, user.ID); deleted {
 		return nil, LoginUnknownUser, refuseLogin
 	}
-	token, err := u.Signer.TokenFor(user, readAt)
+	token, err := h.Signer.TokenFor(user, readAt)
 	if err != nil {
 		return nil, LoginUnavailable, httperr.Internal.Because(err)
 	}
-	recordDecision(ctx, identityOf(user), nil)
+	RecordDecision(ctx, IdentityOf(user), nil)
 	return loginAnswer{
 		AccessToken: token,
 		TokenType:   "bearer",
@@ -166,16 +166,16 @@ func (u *Users) completeLogin(ctx context.Context, user store.User, readAt time.
 // recordLogin writes last_login, and tells whether the user is gone by now.
 // Any other trouble does not stop the login: the password was right, and this
 // is a note that only people look at.
-func (u *Users) recordLogin(ctx context.Context, id uuid.UUID) (deleted bool) {
+func (h *Handler) recordLogin(ctx context.Context, id uuid.UUID) (deleted bool) {
 	recording, cancel := context.WithTimeout(ctx, recordTimeout)
 	defer cancel()
-	err := u.Store.RecordLogin(recording, id, u.Now())
+	err := h.Store.RecordLogin(recording, id, h.Now())
 	if err == nil {
 		return false
 	}
 	if errors.Is(err, store.ErrNotFound) {
 		return true
 	}
-	u.Log.WarnContext(ctx, "last_login is not written", "user_id", id.String(), "error", err)
+	h.Log.WarnContext(ctx, "last_login is not written", "user_id", id.String(), "error", err)
 	return false
 }

@@ -186,7 +186,7 @@ func TestLoginNotRecorded(t *testing.T) {
 	authtest.AddUser(t, users, store.User{Email: "ann@example.com", Active: true, HashedPassword: hashOfCorrectHorse})
 	const body = `{"email":"ann@example.com","password":"correct horse"}`
 
-	f := newEndpointServer(t, users, func(options *UsersOptions) {
+	f := newEndpointServer(t, users, func(options *Options) {
 		options.Store = readOnly{users, errors.New("read-only transaction")}
 	})
 	if got := f.send(t, "POST", "/login", "", body); got.status != 200 {
@@ -197,7 +197,7 @@ func TestLoginNotRecorded(t *testing.T) {
 		t.Errorf("log: %s", log)
 	}
 
-	f = newEndpointServer(t, users, func(options *UsersOptions) { options.Store = readOnly{users, store.ErrNotFound} })
+	f = newEndpointServer(t, users, func(options *Options) { options.Store = readOnly{users, store.ErrNotFound} })
 	f.send(t, "POST", "/login", "", body).expectDetail(t, 401, "Incorrect email or password")
 }
 

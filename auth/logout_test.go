@@ -17,7 +17,7 @@ func newCachedServer(t *testing.T, users store.Store) *endpointServer {
 	t.Helper()
 	cached := NewCachedUsers(CachedUsersOptions{Users: StoredUsers{Store: users}, Now: authtest.AtNoon})
 	cached.Connected()
-	return newEndpointServer(t, users, func(options *UsersOptions) {
+	return newEndpointServer(t, users, func(options *Options) {
 		options.Gate = NewGate(NewVerifier(newRing(t, authtest.Secret), nil, authtest.AtNoon), cached)
 		options.Changed = cached.Changed
 		options.Companies = []uuid.UUID{authtest.Globex}
@@ -86,7 +86,7 @@ func TestEnsureCompanyAtOnce(t *testing.T) {
 // The Gate may know a user from before: an endpoint looks at the row.
 func TestRevokedBehindGate(t *testing.T) {
 	users := authtest.OpenSQLite(t)
-	f := newEndpointServer(t, users, func(options *UsersOptions) {
+	f := newEndpointServer(t, users, func(options *Options) {
 		options.Gate = NewGate(NewVerifier(newRing(t, authtest.Secret), nil, authtest.AtNoon), oneUser{Active: true, Role: "user"})
 		options.DefaultCompanyID = &authtest.Acme
 	})

@@ -24,8 +24,8 @@ type meAnswer struct {
 	LastLogin *time.Time `json:"last_login"`
 }
 
-func (u *Users) me(ctx context.Context, who *Identity, _ body) (any, *httperr.Error) {
-	user, refusal := u.currentUser(ctx, who)
+func (h *Handler) me(ctx context.Context, who *Identity, _ body) (any, *httperr.Error) {
+	user, refusal := h.currentUser(ctx, who)
 	if refusal != nil {
 		return nil, refusal
 	}
@@ -43,7 +43,7 @@ func (u *Users) me(ctx context.Context, who *Identity, _ body) (any, *httperr.Er
 
 // changePassword wants the old password, too: a token that was found lying
 // about must not be enough to keep its owner out.
-func (u *Users) changePassword(ctx context.Context, who *Identity, sent body) (any, *httperr.Error) {
+func (h *Handler) changePassword(ctx context.Context, who *Identity, sent body) (any, *httperr.Error) {
 	form, refusal := sent.form()
 	if refusal != nil {
 		return nil, refusal
@@ -54,27 +54,27 @@ func (u *Users) changePassword(ctx context.Context, who *Identity, sent body) (a
 	if refusal := form.refusal(); refusal != nil {
 		return nil, refusal
 	}
-	user, refusal := u.currentUser(ctx, who)
+	user, refusal := h.currentUser(ctx, who)
 	if refusal != nil {
 		return nil, refusal
 	}
-	hash, refusal := u.replacePassword(ctx, user, old, fresh)
+	hash, refusal := h.replacePassword(ctx, user, old, fresh)
 	if refusal != nil {
 		return nil, refusal
 	}
 	// The tokens of this user are void from now on, the one that came with this
 	// request included.
-	_, refusal = u.changeUser(ctx, user.ID, store.Change{HashedPassword: &hash})
+	_, refusal = h.changeUser(ctx, user.ID, store.Change{HashedPassword: &hash})
 	return nil, refusal
 }
 
 // logoutEverywhere makes all tokens of the user void. A body is not asked for,
 // and not looked at.
-func (u *Users) logoutEverywhere(ctx context.Context, who *Identity, _ body) (any, *httperr.Error) {
-	user, refusal := u.currentUser(ctx, who)
+func (h *Handler) logoutEverywhere(ctx context.Context, who *Identity, _ body) (any, *httperr.Error) {
+	user, refusal := h.currentUser(ctx, who)
 	if refusal != nil {
 		return nil, refusal
 	}
-	_, refusal = u.changeUser(ctx, user.ID, store.Change{RevokeTokens: true})
+	_, refusal = h.changeUser(ctx, user.ID, store.Change{RevokeTokens: true})
 	return nil, refusal
 }

@@ -85,7 +85,8 @@ var (
 		Status: http.StatusForbidden, Challenge: challengeInsufficient, AuthResult: string(ResultRole),
 		Detail: "The user's role does not allow this.",
 	}
-	refuseUnavailable = &httperr.Error{
+	// StoreUnavailable is also what the endpoints answer when the store fails them.
+	StoreUnavailable = &httperr.Error{
 		Status: http.StatusServiceUnavailable, RetryAfter: time.Second, AuthResult: string(ResultUnavailable),
 		Detail: "The user database cannot be reached.",
 	}

@@ -50,7 +50,7 @@ func refuseStore(err error) *httperr.Error {
 	if errors.Is(err, store.ErrNotFound) {
 		return refuseDeleted
 	}
-	return refuseUnavailable.Because(err)
+	return StoreUnavailable.Because(err)
 }
 
 // refuseWait answers 429 with the wait that is left.

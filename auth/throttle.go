@@ -238,17 +238,3 @@ func (t *throttle) prunePeriodically(ctx context.Context) {
 		t.log.WarnContext(ctx, "login attempts are not pruned", "error", err)
 	}
 }
-
-type clientKey struct{}
-
-// WithClient tells the handlers the client's address, which behind a trusted
-// proxy is not the peer's.
-func WithClient(ctx context.Context, client netip.Addr) context.Context {
-	return context.WithValue(ctx, clientKey{}, client)
-}
-
-// clientOf is the zero Addr when nobody has told.
-func clientOf(ctx context.Context) netip.Addr {
-	client, _ := ctx.Value(clientKey{}).(netip.Addr)
-	return client
-}

@@ -32,7 +32,7 @@ const (
 // loginServer is the users handler, a clock that is set by hand, and the count of
 // comparisons.
 type loginServer struct {
-	*Users
+	*Handler
 	time        time.Time
 	comparisons atomic.Int64
 	logins      *loginCounts
@@ -47,7 +47,7 @@ func newLoginServer(t testing.TB, users store.Store) *loginServer {
 		return passwords.hasher.compare(hash, password)
 	}
 	ring := newRing(t, authtest.Secret)
-	d.Users = NewUsers(UsersOptions{
+	d.Handler = New(Options{
 		Gate:   NewGate(NewVerifier(ring, nil, authtest.AtNoon), StoredUsers{Store: users}),
 		Signer: NewSigner(ring, time.Hour, authtest.AtNoon), Store: users, Passwords: passwords,
 		Metrics: d.logins, Now: func() time.Time { return d.time },
@@ -337,7 +337,7 @@ func TestGuessingWithoutTallies(t *testing.T) {
 		d := newLoginServer(t, users)
 		d.throttle.attempts = brokenAttempts{users, readable, errors.New("read-only transaction")}
 		answer := d.try(t, home, "ann@example.com", "correct horse")
-		if answer.Code != 503 || !strings.Contains(answer.Body.String(), refuseUnavailable.Detail) {
+		if answer.Code != 503 || !strings.Contains(answer.Body.String(), StoreUnavailable.Detail) {
 			t.Errorf("%d %s", answer.Code, answer.Body)
 		}
 		if ran := d.comparisons.Load(); ran != 0 {
@@ -371,7 +371,7 @@ func TestOldPasswordIsSlowed(t *testing.T) {
 		bob := authtest.AddUser(t, users, store.User{Email: "bob@example.com", Active: true, HashedPassword: hashOfCorrectHorse})
 		change := func(who store.User, old string) *httperr.Error {
 			sent := body{content: []byte(`{"old_password":"` + old + `","new_password":"battery staple"}`), isJSON: true}
-			_, refusal := d.changePassword(t.Context(), identityOf(who), sent)
+			_, refusal := d.changePassword(t.Context(), IdentityOf(who), sent)
 			return refusal
 		}
 		for range pairFree + 1 {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"gatehouse/internal/httperr"
 	"gatehouse/store"
 )
 
@@ -90,4 +91,21 @@ func (s UserState) equal(other UserState) bool {
 	sameCompany := s.CompanyID == other.CompanyID ||
 		s.CompanyID != nil && other.CompanyID != nil && *s.CompanyID == *other.CompanyID
 	return sameCompany && s.Active == other.Active && s.Role == other.Role && s.ValidAfter.Equal(other.ValidAfter)
+}
+
+// CheckCurrent holds a token that passed against a row that was read since. It
+// returns why the Gate would refuse the token now; nil when it would not.
+func CheckCurrent(who *Identity, user store.User) *httperr.Error {
+	if !user.Active {
+		return refuseInactive
+	}
+	return CheckRevoked(who, user)
+}
+
+// CheckRevoked is CheckCurrent for a user who is known to be active.
+func CheckRevoked(who *Identity, user store.User) *httperr.Error {
+	if stateOf(user).revokes(who.IssuedAt) {
+		return refuseRevoked
+	}
+	return nil
 }

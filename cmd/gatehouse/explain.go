@@ -37,7 +37,7 @@ func compileOffline(cfg *config.Config) (*proxy.Table, error) {
 		Metrics: ops.NewMetrics(version),
 	}
 	if !cfg.Users.Off {
-		made.Users = auth.NewUsers(auth.UsersOptions{Gate: made.Gate})
+		made.Users = auth.New(auth.Options{Gate: made.Gate})
 	}
 	table, err := proxy.Compile(cfg, made)
 	if err != nil {

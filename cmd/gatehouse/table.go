@@ -94,7 +94,7 @@ func (p *parts) build(cfg *config.Config, verifier *auth.Verifier) (*proxy.Table
 		return proxy.Compile(cfg, made)
 	}
 	made.Gate = auth.NewGate(verifier, p.users)
-	made.Users = auth.NewUsers(auth.UsersOptions{
+	made.Users = auth.New(auth.Options{
 		Gate:             made.Gate,
 		Signer:           auth.NewSigner(p.keys, p.settings.TokenTTL, time.Now),
 		Store:            p.store,
