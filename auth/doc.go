@@ -1,5 +1,5 @@
-// Package auth decides who is asking and whether they may: tokens, policies,
-// passwords and the built-in endpoints under /api/v1/users.
+// Package auth decides who is asking and whether they may: tokens, policies, and
+// what is true of a user now.
 //
 // A request that reaches a route is put to the Gate, which either names an
 // Identity or returns an *httperr.Error. The truth table, in the order in which
@@ -58,26 +58,13 @@
 //	users.go        the one seam through which a user's state is asked
 //	cachedusers.go  states in memory, kept true by the store's feed
 //	identity.go     who passed, for headers, logs and handlers
-//	refusal.go      every error for who did not, in one list
+//	refusals.go     every error for who did not, in one list
 //	revocation.go   deciding again about who passed, while a stream lasts
 //
 // The keys behind token.go, ours and those of other issuers, are package keys.
 // signer.go makes our own tokens with them, and issuer.go holds a token against
 // the other issuer that it names.
 //
-// The built-in endpoints ask the Gate themselves. Their files:
-//
-//	endpoints.go  which there are, with the policy of each
-//	body.go       a request body, bounded, as one JSON object
-//	form.go       its fields, and all that is wrong with them
-//	login.go      POST /login
-//	company.go    POST /me/ensure-company
-//	me.go         GET /me, PUT /me/password and POST /me/logout-everywhere
-//	attempt.go    one attempt at a password: throttled, counted, limited
-//	throttle.go   when the next attempt may be made, by account and by address
-//	hashlimiter.go  how many passwords are hashed at a time, and how many wait
-//	password.go   hashing and comparing, in the same time for everybody
-//	bcrypt.go     bcrypt in steps, so that requests go first
-//	email.go      what an e-mail address looks like
-//	refusals.go   their answers, after the Gate has let a request pass
+// The built-in endpoints are package account. They ask the Gate themselves, and
+// context.go carries what they decided to the access log.
 package auth

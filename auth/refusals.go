@@ -1,61 +1,104 @@
 package auth
 
-// This file lists the refusals of the users endpoints, after the Gate has let
-// the request pass. They have no Result: the Gate's decisions are counted
-// apart from what becomes of a request later.
-
 import (
-	"errors"
 	"net/http"
 	"time"
 
+	"gatehouse/auth/keys"
 	"gatehouse/internal/httperr"
-	"gatehouse/store"
 )
 
+// Result names how a decision came out, as a metric label. The set is closed.
+type Result string
+
+// The results of a decision.
+const (
+	ResultAllowed      Result = "allowed"
+	ResultAmbiguous    Result = "ambiguous"
+	ResultNoToken      Result = "no_token"
+	ResultInvalidToken Result = "invalid_token"
+	ResultExpired      Result = "expired"
+	ResultUnknownUser  Result = "unknown_user"
+	ResultInactive     Result = "inactive"
+	ResultRevoked      Result = "revoked"
+	ResultNoCompany    Result = "no_company"
+	ResultMoved        Result = "company_moved"
+	ResultRole         Result = "role"
+	ResultUnavailable  Result = "unavailable"
+)
+
+// The challenges of RFC 6750 section 3.
+const (
+	challengeNone         = `Bearer`
+	challengeInvalid      = `Bearer error="invalid_token"`
+	challengeExpired      = `Bearer error="invalid_token", error_description="The token has expired"`
+	challengeInsufficient = `Bearer error="insufficient_scope"`
+)
+
+// Every refusal of the Gate. The sentences are those of the gateways that
+// Gatehouse replaces; a 401 never says what a library thought.
 var (
-	// refuseLogin does not say what was wrong, nor does the time it takes.
-	refuseLogin = &httperr.Error{
-		Status: http.StatusUnauthorized, Challenge: challengeNone,
-		Detail: "Incorrect email or password",
+	refuseTwoTokens = &httperr.Error{
+		Status: http.StatusBadRequest, AuthResult: string(ResultAmbiguous),
+		Detail: "More than one Authorization header.",
 	}
-	// refusePassword is not a 401: the token is fine, and front ends take a 401
-	// for a session that has ended.
-	refusePassword = &httperr.Error{Status: http.StatusForbidden, Detail: "Incorrect password"}
-
-	// refuseTooMany is the answer whatever was guessed too often, and whether
-	// or not there is such a user.
-	refuseTooMany = &httperr.Error{
-		Status: http.StatusTooManyRequests,
-		Detail: "Too many attempts. Try again later.",
+	refuseNoToken = &httperr.Error{
+		Status: http.StatusUnauthorized, Challenge: challengeNone, AuthResult: string(ResultNoToken),
+		Detail: "Not authenticated",
 	}
-	refuseBusy = &httperr.Error{
-		Status: http.StatusServiceUnavailable, RetryAfter: maxWait,
-		Detail: "Too many logins at the same time. Try again shortly.",
+	refuseMalformed = invalidToken("Token validation failed: malformed token.")
+	refuseSignature = invalidToken("Token validation failed: signature is invalid.")
+	refuseAlgorithm = invalidToken("Token validation failed: algorithm is not accepted.")
+	refuseKey       = invalidToken("Token validation failed: signing key is not known.")
+	refuseAudience  = invalidToken("Token validation failed: audience is not accepted.")
+	refuseNoExpiry  = invalidToken("Token validation failed: 'exp' claim is missing or invalid.")
+	refuseNotYet    = invalidToken("Token validation failed: token is not valid yet.")
+	refuseClaims    = invalidToken("Token validation failed: a claim has the wrong type.")
+	refuseExpired   = &httperr.Error{
+		Status: http.StatusUnauthorized, Challenge: challengeExpired, AuthResult: string(ResultExpired),
+		Detail: "Token has expired.",
 	}
-
-	refuseDeleted = &httperr.Error{
-		Status: http.StatusNotFound,
-		Detail: "User associated with token not found in database.",
+	refuseNoSubject   = invalidToken("Token missing 'sub' (user ID) claim.")
+	refuseBadSubject  = invalidToken("Invalid user ID format in token.")
+	refuseBadCompany  = invalidToken("Invalid company ID format in token.")
+	refuseUnknownUser = &httperr.Error{
+		Status: http.StatusUnauthorized, Challenge: challengeInvalid, AuthResult: string(ResultUnknownUser),
+		Detail: "User associated with token not found.",
 	}
-	refuseNoCompanyGiven = &httperr.Error{
-		Status: http.StatusBadRequest,
-		Detail: "Cannot associate company: No company ID provided and no default is configured for the gateway.",
+	refuseInactive = &httperr.Error{
+		Status: http.StatusUnauthorized, Challenge: challengeInvalid, AuthResult: string(ResultInactive),
+		Detail: "User associated with token is inactive.",
 	}
-	refuseJoin = &httperr.Error{Status: http.StatusForbidden, Detail: "Company cannot be joined."}
+	refuseRevoked = &httperr.Error{
+		Status: http.StatusUnauthorized, Challenge: challengeInvalid, AuthResult: string(ResultRevoked),
+		Detail: "Token has been revoked.",
+	}
+	refuseMoved = &httperr.Error{
+		Status: http.StatusForbidden, Challenge: challengeInsufficient, AuthResult: string(ResultMoved),
+		Detail: "The company in the token is no longer the user's company.",
+	}
+	refuseNoCompany = &httperr.Error{
+		Status: http.StatusForbidden, Challenge: challengeInsufficient, AuthResult: string(ResultNoCompany),
+		Detail: "User authenticated, but required company association is missing or invalid in token.",
+	}
+	refuseRole = &httperr.Error{
+		Status: http.StatusForbidden, Challenge: challengeInsufficient, AuthResult: string(ResultRole),
+		Detail: "The user's role does not allow this.",
+	}
+	// StoreUnavailable is also what the endpoints answer when the store fails them.
+	StoreUnavailable = &httperr.Error{
+		Status: http.StatusServiceUnavailable, RetryAfter: time.Second, AuthResult: string(ResultUnavailable),
+		Detail: "The user database cannot be reached.",
+	}
+	refuseIssuer = &httperr.Error{
+		Status: http.StatusServiceUnavailable, RetryAfter: keys.ReadInterval, AuthResult: string(ResultUnavailable),
+		Detail: "The keys of the token's issuer cannot be read.",
+	}
 )
 
-// refuseStore answers to an error of the store about the user of a token.
-func refuseStore(err error) *httperr.Error {
-	if errors.Is(err, store.ErrNotFound) {
-		return refuseDeleted
+func invalidToken(detail string) *httperr.Error {
+	return &httperr.Error{
+		Status: http.StatusUnauthorized, Challenge: challengeInvalid, AuthResult: string(ResultInvalidToken),
+		Detail: detail,
 	}
-	return StoreUnavailable.Because(err)
-}
-
-// refuseWait answers 429 with the wait that is left.
-func refuseWait(left time.Duration) *httperr.Error {
-	refusal := *refuseTooMany
-	refusal.RetryAfter = left
-	return &refusal
 }

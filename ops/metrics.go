@@ -12,7 +12,7 @@ import (
 
 // Metrics are all that the gateway counts. Labels are route names and closed
 // sets, never anything a client sends. It implements proxy.Metrics and
-// auth.LoginMetrics.
+// account.LoginMetrics.
 type Metrics struct {
 	Registry *prometheus.Registry
 
@@ -98,7 +98,7 @@ func (m *Metrics) TableRefused() {
 	m.reloadGood.Set(0)
 }
 
-// Login implements auth.LoginMetrics.
+// Login implements account.LoginMetrics.
 func (m *Metrics) Login(result string) { m.logins.WithLabelValues(result).Inc() }
 
 func boolValue(b bool) float64 {

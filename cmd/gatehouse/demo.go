@@ -16,7 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/crypto/bcrypt"
 
-	"gatehouse/auth"
+	"gatehouse/auth/account"
 	"gatehouse/store"
 
 	"github.com/google/uuid"
@@ -138,7 +138,7 @@ func addDemoUser(ctx context.Context, url string) error {
 }
 
 func insertDemoUser(ctx context.Context, users store.Store) error {
-	passwords, err := auth.NewPasswords(demoBcryptCost, nil)
+	passwords, err := account.NewPasswords(demoBcryptCost, nil)
 	if err != nil {
 		return err
 	}

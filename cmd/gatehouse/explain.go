@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gatehouse/auth"
+	"gatehouse/auth/account"
 	"gatehouse/config"
 	"gatehouse/ops"
 	"gatehouse/proxy"
@@ -37,7 +38,7 @@ func compileOffline(cfg *config.Config) (*proxy.Table, error) {
 		Metrics: ops.NewMetrics(version),
 	}
 	if !cfg.Users.Off {
-		made.Users = auth.New(auth.Options{Gate: made.Gate})
+		made.Users = account.New(account.Options{Gate: made.Gate})
 	}
 	table, err := proxy.Compile(cfg, made)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"gatehouse/auth"
+	"gatehouse/auth/account"
 	"gatehouse/store"
 )
 
@@ -150,7 +150,7 @@ func addUser(t testing.TB, url, email string, company *uuid.UUID) store.User {
 	if _, err := users.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	passwords, err := auth.NewPasswords(4, nil)
+	passwords, err := account.NewPasswords(4, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

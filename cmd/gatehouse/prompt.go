@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/term"
 
-	"gatehouse/auth"
+	"gatehouse/auth/account"
 	"gatehouse/config/settings"
 	"gatehouse/config/textfile"
 )
@@ -22,10 +22,10 @@ func readNewPassword(ctx context.Context, t terminal, s settings.Settings) (hash
 	if err != nil {
 		return "", err
 	}
-	if err := auth.CheckNewPassword(password); err != nil {
+	if err := account.CheckNewPassword(password); err != nil {
 		return "", err
 	}
-	passwords, err := auth.NewPasswords(s.BcryptCost, nil)
+	passwords, err := account.NewPasswords(s.BcryptCost, nil)
 	if err != nil {
 		return "", err
 	}

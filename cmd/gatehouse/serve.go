@@ -20,6 +20,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gatehouse/auth"
+	"gatehouse/auth/account"
 	"gatehouse/auth/keys"
 	"gatehouse/config"
 	"gatehouse/config/lint"
@@ -254,7 +255,7 @@ func (g *gateway) configure() (*config.Config, error) {
 		g.health.NeedStore()
 		g.requests = new(atomic.Uint64)
 		g.parts.metrics.WatchStore()
-		if g.parts.passwords, err = auth.NewPasswords(loaded.BcryptCost, g.requests.Load); err != nil {
+		if g.parts.passwords, err = account.NewPasswords(loaded.BcryptCost, g.requests.Load); err != nil {
 			return nil, err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"gatehouse/auth"
+	"gatehouse/auth/account"
 	"gatehouse/auth/keys"
 	"gatehouse/config"
 	"gatehouse/config/lint"
@@ -60,7 +61,7 @@ type parts struct {
 	keySources *keys.Sources
 	store      store.Store       // nil with `users: off`
 	users      *auth.CachedUsers // nil with `users: off`
-	passwords  *auth.Passwords
+	passwords  *account.Passwords
 	metrics    *ops.Metrics
 	transports *proxy.Transports
 	log        *slog.Logger
@@ -94,7 +95,7 @@ func (p *parts) build(cfg *config.Config, verifier *auth.Verifier) (*proxy.Table
 		return proxy.Compile(cfg, made)
 	}
 	made.Gate = auth.NewGate(verifier, p.users)
-	made.Users = auth.New(auth.Options{
+	made.Users = account.New(account.Options{
 		Gate:             made.Gate,
 		Signer:           auth.NewSigner(p.keys, p.settings.TokenTTL, time.Now),
 		Store:            p.store,

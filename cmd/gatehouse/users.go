@@ -13,7 +13,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
-	"gatehouse/auth"
+	"gatehouse/auth/account"
 	"gatehouse/config/settings"
 	"gatehouse/store"
 )
@@ -101,7 +101,7 @@ func newUsersAdd(t terminal, file *string) *cobra.Command {
 	force := forceFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		user := store.User{Email: args[0], Role: *role, Active: true}
-		if err := auth.CheckEmail(args[0]); err != nil {
+		if err := account.CheckEmail(args[0]); err != nil {
 			return fmt.Errorf("e-mail %q: %w", args[0], err)
 		}
 		if *name != "" {

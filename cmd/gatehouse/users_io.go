@@ -13,7 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gatehouse/auth"
+	"gatehouse/auth/account"
 	"gatehouse/config/settings"
 	"gatehouse/config/textfile"
 	"gatehouse/store"
@@ -135,10 +135,10 @@ func parseImport(line []byte) (store.User, error) {
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) { // a second user would be lost in silence
 		return user, errors.New("read user: more follows the object: want one a line")
 	}
-	if err := auth.CheckEmail(user.Email); err != nil {
+	if err := account.CheckEmail(user.Email); err != nil {
 		return user, fmt.Errorf("e-mail %q: %w", user.Email, err)
 	}
-	if err := auth.CheckHash(user.HashedPassword); err != nil {
+	if err := account.CheckHash(user.HashedPassword); err != nil {
 		return user, fmt.Errorf("hashed_password is %w", err)
 	}
 	return user, nil

@@ -1,4 +1,4 @@
-package auth
+package account
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"gatehouse/auth"
 	"gatehouse/auth/authtest"
 	"gatehouse/config"
 	"gatehouse/store"
@@ -37,7 +38,7 @@ func TestLogin(t *testing.T) {
 			t.Errorf("left for the log: %+v", got.decision)
 		}
 		header := http.Header{"Authorization": {"Bearer " + token}}
-		if _, refusal := f.gate.Decide(t.Context(), header, Rule{Policy: config.PolicyStrict}); refusal != nil {
+		if _, refusal := f.gate.Decide(t.Context(), header, auth.Rule{Policy: config.PolicyStrict}); refusal != nil {
 			t.Errorf("the token: %v", refusal)
 		}
 		if row, err := users.UserByID(t.Context(), id); err != nil || row.LastLogin == nil || !row.LastLogin.Equal(authtest.Noon) {

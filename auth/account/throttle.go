@@ -1,4 +1,4 @@
-package auth
+package account
 
 // This file slows down the guessing of passwords, for all gateways on one store.
 //

@@ -1,4 +1,4 @@
-package auth
+package account
 
 // This file bounds how much bcrypt runs at a time. It is the costliest thing a
 // stranger can ask for: a core for a quarter of a second, for every login.

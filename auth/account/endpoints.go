@@ -1,4 +1,4 @@
-package auth
+package account
 
 // This file mounts the built-in users endpoints: which there are, what each
 // asks of a request, and the hops that all of them share.
@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"gatehouse/auth"
 	"gatehouse/config"
 	"gatehouse/internal/httperr"
 	"gatehouse/store"
@@ -24,8 +25,8 @@ const storeTimeout = 10 * time.Second
 // Options are what the users endpoints work with. Log and Metrics may be
 // nil.
 type Options struct {
-	Gate      *Gate // one that asks for users
-	Signer    *Signer
+	Gate      *auth.Gate // one that asks for users
+	Signer    *auth.Signer
 	Store     store.Store
 	Passwords *Passwords
 
@@ -61,7 +62,7 @@ type endpoint struct {
 
 // serveFunc answers a request that passed the policy: with the JSON value of a
 // 200, nil for a 204, or a refusal.
-type serveFunc func(ctx context.Context, who *Identity, body body) (any, *httperr.Error)
+type serveFunc func(ctx context.Context, who *auth.Identity, body body) (any, *httperr.Error)
 
 // New makes the handler. It must be mounted with http.StripPrefix.
 func New(options Options) *Handler {
@@ -105,18 +106,18 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (h *Handler) answer(w http.ResponseWriter, r *http.Request) (any, *httperr.Error) {
 	endpoint, refusal := h.find(r)
 	if refusal != nil {
-		RecordDecision(r.Context(), nil, refusal)
+		auth.RecordDecision(r.Context(), nil, refusal)
 		return nil, refusal
 	}
-	who, refusal := h.Gate.Decide(r.Context(), r.Header, Rule{Policy: endpoint.policy})
-	RecordDecision(r.Context(), who, refusal)
+	who, refusal := h.Gate.Decide(r.Context(), r.Header, auth.Rule{Policy: endpoint.policy})
+	auth.RecordDecision(r.Context(), who, refusal)
 	if refusal != nil {
 		return nil, refusal
 	}
 	var sent body
 	if endpoint.method != http.MethodGet {
 		if sent, refusal = readBody(w, r); refusal != nil {
-			RecordDecision(r.Context(), who, refusal)
+			auth.RecordDecision(r.Context(), who, refusal)
 			return nil, refusal
 		}
 	}
@@ -124,18 +125,18 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request) (any, *httperr.
 	defer cancel()
 	answer, refusal := endpoint.serve(ctx, who, sent)
 	if refusal != nil {
-		RecordDecision(ctx, who, refusal)
+		auth.RecordDecision(ctx, who, refusal)
 	}
 	return answer, refusal
 }
 
 // Rule tells what the endpoint of a request asks, without answering it.
-func (h *Handler) Rule(r *http.Request) (Rule, *httperr.Error) {
+func (h *Handler) Rule(r *http.Request) (auth.Rule, *httperr.Error) {
 	endpoint, refusal := h.find(r)
 	if refusal != nil {
-		return Rule{}, refusal
+		return auth.Rule{}, refusal
 	}
-	return Rule{Policy: endpoint.policy}, nil
+	return auth.Rule{Policy: endpoint.policy}, nil
 }
 
 // find compares paths as they were sent: there is one spelling of each.
@@ -162,12 +163,12 @@ func (h *Handler) find(r *http.Request) (*endpoint, *httperr.Error) {
 
 // currentUser is the user's row as it is now. The Gate may have known it from
 // before.
-func (h *Handler) currentUser(ctx context.Context, who *Identity) (store.User, *httperr.Error) {
+func (h *Handler) currentUser(ctx context.Context, who *auth.Identity) (store.User, *httperr.Error) {
 	user, err := h.Store.UserByID(ctx, who.UserUUID())
 	if err != nil {
 		return user, refuseStore(err)
 	}
-	return user, CheckCurrent(who, user)
+	return user, auth.CheckCurrent(who, user)
 }
 
 // changeUser writes to the row of somebody whom the Gate has let pass.

@@ -1,4 +1,4 @@
-package auth
+package account
 
 // This file lets users look at themselves, change their password and make their
 // tokens void.
@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"gatehouse/auth"
 	"gatehouse/internal/httperr"
 	"gatehouse/store"
 )
@@ -24,7 +25,7 @@ type meAnswer struct {
 	LastLogin *time.Time `json:"last_login"`
 }
 
-func (h *Handler) me(ctx context.Context, who *Identity, _ body) (any, *httperr.Error) {
+func (h *Handler) me(ctx context.Context, who *auth.Identity, _ body) (any, *httperr.Error) {
 	user, refusal := h.currentUser(ctx, who)
 	if refusal != nil {
 		return nil, refusal
@@ -43,7 +44,7 @@ func (h *Handler) me(ctx context.Context, who *Identity, _ body) (any, *httperr.
 
 // changePassword wants the old password, too: a token that was found lying
 // about must not be enough to keep its owner out.
-func (h *Handler) changePassword(ctx context.Context, who *Identity, sent body) (any, *httperr.Error) {
+func (h *Handler) changePassword(ctx context.Context, who *auth.Identity, sent body) (any, *httperr.Error) {
 	form, refusal := sent.form()
 	if refusal != nil {
 		return nil, refusal
@@ -70,7 +71,7 @@ func (h *Handler) changePassword(ctx context.Context, who *Identity, sent body) 
 
 // logoutEverywhere makes all tokens of the user void. A body is not asked for,
 // and not looked at.
-func (h *Handler) logoutEverywhere(ctx context.Context, who *Identity, _ body) (any, *httperr.Error) {
+func (h *Handler) logoutEverywhere(ctx context.Context, who *auth.Identity, _ body) (any, *httperr.Error) {
 	user, refusal := h.currentUser(ctx, who)
 	if refusal != nil {
 		return nil, refusal

@@ -1,4 +1,4 @@
-package auth
+package account
 
 // This file gives users their company. The original gateway let anybody join
 // any company by naming it; here an operator says which may be joined.
@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"gatehouse/auth"
 	"gatehouse/config"
 	"gatehouse/internal/httperr"
 	"gatehouse/store"
@@ -25,7 +26,7 @@ type companyAnswer struct {
 
 // ensureCompany writes the user's company when it differs, and gives a token
 // that names it.
-func (h *Handler) ensureCompany(ctx context.Context, who *Identity, sent body) (any, *httperr.Error) {
+func (h *Handler) ensureCompany(ctx context.Context, who *auth.Identity, sent body) (any, *httperr.Error) {
 	wanted, refusal := readCompany(sent)
 	if refusal != nil {
 		return nil, refusal
@@ -48,7 +49,7 @@ func (h *Handler) ensureCompany(ctx context.Context, who *Identity, sent body) (
 			return nil, refusal
 		}
 		// A token that was made void meanwhile must not buy a good one.
-		if refusal := CheckRevoked(who, user); refusal != nil {
+		if refusal := auth.CheckRevoked(who, user); refusal != nil {
 			return nil, refusal
 		}
 		message = "Company association successfully updated to " + company.String() + "."

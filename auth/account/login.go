@@ -1,4 +1,4 @@
-package auth
+package account
 
 // This file logs users in.
 
@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"gatehouse/auth"
 	"gatehouse/internal/httperr"
 	"gatehouse/store"
 )
@@ -50,7 +51,7 @@ type loginAnswer struct {
 	CompanyID   *uuid.UUID `json:"company_id"`
 }
 
-func (h *Handler) login(ctx context.Context, _ *Identity, sent body) (any, *httperr.Error) {
+func (h *Handler) login(ctx context.Context, _ *auth.Identity, sent body) (any, *httperr.Error) {
 	answer, result, refusal := h.attemptLogin(ctx, sent)
 	h.Metrics.Login(result)
 	return answer, refusal
@@ -65,7 +66,7 @@ func (h *Handler) attemptLogin(ctx context.Context, sent body) (answer any, resu
 	if refusal != nil {
 		return nil, LoginInvalid, refusal
 	}
-	attempt := h.throttle.loginAttempt(email, ClientOf(ctx))
+	attempt := h.throttle.loginAttempt(email, auth.ClientOf(ctx))
 	slot, refusal := h.acquireHashSlot(ctx, attempt)
 	if refusal != nil {
 		return nil, resultOf(refusal), refusal
@@ -85,7 +86,7 @@ func (h *Handler) comparePassword(ctx context.Context, slot *hashSlot, email, pa
 	user, err := h.Store.UserByEmail(ctx, email)
 	unknown := errors.Is(err, store.ErrNotFound)
 	if err != nil && !unknown {
-		return user, LoginUnavailable, StoreUnavailable.Because(err)
+		return user, LoginUnavailable, auth.StoreUnavailable.Because(err)
 	}
 	hash := "" // nobody's
 	if !unknown && user.Active {
@@ -151,7 +152,7 @@ func (h *Handler) completeLogin(ctx context.Context, user store.User, readAt tim
 	if err != nil {
 		return nil, LoginUnavailable, httperr.Internal.Because(err)
 	}
-	RecordDecision(ctx, IdentityOf(user), nil)
+	auth.RecordDecision(ctx, auth.IdentityOf(user), nil)
 	return loginAnswer{
 		AccessToken: token,
 		TokenType:   "bearer",

@@ -1,4 +1,4 @@
-package auth
+package account
 
 // This file tests what makes tokens void, at the endpoints.
 
@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"gatehouse/auth"
 	"gatehouse/auth/authtest"
 	"gatehouse/store"
 )
@@ -15,10 +16,10 @@ import (
 // endpoints alone: no feed is connected to it.
 func newCachedServer(t *testing.T, users store.Store) *endpointServer {
 	t.Helper()
-	cached := NewCachedUsers(CachedUsersOptions{Users: StoredUsers{Store: users}, Now: authtest.AtNoon})
+	cached := auth.NewCachedUsers(auth.CachedUsersOptions{Users: auth.StoredUsers{Store: users}, Now: authtest.AtNoon})
 	cached.Connected()
 	return newEndpointServer(t, users, func(options *Options) {
-		options.Gate = NewGate(NewVerifier(newRing(t, authtest.Secret), nil, authtest.AtNoon), cached)
+		options.Gate = auth.NewGate(auth.NewVerifier(newRing(t, authtest.Secret), nil, authtest.AtNoon), cached)
 		options.Changed = cached.Changed
 		options.Companies = []uuid.UUID{authtest.Globex}
 	})
@@ -87,7 +88,7 @@ func TestEnsureCompanyAtOnce(t *testing.T) {
 func TestRevokedBehindGate(t *testing.T) {
 	users := authtest.OpenSQLite(t)
 	f := newEndpointServer(t, users, func(options *Options) {
-		options.Gate = NewGate(NewVerifier(newRing(t, authtest.Secret), nil, authtest.AtNoon), oneUser{Active: true, Role: "user"})
+		options.Gate = auth.NewGate(auth.NewVerifier(newRing(t, authtest.Secret), nil, authtest.AtNoon), oneUser{Active: true, Role: "user"})
 		options.DefaultCompanyID = &authtest.Acme
 	})
 	user := authtest.AddUser(t, users, store.User{Email: "ann@example.com", Active: true, TokensValidAfter: &authtest.Noon})

@@ -1,4 +1,4 @@
-package auth
+package account
 
 // This file takes an attempt at a password past the throttle, the counters and
 // the limit on hashing.
@@ -8,6 +8,7 @@ import (
 	"errors"
 	"time"
 
+	"gatehouse/auth"
 	"gatehouse/internal/httperr"
 	"gatehouse/store"
 )
@@ -76,7 +77,7 @@ func (h *Handler) replacePassword(ctx context.Context, user store.User, old, fre
 func refuseThrottled(wait time.Duration, err error) *httperr.Error {
 	switch {
 	case err != nil:
-		return StoreUnavailable.Because(err)
+		return auth.StoreUnavailable.Because(err)
 	case wait > 0:
 		return refuseWait(wait)
 	}
@@ -88,5 +89,5 @@ func refuseNoSlot(err error) *httperr.Error {
 	if errors.Is(err, ErrBusy) {
 		return refuseBusy.Because(err)
 	}
-	return StoreUnavailable.Because(err)
+	return auth.StoreUnavailable.Because(err)
 }

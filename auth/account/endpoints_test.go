@@ -1,4 +1,4 @@
-package auth
+package account
 
 import (
 	"bytes"
@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"gatehouse/auth"
 	"gatehouse/auth/authtest"
 	"gatehouse/config"
 	"gatehouse/store"
@@ -30,12 +31,12 @@ func (c *loginCounts) Login(result string) { c.results = append(c.results, resul
 type endpointServer struct {
 	*httptest.Server
 	store       store.Store
-	gate        *Gate
-	signer      *Signer
+	gate        *auth.Gate
+	signer      *auth.Signer
 	logins      *loginCounts
 	comparisons *int
 	log         *bytes.Buffer
-	decisions   chan Decision
+	decisions   chan auth.Decision
 }
 
 func newEndpointServer(t testing.TB, users store.Store, change func(*Options)) *endpointServer {
@@ -44,12 +45,12 @@ func newEndpointServer(t testing.TB, users store.Store, change func(*Options)) *
 	passwords, comparisons := countedPasswords(t)
 	f := &endpointServer{
 		store:       users,
-		gate:        NewGate(NewVerifier(ring, nil, authtest.AtNoon), StoredUsers{Store: users}),
-		signer:      NewSigner(ring, time.Hour, authtest.AtNoon),
+		gate:        auth.NewGate(auth.NewVerifier(ring, nil, authtest.AtNoon), auth.StoredUsers{Store: users}),
+		signer:      auth.NewSigner(ring, time.Hour, authtest.AtNoon),
 		logins:      &loginCounts{},
 		comparisons: comparisons,
 		log:         &bytes.Buffer{},
-		decisions:   make(chan Decision, 1),
+		decisions:   make(chan auth.Decision, 1),
 	}
 	options := Options{
 		Gate: f.gate, Signer: f.signer, Store: users, Passwords: passwords, Join: config.JoinListed,
@@ -60,10 +61,10 @@ func newEndpointServer(t testing.TB, users store.Store, change func(*Options)) *
 	}
 	mounted := http.StripPrefix("/api/v1/users", New(options))
 	f.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var decision Decision
+		var decision auth.Decision
 		w.Header().Set("X-Request-ID", "r-1")
 		defer func() { f.decisions <- decision }()
-		mounted.ServeHTTP(w, r.WithContext(WithDecision(r.Context(), &decision)))
+		mounted.ServeHTTP(w, r.WithContext(auth.WithDecision(r.Context(), &decision)))
 	}))
 	t.Cleanup(f.Close)
 	return f
@@ -74,7 +75,7 @@ type reply struct {
 	status   int
 	header   http.Header
 	body     string
-	decision Decision
+	decision auth.Decision
 }
 
 // send sends a request below /api/v1/users: JSON, if there is a body.
@@ -188,7 +189,7 @@ func TestEndpointPolicies(t *testing.T) {
 			continue
 		}
 		got.expectDetail(t, 401, "Not authenticated")
-		if got.decision.Refusal != refuseNoToken {
+		if got.decision.Refusal == nil || got.decision.Refusal.AuthResult != string(auth.ResultNoToken) {
 			t.Errorf("%s: left for the log: %+v", endpoint.path, got.decision)
 		}
 		if endpoint.policy != config.PolicyInitial {
@@ -278,7 +279,7 @@ func TestStoreAway(t *testing.T) {
 func TestStoreAwayBehindGate(t *testing.T) {
 	users := authtest.OpenSQLite(t)
 	f := newEndpointServer(t, users, func(options *Options) {
-		options.Gate = NewGate(NewVerifier(newRing(t, authtest.Secret), nil, authtest.AtNoon), oneUser{Active: true, Role: "user"})
+		options.Gate = auth.NewGate(auth.NewVerifier(newRing(t, authtest.Secret), nil, authtest.AtNoon), oneUser{Active: true, Role: "user"})
 	})
 	users.Close()
 	token := f.tokenOf(t, store.User{ID: uuid.New()})
@@ -308,7 +309,7 @@ func TestUserGone(t *testing.T) {
 	ring := newRing(t, authtest.Secret)
 	// This gate remembers everybody.
 	f := newEndpointServer(t, users, func(options *Options) {
-		options.Gate = NewGate(NewVerifier(ring, nil, authtest.AtNoon), oneUser{Active: true, Role: "user"})
+		options.Gate = auth.NewGate(auth.NewVerifier(ring, nil, authtest.AtNoon), oneUser{Active: true, Role: "user"})
 		options.DefaultCompanyID = &authtest.Acme
 	})
 	retired := authtest.AddUser(t, users, store.User{Email: "ann@example.com"})

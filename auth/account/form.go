@@ -1,4 +1,4 @@
-package auth
+package account
 
 // This file takes the fields out of a body and collects everything that is
 // wrong with them, in the form that FastAPI gave it to the front ends.
@@ -11,6 +11,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"gatehouse/auth"
 	"gatehouse/internal/httperr"
 
 	"github.com/google/uuid"
@@ -121,7 +122,7 @@ func (f *form) optionalUUID(field string) *uuid.UUID {
 	if !ok {
 		return nil
 	}
-	id, err := ParseUUID(text)
+	id, err := auth.ParseUUID(text)
 	if err != nil {
 		f.addProblem(field, typeValue, "value is not a valid UUID")
 		return nil

@@ -1,4 +1,4 @@
-package auth
+package account
 
 // This file is bcrypt (Provos and Mazières, "A Future-Adaptable Password
 // Scheme", 1999), in steps, over the Blowfish of golang.org/x/crypto. That

@@ -1,4 +1,4 @@
-package auth
+package account
 
 // This file keeps passwords: which ones are good enough, how they are hashed,
 // and how one is compared so that the time taken tells nothing.

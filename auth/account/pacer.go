@@ -1,4 +1,4 @@
-package auth
+package account
 
 // This file makes a long computation give way to requests, and to
 // nothing else: on an idle machine it takes no longer than in one go (issue 10).

@@ -1,4 +1,4 @@
-package auth
+package account
 
 import (
 	"net/http"
@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"gatehouse/auth"
 	"gatehouse/auth/authtest"
 	"gatehouse/config"
 	"gatehouse/store"
@@ -80,7 +81,7 @@ func TestEnsureCompany(t *testing.T) {
 					t.Errorf("row = %+v", row)
 				}
 				header := http.Header{"Authorization": {"Bearer " + token}}
-				who, refusal := f.gate.Decide(t.Context(), header, Rule{Policy: config.PolicyStrict})
+				who, refusal := f.gate.Decide(t.Context(), header, auth.Rule{Policy: config.PolicyStrict})
 				if refusal != nil || who.CompanyID != test.want.String() {
 					t.Errorf("the new token: %+v, %v", who, refusal)
 				}

@@ -1,4 +1,4 @@
-package auth
+package account
 
 // This file says which e-mail addresses a user can have.
 

@@ -1,4 +1,4 @@
-package auth
+package account
 
 // This file is the guesser's side of a login: what he gets for trying, and what
 // he cannot do to others.
@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/auth"
 	"gatehouse/auth/authtest"
 	"gatehouse/internal/httperr"
 	"gatehouse/store"
@@ -48,8 +49,8 @@ func newLoginServer(t testing.TB, users store.Store) *loginServer {
 	}
 	ring := newRing(t, authtest.Secret)
 	d.Handler = New(Options{
-		Gate:   NewGate(NewVerifier(ring, nil, authtest.AtNoon), StoredUsers{Store: users}),
-		Signer: NewSigner(ring, time.Hour, authtest.AtNoon), Store: users, Passwords: passwords,
+		Gate:   auth.NewGate(auth.NewVerifier(ring, nil, authtest.AtNoon), auth.StoredUsers{Store: users}),
+		Signer: auth.NewSigner(ring, time.Hour, authtest.AtNoon), Store: users, Passwords: passwords,
 		Metrics: d.logins, Now: func() time.Time { return d.time },
 	})
 	return d
@@ -61,7 +62,7 @@ func (d *loginServer) try(t testing.TB, address, email, password string) *httpte
 	body := strings.NewReader(`{"email":"` + email + `","password":"` + password + `"}`)
 	ctx := t.Context()
 	if address != "" {
-		ctx = WithClient(ctx, netip.MustParseAddr(address))
+		ctx = auth.WithClient(ctx, netip.MustParseAddr(address))
 	}
 	answer := httptest.NewRecorder()
 	d.ServeHTTP(answer, httptest.NewRequestWithContext(ctx, http.MethodPost, "/login", body))
@@ -337,7 +338,7 @@ func TestGuessingWithoutTallies(t *testing.T) {
 		d := newLoginServer(t, users)
 		d.throttle.attempts = brokenAttempts{users, readable, errors.New("read-only transaction")}
 		answer := d.try(t, home, "ann@example.com", "correct horse")
-		if answer.Code != 503 || !strings.Contains(answer.Body.String(), StoreUnavailable.Detail) {
+		if answer.Code != 503 || !strings.Contains(answer.Body.String(), auth.StoreUnavailable.Detail) {
 			t.Errorf("%d %s", answer.Code, answer.Body)
 		}
 		if ran := d.comparisons.Load(); ran != 0 {
@@ -371,7 +372,7 @@ func TestOldPasswordIsSlowed(t *testing.T) {
 		bob := authtest.AddUser(t, users, store.User{Email: "bob@example.com", Active: true, HashedPassword: hashOfCorrectHorse})
 		change := func(who store.User, old string) *httperr.Error {
 			sent := body{content: []byte(`{"old_password":"` + old + `","new_password":"battery staple"}`), isJSON: true}
-			_, refusal := d.changePassword(t.Context(), IdentityOf(who), sent)
+			_, refusal := d.changePassword(t.Context(), auth.IdentityOf(who), sent)
 			return refusal
 		}
 		for range pairFree + 1 {

@@ -1,4 +1,4 @@
-package auth
+package account
 
 // This file reads the bodies that the users endpoints get: bounded, and as one
 // JSON object that can be understood in one way only.

@@ -1,0 +1,51 @@
+package account
+
+import (
+	"context"
+	"testing"
+
+	"gatehouse/auth"
+	"gatehouse/auth/keys"
+
+	"github.com/google/uuid"
+	"golang.org/x/crypto/bcrypt"
+)
+
+// This file holds what the tests of this package share.
+
+// countedPasswords are as cheap as bcrypt gets, and count the comparisons.
+func countedPasswords(t testing.TB) (passwords *Passwords, comparisons *int) {
+	t.Helper()
+	passwords, err := NewPasswords(bcrypt.MinCost, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	comparisons = new(int)
+	compare := passwords.compare
+	passwords.compare = func(hash, password []byte) error {
+		*comparisons++
+		return compare(hash, password)
+	}
+	return passwords, comparisons
+}
+
+func newRing(t testing.TB, secret string, previous ...string) keys.Ring {
+	t.Helper()
+	old := make([][]byte, len(previous))
+	for i, p := range previous {
+		old[i] = []byte(p)
+	}
+	keys, err := keys.FromSecret("HS256", []byte(secret), old...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keys
+}
+
+// oneUser is the state of every user.
+type oneUser auth.UserState
+
+// UserState implements auth.UserStates.
+func (u oneUser) UserState(context.Context, uuid.UUID) (auth.UserState, error) {
+	return auth.UserState(u), nil
+}
