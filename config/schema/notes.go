@@ -27,13 +27,14 @@ type note struct {
 func keyNotes() map[string]note {
 	notes := map[string]note{}
 	for _, some := range []map[string]note{
-		tableNotes(), userNotes(), issuerNotes(), corsNotes(), matchNotes(), forwardNotes(), boundNotes(), testNotes(),
+		tableNotes(), limitNotes(), userNotes(), issuerNotes(), corsNotes(), matchNotes(), forwardNotes(), boundNotes(), testNotes(),
 	} {
 		maps.Copy(notes, some)
 	}
 	return notes
 }
 
+// tableNotes are about the keys of the file itself.
 func tableNotes() map[string]note {
 	return map[string]note{
 		"name": {
@@ -73,25 +74,6 @@ func tableNotes() map[string]note {
 			description: "Addresses and networks (CIDR) of your own proxies, whose X-Forwarded-* headers are believed. Nobody's, when left out.",
 			examples:    []any{[]string{"10.0.0.0/8", "2001:db8::/32", "192.0.2.7"}},
 		},
-		"limits": {
-			title:       "Limits on clients",
-			description: "What clients may hold open. A client is an address, or the /64 of an IPv6 address. 0 is no bound.",
-		},
-		"limits.connections": {
-			title:       "Connections",
-			description: "Open connections to the public listener. Further ones are closed at once.",
-			examples:    []any{32768},
-		},
-		"limits.connections_per_client": {
-			title:       "Connections of one client",
-			description: "Open connections of one client. Further ones are closed at once. Those of trusted proxies do not count.",
-			examples:    []any{8192},
-		},
-		"limits.requests_per_client": {
-			title:       "Requests of one client at once",
-			description: "Requests of one client that have no complete answer yet, open streams among them. Further ones are answered 429.",
-			examples:    []any{1024},
-		},
 		"response_headers": {
 			title:       "Headers of every answer",
 			description: "Headers that every answer carries, over what a backend says.",
@@ -119,6 +101,32 @@ func tableNotes() map[string]note {
 	}
 }
 
+// limitNotes are about what clients may hold open.
+func limitNotes() map[string]note {
+	return map[string]note{
+		"limits": {
+			title:       "Limits on clients",
+			description: "What clients may hold open. A client is an address, or the /64 of an IPv6 address. 0 is no bound.",
+		},
+		"limits.connections": {
+			title:       "Connections",
+			description: "Open connections to the public listener. Further ones are closed at once.",
+			examples:    []any{32768},
+		},
+		"limits.connections_per_client": {
+			title:       "Connections of one client",
+			description: "Open connections of one client. Further ones are closed at once. Those of trusted proxies do not count.",
+			examples:    []any{8192},
+		},
+		"limits.requests_per_client": {
+			title:       "Requests of one client at once",
+			description: "Requests of one client that have no complete answer yet, open streams among them. Further ones are answered 429.",
+			examples:    []any{1024},
+		},
+	}
+}
+
+// userNotes are about the keys of `users:`.
 func userNotes() map[string]note {
 	return map[string]note{
 		"users.companies": {
@@ -140,6 +148,7 @@ func userNotes() map[string]note {
 	}
 }
 
+// issuerNotes are about an entry of `tokens:`.
 func issuerNotes() map[string]note {
 	return map[string]note{
 		"tokens.issuer": {
@@ -182,6 +191,7 @@ func issuerNotes() map[string]note {
 	}
 }
 
+// corsNotes are about the keys of `cors:`.
 func corsNotes() map[string]note {
 	return map[string]note{
 		"cors.origins": {
@@ -213,6 +223,7 @@ func corsNotes() map[string]note {
 	}
 }
 
+// testNotes are about an entry of `tests:`.
 func testNotes() map[string]note {
 	return map[string]note{
 		"tests.request": {
