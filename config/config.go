@@ -1,14 +1,5 @@
-// Package config turns the route table that an operator writes (routes.yaml) into
-// one validated, immutable value. Package settings does so with GATEWAY_*.
-//
-// Loading takes four steps, each in its own file:
-//
-//	load.go      read the file once, with a bound on its size
-//	decode.go    decode strictly over the defaults, remembering positions
-//	validate.go  validate purely: no network, no clock, nothing changed
-//
-// Nothing here opens a connection or looks anything up: the same file and the
-// same environment always give the same value.
+// The types of a route table: every key, with its Go type.
+
 package config
 
 import (

@@ -259,3 +259,24 @@ func (v *validator) backendTLS(s *yamldoc.Field, route *Route) {
 	}
 	s.FailAt(at, "protocol h2c is HTTP/2 without TLS, and the backend is https", "use protocol: auto, which speaks HTTP/2 where TLS negotiates it")
 }
+
+// emptyRouteKeys refuses keys that are there and empty, where nothing would let more
+// through than something, as an empty list of roles does: a template or a variable
+// without a value looks the same. Leaving the key out says it. A route may take back
+// what `defaults:` say in this way, since nothing else could be meant.
+func (v *validator) emptyRouteKeys(s *yamldoc.Field, defaults *Route) {
+	for _, k := range []struct {
+		key, open string
+		inherited bool
+	}{
+		{"hosts", "to take requests for any host", len(defaults.Hosts) > 0},
+		{"methods", "to take any method", len(defaults.Methods) > 0},
+		{"headers", "to ask for none", len(defaults.Headers) > 0},
+		{"roles", "to let every role in", len(defaults.Roles) > 0},
+		{"tls", "to go by the system's authorities", defaults.TLS != nil},
+	} {
+		if !k.inherited {
+			s.RefuseEmpty(k.key, k.open)
+		}
+	}
+}
