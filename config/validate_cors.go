@@ -15,17 +15,17 @@ func (v *validator) cors() {
 	if v.config.CORS == nil {
 		return
 	}
-	s, credentials := v.file.Get("cors"), v.config.CORS.Credentials
-	s.CheckEach("origins", v.config.CORS.Origins, func(origin string) *problem.Fault {
+	field, credentials := v.file.Get("cors"), v.config.CORS.Credentials
+	field.CheckEach("origins", v.config.CORS.Origins, func(origin string) *problem.Fault {
 		if f := originRule(origin); f != nil || !credentials {
 			return f
 		}
 		return originWithCredentials(origin)
 	})
-	if s != nil && len(v.config.CORS.Origins) == 0 && (s.Get("origins") != nil || !s.Given("origins")) {
-		s.Fail("has no origins", "list who may call, or leave `cors` out")
+	if field != nil && len(v.config.CORS.Origins) == 0 && (field.Get("origins") != nil || !field.Given("origins")) {
+		field.Fail("has no origins", "list who may call, or leave `cors` out")
 	}
-	s.CheckEach("expose", v.config.CORS.Expose, func(name string) *problem.Fault {
+	field.CheckEach("expose", v.config.CORS.Expose, func(name string) *problem.Fault {
 		if name == "*" && credentials {
 			return &problem.Fault{Reason: "browsers take `*` literally when there are credentials", Hint: "list the headers"}
 		}

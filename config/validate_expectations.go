@@ -17,21 +17,21 @@ func (v *validator) tests() {
 	}
 	slices.Sort(names)
 	expectation := func(expect string) *problem.Fault { return expectRule(expect, names) }
-	for i, s := range v.file.Get("tests").Entries() {
+	for i, field := range v.file.Get("tests").Entries() {
 		test := v.config.Tests[i]
-		s.Require("request", test.Request, "METHOD /path, such as GET /api/v1/query/chats")
-		s.Require("as", test.As, "anonymous, newcomer or member")
-		s.Require("expect", test.Expect, "a status, such as 401, or the name of a route")
+		field.Require("request", test.Request, "METHOD /path, such as GET /api/v1/query/chats")
+		field.Require("as", test.As, "anonymous, newcomer or member")
+		field.Require("expect", test.Expect, "a status, such as 401, or the name of a route")
 		if test.Request != "" {
-			s.Check("request", test.Request, requestRule)
+			field.Check("request", test.Request, requestRule)
 		}
 		if test.As != "" {
-			s.Check("as", test.As, func(as string) *problem.Fault {
+			field.Check("as", test.As, func(as string) *problem.Fault {
 				return problem.OneOf("person", as, "anonymous", "newcomer", "member")
 			})
 		}
 		if test.Expect != "" {
-			s.Check("expect", test.Expect, expectation)
+			field.Check("expect", test.Expect, expectation)
 		}
 	}
 }

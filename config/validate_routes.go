@@ -23,14 +23,14 @@ func (v *validator) routes() {
 		return
 	}
 	first := map[string]int{}
-	for i, s := range list.Entries() {
+	for i, field := range list.Entries() {
 		route := &v.config.Routes[i]
-		v.route(s, route)
+		v.route(field, route)
 		if line, taken := first[route.Name]; taken && route.Name != "" {
-			s.FailValue("name", "the name is taken", "first used at line "+strconv.Itoa(line))
+			field.FailValue("name", "the name is taken", "first used at line "+strconv.Itoa(line))
 			continue
 		}
-		first[route.Name] = s.Line()
+		first[route.Name] = field.Line()
 	}
 	v.conflicts()
 }
@@ -38,43 +38,43 @@ func (v *validator) routes() {
 // defaults checks the values that routes start from, once and where they are
 // written, and not again at each route.
 func (v *validator) defaults() {
-	s := v.file.Get("defaults")
-	if !s.IsMapping() {
+	field := v.file.Get("defaults")
+	if !field.IsMapping() {
 		return
 	}
-	v.routeValues(s, &v.defaultRoute)
-	v.emptyRouteKeys(s, new(Route))
+	v.routeValues(field, &v.defaultRoute)
+	v.emptyRouteKeys(field, new(Route))
 }
 
 // route checks one route: its own values, then whether they go together.
-func (v *validator) route(s *yamldoc.Field, route *Route) {
-	s.Require("name", route.Name, "a unique name; it is the label in metrics and logs")
+func (v *validator) route(field *yamldoc.Field, route *Route) {
+	field.Require("name", route.Name, "a unique name; it is the label in metrics and logs")
 	if route.Name != "" {
-		s.Check("name", route.Name, routeName)
+		field.Check("name", route.Name, routeName)
 	}
-	s.Require("prefix", route.Prefix, "such as /api/v1/query; / matches everything")
+	field.Require("prefix", route.Prefix, "such as /api/v1/query; / matches everything")
 	if route.Prefix != "" {
-		s.Check("prefix", route.Prefix, prefixRule)
+		field.Check("prefix", route.Prefix, prefixRule)
 	}
-	v.target(s, route)
-	v.routeValues(s, route)
-	v.emptyRouteKeys(s, &v.defaultRoute)
-	v.roles(s, route)
-	v.backendTLS(s, route)
-	if given := s.Get("upgrade"); given != nil && !given.IsEmpty() && route.Protocol == ProtocolH2C {
-		s.Forbid("upgrade", "needs HTTP/1.1, and protocol is h2c", "HTTP/2 has no upgrade: remove it, or use protocol: auto")
+	v.target(field, route)
+	v.routeValues(field, route)
+	v.emptyRouteKeys(field, &v.defaultRoute)
+	v.roles(field, route)
+	v.backendTLS(field, route)
+	if given := field.Get("upgrade"); given != nil && !given.IsEmpty() && route.Protocol == ProtocolH2C {
+		field.Forbid("upgrade", "needs HTTP/1.1, and protocol is h2c", "HTTP/2 has no upgrade: remove it, or use protocol: auto")
 	}
 }
 
 // target checks that a route leads to exactly one place that exists.
-func (v *validator) target(s *yamldoc.Field, route *Route) {
+func (v *validator) target(field *yamldoc.Field, route *Route) {
 	switch {
-	case s.Given("backend") && s.Given("handler"):
-		s.Forbid("handler", "and backend exclude each other", "a route leads to one of them")
-	case s.Given("handler"):
-		v.handler(s, route)
-	case s.Given("backend"):
-		given := s.Get("backend")
+	case field.Given("backend") && field.Given("handler"):
+		field.Forbid("handler", "and backend exclude each other", "a route leads to one of them")
+	case field.Given("handler"):
+		v.handler(field, route)
+	case field.Given("backend"):
+		given := field.Get("backend")
 		if given == nil || route.Backend == nil {
 			return
 		}
@@ -82,14 +82,14 @@ func (v *validator) target(s *yamldoc.Field, route *Route) {
 			given.Reject(f)
 		}
 	default:
-		s.Missing("backend", "a URL such as http://query-service:8080")
+		field.Missing("backend", "a URL such as http://query-service:8080")
 	}
 }
 
 // handler checks a route to something built in. What says how to forward, or
 // whom to let through, would be without effect there.
-func (v *validator) handler(s *yamldoc.Field, route *Route) {
-	s.Check("handler", route.Handler, func(handler string) *problem.Fault {
+func (v *validator) handler(field *yamldoc.Field, route *Route) {
+	field.Check("handler", route.Handler, func(handler string) *problem.Fault {
 		switch {
 		case handler != HandlerUsers:
 			return problem.OneOf("handler", handler, HandlerUsers)
@@ -98,7 +98,7 @@ func (v *validator) handler(s *yamldoc.Field, route *Route) {
 		}
 		return nil
 	})
-	for key, given := range s.Keys() {
+	for key, given := range field.Keys() {
 		if key == "backend" || slices.Contains(HandlerKeys(), key) {
 			continue
 		}
@@ -119,24 +119,24 @@ func HandlerKeys() []string {
 }
 
 // routeValues checks those keys that `defaults:` may hold too, where given.
-func (v *validator) routeValues(s *yamldoc.Field, route *Route) {
-	s.CheckEach("hosts", route.Hosts, hostRule)
-	s.CheckEach("methods", route.Methods, methodRule)
-	v.matchedHeaders(s, route)
-	s.CheckEach("roles", route.Roles, func(role string) *problem.Fault {
+func (v *validator) routeValues(field *yamldoc.Field, route *Route) {
+	field.CheckEach("hosts", route.Hosts, hostRule)
+	field.CheckEach("methods", route.Methods, methodRule)
+	v.matchedHeaders(field, route)
+	field.CheckEach("roles", route.Roles, func(role string) *problem.Fault {
 		if strings.TrimSpace(role) == "" {
 			return &problem.Fault{Reason: "is empty"}
 		}
 		return nil
 	})
 	if route.Handler == "" {
-		s.Check("auth", string(route.Auth), policyRule)
+		field.Check("auth", string(route.Auth), policyRule)
 	}
-	s.Check("protocol", string(route.Protocol), func(protocol string) *problem.Fault {
+	field.Check("protocol", string(route.Protocol), func(protocol string) *problem.Fault {
 		return problem.OneOf("protocol", protocol, string(ProtocolAuto), string(ProtocolHTTP1), string(ProtocolH2C))
 	})
-	s.CheckEach("upgrade", route.Upgrade, upgradeRule)
-	v.certificate(s.Get("tls"), route.TLS)
+	field.CheckEach("upgrade", route.Upgrade, upgradeRule)
+	v.certificate(field.Get("tls"), route.TLS)
 }
 
 // policyRule is the rule for a policy. Whoever writes off may mean any of them.
@@ -171,13 +171,13 @@ func upgradeRule(protocol string) *problem.Fault {
 // section 3.2, RFC 2817, RFC 9110 section 7.8).
 func RequestProtocols() []string { return []string{"h2c", "h2", "http", "tls"} }
 
-func (v *validator) matchedHeaders(s *yamldoc.Field, route *Route) {
+func (v *validator) matchedHeaders(field *yamldoc.Field, route *Route) {
 	first := map[string]bool{}
 	claimed := map[string]bool{}
 	for name := range v.config.Identity.Headers {
 		claimed[foldHeader(name)] = true
 	}
-	for name, header := range s.Get("headers").Keys() {
+	for name, header := range field.Get("headers").Keys() {
 		f := matchedHeader(name)
 		if f == nil && claimed[foldHeader(name)] {
 			f = &problem.Fault{Reason: "an identity header, which is removed from what clients send", Hint: "a client could choose the route by it: see `identity:`"}
@@ -201,28 +201,28 @@ func (v *validator) matchedHeaders(s *yamldoc.Field, route *Route) {
 }
 
 // roles checks that somebody's roles are asked for only where somebody is known.
-func (v *validator) roles(s *yamldoc.Field, route *Route) {
+func (v *validator) roles(field *yamldoc.Field, route *Route) {
 	if route.Auth != PolicyNone || len(route.Roles) == 0 {
 		return
 	}
 	const reason = "need a policy: with `auth: none` nobody's role is known"
-	if s.Given("roles") {
-		s.Forbid("roles", reason, "use auth: initial or strict")
+	if field.Given("roles") {
+		field.Forbid("roles", reason, "use auth: initial or strict")
 		return
 	}
-	s.FailAt("auth", "the roles in `defaults:` "+reason, "write `roles: []` here to let everybody in")
+	field.FailAt("auth", "the roles in `defaults:` "+reason, "write `roles: []` here to let everybody in")
 }
 
 // certificate checks that a client certificate is whole.
-func (v *validator) certificate(s *yamldoc.Field, tls *TLS) {
-	if !s.IsMapping() || tls == nil {
+func (v *validator) certificate(field *yamldoc.Field, tls *TLS) {
+	if !field.IsMapping() || tls == nil {
 		return
 	}
 	switch {
-	case s.Given("cert") && !s.Given("key"):
-		s.Forbid("cert", "needs key", "the PEM file of the certificate's private key")
-	case s.Given("key") && !s.Given("cert"):
-		s.Forbid("key", "needs cert", "the PEM file of the client certificate")
+	case field.Given("cert") && !field.Given("key"):
+		field.Forbid("cert", "needs key", "the PEM file of the certificate's private key")
+	case field.Given("key") && !field.Given("cert"):
+		field.Forbid("key", "needs cert", "the PEM file of the client certificate")
 	}
 	notEmpty := func(text string) *problem.Fault {
 		if text == "" {
@@ -230,10 +230,10 @@ func (v *validator) certificate(s *yamldoc.Field, tls *TLS) {
 		}
 		return nil
 	}
-	s.Check("ca", tls.CA, notEmpty)
-	s.Check("cert", tls.Cert, notEmpty)
-	s.Check("key", tls.Key, notEmpty)
-	s.Check("server_name", tls.ServerName, func(name string) *problem.Fault {
+	field.Check("ca", tls.CA, notEmpty)
+	field.Check("cert", tls.Cert, notEmpty)
+	field.Check("key", tls.Key, notEmpty)
+	field.Check("server_name", tls.ServerName, func(name string) *problem.Fault {
 		if f := notEmpty(name); f != nil || !strings.HasPrefix(name, "*") {
 			return problem.First(f, value.CheckHost(name))
 		}
@@ -242,29 +242,29 @@ func (v *validator) certificate(s *yamldoc.Field, tls *TLS) {
 }
 
 // backendTLS checks what is said about TLS against the backend's scheme.
-func (v *validator) backendTLS(s *yamldoc.Field, route *Route) {
-	if route.Backend == nil || s.Get("backend") == nil {
+func (v *validator) backendTLS(field *yamldoc.Field, route *Route) {
+	if route.Backend == nil || field.Get("backend") == nil {
 		return
 	}
 	secure := route.Backend.Scheme == "https"
-	if s.Given("tls") && !secure {
-		s.Forbid("tls", "is for https backends", "make the backend https://…, or remove tls")
+	if field.Given("tls") && !secure {
+		field.Forbid("tls", "is for https backends", "make the backend https://…, or remove tls")
 	}
 	if route.Protocol != ProtocolH2C || !secure {
 		return
 	}
 	at := "protocol"
-	if !s.Given(at) {
+	if !field.Given(at) {
 		at = "backend"
 	}
-	s.FailAt(at, "protocol h2c is HTTP/2 without TLS, and the backend is https", "use protocol: auto, which speaks HTTP/2 where TLS negotiates it")
+	field.FailAt(at, "protocol h2c is HTTP/2 without TLS, and the backend is https", "use protocol: auto, which speaks HTTP/2 where TLS negotiates it")
 }
 
 // emptyRouteKeys refuses keys that are there and empty, where nothing would let more
 // through than something, as an empty list of roles does: a template or a variable
 // without a value looks the same. Leaving the key out says it. A route may take back
 // what `defaults:` say in this way, since nothing else could be meant.
-func (v *validator) emptyRouteKeys(s *yamldoc.Field, defaults *Route) {
+func (v *validator) emptyRouteKeys(field *yamldoc.Field, defaults *Route) {
 	for _, k := range []struct {
 		key, open string
 		inherited bool
@@ -276,7 +276,7 @@ func (v *validator) emptyRouteKeys(s *yamldoc.Field, defaults *Route) {
 		{"tls", "to go by the system's authorities", defaults.TLS != nil},
 	} {
 		if !k.inherited {
-			s.RefuseEmpty(k.key, k.open)
+			field.RefuseEmpty(k.key, k.open)
 		}
 	}
 }

@@ -15,29 +15,29 @@ import (
 
 func (v *validator) issuers() {
 	first := map[string]int{}
-	for i, s := range v.file.Get("tokens").Entries() {
+	for i, field := range v.file.Get("tokens").Entries() {
 		issuer := v.config.Tokens[i]
-		s.Require("issuer", issuer.Issuer, "the exact `iss` claim of its tokens")
+		field.Require("issuer", issuer.Issuer, "the exact `iss` claim of its tokens")
 		if line, taken := first[issuer.Issuer]; taken {
-			if s.Get("issuer") != nil {
-				s.FailValue("issuer", "is given twice", "first given at line "+strconv.Itoa(line))
+			if field.Get("issuer") != nil {
+				field.FailValue("issuer", "is given twice", "first given at line "+strconv.Itoa(line))
 			}
 		}
 		if issuer.Issuer != "" {
-			first[issuer.Issuer] = s.Line()
+			first[issuer.Issuer] = field.Line()
 		}
-		s.Require("keys", issuer.Keys, "an https URL or a file, with a JWKS or a PEM")
+		field.Require("keys", issuer.Keys, "an https URL or a file, with a JWKS or a PEM")
 		if issuer.Keys != "" {
-			s.Check("keys", issuer.Keys, keysRule)
+			field.Check("keys", issuer.Keys, keysRule)
 		}
-		v.audience(s, issuer.Audience)
-		v.algorithms(s, issuer.Algorithms)
-		v.claims(s, issuer)
+		v.audience(field, issuer.Audience)
+		v.algorithms(field, issuer.Algorithms)
+		v.claims(field, issuer)
 	}
 }
 
 // audience checks what has to be in `aud`. An empty value would ask nothing.
-func (v *validator) audience(s *yamldoc.Field, audiences Audiences) {
+func (v *validator) audience(field *yamldoc.Field, audiences Audiences) {
 	const hint = "what must be in `aud`; leave it out to take the issuer's tokens for any service"
 	rule := func(audience string) *problem.Fault {
 		if strings.TrimSpace(audience) == "" {
@@ -45,29 +45,29 @@ func (v *validator) audience(s *yamldoc.Field, audiences Audiences) {
 		}
 		return nil
 	}
-	given := s.Get("audience")
+	given := field.Get("audience")
 	switch {
 	case given == nil:
 	case len(audiences) == 0:
 		given.Fail("is empty", hint)
 	case given.IsPlain():
-		s.Check("audience", audiences[0], rule)
+		field.Check("audience", audiences[0], rule)
 	default:
-		s.CheckEach("audience", audiences, rule)
+		field.CheckEach("audience", audiences, rule)
 	}
 }
 
-func (v *validator) algorithms(s *yamldoc.Field, algorithms []string) {
+func (v *validator) algorithms(field *yamldoc.Field, algorithms []string) {
 	const hint = "such as [RS256]; they are never taken from the token"
-	if !s.Given("algorithms") {
-		s.Missing("algorithms", hint)
+	if !field.Given("algorithms") {
+		field.Missing("algorithms", hint)
 		return
 	}
-	if given := s.Get("algorithms"); given != nil && len(algorithms) == 0 {
+	if given := field.Get("algorithms"); given != nil && len(algorithms) == 0 {
 		given.Fail("is empty", hint)
 		return
 	}
-	s.CheckEach("algorithms", algorithms, algorithmRule)
+	field.CheckEach("algorithms", algorithms, algorithmRule)
 }
 
 // algorithmRule is the rule for a signature algorithm (RFC 7518 section 3.1 and
@@ -120,9 +120,9 @@ func isLoopback(u *url.URL) bool {
 	return u.Hostname() == "localhost" || err == nil && address.IsLoopback()
 }
 
-func (v *validator) claims(s *yamldoc.Field, issuer Issuer) {
-	s.RefuseEmpty("claims", "where the issuer's claims have our names")
-	for name, claim := range s.Get("claims").Keys() {
+func (v *validator) claims(field *yamldoc.Field, issuer Issuer) {
+	field.RefuseEmpty("claims", "where the issuer's claims have our names")
+	for name, claim := range field.Get("claims").Keys() {
 		switch {
 		case name == "":
 			claim.FailKey("a claim of ours has no name", "ours: theirs")

@@ -30,8 +30,8 @@ func Check(table *config.Config, file *yamldoc.Field) {
 	l := &linter{table: table, file: file}
 	l.warnOrigins()
 	l.warnAudience()
-	for i, s := range l.file.Get("routes").Entries() {
-		l.warnUnbounded(s, &l.table.Routes[i])
+	for i, field := range l.file.Get("routes").Entries() {
+		l.warnUnbounded(field, &l.table.Routes[i])
 	}
 	l.warnShadowed()
 	l.warnWeaker()
@@ -65,9 +65,9 @@ func isLocalOrigin(host string) bool {
 
 // warnAudience looks for issuers whose tokens for any other service pass here.
 func (l *linter) warnAudience() {
-	for i, s := range l.file.Get("tokens").Entries() {
+	for i, field := range l.file.Get("tokens").Entries() {
 		if len(l.table.Tokens[i].Audience) == 0 {
-			s.Warn(s.Name()+" has no audience: its tokens for any other service are accepted too",
+			field.Warn(field.Name()+" has no audience: its tokens for any other service are accepted too",
 				"name what must be in `aud`, such as audience: my-api")
 		}
 	}
@@ -75,9 +75,9 @@ func (l *linter) warnAudience() {
 
 // warnUnbounded looks for routes on which a silent backend is waited for without
 // end.
-func (l *linter) warnUnbounded(s *yamldoc.Field, route *config.Route) {
+func (l *linter) warnUnbounded(field *yamldoc.Field, route *config.Route) {
 	if route.Backend != nil && route.Timeout == 0 && route.IdleTimeout == 0 {
-		s.WarnAt("timeout", s.Name()+": timeout and idle_timeout are both 0: a backend that falls silent is waited for without end",
+		field.WarnAt("timeout", field.Name()+": timeout and idle_timeout are both 0: a backend that falls silent is waited for without end",
 			"give one of them a bound")
 	}
 }

@@ -174,7 +174,7 @@ type Except struct {
 func (d *Decoder) Mapping(f *Field, v reflect.Value, except Except) {
 	d.ApplyDefault(v)
 	known := slices.DeleteFunc(d.keyNames(v.Type()), func(key string) bool { return slices.Contains(except.Keys, key) })
-	f.below = make([]Field, 0, len(f.node.Content)/2)
+	f.children = make([]Field, 0, len(f.node.Content)/2)
 	for key, value := range d.pairs(f) {
 		switch {
 		case slices.Contains(known, key.Value):
@@ -225,10 +225,10 @@ func (d *Decoder) pairs(f *Field) func(yield func(key, value *yaml.Node) bool) {
 // for those with a problem, so that both have the same indexes.
 func (d *Decoder) List(f *Field, v reflect.Value) {
 	v.Set(reflect.MakeSlice(v.Type(), len(f.node.Content), len(f.node.Content)))
-	f.below = make([]Field, len(f.node.Content))
+	f.children = make([]Field, len(f.node.Content))
 	mappings := v.Type().Elem().Kind() == reflect.Struct && !IsScalar(v.Type().Elem())
 	for i, node := range f.node.Content {
-		entry := &f.below[i]
+		entry := &f.children[i]
 		*entry = Field{doc: f.doc, parent: f, node: resolveAlias(node)}
 		if !mappings {
 			d.value(entry, v.Index(i))
@@ -274,7 +274,7 @@ func scalarUnder(n *yaml.Node, key string) string {
 // table decodes a YAML mapping with keys of the operator's choice.
 func (d *Decoder) table(f *Field, v reflect.Value) {
 	v.Set(reflect.MakeMapWithSize(v.Type(), len(f.node.Content)/2))
-	f.below = make([]Field, 0, len(f.node.Content)/2)
+	f.children = make([]Field, 0, len(f.node.Content)/2)
 	for key, value := range d.pairs(f) {
 		entry := f.add(key, value)
 		if fault := ambiguous(key); fault != nil {

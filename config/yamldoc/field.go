@@ -16,12 +16,12 @@ import (
 // of a key, or an entry of a list. Validation asks it for what is below it and
 // reports problems through it. A nil Field is what the file does not have.
 type Field struct {
-	doc    *Document
-	parent *Field     // nil for the file
-	key    *yaml.Node // nil for the file and for entries of lists
-	node   *yaml.Node // aliases followed
-	name   string     // the key, or what messages call the entry of a list; "" where that is what the list is called
-	below  []Field    // in the order of the file: the keys of a mapping, or the entries of a list
+	doc      *Document
+	parent   *Field     // nil for the file
+	key      *yaml.Node // nil for the file and for entries of lists
+	node     *yaml.Node // aliases followed
+	name     string     // the key, or what messages call the entry of a list; "" where that is what the list is called
+	children []Field    // in the order of the file: the keys of a mapping, or the entries of a list
 	// entries is what messages call the entries of a list, and the key that names
 	// each: "route,name".
 	entries string
@@ -54,9 +54,9 @@ func (f *Field) field(key string) *Field {
 	if !f.IsMapping() {
 		return nil
 	}
-	for i := range f.below {
-		if f.below[i].name == key {
-			return &f.below[i]
+	for i := range f.children {
+		if f.children[i].name == key {
+			return &f.children[i]
 		}
 	}
 	return nil
@@ -64,8 +64,8 @@ func (f *Field) field(key string) *Field {
 
 // add adds the field under a key, which is decoded later.
 func (f *Field) add(key, value *yaml.Node) *Field {
-	f.below = append(f.below, Field{doc: f.doc, parent: f, key: key, node: resolveAlias(value), name: key.Value})
-	return &f.below[len(f.below)-1]
+	f.children = append(f.children, Field{doc: f.doc, parent: f, key: key, node: resolveAlias(value), name: key.Value})
+	return &f.children[len(f.children)-1]
 }
 
 // Given reports whether the file has the key, whatever its value.
@@ -88,8 +88,8 @@ func (f *Field) Entries() iter.Seq2[int, *Field] {
 		if !f.IsList() {
 			return
 		}
-		for i := range f.below {
-			if entry := &f.below[i]; entry.Valid() && !yield(i, entry) {
+		for i := range f.children {
+			if entry := &f.children[i]; entry.Valid() && !yield(i, entry) {
 				return
 			}
 		}
@@ -103,8 +103,8 @@ func (f *Field) Keys() iter.Seq2[string, *Field] {
 		if !f.IsMapping() {
 			return
 		}
-		for i := range f.below {
-			if child := &f.below[i]; !f.doc.failed[child.key] && !yield(child.name, child) {
+		for i := range f.children {
+			if child := &f.children[i]; !f.doc.failed[child.key] && !yield(child.name, child) {
 				return
 			}
 		}
