@@ -29,20 +29,20 @@ type content struct {
 // equals reports whether two contents say the same.
 func (c content) equals(other content) bool {
 	if c.hash != "" || other.hash != "" {
-		return c.problem == "" && other.problem == "" && c.name() == other.name()
+		return c.problem == "" && other.problem == "" && c.hashOf() == other.hashOf()
 	}
 	return c.data == other.data && c.problem == other.problem
 }
 
-func (c content) name() string {
+func (c content) hashOf() string {
 	if c.hash != "" {
 		return c.hash
 	}
 	return Hash([]byte(c.data))
 }
 
-// untouched reports whether nobody has written to the file between the two.
-func (c content) untouched(other content) bool {
+// unmodified reports whether nobody has written to the file between the two.
+func (c content) unmodified(other content) bool {
 	if c.info == nil || other.info == nil {
 		return c.equals(other)
 	}
@@ -88,17 +88,17 @@ func readContent(path string) content {
 // file is one that is followed.
 type file struct {
 	path  string
-	links trail
+	links linkChain
 
 	seen  content // what the group was last called back about
 	taken content // what it last took over
 	now   content // what was there at the last look
 	since time.Time
-	// replaced says that the file came whole, by a rename, and nobody has written
-	// to it since; open that somebody has who has not closed it.
+	// replaced is whether the file came whole, by a rename, and nobody has written
+	// to it since; open is whether somebody has who has not closed it.
 	replaced, open bool
-	elsewhere      bool   // seen was set while the group was reading
-	told           string // why this edit is waited for, as the log knows
+	takenMeanwhile bool   // seen was set while the group was reading
+	loggedReason   string // why this edit is waited for, as the log knows
 }
 
 func newFile(path string) *file {
@@ -106,9 +106,9 @@ func newFile(path string) *file {
 	return &file{path: path, links: links(path), seen: now, taken: now, now: now, since: time.Now()}
 }
 
-// note remembers what the system said about the file, and reports whether it
+// record remembers what the system said about the file, and reports whether it
 // was about this one.
-func (f *file) note(e event) bool {
+func (f *file) record(e event) bool {
 	if e.path == "" {
 		return true
 	}
@@ -116,7 +116,7 @@ func (f *file) note(e event) bool {
 		return slices.Contains(f.links.folders(), e.path)
 	}
 	switch e.kind {
-	case movedHere:
+	case renamedInto:
 		f.replaced, f.open = true, false
 	case created, gone:
 		f.replaced, f.open = false, false
@@ -128,7 +128,7 @@ func (f *file) note(e event) bool {
 	return true
 }
 
-// takenElsewhere says which content is in use, whoever took it.
+// takenElsewhere records which content is in use, whoever took it.
 func (f *file) takenElsewhere(hash string) {
 	current := readContent(f.path)
 	switch {
@@ -137,24 +137,24 @@ func (f *file) takenElsewhere(hash string) {
 	case current.problem != "" || Hash([]byte(current.data)) != hash:
 		current = content{hash: hash}
 	}
-	f.seen, f.taken, f.told, f.elsewhere = current, current, "", true
+	f.seen, f.taken, f.loggedReason, f.takenMeanwhile = current, current, "", true
 }
 
-// again has the file count as changed.
-func (f *file) again() { f.seen, f.elsewhere = content{problem: "to be taken again"}, true }
+// markChanged has the file count as changed.
+func (f *file) markChanged() { f.seen, f.takenMeanwhile = content{problem: "to be taken again"}, true }
 
-// reading says that the group is about to read the file.
-func (f *file) reading() {
-	f.now, f.since, f.replaced, f.elsewhere = readContent(f.path), time.Now(), false, false
+// beginRead is called when the group is about to read the file.
+func (f *file) beginRead() {
+	f.now, f.since, f.replaced, f.takenMeanwhile = readContent(f.path), time.Now(), false, false
 }
 
-// read says that it has. A file that was changed meanwhile counts as changed
-// whatever it holds, for nobody knows what the group has read.
-func (f *file) read(took bool) {
-	if f.elsewhere { // the group has said what it took, or somebody took more
+// endRead is called when it has. A file that was changed meanwhile counts as changed
+// whatever it holds, for nobody knows what the group has endRead.
+func (f *file) endRead(took bool) {
+	if f.takenMeanwhile { // the group has said what it took, or somebody took more
 		return
 	}
-	f.seen, f.told = f.now, ""
+	f.seen, f.loggedReason = f.now, ""
 	if took {
 		f.taken = f.now
 	}
@@ -163,30 +163,30 @@ func (f *file) read(took bool) {
 	}
 }
 
-// verdict is what one look at a file, or at a group, came to.
-type verdict struct {
+// outcome is the result of one check of a file, or of a group.
+type outcome struct {
 	take bool          // it has changed and can be taken over
 	part bool          // it holds the beginning of what was taken before
 	wait time.Duration // or it has changed and is looked at again after that
 }
 
-// look reads the file.
-func (f *file) look(now time.Time, quiet time.Duration, log *slog.Logger) verdict {
+// check reads the file.
+func (f *file) check(now time.Time, quiet time.Duration, log *slog.Logger) outcome {
 	current := readContent(f.path)
-	if !current.untouched(f.now) {
+	if !current.unmodified(f.now) {
 		f.since = now
 	}
 	shrank := len(current.data) < len(f.now.data) || len(current.data) < len(f.taken.data)
 	f.now = current
 	if current.equals(f.seen) {
-		f.told = ""
+		f.loggedReason = ""
 		if f.seen.hash == "" {
 			f.now.data = f.seen.data // one copy of it is enough
 		}
-		return verdict{}
+		return outcome{}
 	}
 	if quiet == 0 || f.isWhole() {
-		return verdict{take: true}
+		return outcome{take: true}
 	}
 	part := f.isPart()
 	reason := ""
@@ -199,14 +199,14 @@ func (f *file) look(now time.Time, quiet time.Duration, log *slog.Logger) verdic
 		quiet, reason = 2*quiet, "it became shorter"
 	}
 	if left := quiet - now.Sub(f.since); left > 0 {
-		if reason != "" && reason != f.told {
-			f.told = reason
+		if reason != "" && reason != f.loggedReason {
+			f.loggedReason = reason
 			log.Info("a file is being written in place: it is taken over when it is quiet",
 				"file", f.path, "reason", reason, "quiet", quiet.String())
 		}
-		return verdict{wait: left}
+		return outcome{wait: left}
 	}
-	return verdict{take: true, part: part}
+	return outcome{take: true, part: part}
 }
 
 // isPart reports whether the file holds only the beginning of what was taken.
@@ -220,17 +220,17 @@ func (f *file) isWhole() bool {
 	return !f.open && (f.replaced || f.seen.target != "" && f.now.target != f.seen.target)
 }
 
-// look looks at every file of the group: it is taken over when one has changed
+// check looks at every file of the group: it is taken over when one has changed
 // and none has to be waited for.
-func (g *group) look(now time.Time, quiet time.Duration, log *slog.Logger) (all verdict) {
+func (g *group) check(now time.Time, quiet time.Duration, log *slog.Logger) (all outcome) {
 	for _, one := range g.files {
-		v := one.look(now, quiet, log)
+		v := one.check(now, quiet, log)
 		all.take = all.take || v.take
 		all.part = all.part || v.part
 		all.wait = max(all.wait, v.wait)
 	}
 	if all.wait > 0 {
-		return verdict{wait: all.wait}
+		return outcome{wait: all.wait}
 	}
 	return all
 }

@@ -12,12 +12,12 @@ import (
 // maxLinks bounds how many symbolic links are followed, as the system does.
 const maxLinks = 40
 
-// trail is every name by which the content of a path can come to be another:
+// linkChain is every name by which the content of a path can come to be another:
 // the file itself and each symbolic link on the way to it.
-type trail []string
+type linkChain []string
 
 // links follows a path to its file. What is not there ends the trail.
-func links(path string) (found trail) {
+func links(path string) (found linkChain) {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
 		absolute = path
@@ -46,10 +46,10 @@ func links(path string) (found trail) {
 	return found
 }
 
-func (t trail) has(path string) bool { return slices.Contains(t, path) }
+func (t linkChain) has(path string) bool { return slices.Contains(t, path) }
 
 // folders are those in which the names stand.
-func (t trail) folders() []string {
+func (t linkChain) folders() []string {
 	var folders []string
 	for _, name := range t {
 		folders = append(folders, filepath.Dir(name))

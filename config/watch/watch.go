@@ -1,13 +1,13 @@
 // Package watch notices edits of the files that a running gateway goes by: in
 // place, by an editor's rename-over, by deletion and return, and through
-// symbolic links such as those of a Kubernetes ConfigMap. Where the system tells
-// of no edit (some mounts do not), the content is looked at now and then.
+// symbolic links such as those of a Kubernetes ConfigMap. Where the system
+// reports no edit (some mounts do not), the content is read now and then.
 //
 //	watch.go          Files: who follows which files, and who is called when
 //	file.go           one file: has it changed, and is it whole
 //	links.go          where an edit of a file can be seen
-//	signs_linux.go    what the system tells: inotify, which knows who writes
-//	signs_other.go    what other systems tell
+//	notify_linux.go   what the system reports: inotify, which knows who writes
+//	notify_other.go   what other systems report
 //
 // A file that was replaced by a rename, or by a link that changed, is whole: it
 // is taken over at once. One that is written in place may be half there (issue
@@ -28,10 +28,10 @@ import (
 	"time"
 )
 
-// Options say how patient Files are. A zero Quiet takes every edit over once it
+// Options are the waiting times of Files. A zero Quiet takes every edit over once it
 // has settled, whole or not.
 type Options struct {
-	// Settle is how long after the last sign of an edit the files are looked at,
+	// Settle is how long after the last event the files are checked,
 	// so that a burst of writes is one edit. A burst is cut off after ten times
 	// that.
 	Settle time.Duration
@@ -39,7 +39,7 @@ type Options struct {
 	// is twice that for one that became shorter, and ten times that while its
 	// writer has not closed it.
 	Quiet time.Duration
-	// Poll is how often the content is looked at without any sign.
+	// Poll is how often the content is checked without any event.
 	Poll time.Duration
 	Log  *slog.Logger
 }
@@ -47,8 +47,8 @@ type Options struct {
 // Group is files that are taken over together, such as a certificate and its
 // key.
 type Group struct {
-	// Name says in the log which files these are: the setting or the key that
-	// names them.
+	// Name is what the log calls these files: the setting or the key that names
+	// them.
 	Name  string
 	Paths []string
 	// Take is called when a file of the group has changed and is whole. It reads
@@ -61,46 +61,46 @@ type Group struct {
 	// Then, if set, is called after a Take without an error, when Read returns what
 	// was taken.
 	Then func()
-	// Logs says that Take itself tells the log how it came out.
+	// Logs is whether Take itself logs its result.
 	Logs bool
 }
 
 // Files follows groups of files and calls them back, one at a time. A nil Files
 // follows nothing.
 type Files struct {
-	options Options
-	signs   signs      // nil when the system has none to give: polling is left
-	placing sync.Mutex // held while what signs follow is replaced
-	changed chan struct{}
-	calling sync.Mutex // held while a group is called back
+	options  Options
+	notifier notifier   // nil when the system has none to give: polling is left
+	followMu sync.Mutex // held while what the notifier follows is replaced
+	changed  chan struct{}
+	callMu   sync.Mutex // held while a group is called back
 
-	mu     sync.Mutex
-	groups []*group
-	polls  bool // edits are found by polling only: the log was told
+	mu            sync.Mutex
+	groups        []*group
+	pollingLogged bool // edits are found by polling only
 }
 
 type group struct {
 	Group
-	files []*file
-	said  string // the error of the last Take; "" after a good one
+	files     []*file
+	lastError string // the error of the last Take; "" after a good one
 }
 
 // New makes Files that follow nothing yet. When the system has no watches to
-// give, the log is told, and edits are found by polling.
+// give, New logs that edits are found by polling.
 func New(o Options) *Files {
 	f := &Files{options: o, changed: make(chan struct{}, 1)}
-	made, err := newSigns()
+	made, err := newNotifier()
 	if err != nil {
-		f.tellSigns(err)
+		f.logPolling(err)
 		return f
 	}
-	f.signs = made
+	f.notifier = made
 	return f
 }
 
 // Follow begins to follow the files of a group, or to follow others under the
 // same name; a group without files is forgotten. Call it before you read the
-// files: what changes afterwards is told.
+// files: later changes are noticed.
 func (f *Files) Follow(g Group) {
 	if f == nil {
 		return
@@ -125,7 +125,7 @@ func (f *Files) add(g Group) {
 	case at < 0:
 		f.groups = append(f.groups, next)
 	default:
-		before, next.said = f.groups[at].files, f.groups[at].said
+		before, next.lastError = f.groups[at].files, f.groups[at].lastError
 		f.groups[at] = next
 	}
 	for _, path := range g.Paths {
@@ -172,7 +172,7 @@ func (f *Files) lastTaken(path string) (taken content, known bool) {
 	return content{}, false
 }
 
-// Taken says that a content of a file was taken over by other means than Take;
+// Taken records that a content of a file was taken over by other means than Take;
 // hash is the Hash of it.
 func (f *Files) Taken(name, path, hash string) {
 	if f == nil {
@@ -193,8 +193,8 @@ func (f *Files) Taken(name, path, hash string) {
 	f.wake()
 }
 
-// Again has a group called back as if its files had changed, with the same
-// patience.
+// Again has a group called back as if its files had changed, after the
+// same waiting times.
 func (f *Files) Again(name string) {
 	if f == nil {
 		return
@@ -203,13 +203,13 @@ func (f *Files) Again(name string) {
 	defer f.mu.Unlock()
 	for _, g := range f.groups {
 		if g.Name == name && len(g.files) > 0 {
-			g.files[0].again()
+			g.files[0].markChanged()
 		}
 	}
 	f.wake()
 }
 
-// TakeNow calls back, without any patience, every group but those named whose
+// TakeNow calls back, without waiting, every group but those named whose
 // files differ from what was taken last. It returns, by group, what could not be
 // taken.
 func (f *Files) TakeNow(ctx context.Context, but ...string) (failed []error) {
@@ -229,20 +229,20 @@ func (f *Files) TakeNow(ctx context.Context, but ...string) (failed []error) {
 // Run calls groups back until the context ends.
 func (f *Files) Run(ctx context.Context) {
 	events := make(<-chan event)
-	if f.signs != nil {
-		defer f.signs.close()
-		events = f.signs.events()
+	if f.notifier != nil {
+		defer f.notifier.close()
+		events = f.notifier.events()
 	}
 	poll := time.NewTicker(f.options.Poll)
 	defer poll.Stop()
 	settled := time.NewTimer(0)
-	var burst time.Time // when the first sign of the current burst came
+	var burst time.Time // when the first event of the current burst came
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case e := <-events:
-			if !f.note(e) {
+			if !f.record(e) {
 				continue
 			}
 			if burst.IsZero() {
@@ -256,13 +256,13 @@ func (f *Files) Run(ctx context.Context) {
 		case <-settled.C:
 			burst = time.Time{}
 		}
-		if wait := f.look(ctx); wait > 0 && burst.IsZero() {
+		if wait := f.check(ctx); wait > 0 && burst.IsZero() {
 			settled.Reset(wait)
 		}
 	}
 }
 
-// wake has the files looked at soon.
+// wake has the files checked soon.
 func (f *Files) wake() {
 	select {
 	case f.changed <- struct{}{}:
@@ -270,34 +270,34 @@ func (f *Files) wake() {
 	}
 }
 
-// note remembers what an event says about a file, and reports whether it is
-// about one.
-func (f *Files) note(e event) (relevant bool) {
+// record remembers what an event says about a file, and reports whether it is about
+// a file that is followed.
+func (f *Files) record(e event) (relevant bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, g := range f.groups {
 		for _, one := range g.files {
-			relevant = one.note(e) || relevant
+			relevant = one.record(e) || relevant
 		}
 	}
 	return relevant
 }
 
-// look calls back the groups that have changed and are whole, and returns after
-// how long to look again; 0 is whenever there is a sign.
-func (f *Files) look(ctx context.Context) (wait time.Duration) {
+// check calls back the groups that have changed and are whole, and returns after
+// how long to check again; 0 is whenever there is an event.
+func (f *Files) check(ctx context.Context) (wait time.Duration) {
 	f.follow()
 	now := time.Now()
 	partial := map[*group]bool{}
 	for _, g := range f.due(func(g *group) bool {
-		verdict := g.look(now, f.options.Quiet, f.options.Log)
+		verdict := g.check(now, f.options.Quiet, f.options.Log)
 		if verdict.wait > 0 && (wait == 0 || verdict.wait < wait) {
 			wait = verdict.wait
 		}
 		partial[g] = verdict.part
 		return verdict.take
 	}) {
-		_ = f.take(ctx, g, partial[g]) // the log was told
+		_ = f.take(ctx, g, partial[g]) // it was logged
 	}
 	return wait
 }
@@ -314,13 +314,13 @@ func (f *Files) due(is func(*group) bool) (found []*group) {
 	return found
 }
 
-// follow sees to it that the system tells of every edit that it can.
+// follow asks the system to report every edit that it can.
 func (f *Files) follow() {
-	if f.signs == nil {
+	if f.notifier == nil {
 		return
 	}
-	f.placing.Lock()
-	defer f.placing.Unlock()
+	f.followMu.Lock()
+	defer f.followMu.Unlock()
 	var folders, files []string
 	f.mu.Lock()
 	for _, g := range f.groups {
@@ -331,16 +331,16 @@ func (f *Files) follow() {
 		}
 	}
 	f.mu.Unlock()
-	if err := f.signs.follow(folders, files); err != nil {
-		f.tellSigns(err)
+	if err := f.notifier.follow(folders, files); err != nil {
+		f.logPolling(err)
 	}
 }
 
-// tellSigns says, once, that edits are found by polling.
-func (f *Files) tellSigns(err error) {
+// logPolling logs, once, that edits are found by polling.
+func (f *Files) logPolling(err error) {
 	f.mu.Lock()
-	told := f.polls
-	f.polls = true
+	told := f.pollingLogged
+	f.pollingLogged = true
 	f.mu.Unlock()
 	if told {
 		return
@@ -350,8 +350,8 @@ func (f *Files) tellSigns(err error) {
 
 // take calls a group back, and remembers how that came out.
 func (f *Files) take(ctx context.Context, g *group, part bool) error {
-	f.calling.Lock()
-	defer f.calling.Unlock()
+	f.callMu.Lock()
+	defer f.callMu.Unlock()
 	call := g.Take
 	if part {
 		if call = g.TakePart; call == nil {
@@ -360,7 +360,7 @@ func (f *Files) take(ctx context.Context, g *group, part bool) error {
 	}
 	f.mu.Lock()
 	for _, one := range g.files {
-		one.reading()
+		one.beginRead()
 	}
 	f.mu.Unlock()
 
@@ -368,9 +368,9 @@ func (f *Files) take(ctx context.Context, g *group, part bool) error {
 
 	f.mu.Lock()
 	for _, one := range g.files {
-		one.read(err == nil)
+		one.endRead(err == nil)
 	}
-	f.tell(ctx, g, err)
+	f.logResult(ctx, g, err)
 	f.mu.Unlock()
 	if err == nil && g.Then != nil {
 		g.Then()
@@ -378,20 +378,20 @@ func (f *Files) take(ctx context.Context, g *group, part bool) error {
 	return err
 }
 
-// tell logs how a callback came out: an error once, until the files can be used
+// logResult logs how a callback came out: an error once, until the files can be used
 // again.
-func (f *Files) tell(ctx context.Context, g *group, err error) {
+func (f *Files) logResult(ctx context.Context, g *group, err error) {
 	switch {
 	case g.Logs:
 	case err == nil:
 		f.options.Log.InfoContext(ctx, "changed files taken over", "name", g.Name, "files", g.Paths)
-	case err.Error() != g.said:
+	case err.Error() != g.lastError:
 		f.options.Log.WarnContext(ctx, "changed files cannot be used: what was read before is",
 			"name", g.Name, "files", g.Paths, "error", err.Error())
 	}
-	g.said = ""
+	g.lastError = ""
 	if err != nil {
-		g.said = err.Error()
+		g.lastError = err.Error()
 	}
 }
 

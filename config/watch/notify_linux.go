@@ -1,5 +1,5 @@
-// inotify, which tells a rename from a file that is made, and when a writer has
-// closed a file; fsnotify keeps both to itself.
+// inotify, which distinguishes a rename from a file that is made, and reports when a
+// writer has closed a file; fsnotify passes on neither.
 
 package watch
 
@@ -33,7 +33,7 @@ type inotify struct {
 	watched map[int32][]string // the paths by which a watch was asked for
 }
 
-func newSigns() (signs, error) {
+func newNotifier() (notifier, error) {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
 		return nil, fmt.Errorf("watch files: %w%s", err, exhausted(err))
@@ -46,7 +46,7 @@ func newSigns() (signs, error) {
 	return n, nil
 }
 
-// exhausted says which bound of the system was reached.
+// exhausted returns which bound of the system was reached.
 func exhausted(err error) string {
 	switch {
 	case errors.Is(err, unix.EMFILE):
@@ -146,7 +146,7 @@ func (n *inotify) translate(wd int32, mask uint32, name string) []event {
 func kindOf(mask uint32, inFolder bool) kind {
 	switch {
 	case mask&unix.IN_MOVED_TO != 0:
-		return movedHere
+		return renamedInto
 	case mask&unix.IN_CREATE != 0:
 		return created
 	case inFolder && mask&(unix.IN_DELETE|unix.IN_MOVED_FROM) != 0:
