@@ -48,11 +48,12 @@ var house = map[string][]string{
 	"proxy/upstream":        {},
 	"proxy/http1/wire":      {},
 	"ops":                   {"config", "config/problem", "store", "auth", "auth/keys", "proxy", "internal/httperr"},
-	"cmd":                   {"config", "config/lint", "config/problem", "config/schema", "config/settings", "config/textfile", "config/watch", "store", "auth", "auth/account", "auth/keys", "proxy", "proxy/http1/server", "ops"},
+	"cmd":                   {"config", "config/lint", "config/problem", "config/schema", "config/settings", "config/textfile", "config/watch", "store", "auth", "auth/account", "auth/keys", "proxy", "proxy/http1/server", "ops", "internal/hint"},
 	"bench":                 {},
 	"deploy":                {},
 	"examples":              {},
 
+	"internal/hint":    {},
 	"internal/httperr": {},
 	"internal/reqctx":  {},
 }
@@ -111,6 +112,8 @@ var why = []edge{
 	{"auth/...", "config/problem", "auth takes values that were validated: it has no problems to report"},
 	{"*", "config/watch", "only cmd starts and stops what runs in the background"},
 
+	{"internal/hint", "*", "advice goes with any error, whoever made it"},
+	{"*", "internal/hint", "advice is for whoever starts the process: cmd prints it, and the others return plain errors"},
 	{"internal/httperr", "*", "an error is a sentence, a status and a cause, whoever answers with it"},
 	{"*", "internal/httperr", "only who answers requests has errors for clients; all others return plain ones"},
 	{"internal/reqctx", "*", "it is a context, whatever the request is about"},

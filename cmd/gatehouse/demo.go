@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/crypto/bcrypt"
@@ -31,6 +32,8 @@ const (
 	demoAddress  = "127.0.0.1:8080"
 	// demoBcryptCost makes the demonstration start soon: the password is no secret.
 	demoBcryptCost = bcrypt.DefaultCost
+	// echoHeaderTimeout bounds the gateway as it bounds its own clients.
+	echoHeaderTimeout = 10 * time.Second
 )
 
 // demoTable is the route table of the demonstration.
@@ -74,7 +77,7 @@ func newDemo(t terminal) *cobra.Command {
 
 // runDemo lays everything that `serve` needs into the folder, and runs it.
 func runDemo(ctx context.Context, t terminal, folder string) error {
-	echo := &http.Server{Handler: http.HandlerFunc(serveEcho), ReadHeaderTimeout: readHeaderTimeout}
+	echo := &http.Server{Handler: http.HandlerFunc(serveEcho), ReadHeaderTimeout: echoHeaderTimeout}
 	defer echo.Close()
 	backends := make([]string, 2) // one for each policy: one backend behind two would be warned of
 	for i := range backends {
@@ -103,16 +106,14 @@ func runDemo(ctx context.Context, t terminal, folder string) error {
 	if err := addDemoUser(ctx, settings["GATEWAY_DATABASE_URL"]); err != nil {
 		return fmt.Errorf("add the demo user: %w", err)
 	}
-	g := &gateway{
-		terminal: terminal{in: t.in, out: t.out, err: t.err, lookup: t.lookup},
-		file:     table,
-		lookup: func(name string) (string, bool) { // nothing of the real environment: it is another gateway's
+	return serve(ctx, Options{
+		File: table, Process: t.lookup, Output: t.err, Version: version,
+		Lookup: func(name string) (string, bool) { // nothing of the real environment: it is another gateway's
 			value, found := settings[name]
 			return value, found
 		},
-		ready: func(public, operators net.Addr) { printDemo(t.out, public, operators) },
-	}
-	return g.run(ctx)
+		Ready: func(public, operators net.Addr) { printDemo(t.out, public, operators) },
+	})
 }
 
 // freeAddress is the wanted address, or any free port when somebody has it.

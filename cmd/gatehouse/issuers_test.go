@@ -90,7 +90,7 @@ func TestReadyWithIssuersKeys(t *testing.T) {
 			}
 			other := newIssuer(t, bad)
 			g, log := newGateway(t, writeFile(t, "routes.yaml", issuerTable(backend.URL, otherIssuer, other.URL)), nil)
-			g.issuerWait = time.Hour
+			g.IssuerWait = time.Hour
 			gateway := launch(t, g, log, nil)
 			ready := do(t, request{url: gateway.operators + "/readyz"})
 			if ready.status != http.StatusServiceUnavailable || !strings.Contains(ready.body, otherIssuer) || !strings.Contains(ready.body, "not read yet") {
@@ -121,7 +121,7 @@ func TestReadyWithoutIssuersKeys(t *testing.T) {
 	defer backend.Close()
 	down := newIssuer(t, publishes(500, ""))
 	g, log := newGateway(t, writeFile(t, "routes.yaml", issuerTable(backend.URL, otherIssuer, down.URL+"/keys?secret=1")), nil)
-	g.issuerWait = time.Millisecond
+	g.IssuerWait = time.Millisecond
 	gateway := launch(t, g, log, nil)
 	var ready answer
 	eventually(t, "ready, with a note", func() bool {
@@ -151,7 +151,7 @@ func TestReloadAddsIssuer(t *testing.T) {
 	down := newIssuer(t, publishes(500, ""))
 	file := writeFile(t, "routes.yaml", issuerTable(backend.URL, otherIssuer, good.URL))
 	g, log := newGateway(t, file, nil)
-	g.reloadIssuerWait = testTimeout
+	g.ReloadIssuerWait = testTimeout
 	gateway := launch(t, g, log, nil)
 	eventually(t, "ready", func() bool { return do(t, request{url: gateway.operators + "/readyz"}).status == http.StatusOK })
 

@@ -69,7 +69,7 @@ func (g *gateway) followKeys(take func(context.Context) error) {
 	for _, name := range []string{
 		"GATEWAY_JWT_PRIVATE_KEY_FILE", "GATEWAY_JWT_PREVIOUS_KEYS_FILE", "GATEWAY_JWT_SECRET_FILE", "GATEWAY_JWT_PREVIOUS_SECRETS_FILE",
 	} {
-		if path, _ := g.lookup(name); path != "" {
+		if path, _ := g.Lookup(name); path != "" {
 			paths = append(paths, path)
 		}
 	}
@@ -78,7 +78,7 @@ func (g *gateway) followKeys(take func(context.Context) error) {
 
 // readKeys reads the files anew. The settings themselves stay as they were.
 func (g *gateway) readKeys() (keys.Ring, error) {
-	read, err := settings.Load(g.lookup)
+	read, err := settings.Load(g.Lookup)
 	if err == nil {
 		err = read.CheckSigning()
 	}

@@ -63,7 +63,7 @@ func (b *lockedBuffer) reset() {
 }
 
 // newGateway makes a gateway with a table and settings of its own, not started.
-func newGateway(t testing.TB, file string, settings map[string]string) (*gateway, *lockedBuffer) {
+func newGateway(t testing.TB, file string, settings map[string]string) (*Options, *lockedBuffer) {
 	t.Helper()
 	log := new(lockedBuffer)
 	all := map[string]string{
@@ -73,13 +73,12 @@ func newGateway(t testing.TB, file string, settings map[string]string) (*gateway
 		"GATEWAY_BCRYPT_COST": "4",
 	}
 	maps.Copy(all, settings)
-	return &gateway{
-		terminal: terminal{out: io.Discard, err: log, lookup: os.LookupEnv},
-		lookup: func(name string) (string, bool) {
+	return &Options{
+		File: file, Process: os.LookupEnv, Output: log, Version: version,
+		Lookup: func(name string) (string, bool) {
 			value, found := all[name]
 			return value, found
 		},
-		file: file,
 	}, log
 }
 
@@ -95,19 +94,19 @@ func start(t testing.TB, file string, settings map[string]string) *running {
 func startUnrefreshed(t testing.TB, file string, settings map[string]string) *running {
 	t.Helper()
 	g, log := newGateway(t, file, settings)
-	g.refreshAge = time.Hour
+	g.RefreshAge = time.Hour
 	return launch(t, g, log, settings)
 }
 
 // launch runs a gateway that newGateway made until the test ends.
-func launch(t testing.TB, g *gateway, log *lockedBuffer, settings map[string]string) *running {
+func launch(t testing.TB, g *Options, log *lockedBuffer, settings map[string]string) *running {
 	t.Helper()
 	type addresses struct{ public, operators net.Addr }
 	ready := make(chan addresses, 1)
-	g.ready = func(public, operators net.Addr) { ready <- addresses{public, operators} }
+	g.Ready = func(public, operators net.Addr) { ready <- addresses{public, operators} }
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- g.run(ctx) }()
+	go func() { done <- serve(ctx, *g) }()
 	stop := sync.OnceValue(func() error {
 		cancel()
 		return <-done

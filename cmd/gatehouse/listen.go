@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gatehouse/config/settings"
+	"gatehouse/internal/hint"
 	"gatehouse/proxy"
 	"gatehouse/proxy/http1/server"
 )
@@ -113,24 +114,12 @@ func openPort(setting, address string) (net.Listener, error) {
 	listener, err := plain.Listen(context.Background(), "tcp", address)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, withHint(fmt.Errorf("listen on %s: the address is in use", address),
+		return nil, hint.With(fmt.Errorf("listen on %s: the address is in use", address),
 			"is another gateway running? Set "+setting+" to another address")
 	case err != nil:
-		return nil, withHint(fmt.Errorf("listen: %w", err), "the address is that of "+setting)
+		return nil, hint.With(fmt.Errorf("listen: %w", err), "the address is that of "+setting)
 	}
 	return listener, nil
-}
-
-// dialAddress is where a listener's address can be reached from this machine.
-func dialAddress(address string) string {
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return address
-	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	return net.JoinHostPort(host, port)
 }
 
 func (l *listeners) serveOperators(handler http.Handler) {

@@ -36,7 +36,7 @@ func TestLogIsWholeAtTheEnd(t *testing.T) {
 	}
 	defer taken.Close()
 	g, refused := newGateway(t, openTable(t, "http://127.0.0.1:9"), map[string]string{"GATEWAY_LISTEN": taken.Addr().String()})
-	err = g.run(t.Context())
+	err = serve(t.Context(), *g)
 	if err == nil || !strings.Contains(refused.String(), `"msg":"settings"`) {
 		t.Errorf("refused with %v, and the log\n%s", err, refused)
 	}
@@ -59,14 +59,14 @@ func TestNobodyReadsTheLog(t *testing.T) {
 	t.Parallel()
 	g, _ := newGateway(t, openTable(t, "http://127.0.0.1:9"), nil)
 	log := &stuck{read: make(chan struct{})}
-	g.terminal.err = log
+	g.Output = log
 	type addresses struct{ public, operators net.Addr }
 	ready := make(chan addresses, 1)
-	g.ready = func(public, operators net.Addr) { ready <- addresses{public, operators} }
+	g.Ready = func(public, operators net.Addr) { ready <- addresses{public, operators} }
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	done := make(chan error, 1)
-	go func() { done <- g.run(ctx) }()
+	go func() { done <- serve(ctx, *g) }()
 	var at addresses
 	select {
 	case at = <-ready:

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gatehouse/config/settings"
+	"gatehouse/internal/hint"
 )
 
 // Exit statuses.
@@ -71,8 +72,8 @@ func run(ctx context.Context, args []string, t terminal) int {
 	if err == nil {
 		return exitOK
 	}
-	if advice := new(hintError); !started && !errors.As(err, &advice) {
-		err = withHint(err, fmt.Sprintf("usage: %s; `%s --help` says more", cmd.UseLine(), cmd.CommandPath()))
+	if !started && hint.Of(err) == "" {
+		err = hint.With(err, fmt.Sprintf("usage: %s; `%s --help` says more", cmd.UseLine(), cmd.CommandPath()))
 	}
 	if said := new(reportedError); !errors.As(err, &said) {
 		printError(t.err, err)
@@ -113,21 +114,10 @@ type reportedError struct{}
 
 func (*reportedError) Error() string { return "the answer is no" }
 
-// hintError is an error with advice: what failed, and what would be right.
-type hintError struct {
-	error
-	hint string
-}
-
-func (e *hintError) Unwrap() error { return e.error }
-
-// withHint adds advice to an error.
-func withHint(err error, hint string) error { return &hintError{error: err, hint: hint} }
-
 func printError(w io.Writer, err error) {
 	fmt.Fprintf(w, "gatehouse: %v\n", err)
-	if advice := new(hintError); errors.As(err, &advice) {
-		fmt.Fprintf(w, "  hint: %s\n", advice.hint)
+	if advice := hint.Of(err); advice != "" {
+		fmt.Fprintf(w, "  hint: %s\n", advice)
 	}
 }
 
@@ -170,9 +160,9 @@ func subcommand(cmd *cobra.Command, args []string) error {
 		cmd.SuggestionsMinimumDistance = 2
 	}
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-		return withHint(err, fmt.Sprintf("did you mean %q?", near[0]))
+		return hint.With(err, fmt.Sprintf("did you mean %q?", near[0]))
 	}
-	return withHint(err, fmt.Sprintf("`%s --help` lists them", cmd.CommandPath()))
+	return hint.With(err, fmt.Sprintf("`%s --help` lists them", cmd.CommandPath()))
 }
 
 func showHelp(cmd *cobra.Command, _ []string) error { return cmd.Help() }

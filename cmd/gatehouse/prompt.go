@@ -13,6 +13,7 @@ import (
 	"gatehouse/auth/account"
 	"gatehouse/config/settings"
 	"gatehouse/config/textfile"
+	"gatehouse/internal/hint"
 )
 
 // readNewPassword takes a new password from a prompt, twice, or from the first
@@ -49,7 +50,7 @@ func readPassword(t terminal) (string, error) {
 	}
 	line, err := bufio.NewReader(t.in).ReadString('\n')
 	if err != nil && line == "" {
-		return "", withHint(errors.New("read password: standard input is empty"),
+		return "", hint.With(errors.New("read password: standard input is empty"),
 			"pipe it in: printf '%s\\n' \"$PASSWORD\" | gatehouse users …")
 	}
 	text, err := textfile.Clean([]byte(line)) // PowerShell pipes a byte order mark along

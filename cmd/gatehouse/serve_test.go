@@ -262,8 +262,8 @@ func TestStoreDownAtStart(t *testing.T) {
 	settings := originalBackends(t)
 	settings["GATEWAY_DATABASE_URL"] = "postgres://gate:sesame@" + address + "/users"
 	g, log := newGateway(t, "../../examples/atenex.yaml", settings)
-	g.storeWait = time.Second
-	err = g.run(t.Context())
+	g.StoreWait = time.Second
+	err = serve(t.Context(), *g)
 	if err == nil || !strings.Contains(err.Error(), address) {
 		t.Errorf("run: %v; want an error that names %s", err, address)
 	}
@@ -280,7 +280,7 @@ func TestStopsWhileWaitingForStore(t *testing.T) {
 	g, log := newGateway(t, "../../examples/atenex.yaml", settings)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- g.run(ctx) }()
+	go func() { done <- serve(ctx, *g) }()
 	eventually(t, "the start is under way", func() bool { return strings.Contains(log.String(), "settings") })
 	cancel()
 	select {
@@ -304,7 +304,7 @@ func TestPortInUse(t *testing.T) {
 	for _, setting := range []string{"GATEWAY_LISTEN", "GATEWAY_OPS_LISTEN"} {
 		g, _ := newGateway(t, openTable(t, "http://127.0.0.1:9"), map[string]string{setting: taken.Addr().String()})
 		var said bytes.Buffer
-		printError(&said, g.run(t.Context()))
+		printError(&said, serve(t.Context(), *g))
 		if !strings.Contains(said.String(), taken.Addr().String()+": the address is in use") || !strings.Contains(said.String(), setting) {
 			t.Errorf("%s: %s", setting, said.String())
 		}

@@ -2,22 +2,11 @@ package main
 
 import (
 	"errors"
-	"log/slog"
 	"os"
-	"time"
 
-	"github.com/google/uuid"
-
-	"gatehouse/auth"
-	"gatehouse/auth/account"
-	"gatehouse/auth/keys"
 	"gatehouse/config"
 	"gatehouse/config/lint"
 	"gatehouse/config/problem"
-	"gatehouse/config/settings"
-	"gatehouse/ops"
-	"gatehouse/proxy"
-	"gatehouse/store"
 )
 
 // load reads a table for questions: a file, a pipe, or "-" for standard input.
@@ -51,85 +40,4 @@ func invalidTable(t terminal, err error) error {
 		return err
 	}
 	return &reportedError{}
-}
-
-// parts are what every table of a running gateway is compiled with. They are
-// made once, at the start.
-type parts struct {
-	settings   settings.Settings
-	keys       keys.Ring
-	keySources *keys.Sources
-	store      store.Store       // nil with `users: off`
-	users      *auth.CachedUsers // nil with `users: off`
-	passwords  *account.Passwords
-	metrics    *ops.Metrics
-	transports *proxy.Transports
-	log        *slog.Logger
-}
-
-// snapshot is a compiled configuration: what is swapped in together.
-type snapshot struct {
-	table   *proxy.Table
-	issuers *keys.Issuers
-}
-
-// compile turns a configuration into an edition that may serve: it meets its
-// own tests. It touches nothing live.
-func (p *parts) compile(cfg *config.Config) (snapshot, error) {
-	issuers := p.keySources.Issuers(cfg.Tokens)
-	table, err := p.build(cfg, auth.NewVerifier(p.keys, issuers, time.Now))
-	if err != nil {
-		return snapshot{}, err
-	}
-	if unmet := table.Failures(); len(unmet) > 0 {
-		return snapshot{}, unmet
-	}
-	return snapshot{table, issuers}, nil
-}
-
-// build puts the gate, the built-in users and the routes together.
-func (p *parts) build(cfg *config.Config, verifier *auth.Verifier) (*proxy.Table, error) {
-	made := proxy.Parts{Metrics: p.metrics, Transports: p.transports, KeySet: p.keySet()}
-	if cfg.Users.Off {
-		made.Gate = auth.NewGate(verifier, nil)
-		return proxy.Compile(cfg, made)
-	}
-	made.Gate = auth.NewGate(verifier, p.users)
-	made.Users = account.New(account.Options{
-		Gate:             made.Gate,
-		Signer:           auth.NewSigner(p.keys, p.settings.TokenTTL, time.Now),
-		Store:            p.store,
-		Passwords:        p.passwords,
-		DefaultCompanyID: p.defaultCompany(),
-		Companies:        cfg.Users.Companies,
-		Join:             cfg.Users.Join,
-		Changed:          p.users.Changed,
-		Metrics:          p.metrics,
-		Log:              p.log,
-		Now:              time.Now,
-	})
-	return proxy.Compile(cfg, made)
-}
-
-// defaultCompany is the company that users without one join; nil for none.
-func (p *parts) defaultCompany() *uuid.UUID {
-	if p.settings.DefaultCompanyID == uuid.Nil {
-		return nil
-	}
-	return &p.settings.DefaultCompanyID
-}
-
-// swap makes an edition of a table that was read just now the live one.
-func (p *parts) swap(gateway *proxy.Gateway, next snapshot) {
-	p.replace(gateway, next)
-	p.metrics.TableServed(next.table.Config(), time.Now())
-}
-
-// replace makes an edition the live one.
-func (p *parts) replace(gateway *proxy.Gateway, next snapshot) {
-	if p.users != nil {
-		p.users.SetGrace(next.table.Config().Users.Grace)
-	}
-	gateway.Swap(next.table)
-	p.keySources.Adopt(next.issuers)
 }

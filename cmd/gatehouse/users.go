@@ -15,6 +15,7 @@ import (
 
 	"gatehouse/auth/account"
 	"gatehouse/config/settings"
+	"gatehouse/internal/hint"
 	"gatehouse/store"
 )
 
@@ -48,7 +49,7 @@ func withStore(ctx context.Context, t terminal, do func(s settings.Settings, use
 	if path, isFile := strings.CutPrefix(s.DatabaseURL.Reveal(), "sqlite:"); isFile {
 		path, _, _ = strings.Cut(path, "?")
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-			return withHint(fmt.Errorf("there is no database %s", path),
+			return hint.With(fmt.Errorf("there is no database %s", path),
 				"GATEWAY_DATABASE_URL says where it is; `gatehouse users add`, `migrate` and `serve` make one")
 		}
 	}
@@ -77,11 +78,11 @@ func findUser(ctx context.Context, users store.Store, name string) (store.User, 
 	}
 	user, err := find()
 	if errors.Is(err, store.ErrEmailAmbiguous) {
-		return user, withHint(fmt.Errorf("%q means more than one user", name),
+		return user, hint.With(fmt.Errorf("%q means more than one user", name),
 			"`gatehouse migrate` names them; give the e-mail as it is stored, or the id")
 	}
 	if errors.Is(err, store.ErrNotFound) {
-		return user, withHint(fmt.Errorf("no user %q", name), "`gatehouse users list` shows all of them")
+		return user, hint.With(fmt.Errorf("no user %q", name), "`gatehouse users list` shows all of them")
 	}
 	return user, err
 }
@@ -129,7 +130,7 @@ func newUsersAdd(t terminal, file *string) *cobra.Command {
 			user.HashedPassword = hash
 			added, err := users.AddUser(cmd.Context(), user)
 			if errors.Is(err, store.ErrEmailTaken) { // what the API would answer 409
-				return withHint(fmt.Errorf("add %s: a user with this e-mail exists (409)", user.Email),
+				return hint.With(fmt.Errorf("add %s: a user with this e-mail exists (409)", user.Email),
 					"`gatehouse users set-password` changes the password of one who is there")
 			}
 			if err != nil {
@@ -266,7 +267,7 @@ func newUsersDelete(t terminal) *cobra.Command {
 				return err
 			}
 			if !*yes && !confirm(t, fmt.Sprintf("Delete %s (%s) for good?", user.Email, user.ID)) {
-				return withHint(errors.New("nothing was deleted"), "answer yes, or give --yes")
+				return hint.With(errors.New("nothing was deleted"), "answer yes, or give --yes")
 			}
 			if err := users.DeleteUser(cmd.Context(), user.ID); err != nil {
 				return err

@@ -17,6 +17,7 @@ import (
 
 	"gatehouse/config"
 	"gatehouse/config/problem"
+	"gatehouse/internal/hint"
 	"gatehouse/store"
 )
 
@@ -91,16 +92,16 @@ func (k known) checkCompany(company *uuid.UUID) error {
 
 // unknownWord adds what may have been meant, and how to insist.
 func unknownWord(err error, word string, known []string) error {
-	hint := problem.DidYouMean(word, known)
-	if hint == "" {
+	advice := problem.DidYouMean(word, known)
+	if advice == "" {
 		known = slices.Compact(slices.Sorted(slices.Values(known)))
 		const shown = 10
-		hint = "it names " + strings.Join(known[:min(len(known), shown)], ", ")
+		advice = "it names " + strings.Join(known[:min(len(known), shown)], ", ")
 		if len(known) > shown {
-			hint += ", …"
+			advice += ", …"
 		}
 	}
-	return withHint(err, hint+"; --force takes it as it is")
+	return hint.With(err, advice+"; --force takes it as it is")
 }
 
 // knownChange makes a command that gives a user something that the table may

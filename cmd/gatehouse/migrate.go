@@ -1,0 +1,49 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// commandStoreWait is how long the database may take to appear for a command.
+const commandStoreWait = 5 * time.Second
+
+// discardLog is the log of commands: they tell how they ended.
+func discardLog() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+func newMigrate(t terminal) *cobra.Command {
+	return &cobra.Command{
+		Use:   "migrate",
+		Short: "Bring the database's schema up to date",
+		Long: "Applies the migrations that are missing, as `serve` does at its start. For those whose gateway may\n" +
+			"not change the schema: run this as another database user, and `serve` with GATEWAY_MIGRATE=off.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := t.settings()
+			if err != nil {
+				return err
+			}
+			s.Migrate = true
+			opened, applied, err := openStore(cmd.Context(), s, commandStoreWait, discardLog())
+			if err != nil {
+				return err
+			}
+			defer opened.Close()
+			for _, name := range applied {
+				fmt.Fprintf(t.out, "applied %s\n", name)
+			}
+			fmt.Fprintf(t.out, "%s: up to date\n", opened.Address())
+			twins, err := opened.EmailTwins(cmd.Context())
+			if err != nil {
+				return err
+			}
+			for _, group := range twins {
+				fmt.Fprintf(t.out, "these users have one e-mail in different forms: %s\n  hint: %s\n", quoteAll(group), twinsHint)
+			}
+			return nil
+		},
+	}
+}
