@@ -18,6 +18,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"gatehouse/auth/account"
+	"gatehouse/internal/server"
 	"gatehouse/store"
 
 	"github.com/google/uuid"
@@ -106,7 +107,7 @@ func runDemo(ctx context.Context, t terminal, folder string) error {
 	if err := addDemoUser(ctx, settings["GATEWAY_DATABASE_URL"]); err != nil {
 		return fmt.Errorf("add the demo user: %w", err)
 	}
-	return serve(ctx, Options{
+	return serve(ctx, server.Options{
 		File: table, Process: t.lookup, Output: t.err, Version: version,
 		Lookup: func(name string) (string, bool) { // nothing of the real environment: it is another gateway's
 			value, found := settings[name]

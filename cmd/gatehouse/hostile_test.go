@@ -20,6 +20,12 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
+// What package server gives a client for its headers.
+const (
+	readHeaderTimeout = 10 * time.Second
+	maxHeaderBytes    = 64 << 10
+)
+
 // Bounds on what an attack may cost the real binary.
 const (
 	attackMemory     = 96 << 20

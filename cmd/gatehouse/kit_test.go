@@ -18,6 +18,7 @@ import (
 	"github.com/google/uuid"
 
 	"gatehouse/auth/account"
+	"gatehouse/internal/server"
 	"gatehouse/store"
 )
 
@@ -63,7 +64,7 @@ func (b *lockedBuffer) reset() {
 }
 
 // newGateway makes a gateway with a table and settings of its own, not started.
-func newGateway(t testing.TB, file string, settings map[string]string) (*Options, *lockedBuffer) {
+func newGateway(t testing.TB, file string, settings map[string]string) (*server.Options, *lockedBuffer) {
 	t.Helper()
 	log := new(lockedBuffer)
 	all := map[string]string{
@@ -73,7 +74,7 @@ func newGateway(t testing.TB, file string, settings map[string]string) (*Options
 		"GATEWAY_BCRYPT_COST": "4",
 	}
 	maps.Copy(all, settings)
-	return &Options{
+	return &server.Options{
 		File: file, Process: os.LookupEnv, Output: log, Version: version,
 		Lookup: func(name string) (string, bool) {
 			value, found := all[name]
@@ -99,7 +100,7 @@ func startUnrefreshed(t testing.TB, file string, settings map[string]string) *ru
 }
 
 // launch runs a gateway that newGateway made until the test ends.
-func launch(t testing.TB, g *Options, log *lockedBuffer, settings map[string]string) *running {
+func launch(t testing.TB, g *server.Options, log *lockedBuffer, settings map[string]string) *running {
 	t.Helper()
 	type addresses struct{ public, operators net.Addr }
 	ready := make(chan addresses, 1)

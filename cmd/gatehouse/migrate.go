@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"time"
 
+	"gatehouse/internal/server"
+
 	"github.com/spf13/cobra"
 )
 
@@ -27,7 +29,7 @@ func newMigrate(t terminal) *cobra.Command {
 				return err
 			}
 			s.Migrate = true
-			opened, applied, err := openStore(cmd.Context(), s, commandStoreWait, discardLog())
+			opened, applied, err := server.OpenStore(cmd.Context(), s, commandStoreWait, discardLog())
 			if err != nil {
 				return err
 			}
@@ -41,7 +43,7 @@ func newMigrate(t terminal) *cobra.Command {
 				return err
 			}
 			for _, group := range twins {
-				fmt.Fprintf(t.out, "these users have one e-mail in different forms: %s\n  hint: %s\n", quoteAll(group), twinsHint)
+				fmt.Fprintf(t.out, "these users have one e-mail in different forms: %s\n  hint: %s\n", server.QuoteEmails(group), server.TwinsHint)
 			}
 			return nil
 		},

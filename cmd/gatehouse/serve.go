@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gatehouse/config/settings"
+	"gatehouse/internal/server"
 )
 
 func newServe(t terminal, file *string) *cobra.Command {
@@ -24,7 +25,7 @@ func newServe(t terminal, file *string) *cobra.Command {
 				return err
 			}
 			t.environ = slices.Concat(t.environ, settings.DotenvNames(dotenv))
-			return serve(cmd.Context(), Options{
+			return serve(cmd.Context(), server.Options{
 				File: *file, Lookup: lookup, Refresh: t.environment,
 				Process: t.lookup, Environ: t.environ, Output: t.err, Version: version,
 			})
@@ -33,9 +34,9 @@ func newServe(t terminal, file *string) *cobra.Command {
 }
 
 // serve runs a gateway. The problems of an invalid table have been written.
-func serve(ctx context.Context, options Options) error {
-	err := Run(ctx, options)
-	if errors.Is(err, ErrInvalidTable) {
+func serve(ctx context.Context, options server.Options) error {
+	err := server.Run(ctx, options)
+	if errors.Is(err, server.ErrInvalidTable) {
 		return &reportedError{}
 	}
 	return err

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gatehouse/auth"
+	"gatehouse/internal/server"
 )
 
 func newToken(t terminal) *cobra.Command {
@@ -40,11 +41,11 @@ func newTokenIssue(t terminal) *cobra.Command {
 		if err := s.CheckSigning(); err != nil {
 			return err
 		}
-		ring, err := signingKeys(s)
+		ring, err := server.SigningKeys(s)
 		if err != nil {
 			return err
 		}
-		opened, _, err := openStore(cmd.Context(), s, commandStoreWait, discardLog())
+		opened, _, err := server.OpenStore(cmd.Context(), s, commandStoreWait, discardLog())
 		if err != nil {
 			return err
 		}

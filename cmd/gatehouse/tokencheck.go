@@ -15,6 +15,7 @@ import (
 	"gatehouse/auth/keys"
 	"gatehouse/config"
 	"gatehouse/config/settings"
+	"gatehouse/internal/server"
 	"gatehouse/store"
 )
 
@@ -38,7 +39,7 @@ func newTokenChecker(ctx context.Context, t terminal, cfg *config.Config, token 
 	if err := s.CheckSigning(); err != nil {
 		return nil, err
 	}
-	ring, err := signingKeys(s)
+	ring, err := server.SigningKeys(s)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +89,7 @@ func (c *tokenChecker) openUsers(ctx context.Context, s settings.Settings) error
 		}
 	}
 	s.Migrate = false
-	opened, _, err := openStore(ctx, s, commandStoreWait, discardLog())
+	opened, _, err := server.OpenStore(ctx, s, commandStoreWait, discardLog())
 	if err != nil {
 		return err
 	}

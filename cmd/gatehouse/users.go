@@ -16,6 +16,7 @@ import (
 	"gatehouse/auth/account"
 	"gatehouse/config/settings"
 	"gatehouse/internal/hint"
+	"gatehouse/internal/server"
 	"gatehouse/store"
 )
 
@@ -62,7 +63,7 @@ func withNewStore(ctx context.Context, t terminal, do func(s settings.Settings, 
 	if err != nil {
 		return err
 	}
-	opened, _, err := openStore(ctx, s, commandStoreWait, discardLog())
+	opened, _, err := server.OpenStore(ctx, s, commandStoreWait, discardLog())
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package main
+package server
 
 import (
 	"context"
@@ -14,9 +14,9 @@ import (
 // verified with.
 const tokenKeys = "keys of tokens"
 
-// signingKeys makes the keys that the settings name: a private key's or the
+// SigningKeys makes the keys that the settings name: a private key's or the
 // secret's, which sign, and the previous ones, which verify.
-func signingKeys(s settings.Settings) (keys.Ring, error) {
+func SigningKeys(s settings.Settings) (keys.Ring, error) {
 	ring, err := currentKeys(s)
 	if err != nil || s.JWTPreviousKeysFile == "" {
 		return ring, err
@@ -85,7 +85,7 @@ func (g *gateway) readKeys() (keys.Ring, error) {
 	if err != nil {
 		return keys.Ring{}, err
 	}
-	return signingKeys(read)
+	return SigningKeys(read)
 }
 
 // renewKeys compiles the table being served anew with keys that were read. When

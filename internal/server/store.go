@@ -1,4 +1,4 @@
-package main
+package server
 
 import (
 	"context"
@@ -21,7 +21,7 @@ const (
 // OpenStore opens the store of the settings, waits for it, and brings its
 // schema up to date, or only looks at it with GATEWAY_MIGRATE=off. It returns
 // the names of the migrations that it applied. While it waits it tells the log.
-func openStore(ctx context.Context, s settings.Settings, wait time.Duration, log *slog.Logger) (store.Store, []string, error) {
+func OpenStore(ctx context.Context, s settings.Settings, wait time.Duration, log *slog.Logger) (store.Store, []string, error) {
 	return openStoreWith(ctx, s, store.Options{}, wait, log)
 }
 
@@ -72,9 +72,9 @@ func prepareStore(ctx context.Context, opened store.Store, s settings.Settings, 
 	return applied, nil
 }
 
-// twinsHint is what to do about users whose e-mails are one. Nothing is done by
+// TwinsHint is what to do about users whose e-mails are one. Nothing is done by
 // itself: which of the accounts is whose, only people know.
-const twinsHint = "each logs in with the e-mail exactly as it is stored, and with no other form; " +
+const TwinsHint = "each logs in with the e-mail exactly as it is stored, and with no other form; " +
 	"keep one of them and delete the other, or give it another e-mail"
 
 // maxTwinsLogged is how many groups of twins the log lists.
@@ -87,12 +87,12 @@ func warnOfTwins(ctx context.Context, users store.Store, log *slog.Logger) {
 		log.WarnContext(ctx, "e-mails in different forms are not looked for", "error", err.Error())
 	}
 	for _, group := range twins[:min(len(twins), maxTwinsLogged)] {
-		log.WarnContext(ctx, "users have one e-mail in different forms", "emails", quoteAll(group), "hint", twinsHint, "groups", len(twins))
+		log.WarnContext(ctx, "users have one e-mail in different forms", "emails", QuoteEmails(group), "hint", TwinsHint, "groups", len(twins))
 	}
 }
 
-// quoteAll writes what looks alike so that it can be told apart.
-func quoteAll(texts []string) string {
+// QuoteEmails writes what looks alike so that it can be told apart.
+func QuoteEmails(texts []string) string {
 	quoted := make([]string, len(texts))
 	for i, text := range texts {
 		quoted[i] = strconv.QuoteToASCII(text)

@@ -1,5 +1,5 @@
 //go:build !unix
 
-package main
+package server
 
 func descriptorLimit() int { return 0 }

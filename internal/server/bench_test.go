@@ -1,4 +1,4 @@
-package main
+package server
 
 import (
 	"fmt"
@@ -15,6 +15,8 @@ import (
 	"gatehouse/ops"
 	"gatehouse/proxy"
 )
+
+const testSecret = "a secret of the tests, 32 bytes or more"
 
 // BenchmarkReload reads, checks, compiles, tests, compares and swaps a table,
 // as an edit does.

@@ -1,4 +1,4 @@
-package main
+package server
 
 import (
 	"cmp"
@@ -247,7 +247,7 @@ func (g *gateway) configure() (*config.Config, error) {
 	setMemory(g.Process, g.log)
 	logDescriptors(g.log, cfg)
 
-	ring, err := signingKeys(loaded)
+	ring, err := SigningKeys(loaded)
 	if err != nil {
 		return nil, err
 	}
