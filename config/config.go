@@ -38,7 +38,7 @@ type Config struct {
 	Tests           []Test            `yaml:"tests" entry:"test"`
 }
 
-// Identity says which claims reach a backend, and under which header.
+// Identity is which claims reach a backend, and under which header.
 type Identity struct {
 	// Headers maps a header to the claim whose value it carries. All of these
 	// headers are removed from what clients send, on every route; when there are
@@ -57,7 +57,7 @@ type Users struct {
 	Grace time.Duration `yaml:"grace"`
 }
 
-// Join says which company a user may join through ensure-company.
+// Join is which company a user may join through ensure-company.
 type Join string
 
 // The values of `users.join`.

@@ -114,7 +114,7 @@ func (r *candidates) conflicting(c candidate) (first candidate, found bool) {
 	return first, found
 }
 
-// methodsOverlap says whether one method is in both lists, or both are empty.
+// methodsOverlap reports whether one method is in both lists, or both are empty.
 // GET brings HEAD.
 func methodsOverlap(a, b []string) bool {
 	if len(a) == 0 && len(b) == 0 {
@@ -127,7 +127,7 @@ func methodsOverlap(a, b []string) bool {
 	})
 }
 
-// headersAgree says whether one request can have the headers of both routes.
+// headersAgree reports whether one request can have the headers of both routes.
 func headersAgree(a, b map[string]string) bool {
 	for name, value := range a {
 		for other, wanted := range b {

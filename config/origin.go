@@ -48,7 +48,7 @@ func CompileOrigin(pattern string) (OriginPattern, error) {
 	return OriginPattern{text: pattern, expression: expression}, nil
 }
 
-// Match says whether the pattern covers an origin, such as
+// Match reports whether the pattern covers an origin, such as
 // "https://app.example.com". An empty or absurdly long origin is covered by
 // nothing.
 func (p OriginPattern) Match(origin string) bool {
@@ -64,13 +64,13 @@ func (p OriginPattern) Match(origin string) bool {
 	}
 }
 
-// Any says whether the pattern is "*", which covers every origin.
+// Any reports whether the pattern is "*", which covers every origin.
 func (p OriginPattern) Any() bool { return p.any }
 
 // String returns the pattern as it was written.
 func (p OriginPattern) String() string { return p.text }
 
-// isOriginPattern says whether an origin has a `*` or a class. The brackets of
+// isOriginPattern reports whether an origin has a `*` or a class. The brackets of
 // an IPv6 address are no class.
 func isOriginPattern(origin string) bool {
 	return strings.Contains(origin, "*") || strings.Contains(withoutAddress(origin), "[")

@@ -176,14 +176,14 @@ func originWithCredentials(origin string) *problem.Fault {
 
 func isLabelPattern(label string) bool { return strings.ContainsAny(label, "*[") }
 
-// isPublicSuffix says whether names directly under a domain have owners of their
+// isPublicSuffix reports whether names directly under a domain have owners of their
 // own, as publicsuffix.org lists them.
 func isPublicSuffix(domain string) bool {
 	suffix, _ := publicsuffix.PublicSuffix(domain)
 	return suffix == domain
 }
 
-// hasLiteralLetter says whether a pattern for a label has a letter outside of
+// hasLiteralLetter reports whether a pattern for a label has a letter outside of
 // classes: a name, and not only a form.
 func hasLiteralLetter(label string) bool {
 	for label != "" {

@@ -10,7 +10,7 @@ import (
 	"gatehouse/config/problem"
 )
 
-// isToken says whether text is a token of RFC 9110 section 5.6.2, which the
+// isToken reports whether text is a token of RFC 9110 section 5.6.2, which the
 // names of headers and methods are.
 func isToken(text string) bool {
 	for _, c := range []byte(text) {

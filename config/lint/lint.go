@@ -53,7 +53,7 @@ func (l *linter) warnOrigins() {
 	}
 }
 
-// isLocalOrigin says whether a host, maybe with a port or a pattern in it, is
+// isLocalOrigin reports whether a host, maybe with a port or a pattern in it, is
 // the browser's own machine.
 func isLocalOrigin(host string) bool {
 	if strings.HasPrefix(host, "[::1]") {

@@ -24,8 +24,8 @@ func (g *stricterRoutes) ambiguousBelow(prefix string) (backendRoute, bool) {
 
 // withoutSegmentTails is a prefix as the most careless backend reads it: decoded, without
 // a query; each segment without parameters, streams of NTFS, dots and spaces at its
-// end, and spaces at its beginning. The gateway refuses requests
-// that this makes ambiguous (proxy/path.go), but takes prefixes as they are written.
+// end, and spaces at its beginning. The gateway refuses requests that this makes
+// ambiguous (proxy/path.go), but takes prefixes as they are written.
 func withoutSegmentTails(prefix string) string {
 	if !strings.ContainsAny(prefix, ".:%") {
 		return prefix

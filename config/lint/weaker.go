@@ -157,7 +157,7 @@ const maxCompared = 100
 // takesAny reports whether a route takes requests for any host, with any headers.
 func takesAny(route *config.Route) bool { return len(route.Hosts) == 0 && len(route.Headers) == 0 }
 
-// hasLongerPrefix says whether a longer prefix than the open one takes a path.
+// hasLongerPrefix reports whether a longer prefix than the open one takes a path.
 func hasLongerPrefix(path, open string, prefixes map[string]bool) bool {
 	for len(path) > len(open) && path != "/" {
 		if prefixes[path] {

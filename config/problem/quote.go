@@ -25,9 +25,9 @@ func Truncate(text string) string {
 	return string(characters[:maxQuoted]) + "…"
 }
 
-// Redact takes userinfo and query out of the URLs in a text, and hides what looks
-// like a secret. It rather removes too much: a password may hold any character
-// when nobody escaped it.
+// Redact removes userinfo and queries from the URLs in a text, and hides what looks
+// like a secret. It removes too much rather than too little: a password that nobody
+// escaped may hold any character.
 func Redact(text string) string {
 	if DetectSecret(text) != "" {
 		return Redacted

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// ShortestSecret is the length below which nothing is taken for a secret by the
-// name of what holds it.
+// ShortestSecret is the length below which nothing counts as a secret by the name
+// that it stands under.
 const ShortestSecret = 8
 
 // IsSecretName reports whether the name of a header or parameter says that it holds
@@ -54,7 +54,7 @@ func ContainsSecretKey(line string) bool {
 	return false
 }
 
-// DetectSecret says what secret a text holds by its form, or "". The rules
+// DetectSecret returns what secret a text holds by its form, or "". The rules
 // are few, and rather miss a secret than take something else for one:
 //
 //   - the PEM header of a private key;
@@ -167,8 +167,8 @@ func containsRandomKey(text string) bool {
 	return false
 }
 
-// isRandom judges a run by how often its characters change kind: in random ones
-// more than every second does, in CamelCase names with a number hardly any.
+// isRandom reports whether a run of characters looks random, by how often they change
+// kind: in random ones more than every second does, in CamelCase names hardly any.
 func isRandom(run string) bool {
 	const shortest, shortestHex, everyNth = 32, 40, 3
 	if len(run) < shortest {
@@ -201,8 +201,8 @@ func foldName(name string) string {
 	}, strings.ToLower(name))
 }
 
-// byteClass tells digits (1), lower case (2) and upper case letters (3) from
-// each other and from the rest (0).
+// byteClass returns 1 for digits, 2 for lower case letters, 3 for upper case letters
+// and 0 for the rest.
 func byteClass(c byte) int {
 	switch {
 	case '0' <= c && c <= '9':

@@ -192,8 +192,8 @@ func plainValue(t reflect.Type, n note) *schema {
 	return ref("text")
 }
 
-// defaultOf writes what a value is when the file says nothing, or gives nil when
-// that is nothing.
+// defaultOf returns what a value is when the file says nothing, or nil when that is
+// nothing.
 func defaultOf(v reflect.Value) any {
 	switch value := v.Interface().(type) {
 	case time.Duration:

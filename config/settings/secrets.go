@@ -120,7 +120,7 @@ func isPlaceholder(secret string) bool {
 	return isRepeated(secret)
 }
 
-// isRepeated says whether a text is one of at most eight bytes over and over.
+// isRepeated reports whether a text is one of at most eight bytes over and over.
 func isRepeated(text string) bool {
 	for period := 1; period <= 8 && period*2 <= len(text); period++ {
 		if text[period:] == text[:len(text)-period] {

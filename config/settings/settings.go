@@ -92,7 +92,7 @@ type Settings struct {
 	Warnings problem.List
 }
 
-// CheckSigning says what keeps this process from signing and verifying tokens,
+// CheckSigning reports what keeps this process from signing and verifying tokens,
 // which serving needs and looking after users does not.
 func (s Settings) CheckSigning() error {
 	if s.JWTSecret.IsSet() || s.JWTPrivateKeyFile != "" {
@@ -190,7 +190,7 @@ func publicDatabaseURL(text string) string {
 	return public.String()
 }
 
-// hasStrayAt says whether an @ stands behind the authority of a URL: then likely
+// hasStrayAt reports whether an @ stands behind the authority of a URL: then likely
 // a part of a password does, which was cut off at a / ? or #.
 func hasStrayAt(text string) bool {
 	_, rest, _ := strings.Cut(text, "://")
@@ -206,7 +206,7 @@ func publicPath(path string) string {
 	return path
 }
 
-// isPastedKey says whether a text is the content of a PEM file, not its path.
+// isPastedKey reports whether a text is the content of a PEM file, not its path.
 func isPastedKey(text string) bool {
 	return strings.ContainsAny(text, "\r\n") || strings.Contains(text, "-----BEGIN")
 }

@@ -28,7 +28,7 @@ func ambiguous(n *yaml.Node) *problem.Fault {
 	}
 }
 
-// typeReadByYAML says what YAML reads a plain scalar as, or "" for text. A plain
+// typeReadByYAML returns what YAML reads a plain scalar as, or "" for text. A plain
 // decimal number is text as good as any: it is the same in every reading.
 func typeReadByYAML(n *yaml.Node) string {
 	if isDecimal(n.Value) {

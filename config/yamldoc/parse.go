@@ -114,7 +114,7 @@ func firstInvalid(data []byte) int {
 	return -1
 }
 
-// parseYAML gives up to two documents; a second one is an error of its own.
+// parseYAML returns up to two documents; a second one is an error of its own.
 // The parser reports its own inconsistencies by panicking, and those must not
 // take a running gateway down on a reload.
 func parseYAML(data []byte) (documents []*yaml.Node, err error) {

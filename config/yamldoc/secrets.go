@@ -80,7 +80,7 @@ func (d *Document) hideTree(n *yaml.Node) {
 	}
 }
 
-// nearSecret says whether a line that is no YAML, the line before or after it or
+// nearSecret reports whether a line that is no YAML, the line before or after it or
 // one that it is indented under has the key of a secret.
 func (d *Document) nearSecret(line int) bool {
 	d.source(line) // cuts the lines
