@@ -193,7 +193,7 @@ func beyondGenerate() map[string][]string {
 			"empty-algorithm", "empty-proxy", "empty-origin", "empty-company", "empty-limit", "empty-users",
 		},
 		"two entries of a list are compared by one of their values": {
-			"route-name-twice", "test-route", "tie-escape", "tie-headers", "tie-host", "tie-methods", "tie-plain", "token-twice",
+			"route-name-twice", "test-route", "conflict-escape", "conflict-headers", "conflict-host", "conflict-methods", "conflict-plain", "token-twice",
 		},
 		"two spellings are the same":                   {"header-twice", "host-twice", "identity-folded", "identity-folded-other"},
 		"one part of the file is held against another": {"header-identity", "header-identity-default", "header-identity-defaults"},
@@ -204,8 +204,8 @@ func beyondGenerate() map[string][]string {
 		"the value is near a known word, but not that one": {"cors-scheme", "method-near"},
 		"the value has to be computed":                     {"cors-class-range", "prefix-escape-twice", "proxies-bits", "proxies-mapped", "size-huge"},
 		"YAML hides how the value was written": {
-			"bool-case", "misread-date", "misread-hex", "misread-key", "misread-no", "misread-number", "misread-octal", "misread-time",
-			"misread-underscore", "misread-y", "tagged-merge-tokens", "tagged-route", "tagged-route-map", "tagged-section", "tagged-tests", "tagged-tokens", "tagged-top", "type-tag",
+			"bool-case", "ambiguous-date", "ambiguous-hex", "ambiguous-key", "ambiguous-no", "ambiguous-number", "ambiguous-octal", "ambiguous-time",
+			"ambiguous-underscore", "ambiguous-y", "tagged-merge-tokens", "tagged-route", "tagged-route-map", "tagged-section", "tagged-tests", "tagged-tokens", "tagged-top", "type-tag",
 		},
 		"editors follow merges": {"merge-key"},
 	}
