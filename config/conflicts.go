@@ -166,6 +166,6 @@ func reportConflict(later, earlier candidate) {
 		what += " and host"
 	}
 	later.field.Get("prefix").FailInstead(
-		later.field.Name()+" ties with "+earlier.field.Name()+": "+what+", and nothing else tells them apart",
+		later.field.Name()+" conflicts with "+earlier.field.Name()+": "+what+", and nothing else tells them apart",
 		"first defined at line "+strconv.Itoa(earlier.field.Line())+"; give one of them other methods, hosts or headers, or remove it")
 }

@@ -94,7 +94,7 @@ func warnWeakerRoute(open backendRoute, behind *stricterRoutes, prefixes map[str
 	where := open.route.Prefix + methods
 	describe := func(d backendRoute) string { return d.field.Name() + " (" + string(d.route.Auth) + ")" }
 	if d, path, found := behind.bypass(open, prefixes); found {
-		warn(" goes round "+describe(d)+": what that one guards can be reached "+who+" under "+path+methods,
+		warn(" bypasses "+describe(d)+": what that one protects can be reached "+who+" under "+path+methods,
 			"make its prefix or its backend's path narrower, or its policy the same")
 		return
 	}
