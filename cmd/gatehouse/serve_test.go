@@ -28,6 +28,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"gatehouse/internal/demo"
 	"gatehouse/store/storetest"
 )
 
@@ -386,15 +387,15 @@ func TestDemo(t *testing.T) {
 	url := match[1]
 	a := do(t, request{
 		method: http.MethodPost, url: url + "/api/v1/users/login",
-		body: `{"email":"` + demoEmail + `","password":"` + demoPassword + `"}`,
+		body: `{"email":"` + demo.Email + `","password":"` + demo.Password + `"}`,
 	})
 	token := a.field(t, "access_token")
-	var seen echo
+	var seen demo.Echo
 	a = do(t, request{url: url + "/api/v1/query/chats", token: token, header: http.Header{"X-User-ID": {"somebody-else"}}})
 	if err := json.Unmarshal([]byte(a.body), &seen); err != nil {
 		t.Fatal(err)
 	}
-	if seen.Headers["X-Company-Id"] != demoCompany || seen.Headers["X-User-Email"] != demoEmail || seen.Headers["X-User-Id"] == "somebody-else" {
+	if seen.Headers["X-Company-Id"] != demo.Company || seen.Headers["X-User-Email"] != demo.Email || seen.Headers["X-User-Id"] == "somebody-else" {
 		t.Errorf("the backend saw %v", seen.Headers)
 	}
 	if a := do(t, request{url: url + "/api/v1/query/chats"}); a.status != http.StatusUnauthorized {
