@@ -2,7 +2,7 @@ package auth
 
 // This file keeps users' states in memory and true: what the store's feed does
 // not vouch for is asked of the store, and what it does is read again before it
-// is a minute old (refresh.go).
+// is a minute old (revalidate.go).
 
 import (
 	"cmp"
@@ -35,13 +35,13 @@ type CachedUsersOptions struct {
 	Limit int        // users to remember; 0 is 100,000
 	// LookupTimeout bounds a question to Users; 0 is 5 seconds.
 	LookupTimeout time.Duration
-	// RefreshAge is when an entry is read again of which nothing was heard, and
+	// RevalidateAge is when an entry is read again of which nothing was heard, and
 	// half of when it is dropped because it could not be; 0 is 30 seconds.
-	RefreshAge time.Duration
-	Grace      time.Duration    // how long entries live after the feed was lost
-	Feed       func(lost error) // is told of the feed: nil when it is connected; may be nil
-	Log        *slog.Logger     // may be nil
-	Now        func() time.Time
+	RevalidateAge time.Duration
+	Grace         time.Duration    // how long entries live after the feed was lost
+	Feed          func(lost error) // is told of the feed: nil when it is connected; may be nil
+	Log           *slog.Logger     // may be nil
+	Now           func() time.Time
 }
 
 // CachedUsers answer from memory. They have to follow the store (store.Follow):
@@ -51,18 +51,18 @@ type CachedUsersOptions struct {
 type CachedUsers struct {
 	options CachedUsersOptions
 
-	mu            sync.RWMutex
-	entries       map[uuid.UUID]*cachedUser
-	byAge         ageList               // the entries, too
-	refreshFailed time.Time             // since when the store cannot be asked to refresh them; zero when it can
-	lookups       map[uuid.UUID]*lookup // under way
-	watchers      map[uuid.UUID]map[*watcher]struct{}
-	grace         time.Duration
-	connected     bool
-	followed      bool        // the feed was connected once
-	warned        bool        // the log says that it is not
-	lostAt        time.Time   // when it was lost, while it is
-	recheck       *time.Timer // while it is lost: when watchers have to look for themselves
+	mu               sync.RWMutex
+	entries          map[uuid.UUID]*cachedUser
+	byAge            ageList               // the entries, too
+	revalidateFailed time.Time             // since when the store cannot be asked to revalidate them; zero when it can
+	lookups          map[uuid.UUID]*lookup // under way
+	watchers         map[uuid.UUID]map[*watcher]struct{}
+	grace            time.Duration
+	connected        bool
+	followed         bool        // the feed was connected once
+	warned           bool        // the log says that it is not
+	lostAt           time.Time   // when it was lost, while it is
+	recheck          *time.Timer // while it is lost: when watchers have to look for themselves
 }
 
 // cachedUser is what is known of a user. What a request reads of it does not
@@ -113,7 +113,7 @@ func NewCachedUsers(options CachedUsersOptions) *CachedUsers {
 		options.Limit = cachedUsers
 	}
 	options.LookupTimeout = cmp.Or(options.LookupTimeout, lookupTimeout)
-	options.RefreshAge = cmp.Or(options.RefreshAge, refreshAge)
+	options.RevalidateAge = cmp.Or(options.RevalidateAge, revalidateAge)
 	if options.Log == nil {
 		options.Log = slog.New(slog.DiscardHandler)
 	}
@@ -260,7 +260,7 @@ func (c *CachedUsers) Connected() {
 	c.mu.Lock()
 	watchers := c.forgetAll()
 	c.connected, c.followed, c.warned = true, true, false
-	c.refreshFailed = time.Time{}
+	c.revalidateFailed = time.Time{}
 	if c.recheck != nil {
 		c.recheck.Stop()
 		c.recheck = nil

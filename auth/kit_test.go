@@ -46,7 +46,7 @@ func newLiveIssuers(t testing.TB, transport http.RoundTripper, tokens ...config.
 	})
 	t.Cleanup(sources.Close)
 	issuers := sources.Issuers(tokens)
-	sources.Adopt(issuers)
+	sources.Activate(issuers)
 	return liveIssuers{sources, NewVerifier(newRing(t, authtest.Secret), issuers, authtest.AtNoon), log}
 }
 
@@ -86,7 +86,7 @@ func verifierFrom(t testing.TB, sources *keys.Sources, tokens ...config.Issuer) 
 	t.Helper()
 	issuers := sources.Issuers(tokens)
 	sources.Begin(t.Context(), issuers)
-	sources.Adopt(issuers)
+	sources.Activate(issuers)
 	for _, state := range sources.States() {
 		if state.Problem != nil {
 			t.Fatal(state.Problem)

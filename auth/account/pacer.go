@@ -7,7 +7,7 @@ package account
 // during a step. To rest after every step made a login on an idle gateway take
 // four times as long. To rest only when the runtime had no processor left
 // kept the p99 of a proxied GET at four times its p99 at rest, instead of at one
-// and a half times (BenchmarkLoginStorm): a request that comes in the middle of a
+// and a half times (BenchmarkLoginLoad): a request that comes in the middle of a
 // step waits for its end.
 
 import (

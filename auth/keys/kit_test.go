@@ -53,7 +53,7 @@ func newLiveIssuers(t testing.TB, transport http.RoundTripper, tokens ...config.
 	})
 	t.Cleanup(sources.Close)
 	issuers := sources.Issuers(tokens)
-	sources.Adopt(issuers)
+	sources.Activate(issuers)
 	return liveIssuers{sources, auth.NewVerifier(newRing(t, authtest.Secret), issuers, authtest.AtNoon), issuers, log}
 }
 

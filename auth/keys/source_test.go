@@ -44,7 +44,7 @@ func TestKeysRotate(t *testing.T) {
 
 // Whoever makes up key ids costs the issuer one request in five seconds, all
 // of them together, and holds nobody else up.
-func TestUnknownKeysStorm(t *testing.T) {
+func TestUnknownKeysUnderLoad(t *testing.T) {
 	known, stranger := authtest.NewNamedKey(t, "known"), authtest.NewNamedKey(t, "")
 	server := authtest.NewIssuerServer(t, known)
 	synctest.Test(t, func(t *testing.T) {
@@ -52,13 +52,13 @@ func TestUnknownKeysStorm(t *testing.T) {
 		gateway.expect(t, known.Token(t), nil)
 		for round := range int32(3) {
 			authtest.Sleep(keys.ReadInterval)
-			var storm sync.WaitGroup
+			var requests sync.WaitGroup
 			for id := range 50 {
 				stranger.ID = "made up " + strings.Repeat("x", id)
 				token := stranger.Token(t)
-				storm.Go(func() { gateway.expect(t, token, refuseKey) })
+				requests.Go(func() { gateway.expect(t, token, refuseKey) })
 			}
-			storm.Wait()
+			requests.Wait()
 			gateway.expect(t, known.Token(t), nil)
 			gateway.expect(t, stranger.Token(t), refuseKey)
 			server.ExpectRequests(t, 2+round)

@@ -32,7 +32,7 @@ type Sources struct {
 	readers sync.WaitGroup
 	mu      sync.Mutex
 	live    map[string]liveSource // by `keys`
-	adopted *Issuers              // nil before the first
+	active  *Issuers              // nil before the first
 }
 
 // liveSource is a source that is being read.
@@ -147,9 +147,9 @@ func (k *Sources) read(source *source) liveSource {
 	return liveSource{source, stop}
 }
 
-// Adopt makes the issuers the live ones: their sources are read from now on,
+// Activate makes the issuers the live ones: their sources are read from now on,
 // and those that only the old ones had no longer.
-func (k *Sources) Adopt(issuers *Issuers) {
+func (k *Sources) Activate(issuers *Issuers) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	next := map[string]liveSource{}
@@ -165,7 +165,7 @@ func (k *Sources) Adopt(issuers *Issuers) {
 			old.stop()
 		}
 	}
-	k.live, k.adopted = next, issuers
+	k.live, k.active = next, issuers
 }
 
 // IssuerState is what is known of the keys of one issuer.
@@ -179,7 +179,7 @@ type IssuerState struct {
 // States returns the state of each issuer of the live table, by its name.
 func (k *Sources) States() []IssuerState {
 	k.mu.Lock()
-	issuers := k.adopted
+	issuers := k.active
 	k.mu.Unlock()
 	if issuers == nil {
 		return nil
@@ -193,7 +193,7 @@ func (k *Sources) States() []IssuerState {
 
 // Close ends all reading, and waits until it has ended.
 func (k *Sources) Close() {
-	k.Adopt(new(Issuers))
+	k.Activate(new(Issuers))
 	k.readers.Wait()
 }
 

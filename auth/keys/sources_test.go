@@ -29,19 +29,19 @@ func TestKeySourcesAdopt(t *testing.T) {
 		serverB.ExpectRequests(t, 0)
 
 		both := gateway.Issuers([]config.Issuer{ofB, ofA})
-		gateway.Adopt(both)
+		gateway.Activate(both)
 		synctest.Wait()
 		serverA.ExpectRequests(t, 1) // was known
 		serverB.ExpectRequests(t, 1)
 
 		waiting := gateway.Issuers([]config.Issuer{ofA}) // compiled before A goes, adopted after
-		gateway.Adopt(gateway.Issuers([]config.Issuer{ofB}))
+		gateway.Activate(gateway.Issuers([]config.Issuer{ofB}))
 		authtest.Sleep(time.Hour)
 		serverA.ExpectRequests(t, 1)
 		serverB.ExpectRequests(t, 1+6)
 		gateway.expect(t, a.Token(t), nil) // a request of the old table
 
-		gateway.Adopt(waiting)
+		gateway.Activate(waiting)
 		synctest.Wait()
 		serverA.ExpectRequests(t, 2)
 		authtest.Sleep(time.Hour)

@@ -90,12 +90,12 @@ func start(t testing.TB, file string, settings map[string]string) *running {
 	return launch(t, g, log, settings)
 }
 
-// startUnrefreshed is start of a gateway that reads nobody again within a test: who
+// startNotRevalidated is start of a gateway that reads nobody again within a test: who
 // is out is out because of what the database told.
-func startUnrefreshed(t testing.TB, file string, settings map[string]string) *running {
+func startNotRevalidated(t testing.TB, file string, settings map[string]string) *running {
 	t.Helper()
 	g, log := newGateway(t, file, settings)
-	g.RefreshAge = time.Hour
+	g.RevalidateAge = time.Hour
 	return launch(t, g, log, settings)
 }
 

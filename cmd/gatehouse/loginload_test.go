@@ -1,6 +1,6 @@
 package main
 
-// This file measures what a storm of logins does to everybody else.
+// This file measures what many logins do to everybody else.
 
 import (
 	"context"
@@ -19,15 +19,15 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// BenchmarkLoginStorm measures both sides of one bargain. A login that is alone
+// BenchmarkLoginLoad measures both sides of one bargain. A login that is alone
 // is compared with what the comparison of its hash takes in one go (login-ratio;
 // at most 1.2 on an idle machine). And the 99th percentile of proxied GETs at rest
 // is compared with the one under 200 logins a second (p99-ratio; at most 2), half of them with a right password, each
 // from an address of its own so that none is throttled. Gateway and store are
 // the real ones at the real bcrypt cost, in a process of their own; backend and
-// clients share the machine with them. Rest and storm take turns, and of each
+// clients share the machine with them. Rest and load alternate, and of each
 // the median round counts, so that what else the machine does falls on both.
-func BenchmarkLoginStorm(b *testing.B) {
+func BenchmarkLoginLoad(b *testing.B) {
 	const (
 		getsPerSecond, loginsPerSecond = 200, 200
 		period                         = 2 * time.Second
@@ -71,7 +71,7 @@ func BenchmarkLoginStorm(b *testing.B) {
 
 	alone, bare := loginAlone(b, gateway.url)
 
-	var atRest, inStorm tails
+	var atRest, underLoad tails
 	answers, sent := map[int]int{}, 0
 	measure := func(into *tails) {
 		taken, statuses := send(b, getsPerSecond, period, 0, get)
@@ -84,28 +84,28 @@ func BenchmarkLoginStorm(b *testing.B) {
 	for b.Loop() {
 		for range rounds {
 			measure(&atRest)
-			var storm sync.WaitGroup
-			storm.Go(func() {
+			var load sync.WaitGroup
+			load.Go(func() {
 				taken, statuses := send(b, loginsPerSecond, period, sent, logIn)
 				sent += len(taken)
 				for status, n := range statuses {
 					answers[status] += n
 				}
 			})
-			measure(&inStorm)
-			storm.Wait()
+			measure(&underLoad)
+			load.Wait()
 		}
 	}
-	rest, storm := median(atRest.p99), median(inStorm.p99)
+	rest, load := median(atRest.p99), median(underLoad.p99)
 	b.ReportMetric(0, "ns/op") // means nothing here
 	b.ReportMetric(milliseconds(alone), "login-ms")
 	b.ReportMetric(float64(alone)/float64(bare), "login-ratio")
 	b.ReportMetric(milliseconds(median(atRest.p50)), "rest-p50-ms")
-	b.ReportMetric(milliseconds(median(inStorm.p50)), "storm-p50-ms")
+	b.ReportMetric(milliseconds(median(underLoad.p50)), "load-p50-ms")
 	b.ReportMetric(milliseconds(rest), "rest-p99-ms")
-	b.ReportMetric(milliseconds(storm), "storm-p99-ms")
-	b.ReportMetric(float64(storm)/float64(rest), "p99-ratio")
-	b.Logf("answers to %d logins: %v; p99 of the rounds at rest %v, under the storm %v", sent, answers, atRest.p99, inStorm.p99)
+	b.ReportMetric(milliseconds(load), "load-p99-ms")
+	b.ReportMetric(float64(load)/float64(rest), "p99-ratio")
+	b.Logf("answers to %d logins: %v; p99 of the rounds at rest %v, under the load %v", sent, answers, atRest.p99, underLoad.p99)
 }
 
 // loginAlone returns how long a login takes while nobody else asks for anything,

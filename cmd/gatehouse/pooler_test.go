@@ -25,7 +25,7 @@ func TestBehindPgBouncer(t *testing.T) {
 	raw := rawSQL(t, direct)
 	settings := map[string]string{"GATEWAY_DATABASE_URL": through, "GATEWAY_MIGRATE": "off", "GATEWAY_BCRYPT_COST": "4"}
 	begin := func(t *testing.T, email string) (gateway *running, token string) {
-		gateway = startUnrefreshed(t, revocationTable(t, "1h"), settings)
+		gateway = startNotRevalidated(t, revocationTable(t, "1h"), settings)
 		token = login(t, gateway, email)
 		if a := do(t, request{url: gateway.url + "/member", token: token}); a.status != http.StatusOK {
 			t.Fatalf("before: %d %s", a.status, a.body)

@@ -96,7 +96,7 @@ func startReplicas(t *testing.T, url string, count int) *replicas {
 	r := &replicas{url: url}
 	table := revocationTable(t, "30s")
 	for range count {
-		r.all = append(r.all, startUnrefreshed(t, table, map[string]string{"GATEWAY_DATABASE_URL": url}))
+		r.all = append(r.all, startNotRevalidated(t, table, map[string]string{"GATEWAY_DATABASE_URL": url}))
 	}
 	r.raw = rawSQL(t, url)
 	for _, gateway := range r.all {

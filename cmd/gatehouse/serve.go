@@ -26,7 +26,7 @@ func newServe(t terminal, file *string) *cobra.Command {
 			}
 			t.environ = slices.Concat(t.environ, settings.DotenvNames(dotenv))
 			return serve(cmd.Context(), server.Options{
-				File: *file, Lookup: lookup, Refresh: t.environment,
+				File: *file, Lookup: lookup, ReadEnvironment: t.environment,
 				Process: t.lookup, Environ: t.environ, Output: t.err, Version: version,
 			})
 		},

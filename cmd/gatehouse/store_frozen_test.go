@@ -145,7 +145,7 @@ func startThroughRelay(t *testing.T, storeTimeout time.Duration, emails ...strin
 	}
 	through.Host, through.RawQuery = r.address, "sslmode=disable&pool_min_conns=4&pool_max_conns=4"
 	g, log := newGateway(t, revocationTable(t, "30s"), map[string]string{"GATEWAY_DATABASE_URL": through.String()})
-	g.RefreshAge, g.StoreTimeout = time.Hour, storeTimeout
+	g.RevalidateAge, g.StoreTimeout = time.Hour, storeTimeout
 	gateway := launch(t, g, log, nil)
 	awaitFeed(t, gateway, "1")
 	return gateway, r

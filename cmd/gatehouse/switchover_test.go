@@ -33,7 +33,7 @@ func awaitStoreUp(t *testing.T, gateway *running, up string) {
 
 func startOn(t *testing.T, databaseURL string) *running {
 	t.Helper()
-	return startUnrefreshed(t, revocationTable(t, "30s"), map[string]string{"GATEWAY_DATABASE_URL": databaseURL})
+	return startNotRevalidated(t, revocationTable(t, "30s"), map[string]string{"GATEWAY_DATABASE_URL": databaseURL})
 }
 
 // databaseOf returns the database's name in a URL.

@@ -68,7 +68,7 @@ func (c *tokenChecker) readKeys(ctx context.Context, cfg *config.Config, token s
 	ctx, cancel := context.WithTimeout(ctx, tokenCheckTimeout)
 	defer cancel()
 	c.sources.Begin(ctx, issuers)
-	c.sources.Adopt(issuers)
+	c.sources.Activate(issuers)
 	for _, state := range c.sources.States() {
 		if state.Keys == 0 {
 			why := "they are still being read"

@@ -43,8 +43,8 @@ type Options struct {
 	File string
 	// Lookup finds the settings and the variables of the table.
 	Lookup settings.Lookup
-	// Refresh reads the environment anew, for a reload; nil goes on with Lookup.
-	Refresh func() (settings.Lookup, error)
+	// ReadEnvironment reads the environment anew, for a reload; nil goes on with Lookup.
+	ReadEnvironment func() (settings.Lookup, error)
 	// Process finds the variables that the Go runtime goes by.
 	Process settings.Lookup
 	// Environ are names that are set, to find misspelt settings.
@@ -59,9 +59,9 @@ type Options struct {
 
 	// StoreWait is how long the database may take to appear; 0 is startStoreWait.
 	StoreWait time.Duration
-	// StoreTimeout is how long a question to the database may take, and RefreshAge
+	// StoreTimeout is how long a question to the database may take, and RevalidateAge
 	// when users are read again of whom nothing was heard; 0 is the usual.
-	StoreTimeout, RefreshAge time.Duration
+	StoreTimeout, RevalidateAge time.Duration
 	// IssuerWait and ReloadIssuerWait are how long a start and a reload wait for
 	// the keys of issuers; 0 is startIssuerWait and reloadIssuerWait.
 	IssuerWait, ReloadIssuerWait time.Duration
@@ -199,10 +199,10 @@ func (g *gateway) writeProblems(err error) error {
 // environment is what the variables of a table are, now: .env may have been
 // edited since the last reload.
 func (g *gateway) environment() (settings.Lookup, error) {
-	if g.Refresh == nil {
+	if g.ReadEnvironment == nil {
 		return g.Lookup, nil
 	}
-	return g.Refresh()
+	return g.ReadEnvironment()
 }
 
 // handleSignals stops the gateway at the first signal. At the second the process ends by
@@ -311,7 +311,7 @@ func (g *gateway) followUsers() (stop func()) {
 	g.parts.users = auth.NewCachedUsers(auth.CachedUsersOptions{
 		Users:         auth.StoredUsers{Store: g.parts.store},
 		LookupTimeout: g.StoreTimeout,
-		RefreshAge:    g.RefreshAge,
+		RevalidateAge: g.RevalidateAge,
 		Feed: func(lost error) {
 			g.health.UserFeed(lost)
 			g.parts.metrics.UserFeed(lost == nil)
@@ -322,7 +322,7 @@ func (g *gateway) followUsers() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var working sync.WaitGroup
 	working.Go(func() { g.parts.store.Follow(ctx, g.parts.users) })
-	working.Go(func() { g.parts.users.Refresh(ctx) })
+	working.Go(func() { g.parts.users.Revalidate(ctx) })
 	return func() {
 		cancel()
 		working.Wait()

@@ -94,5 +94,5 @@ func (p *parts) replace(gateway *proxy.Gateway, next snapshot) {
 		p.users.SetGrace(next.table.Config().Users.Grace)
 	}
 	gateway.Swap(next.table)
-	p.keySources.Adopt(next.issuers)
+	p.keySources.Activate(next.issuers)
 }

@@ -16,8 +16,8 @@ import (
 	"gatehouse/store"
 )
 
-// refreshing runs c.Refresh until the test ends, on the bubble's clock.
-func refreshing(t *testing.T, limit int) (*CachedUsers, *rows) {
+// revalidating runs c.Revalidate until the test ends, on the bubble's clock.
+func revalidating(t *testing.T, limit int) (*CachedUsers, *rows) {
 	t.Helper()
 	c, asked := newCached(limit)
 	c.Connected()
@@ -25,7 +25,7 @@ func refreshing(t *testing.T, limit int) (*CachedUsers, *rows) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		c.Refresh(ctx)
+		c.Revalidate(ctx)
 	}()
 	t.Cleanup(func() {
 		cancel()
@@ -43,10 +43,10 @@ func passTime(t *testing.T, c *CachedUsers, how time.Duration, want UserState, w
 	}
 }
 
-// TestRefresh changes rows and tells nobody.
-func TestRefresh(t *testing.T) {
+// TestRevalidate changes rows and tells nobody.
+func TestRevalidate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, asked := refreshing(t, 0)
+		c, asked := revalidating(t, 0)
 		nobody := uuid.New()
 		expectState(t, c, "first", ann, member, nil)
 		expectState(t, c, "first", nobody, UserState{}, store.ErrNotFound)
@@ -78,16 +78,16 @@ func TestRefresh(t *testing.T) {
 	})
 }
 
-// TestRefreshHanging: a store that does not answer holds nobody up, and
+// TestRevalidateHanging: a store that does not answer holds nobody up, and
 // users.grace decides.
-func TestRefreshHanging(t *testing.T) {
+func TestRevalidateHanging(t *testing.T) {
 	for name, trouble := range map[string]func(*rows){
 		"hangs":   func(r *rows) { r.block() },
 		"refuses": func(r *rows) { r.fail(errAway) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c, asked := refreshing(t, 0)
+				c, asked := revalidating(t, 0)
 				c.SetGrace(3 * time.Minute)
 				expectState(t, c, "first", ann, member, nil)
 				trouble(asked)
@@ -113,13 +113,13 @@ func TestRefreshHanging(t *testing.T) {
 	}
 }
 
-// TestRefreshRace: what was told while an older row was being read stays.
-func TestRefreshRace(t *testing.T) {
+// TestRevalidateRace: what was told while an older row was being read stays.
+func TestRevalidateRace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, asked := refreshing(t, 0)
+		c, asked := revalidating(t, 0)
 		expectState(t, c, "first", ann, member, nil)
 		release := asked.block()
-		time.Sleep(refreshAge + 2*refreshInterval) // being read
+		time.Sleep(revalidateAge + 2*revalidateInterval) // being read
 		disabled := member
 		disabled.Active = false
 		asked.mu.Lock()
@@ -134,12 +134,12 @@ func TestRefreshRace(t *testing.T) {
 	})
 }
 
-// TestRefreshIdle: whom nobody asks for is not read for ever, and many are read
+// TestRevalidateIdle: whom nobody asks for is not read for ever, and many are read
 // in few questions.
-func TestRefreshIdle(t *testing.T) {
+func TestRevalidateIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, asked := refreshing(t, 0)
-		for range 3 * refreshBatch {
+		c, asked := revalidating(t, 0)
+		for range 3 * revalidateBatch {
 			id := uuid.New()
 			asked.set(id, member)
 			expectState(t, c, "first", id, member, nil)
@@ -158,11 +158,11 @@ func TestRefreshIdle(t *testing.T) {
 	})
 }
 
-// TestRefreshUnknownWatched: who watches a user that is not remembered any more
+// TestRevalidateUnknownWatched: who watches a user that is not remembered any more
 // looks for itself.
-func TestRefreshUnknownWatched(t *testing.T) {
+func TestRevalidateUnknownWatched(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, _ := refreshing(t, 1)
+		c, _ := revalidating(t, 1)
 		expectState(t, c, "first", ann, member, nil)
 		var told atomic.Int64
 		stop := c.Watch(ann, func() { told.Add(1) })

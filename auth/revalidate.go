@@ -14,15 +14,15 @@ import (
 )
 
 const (
-	// refreshAge is when an entry is read again, unless the options say otherwise.
+	// revalidateAge is when an entry is read again, unless the options say otherwise.
 	// At twice that age, maxAge, it is dropped because it could not be. Of what
 	// could not be asked users.grace decides.
-	refreshAge = 30 * time.Second
-	maxAge     = 2 * refreshAge
-	// refreshInterval is how often entries of that age are looked for, and
-	// refreshBatch how many are read in one question.
-	refreshInterval = 2 * time.Second
-	refreshBatch    = 500
+	revalidateAge = 30 * time.Second
+	maxAge        = 2 * revalidateAge
+	// revalidateInterval is how often entries of that age are looked for, and
+	// revalidateBatch how many are read in one question.
+	revalidateInterval = 2 * time.Second
+	revalidateBatch    = 500
 	// idleAge is when an entry is dropped that nobody used, rather than read.
 	idleAge = time.Hour
 )
@@ -54,33 +54,33 @@ func (l *ageList) remove(entry *cachedUser) {
 	entry.older, entry.newer = nil, nil
 }
 
-// Refresh keeps what is remembered younger than a minute, until ctx ends.
-func (c *CachedUsers) Refresh(ctx context.Context) {
-	tick := time.NewTicker(refreshInterval)
+// Revalidate keeps what is remembered younger than a minute, until ctx ends.
+func (c *CachedUsers) Revalidate(ctx context.Context) {
+	tick := time.NewTicker(revalidateInterval)
 	defer tick.Stop()
-	watchersDue := c.options.Now().Add(c.options.RefreshAge)
+	watchersDue := c.options.Now().Add(c.options.RevalidateAge)
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		for c.refreshSome(ctx) {
+		for c.revalidateOldest(ctx) {
 			if ctx.Err() != nil {
 				return
 			}
 		}
 		c.expire()
 		if now := c.options.Now(); !now.Before(watchersDue) {
-			watchersDue = now.Add(c.options.RefreshAge)
+			watchersDue = now.Add(c.options.RevalidateAge)
 			notify(c.watchersOfUnknown())
 		}
 	}
 }
 
-// refreshSome reads the oldest entries again and reports whether there may be
+// revalidateOldest reads the oldest entries again and reports whether there may be
 // others to read.
-func (c *CachedUsers) refreshSome(ctx context.Context) (more bool) {
+func (c *CachedUsers) revalidateOldest(ctx context.Context) (more bool) {
 	due, more := c.due()
 	if len(due) == 0 {
 		return more
@@ -96,12 +96,12 @@ func (c *CachedUsers) refreshSome(ctx context.Context) (more bool) {
 	if err != nil {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if c.refreshFailed.IsZero() {
-			c.refreshFailed = asked
+		if c.revalidateFailed.IsZero() {
+			c.revalidateFailed = asked
 		}
 		return false
 	}
-	notify(c.refreshed(due, states, asked))
+	notify(c.revalidated(due, states, asked))
 	return more
 }
 
@@ -115,8 +115,8 @@ func (c *CachedUsers) due() (due []*cachedUser, more bool) {
 		return nil, false
 	}
 	entry := c.byAge.oldest
-	for range refreshBatch {
-		if entry == nil || now.Sub(entry.checked) < c.options.RefreshAge {
+	for range revalidateBatch {
+		if entry == nil || now.Sub(entry.checked) < c.options.RevalidateAge {
 			return due, false
 		}
 		next := entry.newer
@@ -133,12 +133,12 @@ func (c *CachedUsers) due() (due []*cachedUser, more bool) {
 	return due, true
 }
 
-// refreshed takes the answer over and returns whom it concerns. An entry that
+// revalidated takes the answer over and returns whom it concerns. An entry that
 // was changed or dropped meanwhile is left: what was read may be older.
-func (c *CachedUsers) refreshed(due []*cachedUser, states map[uuid.UUID]UserState, asked time.Time) (watchers []*watcher) {
+func (c *CachedUsers) revalidated(due []*cachedUser, states map[uuid.UUID]UserState, asked time.Time) (watchers []*watcher) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.refreshFailed = time.Time{}
+	c.revalidateFailed = time.Time{}
 	for _, entry := range due {
 		if c.entries[entry.id] != entry {
 			continue
@@ -166,8 +166,8 @@ func (c *CachedUsers) expire() {
 	c.mu.Lock()
 	var watchers []*watcher
 	now := c.options.Now()
-	if c.refreshFailed.IsZero() || now.Sub(c.refreshFailed) >= c.grace {
-		for entry := c.byAge.oldest; entry != nil && now.Sub(entry.checked) >= 2*c.options.RefreshAge; entry = c.byAge.oldest {
+	if c.revalidateFailed.IsZero() || now.Sub(c.revalidateFailed) >= c.grace {
+		for entry := c.byAge.oldest; entry != nil && now.Sub(entry.checked) >= 2*c.options.RevalidateAge; entry = c.byAge.oldest {
 			c.drop(entry.id)
 			watchers = append(watchers, watchersOf(c.watchers[entry.id])...)
 		}
