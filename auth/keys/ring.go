@@ -5,7 +5,8 @@
 //
 // The keys of other issuers come from their Sources, which tables share:
 //
-//	sources.go  the entries of `tokens`, each with its source
+//	issuer.go   the entries of `tokens`: whose tokens are verified with which keys
+//	sources.go  their sources, carried over from table to table
 //	source.go   one source: the last good keys, kept fresh in the background
 //	fetch.go    reading a URL or a file, bounded
 //	set.go      a JWK set or PEM: which keys are taken, which one fits
