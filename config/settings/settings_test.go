@@ -81,8 +81,10 @@ func TestSettingsChanged(t *testing.T) {
 	}{
 		{nil, "[]"},
 		{map[string]string{"GATEWAY_LISTEN": ":8080", "GATEWAY_IDLE_TIMEOUT": "2m"}, "[]"}, // said, and no different
-		{map[string]string{"PORT": "9", "GATEWAY_JWT_SECRET": goodSecret, "GATEWAY_MIGRATE": "off", "GATEWAY_BCRYPT_COST": "4"},
-			"[GATEWAY_LISTEN=:9 GATEWAY_JWT_SECRET=" + problem.Redacted + " GATEWAY_MIGRATE=off GATEWAY_BCRYPT_COST=4]"},
+		{
+			map[string]string{"PORT": "9", "GATEWAY_JWT_SECRET": goodSecret, "GATEWAY_MIGRATE": "off", "GATEWAY_BCRYPT_COST": "4"},
+			"[GATEWAY_LISTEN=:9 GATEWAY_JWT_SECRET=" + problem.Redacted + " GATEWAY_MIGRATE=off GATEWAY_BCRYPT_COST=4]",
+		},
 	} {
 		s, err := load(c.variables)
 		if err != nil {
