@@ -22,11 +22,11 @@ func followEdits(t *testing.T, path string, settle, poll time.Duration) edits {
 	t.Helper()
 	e := edits{make(chan struct{}, 100), new(lines)}
 	files := watch.New(watch.Options{Settle: settle, Poll: poll, Log: slog.New(slog.NewTextHandler(e.log, nil))})
-	files.Follow(watch.Group{Name: "file", Paths: []string{path}, Logs: true, Take: func(context.Context) error {
+	files.Follow(watch.Group{Name: "file", Paths: []string{path}, Logs: true, Apply: func(context.Context) error {
 		e.told <- struct{}{}
 		return nil
 	}})
-	files.Taken("file", path, "") // nobody's hash: the first look tells, and so that the watches stand
+	files.Applied("file", path, "") // nobody's hash: the first look tells, and so that the watches stand
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)

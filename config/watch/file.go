@@ -23,7 +23,7 @@ type content struct {
 	problem string // why there is no data
 	target  string // where its links lead
 	info    fs.FileInfo
-	hash    string // instead of data: of what was taken elsewhere
+	hash    string // instead of data: of what was applied elsewhere
 }
 
 // equals reports whether two contents say the same.
@@ -90,20 +90,20 @@ type file struct {
 	path  string
 	links linkChain
 
-	seen  content // what the group was last called back about
-	taken content // what it last took over
-	now   content // what was there at the last look
-	since time.Time
+	seen    content // what the group was last called back about
+	applied content // what it last took over
+	now     content // what was there at the last look
+	since   time.Time
 	// replaced is whether the file came whole, by a rename, and nobody has written
 	// to it since; open is whether somebody has who has not closed it.
-	replaced, open bool
-	takenMeanwhile bool   // seen was set while the group was reading
-	loggedReason   string // why this edit is waited for, as the log knows
+	replaced, open   bool
+	appliedMeanwhile bool   // seen was set while the group was reading
+	loggedReason     string // why this edit is waited for, as the log knows
 }
 
 func newFile(path string) *file {
 	now := readContent(path)
-	return &file{path: path, links: links(path), seen: now, taken: now, now: now, since: time.Now()}
+	return &file{path: path, links: links(path), seen: now, applied: now, now: now, since: time.Now()}
 }
 
 // record remembers what the system said about the file, and reports whether it
@@ -128,8 +128,8 @@ func (f *file) record(e event) bool {
 	return true
 }
 
-// takenElsewhere records which content is in use, whoever took it.
-func (f *file) takenElsewhere(hash string) {
+// appliedElsewhere records which content is in use, whoever took it.
+func (f *file) appliedElsewhere(hash string) {
 	current := readContent(f.path)
 	switch {
 	case hash == "":
@@ -137,26 +137,28 @@ func (f *file) takenElsewhere(hash string) {
 	case current.problem != "" || Hash([]byte(current.data)) != hash:
 		current = content{hash: hash}
 	}
-	f.seen, f.taken, f.loggedReason, f.takenMeanwhile = current, current, "", true
+	f.seen, f.applied, f.loggedReason, f.appliedMeanwhile = current, current, "", true
 }
 
 // markChanged has the file count as changed.
-func (f *file) markChanged() { f.seen, f.takenMeanwhile = content{problem: "to be taken again"}, true }
+func (f *file) markChanged() {
+	f.seen, f.appliedMeanwhile = content{problem: "to be taken again"}, true
+}
 
 // beginRead is called when the group is about to read the file.
 func (f *file) beginRead() {
-	f.now, f.since, f.replaced, f.takenMeanwhile = readContent(f.path), time.Now(), false, false
+	f.now, f.since, f.replaced, f.appliedMeanwhile = readContent(f.path), time.Now(), false, false
 }
 
 // endRead is called when it has. A file that was changed meanwhile counts as changed
 // whatever it holds, for nobody knows what the group has endRead.
 func (f *file) endRead(took bool) {
-	if f.takenMeanwhile { // the group has said what it took, or somebody took more
+	if f.appliedMeanwhile { // the group has said what it took, or somebody took more
 		return
 	}
 	f.seen, f.loggedReason = f.now, ""
 	if took {
-		f.taken = f.now
+		f.applied = f.now
 	}
 	if !readContent(f.path).equals(f.now) {
 		f.seen = content{problem: "changed while it was read"}
@@ -165,9 +167,9 @@ func (f *file) endRead(took bool) {
 
 // outcome is the result of one check of a file, or of a group.
 type outcome struct {
-	take bool          // it has changed and can be taken over
-	part bool          // it holds the beginning of what was taken before
-	wait time.Duration // or it has changed and is looked at again after that
+	apply   bool          // it has changed and can be applied
+	partial bool          // it holds the beginning of what was applied before
+	wait    time.Duration // or it has changed and is looked at again after that
 }
 
 // check reads the file.
@@ -176,7 +178,7 @@ func (f *file) check(now time.Time, quiet time.Duration, log *slog.Logger) outco
 	if !current.unmodified(f.now) {
 		f.since = now
 	}
-	shrank := len(current.data) < len(f.now.data) || len(current.data) < len(f.taken.data)
+	shrank := len(current.data) < len(f.now.data) || len(current.data) < len(f.applied.data)
 	f.now = current
 	if current.equals(f.seen) {
 		f.loggedReason = ""
@@ -186,9 +188,9 @@ func (f *file) check(now time.Time, quiet time.Duration, log *slog.Logger) outco
 		return outcome{}
 	}
 	if quiet == 0 || f.isWhole() {
-		return outcome{take: true}
+		return outcome{apply: true}
 	}
-	part := f.isPart()
+	part := f.isPartial()
 	reason := ""
 	switch {
 	case f.open:
@@ -206,12 +208,12 @@ func (f *file) check(now time.Time, quiet time.Duration, log *slog.Logger) outco
 		}
 		return outcome{wait: left}
 	}
-	return outcome{take: true, part: part}
+	return outcome{apply: true, partial: part}
 }
 
-// isPart reports whether the file holds only the beginning of what was taken.
-func (f *file) isPart() bool {
-	return f.now.problem == "" && len(f.now.data) < len(f.taken.data) && strings.HasPrefix(f.taken.data, f.now.data)
+// isPartial reports whether the file holds only the beginning of what was applied.
+func (f *file) isPartial() bool {
+	return f.now.problem == "" && len(f.now.data) < len(f.applied.data) && strings.HasPrefix(f.applied.data, f.now.data)
 }
 
 // isWhole reports whether the file came into its place by a rename, or is
@@ -220,13 +222,13 @@ func (f *file) isWhole() bool {
 	return !f.open && (f.replaced || f.seen.target != "" && f.now.target != f.seen.target)
 }
 
-// check looks at every file of the group: it is taken over when one has changed
+// check looks at every file of the group: it is applied when one has changed
 // and none has to be waited for.
 func (g *group) check(now time.Time, quiet time.Duration, log *slog.Logger) (all outcome) {
 	for _, one := range g.files {
 		v := one.check(now, quiet, log)
-		all.take = all.take || v.take
-		all.part = all.part || v.part
+		all.apply = all.apply || v.apply
+		all.partial = all.partial || v.partial
 		all.wait = max(all.wait, v.wait)
 	}
 	if all.wait > 0 {
@@ -235,10 +237,10 @@ func (g *group) check(now time.Time, quiet time.Duration, log *slog.Logger) (all
 	return all
 }
 
-// differs reports whether a file holds something else than what was taken.
+// differs reports whether a file holds something else than what was applied.
 func (g *group) differs() bool {
 	for _, one := range g.files {
-		if !readContent(one.path).equals(one.taken) {
+		if !readContent(one.path).equals(one.applied) {
 			return true
 		}
 	}

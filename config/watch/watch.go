@@ -10,9 +10,9 @@
 //	notify_other.go   what other systems report
 //
 // A file that was replaced by a rename, or by a link that changed, is whole: it
-// is taken over at once. One that is written in place may be half there (issue
+// is applied at once. One that is written in place may be half there (issue
 // 10), so it has to be quiet for a while first. What then holds only the
-// beginning of what was taken from it before is never taken without being asked
+// beginning of what was applied of it before is never applied without being asked
 // for: its writer may have died.
 package watch
 
@@ -44,24 +44,24 @@ type Options struct {
 	Log  *slog.Logger
 }
 
-// Group is files that are taken over together, such as a certificate and its
+// Group is files that are applied together, such as a certificate and its
 // key.
 type Group struct {
 	// Name is what the log calls these files: the setting or the key that names
 	// them.
 	Name  string
 	Paths []string
-	// Take is called when a file of the group has changed and is whole. It reads
+	// Apply is called when a file of the group has changed and is whole. It reads
 	// the files by itself. An error, which is logged, leaves in use what was read
-	// before; Take is called again after the next change.
-	Take func(context.Context) error
-	// TakePart is called instead when a file holds only the beginning of what was
-	// taken before. Without it such a file is not taken, and the log says so.
-	TakePart func(context.Context) error
-	// Then, if set, is called after a Take without an error, when Read returns what
-	// was taken.
-	Then func()
-	// Logs is whether Take itself logs its result.
+	// before; Apply is called again after the next change.
+	Apply func(context.Context) error
+	// ApplyPartial is called instead when a file holds only the beginning of what was
+	// applied before. Without it such a file is not applied, and the log says so.
+	ApplyPartial func(context.Context) error
+	// After, if set, is called after an Apply without an error, when Read returns what
+	// was applied.
+	After func()
+	// Logs is whether Apply itself logs its result.
 	Logs bool
 }
 
@@ -82,7 +82,7 @@ type Files struct {
 type group struct {
 	Group
 	files     []*file
-	lastError string // the error of the last Take; "" after a good one
+	lastError string // the error of the last Apply; "" after a good one
 }
 
 // New makes Files that follow nothing yet. When the system has no watches to
@@ -138,15 +138,15 @@ func (f *Files) add(g Group) {
 	}
 }
 
-// Read returns what was last taken over of a file, for those who read files when
+// Read returns what was last applied of a file, for those who read files when
 // they please: a part of a file is not for them either. A file that is not
 // followed is read as it is.
 func (f *Files) Read(path string) ([]byte, error) {
-	if taken, known := f.lastTaken(path); known {
-		if taken.problem != "" {
-			return nil, errors.New(taken.problem)
+	if applied, known := f.lastApplied(path); known {
+		if applied.problem != "" {
+			return nil, errors.New(applied.problem)
 		}
-		return []byte(taken.data), nil
+		return []byte(applied.data), nil
 	}
 	current := readContent(path)
 	if current.problem != "" {
@@ -155,8 +155,8 @@ func (f *Files) Read(path string) ([]byte, error) {
 	return []byte(current.data), nil
 }
 
-// lastTaken finds what was last taken over of a file.
-func (f *Files) lastTaken(path string) (taken content, known bool) {
+// lastApplied finds what was last applied of a file.
+func (f *Files) lastApplied(path string) (applied content, known bool) {
 	if f == nil {
 		return content{}, false
 	}
@@ -164,17 +164,17 @@ func (f *Files) lastTaken(path string) (taken content, known bool) {
 	defer f.mu.Unlock()
 	for _, g := range f.groups {
 		for _, one := range g.files {
-			if one.path == path && one.taken.hash == "" {
-				return one.taken, true
+			if one.path == path && one.applied.hash == "" {
+				return one.applied, true
 			}
 		}
 	}
 	return content{}, false
 }
 
-// Taken records that a content of a file was taken over by other means than Take;
+// Applied records that a content of a file was applied by other means than Apply;
 // hash is the Hash of it.
-func (f *Files) Taken(name, path, hash string) {
+func (f *Files) Applied(name, path, hash string) {
 	if f == nil {
 		return
 	}
@@ -186,16 +186,16 @@ func (f *Files) Taken(name, path, hash string) {
 		}
 		for _, one := range g.files {
 			if one.path == path {
-				one.takenElsewhere(hash)
+				one.appliedElsewhere(hash)
 			}
 		}
 	}
 	f.wake()
 }
 
-// Again has a group called back as if its files had changed, after the
+// Retry has a group called back as if its files had changed, after the
 // same waiting times.
-func (f *Files) Again(name string) {
+func (f *Files) Retry(name string) {
 	if f == nil {
 		return
 	}
@@ -209,17 +209,17 @@ func (f *Files) Again(name string) {
 	f.wake()
 }
 
-// TakeNow calls back, without waiting, every group but those named whose
-// files differ from what was taken last. It returns, by group, what could not be
-// taken.
-func (f *Files) TakeNow(ctx context.Context, but ...string) (failed []error) {
+// ApplyNow calls back, without waiting, every group but those named whose
+// files differ from what was applied last. It returns, by group, what could not be
+// applied.
+func (f *Files) ApplyNow(ctx context.Context, but ...string) (failed []error) {
 	if f == nil {
 		return nil
 	}
 	for _, g := range f.due(func(g *group) bool {
 		return !slices.Contains(but, g.Name) && g.differs()
 	}) {
-		if err := f.take(ctx, g, false); err != nil {
+		if err := f.apply(ctx, g, false); err != nil {
 			failed = append(failed, fmt.Errorf("%s: %w", g.Name, err))
 		}
 	}
@@ -294,10 +294,10 @@ func (f *Files) check(ctx context.Context) (wait time.Duration) {
 		if verdict.wait > 0 && (wait == 0 || verdict.wait < wait) {
 			wait = verdict.wait
 		}
-		partial[g] = verdict.part
-		return verdict.take
+		partial[g] = verdict.partial
+		return verdict.apply
 	}) {
-		_ = f.take(ctx, g, partial[g]) // it was logged
+		_ = f.apply(ctx, g, partial[g]) // it was logged
 	}
 	return wait
 }
@@ -348,14 +348,14 @@ func (f *Files) logPolling(err error) {
 	f.options.Log.Warn("edits of files are found by polling only", "error", err.Error(), "every", f.options.Poll.String())
 }
 
-// take calls a group back, and remembers how that came out.
-func (f *Files) take(ctx context.Context, g *group, part bool) error {
+// apply calls a group back, and remembers how that came out.
+func (f *Files) apply(ctx context.Context, g *group, part bool) error {
 	f.callMu.Lock()
 	defer f.callMu.Unlock()
-	call := g.Take
+	call := g.Apply
 	if part {
-		if call = g.TakePart; call == nil {
-			call = func(context.Context) error { return errPart }
+		if call = g.ApplyPartial; call == nil {
+			call = func(context.Context) error { return errPartial }
 		}
 	}
 	f.mu.Lock()
@@ -372,8 +372,8 @@ func (f *Files) take(ctx context.Context, g *group, part bool) error {
 	}
 	f.logResult(ctx, g, err)
 	f.mu.Unlock()
-	if err == nil && g.Then != nil {
-		g.Then()
+	if err == nil && g.After != nil {
+		g.After()
 	}
 	return err
 }
@@ -395,7 +395,7 @@ func (f *Files) logResult(ctx context.Context, g *group, err error) {
 	}
 }
 
-var errPart = errors.New("a file holds only the beginning of what was taken from it before, as after a writer that died: " +
+var errPartial = errors.New("a file holds only the beginning of what was taken from it before, as after a writer that died: " +
 	"to take it, run `gatehouse reload` or send SIGHUP")
 
 // Hash names a content.

@@ -74,8 +74,8 @@ func followed(t *testing.T, quiet time.Duration) (*watch.Files, *lines) {
 	return files, log
 }
 
-// reads makes a Take that tells what the file holds.
-func reads(path string) (take func(context.Context) error, told <-chan string) {
+// reads makes an Apply that reports what the file holds.
+func reads(path string) (apply func(context.Context) error, told <-chan string) {
 	contents := make(chan string, 100)
 	return func(context.Context) error {
 		data, err := os.ReadFile(path)
@@ -124,8 +124,8 @@ func TestWholeAtOnce(t *testing.T) {
 	folder := t.TempDir()
 	path := write(t, filepath.Join(folder, "file"), "one, which is longer")
 	files, log := followed(t, never)
-	take, told := reads(path)
-	files.Follow(watch.Group{Name: "file", Paths: []string{path}, Take: take})
+	apply, told := reads(path)
+	files.Follow(watch.Group{Name: "file", Paths: []string{path}, Apply: apply})
 	replace(t, path, "two")
 	await(t, told, "two")
 	replace(t, path, "t") // the beginning of it, but whole
@@ -151,8 +151,8 @@ func TestLinksAtOnce(t *testing.T) {
 	must(t, os.Symlink(at("c"), at("b", "link")))
 	must(t, os.Symlink(filepath.Join("..", "b", "link", "file"), at("a", "file")))
 	files, _ := followed(t, never)
-	take, told := reads(at("a", "file"))
-	files.Follow(watch.Group{Name: "file", Paths: []string{at("a", "file")}, Take: take})
+	apply, told := reads(at("a", "file"))
+	files.Follow(watch.Group{Name: "file", Paths: []string{at("a", "file")}, Apply: apply})
 	must(t, os.Symlink(at("d"), at("b", "new")))
 	must(t, os.Rename(at("b", "new"), at("b", "link")))
 	await(t, told, "two")
@@ -161,20 +161,20 @@ func TestLinksAtOnce(t *testing.T) {
 	await(t, told, "three")
 }
 
-// TestWriters are waited for until they are quiet, and a part is not taken.
+// TestWriters are waited for until they are quiet, and a part is not applied.
 func TestWriters(t *testing.T) {
 	t.Parallel()
 	path := write(t, filepath.Join(t.TempDir(), "file"), "one\ntwo\n")
 	files, log := followed(t, 50*time.Millisecond)
-	take, told := reads(path)
-	files.Follow(watch.Group{Name: "file", Paths: []string{path}, Take: take})
+	apply, told := reads(path)
+	files.Follow(watch.Group{Name: "file", Paths: []string{path}, Apply: apply})
 	write(t, path, "one\n")
 	log.await(t, "holds only the beginning")
 	write(t, path, "one\ntwo\nthree\n")
 	await(t, told, "one\ntwo\nthree\n")
 	write(t, path, "one\n")
 	log.await(t, "changed files cannot be used")
-	if failed := files.TakeNow(t.Context()); len(failed) > 0 {
+	if failed := files.ApplyNow(t.Context()); len(failed) > 0 {
 		t.Errorf("a part that was asked for: %v", failed)
 	}
 	await(t, told, "one\n")
@@ -189,11 +189,11 @@ func TestGroupsAlone(t *testing.T) {
 	folder := t.TempDir()
 	good, bad := write(t, filepath.Join(folder, "good"), "1"), write(t, filepath.Join(folder, "bad"), "1")
 	files, log := followed(t, 0)
-	take, told := reads(good)
-	files.Follow(watch.Group{Name: "good", Paths: []string{good}, Take: take})
-	badTake, badTold := reads(bad)
-	files.Follow(watch.Group{Name: "bad", Paths: []string{bad}, Take: func(ctx context.Context) error {
-		return errors.Join(badTake(ctx), errors.New("it is bad"))
+	apply, told := reads(good)
+	files.Follow(watch.Group{Name: "good", Paths: []string{good}, Apply: apply})
+	badApply, badTold := reads(bad)
+	files.Follow(watch.Group{Name: "bad", Paths: []string{bad}, Apply: func(ctx context.Context) error {
+		return errors.Join(badApply(ctx), errors.New("it is bad"))
 	}})
 	replace(t, bad, "22")
 	await(t, badTold, "22")
@@ -202,7 +202,7 @@ func TestGroupsAlone(t *testing.T) {
 	await(t, told, "22")
 	replace(t, bad, "333")
 	await(t, badTold, "333")
-	if failed := files.TakeNow(t.Context(), "good"); len(failed) != 1 || !strings.Contains(failed[0].Error(), "bad: ") {
+	if failed := files.ApplyNow(t.Context(), "good"); len(failed) != 1 || !strings.Contains(failed[0].Error(), "bad: ") {
 		t.Errorf("TakeNow: %v", failed)
 	}
 	await(t, badTold, "333")
@@ -211,19 +211,19 @@ func TestGroupsAlone(t *testing.T) {
 	}
 }
 
-// TestTaken tells of a file that goes back to what it was before somebody else
+// TestApplied is about a file that goes back to what it was before somebody else
 // took it.
-func TestTaken(t *testing.T) {
+func TestApplied(t *testing.T) {
 	t.Parallel()
 	path := write(t, filepath.Join(t.TempDir(), "file"), "one")
 	files, _ := followed(t, 0)
-	take, told := reads(path)
-	files.Follow(watch.Group{Name: "file", Paths: []string{path}, Take: take})
-	files.Taken("file", path, watch.Hash([]byte("one")))
+	apply, told := reads(path)
+	files.Follow(watch.Group{Name: "file", Paths: []string{path}, Apply: apply})
+	files.Applied("file", path, watch.Hash([]byte("one")))
 	replace(t, path, "two")
 	await(t, told, "two")
-	files.Taken("file", path, watch.Hash([]byte("three"))) // which it held for a moment
+	files.Applied("file", path, watch.Hash([]byte("three"))) // which it held for a moment
 	await(t, told, "two")
-	files.Again("file")
+	files.Retry("file")
 	await(t, told, "two")
 }

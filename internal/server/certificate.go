@@ -36,14 +36,14 @@ func openCertificate(s settings.Settings, files *watch.Files, taken func(*tls.Ce
 		return nil, nil
 	}
 	c := &certificate{certFile: s.TLSCertFile, keyFile: s.TLSKeyFile, authoritiesFile: s.TLSClientCAFile, onLoad: taken}
-	files.Follow(watch.Group{Name: certificateFiles, Paths: []string{c.certFile, c.keyFile}, Take: c.loadPair})
+	files.Follow(watch.Group{Name: certificateFiles, Paths: []string{c.certFile, c.keyFile}, Apply: c.loadPair})
 	if err := c.loadPair(context.Background()); err != nil {
 		return nil, fmt.Errorf("read %s: %w", certificateFiles, err)
 	}
 	if c.authoritiesFile == "" {
 		return c, nil
 	}
-	files.Follow(watch.Group{Name: authorityFile, Paths: []string{c.authoritiesFile}, Take: c.loadAuthorities})
+	files.Follow(watch.Group{Name: authorityFile, Paths: []string{c.authoritiesFile}, Apply: c.loadAuthorities})
 	if err := c.loadAuthorities(context.Background()); err != nil {
 		return nil, fmt.Errorf("read %s: %w", authorityFile, err)
 	}

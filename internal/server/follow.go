@@ -43,13 +43,13 @@ func newFiles(log *slog.Logger) *watch.Files {
 func (r *reloader) follow(hash string) {
 	r.files.Follow(watch.Group{
 		Name: tableFile, Paths: []string{r.file}, Logs: true,
-		Take: func(ctx context.Context) error {
+		Apply: func(ctx context.Context) error {
 			_, _, err := r.reload(ctx, "file") // the log knows
 			return err
 		},
-		TakePart: r.refusePartial,
+		ApplyPartial: r.refusePartial,
 	})
-	r.files.Taken(tableFile, r.file, hash)
+	r.files.Applied(tableFile, r.file, hash)
 }
 
 // reloadOnHangup reloads on every SIGHUP, until the context ends.
@@ -85,7 +85,7 @@ func (r *reloader) refusePartial(ctx context.Context) error {
 // swapped follows what a table that was swapped in depends on.
 func (r *reloader) swapped(table *proxy.Table) {
 	cfg := table.Config()
-	r.files.Taken(tableFile, r.file, cfg.Hash)
+	r.files.Applied(tableFile, r.file, cfg.Hash)
 	r.followTable(cfg)
 	if r.onSwap != nil {
 		r.onSwap(table)
@@ -109,7 +109,7 @@ func (r *reloader) followTable(tables ...*config.Config) {
 		}
 	}
 	tls, keys = distinct(tls), distinct(keys)
-	r.files.Follow(watch.Group{Name: tableTLS, Paths: tls, Take: r.recompile})
+	r.files.Follow(watch.Group{Name: tableTLS, Paths: tls, Apply: r.recompile})
 	for _, path := range r.keyFiles {
 		if !slices.Contains(keys, path) {
 			r.files.Follow(watch.Group{Name: issuerKeys + path})
@@ -117,8 +117,8 @@ func (r *reloader) followTable(tables ...*config.Config) {
 	}
 	for _, path := range keys { // each alone: one that cannot be used is nothing to the others
 		r.files.Follow(watch.Group{
-			Name: issuerKeys + path, Paths: []string{path}, Take: checkIssuerKeys(path),
-			Then: func() { r.parts.keySources.Reread(path) },
+			Name: issuerKeys + path, Paths: []string{path}, Apply: checkIssuerKeys(path),
+			After: func() { r.parts.keySources.Reread(path) },
 		})
 	}
 	r.keyFiles = keys
@@ -161,7 +161,7 @@ func (r *reloader) recompileLocked() error {
 		r.onSwap(next.table)
 	}
 	if r.refused { // perhaps for what these files held
-		r.files.Again(tableFile)
+		r.files.Retry(tableFile)
 	}
 	return nil
 }

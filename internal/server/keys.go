@@ -73,7 +73,7 @@ func (g *gateway) followKeys(take func(context.Context) error) {
 			paths = append(paths, path)
 		}
 	}
-	g.files.Follow(watch.Group{Name: tokenKeys, Paths: paths, Take: take})
+	g.files.Follow(watch.Group{Name: tokenKeys, Paths: paths, Apply: take})
 }
 
 // readKeys reads the files anew. The settings themselves stay as they were.

@@ -93,7 +93,7 @@ func (r *reloader) onRequest(ctx context.Context) (proxy.Diff, problem.List, err
 // reloadAll takes over, without waiting for anything to be whole, whatever has
 // changed: the other files that settings and table name, then the table itself.
 func (r *reloader) reloadAll(ctx context.Context, trigger string) (proxy.Diff, problem.List, error) {
-	unusable := r.files.TakeNow(ctx, tableFile)
+	unusable := r.files.ApplyNow(ctx, tableFile)
 	diff, warnings, err := r.reload(ctx, trigger)
 	for _, one := range unusable {
 		warnings = append(slices.Clone(warnings), problem.Problem{
