@@ -1,0 +1,54 @@
+// Tests of files as editors and their tools write them, and of what is no file of text.
+
+package textfile
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestRead(t *testing.T) {
+	folder := t.TempDir()
+	for name, test := range map[string]struct {
+		data string
+		want string // what is read; what the error says, for a file that is refused
+		err  bool
+	}{
+		"plain":     {data: "key\n", want: "key\n"},
+		"empty":     {data: "", want: ""},
+		"mark":      {data: "\ufeffkey", want: "key"},
+		"two marks": {data: "\ufeff\ufeffkey", want: "\ufeffkey"},
+		"utf-16":    {data: "\xff\xfek\x00", want: "it is UTF-16", err: true},
+		"utf-16 be": {data: "\xfe\xff\x00k", want: "it is UTF-16", err: true},
+		"largest":   {data: strings.Repeat("a", maxText), want: strings.Repeat("a", maxText)},
+		"too large": {data: strings.Repeat("a", maxText+1), want: "it is larger than 1024 KiB", err: true},
+	} {
+		path := filepath.Join(folder, name)
+		if err := os.WriteFile(path, []byte(test.data), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got, err := Read(path)
+		switch {
+		case test.err && (err == nil || !strings.HasPrefix(err.Error(), path+": "+test.want)):
+			t.Errorf("%s: got %.40q, %v", name, got, err)
+		case !test.err && (err != nil || !bytes.Equal(got, []byte(test.want))):
+			t.Errorf("%s: got %.40q, %v", name, got, err)
+		}
+	}
+	for path, want := range map[string]string{folder: "it is not a regular file", filepath.Join(folder, "none"): "no such file or directory"} {
+		if _, err := Read(path); err == nil || err.Error() != path+": "+want {
+			t.Errorf("got %v, want %q once", err, want)
+		}
+	}
+}
+
+func TestCutLineBreak(t *testing.T) {
+	for text, want := range map[string]string{"": "", "a": "a", "a\n": "a", "a\r\n": "a", "a\n\n": "a\n", "a\r": "a\r", "\n": ""} {
+		if got := CutLineBreak(text); got != want {
+			t.Errorf("%q: got %q", text, got)
+		}
+	}
+}
