@@ -165,7 +165,7 @@ func reportConflict(later, earlier candidate) {
 	if len(later.route.Hosts) > 0 {
 		what += " and host"
 	}
-	later.field.Get("prefix").FailInstead(
+	later.field.Get("prefix").Report(
 		later.field.Name()+" conflicts with "+earlier.field.Name()+": "+what+", and nothing else tells them apart",
 		"first defined at line "+strconv.Itoa(earlier.field.Line())+"; give one of them other methods, hosts or headers, or remove it")
 }

@@ -13,8 +13,10 @@ import (
 )
 
 // Field is one value of the file as it was decoded: the file as a whole, the value
-// of a key, or an entry of a list. Validation asks it for what is below it and
-// reports problems through it. A nil Field is what the file does not have.
+// of a key, or an entry of a list. Validation asks it for what is below it, and
+// reports problems through it: Fail, Reject and the like put the title of the field
+// before what is wrong, and mark it as failed, so that one mistake is reported once.
+// A nil Field is what the file does not have; it may be asked, and has nothing.
 type Field struct {
 	doc      *Document
 	parent   *Field     // nil for the file
@@ -161,8 +163,8 @@ func (f *Field) FailValue(key, what, hint string) {
 	f.doc.fail(f.field(key).node, f.inside()+what, hint)
 }
 
-// FailInstead reports a problem at the field in words that do not begin with its name.
-func (f *Field) FailInstead(message, hint string) { f.doc.fail(f.node, message, hint) }
+// Report reports a problem at the field, in full: its title is not put before it.
+func (f *Field) Report(message, hint string) { f.doc.fail(f.node, message, hint) }
 
 // FailAt reports what is wrong with the field, at a key of it where that is given.
 func (f *Field) FailAt(key, what, hint string) {
