@@ -156,10 +156,10 @@ func TestCachedUsersOneQuestion(t *testing.T) {
 		c, asked := newCached(0)
 		c.Connected()
 		release := asked.block()
-		impatient, leave := context.WithCancel(t.Context())
+		cancelled, cancel := context.WithCancel(t.Context())
 		left := make(chan error, 1)
 		go func() {
-			_, err := c.UserState(impatient, ann)
+			_, err := c.UserState(cancelled, ann)
 			left <- err
 		}()
 		synctest.Wait()
@@ -168,7 +168,7 @@ func TestCachedUsersOneQuestion(t *testing.T) {
 			group.Go(func() { expectState(t, c, "one of many", ann, member, nil) })
 		}
 		synctest.Wait()
-		leave()
+		cancel()
 		if err := <-left; !errors.Is(err, context.Canceled) {
 			t.Errorf("who left got %v", err)
 		}

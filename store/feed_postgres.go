@@ -187,15 +187,15 @@ func (f *postgresFeed) checkTriggers(ctx context.Context) error {
 }
 
 func (f *postgresFeed) awaitHeartbeat(ctx context.Context, number int64) error {
-	late := time.NewTimer(heartbeatTimeout)
-	defer late.Stop()
+	timeout := time.NewTimer(heartbeatTimeout)
+	defer timeout.Stop()
 	for {
 		select {
 		case arrived := <-f.heartbeats:
 			if arrived == number {
 				return nil
 			}
-		case <-late.C:
+		case <-timeout.C:
 			return errHeartbeatLost
 		case <-ctx.Done():
 			return ctx.Err()

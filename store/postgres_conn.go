@@ -99,8 +99,8 @@ func (p *postgres) exec(ctx context.Context, effect effect, statement string, ar
 	if effect == writeOnce {
 		limit = last
 	}
-	again, err := p.execOnce(ctx, limit, effect, statement, args, visit)
-	if again {
+	retry, err := p.execOnce(ctx, limit, effect, statement, args, visit)
+	if retry {
 		_, err = p.execOnce(ctx, last, effect, statement, args, visit)
 	}
 	return err
@@ -132,7 +132,7 @@ func (p *postgres) transact(ctx context.Context, do func(run runFunc) error) err
 // execOnce reports whether the statement may run again after an error.
 func (p *postgres) execOnce(
 	ctx context.Context, limit time.Duration, effect effect, statement string, args []any, visit func(row) error,
-) (again bool, err error) {
+) (retry bool, err error) {
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	conn, err := p.pool.Acquire(limited)

@@ -54,18 +54,18 @@ func (h *Handler) clearFailures(ctx context.Context, attempt *attempt) {
 
 // replacePassword gives the hash of the new password to who knows the old one,
 // both in one slot.
-func (h *Handler) replacePassword(ctx context.Context, user store.User, old, fresh string) (hash string, refusal *httperr.Error) {
+func (h *Handler) replacePassword(ctx context.Context, user store.User, oldPassword, newPassword string) (hash string, refusal *httperr.Error) {
 	attempt := h.throttle.passwordAttempt(user.ID)
 	slot, refusal := h.acquireHashSlot(ctx, attempt)
 	if refusal != nil {
 		return "", refusal
 	}
 	defer slot.release()
-	if !h.Passwords.compareNow(user.HashedPassword, old) {
+	if !h.Passwords.compareNow(user.HashedPassword, oldPassword) {
 		return "", refusePassword
 	}
 	h.clearFailures(ctx, attempt)
-	hash, err := h.Passwords.hashNow(fresh)
+	hash, err := h.Passwords.hashNow(newPassword)
 	if err != nil { // not the password's fault: the form has checked it
 		return "", httperr.Internal.Because(err)
 	}

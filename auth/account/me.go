@@ -50,8 +50,8 @@ func (h *Handler) changePassword(ctx context.Context, who *auth.Identity, sent b
 		return nil, refusal
 	}
 	// An old password may be shorter than what is asked of new ones.
-	old, _ := form.text("old_password")
-	fresh := form.newPassword("new_password")
+	oldPassword, _ := form.text("old_password")
+	newPassword := form.newPassword("new_password")
 	if refusal := form.refusal(); refusal != nil {
 		return nil, refusal
 	}
@@ -59,7 +59,7 @@ func (h *Handler) changePassword(ctx context.Context, who *auth.Identity, sent b
 	if refusal != nil {
 		return nil, refusal
 	}
-	hash, refusal := h.replacePassword(ctx, user, old, fresh)
+	hash, refusal := h.replacePassword(ctx, user, oldPassword, newPassword)
 	if refusal != nil {
 		return nil, refusal
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// Patience with the place that keys come from.
+// Bounds on reading a place that keys come from.
 const (
 	ReadInterval = 5 * time.Second  // between two readings, whatever requests ask for
 	retryPause   = 30 * time.Second // after a failure that no request asks about, at most
@@ -37,26 +37,26 @@ type source struct {
 	now   func() time.Time
 	log   *slog.Logger
 
-	set    atomic.Pointer[set] // nil before the first good one
-	wanted chan struct{}       // of capacity 1: a request asks for a reading
+	set              atomic.Pointer[set] // nil before the first good one
+	readingRequested chan struct{}       // of capacity 1: a request asks for a reading
 
-	running sync.Mutex // held while run runs
-	content []byte     // what set was made of; for run alone
-	failed  int        // readings in vain before the first good one; for run alone
+	running  sync.Mutex // held while run runs
+	content  []byte     // what set was made of; for run alone
+	failures int        // readings in vain before the first good one; for run alone
 
-	mu      sync.Mutex      // for those below
-	reading bool            // a reading is under way
-	over    chan struct{}   // closed when it is over; else when the next one is
-	ended   time.Time       // when the last one was over
-	good    time.Time       // when the last good one was
-	problem error           // why it failed; nil when it did not
-	retired <-chan struct{} // closed when there will be no more; nil before the first
+	mu          sync.Mutex      // for those below
+	reading     bool            // a reading is under way
+	readingDone chan struct{}   // closed when it is over; else when the next one is
+	lastReading time.Time       // when the last one was over
+	lastSuccess time.Time       // when the last good one was
+	problem     error           // why it failed; nil when it did not
+	retired     <-chan struct{} // closed when there will be no more; nil before the first
 }
 
 func newSource(place string, f fetch, now func() time.Time, log *slog.Logger) *source {
 	return &source{
 		place: place, fetch: f, now: now, log: log,
-		wanted: make(chan struct{}, 1), over: make(chan struct{}),
+		readingRequested: make(chan struct{}, 1), readingDone: make(chan struct{}),
 	}
 }
 
@@ -106,8 +106,8 @@ func (s *source) version() int {
 // one, unless the last was a moment ago.
 func (s *source) await(ctx context.Context) error {
 	s.mu.Lock()
-	over, retired, problem := s.over, s.retired, s.problem
-	recent := !s.ended.IsZero() && s.now().Sub(s.ended) < ReadInterval
+	over, retired, problem := s.readingDone, s.retired, s.problem
+	recent := !s.lastReading.IsZero() && s.now().Sub(s.lastReading) < ReadInterval
 	if recent && !s.reading {
 		s.mu.Unlock()
 		return problem
@@ -136,7 +136,7 @@ func (s *source) await(ctx context.Context) error {
 // requestReading asks for a reading.
 func (s *source) requestReading() {
 	select {
-	case s.wanted <- struct{}{}:
+	case s.readingRequested <- struct{}{}:
 	default: // somebody else has asked
 	}
 }
@@ -152,14 +152,14 @@ func (s *source) start(ctx context.Context) {
 func (s *source) firstReading() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.over
+	return s.readingDone
 }
 
 // state returns what is known of the source, under the name of its issuer.
 func (s *source) state(issuer string) IssuerState {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return IssuerState{Issuer: issuer, Keys: s.set.Load().size(), LastSuccess: s.good, Problem: s.problem}
+	return IssuerState{Issuer: issuer, Keys: s.set.Load().size(), LastSuccess: s.lastSuccess, Problem: s.problem}
 }
 
 // run reads the source until the context ends: at once, and then whenever it
@@ -171,7 +171,7 @@ func (s *source) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 		case <-time.After(s.read(ctx)):
-		case <-s.wanted:
+		case <-s.readingRequested:
 		}
 	}
 }
@@ -182,7 +182,7 @@ func (s *source) read(ctx context.Context) (due time.Duration) {
 	s.reading = true
 	before := s.problem
 	select {
-	case <-s.wanted: // this is the reading that was asked for
+	case <-s.readingRequested: // this is the reading that was asked for
 	default:
 	}
 	s.mu.Unlock()
@@ -211,8 +211,8 @@ func (s *source) retry() time.Duration {
 	if s.set.Load() != nil {
 		return retryPause
 	}
-	pause := min(firstRetry<<min(s.failed, 10), retryPause)
-	s.failed++
+	pause := min(firstRetry<<min(s.failures, 10), retryPause)
+	s.failures++
 	return pause
 }
 
@@ -220,12 +220,12 @@ func (s *source) retry() time.Duration {
 func (s *source) finishReading(problem error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.reading, s.problem, s.ended = false, problem, s.now()
+	s.reading, s.problem, s.lastReading = false, problem, s.now()
 	if problem == nil {
-		s.good = s.ended
+		s.lastSuccess = s.lastReading
 	}
-	close(s.over)
-	s.over = make(chan struct{})
+	close(s.readingDone)
+	s.readingDone = make(chan struct{})
 }
 
 // apply makes the text the set, if it is a good one.

@@ -172,8 +172,8 @@ func TestIssuerSlow(t *testing.T) {
 		if waited := time.Since(start); waited != keys.ReadWait {
 			t.Errorf("the request waited %v, want %v", waited, keys.ReadWait)
 		}
-		ctx, leave := context.WithCancel(t.Context())
-		time.AfterFunc(time.Second, leave)
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
 		_, refusal := gateway.Verify(ctx, token)
 		if waited := time.Since(start) - keys.ReadWait; waited != time.Second || !errors.Is(refusal, context.Canceled) {
 			t.Errorf("a client that left waited %v: %v", waited, refusal)

@@ -32,16 +32,16 @@ const (
 	attackGoroutines = 50 // more than before, once it is over
 )
 
-// besieged is the real binary with its own settings, over TLS, in front of a
+// overloaded is the real binary with its own settings, over TLS, in front of a
 // backend that answers at once. A friend asks it all the while.
-type besieged struct {
+type overloaded struct {
 	*process
 	address string
 	friend  *http.Client
 	before  int // goroutines
 }
 
-func besiege(t *testing.T) *besieged {
+func overload(t *testing.T) *overloaded {
 	t.Helper()
 	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -49,7 +49,7 @@ func besiege(t *testing.T) *besieged {
 	}))
 	t.Cleanup(backend.Close)
 	certificate, key, roots := selfSigned(t)
-	b := &besieged{process: startProcess(t, openTable(t, backend.URL), map[string]string{
+	b := &overloaded{process: startProcess(t, openTable(t, backend.URL), map[string]string{
 		"GATEWAY_TLS_CERT_FILE": certificate, "GATEWAY_TLS_KEY_FILE": key,
 		"GATEWAY_HTTP_CLIENT_MAX_KEEPALIVE_CONNECTIONS": "10", // idle ones to the backend have goroutines, too
 	})}
@@ -63,7 +63,7 @@ func besiege(t *testing.T) *besieged {
 }
 
 // serves wants the friend's request answered, soon.
-func (b *besieged) serves(t *testing.T) {
+func (b *overloaded) serves(t *testing.T) {
 	t.Helper()
 	began := time.Now()
 	res, err := b.friend.Get("https://" + b.address + "/open")
@@ -82,7 +82,7 @@ func (b *besieged) serves(t *testing.T) {
 
 var goroutineMetric = regexp.MustCompile(`(?m)^go_goroutines (\d+)$`)
 
-func (b *besieged) goroutines(t *testing.T) int {
+func (b *overloaded) goroutines(t *testing.T) int {
 	t.Helper()
 	match := goroutineMetric.FindStringSubmatch(do(t, request{url: b.operators + "/metrics"}).body)
 	if match == nil {
@@ -93,7 +93,7 @@ func (b *besieged) goroutines(t *testing.T) int {
 }
 
 // unharmed holds what the attacks cost against the bounds.
-func (b *besieged) unharmed(t *testing.T) {
+func (b *overloaded) unharmed(t *testing.T) {
 	t.Helper()
 	b.serves(t)
 	eventually(t, "the goroutines of the attacks have ended", func() bool { return b.goroutines(t) <= b.before+attackGoroutines })
@@ -103,7 +103,7 @@ func (b *besieged) unharmed(t *testing.T) {
 }
 
 // dial opens a TLS connection that speaks a protocol.
-func (b *besieged) dial(t *testing.T, protocol string) *tls.Conn {
+func (b *overloaded) dial(t *testing.T, protocol string) *tls.Conn {
 	t.Helper()
 	conn, err := tls.Dial("tcp", b.address, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{protocol}})
 	if err != nil {
@@ -117,12 +117,12 @@ func (b *besieged) dial(t *testing.T, protocol string) *tls.Conn {
 // TestHostileClients lays every siege at once.
 func TestHostileClients(t *testing.T) {
 	t.Parallel()
-	b := besiege(t)
+	b := overload(t)
 	t.Run("at once", func(t *testing.T) {
 		t.Run("slow headers", func(t *testing.T) { slowHeaders(t, b) })
 		t.Run("huge heads", func(t *testing.T) { hugeHeads(t, b) })
 		t.Run("floods", func(t *testing.T) { sendFloods(t, b) })
-		t.Run("no window", func(t *testing.T) { takeNothing(t, b) })
+		t.Run("no window", func(t *testing.T) { readNothing(t, b) })
 	})
 	b.unharmed(t)
 }
@@ -130,7 +130,7 @@ func TestHostileClients(t *testing.T) {
 // slowHeaders has clients that say next to nothing: before and within the
 // handshake, before a request, within one. All are gone when the time for the
 // headers is over, however busily they drip.
-func slowHeaders(t *testing.T, b *besieged) {
+func slowHeaders(t *testing.T, b *overloaded) {
 	t.Parallel()
 	var clients sync.WaitGroup
 	for i := range 100 {
@@ -151,7 +151,7 @@ func slowHeaders(t *testing.T, b *besieged) {
 				_, _ = io.WriteString(conn, "GET /open HTTP/1.1\r\nHost: x\r\nX-Slow: ")
 				stop := make(chan struct{})
 				defer close(stop)
-				go drip(conn, stop)
+				go sendSlowly(conn, stop)
 			}
 			if _, err := io.Copy(io.Discard, conn); err != nil && isTimeout(err) {
 				t.Errorf("client %d is still connected", i)
@@ -167,8 +167,8 @@ func isTimeout(err error) bool {
 	return ok && network.Timeout()
 }
 
-// drip sends a byte now and then.
-func drip(conn net.Conn, stop <-chan struct{}) {
+// sendSlowly sends a byte now and then.
+func sendSlowly(conn net.Conn, stop <-chan struct{}) {
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -185,7 +185,7 @@ func drip(conn net.Conn, stop <-chan struct{}) {
 
 // hugeHeads wants 431 for heads past the bound, in size and in number, or
 // the connection closed in the middle of one; many at once cost little.
-func hugeHeads(t *testing.T, b *besieged) {
+func hugeHeads(t *testing.T, b *overloaded) {
 	head := "GET /open HTTP/1.1\r\nHost: x\r\n"
 	for name, sent := range map[string]string{
 		"one header":      head + "X-Large: " + strings.Repeat("x", 2*maxHeaderBytes) + "\r\n\r\n",
@@ -379,7 +379,7 @@ func floods() map[string]func(f flood) error {
 
 // sendFloods sends each flood over two connections at once, of which
 // one reads what comes back and one does not.
-func sendFloods(t *testing.T, b *besieged) {
+func sendFloods(t *testing.T, b *overloaded) {
 	for name, send := range floods() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -407,9 +407,9 @@ func sendFloods(t *testing.T, b *besieged) {
 	}
 }
 
-// takeNothing opens as many streams as there may be, over
+// readNothing opens as many streams as there may be, over
 // many connections, and takes no byte of any answer.
-func takeNothing(t *testing.T, b *besieged) {
+func readNothing(t *testing.T, b *overloaded) {
 	t.Parallel()
 	for range 10 {
 		conn := b.dial(t, "h2")

@@ -71,16 +71,16 @@ func BenchmarkLoginLoad(b *testing.B) {
 
 	alone, bare := loginAlone(b, gateway.url)
 
-	var atRest, underLoad tails
+	var atRest, underLoad latencies
 	answers, sent := map[int]int{}, 0
-	measure := func(into *tails) {
+	measure := func(into *latencies) {
 		taken, statuses := send(b, getsPerSecond, period, 0, get)
 		into.add(taken)
 		if statuses[http.StatusOK] != len(taken) {
 			b.Fatalf("answers to GET: %v", statuses)
 		}
 	}
-	measure(new(tails)) // to warm up
+	measure(new(latencies)) // to warm up
 	for b.Loop() {
 		for range rounds {
 			measure(&atRest)
@@ -130,10 +130,10 @@ func loginAlone(b *testing.B, url string) (alone, bare time.Duration) {
 	return median(logins), median(comparisons)
 }
 
-// tails are percentiles, one of each a round.
-type tails struct{ p50, p99 []time.Duration }
+// latencies are percentiles, one of each a round.
+type latencies struct{ p50, p99 []time.Duration }
 
-func (t *tails) add(taken []time.Duration) {
+func (t *latencies) add(taken []time.Duration) {
 	slices.Sort(taken)
 	t.p50 = append(t.p50, taken[len(taken)/2])
 	t.p99 = append(t.p99, taken[(len(taken)-1)*99/100])

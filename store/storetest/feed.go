@@ -14,8 +14,8 @@ import (
 	"gatehouse/store"
 )
 
-// patience is for what is awaited, on a machine that is busy.
-const patience = 60 * time.Second
+// timeout is for what is awaited, on a machine that is busy.
+const timeout = 60 * time.Second
 
 // Told is one thing that a follower was told.
 type Told struct {
@@ -66,8 +66,8 @@ func (l *Listener) Next(t testing.TB) Told {
 	select {
 	case told := <-l.told:
 		return told
-	case <-time.After(patience):
-		t.Fatalf("nothing was told in %s", patience)
+	case <-time.After(timeout):
+		t.Fatalf("nothing was told in %s", timeout)
 		return Told{}
 	}
 }
