@@ -87,7 +87,7 @@ func (t *Table) trusts(ip netip.Addr) bool { return contains(t.trusted, ip) }
 // scheme is what the client spoke: a trusted proxy's word, or the listener's.
 func (x *exchange) scheme(r *http.Request) string {
 	if x.caller.trusted {
-		if said := clientip.At(r.Header["X-Forwarded-Proto"], int(x.caller.hops)); said != "" {
+		if said := x.forwardedScheme(r); said != "" {
 			if scheme, ok := clientip.ParseScheme(said); ok {
 				return scheme
 			}
@@ -98,6 +98,19 @@ func (x *exchange) scheme(r *http.Request) string {
 		return "https"
 	}
 	return "http"
+}
+
+// forwardedScheme returns the entry of X-Forwarded-Proto that counts. Where the
+// list has as many entries as that of addresses, each proxy has appended to both,
+// and the outermost trusted one's counts. Else somebody has appended to one of them
+// only, and the first entry counts, as with other proxies (issue 10).
+func (x *exchange) forwardedScheme(r *http.Request) string {
+	schemes, addresses := r.Header["X-Forwarded-Proto"], r.Header["X-Forwarded-For"]
+	hops := int(x.caller.hops)
+	if hops > 0 && !x.caller.unreadable && clientip.Count(schemes) != clientip.Count(addresses) {
+		hops = 0
+	}
+	return clientip.At(schemes, hops)
 }
 
 // host is what the client asked for: a trusted proxy's word, or that of the request.

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -9,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gatehouse/proxy/clientip"
 )
 
 // forwardedRow is a row of testdata/forwarded.tsv.
@@ -72,6 +75,11 @@ func TestForwardedByHops(t *testing.T) {
 		{[]string{"6.6.6.6, 203.0.113.7"}, []string{"https, http"}, []string{"evil.example.com, shop.example.com"}, "http", "shop.example.com"},
 		{[]string{"6.6.6.6", "203.0.113.7"}, []string{"https", "http"}, []string{"evil.example.com", "shop.example.com"}, "http", "shop.example.com"},
 		{[]string{"6.6.6.6, 203.0.113.7, 10.0.0.9"}, []string{"http, https, http"}, []string{"evil.example.com, shop.example.com, inner"}, "https", "shop.example.com"},
+		{[]string{"203.0.113.7"}, []string{"https, http"}, nil, "https", "gate"},
+		{[]string{"203.0.113.7"}, []string{"https", "http"}, nil, "https", "gate"},
+		{[]string{"203.0.113.7, 10.0.0.9"}, []string{"WSS, http, http"}, nil, "https", "gate"},
+		{[]string{"203.0.113.7, 10.0.0.9, 10.0.0.8"}, []string{"https, http"}, nil, "https", "gate"},
+		{[]string{"6.6.6.6, 203.0.113.7"}, []string{"http, https, http"}, nil, "http", "gate"},
 		{[]string{"203.0.113.7, 10.0.0.9"}, []string{"https"}, []string{"shop.example.com"}, "https", "shop.example.com"},
 		{[]string{"203.0.113.7"}, nil, nil, "http", "gate"},
 		{[]string{"203.0.113.7"}, []string{"", " ,"}, []string{""}, "http", "gate"},
@@ -170,10 +178,14 @@ func FuzzForwardedFor(f *testing.F) {
 	}
 	client := netip.MustParseAddr("203.0.113.7")
 	f.Fuzz(func(t *testing.T, begun, scheme string) {
+		forged := cmp.Or(strings.Trim(strings.ReplaceAll(scheme, ",", ""), " \t"), "https")
 		for _, own := range []string{"203.0.113.7", "203.0.113.7:54321", `"203.0.113.7"`, "::ffff:203.0.113.7", "[::ffff:203.0.113.7]:1", "203.0.113.7, 10.0.0.9:2", "203.0.113.7,"} {
 			for _, lines := range [][]string{{begun + ", " + own}, {begun, own}} {
+				// Who appends to both lists keeps them of one length.
+				proxies := clientip.Count([]string{own})
+				schemes := strings.Repeat(forged+", ", clientip.Count(lines)-proxies) + strings.Repeat("http, ", proxies)
 				r := &http.Request{RemoteAddr: "10.0.0.5:1", Header: http.Header{
-					"X-Forwarded-For": lines, "X-Forwarded-Proto": {scheme + ", http", "http"}, "X-Forwarded-Host": {begun + ",shop", "shop"},
+					"X-Forwarded-For": lines, "X-Forwarded-Proto": {schemes}, "X-Forwarded-Host": {begun + ",shop", "shop"},
 				}}
 				x := &exchange{caller: findCaller(peerAt(r.RemoteAddr), r, tenNet)}
 				if x.caller.ip != client || x.caller.unreadable || x.scheme(r) != "http" || x.host(r) != "shop" {

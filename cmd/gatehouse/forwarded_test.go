@@ -86,6 +86,32 @@ func seenThrough(t *testing.T, gateway *running, id, name, value string) string 
 	return client
 }
 
+// TestForwardedSchemes has a trusted proxy send a list of schemes that some
+// proxy has not appended to. Its first entry counts.
+func TestForwardedSchemes(t *testing.T) {
+	t.Parallel()
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, r.Header.Get("X-Forwarded-Proto"))
+	}))
+	t.Cleanup(backend.Close)
+	gateway := start(t, writeFile(t, "routes.yaml", "users: off\ntrusted_proxies: [127.0.0.0/8, 10.0.0.0/8]\nroutes:\n"+
+		"  - {name: open, prefix: /open, backend: '"+backend.URL+"', auth: none}\n"), nil)
+	for _, test := range []struct{ addresses, schemes, want string }{
+		{"203.0.113.7", "https, http", "https"},
+		{"203.0.113.7, 10.0.0.9, 10.0.0.8", "wss, http", "https"},
+		{"203.0.113.7, 10.0.0.9", "https", "https"},
+		{"6.6.6.6, 203.0.113.7", "https, http", "http"}, // each proxy has appended: the first is the client's word
+		{"6.6.6.6, 203.0.113.7, 10.0.0.9", "http, https, http", "https"},
+	} {
+		got := do(t, request{url: gateway.url + "/open", header: http.Header{
+			"X-Forwarded-For": {test.addresses}, "X-Forwarded-Proto": {test.schemes},
+		}})
+		if got.body != test.want {
+			t.Errorf("%s, %s: %s, want %s", test.addresses, test.schemes, got.body, test.want)
+		}
+	}
+}
+
 // TestPreflightsOfAClientAtItsLimit has one client, behind a proxy that writes
 // ports, hold all it may. It gets no second request, whatever its port, but
 // preflights are answered, with the methods that the route lists.

@@ -116,6 +116,15 @@ func (e *Entries) Next() (entry string, ok bool) {
 	}
 }
 
+// Count returns the number of entries of a header.
+func Count(lines []string) (n int) {
+	entries := Backward(lines)
+	for _, ok := entries.Next(); ok; _, ok = entries.Next() {
+		n++
+	}
+	return n
+}
+
 // At returns the entry that the outermost of so many proxies wrote: each of them
 // appends one. It is the first of all where they wrote fewer, or where hops is 0,
 // and "" where there is none.
