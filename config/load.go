@@ -22,7 +22,8 @@ type Check func(table *Config, file *yamldoc.Field)
 
 // Load reads, decodes and validates the route table in the file at path.
 // ${NAME} in a value is expanded with lookup; a nil lookup is an empty
-// environment. A table without errors is shown to the checks. The error is a problem.List, with every error and warning found.
+// environment. A table without errors is shown to the checks. The error is a
+// problem.List, with every error and warning found.
 func Load(path string, lookup func(name string) (string, bool), checks ...Check) (*Config, error) {
 	data, err := readBounded(path)
 	if err != nil {
@@ -71,13 +72,10 @@ func Parse(file string, data []byte, lookup func(name string) (string, bool), ch
 		return nil, problems
 	}
 	config.File = file
-	config.Hash = contentHash(data)
+	config.Hash = watch.Hash(data)
 	config.Warnings = problems
 	return config, nil
 }
-
-// contentHash names a content, as Config.Hash says.
-func contentHash(data []byte) string { return watch.Hash(data) }
 
 // readBounded reads a file of at most yamldoc.MaxSize bytes. It looks before it
 // opens, because opening a named pipe would wait for a writer.
