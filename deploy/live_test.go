@@ -91,6 +91,7 @@ func serve(t testing.TB) gateway {
 		"GATEWAY_JWT_SECRET_FILE=" + secret,
 		"GATEWAY_DATABASE_URL=sqlite:" + filepath.Join(folder, "gatehouse.db"),
 		"GATEWAY_DATABASE_URL_FILE=", "GATEWAY_SHUTDOWN_DELAY=0s",
+		"GATEWAY_LOG_LEVEL=debug", // which logs every setting
 		"GATEWAY_BCRYPT_COST=4", "ECHO=" + echo.URL, "GONE=" + gone.URL, "CERT=" + cert, "KEY=" + key, "KEYS=" + keys,
 	}
 	for _, variable := range environmentOf(build(t, "kustomize/base").deployments["gatehouse"]) {
