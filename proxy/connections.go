@@ -67,11 +67,18 @@ func (l *Listener) Refused() (counts [len(RefusalReasons)]int64) {
 }
 
 // noteShortage tells of a request whose backend was not asked for want of a
-// descriptor.
+// descriptor or a local port.
 func (g *Gateway) noteShortage(ctx context.Context, err error) {
-	if g.shortages.note(time.Now()) {
-		g.log.LogAttrs(ctx, slog.LevelWarn,
-			"backends are not asked: file descriptors are used up; the next line about it comes when it has stopped for a minute and begins again",
-			slog.Int("limit", g.descriptors.Limit), slog.String("error", err.Error()))
+	if !g.shortages.note(time.Now()) {
+		return
 	}
+	const again = "the next line about it comes when it has stopped for a minute and begins again"
+	if isShortOfPorts(err) {
+		g.log.LogAttrs(ctx, slog.LevelWarn, "backends are not asked: local ports are used up; "+again,
+			slog.String("hint", "widen net.ipv4.ip_local_port_range, or keep more connections (GATEWAY_HTTP_CLIENT_MAX_KEEPALIVE_CONNECTIONS)"),
+			slog.String("error", err.Error()))
+		return
+	}
+	g.log.LogAttrs(ctx, slog.LevelWarn, "backends are not asked: file descriptors are used up; "+again,
+		slog.Int("limit", g.descriptors.Limit), slog.String("error", err.Error()))
 }

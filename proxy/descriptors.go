@@ -74,6 +74,30 @@ func (d Descriptors) admits(conn net.Conn, open int64) bool {
 	return admitted
 }
 
+// isShortage reports whether a connection to a backend failed for want of
+// something of ours, which says nothing of the backend.
+func isShortage(err error) bool { return isShortOfDescriptors(err) || isShortOfPorts(err) }
+
+// isShortOfPorts reports whether all local ports that could reach an address are in
+// use. A machine without IPv6 gives the same error for its addresses; there a
+// connection of UDP, which sends nothing, fails too.
+func isShortOfPorts(err error) bool {
+	var dialing *net.OpError
+	if !errors.Is(err, syscall.EADDRNOTAVAIL) || !errors.As(err, &dialing) {
+		return false
+	}
+	to, ok := dialing.Addr.(*net.TCPAddr)
+	if !ok || to.IP.To4() != nil {
+		return ok
+	}
+	probe, err := net.DialUDP("udp", nil, &net.UDPAddr{IP: to.IP, Port: to.Port, Zone: to.Zone})
+	if err != nil {
+		return false
+	}
+	_ = probe.Close()
+	return true
+}
+
 // isShortOfDescriptors reports whether an error is for want of a descriptor, or
 // of what the kernel needs for one.
 func isShortOfDescriptors(err error) bool {

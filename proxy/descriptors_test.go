@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"syscall"
 	"testing"
@@ -62,6 +63,33 @@ func TestIsShortOfDescriptors(t *testing.T) {
 	} {
 		if got := isShortOfDescriptors(err); got != want {
 			t.Errorf("%v: %t, want %t", err, got, want)
+		}
+	}
+}
+
+// A backend is not to blame when all local ports are in use (issue 10).
+func TestIsShortOfPorts(t *testing.T) {
+	inUse := func(ip string) error {
+		address := net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(ip), 80))
+		return fmt.Errorf("%w: %w", errDial, &net.OpError{Op: "dial", Net: "tcp", Addr: address, Err: os.NewSyscallError("connect", syscall.EADDRNOTAVAIL)})
+	}
+	_, noIPv6 := net.Dial("udp", "[2001:db8::1]:80") // nothing is sent
+	for err, want := range map[error]bool{
+		inUse("127.0.0.1"):          true,
+		inUse("203.0.113.7"):        true,
+		inUse("::ffff:203.0.113.7"): true,
+		inUse("2001:db8::1"):        noIPv6 == nil,
+		errDial:                     false,
+		fmt.Errorf("%w: %w", errDial, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}): false,
+	} {
+		if got := isShortOfPorts(err); got != want {
+			t.Errorf("%v: %t, want %t", err, got, want)
+		}
+	}
+	for err, want := range map[error]bool{inUse("127.0.0.1"): false, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}: true} {
+		x := new(exchange)
+		if got := x.isUnreachable(t.Context(), refuseConnect, err); got != want {
+			t.Errorf("%v makes the backend unreachable: %t, want %t", err, got, want)
 		}
 	}
 }

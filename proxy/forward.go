@@ -243,7 +243,7 @@ func handleError(_ http.ResponseWriter, r *http.Request, err error) {
 	if x.isUnreachable(r.Context(), refusal, err) {
 		x.metrics.Backend(false)
 	}
-	if isShortOfDescriptors(err) {
+	if isShortage(err) {
 		x.gateway.noteShortage(r.Context(), err)
 	}
 	if x.status != 0 { // the answer has begun: httputil cuts it off
@@ -259,7 +259,7 @@ func handleError(_ http.ResponseWriter, r *http.Request, err error) {
 // all since it was connected to.
 func (x *exchange) isUnreachable(ctx context.Context, refusal *httperr.Error, err error) bool {
 	switch cause := context.Cause(ctx); {
-	case x.backendSpoke || errors.Is(err, errNotReplayable) || isShortOfDescriptors(err):
+	case x.backendSpoke || errors.Is(err, errNotReplayable) || isShortage(err):
 		return false
 	case cause != nil:
 		return errors.Is(cause, errIdleTimeout) && (errors.Is(err, errDial) || errors.Is(err, upstream.ErrNothingHeard))

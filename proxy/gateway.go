@@ -37,7 +37,7 @@ type Gateway struct {
 	requests     *clientCounter // that have no complete answer yet
 	unreadable   unreadableHeaders
 	descriptors  Descriptors
-	shortages    occurrence // of descriptors for backends
+	shortages    occurrence // of descriptors or ports for backends
 	table        atomic.Pointer[Table]
 	lastWrite    time.Duration // for a client to take the rest of an answer; constant but for tests
 	earlyGrace   time.Duration // for an early answer to wait for the rest of a body; constant but for tests
