@@ -14,6 +14,7 @@ import (
 var (
 	_ transport.BodyWaiter = (*exchange)(nil)
 	_ transport.Fields     = (*exchange)(nil)
+	_ headFlusher          = (*exchange)(nil)
 )
 
 // BodyAwaited implements transport.BodyWaiter.
@@ -26,8 +27,8 @@ func (x *exchange) BodyAwaited() {
 // readFirst reads the first bytes of a body. A transport that does not say whether
 // they are there is given a moment: the time until the request's timer fires.
 func (b *backendBody) readFirst(p []byte) (int, error) {
-	_, tells := b.ReadCloser.(interface{ TellsOfWaits() })
-	if tells || b.res.ContentLength <= 0 || b.x.method == http.MethodHead {
+	_, notifies := b.ReadCloser.(transport.NotifyingBody)
+	if notifies || b.res.ContentLength <= 0 || b.x.method == http.MethodHead {
 		return b.ReadCloser.Read(p)
 	}
 	b.x.idleTimer.flushHeadSoon()
@@ -42,7 +43,7 @@ func (x *exchange) bodyStarted() {
 	x.idleTimer.headPending.Store(false)
 }
 
-// flushHead sends the head, if the first bytes are still not there.
+// flushHead implements headFlusher: it sends the head, if the first bytes are still not there.
 func (x *exchange) flushHead() {
 	x.headMu.Lock()
 	defer x.headMu.Unlock()

@@ -28,6 +28,11 @@ type timeoutHandler interface {
 	onTimeout() // ends the request; called at most once, never after stop
 }
 
+// headFlusher is a timeoutHandler whose response head may wait for its body.
+type headFlusher interface {
+	flushHead() // sends the head, unless the body has begun; may block
+}
+
 // idleTimer ends a request when nothing has happened for a while: until the
 // response headers for the route's timeout, afterwards for its idle timeout.
 // One timer serves the whole request; whoever sees progress touches it.
@@ -71,8 +76,8 @@ func timeoutTicks(timeout time.Duration) int64 {
 func (p *idleTimer) fire(now ticks) (next ticks) {
 	p.firstPending.Store(false)
 	if p.headPending.Load() {
-		if waiter, ok := p.handler.(interface{ sendHead() }); ok {
-			go waiter.sendHead()
+		if f, ok := p.handler.(headFlusher); ok {
+			go f.flushHead()
 		}
 	}
 	timeout := ticks(p.timeout.Load())

@@ -21,7 +21,15 @@ type body struct {
 
 var errEOF = io.EOF
 
-// NotifiesWaiter marks a body that calls its Waiter.
+// NotifyingBody is a response body that calls Hooks.BodyAwaited.
+type NotifyingBody interface {
+	io.ReadCloser
+	NotifiesWaiter()
+}
+
+var _ NotifyingBody = (*body)(nil)
+
+// NotifiesWaiter implements NotifyingBody.
 func (*body) NotifiesWaiter() {}
 
 // Read implements io.Reader. Trailers are there when it has given io.EOF.
