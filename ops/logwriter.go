@@ -83,7 +83,7 @@ func (w unbuffered) Write(line []byte) (int, error) {
 }
 
 // Flush has all that was logged so far written, and waits until it is, but no
-// longer than patience: a pipe that nobody reads must not keep a process alive.
+// longer than timeout: a pipe that nobody reads must not keep a process alive.
 func (w *LogWriter) Flush(timeout time.Duration) {
 	w.mu.Lock()
 	w.scheduleFlush()

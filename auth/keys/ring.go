@@ -147,7 +147,7 @@ func (k Ring) WithPreviousSecrets(previous ...[]byte) (Ring, error) {
 }
 
 // WithPreviousKeys also accepts, and publishes, the keys of a PEM text: those
-// that have signed tokens that are still about, and one whose turn is to come.
+// that have signed tokens that are still about, and one that will sign later.
 // Public keys will do; of a private key only the public half is kept.
 func (k Ring) WithPreviousKeys(pemBytes []byte) (Ring, error) {
 	k.verify = slices.Clone(k.verify)

@@ -16,7 +16,7 @@ import (
 )
 
 // Sources shares the keys of other issuers between tables: a reload finds
-// those that it had. Only sources that were adopted are read, in the
+// those that it had. Only sources that were activated are read, in the
 // background; nothing here waits for the network but Close, and requests whose
 // key is not known, for a moment.
 type Sources struct {
@@ -57,7 +57,7 @@ func NewSources(o SourcesOptions) *Sources {
 
 // Issuers makes the issuers of a table, with the live sources where there are
 // any. It reads nothing and changes nothing: sources that are new begin to be
-// read when the issuers are adopted.
+// read when the issuers are activated.
 func (k *Sources) Issuers(tokens []config.Issuer) *Issuers {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -94,7 +94,7 @@ func (k *Sources) Reread(keys string) {
 }
 
 // Begin starts to read those sources of the issuers that are not read yet, before
-// the issuers are adopted, and waits until each of them was read once, well or
+// the issuers are activated, and waits until each of them was read once, well or
 // not, or the context ends: then the first tokens find the keys there.
 func (k *Sources) Begin(ctx context.Context, issuers *Issuers) {
 	for _, over := range k.begin(issuers) {

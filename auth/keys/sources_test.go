@@ -34,7 +34,7 @@ func TestKeySourcesAdopt(t *testing.T) {
 		serverA.ExpectRequests(t, 1) // was known
 		serverB.ExpectRequests(t, 1)
 
-		waiting := gateway.Issuers([]config.Issuer{ofA}) // compiled before A goes, adopted after
+		waiting := gateway.Issuers([]config.Issuer{ofA}) // compiled before A goes, activated after
 		gateway.Activate(gateway.Issuers([]config.Issuer{ofB}))
 		authtest.Sleep(time.Hour)
 		serverA.ExpectRequests(t, 1)

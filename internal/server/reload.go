@@ -103,7 +103,7 @@ func (r *reloader) reloadAll(ctx context.Context, trigger string) (proxy.Diff, p
 	return diff, warnings, err
 }
 
-// next makes the edition that could replace the live one. A table that makes
+// next makes the snapshot that could replace the live one. A table that makes
 // the code itself fail is a bad table like any other: the gateway goes on.
 func (r *reloader) next() (made snapshot, err error) {
 	defer func() {

@@ -36,7 +36,7 @@ type snapshot struct {
 	issuers *keys.Issuers
 }
 
-// compile turns a configuration into an edition that may serve: it meets its
+// compile turns a configuration into a snapshot that may serve: it meets its
 // own tests. It touches nothing live.
 func (p *parts) compile(cfg *config.Config) (snapshot, error) {
 	issuers := p.keySources.Issuers(cfg.Tokens)
@@ -82,13 +82,13 @@ func (p *parts) defaultCompany() *uuid.UUID {
 	return &p.settings.DefaultCompanyID
 }
 
-// swap makes an edition of a table that was read just now the live one.
+// swap makes a snapshot of a table that was read just now the live one.
 func (p *parts) swap(gateway *proxy.Gateway, next snapshot) {
 	p.replace(gateway, next)
 	p.metrics.TableServed(next.table.Config(), time.Now())
 }
 
-// replace makes an edition the live one.
+// replace makes a snapshot the live one.
 func (p *parts) replace(gateway *proxy.Gateway, next snapshot) {
 	if p.users != nil {
 		p.users.SetGrace(next.table.Config().Users.Grace)
