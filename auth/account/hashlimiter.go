@@ -62,7 +62,7 @@ func (t *hashLimiter) enter() (*hashSlot, error) {
 // and the context's error when that ends first.
 func (t *hashSlot) acquire(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("wait for a turn: %w", err)
+		return fmt.Errorf("wait for a slot: %w", err)
 	}
 	timer := time.NewTimer(t.limiter.wait)
 	defer timer.Stop()
@@ -73,7 +73,7 @@ func (t *hashSlot) acquire(ctx context.Context) error {
 	case <-timer.C:
 		return ErrBusy
 	case <-ctx.Done():
-		return fmt.Errorf("wait for a turn: %w", ctx.Err())
+		return fmt.Errorf("wait for a slot: %w", ctx.Err())
 	}
 }
 
