@@ -1,7 +1,7 @@
 // Package keys holds what tokens are signed and verified with.
 //
 // The gateway's own tokens are signed with a Ring (ring.go), which verifies those
-// of previous keys too.
+// of previous keys too. pem.go reads keys from files in PEM, ours and theirs.
 //
 // The keys of other issuers come from their Sources, which tables share:
 //
@@ -20,14 +20,12 @@ import (
 	"crypto/hmac"
 	"crypto/rsa"
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/go-jose/go-jose/v4"
@@ -181,18 +179,6 @@ func (k Ring) WithPreviousKeys(pemBytes []byte) (Ring, error) {
 	return k, nil
 }
 
-// publicHalf returns the key of a block that verifies.
-func publicHalf(block *pem.Block) (crypto.PublicKey, error) {
-	if !strings.HasSuffix(block.Type, "PRIVATE KEY") {
-		return parsePublicKey(block)
-	}
-	private, err := privateKeyOf(block)
-	if err != nil {
-		return nil, err
-	}
-	return private.Public(), nil
-}
-
 // secretID tells secrets apart. Every signature already lets those who hold a
 // token try out secrets; the id adds nothing to that.
 func secretID(secret []byte) string {
@@ -242,53 +228,4 @@ func newOwnKey(public crypto.PublicKey) (ownKey, error) {
 		return ownKey{}, fmt.Errorf("make key id: %w", err)
 	}
 	return ownKey{public, base64.RawURLEncoding.EncodeToString(thumbprint), []string{algorithm}}, nil
-}
-
-// parsePrivateKey reads the first private key of a PEM text, in whichever form
-// it holds. What may stand beside one is passed over: `openssl ecparam -genkey`
-// writes the curve before it (EC PARAMETERS), and some files hold the
-// certificate, too.
-func parsePrivateKey(pemBytes []byte) (crypto.Signer, error) {
-	var passed []string
-	for rest := pemBytes; ; {
-		var block *pem.Block
-		block, rest = pem.Decode(rest)
-		switch {
-		case block == nil && len(passed) == 0:
-			return nil, errors.New("no PEM block found: want a private key")
-		case block == nil:
-			return nil, fmt.Errorf("no private key found, but %s: want the private key itself", strings.Join(passed, ", "))
-		case strings.HasSuffix(block.Type, "PRIVATE KEY"):
-			return privateKeyOf(block)
-		}
-		if len(passed) < maxIssuerKeys {
-			passed = append(passed, strconv.Quote(block.Type))
-		}
-	}
-}
-
-// privateKeyOf reads a block that says that it is a private key. No error
-// repeats what is in it.
-func privateKeyOf(block *pem.Block) (crypto.Signer, error) {
-	if block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != "" {
-		return nil, fmt.Errorf("PEM block %q is encrypted with a passphrase: want it without, as `openssl pkey` writes it", block.Type)
-	}
-	if key, err := x509.ParsePKCS8PrivateKey(block.Bytes); err == nil {
-		switch key := key.(type) {
-		case *rsa.PrivateKey:
-			return key, nil
-		case *ecdsa.PrivateKey:
-			return key, nil
-		case ed25519.PrivateKey:
-			return key, nil
-		}
-		return nil, errors.New("private key is neither RSA nor EC nor Ed25519")
-	}
-	if key, err := x509.ParsePKCS1PrivateKey(block.Bytes); err == nil {
-		return key, nil
-	}
-	if key, err := x509.ParseECPrivateKey(block.Bytes); err == nil {
-		return key, nil
-	}
-	return nil, fmt.Errorf("PEM block %q holds no private key that can be read: want PKCS #8, PKCS #1 or SEC 1, as `openssl pkey` writes it", block.Type)
 }

@@ -10,8 +10,6 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
-	"crypto/x509"
-	"encoding/asn1"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -172,35 +170,6 @@ func parsePEM(content []byte) (*set, error) {
 			return nil, fmt.Errorf("read PEM: %w", err)
 		}
 	}
-}
-
-func parsePublicKey(block *pem.Block) (crypto.PublicKey, error) {
-	switch block.Type {
-	case "PUBLIC KEY":
-		return x509.ParsePKIXPublicKey(block.Bytes)
-	case "RSA PUBLIC KEY":
-		return x509.ParsePKCS1PublicKey(block.Bytes)
-	case "CERTIFICATE":
-		return certifiedKey(block.Bytes)
-	}
-	return nil, errors.New("is neither a public key nor a certificate")
-}
-
-// certifiedKey takes the key out of a certificate (RFC 5280 section 4.1). What
-// else the certificate says is not looked at: Go's parser refuses some that are
-// in use for it, as those with a negative serial number.
-func certifiedKey(der []byte) (crypto.PublicKey, error) {
-	var certificate struct {
-		Signed struct {
-			Version                                      asn1.RawValue `asn1:"optional,tag:0"`
-			Serial, Algorithm, Issuer, Validity, Subject asn1.RawValue
-			Key                                          asn1.RawValue
-		}
-	}
-	if _, err := asn1.Unmarshal(der, &certificate); err != nil {
-		return nil, errors.New("is no certificate")
-	}
-	return x509.ParsePKIXPublicKey(certificate.Signed.Key.FullBytes)
 }
 
 var errNotPublic = errors.New("is not a public key of RSA, EC or Ed25519")
