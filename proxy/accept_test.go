@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"gatehouse/internal/timerwheel"
 	"gatehouse/proxy/http1/server"
 )
 
@@ -44,7 +45,7 @@ func TestFailedAccepts(t *testing.T) {
 					Handler:  http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }),
 					ErrorLog: discardLog,
 				}
-				serve, limited := standard.Serve, (&Gateway{log: slog.New(slog.DiscardHandler), wheel: newWheel()}).Limit(failing)
+				serve, limited := standard.Serve, (&Gateway{log: slog.New(slog.DiscardHandler), wheel: timerwheel.New()}).Limit(failing)
 				listener := net.Listener(limited)
 				switch kind {
 				case "lean":

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"gatehouse/internal/timerwheel"
 )
 
 const (
@@ -325,7 +327,7 @@ func TestIdleTimer(t *testing.T) {
 	t.Parallel()
 	var p idleTimer
 	lost := make(chan struct{})
-	turning := newWheel()
+	turning := timerwheel.New()
 	p.start(turning, timeoutFunc(func() { close(lost) }), time.Millisecond)
 	wait(t, "the timeout", lost)
 	p.touch()

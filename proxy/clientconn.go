@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gatehouse/internal/reqctx"
+	"gatehouse/internal/timerwheel"
 	"gatehouse/proxy/http1/socket"
 )
 
@@ -34,10 +35,10 @@ const (
 type clientConn struct {
 	net.Conn
 	listener     *Listener
-	wheel        *wheel
+	wheel        *timerwheel.Wheel
 	client       netip.Addr // invalid when it is not counted for a client
 	closed       sync.Once
-	timer        timer
+	timer        timerwheel.Timer
 	fireAt       atomic.Int64 // the tick in which the timer fires, at the latest
 	socket       *socket.Socket
 	waited       atomic.Bool // the last read found nothing at first
@@ -49,21 +50,21 @@ type clientConn struct {
 	writeDeadlineSet atomic.Bool  // somebody set one of their own
 	renewWriteAt     atomic.Int64 // the tick until which ours need not be renewed
 
-	reading        sync.Mutex      // for those below
-	readDeadline   ticks           // what is not read then is read too late; 0 is no bound
-	socketDeadline bool            // the socket has the deadline
-	disconnectCtx  *reqctx.Context // ends when the client leaves; nil for none
-	watchAt        ticks           // when to begin to look for that
-	readAhead      chan struct{}   // closed when nobody reads for that any more; nil before
-	closingNew     bool            // asked to end before its first request, over TLS
-	unread         []byte          // read already, and not yet by Read
+	reading        sync.Mutex       // for those below
+	readDeadline   timerwheel.Ticks // what is not read then is read too late; 0 is no bound
+	socketDeadline bool             // the socket has the deadline
+	disconnectCtx  *reqctx.Context  // ends when the client leaves; nil for none
+	watchAt        timerwheel.Ticks // when to begin to look for that
+	readAhead      chan struct{}    // closed when nobody reads for that any more; nil before
+	closingNew     bool             // asked to end before its first request, over TLS
+	unread         []byte           // read already, and not yet by Read
 }
 
 func newClientConn(conn net.Conn, l *Listener, client netip.Addr) *clientConn {
 	c := &clientConn{Conn: conn, listener: l, wheel: l.gateway.wheel, client: client, socket: socket.New(conn)}
-	c.timer.handler = c
-	c.scheduleWithin(ticksIn(readCheckInterval))
-	c.phase.set(phaseNew, c.wheel.now())
+	c.timer.Handler = c
+	c.scheduleWithin(timerwheel.TicksIn(readCheckInterval))
+	c.phase.set(phaseNew, c.wheel.Now())
 	l.add(c)
 	return c
 }
@@ -132,7 +133,7 @@ const disconnectCheck = 2 // ticks
 func (c *clientConn) WatchDisconnect(ctx *reqctx.Context) {
 	c.reading.Lock()
 	if ctx.Err() == nil {
-		c.disconnectCtx, c.watchAt = ctx, c.wheel.now()+disconnectCheck
+		c.disconnectCtx, c.watchAt = ctx, c.wheel.Now()+disconnectCheck
 	}
 	c.reading.Unlock()
 	c.scheduleWithin(disconnectCheck)
@@ -177,20 +178,20 @@ func (c *clientConn) readForDisconnect() {
 }
 
 // scheduleWithin has the timer fire after so many ticks, or earlier.
-func (c *clientConn) scheduleWithin(after ticks) {
-	now := c.wheel.now()
-	if fireAt := ticks(c.fireAt.Load()); fireAt <= now || fireAt > now+after {
+func (c *clientConn) scheduleWithin(after timerwheel.Ticks) {
+	now := c.wheel.Now()
+	if fireAt := timerwheel.Ticks(c.fireAt.Load()); fireAt <= now || fireAt > now+after {
 		c.fireAt.Store(int64(now + after))
-		c.wheel.schedule(&c.timer, after)
+		c.wheel.Schedule(&c.timer, after)
 	}
 }
 
 // fire implements handler: it looks whether a read deadline has passed, and
 // whether it is time to look for a client that leaves.
-func (c *clientConn) fire(now ticks) (next ticks) {
+func (c *clientConn) Fire(now timerwheel.Ticks) (next timerwheel.Ticks) {
 	c.reading.Lock()
 	defer c.reading.Unlock()
-	next = now + ticksIn(readCheckInterval)
+	next = now + timerwheel.TicksIn(readCheckInterval)
 	switch {
 	case c.disconnectCtx != nil && c.readAhead == nil && now < c.watchAt:
 		next = c.watchAt
@@ -213,12 +214,12 @@ func (c *clientConn) SetReadDeadline(t time.Time) error {
 	defer c.reading.Unlock()
 	c.readDeadline = 0
 	if !t.IsZero() {
-		left := c.wheel.until(t)
-		if left <= ticksIn(readCheckInterval) {
+		left := c.wheel.Until(t)
+		if left <= timerwheel.TicksIn(readCheckInterval) {
 			c.socketDeadline = true
 			return c.Conn.SetReadDeadline(t)
 		}
-		c.readDeadline = c.wheel.now() + left
+		c.readDeadline = c.wheel.Now() + left
 	}
 	if !c.socketDeadline {
 		return nil
@@ -229,7 +230,7 @@ func (c *clientConn) SetReadDeadline(t time.Time) error {
 
 // Write implements net.Conn.
 func (c *clientConn) Write(p []byte) (int, error) {
-	if !c.writeDeadlineSet.Load() && int64(c.wheel.now()) >= c.renewWriteAt.Load() {
+	if !c.writeDeadlineSet.Load() && int64(c.wheel.Now()) >= c.renewWriteAt.Load() {
 		c.boundWrites()
 	}
 	return c.socket.Write(p)
@@ -240,7 +241,7 @@ func (c *clientConn) boundWrites() {
 	defer c.writing.Unlock()
 	if !c.writeDeadlineSet.Load() {
 		_ = c.Conn.SetWriteDeadline(time.Now().Add(writeStall))
-		c.renewWriteAt.Store(int64(c.wheel.now() + ticksIn(writeStall)/2))
+		c.renewWriteAt.Store(int64(c.wheel.Now() + timerwheel.TicksIn(writeStall)/2))
 	}
 }
 
@@ -275,7 +276,7 @@ func (c *clientConn) CloseWrite() error {
 // Close implements net.Conn.
 func (c *clientConn) Close() error {
 	c.closed.Do(func() {
-		c.wheel.stop(&c.timer)
+		c.wheel.Stop(&c.timer)
 		c.listener.remove(c)
 		if c.client.IsValid() {
 			c.listener.clients.release(c.client)

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"gatehouse/internal/timerwheel"
 )
 
 // TestClientLeaves wants the backend's request to end when the client leaves:
@@ -108,7 +110,7 @@ func TestLoadOfClients(t *testing.T) {
 	t.Parallel()
 	k := start(t, openTable, func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("X-Slow") != "" {
-			slow := time.NewTimer((2*disconnectCheck + 1) * tickLength)
+			slow := time.NewTimer((2*disconnectCheck + 1) * timerwheel.Tick)
 			defer slow.Stop()
 			select {
 			case <-slow.C:

@@ -20,7 +20,7 @@
 //     replay.go    and kept while the request may be sent again
 //     headflush.go the head of an answer whose body is long in coming
 //     earlyresponse.go an answer that comes before the body has ended
-//     idletimer.go how long the other side may be silent, by wheel.go
+//     idletimer.go how long the other side may be silent, by internal/timerwheel
 //     revocation.go streams end with what they were let in on
 //     streams.go   upgraded connections: drained, ended between two frames
 //     info.go      or an answer of the gateway's own: GET / and GET /health

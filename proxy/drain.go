@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"gatehouse/internal/timerwheel"
 	"gatehouse/proxy/http1/socket"
 )
 
@@ -116,7 +117,7 @@ func (l *Listener) closeIdle(grace time.Duration) (left int) {
 	defer l.mu.Unlock()
 	for c := range l.conns {
 		word, phase, since := c.phase.get()
-		silent := time.Duration(c.wheel.now()-since) * tickLength
+		silent := time.Duration(c.wheel.Now()-since) * timerwheel.Tick
 		switch phase {
 		case phaseDetached:
 			continue

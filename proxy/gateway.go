@@ -9,6 +9,7 @@ import (
 
 	"gatehouse/auth"
 	"gatehouse/internal/httperr"
+	"gatehouse/internal/timerwheel"
 )
 
 // Options are what a Gateway works with, besides its table.
@@ -43,7 +44,7 @@ type Gateway struct {
 	earlyGrace   time.Duration // for an early answer to wait for the rest of a body; constant but for tests
 	streams      streams
 	replays      replayBudget
-	wheel        *wheel
+	wheel        *timerwheel.Wheel
 	draining     atomic.Bool // every answer in HTTP/1 is the last on its connection
 }
 
@@ -55,7 +56,7 @@ func NewGateway(o Options) *Gateway {
 	return &Gateway{
 		log: o.Log, access: o.Access, unmatched: o.Metrics.Route(NoRoute, ""), transports: o.Transports,
 		storeHealth: o.StoreHealth, requestCount: o.Requests, descriptors: o.Descriptors, requests: newClientCounter(),
-		lastWrite: lastWriteGrace, earlyGrace: earlyAnswerGrace, wheel: newWheel(),
+		lastWrite: lastWriteGrace, earlyGrace: earlyAnswerGrace, wheel: timerwheel.New(),
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"gatehouse/internal/timerwheel"
 )
 
 // errIdleTimeout is the cause of a request that was canceled because the backend,
@@ -37,8 +39,8 @@ type headFlusher interface {
 // response headers for the route's timeout, afterwards for its idle timeout.
 // One timer serves the whole request; whoever sees progress touches it.
 type idleTimer struct {
-	wheel   *wheel
-	timer   timer
+	wheel   *timerwheel.Wheel
+	timer   timerwheel.Timer
 	handler timeoutHandler
 
 	timeout      atomic.Int64 // ticks of silence; 0 is no bound
@@ -53,13 +55,13 @@ type idleTimer struct {
 
 // start begins to wait. onTimeout runs after too long a silence, at most once,
 // and never after stop.
-func (p *idleTimer) start(w *wheel, handler timeoutHandler, timeout time.Duration) {
+func (p *idleTimer) start(w *timerwheel.Wheel, handler timeoutHandler, timeout time.Duration) {
 	p.wheel, p.handler = w, handler
-	p.timer.handler = p
+	p.timer.Handler = p
 	p.timeout.Store(timeoutTicks(timeout))
 	if timeout > 0 {
 		p.firstPending.Store(true)
-		w.schedule(&p.timer, min(firstFire, ticksIn(timeout)))
+		w.Schedule(&p.timer, min(firstFire, timerwheel.TicksIn(timeout)))
 	}
 	p.touch() // now that the wheel runs
 }
@@ -69,19 +71,19 @@ func timeoutTicks(timeout time.Duration) int64 {
 	if timeout <= 0 {
 		return 0
 	}
-	return int64(ticksIn(timeout))
+	return int64(timerwheel.TicksIn(timeout))
 }
 
 // fire implements handler.
-func (p *idleTimer) fire(now ticks) (next ticks) {
+func (p *idleTimer) Fire(now timerwheel.Ticks) (next timerwheel.Ticks) {
 	p.firstPending.Store(false)
 	if p.headPending.Load() {
 		if f, ok := p.handler.(headFlusher); ok {
 			go f.flushHead()
 		}
 	}
-	timeout := ticks(p.timeout.Load())
-	switch due := ticks(p.lastActivity.Load()) + timeout; {
+	timeout := timerwheel.Ticks(p.timeout.Load())
+	switch due := timerwheel.Ticks(p.lastActivity.Load()) + timeout; {
 	case timeout == 0:
 		return 0
 	case p.paused.Load():
@@ -104,7 +106,7 @@ func (p *idleTimer) expire() {
 
 // touch says that something has just happened, and that waiting goes on.
 func (p *idleTimer) touch() {
-	if now := int64(p.wheel.now()); p.lastActivity.Load() != now {
+	if now := int64(p.wheel.Now()); p.lastActivity.Load() != now {
 		p.lastActivity.Store(now)
 	}
 	if p.paused.Load() {
@@ -121,7 +123,7 @@ func (p *idleTimer) setTimeout(timeout time.Duration) {
 	now := timeoutTicks(timeout)
 	// A timer that is to fire soon sees the new timeout.
 	if before := p.timeout.Swap(now); now > 0 && (before == 0 || now < before) && !p.firstPending.Load() {
-		p.wheel.schedule(&p.timer, ticks(now))
+		p.wheel.Schedule(&p.timer, timerwheel.Ticks(now))
 	}
 }
 
@@ -135,7 +137,7 @@ func (p *idleTimer) flushHeadSoon() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.stopped {
-		p.wheel.schedule(&p.timer, 1)
+		p.wheel.Schedule(&p.timer, 1)
 	}
 }
 
@@ -144,5 +146,5 @@ func (p *idleTimer) stop() {
 	p.mu.Lock()
 	p.stopped = true
 	p.mu.Unlock()
-	p.wheel.stop(&p.timer)
+	p.wheel.Stop(&p.timer)
 }

@@ -8,6 +8,8 @@ import (
 	"os"
 	"sync/atomic"
 	"time"
+
+	"gatehouse/internal/timerwheel"
 )
 
 // The phases of a client's connection, as far as they decide whether it may be
@@ -25,17 +27,19 @@ type connPhase struct{ word atomic.Int64 }
 
 const phaseBits = 3
 
-func (p *connPhase) set(phase int, since ticks) { p.word.Store(phaseWord(phase, since)) }
+func (p *connPhase) set(phase int, since timerwheel.Ticks) { p.word.Store(phaseWord(phase, since)) }
 
-func phaseWord(phase int, since ticks) int64 { return int64(since)<<phaseBits | int64(phase) }
+func phaseWord(phase int, since timerwheel.Ticks) int64 {
+	return int64(since)<<phaseBits | int64(phase)
+}
 
-func (p *connPhase) get() (word int64, phase int, since ticks) {
+func (p *connPhase) get() (word int64, phase int, since timerwheel.Ticks) {
 	word = p.word.Load()
-	return word, int(word & (1<<phaseBits - 1)), ticks(word >> phaseBits)
+	return word, int(word & (1<<phaseBits - 1)), timerwheel.Ticks(word >> phaseBits)
 }
 
 // Idle implements server.Conn.
-func (c *clientConn) Idle() { c.phase.set(phaseIdle, c.wheel.now()) }
+func (c *clientConn) Idle() { c.phase.set(phaseIdle, c.wheel.Now()) }
 
 // ConnState is for http.Server: it tells the listener what net/http's server
 // does with a connection of its own. The front tells by itself.
@@ -86,7 +90,7 @@ func (c *clientConn) afterRead(p []byte, n int, err error) (int, error) {
 	}
 	begun := phaseWord(phaseBusy, 0)
 	if phase == phaseNew && c.encrypted.Load() { // of the handshake, perhaps
-		begun = phaseWord(phaseNew, c.wheel.now())
+		begun = phaseWord(phaseNew, c.wheel.Now())
 	}
 	if phase == phaseClosing || err != nil || !c.phase.word.CompareAndSwap(word, begun) {
 		c.cancelClose()
@@ -115,12 +119,12 @@ func (c *clientConn) cancelClose() {
 	c.reading.Lock()
 	defer c.reading.Unlock()
 	if c.socketDeadline = false; c.readDeadline == 0 {
-		c.readDeadline = c.wheel.now() + ticksIn(headGrace)
+		c.readDeadline = c.wheel.Now() + timerwheel.TicksIn(headGrace)
 	}
 	_ = c.Conn.SetReadDeadline(time.Time{})
 	if c.closingNew {
 		c.closingNew = false
-		c.phase.set(phaseNew, c.wheel.now())
+		c.phase.set(phaseNew, c.wheel.Now())
 		return
 	}
 	c.phase.set(phaseBusy, 0)
