@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"os/exec"
+	"os/signal"
 	"strings"
 	"syscall"
 	"testing"
@@ -98,27 +99,49 @@ func TestNobodyReadsTheLog(t *testing.T) {
 	})
 }
 
+// interruptIgnored says that whoever started the tests had SIGINT ignored, which
+// no shell takes back.
+var interruptIgnored = signal.Ignored(syscall.SIGINT)
+
 // TestSecondSignal ends a gateway that would go on for long: by the signal, and
-// with the line of a request that was answered just before.
+// with the line of a request that was answered just before. A shell without job
+// control has its background commands ignore SIGINT.
 func TestSecondSignal(t *testing.T) {
 	t.Parallel()
-	process := startProcess(t, openTable(t, "http://127.0.0.1:9"), map[string]string{"GATEWAY_SHUTDOWN_DELAY": "10m"})
-	if err := process.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "it drains", func() bool { return strings.Contains(process.log.String(), `"msg":"draining"`) })
-	do(t, request{url: process.url + "/nowhere"})
-	if err := process.cmd.Process.Signal(syscall.SIGINT); err != nil {
-		t.Fatal(err)
-	}
-	exit := new(exec.ExitError)
-	if err := process.cmd.Wait(); !errors.As(err, &exit) {
-		t.Fatalf("exit: %v", err)
-	}
-	if status, ok := exit.Sys().(syscall.WaitStatus); !ok || !status.Signaled() || status.Signal() != syscall.SIGINT {
-		t.Errorf("exit: %v", exit)
-	}
-	if !strings.Contains(process.log.String(), `"path":"/nowhere"`) {
-		t.Errorf("the log lacks the last request:\n%s", process.log)
+	for name, c := range map[string]struct {
+		shell  string
+		second syscall.Signal
+		want   syscall.Signal
+	}{
+		"SIGINT":               {"trap - INT", syscall.SIGINT, syscall.SIGINT},
+		"SIGTERM":              {"trap - INT", syscall.SIGTERM, syscall.SIGTERM},
+		"SIGINT, once ignored": {"trap '' INT", syscall.SIGINT, syscall.SIGTERM},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			command := exec.Command("sh", "-c", c.shell+`; exec "$0" serve -c "$1"`, buildGateway(t), openTable(t, "http://127.0.0.1:9"))
+			process := startCommand(t, command, map[string]string{"GATEWAY_SHUTDOWN_DELAY": "10m"})
+			if err := process.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "it drains", func() bool { return strings.Contains(process.log.String(), `"msg":"draining"`) })
+			do(t, request{url: process.url + "/nowhere"})
+			if err := process.cmd.Process.Signal(c.second); err != nil {
+				t.Fatal(err)
+			}
+			if interruptIgnored && c.want == syscall.SIGINT {
+				c.want = syscall.SIGTERM
+			}
+			exit := new(exec.ExitError)
+			if err := process.cmd.Wait(); !errors.As(err, &exit) {
+				t.Fatalf("exit: %v", err)
+			}
+			if status, ok := exit.Sys().(syscall.WaitStatus); !ok || !status.Signaled() || status.Signal() != c.want {
+				t.Errorf("exit: %v, want %v", exit, c.want)
+			}
+			if !strings.Contains(process.log.String(), `"path":"/nowhere"`) {
+				t.Errorf("the log lacks the last request:\n%s", process.log)
+			}
+		})
 	}
 }

@@ -100,6 +100,7 @@ type gateway struct {
 func (g *gateway) run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	ignored := signal.Ignored(syscall.SIGINT) // a shell without job control has its background commands ignore it
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	defer func() {
@@ -115,7 +116,7 @@ func (g *gateway) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	go g.handleSignals(signals, stop)
+	go g.handleSignals(signals, ignored, stop)
 	go g.files.Run(ctx)
 	go g.certificates.watch(ctx)
 	defer g.parts.keySources.Close()
@@ -206,8 +207,9 @@ func (g *gateway) environment() (settings.Lookup, error) {
 }
 
 // handleSignals stops the gateway at the first signal. At the second the process ends by
-// it, as it would have by itself, but with its log written.
-func (g *gateway) handleSignals(signals <-chan os.Signal, stop func()) {
+// it, as it would have by itself, but with its log written. Where SIGINT was ignored when
+// the process began, it would be again: then the process ends by SIGTERM.
+func (g *gateway) handleSignals(signals <-chan os.Signal, interruptIgnored bool, stop func()) {
 	if _, ok := <-signals; !ok {
 		return
 	}
@@ -217,6 +219,9 @@ func (g *gateway) handleSignals(signals <-chan os.Signal, stop func()) {
 		return
 	}
 	g.flushLog()
+	if again == syscall.SIGINT && interruptIgnored {
+		again = syscall.SIGTERM
+	}
 	signal.Reset(again)
 	if self, err := os.FindProcess(os.Getpid()); err == nil {
 		_ = self.Signal(again)
