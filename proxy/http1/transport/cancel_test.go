@@ -13,6 +13,10 @@ import (
 // errCause is why a request was given up, where somebody says so.
 var errCause = errors.New("given up")
 
+// deadlineOfEnds is longer than a busy machine takes to come to where a test ends
+// a context: a test waits for what happens there.
+const deadlineOfEnds = 500 * time.Millisecond
+
 // ends are the ways in which a context ends.
 var ends = []struct {
 	name string
@@ -29,7 +33,7 @@ var ends = []struct {
 		return d, func() { close(d.done) }
 	}, context.DeadlineExceeded},
 	{"real deadline", func(ctx context.Context) (context.Context, func()) {
-		ctx, cancel := context.WithTimeout(ctx, 30*time.Millisecond)
+		ctx, cancel := context.WithTimeout(ctx, deadlineOfEnds)
 		return ctx, context.CancelFunc(func() { <-ctx.Done(); cancel() })
 	}, context.DeadlineExceeded},
 }
