@@ -9,21 +9,21 @@ import (
 	"gatehouse/internal/reqctx"
 )
 
-// maxDiscard is how much of a body that nobody has read is read for the sake of
-// the next request, in bytes, as in net/http.
+// maxDiscard is the number of bytes of an unread body that are read so that the
+// connection can be used again, as in net/http.
 const maxDiscard = 256 << 10
 
-// body is a request's body of known length.
+// body is the body of a request, of known length.
 type body struct {
 	conn *conn
 	ctx  *reqctx.Context // of the request
 
-	mu     sync.Mutex // who answers may still read while the answer begins
+	mu     sync.Mutex // the handler may read while the response begins
 	left   int64
 	closed bool
 	err    error
-	// watched is set when the body has been read to its end, and the client that
-	// leaves is looked for.
+	// watched reports whether the body has been read to its end, so that the
+	// connection watches for the client's disconnect.
 	watched bool
 }
 
@@ -35,9 +35,9 @@ func (b *body) Read(p []byte) (int, error) {
 		return 0, http.ErrBodyReadAfterClose
 	}
 	n, err := b.read(p)
-	if err == io.EOF && !b.watched { //nolint:errorlint // io.Reader gives it as it is
+	if err == io.EOF && !b.watched { //nolint:errorlint // an io.Reader returns it unwrapped
 		b.watched = true
-		b.conn.WatchDisconnect(b.ctx) // what else comes is not part of the body
+		b.conn.WatchDisconnect(b.ctx) // what comes next is not part of the body
 	}
 	return n, err
 }
@@ -54,7 +54,7 @@ func (b *body) read(p []byte) (int, error) {
 	switch {
 	case b.left == 0:
 		return n, io.EOF
-	case err == io.EOF: //nolint:errorlint // io.Reader gives it as it is
+	case err == io.EOF: //nolint:errorlint // an io.Reader returns it unwrapped
 		b.err = io.ErrUnexpectedEOF
 	default:
 		b.err = err
@@ -62,8 +62,8 @@ func (b *body) read(p []byte) (int, error) {
 	return n, b.err
 }
 
-// Close implements io.Closer. What is left of the body is read when the request
-// has been answered.
+// Close implements io.Closer. The rest of the body is read when the request has been
+// answered.
 func (b *body) Close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -71,8 +71,8 @@ func (b *body) Close() error {
 	return nil
 }
 
-// discardRest reads what is left, if that is little: then there is nothing for the
-// handler any more, and the next request begins here.
+// discardRest reads the rest of the body, if it is small. It reports whether the body
+// has been read to its end, so that the next request begins there.
 func (b *body) discardRest() bool {
 	if b.conn == nil {
 		return true
@@ -93,14 +93,14 @@ func (b *body) discardRest() bool {
 	return b.left == 0
 }
 
-// detach takes the body away from whoever may still be reading it. It tells
-// whether something was left.
+// detach makes all further reads fail, and interrupts one that is under way. It
+// reports whether some of the body was not read.
 func (b *body) detach() (unread bool) {
 	if b.conn == nil {
 		return false
 	}
 	if !b.mu.TryLock() {
-		_ = b.conn.SetReadDeadline(time.Unix(1, 0)) // somebody waits for more of it
+		_ = b.conn.SetReadDeadline(time.Unix(1, 0)) // interrupts a Read that waits
 		b.mu.Lock()
 	}
 	defer b.mu.Unlock()

@@ -17,13 +17,13 @@ import (
 )
 
 const (
-	// bufferSize is the size of the buffer of a connection, in bytes, and
-	// maxHead that of the largest heads that are taken.
+	// bufferSize is the size of a connection's buffer, in bytes. maxHead is the size
+	// of the largest heads that are read here.
 	bufferSize = 4 << 10
 	maxHead    = 16 << 10
-	// lingerReadTimeout is how long a client that is still sending may pause before its
-	// connection is closed, and lingerTimeout how long it may go on at most. One that
-	// sends requests behind the last that is answered may pause for pipelinedReadTimeout.
+	// lingerReadTimeout bounds each read of a lingering close, and lingerTimeout all
+	// of them. pipelinedReadTimeout takes the place of lingerReadTimeout when the
+	// client has sent only requests that are not answered.
 	lingerReadTimeout    = 2 * time.Second
 	lingerTimeout        = 10 * time.Second
 	pipelinedReadTimeout = 500 * time.Millisecond
@@ -32,10 +32,10 @@ const (
 	yieldBackoff = 128
 )
 
-// The states of a connection.
+// States of a connection.
 const (
-	stateIdle   = iota // for a request
-	stateActive        // one is being read or answered
+	stateIdle   = iota // no request has begun
+	stateActive        // a request is being read or answered
 	stateClosed        // the server has closed it
 )
 
@@ -45,22 +45,22 @@ type conn struct {
 	server   *Server
 	opened   time.Time
 	state    atomic.Int32
-	served   atomic.Bool     // a request
+	served   atomic.Bool     // a request was answered
 	template *http.Request   // what all its requests have in common
-	context  context.Context // has the values of their contexts
+	context  context.Context // parent of their contexts
 
 	buffer     []byte
-	large      *[maxHead]byte // the buffer, when the usual one was too small
-	data       []byte         // in the buffer: read, and not yet taken
-	checked    int            // how much of that are lines that were found to be
-	yieldSkips int            // requests until it lets others go first again
-	writeErr   error          // of a write
+	large      *[maxHead]byte // the buffer for a head larger than bufferSize; else nil
+	data       []byte         // part of buffer that was read and not consumed
+	checked    int            // bytes of data that are lines known to be simple
+	yieldSkips int            // reads until fill yields again
+	writeErr   error          // the first error of a write
 
-	prevWasPOST bool     // the request before was a POST
-	current     *request // while its handler runs
+	prevWasPOST bool     // the previous request was a POST
+	current     *request // the request whose handler runs; nil for none
 }
 
-// request is all that there is of one, in one piece.
+// request has all that belongs to one request, so that it is one allocation.
 type request struct {
 	http.Request
 	ctx      reqctx.Context
@@ -69,10 +69,10 @@ type request struct {
 	response response
 }
 
-// largeBuffers are of *[largeHead]byte.
+// largeBuffers holds *[maxHead]byte.
 var largeBuffers = sync.Pool{New: func() any { return new([maxHead]byte) }}
 
-// serve is the life of a connection.
+// serve serves one connection until it ends or is handed off.
 func (s *Server) serve(client Conn) {
 	c := &conn{Conn: client, server: s, opened: time.Now(), buffer: make([]byte, bufferSize)}
 	if !s.add(c) {
@@ -81,7 +81,7 @@ func (s *Server) serve(client Conn) {
 	}
 	handedOff := false
 	defer func() {
-		if panicked := recover(); panicked != nil && panicked != http.ErrAbortHandler { //nolint:errorlint // it is given as it is
+		if panicked := recover(); panicked != nil && panicked != http.ErrAbortHandler { //nolint:errorlint // the panic's own value, not wrapped
 			s.log("http: panic serving %v: %v\n%s", c.RemoteAddr(), panicked, debug.Stack())
 		}
 		if c.current != nil {
@@ -102,7 +102,7 @@ func (s *Server) serve(client Conn) {
 	}
 }
 
-// prepare makes what all requests have in common.
+// prepare makes what all requests of the connection have in common.
 func (c *conn) prepare() {
 	ctx := context.WithValue(context.Background(), http.ServerContextKey, c.server.standard)
 	ctx = context.WithValue(ctx, http.LocalAddrContextKey, c.LocalAddr())
@@ -113,12 +113,13 @@ func (c *conn) prepare() {
 	c.template = &http.Request{RemoteAddr: c.RemoteAddr().String(), Body: http.NoBody}
 }
 
-// mayClose reports whether the server may close the connection while it waits.
+// mayClose reports whether the server may close the connection while it is idle.
 func (c *conn) mayClose() bool {
 	return c.served.Load() || time.Since(c.opened) >= newConnGrace
 }
 
-// serve answers plain requests until the connection ends or is to be passed on.
+// serve answers simple requests until the connection ends. It reports whether the
+// connection is to be handed off.
 func (c *conn) serve() (handedOff bool) {
 	for {
 		head, handedOff := c.readHead()
@@ -144,16 +145,16 @@ func (c *conn) serve() (handedOff bool) {
 	}
 }
 
-// readHead returns the next head, which stays in the buffer. Without one, the
-// connection has ended, or is to be passed on.
+// readHead returns the next head, which stays in the buffer. It returns "" when the
+// connection has ended or is to be handed off.
 func (c *conn) readHead() (head string, handedOff bool) {
 	c.resetBuffer()
 	served, active, deadlineSet := c.served.Load(), false, false
-	timeout := c.server.standard.ReadHeaderTimeout // to begin, and then to go on
+	timeout := c.server.standard.ReadHeaderTimeout // for the first byte and then for the rest
 	if served {
 		timeout = c.server.standard.IdleTimeout
 	}
-	if timeout > 0 || served { // the handler may have set another
+	if timeout > 0 || served { // the handler may have set a deadline
 		c.setReadTimeout(timeout)
 	}
 	if served && len(c.data) == 0 {
@@ -185,7 +186,7 @@ func (c *conn) readHead() (head string, handedOff bool) {
 	}
 }
 
-// setReadTimeout bounds the time until more is there; 0 is no bound.
+// setReadTimeout sets the read deadline that long from now; 0 means none.
 func (c *conn) setReadTimeout(timeout time.Duration) {
 	var deadline time.Time
 	if timeout > 0 {
@@ -194,9 +195,9 @@ func (c *conn) setReadTimeout(timeout time.Duration) {
 	_ = c.SetReadDeadline(deadline)
 }
 
-// fill reads into the buffer what there is. When the server is busy, the next
-// request is often there once the others have had their turn, which is cheaper
-// than to be woken for it.
+// fill reads once into the buffer. With mayYield it lets other goroutines run first:
+// when the server is busy, the next request has often come by then, and a read that
+// finds data is cheaper than to wait for the poller.
 func (c *conn) fill(mayYield bool) error {
 	yielded := mayYield && c.yieldSkips == 0
 	if yielded {
@@ -215,7 +216,7 @@ func (c *conn) fill(mayYield bool) error {
 	return err
 }
 
-// resetBuffer returns a large buffer to its pool when nothing is left in it.
+// resetBuffer returns a large buffer to its pool when no data is left in it.
 func (c *conn) resetBuffer() {
 	if len(c.data) > 0 {
 		return
@@ -227,13 +228,13 @@ func (c *conn) resetBuffer() {
 	c.data = c.buffer[:0]
 }
 
-// makeRoom makes some behind the data. There is none behind a head that is
-// larger than those that are taken.
+// makeRoom makes room behind the data, if need be in a larger buffer. It reports false
+// when the head is larger than maxHead.
 func (c *conn) makeRoom() bool {
 	switch {
 	case len(c.data) < cap(c.data):
 		return true
-	case len(c.data) < len(c.buffer): // the request before is in front of it
+	case len(c.data) < len(c.buffer): // the previous request is in front of it
 	case c.large != nil:
 		return false
 	default:
@@ -244,7 +245,7 @@ func (c *conn) makeRoom() bool {
 	return true
 }
 
-// readBody reads from a body. What came with the head comes first.
+// readBody reads from a body, first what was read together with the head.
 func (c *conn) readBody(p []byte) (int, error) {
 	if len(c.data) > 0 {
 		n := copy(p, c.data)
@@ -254,8 +255,8 @@ func (c *conn) readBody(p []byte) (int, error) {
 	return c.Read(p)
 }
 
-// serveRequest calls the handler for one request. It reports whether another one may
-// follow.
+// serveRequest calls the handler for one request and finishes the response. It reports
+// whether another request may follow.
 func (c *conn) serveRequest(r *request) bool {
 	r.ctx.Init(c.context)
 	if r.ContentLength > 0 {
@@ -284,8 +285,8 @@ func (c *conn) endContext(r *request) {
 	c.UnwatchDisconnect()
 }
 
-// abort sends what there is of an answer whose handler has panicked, so that the
-// client sees one that is cut off, if any.
+// abort is called when the handler has panicked. It sends what is there of the
+// response, so that the client sees that it is cut off, and closes the connection.
 func (c *conn) abort(r *request) {
 	c.endContext(r)
 	if r.response.committed {
@@ -294,8 +295,9 @@ func (c *conn) abort(r *request) {
 	c.lingeringClose(r)
 }
 
-// lingeringClose lets a client that is still sending receive the answer: to close the
-// connection at once could take it away (RFC 9112 section 9.6).
+// lingeringClose reads and discards what a client still sends, for a while: to close
+// the connection at once could take the response away from the client (RFC 9112
+// section 9.6).
 func (c *conn) lingeringClose(r *request) {
 	readTimeout := lingerReadTimeout
 	if !r.body.detach() {

@@ -8,19 +8,20 @@ import (
 )
 
 const (
-	// netHTTPPeek is how many bytes net/http waits for before it looks at a request
-	// behind another, and out of how many it leaves out line breaks after a POST
-	// (RFC 9112 section 2.2).
+	// netHTTPPeek is the number of bytes that net/http waits for before it parses a
+	// request that follows another. After a POST it skips line breaks among them (RFC
+	// 9112 section 2.2).
 	netHTTPPeek = 4
-	// headSlop is how much larger than MaxHeaderBytes a head may be, in bytes.
+	// headSlop is the number of bytes by which net/http lets a head exceed
+	// MaxHeaderBytes.
 	headSlop = 4 << 10
 )
 
-// leadingBreaks counts the line breaks that may stand in front of a head.
+// leadingBreaks counts the line breaks in front of a head.
 type leadingBreaks struct {
-	allowed  int // that may still be left out
-	skipped  int // that were
-	buffered int // what is in the buffer, with those
+	allowed  int // how many more may be skipped
+	skipped  int // how many were skipped
+	buffered int // bytes that net/http would have buffered
 }
 
 // newLeadingBreaks returns the leadingBreaks of the next request.
@@ -32,7 +33,7 @@ func (c *conn) newLeadingBreaks() leadingBreaks {
 	return leadingBreaks{}
 }
 
-// skip leaves out the line breaks that are there.
+// skip skips the line breaks at the start of the data.
 func (b *leadingBreaks) skip(c *conn) {
 	for ; b.allowed > 0 && len(c.data) > 0; b.allowed-- {
 		if c.data[0] != '\r' && c.data[0] != '\n' {
@@ -45,7 +46,7 @@ func (b *leadingBreaks) skip(c *conn) {
 	b.buffered = b.skipped + len(c.data)
 }
 
-// isParseable reports whether net/http looks at what there is.
+// isParseable reports whether net/http would begin to parse what is there.
 func (b *leadingBreaks) isParseable(served bool) bool { return !served || b.buffered >= netHTTPPeek }
 
 // isTooLarge reports whether net/http would refuse a head of that size.
@@ -54,8 +55,8 @@ func (s *Server) isTooLarge(size int) bool {
 	return limit > 0 && size > limit+headSlop
 }
 
-// mayBeSimple reports whether the head that the data begins with may be, as far as
-// its lines are complete: what is wrong is told the client at once.
+// mayBeSimple reports whether the complete lines of the head are simple. It is called
+// before the head is complete, so that net/http refuses what is wrong at once.
 func (c *conn) mayBeSimple() bool {
 	for {
 		lines := c.data[c.checked:]
@@ -70,7 +71,8 @@ func (c *conn) mayBeSimple() bool {
 	}
 }
 
-// isSimpleLine reports whether one line of a head is simple.
+// isSimpleLine reports whether a line of a head is one that package wire parses. The
+// first is the request line.
 func isSimpleLine(line string, first bool) (ok bool) {
 	if first {
 		return wire.Request(line+"Host: h\r\n\r\n", &http.Request{})

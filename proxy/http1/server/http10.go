@@ -4,13 +4,13 @@ import (
 	"bytes"
 )
 
-// This file looks at heads of HTTP/1.0. They are net/http's to read, but it
-// leaves out their Transfer-Encoding, and so whoever answers cannot know that
-// the framing is faulty (RFC 9112 section 6.1).
+// This file recognizes HTTP/1.0 heads with a Transfer-Encoding. net/http reads
+// HTTP/1.0 requests, but hides that field from the handler, which then cannot know
+// that the framing is faulty (RFC 9112 section 6.1).
 
 const transferEncodingName = "transfer-encoding"
 
-// isPartialHTTP10 reports whether data begin with a part of an HTTP/1.0 head.
+// isPartialHTTP10 reports whether data begins with an incomplete HTTP/1.0 head.
 func isPartialHTTP10(data []byte) bool {
 	line, fields, whole := bytes.Cut(data, []byte{'\n'})
 	if !whole || !isHTTP10Line(line) {
@@ -26,8 +26,8 @@ func isPartialHTTP10(data []byte) bool {
 	}
 }
 
-// hasHTTP10Coding reports whether data begin with an HTTP/1.0 head that has a
-// Transfer-Encoding. Lines end as they do for net/http: with or without a CR.
+// hasHTTP10Coding reports whether data begins with an HTTP/1.0 head that has a
+// Transfer-Encoding. As in net/http, lines end with LF or CRLF.
 func hasHTTP10Coding(data []byte) bool {
 	line, fields, _ := bytes.Cut(data, []byte{'\n'})
 	if !isHTTP10Line(line) {

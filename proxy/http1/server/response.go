@@ -14,41 +14,41 @@ import (
 )
 
 const (
-	// blockSize is how much of an answer is collected before it is written, in
-	// bytes; larger pieces of a body are written as they are.
+	// blockSize is the number of bytes that are collected before they are written.
+	// Larger pieces of a body are written directly.
 	blockSize = 4 << 10
-	// maxBuffered is how much of a body is held back, in bytes: if it ends within,
-	// its length is known after all. As in net/http.
+	// maxBuffered is the number of bytes of a body that are held back. If the body
+	// ends within them, the response gets a Content-Length, as in net/http.
 	maxBuffered = 2 << 10
 )
 
 var errHandlerDone = errors.New("front: the handler has ended")
 
-// response is the http.ResponseWriter of a plain request. It frames answers as
+// response is the http.ResponseWriter of a simple request. It frames responses as
 // net/http does (RFC 9112 section 6).
 type response struct {
 	conn    *conn
 	request *request
 	header  http.Header
-	status  int   // 0 until it is known
-	length  int64 // of the body, announced; -1 when unknown
-	written int64 // of the body
+	status  int   // 0 until WriteHeader
+	length  int64 // Content-Length; -1 when unknown
+	written int64 // bytes of the body
 
-	out              []byte // what is to be written
+	out              []byte // not yet written to the connection
 	block            *[blockSize]byte
-	buffered         []byte // of a body, while the head may still change
+	buffered         []byte // start of the body, held back until commit
 	bufferedBlock    *[blockSize]byte
-	connection       []string // what the handler says of it
-	transferEncoding []string // and of the Transfer-Encoding
-	hasFraming       bool     // the handler says how the body ends
-	trailers         []string // that it has announced
+	connection       []string // the handler's Connection field
+	transferEncoding []string // the handler's Transfer-Encoding field
+	hasFraming       bool     // the handler has set Content-Length or Transfer-Encoding
+	trailers         []string // names that the handler has announced
 	hasTrailers      bool     // there are trailers
-	hasType          bool     // the Content-Type is not to be guessed
+	hasType          bool     // no Content-Type is to be detected
 	hasDate          bool
 	committed        bool // the head is complete
 	chunked          bool
 	fullDuplex       bool
-	closeAfterReply  bool // no other request is read from the connection
+	closeAfterReply  bool // the connection is closed after this response
 	done             bool // the handler has ended
 }
 
@@ -62,7 +62,8 @@ func (w *response) Header() http.Header {
 	return w.header
 }
 
-// MergeHeader adds a header, which it keeps: the handler must not use it again.
+// MergeHeader adds all fields of header, which the caller must not use again: the map
+// becomes that of the response.
 func (w *response) MergeHeader(header http.Header) {
 	for name, values := range w.header {
 		header[name] = append(values, header[name]...)
@@ -70,8 +71,8 @@ func (w *response) MergeHeader(header http.Header) {
 	w.header = header
 }
 
-// WriteHeader implements http.ResponseWriter. What depends on the length of the
-// body, or on what is left of the request's, is added by commit.
+// WriteHeader implements http.ResponseWriter. commit adds the fields that depend on
+// the length of the body or on the rest of the request's body.
 func (w *response) WriteHeader(status int) {
 	switch {
 	case w.status != 0 || w.done:
@@ -91,7 +92,7 @@ func (w *response) WriteHeader(status int) {
 	w.recordFields()
 }
 
-// recordFields notes what commit needs to know: the handler may change the header
+// recordFields records what commit needs of the header, which the handler may change
 // from now on.
 func (w *response) recordFields() {
 	w.connection = w.header["Connection"]
@@ -121,7 +122,7 @@ func first(values []string) string {
 	return values[0]
 }
 
-// beginHead begins a head with its status line.
+// beginHead writes the status line.
 func (w *response) beginHead(status int) {
 	if w.block == nil {
 		w.block = blockPool.Get().(*[blockSize]byte)
@@ -138,8 +139,8 @@ func (w *response) beginHead(status int) {
 	w.out = append(w.out, "\r\n"...)
 }
 
-// appendFields writes the fields that the handler has set, but for those of the
-// body's length, trailers, and that of the connection in a final head.
+// appendFields writes the handler's fields, except for framing, trailers and, in a
+// final head, Connection.
 func (w *response) appendFields() {
 	for name, values := range w.header {
 		switch name {
@@ -162,13 +163,14 @@ func (w *response) appendFields() {
 	}
 }
 
-// allowsBody reports whether the status does (RFC 9110 section 6.4.1).
+// allowsBody reports whether a response with this status has a body (RFC 9110 section
+// 6.4.1).
 func (w *response) allowsBody() bool {
 	return w.status >= 200 && w.status != http.StatusNoContent && w.status != http.StatusNotModified
 }
 
-// commit completes the head, for a body that begins with that, or is that when
-// the handler has ended.
+// commit completes the head. begin is the start of the body, or all of it when the
+// handler has ended.
 func (w *response) commit(begin []byte, ended bool) {
 	if w.committed {
 		return
@@ -217,8 +219,8 @@ func (w *response) appendFraming(begun int, ended bool) {
 	}
 }
 
-// untilClosed reports whether the body ends with the connection, which is what a
-// handler gets for "Transfer-Encoding: identity".
+// untilClosed reports whether the body ends with the connection, as it does for a
+// handler that sets "Transfer-Encoding: identity".
 func (w *response) untilClosed() bool {
 	return first(w.transferEncoding) == "identity" && w.length < 0 && w.allowsBody() && w.request.Method != http.MethodHead
 }
@@ -227,14 +229,14 @@ func (w *response) untilClosed() bool {
 func (w *response) decideClose() {
 	w.closeAfterReply = w.closeAfterReply || w.conn.server.draining.Load() || first(w.connection) == "close"
 	if !w.closeAfterReply && !w.fullDuplex {
-		// There are clients that send all before they receive anything.
+		// Some clients send all of the body before they read the response.
 		w.closeAfterReply = !w.request.body.discardRest()
 	}
 	w.closeAfterReply = w.closeAfterReply || w.untilClosed()
 }
 
-// announcesClose reports whether the handler has said, among other things, that the
-// connection ends.
+// announcesClose reports whether the handler's own Connection field has "close" among
+// other tokens.
 func (w *response) announcesClose() bool {
 	return len(w.connection) > 0 && !w.conn.server.draining.Load() && httpguts.HeaderValuesContainsToken(w.connection[:1], "close")
 }
@@ -271,6 +273,7 @@ func (w *response) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// buffer holds a piece of the body back.
 func (w *response) buffer(p []byte) {
 	if w.bufferedBlock == nil {
 		w.bufferedBlock = blockPool.Get().(*[blockSize]byte)
@@ -279,8 +282,8 @@ func (w *response) buffer(p []byte) {
 	w.buffered = append(w.buffered, p...)
 }
 
-// commitBuffered completes the head, and lets go what was held of the body, with as
-// much of what comes next as could have been. It gives the rest of that.
+// commitBuffered completes the head and writes what was held back, together with as
+// much of next as would have been held back. It returns the rest of next.
 func (w *response) commitBuffered(next []byte) (rest []byte) {
 	if len(w.buffered) == 0 {
 		w.commit(next, false)
@@ -289,12 +292,12 @@ func (w *response) commitBuffered(next []byte) (rest []byte) {
 	room := min(len(next), maxBuffered-len(w.buffered))
 	w.buffered = append(w.buffered, next[:room]...)
 	w.commit(w.buffered, false)
-	_ = w.writeBody(w.buffered) // the connection remembers what went wrong
+	_ = w.writeBody(w.buffered) // the error stays in conn.writeErr
 	w.buffered = w.buffered[:0]
 	return next[room:]
 }
 
-// writeBody writes a piece of the body, in a frame if need be.
+// writeBody writes a piece of the body, as a chunk if the body is chunked.
 func (w *response) writeBody(p []byte) error {
 	if w.request.Method == http.MethodHead || len(p) == 0 {
 		return w.conn.writeErr
@@ -309,7 +312,7 @@ func (w *response) writeBody(p []byte) error {
 	return err
 }
 
-// write collects what is small.
+// write collects small pieces and writes large ones.
 func (w *response) write(p []byte) error {
 	if room := blockSize - len(w.out); len(p) > room {
 		if room > 0 && len(w.out) > 0 {
@@ -337,6 +340,7 @@ func (w *response) flush() error {
 	return err
 }
 
+// send writes to the connection, unless a write has failed.
 func (w *response) send(p []byte) error {
 	if w.conn.writeErr == nil {
 		_, w.conn.writeErr = w.conn.Conn.Write(p)
@@ -344,7 +348,7 @@ func (w *response) send(p []byte) error {
 	return w.conn.writeErr
 }
 
-// FlushError sends what there is of the answer.
+// FlushError sends what is there of the response.
 func (w *response) FlushError() error {
 	if w.done {
 		return errHandlerDone
@@ -361,7 +365,7 @@ func (w *response) FlushError() error {
 // Flush implements http.Flusher.
 func (w *response) Flush() { _ = w.FlushError() }
 
-// finish sends the rest of the answer. It tells whether all of it was there.
+// finish sends the rest of the response. It reports whether the response was complete.
 func (w *response) finish() (complete bool) {
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)

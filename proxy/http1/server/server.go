@@ -1,12 +1,12 @@
-// Package server serves clients' connections: the plain requests itself, on one
-// goroutine from the first byte to the last, and all others through net/http's
-// server, which gets the connection with whatever was read of it.
+// Package server serves clients' connections. It reads simple requests itself, on one
+// goroutine for each connection. At the first request that is not simple, it hands the
+// connection to net/http's server, together with the bytes that it has read.
 //
-//	accept ─▶ read a head ─▶ plain? ─ yes ─▶ handler ─▶ answer ─▶ read a head …
-//	                           └────── no ─▶ net/http, for the rest of the connection
+//	accept ─▶ read a head ─▶ simple? ─ yes ─▶ handler ─▶ response ─▶ read a head …
+//	                            └────── no ─▶ net/http, for the rest of the connection
 //
-// What is plain says package wire. Malformed, unusual and old requests are not;
-// net/http alone decides what becomes of them, and answers.
+// A request is simple when package wire parses its head. Malformed, unusual and
+// HTTP/1.0 requests are not simple: net/http alone decides about them.
 package server
 
 import (
@@ -20,30 +20,30 @@ import (
 	"gatehouse/internal/reqctx"
 )
 
-// Conn is a connection that takes back what was read of it.
+// Conn is a client's connection. All methods but those of net.Conn are for Server.
 type Conn interface {
 	net.Conn
-	// Unread has the next Read give a copy of data.
+	// Unread makes the next Read return a copy of data.
 	Unread(data []byte)
-	// Idle is called when a request was answered and nothing of the next one
-	// has been read.
+	// Idle is called when a request has been answered and no byte of the next one has
+	// been read.
 	Idle()
-	// Waited tells whether the last Read found nothing at first.
+	// Waited reports whether the last Read had to wait for data.
 	Waited() bool
-	// WatchDisconnect has ctx canceled when the client leaves, until
-	// UnwatchDisconnect is called. It looks for that from 100 ms on, and does
-	// nothing when ctx has ended. Meanwhile nobody else may read.
+	// WatchDisconnect cancels ctx when the client leaves, until UnwatchDisconnect is
+	// called. It begins to look after 100 ms, and does nothing when ctx has ended.
+	// Nobody else may read meanwhile.
 	WatchDisconnect(ctx *reqctx.Context)
-	// UnwatchDisconnect ends what WatchDisconnect has begun, if anything.
+	// UnwatchDisconnect ends WatchDisconnect, if it was called.
 	UnwatchDisconnect()
 }
 
-// Server serves one listener. Connections that are no Conn are net/http's from
-// the start.
+// Server serves one listener. Connections that are not a Conn are served by net/http
+// from the start.
 type Server struct {
-	// HTTP10Coding, when it is not nil, is called with a connection that is passed on
-	// at an HTTP/1.0 request with a Transfer-Encoding. net/http's server does not
-	// show that header to its handler, and reads the request as one without a body.
+	// HTTP10Coding, if not nil, is called with a connection that is handed off at an
+	// HTTP/1.0 request with a Transfer-Encoding. net/http's server hides that field
+	// from its handler, and reads the request as one without a body.
 	HTTP10Coding func(conn net.Conn)
 
 	standard *http.Server
@@ -53,8 +53,8 @@ type Server struct {
 	mu       sync.Mutex
 	conns    map[*conn]struct{}
 	closed   bool
-	handoffs chan accepted // to standard
-	done     chan struct{} // closed when nothing more is passed
+	handoffs chan accepted // for handoffListener.Accept
+	done     chan struct{} // closed when the standard server accepts no more
 	doneOnce sync.Once
 }
 
@@ -63,11 +63,10 @@ type accepted struct {
 	err  error
 }
 
-// New makes a server in front of another, whose Handler, ErrorLog, ConnContext,
-// MaxHeaderBytes, ReadHeaderTimeout and IdleTimeout are those of the plain
-// requests, too; what else it has is for those that are passed on only. The
-// context of a request ends when its client leaves and when the handler returns,
-// as net/http promises (http.Request.Context).
+// New makes a server in front of standard. Simple requests use its Handler, ErrorLog,
+// ConnContext, MaxHeaderBytes, ReadHeaderTimeout and IdleTimeout; its other fields are
+// for connections that are handed off. The context of a request ends when its client
+// leaves and when the handler returns, as net/http promises (http.Request.Context).
 func New(standard *http.Server) *Server {
 	return &Server{
 		standard: standard, conns: map[*conn]struct{}{},
@@ -75,22 +74,23 @@ func New(standard *http.Server) *Server {
 	}
 }
 
-// Serve accepts connections until the listener fails, or Shutdown or Close is
-// called: then it gives http.ErrServerClosed.
+// Serve accepts connections until the listener fails, or until Shutdown or Close is
+// called. Then it returns http.ErrServerClosed.
 func (s *Server) Serve(l net.Listener) error {
 	handoff := &handoffListener{Listener: l, server: s}
 	go handoff.accept()
 	return s.standard.Serve(handoff)
 }
 
-// handoffListener is the listener of net/http's server: it returns connections that are handed off.
+// handoffListener is the listener of net/http's server. Its Accept returns the
+// connections that are handed off.
 type handoffListener struct {
 	net.Listener
 	server *Server
 }
 
-// accept serves what comes, and leaves the errors to net/http, which knows
-// which of them will pass.
+// accept accepts and serves connections. It passes errors to net/http, which knows
+// which of them are temporary.
 func (l *handoffListener) accept() {
 	for {
 		conn, err := l.Listener.Accept()
@@ -102,7 +102,8 @@ func (l *handoffListener) accept() {
 	}
 }
 
-// handOff passes a connection to net/http. It closes one that came too late.
+// handOff passes a connection or an error to net/http's server. It reports false, and
+// closes the connection, when that server accepts no more.
 func (s *Server) handOff(conn net.Conn, err error) bool {
 	select {
 	case s.handoffs <- accepted{conn, err}:
@@ -131,18 +132,19 @@ func (l *handoffListener) Close() error {
 	return l.Listener.Close()
 }
 
-// newConnGrace is how long after its opening a connection that has sent nothing
-// yet may still send a request while the server shuts down, as in net/http.
+// newConnGrace is how long a new connection may take to send its first request while
+// the server shuts down, as in net/http.
 const newConnGrace = 5 * time.Second
 
-// The pauses between two looks at what is left while the server shuts down.
+// Shutdown polls for connections that have become idle, at intervals that grow
+// from minPoll to maxPoll.
 const (
 	minPoll = time.Millisecond
 	maxPoll = 200 * time.Millisecond
 )
 
-// Shutdown ends the server as http.Server.Shutdown does: no new connections,
-// idle ones are closed, and the others when they have answered.
+// Shutdown ends the server as http.Server.Shutdown does: it accepts no new
+// connections, closes idle ones, and the others when they have answered.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.draining.Store(true)
 	s.closeConns(false)
@@ -172,8 +174,8 @@ func (s *Server) Close() error {
 	return err
 }
 
-// closeConns closes those that wait for a request, or all, and gives the number
-// of those that are left.
+// closeConns closes the idle connections, or all, and returns the number of those that
+// are left.
 func (s *Server) closeConns(all bool) (left int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -189,7 +191,7 @@ func (s *Server) closeConns(all bool) (left int) {
 	return left
 }
 
-// add makes the server know a connection, unless it was closed.
+// add registers a connection. It reports false when the server was closed.
 func (s *Server) add(c *conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -211,7 +213,7 @@ func (s *Server) log(format string, args ...any) {
 	}
 }
 
-// date is the Date of answers (RFC 9110 section 6.6.1), made once a second.
+// date formats the Date field (RFC 9110 section 6.6.1) once a second.
 type date struct{ last atomic.Pointer[cachedDate] }
 
 type cachedDate struct {
