@@ -8,15 +8,15 @@ import (
 	"sync/atomic"
 )
 
-// body is the body of an answer. At its end the connection is given back;
-// whoever closes it before does not wait for the rest.
+// body is the body of a response. At its end the connection returns to the pool. Close
+// before the end closes the connection.
 type body struct {
 	source     io.Reader
-	fixed      fixedBody // the source, of a plain answer
+	fixed      fixedBody // the source, when package wire has parsed the head
 	conn       *conn
 	ctx        context.Context
-	closeAfter bool                  // no other request follows on the connection
-	result     atomic.Pointer[error] // what Read gives from now on; nil while more may come
+	closeAfter bool                  // the connection is not used again
+	result     atomic.Pointer[error] // what Read returns from now on; nil before the end
 }
 
 var errEOF = io.EOF
@@ -32,7 +32,7 @@ var _ NotifyingBody = (*body)(nil)
 // NotifiesWaiter implements NotifyingBody.
 func (*body) NotifiesWaiter() {}
 
-// Read implements io.Reader. Trailers are there when it has given io.EOF.
+// Read implements io.Reader. The trailers are there when it has returned io.EOF.
 func (b *body) Read(p []byte) (int, error) {
 	if result := b.result.Load(); result != nil {
 		return 0, *result
@@ -71,7 +71,7 @@ type fixedBody struct {
 	left   int64
 }
 
-// Read implements io.Reader. The last bytes come with io.EOF.
+// Read implements io.Reader. It returns io.EOF together with the last bytes.
 func (b *fixedBody) Read(p []byte) (int, error) {
 	if b.left == 0 {
 		return 0, io.EOF

@@ -20,8 +20,8 @@ import (
 	"gatehouse/proxy/http1/wire"
 )
 
-// sendGrace is how long the end of an answer waits for the end of a body that
-// has likely been sent, but for a goroutine to say so.
+// sendGrace is how long the end of a response waits for the goroutine that sends the
+// request's body. It has probably sent all, but has not returned.
 const sendGrace = 20 * time.Millisecond
 
 var (
@@ -30,16 +30,16 @@ var (
 	errStatus     = errors.New("the backend answered with a status that there is not")
 )
 
-// noResponseError is returned when not a byte of a response came.
+// noResponseError is the error when no byte of a response came.
 type noResponseError struct {
 	cause error
-	sent  bool // some of the request was written
+	sent  bool // a part of the request was written
 }
 
 func (e *noResponseError) Error() string { return "no answer: " + e.cause.Error() }
 func (e *noResponseError) Unwrap() error { return e.cause }
 
-// conn is a connection to a backend, for one request at a time.
+// conn is a connection to a backend. It carries one request at a time.
 type conn struct {
 	net.Conn
 	pools     *pools
@@ -47,21 +47,21 @@ type conn struct {
 	socket    *socket.Socket
 	reader    *bufio.Reader
 	writer    *bufio.Writer
-	flush     func() error // the writer's
-	headLeft  int64        // bytes that may still be read: of a head
-	reused    bool         // it has carried a request before
-	epoch     uint         // in which it began to wait; for the pool
-	lastEpoch uint         // in which it takes requests; 0 is for ever; for the pool
+	flush     func() error // writer.Flush
+	headLeft  int64        // bytes that the head may still have
+	reused    bool         // it has carried a request
+	epoch     uint         // of the pool, when the connection became idle
+	lastEpoch uint         // of the pool: the last in which it takes requests; 0 means no bound
 
-	waiter       BodyWaiter      // of the answer, until something of its body was read
-	writePending bool            // the request is written when its answer is read
-	idleChecked  bool            // the backend was quiet while the connection waited
-	written      int64           // of the request, by whoever sends
-	writeFailed  bool            // the connection refused some of it; by whoever sends
-	sent         chan struct{}   // closed when a body was sent, or was not; nil without one
-	bodyErr      error           // why it was not, where that was the body's fault; before sent is closed
-	context      *reqctx.Context // of the request, where it takes subscribers; else nil
-	release      func() bool     // ends the watch over another context
+	waiter       BodyWaiter      // called by the first read of the body; nil afterwards
+	writePending bool            // the request is still buffered; the first Read flushes it
+	idleChecked  bool            // the connection was checked with IsIdle, or is new
+	written      int64           // bytes of the request; by the sending goroutine
+	writeFailed  bool            // a write failed; by the sending goroutine
+	sent         chan struct{}   // closed when sendBody has ended; nil without a body
+	bodyErr      error           // the error of reading the body; set before sent is closed
+	context      *reqctx.Context // of the request, if it takes subscribers; else nil
+	release      func() bool     // ends the watch of any other context
 	closing      sync.Once
 }
 
@@ -73,13 +73,14 @@ func newConn(netConn net.Conn, pools *pools, pool *pool) *conn {
 	return c
 }
 
-// connReader and connWriter are the connection as the buffers see it.
+// connReader and connWriter are what the connection's buffers read from and write
+// to.
 type (
 	connReader struct{ *conn }
 	connWriter struct{ *conn }
 )
 
-// Read implements io.Reader within the bound on a head.
+// Read implements io.Reader. It returns an error when the head is too large.
 func (i connReader) Read(p []byte) (int, error) {
 	if i.headLeft <= 0 {
 		return 0, errHeaderSize
@@ -98,7 +99,8 @@ func (i connReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// readBytes reads. It tells of a wait for the first bytes of a body.
+// readBytes reads from the socket. It calls the BodyWaiter, if the first bytes of a
+// body are not there.
 func (c *conn) readBytes(p []byte) (n int, err error) {
 	if waiter := c.waiter; waiter != nil {
 		c.waiter = nil
@@ -112,8 +114,8 @@ func (c *conn) readBytes(p []byte) (n int, err error) {
 	return n, err
 }
 
-// Write implements io.Writer. What is written first, of a head that is larger
-// than the buffer, is written to a quiet connection only.
+// Write implements io.Writer. Before the first bytes on a reused connection it checks
+// that the backend has not closed it.
 func (o connWriter) Write(p []byte) (int, error) {
 	if !o.idleChecked {
 		if o.idleChecked = true; !o.socket.IsIdle() {
@@ -129,16 +131,16 @@ func (o connWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// ReadFrom implements io.ReaderFrom, by which a bufio.Writer lets a body
-// through: what has come of it goes on at once.
+// ReadFrom implements io.ReaderFrom, so that a bufio.Writer does not buffer a body:
+// what the client has sent is written at once.
 func (o connWriter) ReadFrom(body io.Reader) (int64, error) {
 	buffer := o.pools.buffers.Get().(*[copyBuffer]byte)
 	defer o.pools.buffers.Put(buffer)
 	return io.CopyBuffer(struct{ io.Writer }{o}, body, buffer[:])
 }
 
-// exchange sends a request and reads the head of its answer. After an error
-// the connection is of no use.
+// exchange sends a request and reads the head of its response. After an error the
+// connection cannot be used any more.
 func (c *conn) exchange(r *http.Request, head []byte) (*http.Response, error) {
 	c.written, c.sent, c.bodyErr, c.idleChecked = 0, nil, nil, !c.reused
 	c.watch(r.Context())
@@ -156,7 +158,8 @@ func (c *conn) exchange(r *http.Request, head []byte) (*http.Response, error) {
 	return res, nil
 }
 
-// waitSent reports whether nothing more is being sent, at the latest after a while.
+// waitSent waits until the request has been sent, at most for timeout. It reports
+// whether that is so.
 func (c *conn) waitSent(timeout time.Duration) bool {
 	if c.sent == nil {
 		return true
@@ -179,11 +182,11 @@ func (c *conn) waitSent(timeout time.Duration) bool {
 	}
 }
 
-// send sends the request, or leaves it in the buffer for the turn to the
-// answer. A body has a goroutine of its own.
+// send sends the request. One without a body may stay in the buffer: then the first
+// Read of the response writes it. A goroutine sends a body.
 func (c *conn) send(r *http.Request, head []byte) error {
 	if hasBody(r) {
-		if !c.idleChecked && !c.socket.IsIdle() { // before anything of the body is read
+		if !c.idleChecked && !c.socket.IsIdle() { // before the body is read
 			return socket.ErrStale
 		}
 		c.idleChecked = true
@@ -201,7 +204,7 @@ func (c *conn) send(r *http.Request, head []byte) error {
 	return nil
 }
 
-// writeRequest writes a request without a body.
+// writeRequest writes a request without a body into the buffer.
 func (c *conn) writeRequest(r *http.Request, head []byte) error {
 	if head == nil {
 		var ok bool
@@ -213,8 +216,9 @@ func (c *conn) writeRequest(r *http.Request, head []byte) error {
 	return err
 }
 
-// sendBody sends a request that has a body. Where the body is at fault, nobody
-// will answer half of it; where the connection is, an answer may be there.
+// sendBody sends a request that has a body. When reading the body fails, the
+// connection is closed, since no backend answers half of it. When writing fails, a
+// response may be there.
 func (c *conn) sendBody(r *http.Request) {
 	body := &requestBody{ReadCloser: r.Body}
 	r = r.WithContext(r.Context())
@@ -225,16 +229,16 @@ func (c *conn) sendBody(r *http.Request) {
 	}
 	var bodyErr error
 	if err != nil && !c.writeFailed {
-		bodyErr = cmp.Or(body.err, err) // net/http hides what the body said
+		bodyErr = cmp.Or(body.err, err) // net/http hides the error of the body
 	}
 	c.bodyErr = bodyErr
-	close(c.sent) // after it the connection may be another request's
+	close(c.sent) // from now on the connection may carry another request
 	if bodyErr != nil {
 		c.discard()
 	}
 }
 
-// requestBody remembers why it could not be read.
+// requestBody records the error of a read.
 type requestBody struct {
 	io.ReadCloser
 	err error
@@ -249,12 +253,12 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// receive reads the head of the answer, and those of all 1xx before it (RFC
-// 9110 section 15.2).
+// receive reads the head of the response, and all 1xx heads before it (RFC 9110
+// section 15.2).
 func (c *conn) receive(r *http.Request) (*http.Response, error) {
 	c.headLeft = c.pools.options.MaxHeaderBytes
 	if _, err := c.reader.Peek(1); err != nil {
-		// Whoever sends a body has written some of it, or may have.
+		// sendBody may have written some of the request.
 		return nil, &noResponseError{fmt.Errorf("read response: %w", err), c.sent != nil || c.written > 0}
 	}
 	trace := httptrace.ContextClientTrace(r.Context())
@@ -263,7 +267,7 @@ func (c *conn) receive(r *http.Request) (*http.Response, error) {
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("read response: %w", err)
-		case res.StatusCode < 100: // no interim answer, which could be handed on
+		case res.StatusCode < 100: // not an informational response
 			return nil, errStatus
 		case res.StatusCode == http.StatusSwitchingProtocols:
 			return nil, errSwitched
@@ -274,13 +278,13 @@ func (c *conn) receive(r *http.Request) (*http.Response, error) {
 			if err := trace.Got1xxResponse(res.StatusCode, textproto.MIMEHeader(res.Header)); err != nil {
 				return nil, err
 			}
-			c.headLeft = c.pools.options.MaxHeaderBytes // somebody counts them
+			c.headLeft = c.pools.options.MaxHeaderBytes // the caller bounds their number
 		}
 	}
 }
 
-// readResponse reads one head. What is not plain, and not there as a whole, is
-// net/http's to read.
+// readResponse reads one head. net/http parses it when it is not simple or not
+// completely buffered.
 func (c *conn) readResponse(r *http.Request) (*http.Response, error) {
 	buffered, _ := c.reader.Peek(c.reader.Buffered())
 	if end := wire.HeadEnd(buffered); end > 0 {
@@ -293,8 +297,8 @@ func (c *conn) readResponse(r *http.Request) (*http.Response, error) {
 	return http.ReadResponse(c.reader, r)
 }
 
-// attachBody leaves the connection to the body of the answer, or gives it back
-// where there is none.
+// attachBody hands the connection to the body of the response. Without a body, it
+// returns the connection to the pool.
 func (c *conn) attachBody(r *http.Request, res *http.Response) {
 	closeAfter := res.Close || r.Close
 	if r.Method == http.MethodHead || res.Body == http.NoBody || res.ContentLength == 0 {
@@ -306,25 +310,26 @@ func (c *conn) attachBody(r *http.Request, res *http.Response) {
 		c.waiter = hooksOf(r.Context()).BodyAwaited
 	}
 	b := &body{source: res.Body, conn: c, ctx: r.Context(), closeAfter: closeAfter}
-	if res.Body == nil { // of a plain answer
+	if res.Body == nil { // package wire has parsed the head
 		b.fixed = fixedBody{c.reader, res.ContentLength}
 		b.source = &b.fixed
 	}
 	res.Body = b
 }
 
-// finish ends the exchange after a complete answer. Only a connection on which
-// both sides have said all, and nothing more, waits for the next request.
+// finish is called after a complete response. It returns the connection to the pool,
+// unless it may not carry another request: one side wants to close, the request was
+// not completely sent, or more was read than the response.
 func (c *conn) finish(closeAfter bool) {
 	if !c.unwatch() || closeAfter || !c.socket.CanWriteThenRead() || !c.waitSent(sendGrace) || c.bodyErr != nil || c.writeFailed || c.reader.Buffered() > 0 {
 		c.discard()
 		return
 	}
-	c.reused, c.context, c.release, c.waiter = true, nil, nil, nil // while it waits, it keeps nothing of the request in memory
+	c.reused, c.context, c.release, c.waiter = true, nil, nil, nil // an idle connection keeps nothing of the request in memory
 	c.pools.put(c)
 }
 
-// discard closes the connection; whoever reads or writes notices.
+// discard closes the connection, which interrupts reads and writes.
 func (c *conn) discard() {
 	c.unwatch()
 	c.closeConn()
@@ -333,8 +338,8 @@ func (c *conn) discard() {
 // ContextEnded implements reqctx.Subscriber.
 func (c *conn) ContextEnded() { c.closeConn() }
 
-// watch closes the connection when the context ends, until unwatch. One that
-// takes subscribers costs no allocation for it.
+// watch closes the connection when the context ends, until unwatch is called. For a
+// context that takes subscribers it does not allocate.
 func (c *conn) watch(ctx context.Context) {
 	if c.context = reqctx.Of(ctx); c.context != nil {
 		c.context.Subscribe(c)
@@ -354,7 +359,7 @@ func (c *conn) unwatch() bool {
 	return true
 }
 
-// closeConn is discard for the context's end, which may come while release is set.
+// closeConn closes the connection once. It is also called when the context ends.
 func (c *conn) closeConn() {
 	c.closing.Do(func() {
 		_ = c.Close()

@@ -1,20 +1,19 @@
-// Package transport sends requests to plain HTTP/1.1 backends on the goroutine of
-// the caller. http.Transport hands each request to one goroutine that writes
-// and another that reads, and takes the answer back from them; most of what a
-// small request costs in a proxy is spent on these handovers. Here the caller
-// writes the request to a pooled connection and reads the answer from it. Heads
-// that are plain are package wire's to write and read; all else is still the
-// standard library's: http.Request.Write and http.ReadResponse.
+// Package transport sends requests to plain-text HTTP/1.1 backends on the caller's
+// goroutine. http.Transport hands each request to one goroutine that writes and
+// another that reads, and takes the response back from them. In a proxy, these
+// handovers are most of the cost of a small request. Here the caller writes the
+// request to a pooled connection and reads the response from it. Package wire formats
+// and parses simple heads; http.Request.Write and http.ReadResponse do the others.
 //
-// What has to do two things at once goes to an http.Transport: upgrades,
-// Expect, TLS, and bodies that are large or of unknown length. A small body is
-// written by a goroutine of its own, so that an answer may overtake it.
+// Requests that need two things at once go to an http.Transport: upgrades, Expect,
+// TLS, and bodies that are large or of unknown length. A small body is written by a
+// goroutine of its own, because the response may come first.
 //
 // The files:
 //
-//	transport.go  which requests are taken, and the one retry
-//	hooks.go      what else it has to be told, and tells
-//	conn.go       one connection: a request, its answer, its end
-//	body.go       the body of an answer, and what becomes of its connection
-//	pool.go       connections that wait for a request, requests that wait for one
+//	transport.go  which requests are eligible, and the one retry
+//	hooks.go      what caller and Transport tell each other besides the request
+//	conn.go       one connection: send a request, receive its response
+//	body.go       the body of a response, which returns the connection at its end
+//	pool.go       idle connections, and requests that wait for one
 package transport

@@ -12,39 +12,39 @@ import (
 	"gatehouse/proxy/http1/socket"
 )
 
-// copyBuffer is what a body of a request is copied through, in bytes.
+// copyBuffer is the size of the buffers that bodies of requests are copied through, in
+// bytes.
 const copyBuffer = 8 << 10
 
 // pools hold the connections, by address.
 type pools struct {
 	options Options
 	buffers sync.Pool // of *[copyBuffer]byte, for bodies of requests
-	// tick is how often what waits is looked at; 0 is never. Times are counted in
-	// ticks: a request reads no clock for them.
+	// tick is the interval between two sweeps; 0 means none. Times are counted in
+	// ticks, so that a request reads no clock.
 	tick      time.Duration
-	idleTicks uint // how long a connection may wait; 0 is no bound
-	ageTicks  uint // how old it may become; 0 is no bound
+	idleTicks uint // how long a connection may be idle; 0 means no bound
+	ageTicks  uint // how old it may become; 0 means no bound
 
 	mu          sync.Mutex
 	pools       map[string]*pool
 	epoch       uint        // grows with every sweep
-	sweeper     *time.Timer // runs while something waits
-	closingIdle bool        // nothing begins to wait
+	sweeper     *time.Timer // runs while there are idle connections; nil for none
+	closingIdle bool        // connections are not kept
 }
 
-// pool is what there is for one address. It is known as long as it has
-// something.
+// pool holds the connections to one address. It is removed when it has none.
 type pool struct {
 	address string
-	idle    []*conn   // the last one that began to wait is the first to be used
-	open    int       // connections, those that are being dialled included
-	waiting []*waiter // the first that came is the first to be served
+	idle    []*conn   // used last in, first out
+	open    int       // connections, including those that are being dialed
+	waiting []*waiter // served first in, first out
 }
 
-// waiter is a request for which there may be no more connections.
+// waiter is a request that waits because there are MaxConns connections.
 type waiter struct {
-	ready     chan *conn // one is given, or nil: leave to dial
-	wantsDial bool       // it has no use for a connection, only for the leave
+	ready     chan *conn // receives a connection, or nil: the right to dial one
+	wantsDial bool       // it wants only the right to dial
 }
 
 func (p *pools) init(o Options) {
@@ -62,11 +62,11 @@ func (p *pools) init(o Options) {
 	}
 }
 
-// ageSteps is how finely the age of connections is told.
+// ageSteps is the number of ticks in MaxAge.
 const ageSteps = 20
 
-// newLastEpoch is the last one in which a connection that is made now takes requests:
-// not the same for all, or all would be made anew at once.
+// newLastEpoch returns the last epoch in which a new connection takes requests. It is
+// random, so that connections do not all end at once. The caller holds mu.
 func (p *pools) newLastEpoch() uint {
 	if p.ageTicks == 0 {
 		return 0
@@ -74,8 +74,7 @@ func (p *pools) newLastEpoch() uint {
 	return p.epoch + p.ageTicks - 1 - rand.UintN(p.ageTicks/5+1)
 }
 
-// get returns a connection that waited, or a new one; always a new one where
-// fresh says so.
+// get returns an idle connection or a new one; with fresh, always a new one.
 func (p *pools) get(ctx context.Context, address string, fresh bool) (*conn, error) {
 	for {
 		if err := context.Cause(ctx); err != nil {
@@ -94,7 +93,7 @@ func (p *pools) get(ctx context.Context, address string, fresh bool) (*conn, err
 	}
 }
 
-// reserve returns a connection that waited, or leave to dial one.
+// reserve returns an idle connection, or the right to dial one. It may wait for that.
 func (p *pools) reserve(ctx context.Context, address string, wantsDial bool) (*conn, *pool, error) {
 	p.mu.Lock()
 	p.closingIdle = false
@@ -117,7 +116,7 @@ func (p *pools) reserve(ctx context.Context, address string, wantsDial bool) (*c
 	}
 	w := &waiter{ready: make(chan *conn, 1), wantsDial: wantsDial}
 	to.waiting = append(to.waiting, w)
-	var unused *conn // there is one only where it is of no use
+	var unused *conn // an idle connection that is closed to make room
 	if len(to.idle) > 0 {
 		unused = to.idle[0]
 		to.idle = slices.Delete(to.idle, 0, 1)
@@ -125,7 +124,7 @@ func (p *pools) reserve(ctx context.Context, address string, wantsDial bool) (*c
 	p.mu.Unlock()
 
 	if unused != nil {
-		unused.discard() // and its place is given to who waits first
+		unused.discard() // and the first waiter gets its place
 	}
 	select {
 	case c := <-w.ready:
@@ -136,7 +135,7 @@ func (p *pools) reserve(ctx context.Context, address string, wantsDial bool) (*c
 	}
 }
 
-// cancelWait takes back a waiter, or passes on what it was given meanwhile.
+// cancelWait removes a waiter, or passes on what it has received meanwhile.
 func (p *pools) cancelWait(from *pool, w *waiter) {
 	p.mu.Lock()
 	index := slices.Index(from.waiting, w)
@@ -154,7 +153,7 @@ func (p *pools) cancelWait(from *pool, w *waiter) {
 	}
 }
 
-// dial opens a connection for which there is leave.
+// dial opens a connection that was reserved.
 func (p *pools) dial(ctx context.Context, to *pool) (*conn, error) {
 	netConn, err := p.options.Dial(ctx, "tcp", to.address)
 	if err != nil {
@@ -169,23 +168,24 @@ func (p *pools) dial(ctx context.Context, to *pool) (*conn, error) {
 	return c, nil
 }
 
-// isExpired reports whether a connection takes no more requests. It needs mu.
+// isExpired reports whether a connection takes no more requests. The caller holds mu.
 func (p *pools) isExpired(c *conn) bool { return c.lastEpoch > 0 && p.epoch > c.lastEpoch }
 
-// startSweeper has the sweeper run. It needs mu.
+// startSweeper makes sweep run after a tick. The caller holds mu.
 func (p *pools) startSweeper() {
 	if p.sweeper == nil && p.tick > 0 {
 		p.sweeper = time.AfterFunc(p.tick, p.sweep)
 	}
 }
 
-// put lets a connection wait for a request, or gives it to one that waits.
+// put returns a connection to the pool, or hands it to a waiter.
 func (p *pools) put(c *conn) {
 	if !p.tryPut(c) {
 		c.discard()
 	}
 }
 
+// tryPut is put. It reports false when the connection is to be closed.
 func (p *pools) tryPut(c *conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -194,7 +194,7 @@ func (p *pools) tryPut(c *conn) bool {
 	}
 	if len(c.pool.waiting) > 0 {
 		if c.pool.waiting[0].wantsDial {
-			return false // once closed, it is its leave to dial
+			return false // when it is closed, the waiter may dial
 		}
 		c.pool.popWaiter() <- c
 		return true
@@ -208,7 +208,7 @@ func (p *pools) tryPut(c *conn) bool {
 	return true
 }
 
-// popWaiter takes the first waiter.
+// popWaiter removes the first waiter.
 func (p *pool) popWaiter() chan<- *conn {
 	first := p.waiting[0]
 	p.waiting[0] = nil
@@ -216,7 +216,8 @@ func (p *pool) popWaiter() chan<- *conn {
 	return first.ready
 }
 
-// release says that a connection, or the leave to dial one, is free.
+// release is called when a connection has been closed or not been opened: another may
+// take its place.
 func (p *pools) release(from *pool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -229,8 +230,8 @@ func (p *pools) release(from *pool) {
 	}
 }
 
-// sweep runs once a tick while there are connections, and closes those that have
-// waited for too long, those that are too old, and those that the backend closed.
+// sweep runs once a tick while there are connections. It closes idle ones that have
+// been idle for too long, that are too old, or that the backend has closed.
 func (p *pools) sweep() {
 	p.mu.Lock()
 	p.epoch++
@@ -245,7 +246,7 @@ func (p *pools) sweep() {
 			return false
 		})
 		kept += len(pool.idle)
-		if p.ageTicks > 0 { // those that are in use grow older, too
+		if p.ageTicks > 0 { // connections in use grow older, too
 			kept += pool.open
 		}
 	}
@@ -269,7 +270,7 @@ func (p *pools) closeIdle() {
 	discardAll(unused)
 }
 
-// closeIdleOf closes what waits in one pool.
+// closeIdleOf closes the idle connections of one pool.
 func (p *pools) closeIdleOf(pool *pool) {
 	p.mu.Lock()
 	unused := pool.idle
@@ -284,11 +285,12 @@ func discardAll(unused []*conn) {
 	}
 }
 
-// requestContextKey is the key of the context of the request for which the standard
-// transport dials: its own outlives the request.
+// requestContextKey is the key of the request's context in the one that the standard
+// transport dials with, which outlives the request.
 type requestContextKey struct{}
 
-// withRequestContext is the request as the standard transport gets it.
+// withRequestContext returns the request for the standard transport, with its context
+// under requestContextKey.
 func (p *pools) withRequestContext(r *http.Request) *http.Request {
 	if p.options.MaxConns == 0 {
 		return r
@@ -296,9 +298,9 @@ func (p *pools) withRequestContext(r *http.Request) *http.Request {
 	return r.WithContext(context.WithValue(r.Context(), requestContextKey{}, r.Context()))
 }
 
-// dialStandard dials for the standard transport, which would drop an answer for
-// an error of a write. Its connections count, so where there are as many as may
-// be, one that waits makes room.
+// dialStandard dials for the standard transport. The connection delays the errors of
+// writes, for which that transport would drop a response that is there. It counts for
+// MaxConns; if there is no room, an idle connection is closed.
 func (p *pools) dialStandard(ctx context.Context, network, address string) (net.Conn, error) {
 	if p.options.MaxConns == 0 {
 		conn, err := p.options.Dial(ctx, network, address)
@@ -324,7 +326,7 @@ func (p *pools) dialStandard(ctx context.Context, network, address string) (net.
 	return socket.DelayWriteErrors(counted, 0), nil
 }
 
-// countedConn tells when it is closed.
+// countedConn calls release when it is closed.
 type countedConn struct {
 	net.Conn
 	release func()
@@ -336,7 +338,7 @@ func (c *countedConn) Close() error {
 	return c.Conn.Close()
 }
 
-// CloseWrite passes a half-close on.
+// CloseWrite closes the writing side of the connection.
 func (c *countedConn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()

@@ -16,44 +16,43 @@ import (
 	"gatehouse/proxy/http1/wire"
 )
 
-// maxBody is the size of a body, in bytes, that is taken: one that the buffers
-// of two sockets hold, whoever reads or does not.
+// maxBody is the size of the largest request body that is sent here, in bytes: one
+// that fits into the buffers of the two sockets, even if the backend does not read it.
 const maxBody = 64 << 10
 
-// Options say how a Transport reaches backends.
+// Options configure a Transport.
 type Options struct {
 	// Dial opens a connection, as net.Dialer.DialContext does.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// Standard takes what is not for the lean lane. New makes it dial as the
-	// lean lane does; it must have no MaxConnsPerHost of its own.
+	// Standard sends the requests that are not eligible. New replaces its DialContext;
+	// it must have no MaxConnsPerHost.
 	Standard *http.Transport
-	// Around, if set, is asked once for what requests for Standard go through.
+	// Around, if not nil, is called once and returns what requests for Standard go
+	// through.
 	Around func(*http.Transport) RoundTripCloser
-	// MaxConns bounds the connections to one backend, those of Standard
-	// included, which keeps none for reuse then: they would be missing here. A
-	// request too many waits. 0 is no bound.
+	// MaxConns bounds the connections to one backend, including those of Standard,
+	// which then keeps none for reuse. Further requests wait. 0 means no bound.
 	MaxConns int
-	// MaxIdle bounds those that are kept for reuse; 0 keeps none.
+	// MaxIdle bounds the idle connections to one backend; 0 keeps none.
 	MaxIdle int
-	// IdleTimeout is how long they are kept; 0 is as long as they are good.
+	// IdleTimeout is how long an idle connection is kept; 0 means no bound.
 	IdleTimeout time.Duration
-	// MaxAge is how old a connection may become before it takes no more requests,
-	// some of them a fifth less; 0 is no bound. Those of Standard are Around's.
+	// MaxAge is the age at which a connection takes no more requests, some up to a
+	// fifth earlier; 0 means no bound. Around bounds that of Standard's connections.
 	MaxAge time.Duration
-	// MaxHeaderBytes bounds the head of an answer, each 1xx before it apart.
+	// MaxHeaderBytes bounds the head of a response, and each 1xx head before it.
 	MaxHeaderBytes int64
 }
 
-// RoundTripCloser is an http.RoundTripper whose connections can be closed.
+// RoundTripCloser is an http.RoundTripper whose idle connections can be closed.
 type RoundTripCloser interface {
 	http.RoundTripper
 	CloseIdleConnections()
 }
 
-// Transport is an http.RoundTripper. It keeps the promises of http.Transport:
-// the end of a request's context closes the connection at once, what an answer
-// leaves behind never becomes part of the next, and only a request that may be
-// sent twice ever is.
+// Transport is an http.RoundTripper. As http.Transport does, it closes the connection
+// when the request's context ends, never takes the rest of one response for the next,
+// and sends a request again only if that is safe.
 type Transport struct {
 	standard RoundTripCloser
 	pools    pools
@@ -76,15 +75,15 @@ func New(o Options) *Transport {
 	return t
 }
 
-// CloseIdleConnections closes what waits for a request, and whatever would
-// begin to, until the next request. It leaves alone what is in use.
+// CloseIdleConnections closes the idle connections, and those that become idle until
+// the next request. Requests under way go on.
 func (t *Transport) CloseIdleConnections() {
 	t.pools.closeIdle()
 	t.standard.CloseIdleConnections()
 }
 
-// RoundTrip implements http.RoundTripper. The errors are those of the dial, of
-// the connection, or the cause of the context's end.
+// RoundTrip implements http.RoundTripper. It returns the error of the dial or of the
+// connection, or the cause of the context's end.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if fields := hooksOf(r.Context()).Fields; fields != nil {
 		buffer := t.pools.buffers.Get().(*[copyBuffer]byte)
@@ -101,7 +100,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return t.send(r, nil)
 }
 
-// send sends the request, whose head may have been written already.
+// send sends the request, with one retry. head is the formatted head, or nil.
 func (t *Transport) send(r *http.Request, head []byte) (*http.Response, error) {
 	res, retry, err := t.attempt(r, head, false)
 	if retry {
@@ -110,13 +109,14 @@ func (t *Transport) send(r *http.Request, head []byte) (*http.Response, error) {
 	return res, err
 }
 
-// AppendField writes one of the Fields. It is not plain when it may not be
+// AppendField appends one of the Fields. It reports false when the field cannot be
 // written as it is.
 func AppendField(to []byte, name string, values []string) (with []byte, ok bool) {
 	return wire.AppendRequestField(to, name, values)
 }
 
-// appendHead writes the head of a request for the lean lane.
+// appendHead appends the head of a request. It reports false when the request is not
+// eligible.
 func appendHead(to []byte, r *http.Request, fields Fields) (head []byte, ok bool) {
 	if hasBody(r) || !isEligible(r) {
 		return to, false
@@ -127,16 +127,16 @@ func appendHead(to []byte, r *http.Request, fields Fields) (head []byte, ok bool
 	return append(to, "\r\n"...), ok
 }
 
-// attempt sends the request once. It asks for another attempt where a
-// connection that had waited was found closed, and nothing was sent or the
-// request may be sent twice: a backend may close it just when it is used again.
+// attempt sends the request once. It reports retry when a reused connection was found
+// closed, and nothing was sent or the request may be sent twice: a backend may close a
+// connection at the moment when it is used again.
 func (t *Transport) attempt(r *http.Request, head []byte, fresh bool) (_ *http.Response, retry bool, err error) {
 	ctx := r.Context()
 	c, err := t.pools.get(ctx, address(r), fresh)
 	if err != nil {
 		closeBody(r)
 		if ctxErr := context.Cause(ctx); ctxErr != nil && !errors.Is(err, ctxErr) {
-			err = fmt.Errorf("%w: %w", ctxErr, err) // that of the dial, which somebody may look for
+			err = fmt.Errorf("%w: %w", ctxErr, err) // callers look for the error of the dial
 		}
 		return nil, false, err
 	}
@@ -148,18 +148,17 @@ func (t *Transport) attempt(r *http.Request, head []byte, fresh bool) (_ *http.R
 	ctxErr := context.Cause(ctx)
 	var noResponse *noResponseError
 	if c.reused && isTimeout(ctxErr) && errors.As(err, &noResponse) {
-		// What became of this connection while it waited may have become of others,
-		// or each of them would cost a request.
+		// Other idle connections may be dead, too, and each would cost a request.
 		t.pools.closeIdleOf(c.pool)
 	}
 	retry = ctxErr == nil && !fresh && c.reused && errors.As(err, &noResponse) && (!noResponse.sent || isReplayable(r))
-	if !retry && c.sent == nil { // or whoever sends it closes it
+	if !retry && c.sent == nil { // else sendBody closes it
 		closeBody(r)
 	}
 	return nil, retry, cmp.Or(ctxErr, err)
 }
 
-// isTimeout reports whether a request ended because its time was over.
+// isTimeout reports whether the context ended because of a timeout.
 func isTimeout(cause error) bool {
 	var timeout interface{ Timeout() bool }
 	return errors.As(cause, &timeout) && timeout.Timeout()
@@ -171,15 +170,15 @@ func closeBody(r *http.Request) {
 	}
 }
 
-// causeOr prefers to tell that the context has ended over what came of it.
+// causeOr returns the cause of the context's end, or err.
 func causeOr(ctx context.Context, err error) error { return cmp.Or(context.Cause(ctx), err) }
 
-// isEligible reports whether a request is for the lean lane.
+// isEligible reports whether a request can be sent here.
 func isEligible(r *http.Request) bool {
 	if !socket.Supported || r.URL == nil || r.URL.Scheme != "http" || r.URL.Host == "" || r.Header == nil {
 		return false
 	}
-	if !httpguts.ValidHeaderFieldName(cmp.Or(r.Method, http.MethodGet)) { // both are tokens
+	if !httpguts.ValidHeaderFieldName(cmp.Or(r.Method, http.MethodGet)) { // a method is a token, as a field name is
 		return false
 	}
 	if r.Method == http.MethodConnect || len(r.Header["Upgrade"]) > 0 || len(r.Header["Expect"]) > 0 {
@@ -188,7 +187,7 @@ func isEligible(r *http.Request) bool {
 	if hasBody(r) && (r.ContentLength <= 0 || r.ContentLength > maxBody) || len(r.TransferEncoding) > 0 || len(r.Trailer) > 0 {
 		return false
 	}
-	return isASCII(r.URL.Host) && wire.IsWritable(r.Header) // or the standard transport says what is wrong
+	return isASCII(r.URL.Host) && wire.IsWritable(r.Header) // else the standard transport returns the error
 }
 
 func hasBody(r *http.Request) bool { return r.Body != nil && r.Body != http.NoBody }
@@ -202,9 +201,9 @@ func isASCII(text string) bool {
 	return true
 }
 
-// isReplayable reports whether a request may be sent again although the backend
-// may have acted on it (RFC 9110 section 9.2.2). As in net/http, that is one
-// with a safe method, or one that its sender says is idempotent, without a body.
+// isReplayable reports whether a request may be sent again although the backend may
+// have acted on it (RFC 9110 section 9.2.2). As in net/http, it has no body, and a
+// safe method or a header that says it is idempotent.
 func isReplayable(r *http.Request) bool {
 	if hasBody(r) {
 		return false
@@ -216,7 +215,7 @@ func isReplayable(r *http.Request) bool {
 	return len(r.Header["Idempotency-Key"]) > 0 || len(r.Header["X-Idempotency-Key"]) > 0
 }
 
-// address is what to dial: host and port, 80 without one.
+// address returns the host and port to dial; the default port is 80.
 func address(r *http.Request) string {
 	host := r.URL.Host
 	if colon := strings.LastIndexByte(host, ':'); colon > strings.LastIndexByte(host, ']') {
