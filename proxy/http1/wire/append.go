@@ -7,8 +7,8 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// IsWritable reports whether all fields are such as may be written (RFC 9110
-// section 5.5): net/http would leave some out and change others.
+// IsWritable reports whether all fields can be written as they are (RFC 9110 section
+// 5.5). net/http would omit or change some of the others.
 func IsWritable(header http.Header) bool {
 	for name, values := range header {
 		if !isWritable(name, values) {
@@ -27,11 +27,11 @@ func isWritable(name string, values []string) bool {
 	return IsName(name)
 }
 
-// AppendRequest writes the head of a request without a body, whose method is a
-// token, as http.Request.Write does. It is not plain when a field may not be
+// AppendRequest appends the head of a request without a body, as http.Request.Write
+// writes it. The method must be a token. It reports false when a field cannot be
 // written as it is.
 func AppendRequest(to []byte, r *http.Request) (head []byte, ok bool) {
-	if len(r.Header["User-Agent"]) == 0 { // net/http would invent one
+	if len(r.Header["User-Agent"]) == 0 { // net/http would add one
 		return to, false
 	}
 	if to, ok = AppendTarget(to, r); !ok {
@@ -45,7 +45,7 @@ func AppendRequest(to []byte, r *http.Request) (head []byte, ok bool) {
 	return append(to, "\r\n"...), true
 }
 
-// AppendTarget is AppendRequest up to the fields of the request's header.
+// AppendTarget appends what AppendRequest does in front of the header's fields.
 func AppendTarget(to []byte, r *http.Request) (begun []byte, ok bool) {
 	host, target := r.Host, r.URL.RequestURI()
 	if host == "" {
@@ -70,8 +70,8 @@ func AppendTarget(to []byte, r *http.Request) (begun []byte, ok bool) {
 	return to, true
 }
 
-// AppendRequestField writes a field of such a request, but for those that it has
-// already. Of User-Agent there is one, or none for "".
+// AppendRequestField appends a field of a request's header. It omits the fields that
+// AppendTarget writes, all but the first User-Agent, and a User-Agent of "".
 func AppendRequestField(to []byte, name string, values []string) (with []byte, ok bool) {
 	switch name {
 	case "Host", "Content-Length", "Transfer-Encoding", "Trailer":
@@ -90,14 +90,14 @@ func AppendRequestField(to []byte, name string, values []string) (with []byte, o
 	return to, true
 }
 
-// hasOnlyHead reports of a request whether it has a target to speak of, and its header
-// need not say more than it does.
+// hasOnlyHead reports whether a request has a target that can be written, no body, and
+// no framing but what AppendTarget writes.
 func hasOnlyHead(r *http.Request) bool {
 	return r.Method != http.MethodConnect && r.ContentLength == 0 && r.TransferEncoding == nil && r.Trailer == nil && !r.Close
 }
 
-// isUnescapedHost reports of a host that net/http writes as it is: without a zone
-// (RFC 6874 section 4), and with nothing to encode.
+// isUnescapedHost reports whether net/http writes a host as it is: without a zone (RFC
+// 6874 section 4), and with nothing to encode.
 func isUnescapedHost(host string) bool {
 	for i := range len(host) {
 		if host[i] >= 0x80 || host[i] == '%' {
@@ -107,9 +107,8 @@ func isUnescapedHost(host string) bool {
 	return httpguts.ValidHostHeader(host)
 }
 
-// AppendField writes a field line for each value. It leaves out a field whose
-// name is no token, and has spaces in place of the line breaks in a value, as
-// net/http does.
+// AppendField appends a field line for each value. As net/http does, it omits a field
+// whose name is not a token, and replaces line breaks in values with spaces.
 func AppendField(to []byte, name string, values []string) []byte {
 	if !IsName(name) {
 		return to

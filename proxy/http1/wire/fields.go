@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// HeadEnd returns the length of the head that data begins with, the empty line
-// included; 0 while it has not ended.
+// HeadEnd returns the length of the head that data begins with, including the empty
+// line, or 0 if the head is not complete.
 func HeadEnd(data []byte) int {
 	const last = "\r\n\r\n"
 	end := bytes.Index(data, []byte(last))
@@ -18,16 +18,16 @@ func HeadEnd(data []byte) int {
 	return end + len(last)
 }
 
-// maxNames is for how many names there is room in a header from the start, as
-// in net/http: who sends many lines of one name shall not have us make room for
-// as many names.
+// maxNames is the largest number of names that a header has room for from the start,
+// as in net/http. A head with many lines of one name must not make us allocate room
+// for as many names.
 const maxNames = 1000
 
-// Fields reads the field lines of a head (RFC 9112 section 5), each with its
-// CRLF, without the empty line. Names are canonical in the header; values have
-// no white space around them.
+// Fields parses the field lines of a head (RFC 9112 section 5), each with its CRLF,
+// without the empty line. The header's names are canonical; its values have no white
+// space around them.
 func Fields(lines string) (header http.Header, ok bool) {
-	count := min(strings.Count(lines, "\r"), len(lines)/len("n:\r\n")) // no more room than fields can take
+	count := min(strings.Count(lines, "\r"), len(lines)/len("n:\r\n")) // lines of the fewest bytes
 	header = make(http.Header, min(count, maxNames))
 	values := make([]string, count)
 	for len(lines) > 0 {
@@ -54,9 +54,9 @@ func Fields(lines string) (header http.Header, ok bool) {
 	return header, true
 }
 
-// canonicalName is the name as an http.Header has it; "" when it is no token.
+// canonicalName returns the name as an http.Header has it, or "" if it is not a token.
 func canonicalName(name string) string {
-	first, canonical := true, true // first of a word
+	first, canonical := true, true // first: the next character begins a word
 	for i := range len(name) {
 		switch class := classes[name[i]]; {
 		case class == 0:
@@ -72,7 +72,7 @@ func canonicalName(name string) string {
 	return http.CanonicalHeaderKey(name)
 }
 
-// The classes of the characters of a token (RFC 9110 section 5.6.2).
+// Classes of the characters of a token (RFC 9110 section 5.6.2).
 const (
 	other = iota + 1
 	lower
@@ -89,7 +89,7 @@ var classes = func() (table [256]byte) {
 	return table
 }()
 
-// IsName reports whether the name of a field is a token.
+// IsName reports whether name is a token, as the name of a field is.
 func IsName(name string) bool {
 	for i := range len(name) {
 		if classes[name[i]] == 0 {
@@ -101,14 +101,14 @@ func IsName(name string) bool {
 
 const eachByte = 0x0101010101010101
 
-// IsValue reports whether text holds no control character but tabs, and so may be
-// a field's value (RFC 9110 section 5.5).
+// IsValue reports whether text has no control character except tabs, so that it can be
+// the value of a field (RFC 9110 section 5.5).
 func IsValue(text string) bool {
 	i := 0
 	for ; i+8 <= len(text); i += 8 {
 		word := binary.LittleEndian.Uint64([]byte(text[i : i+8]))
 		del := word ^ 0x7f*eachByte
-		controls := (word-0x20*eachByte)&^word | (del-eachByte)&^del // of each byte the first bit, or that of the next one
+		controls := (word-0x20*eachByte)&^word | (del-eachByte)&^del // the first bit of such a byte is set, perhaps that of the next one, too
 		if controls&(0x80*eachByte) != 0 && !isValueBytewise(text[i:i+8]) {
 			return false
 		}
@@ -136,9 +136,8 @@ func trim(value string) string {
 	return value
 }
 
-// isToken reports whether a value is the token, in letters of either case. One of
-// the same length has no letter beyond ASCII, of which strings.EqualFold takes
-// one for an s and another for a k.
+// isToken reports whether value is token, ignoring case. strings.EqualFold also takes
+// two letters beyond ASCII for an s and a k; the equal length excludes these.
 func isToken(value, token string) bool {
 	return len(value) == len(token) && strings.EqualFold(value, token)
 }

@@ -9,10 +9,10 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// Request reads a request's head into r: all that net/http's server takes from
-// one, but for the body. An r.URL that is there is written to. It is plain in origin-form only, with one Host, of a
-// method that says nothing of the connection, and with a body of known length
-// if any, that the client does not wait to send.
+// Request parses the head of a request into r: all fields that net/http's server sets,
+// except for the body. If r.URL is not nil, it is overwritten. A request is simple
+// only with a target in origin-form, one Host, a common method, a body of known length
+// if any, and without Expect and Upgrade.
 func Request(head string, r *http.Request) (ok bool) {
 	method, target, lines, ok := requestLine(head)
 	if !ok {
@@ -33,7 +33,7 @@ func Request(head string, r *http.Request) (ok bool) {
 	return setHost(r) && setFraming(r)
 }
 
-// requestLine takes a head apart behind its first line.
+// requestLine splits a head behind its first line, and that line into its parts.
 func requestLine(head string) (method, target, lines string, ok bool) {
 	line, lines, _ := strings.Cut(head, "\r\n")
 	method, rest, _ := strings.Cut(line, " ")
@@ -50,7 +50,7 @@ func isCommonMethod(method string) bool {
 	return false
 }
 
-// parseTarget reads a target in origin-form.
+// parseTarget parses a target in origin-form.
 func parseTarget(target string, into *url.URL) (ok bool) {
 	path, query, hasQuery := strings.Cut(target, "?")
 	simple := IsValue(query) && strings.IndexByte(query, '\t') < 0
@@ -69,7 +69,7 @@ func parseTarget(target string, into *url.URL) (ok bool) {
 	return true
 }
 
-// unescapedPathByte has the characters of a path that net/url neither decodes nor encodes.
+// unescapedPathByte has the bytes of a path that net/url neither decodes nor encodes.
 var unescapedPathByte = func() (table [256]bool) {
 	for char := range classes {
 		table[char] = classes[char] >= lower
@@ -90,8 +90,7 @@ func setHost(r *http.Request) bool {
 	return true
 }
 
-// setFraming looks at what tells where the request ends, and whether another
-// one follows.
+// setFraming sets what says where the request ends, and whether another one follows.
 func setFraming(r *http.Request) bool {
 	if r.Header["Transfer-Encoding"] != nil || r.Header["Upgrade"] != nil || r.Header["Expect"] != nil || r.Header["Trailer"] != nil {
 		return false
@@ -117,7 +116,7 @@ func setFraming(r *http.Request) bool {
 	return true
 }
 
-// parseLength reads a Content-Length, of which there must be one.
+// parseLength parses a Content-Length. There must be exactly one.
 func parseLength(values []string) (length int64, ok bool) {
 	if len(values) != 1 || values[0] == "" || len(values[0]) > 18 {
 		return 0, false
@@ -131,7 +130,7 @@ func parseLength(values []string) (length int64, ok bool) {
 	return length, err == nil
 }
 
-// fixPragma does for HTTP/1.0 caches what net/http does with every header.
+// fixPragma adds Cache-Control for "Pragma: no-cache", as net/http does.
 func fixPragma(header http.Header) {
 	if pragma := header["Pragma"]; len(pragma) > 0 && pragma[0] == "no-cache" && header["Cache-Control"] == nil {
 		header["Cache-Control"] = []string{"no-cache"}

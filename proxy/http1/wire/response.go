@@ -6,10 +6,9 @@ import (
 	"strings"
 )
 
-// Response reads the head of the answer to a request with that method. It is
-// plain when it is final and has a body whose length it says, if only 0; one
-// without a body by its status or its method is not. The body is left to
-// whoever asks.
+// Response parses the head of the response to a request with that method. A response
+// is simple only when it is final and has a Content-Length, even 0; one that has no
+// body because of its status or method is not. The body is the caller's.
 func Response(head, method string) (res *http.Response, ok bool) {
 	line, lines, found := strings.Cut(head, "\r\n")
 	status, isHTTP11 := strings.CutPrefix(line, "HTTP/1.1 ")
