@@ -4,8 +4,8 @@ package socket
 
 import "syscall"
 
-// Supported tells whether this system is known: elsewhere connections do it all
-// themselves.
+// Supported reports whether this package makes system calls on this system. Elsewhere
+// it uses the connection's own Read and Write.
 const Supported = false
 
 func receive(uintptr, []byte) (int, syscall.Errno) { return 0, syscall.EINVAL }

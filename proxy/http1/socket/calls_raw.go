@@ -7,8 +7,8 @@ import (
 	"unsafe"
 )
 
-// Supported tells whether this system is known: elsewhere connections do it all
-// themselves.
+// Supported reports whether this package makes system calls on this system. Elsewhere
+// it uses the connection's own Read and Write.
 const Supported = true
 
 func receive(fd uintptr, p []byte) (int, syscall.Errno) {
@@ -29,7 +29,7 @@ func send(fd uintptr, p []byte) (int, syscall.Errno) {
 	return call(syscall.SYS_SENDTO, fd, p, syscall.MSG_DONTWAIT|syscall.MSG_NOSIGNAL)
 }
 
-// call is recvfrom(2) or sendto(2), from or to the socket's own peer.
+// call calls recvfrom(2) or sendto(2) for a connected socket.
 func call(number, fd uintptr, p []byte, flags uintptr) (int, syscall.Errno) {
 	for {
 		n, _, errno := syscall.RawSyscall6(number, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), flags, 0, 0)

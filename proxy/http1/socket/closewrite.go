@@ -2,9 +2,9 @@ package socket
 
 import "syscall"
 
-// ReadOrCloseWrite reads into p what is there, whatever the deadline. When nothing is,
-// and closeWrite is set, it closes the connection for writing in the same step, so
-// that next to nothing can come in between. No other Read may be under way.
+// ReadOrCloseWrite reads what is there, and ignores the deadline. If nothing is there
+// and closeWrite is set, it closes the writing side in the same step, so that hardly
+// anything can arrive in between. No other Read may be under way.
 func (s *Socket) ReadOrCloseWrite(p []byte, closeWrite bool) (n int, err error) {
 	if s.raw == nil || len(p) == 0 {
 		return 0, nil

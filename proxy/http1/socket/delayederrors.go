@@ -10,13 +10,13 @@ import (
 	"time"
 )
 
-// DelayWriteErrors makes a connection whose Write returns an error only when nothing
-// more can be read, or after a Close. A backend that refuses a large upload
-// answers and closes its side: http.Transport then gives up at the first write
-// that fails, though the answer is there (RFC 9112 section 9.5, issue 10).
+// DelayWriteErrors returns a connection whose Write returns an error only when nothing
+// more can be read, or after Close. A backend that refuses a large upload answers and
+// closes the connection. http.Transport gives up at the first write that fails,
+// although the response is there (RFC 9112 section 9.5, issue 10).
 //
-// maxWait bounds the wait when nothing is read; 0 is no bound. One who reads and
-// waits for a write to end, as TLS and HTTP/2 may, needs it.
+// maxWait bounds the wait while nothing is read; 0 means no bound. It is needed where
+// the reader may wait for a write, as in TLS and HTTP/2.
 func DelayWriteErrors(conn net.Conn, maxWait time.Duration) net.Conn {
 	return &delayedErrors{Conn: conn, maxWait: maxWait, readsDone: make(chan struct{})}
 }
@@ -50,17 +50,17 @@ func (c *delayedErrors) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// isFinal reports whether a write has failed for good, by the other side's doing.
+// isFinal reports whether a write has failed for good, because of the other side.
 func isFinal(err error) bool {
 	return err != nil && !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, net.ErrClosed)
 }
 
-// BodyAbandoned is called, of a body that is written by ReadFrom, when nobody will read
-// the rest of it.
+// BodyAbandoner is a body that is written by ReadFrom. BodyAbandoned is called when
+// nobody will read the rest of it.
 type BodyAbandoner interface{ BodyAbandoned() }
 
-// ReadFrom implements io.ReaderFrom, by which http.Transport writes a body of
-// known length.
+// ReadFrom implements io.ReaderFrom. http.Transport writes bodies of known length with
+// it.
 func (c *delayedErrors) ReadFrom(body io.Reader) (int64, error) {
 	out := &errorWriter{Writer: c.Conn}
 	n, err := io.Copy(out, body)
@@ -76,7 +76,8 @@ func (c *delayedErrors) ReadFrom(body io.Reader) (int64, error) {
 	return n, err
 }
 
-// errorWriter tells errors of a write from those of a read.
+// errorWriter records the error of a write, which io.Copy does not tell from that of a
+// read.
 type errorWriter struct {
 	io.Writer
 	err error
@@ -88,7 +89,7 @@ func (w *errorWriter) Write(p []byte) (n int, err error) {
 	return n, w.err
 }
 
-// waitForReads waits for the end of the reads.
+// waitForReads waits until nothing more can be read.
 func (c *delayedErrors) waitForReads() {
 	if c.maxWait == 0 {
 		<-c.readsDone
@@ -117,7 +118,7 @@ func (c *delayedErrors) Close() error {
 	return c.Conn.Close()
 }
 
-// CloseWrite passes a half-close on.
+// CloseWrite closes the writing side of the connection.
 func (c *delayedErrors) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()

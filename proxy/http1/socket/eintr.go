@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// ignoringEINTR repeats a call until it is not interrupted.
+// ignoringEINTR makes a call, and repeats it while it is interrupted.
 func ignoringEINTR(call func(fd int, p []byte) (int, error), fd uintptr, p []byte) (int, syscall.Errno) {
 	for {
 		n, err := call(int(fd), p)

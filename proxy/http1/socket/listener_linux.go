@@ -9,20 +9,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// errNotSocket is of a listener that is no socket.
+// errNotSocket is returned for a listener that is not a socket.
 var errNotSocket = errors.New("the listener is no socket")
 
-// DropNewConns has the kernel drop the first packet of every connection to come,
-// so that the queue of those that wait to be accepted can run dry. To close a
-// listener resets what is in its queue: those clients have sent a request, for
-// all they know. Clients send the packet again after a second (RFC 6298 section
-// 2.1), and find the socket closed by then, or a successor on its port.
+// DropNewConns makes the kernel drop the first packet of every new connection, so that
+// the queue of connections to be accepted becomes empty. Closing a listener resets the
+// connections in its queue, and their clients may have sent a request. A client whose
+// packet was dropped sends it again after a second (RFC 6298 section 2.1). By then the
+// socket is closed, or a new process has its port.
 //
-// Connections that are accepted later inherit the filter; it lets their packets
-// pass. A socket of Multipath TCP, which net.Listen makes by default, takes no
-// filter.
+// Connections that are accepted later inherit the filter, which lets their packets
+// pass. A socket of Multipath TCP, which net.Listen makes by default, takes no filter.
 func DropNewConns(l net.Listener) error {
-	const flags, syn, ack = 13, 0x02, 0x10 // of a TCP header (RFC 9293 section 3.1)
+	const flags, syn, ack = 13, 0x02, 0x10 // in a TCP header (RFC 9293 section 3.1)
 	filter := []unix.SockFilter{
 		{Code: unix.BPF_LD | unix.BPF_B | unix.BPF_ABS, K: flags},
 		{Code: unix.BPF_ALU | unix.BPF_AND | unix.BPF_K, K: syn | ack},
@@ -36,7 +35,7 @@ func DropNewConns(l net.Listener) error {
 	})
 }
 
-// HasPending reports whether there are connections to be accepted.
+// HasPending reports whether connections wait to be accepted.
 func HasPending(l net.Listener) (bool, error) {
 	waiting := false
 	err := control(l, func(fd int) error {

@@ -7,8 +7,8 @@ import (
 	"net"
 )
 
-// DropNewConns is for Linux: elsewhere a listener closes with what is in its queue.
+// DropNewConns is supported on Linux only.
 func DropNewConns(net.Listener) error { return errors.ErrUnsupported }
 
-// HasPending is for Linux.
+// HasPending is supported on Linux only.
 func HasPending(net.Listener) (bool, error) { return false, errors.ErrUnsupported }

@@ -2,6 +2,6 @@
 
 package socket
 
-// raceEnabled tells whether the race detector looks on. It takes what package syscall
-// reads and writes for an order of events, and would miss that of raw calls.
+// raceEnabled reports whether the race detector is on. It derives an order of events
+// from the calls of package syscall, which raw system calls would hide.
 const raceEnabled = true

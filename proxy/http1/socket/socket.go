@@ -1,11 +1,10 @@
-// Package socket reads and writes the sockets of connections by system calls
-// of which Go's scheduler is not told. They never wait, so there is nothing to
-// tell: it would only take the processor away from a goroutine that needs it
-// back a moment later. Waiting is left to the runtime's poller as ever, and so
-// are deadlines and closing.
+// Package socket reads and writes sockets with system calls that Go's scheduler does
+// not know of. These calls never block, so the scheduler need not know: it would only
+// take the processor from a goroutine that needs it again a moment later. The
+// runtime's poller still does the waiting, the deadlines and the closing.
 //
-// Connections that are no sockets, and systems that are not Unix, are served by
-// the connection's own Read and Write.
+// Connections that are not sockets, and systems other than Unix, use the connection's
+// own Read and Write.
 package socket
 
 import (
@@ -17,17 +16,17 @@ import (
 	"syscall"
 )
 
-// Socket reads and writes one connection. Its errors are those that the
-// connection would give.
+// Socket reads and writes one connection. Its errors are those that the connection
+// would return.
 type Socket struct {
 	conn     net.Conn
-	raw      syscall.RawConn // nil where the connection does it itself
+	raw      syscall.RawConn // nil if the connection's own Read and Write are used
 	reader   reader
 	writer   writer
 	exchange exchange
 }
 
-// New makes a Socket for a connection, of which it reads and writes nothing yet.
+// New makes a Socket for a connection. It reads and writes nothing.
 func New(conn net.Conn) *Socket {
 	s := &Socket{conn: conn}
 	if has, ok := conn.(syscall.Conn); ok && Supported {
@@ -40,8 +39,8 @@ func New(conn net.Conn) *Socket {
 	return s
 }
 
-// reader is one Read at a time, and writer one Write. Their steps are called
-// until they are done, each time that the socket is ready.
+// reader has the state of one Read, and writer that of one Write. Their steps are
+// called each time that the socket is ready, until they report true.
 type (
 	reader struct {
 		sync.Mutex
@@ -84,7 +83,7 @@ func (w *writer) send(fd uintptr) (done bool) {
 	return true
 }
 
-// Read is net.Conn's. It also tells whether there was nothing to read at first.
+// Read is net.Conn.Read. It also reports whether it had to wait for data.
 func (s *Socket) Read(p []byte) (n int, waited bool, err error) {
 	if s.raw == nil || len(p) == 0 {
 		n, err := s.conn.Read(p)
@@ -107,7 +106,7 @@ func (s *Socket) Read(p []byte) (n int, waited bool, err error) {
 	return r.n, r.waited, nil
 }
 
-// ReadNow reads what is there, without a wait. It is not ready when nothing is.
+// ReadNow reads what is there, without waiting. It reports ready false if nothing is.
 func (s *Socket) ReadNow(p []byte) (n int, ready bool, err error) {
 	if s.raw == nil || len(p) == 0 {
 		return 0, false, nil
@@ -132,7 +131,7 @@ func (s *Socket) ReadNow(p []byte) (n int, ready bool, err error) {
 	return n, true, nil
 }
 
-// Write is net.Conn's.
+// Write is net.Conn.Write.
 func (s *Socket) Write(p []byte) (int, error) {
 	if s.raw == nil {
 		return s.conn.Write(p)
@@ -153,9 +152,9 @@ func (s *Socket) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// opError is the error as the connection itself would tell it.
+// opError returns an error as the connection itself would.
 func (s *Socket) opError(op string, err error) error {
-	if opErr, ok := errors.AsType[*net.OpError](err); ok { // syscall.RawConn's
+	if opErr, ok := errors.AsType[*net.OpError](err); ok { // of syscall.RawConn
 		err = opErr.Err
 	}
 	remote := s.conn.RemoteAddr()

@@ -7,37 +7,37 @@ import (
 	"syscall"
 )
 
-// ErrStale is the error of a connection that was closed by the other side, or on which
-// it said something, while it was to be quiet.
+// ErrStale is returned for a connection that was to be idle, but on which the other
+// side has sent something or which it has closed.
 var ErrStale = errors.New("the backend closed the connection, or spoke unasked")
 
 // CanWriteThenRead reports whether WriteThenRead and IsIdle work on the connection.
 func (s *Socket) CanWriteThenRead() bool { return s.raw != nil }
 
-// exchange is the state of one WriteThenRead.
+// exchange has the state of one WriteThenRead.
 type exchange struct {
 	step, idleStep func(fd uintptr) (done bool)
 
 	write   func() error
 	written bool
-	idle    bool // is to be looked at; then what was seen
+	idle    bool // whether to check; then the result
 	buf     []byte
 	n       int
 	errno   syscall.Errno
 	err     error
 }
 
-// WriteThenRead writes, and reads into p what comes then; one step that spares what a
-// read would try in vain before the other side can have answered:
+// WriteThenRead calls write and then reads into p, in one step. That saves the read
+// that would fail because the other side cannot have answered yet.
 //
-//	look     it has been quiet until now, or nothing is said and nothing read
-//	speak
-//	listen   until the first bytes of the answer are there
+//	check  with checkIdle: return ErrStale unless the connection is idle
+//	write  call write
+//	read   wait for the first bytes, and read them
 //
-// The runtime forgets that a connection was readable when the step begins. What
-// it waits for afterwards has come after the look; without a look, it reads
-// before it waits. No other Read or WriteThenRead may be under way; write must not close
-// the connection, since Close waits for the step to end.
+// When the step begins, the runtime forgets that the connection was readable. With
+// checkIdle the connection was not readable afterwards, so the runtime waits. Without
+// it, a read is tried first. No other Read or WriteThenRead may be under way. write
+// must not close the connection, since Close waits for the step to end.
 func (s *Socket) WriteThenRead(checkIdle bool, write func() error, p []byte) (int, error) {
 	t := &s.exchange
 	t.idle, t.write, t.written, t.buf, t.n, t.errno, t.err = checkIdle, write, false, p, 0, 0, nil
