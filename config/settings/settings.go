@@ -162,7 +162,7 @@ func (s Settings) Changed() []slog.Attr {
 	}
 	var changed []slog.Attr
 	for i, attr := range s.Attrs() {
-		if !attr.Equal(defaults.Attrs()[i]) {
+		if !attr.Equal(defaults.Attrs()[i]) && attr.Value.String() != "" { // JWT_ALGORITHM follows from a private key
 			changed = append(changed, attr)
 		}
 	}

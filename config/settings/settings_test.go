@@ -80,6 +80,7 @@ func TestSettingsChanged(t *testing.T) {
 		want      string
 	}{
 		{nil, "[]"},
+		{map[string]string{"GATEWAY_JWT_PRIVATE_KEY_FILE": "key.pem"}, "[GATEWAY_JWT_PRIVATE_KEY_FILE=key.pem]"},
 		{map[string]string{"GATEWAY_LISTEN": ":8080", "GATEWAY_IDLE_TIMEOUT": "2m"}, "[]"}, // said, and no different
 		{
 			map[string]string{"PORT": "9", "GATEWAY_JWT_SECRET": goodSecret, "GATEWAY_MIGRATE": "off", "GATEWAY_BCRYPT_COST": "4"},
