@@ -218,10 +218,16 @@ func modifyResponse(r *route, res *http.Response) error {
 	return nil
 }
 
+// headerMerger is the http.ResponseWriter of http1/server.
+type headerMerger interface {
+	// MergeHeader adds a header that nobody else uses any more.
+	MergeHeader(header http.Header)
+}
+
 // setBackendHeader makes the backend's headers those of the answer. httputil would add
 // them value by value, and has only the length of the body to look at afterwards.
 func (x *exchange) setBackendHeader(res *http.Response) {
-	if w, ok := x.ResponseWriter.(interface{ MergeHeader(http.Header) }); ok {
+	if w, ok := x.ResponseWriter.(headerMerger); ok {
 		w.MergeHeader(res.Header)
 	} else {
 		own := x.Header()

@@ -92,6 +92,33 @@ func TestHeadAndBodyInOneWrite(t *testing.T) {
 	}
 }
 
+// TestServerInterfaces wants the server in front to have what the gateway finds by
+// type assertion: without it, requests are answered all the same, but more slowly.
+func TestServerInterfaces(t *testing.T) {
+	t.Parallel()
+	var _ server.Conn = (*clientConn)(nil)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	merges := make(chan bool, 1)
+	standard := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, ok := w.(headerMerger)
+		merges <- ok
+	})}
+	t.Cleanup(func() { _ = standard.Close() })
+	gateway := newKit(t, openTable, "http://127.0.0.1:9").gateway
+	go func() { _ = server.New(standard).Serve(gateway.Limit(listener)) }()
+	w := dial(t, "http://"+listener.Addr().String())
+	w.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	if res := w.receive(); res.StatusCode != http.StatusOK {
+		t.Fatalf("status %d", res.StatusCode)
+	}
+	if !<-merges {
+		t.Error("the ResponseWriter of http1/server is no headerMerger")
+	}
+}
+
 // countedWrites notes the size of every write to its connections.
 type countedWrites struct {
 	net.Listener
