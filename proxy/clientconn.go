@@ -29,7 +29,7 @@ const (
 //   - Read deadlines, of which each request has several, are looked at every few
 //     seconds by a wheel, and by the socket only when they are near.
 //   - It notices a client that leaves while its request is answered, for the
-//     front's requests: net/http's server does so for its own.
+//     requests of http1/server: net/http's server does so for its own.
 //   - A client that receives nothing loses its connection: net/http would wait
 //     without end.
 type clientConn struct {

@@ -52,7 +52,7 @@ type route struct {
 
 	builtIn Handler                // built in, or
 	proxy   *httputil.ReverseProxy // to the backend
-	lean    bool                   // its transport is the lean lane
+	lean    bool                   // its transport is that of http1/transport
 	base    string                 // path that is put before the request's, "" mostly
 }
 
@@ -196,11 +196,11 @@ func (r *route) wantsHeaders(header http.Header) bool {
 // prefix, the rest of the path as it was sent.
 func (r *route) stripped(request *http.Request, path Path) *http.Request {
 	rest := strings.TrimPrefix(path.Raw, strings.TrimSuffix(r.config.Prefix, "/"))
-	plain, err := url.PathUnescape(rest)
+	decoded, err := url.PathUnescape(rest)
 	if err != nil { // the canonical path has no broken escapes
-		plain = rest
+		decoded = rest
 	}
 	without := *request
-	without.URL = &url.URL{Path: plain, RawPath: rest, RawQuery: request.URL.RawQuery}
+	without.URL = &url.URL{Path: decoded, RawPath: rest, RawQuery: request.URL.RawQuery}
 	return &without
 }

@@ -65,7 +65,7 @@ type exchange struct {
 	upgradeStream *backendStream // behind a 101
 	upgraded      atomic.Pointer[stream]
 	sent          *http.Request   // by the client; nil where httputil copies its header
-	direct        bool            // the lean lane writes the header as AppendFields gives it
+	direct        bool            // http1/transport writes the header with AppendFields
 	context       exchangeContext // of what was forwarded
 	hooks         transport.Hooks // of what was forwarded
 	stopWatch     func()          // nil when nobody is watched over

@@ -43,14 +43,14 @@ func (x *exchange) eachOwn(in *http.Request, put func(name string, values []stri
 }
 
 // AppendFields implements transport.Fields.
-func (x *exchange) AppendFields(to []byte) (with []byte, plain bool) {
-	plain = true
+func (x *exchange) AppendFields(to []byte) (with []byte, ok bool) {
+	ok = true
 	x.eachField(func(name string, values []string) {
-		if plain {
-			to, plain = transport.AppendField(to, name, values)
+		if ok {
+			to, ok = transport.AppendField(to, name, values)
 		}
 	})
-	return to, plain
+	return to, ok
 }
 
 // AsHeader implements transport.Fields.

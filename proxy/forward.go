@@ -112,7 +112,7 @@ func (t *Table) rewrite(r *route, pr *httputil.ProxyRequest) {
 	}
 
 	switch {
-	case x.direct: // the lean lane asks the exchange
+	case x.direct: // http1/transport asks the exchange
 	case x.sent != nil:
 		out.Header = x.AsHeader()
 	default:

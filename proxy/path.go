@@ -38,11 +38,11 @@ func CanonicalPath(target string) (path Path, ok bool) {
 	if !ok {
 		return Path{}, false
 	}
-	plain, odd, ok := scan(raw)
+	unambiguous, odd, ok := scan(raw)
 	if !ok {
 		return Path{}, false
 	}
-	if plain {
+	if unambiguous {
 		if odd {
 			for segment := range strings.SplitSeq(raw[1:], "/") {
 				if hidesDots(segment) {
@@ -83,11 +83,11 @@ func targetPath(target string) (string, bool) {
 	return path, host != "" && !strings.ContainsAny(authority, " #\\") // RFC 9110 section 4.2.1
 }
 
-// scan looks at a path byte by byte. It is plain when every reader must read
+// scan looks at a path byte by byte. It is unambiguous when every reader must read
 // it the same way, but for odd tails of segments; ok is false when it is
 // refused as it stands.
-func scan(raw string) (plain, odd, ok bool) {
-	plain = true
+func scan(raw string) (unambiguous, odd, ok bool) {
+	unambiguous = true
 	segment := 1 // where the current segment begins
 	for i := 1; i <= len(raw); i++ {
 		if i == len(raw) || raw[i] == '/' {
@@ -104,10 +104,10 @@ func scan(raw string) (plain, odd, ok bool) {
 		case c == ':':
 			odd = true
 		case c == '%', c == ';', c >= utf8.RuneSelf:
-			plain = false
+			unambiguous = false
 		}
 	}
-	return plain, odd, true
+	return unambiguous, odd, true
 }
 
 func isDots(segment string) bool { return segment == "." || segment == ".." }

@@ -53,7 +53,7 @@ type Transports struct {
 // route's `tls` count by what they hold: a renewed certificate makes a new
 // transport.
 type transportKey struct {
-	lean          bool // plain HTTP/1.1
+	lean          bool // of http1/transport, for plain-text HTTP/1.1
 	protocol      config.Protocol
 	connect       time.Duration
 	ca, cert, key string // PEM; "" for none
@@ -70,7 +70,7 @@ type backendTransport = transport.RoundTripCloser
 type TransportOptions struct {
 	MaxConns int  // to one backend; 0 is no bound
 	MaxIdle  int  // kept for reuse, to one backend
-	Standard bool // http.Transport for plain HTTP/1.1, too, instead of the lean lane
+	Standard bool // http.Transport for plain-text HTTP/1.1, too, instead of http1/transport
 
 	IdleTimeout time.Duration // of a connection that is kept for reuse; 0 is no bound
 	MaxAge      time.Duration // of a connection that is given new requests; 0 is no bound

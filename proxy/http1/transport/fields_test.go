@@ -13,14 +13,14 @@ import (
 type listed http.Header
 
 // AppendFields implements transport.Fields.
-func (l listed) AppendFields(to []byte) (with []byte, plain bool) {
-	plain = true
+func (l listed) AppendFields(to []byte) (with []byte, ok bool) {
+	ok = true
 	for name, values := range l {
-		if plain {
-			to, plain = transport.AppendField(to, name, values)
+		if ok {
+			to, ok = transport.AppendField(to, name, values)
 		}
 	}
-	return to, plain
+	return to, ok
 }
 
 // AsHeader implements transport.Fields.

@@ -18,7 +18,7 @@ type Hooks struct {
 type Fields interface {
 	// AppendFields appends the fields, each with AppendField. It reports false when
 	// one of them cannot be written.
-	AppendFields(to []byte) (with []byte, plain bool)
+	AppendFields(to []byte) (with []byte, ok bool)
 	// AsHeader returns the fields as a header, for http.Transport.
 	AsHeader() http.Header
 }
