@@ -91,7 +91,7 @@ func (*Gateway) HTTP10Coding(conn net.Conn) {
 // hasHTTP10Coding reports whether the request is of HTTP/1.0 and had a
 // Transfer-Encoding, as far as that is known.
 func hasHTTP10Coding(r *http.Request) bool {
-	if r.ProtoMajor != 1 || r.ProtoMinor != 0 {
+	if !isHTTP10(r) {
 		return false
 	}
 	c, _ := r.Context().Value(connKey{}).(*clientConn)

@@ -139,7 +139,7 @@ func newClientBody(r *http.Request, x *exchange, control *http.ResponseControlle
 	b := &clientBody{
 		ReadCloser: r.Body, control: control, idleTimer: &x.idleTimer,
 		idle: x.route.config.IdleTimeout, left: limit, bounded: limit > 0,
-		expects: len(r.Header["Expect"]) > 0, earlyGrace: x.gateway.earlyGrace,
+		expects: len(r.Header["Expect"]) > 0 && !x.http10, earlyGrace: x.gateway.earlyGrace,
 	}
 	b.remaining.Store(r.ContentLength)
 	return b

@@ -61,11 +61,11 @@ type exchange struct {
 	headMu        sync.Mutex     // held while a head is sent before its body
 	responseBody  backendBody    // of the backend, once it has answered
 	interim       int            // informational answers that have come
-	webSocket     bool           // the client asks for one
+	upgrade       string         // what the backend may switch to; "" for nothing
+	webSocket     bool           // that is a WebSocket
 	upgradeStream *backendStream // behind a 101
 	upgraded      atomic.Pointer[stream]
-	sent          *http.Request   // by the client; nil where httputil copies its header
-	direct        bool            // http1/transport writes the header with AppendFields
+	sent          *http.Request   // by the client
 	context       exchangeContext // of what was forwarded
 	hooks         transport.Hooks // of what was forwarded
 	stopWatch     func()          // nil when nobody is watched over
@@ -121,7 +121,7 @@ func exchangeOf(ctx context.Context) *exchange {
 func (g *Gateway) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	x := &exchange{
 		ResponseWriter: w, gateway: g, start: time.Now(), length: -1,
-		table: g.table.Load(), method: r.Method, http1: r.ProtoMajor == 1, http10: r.ProtoMajor == 1 && r.ProtoMinor == 0, closeAfterReply: mustClose(r), metrics: g.unmatched,
+		table: g.table.Load(), method: r.Method, http1: r.ProtoMajor == 1, http10: isHTTP10(r), closeAfterReply: mustClose(r), metrics: g.unmatched,
 	}
 	if g.requestCount != nil {
 		g.requestCount.Add(1)
@@ -129,6 +129,8 @@ func (g *Gateway) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	x.id = requestID(r.Header["X-Request-Id"])
 	return x
 }
+
+func isHTTP10(r *http.Request) bool { return r.ProtoMajor == 1 && r.ProtoMinor == 0 }
 
 // mustClose reports of a request whether it is one behind which nothing on its connection may be taken
 // for another. One with both Transfer-Encoding and Content-Length, or with the

@@ -173,23 +173,22 @@ func (c *capture) RoundTrip(r *http.Request) (*http.Response, error) {
 // nothing. It is nil when the proxy asks for nothing to be sent.
 func (t *Table) wouldForward(r *http.Request, path Path, won *route, identity *auth.Identity) *Forwarded {
 	x := &exchange{
-		id: "(a new UUID)", method: r.Method, table: t, path: path, route: won, identity: identity,
+		id: "(a new UUID)", method: r.Method, http10: isHTTP10(r), table: t, path: path, route: won, identity: identity,
 		caller: findCaller(peerAt(r.RemoteAddr), r, t.trusted),
 	}
 	if asked := r.Header["X-Request-Id"]; len(asked) == 1 && requestID(asked) == asked[0] {
 		x.id = asked[0]
 	}
-	sent := r
-	r = r.Clone(context.WithValue(r.Context(), exchangeKey{}, x))
-	won.keepUpgrade(x, r.Header)
+	x.sent = r
+	x.grantUpgrade(r.Header)
+	out := r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
+	out.Header = nil // as in forward
 	caught := new(capture)
 	proxy := *won.proxy
 	proxy.Transport = caught
 	proxy.ErrorHandler = func(http.ResponseWriter, *http.Request, error) {}
-	proxy.ServeHTTP(nil, r)
-
-	out := caught.request
-	if out == nil {
+	proxy.ServeHTTP(nil, out)
+	if out = caught.request; out == nil {
 		return nil
 	}
 	f := &Forwarded{URL: out.URL.Scheme + "://" + out.URL.Host + out.URL.RequestURI(), Host: out.Host, Headers: out.Header}
@@ -199,14 +198,14 @@ func (t *Table) wouldForward(r *http.Request, path Path, won *route, identity *a
 	arrives := make(http.Header, len(out.Header)) // out's are not all canonical
 	for name, values := range out.Header {
 		arrives[http.CanonicalHeaderKey(name)] = values
-		switch before, has := sent.Header[http.CanonicalHeaderKey(name)]; {
+		switch before, has := r.Header[http.CanonicalHeaderKey(name)]; {
 		case !has:
 			f.Added = append(f.Added, name)
 		case !slices.Equal(values, before):
 			f.Replaced = append(f.Replaced, name)
 		}
 	}
-	for name := range sent.Header {
+	for name := range r.Header {
 		if _, found := arrives[name]; !found {
 			f.Removed = append(f.Removed, name)
 		}

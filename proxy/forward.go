@@ -31,21 +31,14 @@ func forward(x *exchange, r *http.Request, route *route) *httperr.Error {
 	x.idleTimer.start(x.gateway.wheel, x, route.config.Timeout)
 	defer x.idleTimer.stop()
 
-	route.keepUpgrade(x, r.Header)
-	if x.http10 {
-		delete(r.Header, "Expect") // RFC 9110 section 10.1.1: there is no 100 to wait for
-	}
+	x.sent = r
+	x.grantUpgrade(r.Header)
 	x.hooks.BodyAwaited = x
-	if isOrdinary(r.Header) {
-		x.sent = r
-		if x.direct = route.lean && r.ContentLength == 0; x.direct {
-			x.hooks.Fields = x
-		}
+	if x.goesDirect(r) {
+		x.hooks.Fields = x
 	}
 	out := r.WithContext(transport.WithHooks(&x.context, &x.hooks))
-	if x.sent != nil {
-		out.Header = nil
-	}
+	out.Header = nil // eachField makes it
 	if r.ContentLength != 0 {
 		control := http.NewResponseController(x.ResponseWriter)
 		if r.ProtoMajor == 1 {
@@ -94,9 +87,7 @@ func (t *Table) reverseProxy(r *route, transport http.RoundTripper, buffers http
 	}
 }
 
-// rewrite expresses what was decided. Nothing in it can fail. The hop-by-hop
-// headers and those that the client named in Connection are gone before anything
-// is added, so none of that can be taken away again.
+// rewrite expresses what was decided. Nothing in it can fail.
 func (t *Table) rewrite(r *route, pr *httputil.ProxyRequest) {
 	x := exchangeOf(pr.In.Context())
 	in, out := pr.In, pr.Out
@@ -111,19 +102,8 @@ func (t *Table) rewrite(r *route, pr *httputil.ProxyRequest) {
 		out.Host = r.config.Backend.Host
 	}
 
-	switch {
-	case x.direct: // http1/transport asks the exchange
-	case x.sent != nil:
+	if x.hooks.Fields == nil { // or http1/transport asks for the headers
 		out.Header = x.AsHeader()
-	default:
-		t.strip(out.Header, r, x.caller.trusted)
-		if !r.config.ForwardToken {
-			delete(out.Header, "Authorization")
-		}
-		x.eachOwn(in, func(name string, values []string) { out.Header[name] = values })
-		if x.webSocket {
-			spellWebSocket(out.Header)
-		}
 	}
 	t.passTrailers(x, in, out)
 	if x.body != nil {

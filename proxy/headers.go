@@ -1,7 +1,5 @@
 package proxy
 
-import "net/http"
-
 // foldedNames is a set of header names that a backend may take for one
 // another: case does not matter, and CGI-like servers turn "-" and "_" (some
 // every character but letters and digits) into the same variable. They are
@@ -120,15 +118,6 @@ func (t *Table) forbidden(name string, r *route, trusted bool) bool {
 		return t.claims.has(name) && isAlias(name)
 	}
 	return t.claimed(name)
-}
-
-// strip deletes what a client may not say to the route's backend.
-func (t *Table) strip(header http.Header, r *route, trusted bool) {
-	for name := range header {
-		if t.forbidden(name, r, trusted) {
-			delete(header, name)
-		}
-	}
 }
 
 // isHopByHop tells of a header that is for the next hop alone (RFC 9110 section

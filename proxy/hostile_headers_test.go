@@ -133,6 +133,7 @@ func FuzzConnection(f *testing.F) {
 	backend := new(silentBackend)
 	for _, r := range k.gateway.Table().routes {
 		r.proxy.Transport = backend
+		r.lean = false
 	}
 	member := k.member()
 	f.Fuzz(func(t *testing.T, first, second string, strict bool) {

@@ -6,30 +6,31 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // This file is about switching protocols on a connection (RFC 9110 section 7.8):
 // what a client may wish for, and what the backend answers. streams.go has the
 // connections afterwards.
 
-// keepUpgrade drops a wish to upgrade that the route does not grant, which a
-// server may ignore: on an upgraded connection nobody would look at what is
-// sent. Several protocols, or several headers, are a choice that the backend
-// would make, so they are dropped too. In HTTP/1.0 there is no Upgrade, and a
-// WebSocket begins with GET (RFC 6455 section 4.1).
-func (r *route) keepUpgrade(x *exchange, header http.Header) {
+// grantUpgrade notes the protocol that the client asks for, if the route grants
+// it. A wish that it does not grant is dropped, which a server may do: on an
+// upgraded connection nobody would look at what is sent. Several protocols, or
+// several headers, are a choice that the backend would make, so they are dropped
+// too. In HTTP/1.0 there is no Upgrade, and a WebSocket begins with GET (RFC 6455
+// section 4.1).
+func (x *exchange) grantUpgrade(header http.Header) {
 	wanted := header["Upgrade"]
-	if len(wanted) == 0 {
+	if len(wanted) != 1 || x.http10 || !isProtocol(wanted[0]) || !httpguts.HeaderValuesContainsToken(header["Connection"], "Upgrade") {
 		return
 	}
 	name, _, _ := strings.Cut(strings.ToLower(wanted[0]), "/") // a version may follow
 	webSocket := isWebSocket(name)
-	if x.http10 || len(wanted) > 1 || !isProtocol(wanted[0]) || !slices.Contains(r.config.Upgrade, name) ||
-		webSocket && x.method != http.MethodGet {
-		delete(header, "Upgrade")
+	if !slices.Contains(x.route.config.Upgrade, name) || webSocket && x.method != http.MethodGet {
 		return
 	}
-	x.webSocket = webSocket
+	x.upgrade, x.webSocket = wanted[0], webSocket
 }
 
 var (
@@ -63,15 +64,22 @@ func (x *exchange) switchProtocols(res *http.Response) error {
 	return nil
 }
 
-// spellWebSocket writes the fields of a handshake as RFC 6455 does (section
-// 11.3), where net/http has "Sec-Websocket-Key". There are devices that look for
-// the former.
+// spelledWebSocket returns a field's name as RFC 6455 writes it (section 11.3),
+// where net/http has "Sec-Websocket-Key". There are devices that look for the
+// former.
+func spelledWebSocket(name string) string {
+	if rest, found := strings.CutPrefix(name, "Sec-Websocket-"); found {
+		return "Sec-WebSocket-" + rest
+	}
+	return name
+}
+
+// spellWebSocket writes the fields of an answer to a handshake so.
 func spellWebSocket(header http.Header) {
-	const canonical, spelled = "Sec-Websocket-", "Sec-WebSocket-"
 	for name, values := range header {
-		if rest, found := strings.CutPrefix(name, canonical); found {
+		if spelled := spelledWebSocket(name); spelled != name {
 			delete(header, name)
-			header[spelled+rest] = values
+			header[spelled] = values
 		}
 	}
 }
