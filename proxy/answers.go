@@ -76,11 +76,11 @@ var errMisbehaved = errors.New("backend misbehaved")
 // client of HTTP/1.0 knows none (RFC 9110 section 15.2).
 func (x *exchange) writeInterim(status int) {
 	if x.interim++; x.interim > maxInterim {
-		x.context.Cancel(fmt.Errorf("%w: more than %d informational answers", errMisbehaved, maxInterim))
+		x.giveUp(fmt.Errorf("%w: more than %d informational answers", errMisbehaved, maxInterim))
 		return
 	}
 	if status == http.StatusSwitchingProtocols { // over HTTP/2, which has none (RFC 9113 section 8.6)
-		x.context.Cancel(fmt.Errorf("%w: it switched protocols over HTTP/2", errMisbehaved))
+		x.giveUp(fmt.Errorf("%w: it switched protocols over HTTP/2", errMisbehaved))
 		return
 	}
 	if x.http10 {

@@ -140,7 +140,7 @@ func BenchmarkRewrite(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		x := &exchange{table: table, route: route, sent: in, identity: identity, id: "id", caller: findCaller(peerAt(in.RemoteAddr), in, nil), path: Path{Raw: "/strict"}}
-		r := in.WithContext(context.WithValue(b.Context(), exchangeKey{}, x))
+		r := in.WithContext(context.WithValue(b.Context(), attemptKey{}, x.newAttempt()))
 		r.Header = nil
 		table.rewrite(route, &httputil.ProxyRequest{In: r, Out: r.Clone(r.Context())})
 	}

@@ -203,7 +203,7 @@ func readRefusal(err error) *httperr.Error {
 // and every piece of an upgraded stream in either direction, shows life.
 type backendBody struct {
 	io.ReadCloser
-	x     *exchange
+	a     *attempt
 	res   *http.Response
 	begun bool // something was read
 }
@@ -217,16 +217,16 @@ func (b *backendBody) Read(p []byte) (n int, err error) {
 		b.begun = true
 		n, err = b.readFirst(p)
 	}
-	b.x.idleTimer.touch()
+	b.a.idleTimer.touch()
 	switch {
 	case err == io.EOF: //nolint:errorlint // as an io.Reader gives it
-		b.x.table.cleanTrailer(b.res.Trailer)
-	case err != nil && b.x.err == nil:
+		b.a.x.table.cleanTrailer(b.res.Trailer)
+	case err != nil && b.a.x.err == nil:
 		why := err
 		if ended := context.Cause(b.res.Request.Context()); ended != nil {
 			why = ended // the read failed because the request was ended
 		}
-		b.x.err = fmt.Errorf("read response body: %w", why)
+		b.a.x.err = fmt.Errorf("read response body: %w", why)
 	}
 	return n, err
 }
@@ -234,13 +234,13 @@ func (b *backendBody) Read(p []byte) (n int, err error) {
 // backendStream is the body of a 101 answer: httputil writes to it, too.
 type backendStream struct {
 	io.ReadWriteCloser
-	x      *exchange
+	a      *attempt
 	header http.Header   // of the 101
 	frames *framedWriter // what is written goes through it; nil where it is no WebSocket
 }
 
-func newBackendStream(stream io.ReadWriteCloser, x *exchange, protocol string) *backendStream {
-	made := &backendStream{ReadWriteCloser: stream, x: x}
+func newBackendStream(stream io.ReadWriteCloser, a *attempt, protocol string) *backendStream {
+	made := &backendStream{ReadWriteCloser: stream, a: a}
 	if isWebSocket(protocol) {
 		made.frames = &framedWriter{w: stream}
 	}
@@ -249,7 +249,7 @@ func newBackendStream(stream io.ReadWriteCloser, x *exchange, protocol string) *
 
 func (s *backendStream) Read(p []byte) (int, error) {
 	n, err := s.ReadWriteCloser.Read(p)
-	s.x.idleTimer.touch()
+	s.a.idleTimer.touch()
 	if err == io.EOF { //nolint:errorlint // as an io.Reader gives it
 		s.onHalfClose()
 	}
@@ -259,8 +259,8 @@ func (s *backendStream) Read(p []byte) (int, error) {
 // onHalfClose says that one side has sent all that it will. Where the other may go
 // on for long, as in other protocols, the idle timeout looks after it.
 func (s *backendStream) onHalfClose() {
-	if idle := s.x.route.config.IdleTimeout; s.frames != nil && (idle == 0 || idle > halfCloseTimeout) {
-		s.x.idleTimer.setTimeout(halfCloseTimeout)
+	if idle := s.a.x.route.config.IdleTimeout; s.frames != nil && (idle == 0 || idle > halfCloseTimeout) {
+		s.a.idleTimer.setTimeout(halfCloseTimeout)
 	}
 }
 
@@ -270,7 +270,7 @@ func (s *backendStream) Write(p []byte) (n int, err error) {
 	} else {
 		n, err = s.ReadWriteCloser.Write(p)
 	}
-	s.x.idleTimer.touch()
+	s.a.idleTimer.touch()
 	return n, err
 }
 

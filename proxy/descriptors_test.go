@@ -87,8 +87,8 @@ func TestIsShortOfPorts(t *testing.T) {
 		}
 	}
 	for err, want := range map[error]bool{inUse("127.0.0.1"): false, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}: true} {
-		x := new(exchange)
-		if got := x.isUnreachable(t.Context(), refuseConnect, err); got != want {
+		a := &attempt{x: new(exchange)}
+		if got := a.isUnreachable(t.Context(), refuseConnect, err); got != want {
 			t.Errorf("%v makes the backend unreachable: %t, want %t", err, got, want)
 		}
 	}

@@ -13,6 +13,7 @@
 //  8. match.go     the route in the table, or 404, or 405
 //  9. (auth)       the policy's verdict, or 401, 403, 503
 //  10. forward.go  the backend's httputil.ReverseProxy: Rewrite, answer, errors
+//     attempt.go   one attempt: its context, idle timer, answer
 //     headers.go   what a client may not say, and what the gateway does
 //     answers.go   what a backend may not say: 1xx, 101, trailers
 //     upgrade.go   the wish to switch protocols, and the backend's 101

@@ -134,12 +134,12 @@ func (b *clientBody) discardRest(by time.Time) {
 }
 
 // newClientBody is the body of a request that has one.
-func newClientBody(r *http.Request, x *exchange, control *http.ResponseController) *clientBody {
-	limit := int64(x.route.config.MaxBody)
+func newClientBody(r *http.Request, a *attempt, control *http.ResponseController) *clientBody {
+	limit := int64(a.x.route.config.MaxBody)
 	b := &clientBody{
-		ReadCloser: r.Body, control: control, idleTimer: &x.idleTimer,
-		idle: x.route.config.IdleTimeout, left: limit, bounded: limit > 0,
-		expects: len(r.Header["Expect"]) > 0 && !x.http10, earlyGrace: x.gateway.earlyGrace,
+		ReadCloser: r.Body, control: control, idleTimer: &a.idleTimer,
+		idle: a.x.route.config.IdleTimeout, left: limit, bounded: limit > 0,
+		expects: len(r.Header["Expect"]) > 0 && !a.x.http10, earlyGrace: a.x.gateway.earlyGrace,
 	}
 	b.remaining.Store(r.ContentLength)
 	return b

@@ -3,7 +3,6 @@ package proxy
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/binary"
 	"fmt"
 	"log/slog"
@@ -15,16 +14,12 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
 
 	"gatehouse/auth"
 	"gatehouse/internal/httperr"
-	"gatehouse/internal/reqctx"
-	"gatehouse/proxy/http1/transport"
 )
 
 // maxLogged bounds what a client can put into one field of a log line.
@@ -44,39 +39,29 @@ type exchange struct {
 	http10          bool // HTTP/1.0, which has no 1xx and no upgrades
 	closeAfterReply bool // no other request is read from the connection
 
-	table         *Table
-	caller        caller
-	countedFor    netip.Addr // whom the request is counted for; invalid when for nobody
-	allowOrigin   string     // for Access-Control-Allow-Origin
-	path          Path
-	route         *route
-	metrics       RouteMetrics
-	identity      *auth.Identity
-	refusal       *httperr.Error // what the gateway answered instead of a backend
-	body          *clientBody    // nil without a body
-	replay        *replayBody    // of body, where the request may be sent again; else nil
-	idleTimer     idleTimer
-	backendSpoke  bool           // something that is HTTP has come from the backend
-	answered      atomic.Bool    // the backend's response headers have come
-	headMu        sync.Mutex     // held while a head is sent before its body
-	responseBody  backendBody    // of the backend, once it has answered
-	interim       int            // informational answers that have come
-	upgrade       string         // what the backend may switch to; "" for nothing
-	webSocket     bool           // that is a WebSocket
-	upgradeStream *backendStream // behind a 101
-	upgraded      atomic.Pointer[stream]
-	sent          *http.Request   // by the client
-	context       exchangeContext // of what was forwarded
-	hooks         transport.Hooks // of what was forwarded
-	stopWatch     func()          // nil when nobody is watched over
+	table       *Table
+	caller      caller
+	countedFor  netip.Addr // whom the request is counted for; invalid when for nobody
+	allowOrigin string     // for Access-Control-Allow-Origin
+	path        Path
+	route       *route
+	metrics     RouteMetrics
+	identity    *auth.Identity
+	refusal     *httperr.Error // what the gateway answered instead of a backend
+	body        *clientBody    // nil without a body
+	replay      *replayBody    // of body, where the request may be sent again; else nil
+	interim     int            // informational answers that have come
+	sent        *http.Request  // by the client
 
-	endless  bool          // it goes on for as long as its client likes
 	headTime time.Duration // until the header of the answer
 
 	status int   // 0 until written; 101 once hijacked
 	bytes  int64 // of body, written
 	length int64 // of body, announced; -1 when unknown
 	err    error // why an answer that had begun was cut off
+
+	attempt      *attempt // the current one; nil before there is one
+	firstAttempt attempt
 
 	singleValues [9]string // for singleValue
 	singlesUsed  int       // of them that are taken
@@ -91,30 +76,6 @@ func (x *exchange) singleValue(value string) []string {
 	x.singleValues[x.singlesUsed] = value
 	x.singlesUsed++
 	return x.singleValues[x.singlesUsed-1 : x.singlesUsed : x.singlesUsed]
-}
-
-// exchangeContext is the context of a forwarded request. It ends with that of the
-// client's request, and when the gateway gives the backend up. It is part of the
-// exchange that it leads to, where context.WithValue would allocate.
-type exchangeContext struct {
-	reqctx.Context
-	exchange *exchange
-}
-
-type exchangeKey struct{}
-
-// Value implements context.Context.
-func (c *exchangeContext) Value(key any) any {
-	if key == (exchangeKey{}) {
-		return c.exchange
-	}
-	return c.Context.Value(key)
-}
-
-// exchangeOf finds the exchange in the context of a forwarded request.
-func exchangeOf(ctx context.Context) *exchange {
-	x, _ := ctx.Value(exchangeKey{}).(*exchange)
-	return x
 }
 
 // begin opens the exchange: from here on everything is observed.
@@ -208,19 +169,19 @@ func (x *exchange) finish(r *http.Request, panicked any) {
 	}
 	x.boundUnreadResponse()
 	x.release()
-	if x.stopWatch != nil {
-		x.stopWatch()
+	if x.attempt != nil && x.attempt.stopWatch != nil {
+		x.attempt.stopWatch()
 	}
 	duration := time.Since(x.start)
 	if x.route == nil {
 		x.metrics.Started()
 	}
 	counted := duration
-	if x.endless {
+	if x.attempt != nil && x.attempt.endless {
 		counted = x.headTime
 	}
 	x.metrics.Finished(x.method, x.status, counted, x.bytes)
-	if upgraded := x.upgraded.Load(); upgraded != nil {
+	if upgraded := x.upgradedStream(); upgraded != nil {
 		x.bytes = upgraded.sent.Load() // they are counted as they pass
 	}
 	x.logAccess(r, duration)
@@ -388,12 +349,12 @@ func (x *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, buffered, err := http.NewResponseController(x.ResponseWriter).Hijack()
 	if err == nil {
 		x.status = http.StatusSwitchingProtocols
-		maps.Copy(x.Header(), x.upgradeStream.header)
+		maps.Copy(x.Header(), x.attempt.upgradeStream.header)
 		x.setStandardHeaders()
 		// httputil reads from the connection alone.
 		early, _ := buffered.Reader.Peek(buffered.Reader.Buffered())
-		upgraded := x.gateway.streams.add(conn, bytes.Clone(early), x)
-		x.upgraded.Store(upgraded)
+		upgraded := x.gateway.streams.add(conn, bytes.Clone(early), x.attempt)
+		x.attempt.upgraded.Store(upgraded)
 		conn = upgraded
 	}
 	return conn, buffered, err

@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -39,5 +41,27 @@ func TestHeaderValues(t *testing.T) {
 		if !slices.Equal(values, []string{fmt.Sprint(i)}) {
 			t.Errorf("header %d has %q", i, values)
 		}
+	}
+}
+
+// TestAttempts wants the end of one attempt to leave the next alone, and each to
+// be found by its own context.
+func TestAttempts(t *testing.T) {
+	t.Parallel()
+	x := &exchange{}
+	first := x.newAttempt()
+	first.context.Init(t.Context())
+	second := x.newAttempt()
+	second.context.Init(t.Context())
+	if first == second || x.attempt != second || attemptOf(&first.context) != first || attemptOf(&second.context) != second {
+		t.Fatal("attempts are taken for one another")
+	}
+	first.context.Cancel(errIdleTimeout)
+	if first.context.Err() == nil || second.context.Err() != nil {
+		t.Errorf("the contexts ended with %v and %v", first.context.Err(), second.context.Err())
+	}
+	x.giveUp(errMisbehaved)
+	if cause := context.Cause(&second.context); !errors.Is(cause, errMisbehaved) {
+		t.Errorf("the current attempt ended with %v", cause)
 	}
 }

@@ -180,8 +180,9 @@ func (t *Table) wouldForward(r *http.Request, path Path, won *route, identity *a
 		x.id = asked[0]
 	}
 	x.sent = r
-	x.grantUpgrade(r.Header)
-	out := r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
+	a := x.newAttempt()
+	a.grantUpgrade(r.Header)
+	out := r.WithContext(context.WithValue(r.Context(), attemptKey{}, a))
 	out.Header = nil // as in forward
 	caught := new(capture)
 	proxy := *won.proxy

@@ -18,24 +18,24 @@ import (
 // eachField calls put for every header that the backend gets: the client's, but
 // for those that are for one hop alone (RFC 9110 section 7.6.1) and those that
 // the client may not send, and then the gateway's own.
-func (x *exchange) eachField(put func(name string, values []string)) {
-	in := x.sent.Header
+func (a *attempt) eachField(put func(name string, values []string)) {
+	in := a.x.sent.Header
 	listed := connectionOptions(in["Connection"])
 	for name, values := range in {
-		if !isHopByHop(name) && !slices.Contains(listed, name) && x.mayPass(name) {
-			put(x.spell(name), values)
+		if !isHopByHop(name) && !slices.Contains(listed, name) && a.x.mayPass(name) {
+			put(a.spell(name), values)
 		}
 	}
 	if httpguts.HeaderValuesContainsToken(in["Te"], "trailers") {
 		put("Te", teTrailers)
 	}
-	if x.upgrade != "" {
+	if a.upgrade != "" {
 		put("Connection", connectionUpgrade)
-		put("Upgrade", x.singleValue(x.upgrade))
+		put("Upgrade", a.x.singleValue(a.upgrade))
 	}
-	x.forwarded(x.sent, put)
-	put("X-Request-Id", x.singleValue(x.id))
-	x.inject(x.table.identity, put)
+	a.x.forwarded(a.x.sent, put)
+	put("X-Request-Id", a.x.singleValue(a.x.id))
+	a.x.inject(a.x.table.identity, put)
 }
 
 // The values of headers that are the same in all requests.
@@ -61,8 +61,8 @@ func (x *exchange) mayPass(name string) bool {
 }
 
 // spell returns how a client's header is written to the backend.
-func (x *exchange) spell(name string) string {
-	if x.webSocket {
+func (a *attempt) spell(name string) string {
+	if a.webSocket {
 		return spelledWebSocket(name)
 	}
 	return name
@@ -85,19 +85,19 @@ func connectionOptions(connection []string) (names []string) {
 // goesDirect reports whether http1/transport may write the headers as they come.
 // It looks at a header for what concerns how the request is sent: those are
 // not in Fields; see transport.Fields.
-func (x *exchange) goesDirect(in *http.Request) bool {
+func (a *attempt) goesDirect(in *http.Request) bool {
 	for _, special := range [...]string{"Expect", "Idempotency-Key", "X-Idempotency-Key"} {
 		if len(in.Header[special]) > 0 {
 			return false
 		}
 	}
-	return x.route.lean && in.ContentLength == 0 && x.upgrade == ""
+	return a.x.route.lean && in.ContentLength == 0 && a.upgrade == ""
 }
 
 // AppendFields implements transport.Fields.
-func (x *exchange) AppendFields(to []byte) (with []byte, ok bool) {
+func (a *attempt) AppendFields(to []byte) (with []byte, ok bool) {
 	ok = true
-	x.eachField(func(name string, values []string) {
+	a.eachField(func(name string, values []string) {
 		if ok {
 			to, ok = transport.AppendField(to, name, values)
 		}
@@ -106,9 +106,9 @@ func (x *exchange) AppendFields(to []byte) (with []byte, ok bool) {
 }
 
 // AsHeader implements transport.Fields.
-func (x *exchange) AsHeader() http.Header {
-	header := make(http.Header, len(x.sent.Header)+len(x.singleValues))
+func (a *attempt) AsHeader() http.Header {
+	header := make(http.Header, len(a.x.sent.Header)+len(a.x.singleValues))
 	header["User-Agent"] = []string{""} // httputil's word for "do not invent one"
-	x.eachField(func(name string, values []string) { header[name] = values })
+	a.eachField(func(name string, values []string) { header[name] = values })
 	return header
 }

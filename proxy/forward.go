@@ -25,19 +25,19 @@ func forward(x *exchange, r *http.Request, route *route) *httperr.Error {
 	if limit > 0 && r.ContentLength > limit {
 		return httperr.BodyTooLarge
 	}
-	x.context.exchange = x
-	x.context.Init(r.Context())
-	defer x.context.Cancel(nil)
-	x.idleTimer.start(x.gateway.wheel, x, route.config.Timeout)
-	defer x.idleTimer.stop()
+	a := x.newAttempt()
+	a.context.Init(r.Context())
+	defer a.context.Cancel(nil)
+	a.idleTimer.start(x.gateway.wheel, a, route.config.Timeout)
+	defer a.idleTimer.stop()
 
 	x.sent = r
-	x.grantUpgrade(r.Header)
-	x.hooks.BodyAwaited = x
-	if x.goesDirect(r) {
-		x.hooks.Fields = x
+	a.grantUpgrade(r.Header)
+	a.hooks.BodyAwaited = a
+	if a.goesDirect(r) {
+		a.hooks.Fields = a
 	}
-	out := r.WithContext(transport.WithHooks(&x.context, &x.hooks))
+	out := r.WithContext(transport.WithHooks(&a.context, &a.hooks))
 	out.Header = nil // eachField makes it
 	if r.ContentLength != 0 {
 		control := http.NewResponseController(x.ResponseWriter)
@@ -46,7 +46,7 @@ func forward(x *exchange, r *http.Request, route *route) *httperr.Error {
 			// directions at once; HTTP/2 does so anyway.
 			_ = control.EnableFullDuplex()
 		}
-		x.body = newClientBody(r, x, control)
+		x.body = newClientBody(r, a, control)
 		out.Body = x.body
 		if !route.lean { // which sends nothing again that has a body
 			x.replay = &replayBody{source: x.body, budget: &x.gateway.replays}
@@ -58,16 +58,16 @@ func forward(x *exchange, r *http.Request, route *route) *httperr.Error {
 }
 
 // onTimeout implements timeoutHandler.
-func (x *exchange) onTimeout() {
-	x.context.Cancel(errIdleTimeout)
-	if upgraded := x.upgraded.Load(); upgraded != nil {
+func (a *attempt) onTimeout() {
+	a.context.Cancel(errIdleTimeout)
+	if upgraded := a.upgraded.Load(); upgraded != nil {
 		_ = upgraded.Close() // httputil closes the backend's side only, and waits for both
 		return
 	}
-	if x.answered.Load() {
+	if a.answered.Load() {
 		// A client that takes nothing holds a write, which the cancelled request
 		// alone would not end.
-		_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Unix(1, 0))
+		_ = http.NewResponseController(a.x.ResponseWriter).SetWriteDeadline(time.Unix(1, 0))
 	}
 }
 
@@ -89,12 +89,12 @@ func (t *Table) reverseProxy(r *route, transport http.RoundTripper, buffers http
 
 // rewrite expresses what was decided. Nothing in it can fail.
 func (t *Table) rewrite(r *route, pr *httputil.ProxyRequest) {
-	x := exchangeOf(pr.In.Context())
+	a := attemptOf(pr.In.Context())
 	in, out := pr.In, pr.Out
 
 	out.URL.Scheme, out.URL.Host = r.config.Backend.Scheme, r.config.Backend.Host
 	// Opaque goes out byte for byte; Path would be encoded anew.
-	out.URL.Opaque = r.base + r.forwardedPath(x.path.Raw)
+	out.URL.Opaque = r.base + r.forwardedPath(a.x.path.Raw)
 	out.URL.RawQuery = in.URL.RawQuery // as it came, unparsable parts and all
 	if r.config.PreserveHost {
 		out.Host = in.Host
@@ -102,13 +102,13 @@ func (t *Table) rewrite(r *route, pr *httputil.ProxyRequest) {
 		out.Host = r.config.Backend.Host
 	}
 
-	if x.hooks.Fields == nil { // or http1/transport asks for the headers
-		out.Header = x.AsHeader()
+	if a.hooks.Fields == nil { // or http1/transport asks for the headers
+		out.Header = a.AsHeader()
 	}
-	t.passTrailers(x, in, out)
-	if x.body != nil {
-		x.body.forTransport = transportBody{out.Body, x.body}
-		out.Body = &x.body.forTransport
+	t.passTrailers(a.x, in, out)
+	if a.x.body != nil {
+		a.x.body.forTransport = transportBody{out.Body, a.x.body}
+		out.Body = &a.x.body.forTransport
 	}
 }
 
@@ -155,46 +155,46 @@ func validValues(values []string) []string {
 // modifyResponse takes the backend's response headers: what the gateway says of every
 // answer is not the backend's to say, and from here on bodies are streams.
 func modifyResponse(r *route, res *http.Response) error {
-	x := exchangeOf(res.Request.Context())
-	x.backendSpoke = true
+	a := attemptOf(res.Request.Context())
+	a.backendSpoke = true
 	r.metrics.Backend(true)
 	if res.StatusCode < 100 || res.StatusCode > 999 {
 		return errStatus
 	}
 	if res.StatusCode == http.StatusSwitchingProtocols {
-		if err := x.switchProtocols(res); err != nil {
+		if err := a.switchProtocols(res); err != nil {
 			return err
 		}
 	} else {
-		x.table.removeOwn(res.Header)
-		x.table.cleanTrailer(res.Trailer)
+		a.x.table.removeOwn(res.Header)
+		a.x.table.cleanTrailer(res.Trailer)
 		if len(res.Header["Content-Type"]) == 0 {
 			res.Header["Content-Type"] = nil // or net/http would guess one
 		}
-		if x.webSocket { // it is refused: 426 has a Sec-WebSocket-Version
+		if a.webSocket { // it is refused: 426 has a Sec-WebSocket-Version
 			spellWebSocket(res.Header)
 		}
-		x.responseBody = backendBody{ReadCloser: res.Body, x: x, res: res}
-		res.Body = &x.responseBody
+		a.responseBody = backendBody{ReadCloser: res.Body, a: a, res: res}
+		res.Body = &a.responseBody
 	}
-	if x.http1 && len(res.Trailer) > 0 {
+	if a.x.http1 && len(res.Trailer) > 0 {
 		delete(res.Header, "Content-Length") // HTTP/2 has both; in HTTP/1.1 trailers come with chunks only
 	}
-	if x.body != nil {
-		x.body.startStreaming()
+	if a.x.body != nil {
+		a.x.body.startStreaming()
 	}
-	if x.replay != nil {
-		x.replay.commit()
+	if a.x.replay != nil {
+		a.x.replay.commit()
 	}
 	if isStream(res) {
-		x.endless = isEndless(res)
-		x.watchRevocation(res.Request.Context())
+		a.endless = isEndless(res)
+		a.watchRevocation(res.Request.Context())
 	}
 	if res.StatusCode != http.StatusSwitchingProtocols {
-		x.setBackendHeader(res)
+		a.x.setBackendHeader(res)
 	}
-	x.answered.Store(true)
-	x.idleTimer.setTimeout(r.config.IdleTimeout) // after answer, so that no reader pauses it again
+	a.answered.Store(true)
+	a.idleTimer.setTimeout(r.config.IdleTimeout) // after answer, so that no reader pauses it again
 	return nil
 }
 
@@ -224,28 +224,28 @@ var errStatus = errors.New("backend answered with a status that there is not")
 // handleError answers for a backend that could not. The client gets a fixed sentence;
 // the log has the cause.
 func handleError(_ http.ResponseWriter, r *http.Request, err error) {
-	x := exchangeOf(r.Context())
-	refusal := diagnose(r.Context(), x, err)
-	if x.isUnreachable(r.Context(), refusal, err) {
-		x.metrics.Backend(false)
+	a := attemptOf(r.Context())
+	refusal := diagnose(r.Context(), a, err)
+	if a.isUnreachable(r.Context(), refusal, err) {
+		a.x.metrics.Backend(false)
 	}
 	if isShortage(err) {
-		x.gateway.noteShortage(r.Context(), err)
+		a.x.gateway.noteShortage(r.Context(), err)
 	}
-	if x.status != 0 { // the answer has begun: httputil cuts it off
-		x.err = err
+	if a.x.status != 0 { // the answer has begun: httputil cuts it off
+		a.x.err = err
 		return
 	}
-	x.refuse(refusal)
+	a.x.refuse(refusal)
 }
 
 // isUnreachable reports whether the backend gave no sign of itself: it could not be
 // connected to, the handshake failed, or what came is no answer in HTTP. One that
 // takes too long for this request may be well, unless it has answered nothing at
 // all since it was connected to.
-func (x *exchange) isUnreachable(ctx context.Context, refusal *httperr.Error, err error) bool {
+func (a *attempt) isUnreachable(ctx context.Context, refusal *httperr.Error, err error) bool {
 	switch cause := context.Cause(ctx); {
-	case x.backendSpoke || errors.Is(err, errNotReplayable) || isShortage(err):
+	case a.backendSpoke || errors.Is(err, errNotReplayable) || isShortage(err):
 		return false
 	case cause != nil:
 		return errors.Is(cause, errIdleTimeout) && (errors.Is(err, errDial) || errors.Is(err, upstream.ErrNothingHeard))
@@ -259,17 +259,17 @@ func (x *exchange) isUnreachable(ctx context.Context, refusal *httperr.Error, er
 const headersTooLarge = "request header list larger than peer's advertised limit"
 
 // diagnose tells whose fault it was that the backend gave no answer.
-func diagnose(ctx context.Context, x *exchange, err error) *httperr.Error {
+func diagnose(ctx context.Context, a *attempt, err error) *httperr.Error {
 	var network net.Error
 	cause := context.Cause(ctx)
 	if errors.Is(cause, errMisbehaved) {
 		return refuseUpstream.Because(cause)
 	}
 	canceled := cause != nil && !errors.Is(cause, errIdleTimeout)
-	if x.body != nil {
-		refusal := x.body.refusal.Load()
+	if a.x.body != nil {
+		refusal := a.x.body.refusal.Load()
 		if refusal == nil && errors.Is(cause, context.Canceled) {
-			refusal = x.body.finalRefusal()
+			refusal = a.x.body.finalRefusal()
 		}
 		if refusal != nil && !(canceled && refusal.Status == httperr.BodyMalformed.Status) { // a body that breaks off has no other form
 			return refusal

@@ -12,15 +12,15 @@ import (
 // would wait for the head, too (issue 10).
 
 var (
-	_ transport.BodyWaiter = (*exchange)(nil)
-	_ transport.Fields     = (*exchange)(nil)
-	_ headFlusher          = (*exchange)(nil)
+	_ transport.BodyWaiter = (*attempt)(nil)
+	_ transport.Fields     = (*attempt)(nil)
+	_ headFlusher          = (*attempt)(nil)
 )
 
 // BodyAwaited implements transport.BodyWaiter.
-func (x *exchange) BodyAwaited() {
-	if x.status != 0 {
-		_ = http.NewResponseController(x.ResponseWriter).Flush()
+func (a *attempt) BodyAwaited() {
+	if a.x.status != 0 {
+		_ = http.NewResponseController(a.x.ResponseWriter).Flush()
 	}
 }
 
@@ -28,26 +28,26 @@ func (x *exchange) BodyAwaited() {
 // they are there is given a moment: the time until the request's timer fires.
 func (b *backendBody) readFirst(p []byte) (int, error) {
 	_, notifies := b.ReadCloser.(transport.NotifyingBody)
-	if notifies || b.res.ContentLength <= 0 || b.x.method == http.MethodHead {
+	if notifies || b.res.ContentLength <= 0 || b.a.x.method == http.MethodHead {
 		return b.ReadCloser.Read(p)
 	}
-	b.x.idleTimer.flushHeadSoon()
-	defer b.x.bodyStarted()
+	b.a.idleTimer.flushHeadSoon()
+	defer b.a.bodyStarted()
 	return b.ReadCloser.Read(p)
 }
 
 // bodyStarted returns when no head is being sent, and none will be any more.
-func (x *exchange) bodyStarted() {
-	x.headMu.Lock()
-	defer x.headMu.Unlock()
-	x.idleTimer.headPending.Store(false)
+func (a *attempt) bodyStarted() {
+	a.headMu.Lock()
+	defer a.headMu.Unlock()
+	a.idleTimer.headPending.Store(false)
 }
 
 // flushHead implements headFlusher: it sends the head, if the first bytes are still not there.
-func (x *exchange) flushHead() {
-	x.headMu.Lock()
-	defer x.headMu.Unlock()
-	if x.idleTimer.headPending.Load() {
-		x.BodyAwaited()
+func (a *attempt) flushHead() {
+	a.headMu.Lock()
+	defer a.headMu.Unlock()
+	if a.idleTimer.headPending.Load() {
+		a.BodyAwaited()
 	}
 }

@@ -36,19 +36,19 @@ func isEndless(res *http.Response) bool {
 
 // watchRevocation watches over a stream that somebody was let in to: it outlives the
 // decision, but not what the decision rests on. stopWatch ends the watch.
-func (x *exchange) watchRevocation(ctx context.Context) {
-	if x.identity == nil {
+func (a *attempt) watchRevocation(ctx context.Context) {
+	if a.x.identity == nil {
 		return
 	}
-	held, release := x.table.gate.WithRevocation(ctx, x.identity, x.route.rule)
+	held, release := a.x.table.gate.WithRevocation(ctx, a.x.identity, a.x.route.rule)
 	stop := context.AfterFunc(held, func() {
 		if refusal, refused := errors.AsType[*httperr.Error](context.Cause(held)); refused {
-			x.gateway.log.LogAttrs(ctx, slog.LevelInfo, "stream ended",
-				slog.String("request_id", x.id), slog.String("route", x.routeName()), slog.String("reason", refusal.Detail))
-			x.revoke(refusal)
+			a.x.gateway.log.LogAttrs(ctx, slog.LevelInfo, "stream ended",
+				slog.String("request_id", a.x.id), slog.String("route", a.x.routeName()), slog.String("reason", refusal.Detail))
+			a.revoke(refusal)
 		}
 	})
-	x.stopWatch = func() {
+	a.stopWatch = func() {
 		stop()
 		release()
 	}
@@ -56,9 +56,9 @@ func (x *exchange) watchRevocation(ctx context.Context) {
 
 // revoke ends a stream: a WebSocket with a close frame, anything else by
 // cutting it off, which no client takes for its end.
-func (x *exchange) revoke(why *httperr.Error) {
-	if upgraded := x.upgraded.Load(); upgraded != nil {
+func (a *attempt) revoke(why *httperr.Error) {
+	if upgraded := a.upgraded.Load(); upgraded != nil {
 		upgraded.endWith(closePolicyViolation)
 	}
-	x.context.Cancel(why)
+	a.context.Cancel(why)
 }

@@ -27,7 +27,7 @@ type stream struct {
 	streams  *streams
 	toClient io.Writer
 	buffered []byte // read from the client with its request; for Read
-	x        *exchange
+	a        *attempt
 	sent     atomic.Int64 // bytes written to the client
 	once     sync.Once
 }
@@ -37,9 +37,9 @@ type stream struct {
 // other side may never have noticed.
 const halfCloseTimeout = 5 * time.Second
 
-func (s *streams) add(conn net.Conn, early []byte, x *exchange) *stream {
-	made := &stream{Conn: conn, streams: s, toClient: conn, buffered: early, x: x}
-	if x.upgradeStream != nil && x.upgradeStream.frames != nil {
+func (s *streams) add(conn net.Conn, early []byte, a *attempt) *stream {
+	made := &stream{Conn: conn, streams: s, toClient: conn, buffered: early, a: a}
+	if a.upgradeStream != nil && a.upgradeStream.frames != nil {
 		made.toClient = &framedWriter{w: conn}
 	}
 	s.mu.Lock()
@@ -60,7 +60,7 @@ func (s *stream) Read(p []byte) (int, error) {
 	}
 	n, err := s.Conn.Read(p)
 	if err == io.EOF { //nolint:errorlint // as an io.Reader gives it
-		s.x.upgradeStream.onHalfClose()
+		s.a.upgradeStream.onHalfClose()
 	}
 	return n, err
 }
@@ -69,7 +69,7 @@ func (s *stream) Read(p []byte) (int, error) {
 func (s *stream) Write(p []byte) (int, error) {
 	n, err := s.toClient.Write(p)
 	s.sent.Add(int64(n))
-	s.x.metrics.Sent(int64(n))
+	s.a.x.metrics.Sent(int64(n))
 	return n, err
 }
 
@@ -101,7 +101,7 @@ func (s *stream) endWith(code uint16) {
 	_ = s.SetDeadline(time.Now().Add(closeTimeout))
 	if framed, ok := s.toClient.(*framedWriter); ok {
 		framed.endWith(closeFrame(code, false))
-		s.x.upgradeStream.frames.endWith(closeFrame(code, true))
+		s.a.upgradeStream.frames.endWith(closeFrame(code, true))
 	}
 	_ = s.Close()
 }

@@ -20,17 +20,17 @@ import (
 // several headers, are a choice that the backend would make, so they are dropped
 // too. In HTTP/1.0 there is no Upgrade, and a WebSocket begins with GET (RFC 6455
 // section 4.1).
-func (x *exchange) grantUpgrade(header http.Header) {
+func (a *attempt) grantUpgrade(header http.Header) {
 	wanted := header["Upgrade"]
-	if len(wanted) != 1 || x.http10 || !isProtocol(wanted[0]) || !httpguts.HeaderValuesContainsToken(header["Connection"], "Upgrade") {
+	if len(wanted) != 1 || a.x.http10 || !isProtocol(wanted[0]) || !httpguts.HeaderValuesContainsToken(header["Connection"], "Upgrade") {
 		return
 	}
 	name, _, _ := strings.Cut(strings.ToLower(wanted[0]), "/") // a version may follow
 	webSocket := isWebSocket(name)
-	if !slices.Contains(x.route.config.Upgrade, name) || webSocket && x.method != http.MethodGet {
+	if !slices.Contains(a.x.route.config.Upgrade, name) || webSocket && a.x.method != http.MethodGet {
 		return
 	}
-	x.upgrade, x.webSocket = wanted[0], webSocket
+	a.upgrade, a.webSocket = wanted[0], webSocket
 }
 
 var (
@@ -40,27 +40,27 @@ var (
 
 // switchProtocols takes a 101 of the backend. After an error httputil closes the
 // backend's connection, which it does not when it refuses the answer itself.
-func (x *exchange) switchProtocols(res *http.Response) error {
+func (a *attempt) switchProtocols(res *http.Response) error {
 	protocol := res.Header.Get("Upgrade")
 	if !strings.EqualFold(protocol, res.Request.Header.Get("Upgrade")) {
 		return errUpgrade
 	}
-	if x.body != nil && !x.body.complete() {
+	if a.x.body != nil && !a.x.body.complete() {
 		return errEarly // two would read from the client
 	}
 	stream, ok := res.Body.(io.ReadWriteCloser)
 	if !ok {
 		return errUpgrade
 	}
-	x.table.cleanInterim(res.Header)
-	if x.webSocket {
+	a.x.table.cleanInterim(res.Header)
+	if a.webSocket {
 		spellWebSocket(res.Header)
 	}
-	x.upgradeStream = newBackendStream(stream, x, protocol)
-	x.upgradeStream.header = res.Header
+	a.upgradeStream = newBackendStream(stream, a, protocol)
+	a.upgradeStream.header = res.Header
 	// httputil looks at these, and adds them to what Hijack makes of the others.
 	res.Header = http.Header{"Connection": {"Upgrade"}, "Upgrade": {protocol}}
-	res.Body = x.upgradeStream
+	res.Body = a.upgradeStream
 	return nil
 }
 
