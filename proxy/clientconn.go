@@ -41,7 +41,6 @@ type clientConn struct {
 	timer        timerwheel.Timer
 	fireAt       atomic.Int64 // the tick in which the timer fires, at the latest
 	socket       *socket.Socket
-	waited       atomic.Bool // the last read found nothing at first
 	http10Coding atomic.Bool // it was passed on at an HTTP/1.0 request with a Transfer-Encoding
 	phase        connPhase
 	encrypted    atomic.Bool // TLS is spoken
@@ -110,13 +109,9 @@ func (c *clientConn) Read(p []byte) (int, error) {
 		return c.afterRead(p, n, nil)
 	}
 	c.reading.Unlock()
-	n, waited, err := c.socket.Read(p)
-	c.waited.Store(waited)
+	n, _, err := c.socket.Read(p)
 	return c.afterRead(p, n, err)
 }
-
-// Waited implements server.Conn.
-func (c *clientConn) Waited() bool { return c.waited.Load() }
 
 // Unread implements server.Conn.
 func (c *clientConn) Unread(data []byte) {

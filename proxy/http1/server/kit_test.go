@@ -81,11 +81,6 @@ func (c *testConn) UnwatchDisconnect() {
 
 func (c *testConn) Idle() {}
 
-// Waited is true every other time, so that both ways to read on are gone.
-func (c *testConn) Waited() bool {
-	return time.Now().UnixNano()&1024 != 0
-}
-
 func (c *testConn) CloseWrite() error { return c.Conn.(*net.TCPConn).CloseWrite() }
 
 // testListener gives a testConn for each connection.

@@ -28,8 +28,6 @@ type Conn interface {
 	// Idle is called when a request has been answered and no byte of the next one has
 	// been read.
 	Idle()
-	// Waited reports whether the last Read had to wait for data.
-	Waited() bool
 	// WatchDisconnect cancels ctx when the client leaves, until UnwatchDisconnect is
 	// called. It begins to look after 100 ms, and does nothing when ctx has ended.
 	// Nobody else may read meanwhile.
