@@ -109,7 +109,7 @@ func (c *clientConn) Read(p []byte) (int, error) {
 		return c.afterRead(p, n, nil)
 	}
 	c.reading.Unlock()
-	n, _, err := c.socket.Read(p)
+	n, err := c.socket.Read(p)
 	return c.afterRead(p, n, err)
 }
 

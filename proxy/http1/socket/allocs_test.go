@@ -21,7 +21,7 @@ func TestTakesNoMemory(t *testing.T) {
 				if _, err := s.Write(text); err != nil {
 					return 0, err
 				}
-				n, _, err := s.Read(buffer)
+				n, err := s.Read(buffer)
 				return n, err
 			},
 			"turn after a look":   func() (int, error) { return s.WriteThenRead(true, speak, buffer) },

@@ -18,14 +18,6 @@ type stream interface {
 	Write(p []byte) (int, error)
 }
 
-// ours is a Socket as a stream.
-type ours struct{ *Socket }
-
-func (o ours) Read(p []byte) (int, error) {
-	n, _, err := o.Socket.Read(p)
-	return n, err
-}
-
 // eachStream runs a test over connections, which show what is right, and over
 // Sockets.
 func eachStream(t *testing.T, test func(t *testing.T, open func(t *testing.T) (pair, stream))) {
@@ -40,7 +32,7 @@ func eachStream(t *testing.T, test func(t *testing.T, open func(t *testing.T) (p
 		t.Run(network+" socket", func(t *testing.T) {
 			test(t, func(t *testing.T) (pair, stream) {
 				p := connect(t, network)
-				return p, ours{New(p.ours)}
+				return p, New(p.ours)
 			})
 		})
 	}
@@ -172,7 +164,7 @@ func TestReadAfterLate(t *testing.T) {
 func TestReset(t *testing.T) {
 	for name, of := range map[string]func(p pair) stream{
 		"connection": func(p pair) stream { return p.ours },
-		"socket":     func(p pair) stream { return ours{New(p.ours)} },
+		"socket":     func(p pair) stream { return New(p.ours) },
 	} {
 		t.Run(name+", read", func(t *testing.T) {
 			p := connect(t, "tcp")

@@ -44,11 +44,10 @@ func New(conn net.Conn) *Socket {
 type (
 	reader struct {
 		sync.Mutex
-		step   func(fd uintptr) (done bool)
-		p      []byte
-		n      int
-		errno  syscall.Errno
-		waited bool
+		step  func(fd uintptr) (done bool)
+		p     []byte
+		n     int
+		errno syscall.Errno
 	}
 	writer struct {
 		sync.Mutex
@@ -60,11 +59,7 @@ type (
 
 func (r *reader) receive(fd uintptr) (done bool) {
 	r.n, r.errno = receive(fd, r.p)
-	if r.errno == syscall.EAGAIN {
-		r.waited = true
-		return false
-	}
-	return true
+	return r.errno != syscall.EAGAIN
 }
 
 func (w *writer) send(fd uintptr) (done bool) {
@@ -83,27 +78,26 @@ func (w *writer) send(fd uintptr) (done bool) {
 	return true
 }
 
-// Read is net.Conn.Read. It also reports whether it had to wait for data.
-func (s *Socket) Read(p []byte) (n int, waited bool, err error) {
+// Read is net.Conn.Read.
+func (s *Socket) Read(p []byte) (int, error) {
 	if s.raw == nil || len(p) == 0 {
-		n, err := s.conn.Read(p)
-		return n, true, err
+		return s.conn.Read(p)
 	}
 	r := &s.reader
 	r.Lock()
 	defer r.Unlock()
-	r.p, r.n, r.errno, r.waited = p, 0, 0, false
-	err = s.raw.Read(r.step)
+	r.p, r.n, r.errno = p, 0, 0
+	err := s.raw.Read(r.step)
 	r.p = nil
 	switch {
 	case err != nil:
-		return 0, r.waited, s.opError("read", err)
+		return 0, s.opError("read", err)
 	case r.errno != 0:
-		return 0, r.waited, s.opError("read", os.NewSyscallError("read", r.errno))
+		return 0, s.opError("read", os.NewSyscallError("read", r.errno))
 	case r.n == 0:
-		return 0, r.waited, io.EOF
+		return 0, io.EOF
 	}
-	return r.n, r.waited, nil
+	return r.n, nil
 }
 
 // ReadNow reads what is there, without waiting. It reports ready false if nothing is.

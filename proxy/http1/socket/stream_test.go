@@ -19,15 +19,15 @@ func TestRead(t *testing.T) {
 		p.said(t, "hello")
 		for _, want := range []string{"he", "ll", "o"} {
 			buffer := make([]byte, 2)
-			n, waited, err := s.Read(buffer)
-			if got := string(buffer[:n]); got != want || waited || err != nil {
-				t.Errorf("read %q, waited: %t, %v; want %q", got, waited, err, want)
+			n, err := s.Read(buffer)
+			if got := string(buffer[:n]); got != want || err != nil {
+				t.Errorf("read %q, %v; want %q", got, err, want)
 			}
 		}
 		p.finish(t)
 		for range 2 {
-			if n, waited, err := s.Read(make([]byte, 2)); n != 0 || waited || err != io.EOF { //nolint:errorlint // as an io.Reader gives it
-				t.Errorf("read %d, waited: %t, %v; want the end", n, waited, err)
+			if n, err := s.Read(make([]byte, 2)); n != 0 || err != io.EOF { //nolint:errorlint // as an io.Reader gives it
+				t.Errorf("read %d, %v; want the end", n, err)
 			}
 		}
 	})
@@ -39,19 +39,11 @@ func TestReadWaits(t *testing.T) {
 		s := New(p.ours)
 		buffer := make([]byte, 10)
 		for _, what := range []string{"hello", "again"} {
-			waits := make(chan bool, 1)
-			done := later(func() (int, error) {
-				n, waited, err := s.Read(buffer)
-				waits <- waited
-				return n, err
-			})
+			done := later(func() (int, error) { return s.Read(buffer) })
 			waitParked(t)
 			p.say(t, what)
 			if o := soon(t, done); o.err != nil || string(buffer[:o.n]) != what {
 				t.Errorf("read %q, %v; want %q", buffer[:o.n], o.err, what)
-			}
-			if !<-waits {
-				t.Error("it has not waited, says Read")
 			}
 		}
 	})
@@ -64,7 +56,7 @@ func TestNothing(t *testing.T) {
 		p := connect()
 		s := New(p.ours)
 		for _, nothing := range [][]byte{nil, {}, make([]byte, 0, 10)} {
-			if n, _, err := s.Read(nothing); n != 0 || err != nil {
+			if n, err := s.Read(nothing); n != 0 || err != nil {
 				t.Errorf("read %d, %v", n, err)
 			}
 			if n, err := s.Write(nothing); n != 0 || err != nil {
@@ -141,7 +133,7 @@ func TestReadersShare(t *testing.T) {
 			all.Go(func() {
 				buffer := make([]byte, 100)
 				for {
-					n, _, err := s.Read(buffer)
+					n, err := s.Read(buffer)
 					mu.Lock()
 					for _, char := range buffer[:n] {
 						counts[char]++
@@ -184,7 +176,7 @@ func TestCloseAtAnyTime(t *testing.T) {
 				all.Go(func() {
 					var err error
 					for err == nil {
-						_, _, err = s.Read(make([]byte, 1000))
+						_, err = s.Read(make([]byte, 1000))
 					}
 					ended(err)
 				})

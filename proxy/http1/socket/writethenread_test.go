@@ -125,7 +125,7 @@ func TestTurnSpoken(t *testing.T) {
 				if n != 0 || !errors.Is(err, ErrStale) {
 					t.Errorf("read %d, %v; want %v", n, err, ErrStale)
 				}
-				if n, _, err := s.Read(make([]byte, 10)); n != early.n || !errors.Is(err, early.want) {
+				if n, err := s.Read(make([]byte, 10)); n != early.n || !errors.Is(err, early.want) {
 					t.Errorf("then read %d, %v; want %d, %v", n, err, early.n, early.want)
 				}
 			})

@@ -110,8 +110,7 @@ func (c *conn) readBytes(p []byte) (n int, err error) {
 		}
 		waiter.BodyAwaited()
 	}
-	n, _, err = c.socket.Read(p)
-	return n, err
+	return c.socket.Read(p)
 }
 
 // Write implements io.Writer. Before the first bytes on a reused connection it checks
