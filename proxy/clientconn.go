@@ -34,16 +34,16 @@ const (
 //     without end.
 type clientConn struct {
 	net.Conn
-	listener     *Listener
-	wheel        *timerwheel.Wheel
-	client       netip.Addr // invalid when it is not counted for a client
-	closed       sync.Once
-	timer        timerwheel.Timer
-	fireAt       atomic.Int64 // the tick in which the timer fires, at the latest
-	socket       *socket.Socket
-	http10Coding atomic.Bool // it was passed on at an HTTP/1.0 request with a Transfer-Encoding
-	phase        connPhase
-	encrypted    atomic.Bool // TLS is spoken
+	listener   *Listener
+	wheel      *timerwheel.Wheel
+	client     netip.Addr // invalid when it is not counted for a client
+	closed     sync.Once
+	timer      timerwheel.Timer
+	fireAt     atomic.Int64 // the tick in which the timer fires, at the latest
+	socket     *socket.Socket
+	http10Head atomic.Int32 // what is known of the HTTP/1.0 head that comes next
+	phase      connPhase
+	encrypted  atomic.Bool // TLS is spoken
 
 	writing          sync.Mutex   // held while a write deadline is set
 	writeDeadlineSet atomic.Bool  // somebody set one of their own
@@ -79,22 +79,45 @@ func (*Gateway) ConnContext(ctx context.Context, conn net.Conn) context.Context 
 	return ctx
 }
 
-// HTTP10Coding is for server.Server: it has the HTTP/1.0 request refused that comes
-// next on the connection. It is the last one there.
-func (*Gateway) HTTP10Coding(conn net.Conn) {
+// What is known of an HTTP/1.0 head.
+const (
+	http10Unknown int32 = iota
+	http10Plain
+	http10Coded // it has a Transfer-Encoding
+)
+
+// HTTP10Head is for server.Server: it tells what the next request on the connection,
+// which is of HTTP/1.0, has.
+func (*Gateway) HTTP10Head(conn net.Conn, coded bool) {
 	if c, ok := conn.(*clientConn); ok {
-		c.http10Coding.Store(true)
+		c.http10Head.Store(http10Plain)
+		if coded {
+			c.http10Head.Store(http10Coded)
+		}
 	}
 }
 
-// hasHTTP10Coding reports whether the request is of HTTP/1.0 and had a
-// Transfer-Encoding, as far as that is known.
-func hasHTTP10Coding(r *http.Request) bool {
+// isBadlyFramed reports whether the request is of HTTP/1.0 and nobody knows where
+// it ends: it has a Transfer-Encoding, which HTTP/1.0 has not (RFC 9112 section
+// 6.1). net/http hides that field. Over TLS, and where net/http reads all requests
+// of a connection, a request that is to have a body has to have the Content-Length
+// that HTTP/1.0 asks for (RFC 1945 section 8.3).
+func isBadlyFramed(r *http.Request) bool {
 	if !isHTTP10(r) {
 		return false
 	}
-	c, _ := r.Context().Value(connKey{}).(*clientConn)
-	return c != nil && c.http10Coding.Load()
+	head := http10Unknown
+	if c, ok := r.Context().Value(connKey{}).(*clientConn); ok {
+		head = c.http10Head.Swap(http10Unknown)
+	}
+	if head != http10Unknown {
+		return head == http10Coded
+	}
+	switch r.Method {
+	case http.MethodPost, http.MethodPut, http.MethodPatch:
+		return len(r.Header["Content-Length"]) == 0
+	}
+	return false
 }
 
 // Read implements net.Conn.

@@ -92,7 +92,7 @@ func (k *kit) serve() {
 	if k.standard {
 		serving = standard
 	}
-	server.HTTP10Coding = k.gateway.HTTP10Coding
+	server.HTTP10Head = k.gateway.HTTP10Head
 	standard.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
 		k.connections.Store(conn.RemoteAddr().String(), conn)
 		return k.gateway.ConnContext(ctx, conn)

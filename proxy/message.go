@@ -19,7 +19,7 @@ func refuseMessage(r *http.Request) *httperr.Error {
 	switch {
 	case isTrace(r.Method):
 		return refuseTrace
-	case hasHTTP10Coding(r):
+	case isBadlyFramed(r):
 		return httperr.BodyMalformed
 	case r.ProtoMajor < 2:
 		return nil

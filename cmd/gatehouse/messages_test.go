@@ -2,11 +2,13 @@ package main
 
 import (
 	"bufio"
+	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -67,4 +69,84 @@ func TestOldCoding(t *testing.T) {
 			t.Errorf("%q leaves the connection open", test.head)
 		}
 	}
+}
+
+// TestOldFramingBehindNetHTTP is for connections that net/http reads, where a
+// Transfer-Encoding of HTTP/1.0 is hidden: the body would be lost in silence.
+func TestOldFramingBehindNetHTTP(t *testing.T) {
+	t.Parallel()
+	var reached atomic.Int32
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		reached.Add(1)
+		_, _ = io.Copy(w, r.Body)
+	}))
+	t.Cleanup(backend.Close)
+	table := openTable(t, backend.URL)
+	certificate, key, _ := selfSigned(t)
+	overTLS := map[string]string{"GATEWAY_TLS_CERT_FILE": certificate, "GATEWAY_TLS_KEY_FILE": key}
+	for name, settings := range map[string]map[string]string{"TLS": overTLS, "standard": {"GATEWAY_TRANSPORT": "standard"}, "handed off": nil} {
+		t.Run(name, func(t *testing.T) {
+			gateway := start(t, table, settings)
+			for _, test := range []struct {
+				request string
+				status  int
+			}{
+				{"POST /open HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", 400},
+				{"PUT /open HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", 400},
+				{"POST /open HTTP/1.0\r\nContent-Length: 3\r\n\r\nabc", 200},
+				{"POST /open HTTP/1.0\r\nContent-Length: 0\r\n\r\n", 200},
+				{"GET /open HTTP/1.0\r\n\r\n", 200},
+				{"POST /open HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n3\r\nabc\r\n0\r\n\r\n", 200},
+			} {
+				reached.Store(0)
+				res := askBehind(t, gateway.url, name == "handed off", test.request)
+				if res.StatusCode != test.status || !res.Close {
+					t.Errorf("%q = %d, closes: %v; want %d", test.request, res.StatusCode, res.Close, test.status)
+				}
+				var want int32
+				if test.status == http.StatusOK {
+					want++
+				}
+				if name == "handed off" {
+					want++ // the request in front
+				}
+				if got := reached.Load(); got != want {
+					t.Errorf("%q: %d requests reached the backend, want %d", test.request, got, want)
+				}
+			}
+		})
+	}
+}
+
+// askBehind sends a request on a connection of its own, behind one that net/http
+// has read on it if that is asked for.
+func askBehind(t *testing.T, gateway string, behind bool, request string) *http.Response {
+	t.Helper()
+	scheme, address, _ := strings.Cut(gateway, "://")
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	_ = conn.SetDeadline(time.Now().Add(testTimeout))
+	if scheme == "https" {
+		conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // a certificate of its own
+	}
+	in := bufio.NewReader(conn)
+	if behind {
+		_, _ = io.WriteString(conn, "GET http://x/open HTTP/1.1\r\nHost: x\r\n\r\n") // the absolute form is net/http's
+		res, err := http.ReadResponse(in, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, res.Body)
+		_ = res.Body.Close()
+	}
+	_, _ = io.WriteString(conn, request)
+	res, err := http.ReadResponse(in, nil)
+	if err != nil {
+		t.Fatalf("%q: %v", request, err)
+	}
+	t.Cleanup(func() { _ = res.Body.Close() })
+	return res
 }

@@ -101,7 +101,7 @@ func (g *gateway) listen(handler *proxy.Gateway) (*listeners, error) {
 	l.plain = l.publicServer
 	if g.settings.Transport != settings.TransportStandard {
 		plain := server.New(l.publicServer)
-		plain.HTTP10Coding = handler.HTTP10Coding
+		plain.HTTP10Head = handler.HTTP10Head
 		l.publicServer.ConnContext = handler.ConnContext
 		l.plain = plain
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gatehouse/config/settings"
+	"gatehouse/internal/hint"
 	"gatehouse/store"
 )
 
@@ -32,14 +33,25 @@ func openStoreWith(
 	options.FeedURL = s.FeedDatabaseURL.Reveal()
 	opened, err := store.Open(ctx, s.DatabaseURL.Reveal(), options)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, withDatabaseHint(err, s)
 	}
 	applied, err := prepareStore(ctx, opened, s, wait, log)
 	if err != nil {
 		_ = opened.Close()
-		return nil, nil, err
+		return nil, nil, withDatabaseHint(err, s)
 	}
 	return opened, applied, nil
+}
+
+// withDatabaseHint adds where the database was named, unless the error has advice.
+func withDatabaseHint(err error, s settings.Settings) error {
+	switch {
+	case hint.Of(err) != "":
+		return err
+	case strings.HasPrefix(s.DatabaseURL.Reveal(), "sqlite:"):
+		return hint.With(err, "GATEWAY_DATABASE_URL names the file; without it, it is gatehouse.db in the working directory")
+	}
+	return hint.With(err, "GATEWAY_DATABASE_URL, or GATEWAY_POSTGRES_*, names the database")
 }
 
 // loggingStore tells of failed attempts to reach it, now and then.

@@ -89,8 +89,8 @@ func (s *Server) serve(client Conn) {
 	}()
 	c.prepare()
 	if handedOff = c.serve(); handedOff {
-		if s.HTTP10Coding != nil && hasHTTP10Coding(c.data) {
-			s.HTTP10Coding(client)
+		if coded := hasHTTP10Coding(c.data); s.HTTP10Head != nil && isHTTP10(c.data) && (coded || !isPartialHTTP10(c.data)) {
+			s.HTTP10Head(client, coded)
 		}
 		c.Unread(c.data)
 		s.handOff(client, nil)

@@ -46,6 +46,12 @@ func hasHTTP10Coding(data []byte) bool {
 	return false
 }
 
+// isHTTP10 reports whether data begins with an HTTP/1.0 head.
+func isHTTP10(data []byte) bool {
+	line, _, _ := bytes.Cut(data, []byte{'\n'})
+	return isHTTP10Line(line)
+}
+
 func isHTTP10Line(line []byte) bool {
 	return bytes.HasSuffix(bytes.TrimRight(line, "\r"), []byte(" HTTP/1.0"))
 }

@@ -39,10 +39,10 @@ type Conn interface {
 // Server serves one listener. Connections that are not a Conn are served by net/http
 // from the start.
 type Server struct {
-	// HTTP10Coding, if not nil, is called with a connection that is handed off at an
-	// HTTP/1.0 request with a Transfer-Encoding. net/http's server hides that field
-	// from its handler, and reads the request as one without a body.
-	HTTP10Coding func(conn net.Conn)
+	// HTTP10Head, if not nil, is called with a connection that is handed off at an
+	// HTTP/1.0 request, and with whether that has a Transfer-Encoding. net/http hides
+	// that field from its handler, and reads the request as one without a body.
+	HTTP10Head func(conn net.Conn, coded bool)
 
 	standard *http.Server
 	draining atomic.Bool
