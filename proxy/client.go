@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"gatehouse/proxy/clientip"
+	routing "gatehouse/proxy/route"
 )
 
 // caller is who sent a request, as far as the network tells.
@@ -117,7 +118,7 @@ func (x *exchange) forwardedScheme(r *http.Request) string {
 func (x *exchange) host(r *http.Request) string {
 	if x.caller.trusted {
 		if said := clientip.Unquote(clientip.At(r.Header["X-Forwarded-Host"], int(x.caller.hops))); said != "" {
-			if _, ok := hostName(said); ok {
+			if _, ok := routing.HostName(said); ok {
 				return said
 			}
 			x.logUnreadable("X-Forwarded-Host")

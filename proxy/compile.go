@@ -15,6 +15,7 @@ import (
 	"gatehouse/config"
 	"gatehouse/internal/httperr"
 	"gatehouse/proxy/http1/transport"
+	routing "gatehouse/proxy/route"
 )
 
 // Table is a compiled route table: immutable, and safe for any number of
@@ -117,7 +118,7 @@ func Compile(cfg *config.Config, parts Parts) (*Table, error) {
 			return nil, fmt.Errorf("compile route %q: %w", cfg.Routes[i].Name, err)
 		}
 		t.routes = append(t.routes, r)
-		prefix, ok := CanonicalPath(r.config.Prefix)
+		prefix, ok := routing.ParsePath(r.config.Prefix)
 		if !ok {
 			return nil, fmt.Errorf("compile route %q: prefix %q is ambiguous", r.config.Name, r.config.Prefix)
 		}
@@ -128,7 +129,7 @@ func Compile(cfg *config.Config, parts Parts) (*Table, error) {
 	if t.escapes {
 		t.lenient = index{}
 		for _, r := range t.routes {
-			prefix, _ := CanonicalPath(r.config.Prefix)
+			prefix, _ := routing.ParsePath(r.config.Prefix)
 			t.lenient.add(prefix.Lenient, r)
 		}
 	}
@@ -194,7 +195,7 @@ func (r *route) wantsHeaders(header http.Header) bool {
 
 // stripped is the request as a built-in handler sees it: without the route's
 // prefix, the rest of the path as it was sent.
-func (r *route) stripped(request *http.Request, path Path) *http.Request {
+func (r *route) stripped(request *http.Request, path routing.Path) *http.Request {
 	rest := strings.TrimPrefix(path.Raw, strings.TrimSuffix(r.config.Prefix, "/"))
 	decoded, err := url.PathUnescape(rest)
 	if err != nil { // the canonical path has no broken escapes

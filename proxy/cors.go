@@ -8,6 +8,7 @@ import (
 
 	"gatehouse/config"
 	"gatehouse/internal/httperr"
+	routing "gatehouse/proxy/route"
 )
 
 // cors answers preflights and prepares the headers that every answer to a
@@ -104,8 +105,8 @@ func (c *cors) preflight(x *exchange, r *http.Request) *httperr.Error {
 // routes that the request after the preflight may reach. A route without methods
 // takes the one that is asked for.
 func (t *Table) preflightMethods(r *http.Request) string {
-	path, ok := CanonicalPath(r.RequestURI)
-	host, known := hostName(r.Host)
+	path, ok := routing.ParsePath(r.RequestURI)
+	host, known := routing.HostName(r.Host)
 	if !ok || !known {
 		return corsMethods
 	}

@@ -20,6 +20,7 @@ import (
 
 	"gatehouse/auth"
 	"gatehouse/internal/httperr"
+	routing "gatehouse/proxy/route"
 )
 
 // maxLogged bounds what a client can put into one field of a log line.
@@ -43,7 +44,7 @@ type exchange struct {
 	caller      caller
 	countedFor  netip.Addr // whom the request is counted for; invalid when for nobody
 	allowOrigin string     // for Access-Control-Allow-Origin
-	path        Path
+	path        routing.Path
 	route       *route
 	metrics     RouteMetrics
 	identity    *auth.Identity
@@ -247,7 +248,7 @@ func (x *exchange) loggedPath(r *http.Request) string {
 	}
 	target, _, _ := strings.Cut(r.RequestURI, "?")
 	target, _, _ = strings.Cut(target, "#")
-	path, _ := targetPath(target)
+	path, _ := routing.TargetPath(target)
 	return truncate(path)
 }
 

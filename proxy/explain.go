@@ -12,6 +12,7 @@ import (
 
 	"gatehouse/auth"
 	"gatehouse/internal/httperr"
+	routing "gatehouse/proxy/route"
 )
 
 // Explanation is the whole decision about one request that is not sent. It is
@@ -101,8 +102,8 @@ func (t *Table) Explain(r *http.Request, decider auth.Decider) Explanation {
 	if path.Lenient != path.Raw {
 		e.Lenient = path.Lenient
 	}
-	if refusal == refusePath && path.odd {
-		e.Lenient = withoutTails(path.Lenient)
+	if refusal == refusePath && path.MayHaveTail {
+		e.Lenient = routing.WithoutTails(path.Lenient)
 	}
 	e.Candidates = t.candidates(path, r, won)
 	switch {
@@ -134,7 +135,7 @@ func (t *Table) explainPreflight(r *http.Request) Verdict {
 }
 
 // explainRoute goes on behind the match: the policy, and what is forwarded.
-func (t *Table) explainRoute(e *Explanation, r *http.Request, path Path, won *route, decider auth.Decider) {
+func (t *Table) explainRoute(e *Explanation, r *http.Request, path routing.Path, won *route, decider auth.Decider) {
 	e.Route, e.Source = won.config.Name, won.source()
 	rule := won.rule
 	if won.builtIn != nil {
@@ -171,7 +172,7 @@ func (c *capture) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // wouldForward runs the route's own proxy against a transport that sends
 // nothing. It is nil when the proxy asks for nothing to be sent.
-func (t *Table) wouldForward(r *http.Request, path Path, won *route, identity *auth.Identity) *Forwarded {
+func (t *Table) wouldForward(r *http.Request, path routing.Path, won *route, identity *auth.Identity) *Forwarded {
 	x := &exchange{
 		id: "(a new UUID)", method: r.Method, http10: isHTTP10(r), table: t, path: path, route: won, identity: identity,
 		caller: findCaller(peerAt(r.RemoteAddr), r, t.trusted),
@@ -219,8 +220,8 @@ func (t *Table) wouldForward(r *http.Request, path Path, won *route, identity *a
 
 // candidates are the routes whose prefix fits, in the order in which they are
 // tried, each with why it won or lost.
-func (t *Table) candidates(path Path, r *http.Request, won *route) []Candidate {
-	host, _ := hostName(r.Host)
+func (t *Table) candidates(path routing.Path, r *http.Request, won *route) []Candidate {
+	host, _ := routing.HostName(r.Host)
 	q := query{method: r.Method, host: host, header: r.Header}
 	var list []Candidate
 	for _, candidate := range t.fitting(path.Raw) {

@@ -10,6 +10,7 @@ import (
 	"gatehouse/auth"
 	"gatehouse/internal/httperr"
 	"gatehouse/internal/timerwheel"
+	routing "gatehouse/proxy/route"
 )
 
 // Options are what a Gateway works with, besides its table.
@@ -140,18 +141,18 @@ func (g *Gateway) serve(x *exchange, r *http.Request) *httperr.Error {
 }
 
 // find takes a request to its route: the canonical path, the host, the match.
-func (t *Table) find(r *http.Request) (Path, *route, *httperr.Error) {
+func (t *Table) find(r *http.Request) (routing.Path, *route, *httperr.Error) {
 	if r.Method == http.MethodConnect { // a tunnel would pass what nobody has looked at
-		return Path{}, nil, refuseTunnel
+		return routing.Path{}, nil, refuseTunnel
 	}
 	if refusal := refuseMessage(r); refusal != nil {
-		return Path{}, nil, refusal
+		return routing.Path{}, nil, refusal
 	}
-	path, ok := CanonicalPath(r.RequestURI)
+	path, ok := routing.ParsePath(r.RequestURI)
 	if !ok {
-		return Path{}, nil, refusePath
+		return routing.Path{}, nil, refusePath
 	}
-	host, ok := hostName(r.Host)
+	host, ok := routing.HostName(r.Host)
 	if !ok {
 		return path, nil, refuseHost
 	}

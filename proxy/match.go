@@ -2,11 +2,11 @@ package proxy
 
 import (
 	"net/http"
-	"net/netip"
 	"slices"
 	"strings"
 
 	"gatehouse/internal/httperr"
+	routing "gatehouse/proxy/route"
 )
 
 // index finds the route of a request: a tree of path segments, and at each
@@ -27,7 +27,7 @@ type hostRoutes struct {
 // query is what the index is asked.
 type query struct {
 	method string
-	host   string // as hostName gives it
+	host   string // as routing.HostName returns it
 	header http.Header
 }
 
@@ -42,12 +42,12 @@ func (o outcome) found() bool { return o.route != nil || o.allow != "" }
 
 // match finds the route of a request, or the refusal: 404, 405, and 400 where
 // a careless backend would read the path as another route's.
-func (t *Table) match(path Path, q query) (*route, *httperr.Error) {
+func (t *Table) match(path routing.Path, q query) (*route, *httperr.Error) {
 	found := t.index.lookup(path.Raw, &q)
 	if (t.escapes || path.Lenient != path.Raw) && t.lenient.lookup(path.Lenient, &q) != found {
 		return nil, refusePath
 	}
-	if path.odd && t.lenient.lookupWithoutTails(path.Lenient, &q) != found {
+	if path.MayHaveTail && t.lenient.lookupWithoutTails(path.Lenient, &q) != found {
 		return nil, refusePath
 	}
 	switch {
@@ -82,7 +82,7 @@ func (n *index) lookup(rest string, q *query) outcome {
 }
 
 // lookupWithoutTails is lookup for a backend that drops tails of segments
-// (withoutTail). A prefix that the table spells with such a tail is taken as it
+// (routing.WithoutTail). A prefix that the table spells with such a tail is taken as it
 // is written.
 func (n *index) lookupWithoutTails(rest string, q *query) outcome {
 	for len(n.children) > 0 && rest != "" {
@@ -92,7 +92,7 @@ func (n *index) lookupWithoutTails(rest string, q *query) outcome {
 		}
 		child := n.children[segment]
 		if child == nil {
-			name := withoutTail(segment)
+			name := routing.WithoutTail(segment)
 			if name == "" { // The backend drops the segment. A client may send many, so no call for each.
 				rest = after
 				continue
@@ -233,55 +233,4 @@ func moreParticular(a, b *route) int {
 		return -1
 	}
 	return len(b.wanted) - len(a.wanted)
-}
-
-// hostName is the host of a request without port and trailing dot, in lower
-// case, an IPv6 address without brackets and in its shortest form. ok is false
-// for what cannot be a host (RFC 3986 section 3.2.2). A request may have none
-// (RFC 9112 section 3.2), and then goes to routes that ask for none.
-func hostName(host string) (name string, ok bool) {
-	if host == "" {
-		return "", true
-	}
-	if strings.HasPrefix(host, "[") {
-		literal, port, closed := strings.Cut(host[1:], "]")
-		address, err := netip.ParseAddr(literal)
-		if !closed || !isPort(port) || err != nil || !address.Is6() || address.Zone() != "" {
-			return "", false
-		}
-		return address.String(), true
-	}
-	name, port := host, ""
-	if colon := strings.IndexByte(host, ':'); colon >= 0 {
-		name, port = host[:colon], host[colon:]
-	}
-	name = strings.TrimSuffix(name, ".")
-	if name == "" || !isPort(port) {
-		return "", false
-	}
-	lower, label := true, 0
-	for i := range len(name) {
-		label++
-		switch c := name[i]; {
-		case 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '-', c == '_':
-		case c == '.' && label > 1 && i+1 < len(name):
-			label = 0
-		case 'A' <= c && c <= 'Z':
-			lower = false
-		default:
-			return "", false
-		}
-	}
-	if !lower {
-		name = strings.ToLower(name)
-	}
-	return name, true
-}
-
-// isPort takes "" and ":" followed by up to five digits.
-func isPort(text string) bool {
-	if text == "" {
-		return true
-	}
-	return text[0] == ':' && len(text) <= 6 && strings.Trim(text[1:], "0123456789") == ""
 }

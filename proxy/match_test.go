@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	routing "gatehouse/proxy/route"
 )
 
 // matcher compiles routes, each "name: {…}" of a flow mapping without backend.
@@ -20,11 +22,11 @@ func matcher(t testing.TB, routes ...string) *Table {
 
 // matched returns the name of the route, or the status and Allow of the refusal.
 func matched(table *Table, method, host, path string, header http.Header) string {
-	p, ok := CanonicalPath(path)
+	p, ok := routing.ParsePath(path)
 	if !ok {
 		return "path"
 	}
-	host, ok = hostName(host)
+	host, ok = routing.HostName(host)
 	if !ok {
 		return "host"
 	}
@@ -172,35 +174,6 @@ func TestMatchRoot(t *testing.T) {
 	}
 }
 
-func TestHostName(t *testing.T) {
-	t.Parallel()
-	for host, want := range map[string]string{
-		"":                    "",
-		"example.com":         "example.com",
-		"Example.COM":         "example.com",
-		"example.com.":        "example.com",
-		"example.com:8080":    "example.com",
-		"example.com:":        "example.com",
-		"my_service:80":       "my_service",
-		"127.0.0.1:1":         "127.0.0.1",
-		"[::1]":               "::1",
-		"[::1]:443":           "::1",
-		"[2001:DB8:0:0::1]:1": "2001:db8::1",
-	} {
-		if got, ok := hostName(host); !ok || got != want {
-			t.Errorf("hostName(%q) = %q, %v, want %q", host, got, ok, want)
-		}
-	}
-	for _, host := range []string{
-		".", ":80", "a:b", "a:123456", "a:80:80", "::1", "[::1", "[::1]x", "[]", "[::1%25eth0]", "[example.com]", "[:::]", "[127.0.0.1]",
-		"user@example.com", "example.com/", "exa mple.com", "a,b", "a\\b", "a%2eb", "\xff", "münchen.de", ".example.com", "a..b", "a..",
-	} {
-		if got, ok := hostName(host); ok {
-			t.Errorf("hostName(%q) = %q, want it refused", host, got)
-		}
-	}
-}
-
 func TestNotFoundAndMethodNotAllowed(t *testing.T) {
 	t.Parallel()
 	k := start(t, `
@@ -236,7 +209,7 @@ func BenchmarkMatch(b *testing.B) {
 				routes = append(routes, fmt.Sprintf("name: r%d, prefix: /api/v1/service%d, methods: [GET]", i, i))
 			}
 			table := matcher(b, routes...)
-			path, _ := CanonicalPath(fmt.Sprintf("/api/v1/service%d/chats/42/messages", size/2))
+			path, _ := routing.ParsePath(fmt.Sprintf("/api/v1/service%d/chats/42/messages", size/2))
 			header := http.Header{"Accept": {"*/*"}}
 			b.ReportAllocs()
 			for b.Loop() {

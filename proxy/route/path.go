@@ -1,4 +1,4 @@
-package proxy
+package route
 
 import (
 	"strings"
@@ -19,22 +19,22 @@ type Path struct {
 	// EncodedSlash tells that Raw holds %2F, which only a route with
 	// allow_encoded_slashes takes.
 	EncodedSlash bool
-	// odd reports whether a segment of Lenient may have a tail or a space that
-	// some backends drop; see withoutTail.
-	odd bool
+	// MayHaveTail reports whether a segment of Lenient may have a tail or a
+	// space that some backends drop; see WithoutTail.
+	MayHaveTail bool
 }
 
 // maxDecodings is how often a path may be encoded over: once is usual, twice
 // is for data that holds a percent sign, more is an attack.
 const maxDecodings = 2
 
-// CanonicalPath takes the path out of a request target (RFC 9112 section 3.2)
-// as it stands in the request line, or in HTTP/2's :path. It refuses, with
+// ParsePath returns the path of a request target (RFC 9112 section 3.2) as it
+// stands in the request line, or in HTTP/2's :path. It refuses, with
 // ok false, what two readers could read in two ways: dot segments plain or
 // encoded, empty segments, backslashes, control characters, broken escapes,
 // overlong UTF-8, a fragment, a target that is not a path.
-func CanonicalPath(target string) (path Path, ok bool) {
-	raw, ok := targetPath(target)
+func ParsePath(target string) (path Path, ok bool) {
+	raw, ok := TargetPath(target)
 	if !ok {
 		return Path{}, false
 	}
@@ -50,16 +50,16 @@ func CanonicalPath(target string) (path Path, ok bool) {
 				}
 			}
 		}
-		return Path{Raw: raw, Lenient: raw, odd: odd}, true
+		return Path{Raw: raw, Lenient: raw, MayHaveTail: odd}, true
 	}
 	return readLeniently(raw)
 }
 
-// targetPath finds the path in an origin-form or absolute-form target.
+// TargetPath returns the path in an origin-form or absolute-form target.
 // Authority-form and asterisk-form have none that could be forwarded. A space
 // in the query, which HTTP/2 can carry, would end the target of an HTTP/1.1
 // request line early; a "#" begins a fragment, which nobody may send.
-func targetPath(target string) (string, bool) {
+func TargetPath(target string) (string, bool) {
 	path, query, _ := strings.Cut(target, "?")
 	for i := range len(query) {
 		if c := query[i]; c <= ' ' || c == 0x7f || c == '#' {
@@ -123,7 +123,7 @@ func hidesDots(segment string) bool {
 // readLeniently makes the careless backend's reading of a path that scan let
 // pass, and refuses it where that reading is dangerous by itself.
 func readLeniently(raw string) (Path, bool) {
-	path := Path{Raw: raw, odd: true}
+	path := Path{Raw: raw, MayHaveTail: true}
 	decoded := raw
 	for depth := 0; strings.Contains(decoded, "%"); depth++ {
 		next, slash, ok := decode(decoded, depth > 0)
@@ -162,20 +162,20 @@ func readLeniently(raw string) (Path, bool) {
 	return path, true
 }
 
-// withoutTail is what a backend on Windows, or one that trims segments as old
+// WithoutTail is what a backend on Windows, or one that trims segments as old
 // Spring does, reads in a decoded segment: no stream name of NTFS (as in
 // "name::$DATA"), no dots and spaces at the end, no spaces at the beginning
 // (issue 10). It is empty for a segment that such a backend may drop.
-func withoutTail(segment string) string {
+func WithoutTail(segment string) string {
 	name, _, _ := strings.Cut(segment, ":")
 	return strings.TrimLeft(strings.TrimRight(name, ". "), " ")
 }
 
-// withoutTails is a path with every segment read as withoutTail does.
-func withoutTails(path string) string {
+// WithoutTails is a path with every segment read as WithoutTail does.
+func WithoutTails(path string) string {
 	var read strings.Builder
 	for segment := range strings.SplitSeq(path[1:], "/") {
-		if name := withoutTail(segment); name != "" {
+		if name := WithoutTail(segment); name != "" {
 			read.WriteString("/" + name)
 		}
 	}
