@@ -184,7 +184,8 @@ func FuzzCanonicalPath(f *testing.F) {
 			f.Add(target)
 		}
 	}
-	for _, path := range []string{"/admin/a", "/%61dmin", "/admin;x", "/api/v1/%2e%2e/admin", "/x%2Fadmin", "/admin%3Fx", "/%61dmin/b%23x", "/api%2Fv1/a", "/caf%c3%a9"} {
+	for _, path := range []string{"/admin/a", "/%61dmin", "/admin;x", "/api/v1/%2e%2e/admin", "/x%2Fadmin", "/admin%3Fx", "/%61dmin/b%23x", "/api%2Fv1/a", "/caf%c3%a9",
+		"/admin%20/x", "/admin./x", "/admin::$DATA", "/admin::$INDEX_ALLOCATION/x", "/admin.%20./x", "/api/v1/admin%2e/x"} {
 		f.Add(path)
 	}
 	table := matcher(f,
@@ -212,8 +213,10 @@ func FuzzCanonicalPath(f *testing.F) {
 			if reading != prefix && !strings.HasPrefix(reading, prefix+"/") {
 				t.Fatalf("%q matched %s and could be read as %q", path.Raw, prefix, reading)
 			}
-			if other := table.index.lookup(reading, &q); other.route != found {
-				t.Fatalf("%q matched %s and could be read as %q, which is %s's", path.Raw, prefix, reading, other.route.config.Prefix)
+			for _, reading := range []string{reading, routing.WithoutTails(reading)} { // the latter as on Windows
+				if other := table.index.lookup(reading, &q); other.route != found {
+					t.Fatalf("%q matched %s and could be read as %q, which is %s's", path.Raw, prefix, reading, other.route.config.Prefix)
+				}
 			}
 		}
 	})

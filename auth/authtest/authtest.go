@@ -12,7 +12,6 @@ import (
 	"github.com/google/uuid"
 
 	"gatehouse/store"
-	"gatehouse/store/storetest"
 )
 
 // Noon is when the tests happen.
@@ -76,12 +75,6 @@ func OpenStore(t testing.TB, url string) store.Store {
 func OpenSQLite(t testing.TB) store.Store {
 	t.Helper()
 	return OpenStore(t, "sqlite:"+filepath.Join(t.TempDir(), "users.db"))
-}
-
-// EachStore runs the test on every kind of database.
-func EachStore(t *testing.T, test func(t *testing.T, users store.Store)) {
-	t.Run("SQLite", func(t *testing.T) { test(t, OpenSQLite(t)) })
-	t.Run("PostgreSQL", func(t *testing.T) { test(t, OpenStore(t, storetest.Postgres(t))) })
 }
 
 func AddUser(t testing.TB, users store.Store, user store.User) store.User {
