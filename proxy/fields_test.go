@@ -99,7 +99,7 @@ func TestOneHeaderPolicy(t *testing.T) {
 }
 
 // serveHeads is a backend that answers one request on each connection, and
-// passes on its fields as comparable makes them.
+// passes on its fields as comparableFields makes them.
 func serveHeads(t *testing.T, heads chan<- []string) string {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -116,7 +116,7 @@ func serveHeads(t *testing.T, heads chan<- []string) string {
 			}
 			fields = append(fields, line)
 		}
-		heads <- comparable(fields[1:])
+		heads <- comparableFields(fields[1:])
 		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 		_, _ = io.Copy(io.Discard, conn) // the rest of a body
 	}
@@ -132,8 +132,8 @@ func serveHeads(t *testing.T, heads chan<- []string) string {
 	return "http://" + listener.Addr().String()
 }
 
-// comparable sorts field lines, and leaves out those that are the transport's.
-func comparable(lines []string) []string {
+// comparableFields sorts field lines, and leaves out those that are the transport's.
+func comparableFields(lines []string) []string {
 	lines = slices.DeleteFunc(slices.Clone(lines), func(line string) bool {
 		name, _, _ := strings.Cut(line, ":")
 		return slices.Contains([]string{"Host", "Content-Length", "Transfer-Encoding", "Trailer", "Accept-Encoding"}, name) && line != "Accept-Encoding: gzip"
@@ -165,5 +165,5 @@ func explainedFields(t *testing.T, k *kit, text string) []string {
 			lines = append(lines, fmt.Sprintf("%s: %s", name, value))
 		}
 	}
-	return comparable(lines)
+	return comparableFields(lines)
 }

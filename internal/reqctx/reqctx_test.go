@@ -126,13 +126,17 @@ func TestContract(t *testing.T) {
 func TestNoGoroutine(t *testing.T) {
 	ctx, end := root()
 	before := runtime.NumGoroutine()
-	for range 100 {
-		derived, cancel := context.WithCancel(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{}))
-		defer cancel()
+	var cancels [100]context.CancelFunc
+	for i := range cancels {
+		var derived context.Context
+		derived, cancels[i] = context.WithCancel(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{}))
 		context.AfterFunc(derived, func() {})
 	}
 	if after := runtime.NumGoroutine(); after >= before+100 {
 		t.Errorf("%d goroutines, %d before", after, before)
+	}
+	for _, cancel := range cancels {
+		cancel()
 	}
 	end(nil)
 }

@@ -9,6 +9,8 @@ import (
 	"gatehouse/internal/reqctx"
 )
 
+type keptKey struct{}
+
 // TestWaitingKeepsNothing wants a connection that waits to let go of the request
 // that it carried: a gateway's leads to the client's connection and headers.
 func TestWaitingKeepsNothing(t *testing.T) {
@@ -28,7 +30,7 @@ func TestWaitingKeepsNothing(t *testing.T) {
 				func() {
 					kept := new([64]byte) // large enough to be freed by itself
 					runtime.AddCleanup(kept, func(gone chan struct{}) { close(gone) }, gone)
-					parent, cancel := context.WithCancel(context.WithValue(patiently(t), struct{}{}, kept))
+					parent, cancel := context.WithCancel(context.WithValue(patiently(t), keptKey{}, kept))
 					defer cancel()
 					run(client, get(derive(parent), t, b.url)).wantPlain(t)
 				}()
