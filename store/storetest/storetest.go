@@ -7,9 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -270,90 +268,6 @@ func testDelete(t *testing.T, s store.Store) {
 	add(t, s, "ann@example.com")
 }
 
-func testEachUser(t *testing.T, s store.Store) {
-	visited := func() (emails []string) {
-		t.Helper()
-		err := s.EachUser(t.Context(), func(user store.User) error {
-			wantStored(t, s, user)
-			emails = append(emails, user.Email)
-			return nil
-		})
-		if err != nil {
-			t.Error(err)
-		}
-		return emails
-	}
-	if emails := visited(); len(emails) != 0 {
-		t.Errorf("an empty store has %q", emails)
-	}
-	// A locale would pass over the punctuation and sort ä beside a.
-	want := []string{"a-z@example.com", "a@example.com", "a_b@example.com", "ab@example.com", "b@example.com", "ä@example.com"}
-	for _, i := range []int{3, 0, 5, 1, 4, 2} {
-		add(t, s, strings.ToUpper(want[i]))
-	}
-	if diff := cmp.Diff(want, visited()); diff != "" {
-		t.Errorf("order differs (-want +got):\n%s", diff)
-	}
-}
-
-func testEachUserStops(t *testing.T, s store.Store) {
-	for _, name := range []string{"a", "b", "c"} {
-		add(t, s, name+"@example.com")
-	}
-	enough, visits := errors.New("enough"), 0
-	err := s.EachUser(t.Context(), func(store.User) error {
-		if visits++; visits == 2 {
-			return enough
-		}
-		return nil
-	})
-	if err != enough { //nolint:errorlint // the contract is the error itself, not one around it
-		t.Errorf("error %v, want visit's own", err)
-	}
-	if visits != 2 {
-		t.Errorf("%d visits, want 2", visits)
-	}
-}
-
-func testEachUserMayAsk(t *testing.T, s store.Store) {
-	for _, name := range []string{"a", "b", "c"} {
-		add(t, s, name+"@example.com")
-	}
-	role := "visited"
-	err := s.EachUser(t.Context(), func(user store.User) error {
-		_, err := s.UpdateUser(t.Context(), user.ID, store.Change{Role: &role})
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"a", "b", "c"} {
-		if user, err := s.UserByEmail(t.Context(), name+"@example.com"); err != nil || user.Role != role {
-			t.Errorf("role of %s is %q (%v), want %q", name, user.Role, err, role)
-		}
-	}
-}
-
-func testManyUsers(t *testing.T, s store.Store) {
-	const users = 1000
-	var want []string
-	for i := range users {
-		want = append(want, add(t, s, fmt.Sprintf("user%04d@example.com", (i*7)%users)).Email)
-	}
-	slices.Sort(want)
-	var got []string
-	err := s.EachUser(t.Context(), func(user store.User) error {
-		got = append(got, user.Email)
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("users differ (-want +got):\n%s", diff)
-	}
-}
-
 func testTimes(t *testing.T, s store.Store) {
 	east := time.FixedZone("east", 14*60*60)
 	tests := []struct{ given, want time.Time }{
@@ -377,57 +291,6 @@ func testTimes(t *testing.T, s store.Store) {
 			}
 		}
 	}
-}
-
-func testConcurrentAdd(t *testing.T, s store.Store) {
-	const tries = 20
-	errs := make([]error, tries)
-	var group sync.WaitGroup
-	for i := range tries {
-		group.Go(func() {
-			email := "ann@example.com"
-			if i%2 == 0 {
-				email = "Ann@Example.com"
-			}
-			_, errs[i] = s.AddUser(t.Context(), store.User{Email: email})
-		})
-	}
-	group.Wait()
-	won := 0
-	for _, err := range errs {
-		if err == nil {
-			won++
-		} else if !errors.Is(err, store.ErrEmailTaken) {
-			t.Error(err)
-		}
-	}
-	if won != 1 {
-		t.Errorf("%d users got the e-mail, want 1", won)
-	}
-}
-
-func testConcurrentWrites(t *testing.T, s store.Store) {
-	const workers, rounds = 8, 10
-	var group sync.WaitGroup
-	for worker := range workers {
-		user := add(t, s, fmt.Sprintf("user%d@example.com", worker))
-		group.Go(func() {
-			for round := range rounds {
-				role := fmt.Sprintf("role%d", round)
-				_, updateErr := s.UpdateUser(t.Context(), user.ID, store.Change{Role: &role})
-				loginErr := s.RecordLogin(t.Context(), user.ID, time.Now())
-				eachErr := s.EachUser(t.Context(), func(store.User) error { return nil })
-				got, readErr := s.UserByID(t.Context(), user.ID)
-				if err := errors.Join(updateErr, loginErr, eachErr, readErr); err != nil {
-					t.Error(err)
-				}
-				if got.Role != role {
-					t.Errorf("role reads %q after %q was written", got.Role, role)
-				}
-			}
-		})
-	}
-	group.Wait()
 }
 
 func testCancelled(t *testing.T, s store.Store) {
