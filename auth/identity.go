@@ -116,7 +116,7 @@ func parseClaimedID(claim string) claimedID {
 
 var errNotUUID = errors.New("not a UUID")
 
-// ParseUUID takes the 36-character form and the 32 hexadecimal digits that
+// ParseUUID parses the 36-character form and the 32 hexadecimal digits that
 // Python's uuid.UUID takes too, not the braces and URNs of uuid.Parse.
 func ParseUUID(text string) (uuid.UUID, error) {
 	if len(text) != 36 && len(text) != 32 {

@@ -133,7 +133,7 @@ func (c *CachedUsers) due() (due []*cachedUser, more bool) {
 	return due, true
 }
 
-// revalidated takes the answer over and returns whom it concerns. An entry that
+// revalidated stores the answer and returns whom it concerns. An entry that
 // was changed or dropped meanwhile is left: what was read may be older.
 func (c *CachedUsers) revalidated(due []*cachedUser, states map[uuid.UUID]UserState, asked time.Time) (watchers []*watcher) {
 	c.mu.Lock()

@@ -47,7 +47,7 @@ func (f *copyOnWriteMap[K, V]) search(key K) (entries []mapEntry[K, V], at int, 
 	return entries, at, found
 }
 
-// keepOnly takes all others out. Who has found one goes on with it.
+// keepOnly removes all others. Who has found one goes on with it.
 func (f *copyOnWriteMap[K, V]) keepOnly(key K) {
 	f.adding.Lock()
 	defer f.adding.Unlock()

@@ -31,7 +31,7 @@ func (h *histogram) observe(seconds float64) {
 	}
 }
 
-// read gives the histogram as Prometheus wants it, each bucket with those below.
+// read returns the histogram as Prometheus wants it, each bucket with those below.
 func (h *histogram) read() (count uint64, sum float64, buckets map[float64]uint64) {
 	sum = math.Float64frombits(h.sum.Load())
 	buckets = make(map[float64]uint64, len(durationBuckets))

@@ -105,7 +105,7 @@ func (r *routes) find(name string) *series {
 	return s
 }
 
-// setTable takes away what the new table does not have, or a table that renames
+// setTable removes what the new table does not have, or a table that renames
 // its routes again and again would add series without end. A backend goes at
 // once: that it was down is nobody's trouble any more. A route is told of once
 // more when its last request has ended, see Collect, or goes with the table

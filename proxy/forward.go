@@ -152,7 +152,7 @@ func validValues(values []string) []string {
 	return slices.DeleteFunc(slices.Clone(values), func(value string) bool { return !httpguts.ValidHeaderFieldValue(value) })
 }
 
-// modifyResponse takes the backend's response headers: what the gateway says of every
+// modifyResponse cleans the backend's response headers: what the gateway says of every
 // answer is not the backend's to say, and from here on bodies are streams.
 func modifyResponse(r *route, res *http.Response) error {
 	a := attemptOf(res.Request.Context())

@@ -114,7 +114,7 @@ func (c *clientConn) askToClose(word int64) {
 	_ = c.Conn.SetReadDeadline(time.Unix(1, 0))
 }
 
-// cancelClose takes a connection back that was about to end, and has sent something.
+// cancelClose keeps a connection open that was about to end, and has sent something.
 func (c *clientConn) cancelClose() {
 	c.reading.Lock()
 	defer c.reading.Unlock()

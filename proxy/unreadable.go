@@ -51,7 +51,7 @@ func (u *unreadableHeaders) isDue(header unreadableHeader, now time.Time) bool {
 	return true
 }
 
-// logUnreadableList tells of a trusted proxy whose list of addresses was not read.
+// logUnreadableList logs a trusted proxy whose list of addresses was not read.
 func (x *exchange) logUnreadableList(r *http.Request) {
 	if len(r.Header["X-Forwarded-For"]) == 0 {
 		x.logUnreadable("Forwarded")
@@ -60,7 +60,7 @@ func (x *exchange) logUnreadableList(r *http.Request) {
 	x.logUnreadable("X-Forwarded-For")
 }
 
-// logUnreadable tells of a header of a trusted proxy that was not read. The line does
+// logUnreadable logs a header of a trusted proxy that was not read. The line does
 // not have its value, in which there may be anything.
 func (x *exchange) logUnreadable(name string) {
 	if x.gateway == nil || !x.gateway.unreadable.isDue(unreadableHeader{x.caller.peer.ip, name}, x.start) {

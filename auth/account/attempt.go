@@ -42,7 +42,7 @@ func (h *Handler) acquireHashSlot(ctx context.Context, attempt *attempt) (*hashS
 	return slot, nil
 }
 
-// clearFailures takes back the count of a successful attempt, also when the client
+// clearFailures undoes the count of a successful attempt, also when the client
 // has left. An error is logged only: the password was right.
 func (h *Handler) clearFailures(ctx context.Context, attempt *attempt) {
 	forgiving, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
@@ -52,7 +52,7 @@ func (h *Handler) clearFailures(ctx context.Context, attempt *attempt) {
 	}
 }
 
-// replacePassword gives the hash of the new password to who knows the old one,
+// replacePassword returns the hash of the new password to who knows the old one,
 // both in one slot.
 func (h *Handler) replacePassword(ctx context.Context, user store.User, oldPassword, newPassword string) (hash string, refusal *httperr.Error) {
 	attempt := h.throttle.passwordAttempt(user.ID)

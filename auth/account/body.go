@@ -44,8 +44,8 @@ func readBody(w http.ResponseWriter, r *http.Request) (body, *httperr.Error) {
 	return body{content: content, isJSON: isJSONType(r.Header.Get("Content-Type"))}, nil
 }
 
-// isJSONType takes application/json and the +json types of RFC 6839 section 3.1,
-// and a client that does not say.
+// isJSONType reports whether a media type is application/json or a +json type (RFC
+// 6839 section 3.1), or is not said.
 func isJSONType(contentType string) bool {
 	if contentType == "" {
 		return true

@@ -142,7 +142,7 @@ func readLogin(sent body) (email, password string, refusal *httperr.Error) {
 	return email, password, form.refusal()
 }
 
-// completeLogin gives a token to a user who has shown the password, of the row that
+// completeLogin returns a token for a user who has shown the password, of the row that
 // was read since then.
 func (h *Handler) completeLogin(ctx context.Context, user store.User, readAt time.Time) (answer any, result string, refusal *httperr.Error) {
 	if deleted := h.recordLogin(ctx, user.ID); deleted {

@@ -206,7 +206,7 @@ func (a *attempt) count(ctx context.Context) (wait time.Duration, err error) {
 	return 0, nil
 }
 
-// forgive takes back what was counted: the password was right. Only the pair
+// forgive undoes what was counted: the password was right. Only the pair
 // starts anew; others may have guessed from the same address, or at the same
 // account. From now on the address is known.
 func (a *attempt) forgive(ctx context.Context) error {

@@ -89,7 +89,7 @@ func parsePublicKey(block *pem.Block) (crypto.PublicKey, error) {
 	return nil, errors.New("is neither a public key nor a certificate")
 }
 
-// certifiedKey takes the key out of a certificate (RFC 5280 section 4.1). What
+// certifiedKey returns the key of a certificate (RFC 5280 section 4.1). What
 // else the certificate says is not looked at: Go's parser refuses some that are
 // in use for it, as those with a negative serial number.
 func certifiedKey(der []byte) (crypto.PublicKey, error) {

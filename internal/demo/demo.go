@@ -155,7 +155,7 @@ func insertUser(ctx context.Context, users store.Store) error {
 	return err
 }
 
-// printCommands tells what to paste, and what it will answer.
+// printCommands prints what to paste, and what the answer will be.
 func printCommands(w io.Writer, public, operators net.Addr) {
 	fmt.Fprintf(w, `
 Gatehouse is running on http://%[1]s (Ctrl-C ends it). In another terminal, paste:

@@ -50,7 +50,7 @@ func openCertificate(s settings.Settings, files *watch.Files, taken func(*tls.Ce
 	return c, nil
 }
 
-// loadPair takes the certificate and its key over if they fit together.
+// loadPair serves the certificate and its key from now on, if they fit together.
 func (c *certificate) loadPair(context.Context) error {
 	cert, err := textfile.Read(c.certFile)
 	if err != nil {
@@ -69,7 +69,7 @@ func (c *certificate) loadPair(context.Context) error {
 	return nil
 }
 
-// loadAuthorities takes over whose certificates clients need. A session that was
+// loadAuthorities reads whose certificates clients need. A session that was
 // begun under authorities that have gone is not resumed: crypto/tls looks for
 // its chain among these.
 func (c *certificate) loadAuthorities(context.Context) error {

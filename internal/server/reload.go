@@ -90,7 +90,7 @@ func (r *reloader) onRequest(ctx context.Context) (proxy.Diff, problem.List, err
 	return r.reloadAll(ctx, "request")
 }
 
-// reloadAll takes over, without waiting for anything to be whole, whatever has
+// reloadAll loads, without waiting for anything to be whole, whatever has
 // changed: the other files that settings and table name, then the table itself.
 func (r *reloader) reloadAll(ctx context.Context, trigger string) (proxy.Diff, problem.List, error) {
 	unusable := r.files.ApplyNow(ctx, tableFile)

@@ -54,7 +54,7 @@ func withDatabaseHint(err error, s settings.Settings) error {
 	return hint.With(err, "GATEWAY_DATABASE_URL, or GATEWAY_POSTGRES_*, names the database")
 }
 
-// loggingStore tells of failed attempts to reach it, now and then.
+// loggingStore logs failed attempts to reach it, now and then.
 type loggingStore struct {
 	store.Store
 	log      *slog.Logger
@@ -92,7 +92,7 @@ const TwinsHint = "each logs in with the e-mail exactly as it is stored, and wit
 // maxTwinsLogged is how many groups of twins the log lists.
 const maxTwinsLogged = 10
 
-// warnOfTwins tells the log of users whose e-mails are one in different forms.
+// warnOfTwins logs users whose e-mails are one in different forms.
 func warnOfTwins(ctx context.Context, users store.Store, log *slog.Logger) {
 	twins, err := users.EmailTwins(ctx)
 	if err != nil {

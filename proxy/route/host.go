@@ -48,7 +48,7 @@ func HostName(host string) (name string, ok bool) {
 	return name, true
 }
 
-// isPort takes "" and ":" followed by up to five digits.
+// isPort reports whether a text is "" or ":" followed by up to five digits.
 func isPort(text string) bool {
 	if text == "" {
 		return true

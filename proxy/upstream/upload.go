@@ -103,7 +103,7 @@ func (w *uploadWatch) bodyClosed() {
 	}
 }
 
-// startTimer tells the body when RoundTrip has not returned after a while, nor taken
+// startTimer notifies the body when RoundTrip has not returned after a while, nor taken
 // another connection. It needs mu.
 func (w *uploadWatch) startTimer(c *conn) {
 	if w.timer != nil {
