@@ -7,6 +7,7 @@ import (
 
 	"gatehouse/internal/reqctx"
 	"gatehouse/proxy/http1/transport"
+	"gatehouse/proxy/idletimer"
 )
 
 // attempt is one attempt to get an answer from a backend. What is known of the
@@ -16,7 +17,7 @@ type attempt struct {
 
 	context   attemptContext
 	hooks     transport.Hooks
-	idleTimer idleTimer
+	idleTimer idletimer.Timer
 	upgrade   string // what the backend may switch to; "" for nothing
 	webSocket bool   // that is a WebSocket
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"gatehouse/internal/httperr"
+	"gatehouse/proxy/idletimer"
 )
 
 // Bounds on how long a client may take over what is not streamed.
@@ -41,7 +42,7 @@ const (
 type clientBody struct {
 	io.ReadCloser
 	control   *http.ResponseController
-	idleTimer *idleTimer
+	idleTimer *idletimer.Timer
 	idle      time.Duration // 0 is no bound
 	left      int64         // bytes that may still come, if bounded
 	bounded   bool
@@ -79,7 +80,7 @@ func (b *clientBody) Read(p []byte) (int, error) {
 	if !b.beginRead() {
 		return 0, errBodyAbandoned
 	}
-	defer b.idleTimer.touch()
+	defer b.idleTimer.Touch()
 	if b.bounded && int64(len(p)) > b.left+1 {
 		p = p[:b.left+1] // one more byte than allowed tells "exactly full" from "too large"
 	}
@@ -103,7 +104,7 @@ func (b *clientBody) beginRead() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.phase == bodyUploading {
-		b.idleTimer.pause()
+		b.idleTimer.Pause()
 		if b.idle > 0 {
 			b.deadline(b.idle)
 		}
@@ -217,7 +218,7 @@ func (b *backendBody) Read(p []byte) (n int, err error) {
 		b.begun = true
 		n, err = b.readFirst(p)
 	}
-	b.a.idleTimer.touch()
+	b.a.idleTimer.Touch()
 	switch {
 	case err == io.EOF: //nolint:errorlint // as an io.Reader gives it
 		b.a.x.table.cleanTrailer(b.res.Trailer)
@@ -249,7 +250,7 @@ func newBackendStream(stream io.ReadWriteCloser, a *attempt, protocol string) *b
 
 func (s *backendStream) Read(p []byte) (int, error) {
 	n, err := s.ReadWriteCloser.Read(p)
-	s.a.idleTimer.touch()
+	s.a.idleTimer.Touch()
 	if err == io.EOF { //nolint:errorlint // as an io.Reader gives it
 		s.onHalfClose()
 	}
@@ -260,7 +261,7 @@ func (s *backendStream) Read(p []byte) (int, error) {
 // on for long, as in other protocols, the idle timeout looks after it.
 func (s *backendStream) onHalfClose() {
 	if idle := s.a.x.route.config.IdleTimeout; s.frames != nil && (idle == 0 || idle > halfCloseTimeout) {
-		s.a.idleTimer.setTimeout(halfCloseTimeout)
+		s.a.idleTimer.SetTimeout(halfCloseTimeout)
 	}
 }
 
@@ -270,7 +271,7 @@ func (s *backendStream) Write(p []byte) (n int, err error) {
 	} else {
 		n, err = s.ReadWriteCloser.Write(p)
 	}
-	s.a.idleTimer.touch()
+	s.a.idleTimer.Touch()
 	return n, err
 }
 

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"context"
 	"io"
 	"net"
 	"net/http"
@@ -10,8 +9,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"gatehouse/internal/timerwheel"
 )
 
 const (
@@ -315,33 +312,5 @@ func TestBodyThatEndsEarly(t *testing.T) {
 	}
 	if line := k.line(); line["status"] != 499.0 && line["status"] != 400.0 {
 		t.Errorf("logged %v", line)
-	}
-}
-
-// timeoutFunc is called when an idleTimer times out.
-type timeoutFunc func()
-
-func (l timeoutFunc) onTimeout() { l() }
-
-func TestIdleTimer(t *testing.T) {
-	t.Parallel()
-	var p idleTimer
-	lost := make(chan struct{})
-	turning := timerwheel.New()
-	p.start(turning, timeoutFunc(func() { close(lost) }), time.Millisecond)
-	wait(t, "the timeout", lost)
-	p.touch()
-	p.stop()
-
-	p = idleTimer{}
-	ctx, cancel := context.WithCancel(context.Background())
-	p.start(turning, timeoutFunc(cancel), 0)
-	p.touch()
-	p.setTimeout(time.Hour)
-	p.setTimeout(0)
-	p.touch()
-	p.stop()
-	if ctx.Err() != nil {
-		t.Error("an idle timer without a bound timed out")
 	}
 }

@@ -21,7 +21,7 @@
 //     replay.go    and kept while the request may be sent again
 //     headflush.go the head of an answer whose body is long in coming
 //     earlyresponse.go an answer that comes before the body has ended
-//     idletimer.go how long the other side may be silent, by internal/timerwheel
+//     idletimer/   how long the other side may be silent, by internal/timerwheel
 //     revocation.go streams end with what they were let in on
 //     streams.go   upgraded connections: drained, ended between two frames
 //     info.go      or an answer of the gateway's own: GET / and GET /health
@@ -62,14 +62,14 @@
 // For a request:
 //
 //	bound                       value                       armed by                              ended by
-//	response header             timeout (60s)               idleTimer.start in forward            modifyResponse; paused while a body is read
-//	silence in both bodies      idle_timeout (5m)           idleTimer.setTimeout, modifyResponse  each piece (touch); stop at the end
+//	response header             timeout (60s)               idleTimer.Start in forward            modifyResponse; paused while a body is read
+//	silence in both bodies      idle_timeout (5m)           idleTimer.SetTimeout, modifyResponse  each piece (Touch); Stop at the end
 //	next piece of a body        idle_timeout (5m)           clientBody.beginRead                  the answer, the end of the body
 //	body for a built-in handler 30s (handlerBodyTime)       serveHandler                          the end of the request
 //	unread rest of a body       1s (lastReadGrace)          boundUnreadBody                       the end of the body
 //	unread answer, HTTP/2       1m (lastWriteGrace)         boundUnreadResponse                   the end of the stream
 //	early answer                500ms (earlyAnswerGrace)    clientBody.waitForEnd                 the end of the client's body
-//	head whose body is late     150ms (firstFire)           idleTimer.flushHeadSoon               the first bytes of the body
+//	head whose body is late     150ms (firstFire)           idleTimer.FlushHeadSoon               the first bytes of the body
 //	check for a disconnect      100ms (disconnectCheck)     clientConn.WatchDisconnect            UnwatchDisconnect, when the handler returns
 //	half-closed WebSocket       5s (halfCloseTimeout)       backendStream.onHalfClose             the close of the other side
 //	close frame                 1s (closeTimeout)           stream.endWith, framedWriter.endWith  the frame is written

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"testing"
 
+	"gatehouse/proxy/idletimer"
+
 	"github.com/google/uuid"
 )
 
@@ -56,7 +58,7 @@ func TestAttempts(t *testing.T) {
 	if first == second || x.attempt != second || attemptOf(&first.context) != first || attemptOf(&second.context) != second {
 		t.Fatal("attempts are taken for one another")
 	}
-	first.context.Cancel(errIdleTimeout)
+	first.context.Cancel(idletimer.ErrTimeout)
 	if first.context.Err() == nil || second.context.Err() != nil {
 		t.Errorf("the contexts ended with %v and %v", first.context.Err(), second.context.Err())
 	}

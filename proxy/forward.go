@@ -15,6 +15,7 @@ import (
 
 	"gatehouse/internal/httperr"
 	"gatehouse/proxy/http1/transport"
+	"gatehouse/proxy/idletimer"
 	"gatehouse/proxy/upstream"
 )
 
@@ -28,8 +29,8 @@ func forward(x *exchange, r *http.Request, route *route) *httperr.Error {
 	a := x.newAttempt()
 	a.context.Init(r.Context())
 	defer a.context.Cancel(nil)
-	a.idleTimer.start(x.gateway.wheel, a, route.config.Timeout)
-	defer a.idleTimer.stop()
+	a.idleTimer.Start(x.gateway.wheel, a, route.config.Timeout)
+	defer a.idleTimer.Stop()
 
 	x.sent = r
 	a.grantUpgrade(r.Header)
@@ -57,9 +58,9 @@ func forward(x *exchange, r *http.Request, route *route) *httperr.Error {
 	return nil
 }
 
-// onTimeout implements timeoutHandler.
-func (a *attempt) onTimeout() {
-	a.context.Cancel(errIdleTimeout)
+// OnTimeout implements idletimer.Handler.
+func (a *attempt) OnTimeout() {
+	a.context.Cancel(idletimer.ErrTimeout)
 	if upgraded := a.upgraded.Load(); upgraded != nil {
 		_ = upgraded.Close() // httputil closes the backend's side only, and waits for both
 		return
@@ -194,7 +195,7 @@ func modifyResponse(r *route, res *http.Response) error {
 		a.x.setBackendHeader(res)
 	}
 	a.answered.Store(true)
-	a.idleTimer.setTimeout(r.config.IdleTimeout) // after answer, so that no reader pauses it again
+	a.idleTimer.SetTimeout(r.config.IdleTimeout) // after answer, so that no reader pauses it again
 	return nil
 }
 
@@ -248,7 +249,7 @@ func (a *attempt) isUnreachable(ctx context.Context, refusal *httperr.Error, err
 	case a.backendSpoke || errors.Is(err, errNotReplayable) || isShortage(err):
 		return false
 	case cause != nil:
-		return errors.Is(cause, errIdleTimeout) && (errors.Is(err, errDial) || errors.Is(err, upstream.ErrNothingHeard))
+		return errors.Is(cause, idletimer.ErrTimeout) && (errors.Is(err, errDial) || errors.Is(err, upstream.ErrNothingHeard))
 	}
 	return refusal.Status == refuseUpstream.Status || refusal.Status == refuseConnect.Status || refusal.Status == refuseTimeout.Status
 }
@@ -265,7 +266,7 @@ func diagnose(ctx context.Context, a *attempt, err error) *httperr.Error {
 	if errors.Is(cause, errMisbehaved) {
 		return refuseUpstream.Because(cause)
 	}
-	canceled := cause != nil && !errors.Is(cause, errIdleTimeout)
+	canceled := cause != nil && !errors.Is(cause, idletimer.ErrTimeout)
 	if a.x.body != nil {
 		refusal := a.x.body.refusal.Load()
 		if refusal == nil && errors.Is(cause, context.Canceled) {

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"gatehouse/proxy/http1/transport"
+	"gatehouse/proxy/idletimer"
 )
 
 // This file sends the head of an answer when its body is not there yet. The head
@@ -12,9 +13,9 @@ import (
 // would wait for the head, too (issue 10).
 
 var (
-	_ transport.BodyWaiter = (*attempt)(nil)
-	_ transport.Fields     = (*attempt)(nil)
-	_ headFlusher          = (*attempt)(nil)
+	_ transport.BodyWaiter  = (*attempt)(nil)
+	_ transport.Fields      = (*attempt)(nil)
+	_ idletimer.HeadFlusher = (*attempt)(nil)
 )
 
 // BodyAwaited implements transport.BodyWaiter.
@@ -31,7 +32,7 @@ func (b *backendBody) readFirst(p []byte) (int, error) {
 	if notifies || b.res.ContentLength <= 0 || b.a.x.method == http.MethodHead {
 		return b.ReadCloser.Read(p)
 	}
-	b.a.idleTimer.flushHeadSoon()
+	b.a.idleTimer.FlushHeadSoon()
 	defer b.a.bodyStarted()
 	return b.ReadCloser.Read(p)
 }
@@ -40,14 +41,14 @@ func (b *backendBody) readFirst(p []byte) (int, error) {
 func (a *attempt) bodyStarted() {
 	a.headMu.Lock()
 	defer a.headMu.Unlock()
-	a.idleTimer.headPending.Store(false)
+	a.idleTimer.BodyStarted()
 }
 
-// flushHead implements headFlusher: it sends the head, if the first bytes are still not there.
-func (a *attempt) flushHead() {
+// FlushHead implements idletimer.HeadFlusher: it sends the head, if the first bytes are still not there.
+func (a *attempt) FlushHead() {
 	a.headMu.Lock()
 	defer a.headMu.Unlock()
-	if a.idleTimer.headPending.Load() {
+	if a.idleTimer.HeadPending() {
 		a.BodyAwaited()
 	}
 }
