@@ -2,12 +2,14 @@ package proxy
 
 import (
 	"context"
+	"net/http"
 	"sync"
 	"sync/atomic"
 
 	"gatehouse/internal/reqctx"
 	"gatehouse/proxy/http1/transport"
 	"gatehouse/proxy/idletimer"
+	"gatehouse/proxy/stream"
 )
 
 // attempt is one attempt to get an answer from a backend. What is known of the
@@ -21,14 +23,15 @@ type attempt struct {
 	upgrade   string // what the backend may switch to; "" for nothing
 	webSocket bool   // that is a WebSocket
 
-	backendSpoke  bool                   // something that is HTTP has come from the backend
-	answered      atomic.Bool            // the backend's response headers have come
-	responseBody  backendBody            // once it has answered
-	headMu        sync.Mutex             // held while a head is sent before its body
-	upgradeStream *backendStream         // behind a 101
-	upgraded      atomic.Pointer[stream] // the client's side of it
-	endless       bool                   // the answer goes on for as long as its client likes
-	stopWatch     func()                 // ends watchRevocation; nil when nobody is watched over
+	backendSpoke bool                        // something that is HTTP has come from the backend
+	answered     atomic.Bool                 // the backend's response headers have come
+	responseBody backendBody                 // once it has answered
+	headMu       sync.Mutex                  // held while a head is sent before its body
+	switched     *stream.Backend             // the backend's side behind a 101; nil without one
+	switchHeader http.Header                 // of the 101
+	upgraded     atomic.Pointer[stream.Conn] // the client's side behind it
+	endless      bool                        // the answer goes on for as long as its client likes
+	stopWatch    func()                      // ends watchRevocation; nil when nobody is watched over
 }
 
 // newAttempt makes the next attempt the current one. The first is part of the
@@ -51,7 +54,7 @@ func (x *exchange) giveUp(cause error) {
 }
 
 // upgradedStream returns what the client's connection became behind a 101, or nil.
-func (x *exchange) upgradedStream() *stream {
+func (x *exchange) upgradedStream() *stream.Conn {
 	if x.attempt == nil {
 		return nil
 	}

@@ -23,7 +23,7 @@
 //     earlyresponse.go an answer that comes before the body has ended
 //     idletimer/   how long the other side may be silent, by internal/timerwheel
 //     revocation.go streams end with what they were let in on
-//     streams.go   upgraded connections: drained, ended between two frames
+//     stream/      upgraded connections: drained, ended between two frames
 //     info.go      or an answer of the gateway's own: GET / and GET /health
 //
 // HTTP/1.1 is spoken by the packages of proxy/http1: server with clients, transport
@@ -71,8 +71,8 @@
 //	early answer                500ms (earlyAnswerGrace)    clientBody.waitForEnd                 the end of the client's body
 //	head whose body is late     150ms (firstFire)           idleTimer.FlushHeadSoon               the first bytes of the body
 //	check for a disconnect      100ms (disconnectCheck)     clientConn.WatchDisconnect            UnwatchDisconnect, when the handler returns
-//	half-closed WebSocket       5s (halfCloseTimeout)       backendStream.onHalfClose             the close of the other side
-//	close frame                 1s (closeTimeout)           stream.endWith, framedWriter.endWith  the frame is written
+//	half-closed WebSocket       5s (halfCloseTimeout)       stream Backend.onHalfClose            the close of the other side
+//	close frame                 1s (closeTimeout)           stream Conn.EndWith, framedWriter     the frame is written
 //
 // For a backend:
 //

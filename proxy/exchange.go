@@ -183,7 +183,7 @@ func (x *exchange) finish(r *http.Request, panicked any) {
 	}
 	x.metrics.Finished(x.method, x.status, counted, x.bytes)
 	if upgraded := x.upgradedStream(); upgraded != nil {
-		x.bytes = upgraded.sent.Load() // they are counted as they pass
+		x.bytes = upgraded.Sent() // they are counted as they pass
 	}
 	x.logAccess(r, duration)
 	if x.status == StatusClientGone && panicked == nil {
@@ -350,11 +350,11 @@ func (x *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, buffered, err := http.NewResponseController(x.ResponseWriter).Hijack()
 	if err == nil {
 		x.status = http.StatusSwitchingProtocols
-		maps.Copy(x.Header(), x.attempt.upgradeStream.header)
+		maps.Copy(x.Header(), x.attempt.switchHeader)
 		x.setStandardHeaders()
 		// httputil reads from the connection alone.
 		early, _ := buffered.Reader.Peek(buffered.Reader.Buffered())
-		upgraded := x.gateway.streams.add(conn, bytes.Clone(early), x.attempt)
+		upgraded := x.gateway.streams.Add(conn, bytes.Clone(early), x.attempt.switched, x.metrics.Sent)
 		x.attempt.upgraded.Store(upgraded)
 		conn = upgraded
 	}

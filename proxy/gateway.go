@@ -11,6 +11,7 @@ import (
 	"gatehouse/internal/httperr"
 	"gatehouse/internal/timerwheel"
 	routing "gatehouse/proxy/route"
+	"gatehouse/proxy/stream"
 )
 
 // Options are what a Gateway works with, besides its table.
@@ -43,7 +44,7 @@ type Gateway struct {
 	table        atomic.Pointer[Table]
 	lastWrite    time.Duration // for a client to take the rest of an answer; constant but for tests
 	earlyGrace   time.Duration // for an early answer to wait for the rest of a body; constant but for tests
-	streams      streams
+	streams      stream.Set
 	replays      replayBudget
 	wheel        *timerwheel.Wheel
 	draining     atomic.Bool // every answer in HTTP/1 is the last on its connection
@@ -84,7 +85,7 @@ func (g *Gateway) Drain() { g.draining.Store(true) }
 // waits until the upgraded connections have ended, or the context
 // has. Those that are left then are ended, WebSockets with a close frame; it
 // gives their number. net/http's Shutdown knows nothing of them.
-func (g *Gateway) DrainStreams(ctx context.Context) (left int) { return g.streams.drain(ctx) }
+func (g *Gateway) DrainStreams(ctx context.Context) (left int) { return g.streams.Drain(ctx) }
 
 // ServeHTTP is the life of a request; see the package documentation.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {

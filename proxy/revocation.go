@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"gatehouse/internal/httperr"
+	"gatehouse/proxy/stream"
 )
 
 // isStream tells the answers that may go on for long: an upgrade, and a body of
@@ -58,7 +59,7 @@ func (a *attempt) watchRevocation(ctx context.Context) {
 // cutting it off, which no client takes for its end.
 func (a *attempt) revoke(why *httperr.Error) {
 	if upgraded := a.upgraded.Load(); upgraded != nil {
-		upgraded.endWith(closePolicyViolation)
+		upgraded.EndWith(stream.PolicyViolation)
 	}
 	a.context.Cancel(why)
 }

@@ -7,12 +7,14 @@ import (
 	"slices"
 	"strings"
 
+	"gatehouse/proxy/stream"
+
 	"golang.org/x/net/http/httpguts"
 )
 
 // This file is about switching protocols on a connection (RFC 9110 section 7.8):
-// what a client may wish for, and what the backend answers. streams.go has the
-// connections afterwards.
+// what a client may wish for, and what the backend answers. Package stream
+// has the connections afterwards.
 
 // grantUpgrade notes the protocol that the client asks for, if the route grants
 // it. A wish that it does not grant is dropped, which a server may do: on an
@@ -26,7 +28,7 @@ func (a *attempt) grantUpgrade(header http.Header) {
 		return
 	}
 	name, _, _ := strings.Cut(strings.ToLower(wanted[0]), "/") // a version may follow
-	webSocket := isWebSocket(name)
+	webSocket := stream.IsWebSocket(name)
 	if !slices.Contains(a.x.route.config.Upgrade, name) || webSocket && a.x.method != http.MethodGet {
 		return
 	}
@@ -48,7 +50,7 @@ func (a *attempt) switchProtocols(res *http.Response) error {
 	if a.x.body != nil && !a.x.body.complete() {
 		return errEarly // two would read from the client
 	}
-	stream, ok := res.Body.(io.ReadWriteCloser)
+	conn, ok := res.Body.(io.ReadWriteCloser)
 	if !ok {
 		return errUpgrade
 	}
@@ -56,11 +58,10 @@ func (a *attempt) switchProtocols(res *http.Response) error {
 	if a.webSocket {
 		spellWebSocket(res.Header)
 	}
-	a.upgradeStream = newBackendStream(stream, a, protocol)
-	a.upgradeStream.header = res.Header
+	a.switched, a.switchHeader = stream.NewBackend(conn, protocol, &a.idleTimer, a.x.route.config.IdleTimeout), res.Header
 	// httputil looks at these, and adds them to what Hijack makes of the others.
 	res.Header = http.Header{"Connection": {"Upgrade"}, "Upgrade": {protocol}}
-	res.Body = a.upgradeStream
+	res.Body = a.switched
 	return nil
 }
 
@@ -91,6 +92,3 @@ func isProtocol(text string) bool {
 	name, version, versioned := strings.Cut(text, "/")
 	return isToken(name) && (!versioned || isToken(version))
 }
-
-// isWebSocket tells the one protocol whose frames are known here.
-func isWebSocket(protocol string) bool { return strings.EqualFold(protocol, "websocket") }

@@ -1,4 +1,4 @@
-package proxy
+package stream
 
 import (
 	"bytes"
@@ -66,7 +66,7 @@ func TestFramedWriterEndsBetweenFrames(t *testing.T) {
 	}
 	ended := make(chan struct{})
 	go func() {
-		writer.endWith(closeFrame(closeGoingAway, false))
+		writer.endWith(closeFrame(GoingAway, false))
 		close(ended)
 	}()
 	rest := append(bytes.Clone(first[4:]), second...)
@@ -86,7 +86,7 @@ func TestFramedWriterEndsBetweenFrames(t *testing.T) {
 	if want := append(bytes.Clone(first), 0x88, 2, 0x03, 0xe9); !bytes.Equal(out.Bytes(), want) {
 		t.Errorf("got %x\nwant %x", out.Bytes(), want)
 	}
-	if got := closeFrame(closeGoingAway, true); !bytes.Equal(got, []byte{0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe9}) {
+	if got := closeFrame(GoingAway, true); !bytes.Equal(got, []byte{0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe9}) {
 		t.Errorf("masked close frame %x", got)
 	}
 }

@@ -1,4 +1,4 @@
-package proxy
+package stream
 
 import "encoding/binary"
 
@@ -65,18 +65,21 @@ func payloadLength(header []byte) (payload uint64, complete bool) {
 	return length, true
 }
 
-// Close codes (RFC 6455 section 7.4.1).
+// CloseCode says why a WebSocket is closed (RFC 6455 section 7.4.1).
+type CloseCode uint16
+
+// The codes of a gateway.
 const (
-	closeGoingAway       = 1001
-	closePolicyViolation = 1008
+	GoingAway       CloseCode = 1001
+	PolicyViolation CloseCode = 1008
 )
 
-// closeFrame ends a WebSocket with a code. What goes to a server is masked
+// closeFrame returns a frame that ends a WebSocket. What goes to a server is masked
 // (section 5.3); a mask of zeros changes nothing.
-func closeFrame(code uint16, masked bool) []byte {
+func closeFrame(code CloseCode, masked bool) []byte {
 	frame := []byte{0x88, 2} // the last fragment of a close; two bytes of payload
 	if masked {
 		frame = append(frame[:1], 0x80|2, 0, 0, 0, 0)
 	}
-	return binary.BigEndian.AppendUint16(frame, code)
+	return binary.BigEndian.AppendUint16(frame, uint16(code))
 }

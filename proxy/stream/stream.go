@@ -1,0 +1,147 @@
+// Package stream carries upgraded connections, after a 101 (Switching Protocols,
+// RFC 9110 section 15.2.2). net/http no longer knows of them, so a Set counts
+// them and ends them. A WebSocket ends between two frames, by a close frame.
+package stream
+
+import (
+	"context"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// closeTimeout is how long a peer may take to receive the end of a stream.
+const closeTimeout = time.Second
+
+// Set holds the upgraded connections of a gateway. The zero value is empty.
+type Set struct {
+	mu    sync.Mutex
+	live  map[*Conn]struct{}
+	empty chan struct{} // closed when live becomes empty; nil while nobody waits
+}
+
+// Conn is the client's side of an upgraded connection. It is a net.Conn for
+// net/http/httputil, which copies between it and a Backend.
+type Conn struct {
+	net.Conn
+	set      *Set
+	backend  *Backend
+	toClient io.Writer     // a framedWriter for a WebSocket
+	early    []byte        // read from the client with its request; for Read
+	onSent   func(n int64) // is called with the bytes that each Write has sent
+	sent     atomic.Int64  // bytes written to the client
+	once     sync.Once
+}
+
+// Add makes the Conn of a client's connection. Early holds the bytes that were read
+// with the request. OnSent is called with the bytes that each Write has sent.
+func (s *Set) Add(conn net.Conn, early []byte, backend *Backend, onSent func(n int64)) *Conn {
+	made := &Conn{Conn: conn, set: s, backend: backend, toClient: conn, early: early, onSent: onSent}
+	if backend.frames != nil {
+		made.toClient = &framedWriter{w: conn}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.live == nil {
+		s.live = map[*Conn]struct{}{}
+	}
+	s.live[made] = struct{}{}
+	return made
+}
+
+// Drain waits until all connections have ended, or ctx has. Then it ends those that
+// are left, each by a close frame with code 1001 or by closing it, and returns their
+// number.
+func (s *Set) Drain(ctx context.Context) (left int) {
+	s.mu.Lock()
+	if len(s.live) == 0 {
+		s.mu.Unlock()
+		return 0
+	}
+	if s.empty == nil {
+		s.empty = make(chan struct{})
+	}
+	empty := s.empty
+	s.mu.Unlock()
+	select {
+	case <-empty:
+		return 0
+	case <-ctx.Done():
+	}
+
+	s.mu.Lock()
+	var remaining []*Conn
+	for live := range s.live {
+		remaining = append(remaining, live)
+	}
+	s.mu.Unlock()
+	var ending sync.WaitGroup
+	for _, live := range remaining {
+		ending.Go(func() { live.EndWith(GoingAway) })
+	}
+	ending.Wait()
+	return len(remaining)
+}
+
+func (s *Set) remove(c *Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.live, c)
+	if len(s.live) == 0 && s.empty != nil {
+		close(s.empty)
+		s.empty = nil
+	}
+}
+
+// Read implements net.Conn: from the client to the backend.
+func (c *Conn) Read(p []byte) (int, error) {
+	if len(c.early) > 0 {
+		n := copy(p, c.early)
+		c.early = c.early[n:]
+		return n, nil
+	}
+	n, err := c.Conn.Read(p)
+	if err == io.EOF { //nolint:errorlint // as an io.Reader gives it
+		c.backend.onHalfClose()
+	}
+	return n, err
+}
+
+// Write implements net.Conn: from the backend to the client.
+func (c *Conn) Write(p []byte) (int, error) {
+	n, err := c.toClient.Write(p)
+	c.sent.Add(int64(n))
+	c.onSent(int64(n))
+	return n, err
+}
+
+// Sent returns how many bytes were written to the client.
+func (c *Conn) Sent() int64 { return c.sent.Load() }
+
+// CloseWrite passes a half-close on.
+func (c *Conn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return c.Close()
+}
+
+// Close implements net.Conn. httputil calls it when the stream has ended.
+func (c *Conn) Close() error {
+	c.once.Do(func() { c.set.remove(c) })
+	return c.Conn.Close()
+}
+
+// EndWith ends both directions of a WebSocket by a close frame with the code, each
+// between two frames, and closes the connection. Of any other protocol, or when the
+// peer does not take the frame within a second, it only closes the connection.
+func (c *Conn) EndWith(code CloseCode) {
+	_ = c.SetDeadline(time.Now().Add(closeTimeout))
+	if framed, ok := c.toClient.(*framedWriter); ok {
+		framed.endWith(closeFrame(code, false))
+		c.backend.frames.endWith(closeFrame(code, true))
+	}
+	_ = c.Close()
+}
