@@ -1,6 +1,6 @@
 package account
 
-// This file takes an attempt at a password past the throttle, the counters and
+// This file lets an attempt at a password pass the throttle, the counters and
 // the limit on hashing.
 
 import (
@@ -13,9 +13,9 @@ import (
 	"gatehouse/store"
 )
 
-// acquireHashSlot waits until the attempt may run bcrypt. A refused attempt costs
-// no bcrypt, and next to nothing when too many wait already. The caller calls
-// release on the slot.
+// acquireHashSlot waits until the attempt may run bcrypt. A refused attempt
+// costs no bcrypt. When too many attempts wait already, it costs almost
+// nothing. The caller must call release on the slot.
 func (h *Handler) acquireHashSlot(ctx context.Context, attempt *attempt) (*hashSlot, *httperr.Error) {
 	slot, err := h.Passwords.limiter.enter()
 	if err != nil {
@@ -33,8 +33,9 @@ func (h *Handler) acquireHashSlot(ctx context.Context, attempt *attempt) (*hashS
 	if err := slot.acquire(ctx); err != nil {
 		return nil, refuseNoSlot(err)
 	}
-	// Counted here and not before, since who waits has not failed yet: people
-	// behind one address, all logging in at nine, would be taken for a guesser.
+	// Count here, not earlier: an attempt that still waits has not failed yet.
+	// Many people behind one address may log in at nine, and must not be taken
+	// for one attacker.
 	if refusal := refuseThrottled(attempt.count(ctx)); refusal != nil {
 		return nil, refusal
 	}
@@ -42,8 +43,8 @@ func (h *Handler) acquireHashSlot(ctx context.Context, attempt *attempt) (*hashS
 	return slot, nil
 }
 
-// clearFailures undoes the count of a successful attempt, also when the client
-// has left. An error is logged only: the password was right.
+// clearFailures undoes the count of a successful attempt, even when the client
+// has disconnected. An error is only logged, since the password was right.
 func (h *Handler) clearFailures(ctx context.Context, attempt *attempt) {
 	forgiving, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
@@ -52,8 +53,8 @@ func (h *Handler) clearFailures(ctx context.Context, attempt *attempt) {
 	}
 }
 
-// replacePassword returns the hash of the new password to who knows the old one,
-// both in one slot.
+// replacePassword returns the hash of the new password when the old password is
+// right. Both computations use one slot.
 func (h *Handler) replacePassword(ctx context.Context, user store.User, oldPassword, newPassword string) (hash string, refusal *httperr.Error) {
 	attempt := h.throttle.passwordAttempt(user.ID)
 	slot, refusal := h.acquireHashSlot(ctx, attempt)
@@ -66,14 +67,14 @@ func (h *Handler) replacePassword(ctx context.Context, user store.User, oldPassw
 	}
 	h.clearFailures(ctx, attempt)
 	hash, err := h.Passwords.hashNow(newPassword)
-	if err != nil { // not the password's fault: the form has checked it
+	if err != nil { // not the user's mistake: the form has checked the password
 		return "", httperr.Internal.Because(err)
 	}
 	return hash, nil
 }
 
-// refuseThrottled returns the answer to an attempt that has to wait, or whose wait
-// the store cannot tell; nil when there is no wait.
+// refuseThrottled returns the answer to an attempt that has to wait, or to one
+// whose wait the store could not return. It returns nil when there is no wait.
 func refuseThrottled(wait time.Duration, err error) *httperr.Error {
 	switch {
 	case err != nil:

@@ -1,11 +1,11 @@
 package account
 
-// This file is bcrypt (Provos and Mazières, "A Future-Adaptable Password
-// Scheme", 1999), in steps, over the Blowfish of golang.org/x/crypto. That
-// module's own bcrypt computes for a quarter of a second in one go. Go takes a
-// processor away from such work only every 10 ms, and the kernel in its own time,
-// so that requests would wait for it (see pacer.go). The tests hold the two
-// against each other.
+// This file implements bcrypt (Provos and Mazières, "A Future-Adaptable
+// Password Scheme", 1999) in steps, with the Blowfish of golang.org/x/crypto.
+// The bcrypt of that module computes for a quarter of a second without a pause.
+// Go interrupts such work only every 10 ms, and the kernel at times of its own
+// choice, so requests would wait (see pacer.go). The tests compare this bcrypt
+// with that of the module.
 
 import (
 	"crypto/subtle"
@@ -15,14 +15,14 @@ import (
 	"slices"
 	"strconv"
 
-	"golang.org/x/crypto/blowfish" //nolint:staticcheck // deprecated for new systems, but bcrypt is made of it
+	"golang.org/x/crypto/blowfish" //nolint:staticcheck // deprecated for new systems, but bcrypt needs it
 )
 
 const (
 	saltBytes    = 16
 	saltLength   = 22 // characters, in a hash
 	sumLength    = 31 // characters
-	sumBytes     = 23 // of 24: every bcrypt leaves the last one out
+	sumBytes     = 23 // of 24: every bcrypt drops the last one
 	sumText      = "OrpheanBeholderScryDoubt"
 	sumEncrypted = 64 // times
 )
@@ -34,13 +34,13 @@ var (
 	errMismatch  = errors.New("hash is not of the password")
 )
 
-// hasher computes bcrypt, and lets requests go first.
+// hasher computes bcrypt and lets requests run first.
 type hasher struct {
-	requests func() uint64 // how many have come so far
+	requests func() uint64 // how many have arrived so far
 }
 
-// compare returns nil when hash, in the form of hashForm, is that of the
-// password.
+// compare returns nil when hash is the hash of the password. The hash must
+// match hashForm.
 func (h hasher) compare(hash, password []byte) error {
 	head := len(hash) - saltLength - sumLength
 	cost, err := strconv.Atoi(string(hash[head-3 : head-1]))
@@ -61,8 +61,8 @@ func (h hasher) compare(hash, password []byte) error {
 	return nil
 }
 
-// hash makes the hash of a password of up to 72 bytes, from 16 bytes of
-// salt.
+// hash returns the hash of a password of up to 72 bytes, with a salt of 16
+// bytes.
 func (h hasher) hash(password, salt []byte, cost int) (string, error) {
 	sum, err := h.sum(password, salt, cost)
 	if err != nil {
@@ -71,9 +71,9 @@ func (h hasher) hash(password, salt []byte, cost int) (string, error) {
 	return fmt.Sprintf("$2a$%02d$%s%s", cost, bcryptBase64.EncodeToString(salt), sum), nil
 }
 
-// sum returns the last characters of a hash.
+// sum returns the sum, which is the last part of a hash.
 func (h hasher) sum(password, salt []byte, cost int) (string, error) {
-	key := slices.Concat(password, []byte{0}) // as C's bcrypt ends it
+	key := slices.Concat(password, []byte{0}) // C's bcrypt includes the terminating NUL
 	cipher, err := blowfish.NewSaltedCipher(key, salt)
 	if err != nil {
 		return "", fmt.Errorf("set up Blowfish: %w", err)

@@ -1,7 +1,7 @@
 package account
 
-// This file reads the bodies that the users endpoints get: bounded, and as one
-// JSON object that can be understood in one way only.
+// This file reads the bodies of requests to the users endpoints. A body is
+// bounded in size, and must be one JSON object with only one interpretation.
 
 import (
 	"bytes"
@@ -44,8 +44,8 @@ func readBody(w http.ResponseWriter, r *http.Request) (body, *httperr.Error) {
 	return body{content: content, isJSON: isJSONType(r.Header.Get("Content-Type"))}, nil
 }
 
-// isJSONType reports whether a media type is application/json or a +json type (RFC
-// 6839 section 3.1), or is not said.
+// isJSONType reports whether a media type is application/json, a +json type
+// (RFC 6839 section 3.1), or missing.
 func isJSONType(contentType string) bool {
 	if contentType == "" {
 		return true
@@ -55,12 +55,12 @@ func isJSONType(contentType string) bool {
 		strings.HasPrefix(mediaType, "application/") && strings.HasSuffix(mediaType, "+json")
 }
 
-// isEmpty reports whether there is no body, or a null that says so.
+// isEmpty reports whether the body is empty or the JSON value null.
 func (b body) isEmpty() bool {
 	return len(b.content) == 0 || b.isJSON && string(bytes.TrimSpace(b.content)) == "null"
 }
 
-// form reads the body as an object.
+// form reads the body as a JSON object.
 func (b body) form() (*form, *httperr.Error) {
 	if b.isEmpty() {
 		return nil, invalidBody(problem(typeMissing, "Field required"))
@@ -82,8 +82,8 @@ func (b body) form() (*form, *httperr.Error) {
 	return &form{fields: fields}, nil
 }
 
-// syntaxErrorAt returns the byte at which the text stops being one JSON value in
-// UTF-8, or -1. encoding/json itself would take broken UTF-8.
+// syntaxErrorAt returns the byte offset at which the text stops being one JSON
+// value in UTF-8, or -1. encoding/json itself accepts invalid UTF-8.
 func syntaxErrorAt(text []byte) int {
 	var value json.RawMessage
 	var syntax *json.SyntaxError
@@ -100,9 +100,9 @@ func syntaxErrorAt(text []byte) int {
 	return -1
 }
 
-// objectMembers returns the members of a valid JSON object by their exact names. A
-// name that comes twice makes it nil, and tells where: whoever reads the
-// object next might take the other one (RFC 8259 section 4).
+// objectMembers returns the members of a valid JSON object by their exact
+// names. When a name appears twice, fields is nil and at is the byte offset:
+// the next reader of the object might use the other value (RFC 8259 section 4).
 func objectMembers(object []byte) (fields map[string]json.RawMessage, at int) {
 	decoder := json.NewDecoder(bytes.NewReader(object))
 	_, err := decoder.Token() // the opening brace

@@ -1,7 +1,7 @@
 package account
 
-// This file gives users their company. The original gateway let anybody join
-// any company by naming it; here an operator says which may be joined.
+// This file lets users join a company. The original gateway let every user join
+// any company. Here the operator configures which companies may be joined.
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 	"gatehouse/store"
 )
 
-// companyAnswer has the fields of the original, in its order.
+// companyAnswer has the fields of the original gateway's answer, in its order.
 type companyAnswer struct {
 	UserID         uuid.UUID `json:"user_id"`
 	CompanyID      uuid.UUID `json:"company_id"`
@@ -24,7 +24,7 @@ type companyAnswer struct {
 	TokenType      string    `json:"token_type"`
 }
 
-// ensureCompany writes the user's company when it differs, and gives a token
+// ensureCompany stores the user's company when it differs, and returns a token
 // that names it.
 func (h *Handler) ensureCompany(ctx context.Context, who *auth.Identity, sent body) (any, *httperr.Error) {
 	wanted, refusal := readCompany(sent)
@@ -48,7 +48,8 @@ func (h *Handler) ensureCompany(ctx context.Context, who *auth.Identity, sent bo
 		if user, refusal = h.changeUser(ctx, user.ID, store.Change{CompanyID: &company}); refusal != nil {
 			return nil, refusal
 		}
-		// A token that was made void meanwhile must not buy a good one.
+		// A token that was revoked meanwhile must not be exchanged for a good
+		// one.
 		if refusal := auth.CheckRevoked(who, user); refusal != nil {
 			return nil, refusal
 		}
@@ -67,7 +68,7 @@ func (h *Handler) ensureCompany(ctx context.Context, who *auth.Identity, sent bo
 	}, nil
 }
 
-// readCompany returns nil when the body names none, or is none.
+// readCompany returns nil when there is no body, or the body names no company.
 func readCompany(sent body) (*uuid.UUID, *httperr.Error) {
 	if sent.isEmpty() {
 		return nil, nil
@@ -80,8 +81,9 @@ func readCompany(sent body) (*uuid.UUID, *httperr.Error) {
 	return company, form.refusal()
 }
 
-// chooseCompany is the company wanted; else, for a user with none, the default; else
-// the user's own. It is nil when there is none of these.
+// chooseCompany returns the company that the request names. Without one it
+// returns the user's own company, or the default company for a user without
+// one. It returns nil when none of these exists.
 func (h *Handler) chooseCompany(user store.User, wanted *uuid.UUID) *uuid.UUID {
 	switch {
 	case wanted != nil:
@@ -92,7 +94,8 @@ func (h *Handler) chooseCompany(user store.User, wanted *uuid.UUID) *uuid.UUID {
 	return user.CompanyID
 }
 
-// mayJoin lets everybody confirm their own company.
+// mayJoin reports whether the user may join the company. Every user may confirm
+// their own company.
 func (h *Handler) mayJoin(user store.User, company uuid.UUID) bool {
 	return isCompany(user, company) ||
 		h.Join == config.JoinAny ||

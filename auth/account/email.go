@@ -1,6 +1,6 @@
 package account
 
-// This file says which e-mail addresses a user can have.
+// This file checks e-mail addresses.
 
 import (
 	"errors"
@@ -9,13 +9,13 @@ import (
 	"unicode/utf8"
 )
 
-// ErrEmail says that a text is not an e-mail address.
+// ErrEmail means that a text is not an e-mail address.
 var ErrEmail = errors.New("value is not a valid email address: want a name, an @-sign and a domain with a dot")
 
-// CheckEmail returns ErrEmail unless the text is an address as people have
-// them: dot-separated words before the @-sign (RFC 5322 section 3.2.3, with
-// the letters of RFC 6531), a domain name after it. Quoted names, comments,
-// display names and IP addresses are refused. Nothing is looked up.
+// CheckEmail returns ErrEmail unless the text is an ordinary e-mail address:
+// words separated by dots (RFC 5322 section 3.2.3, with the letters of RFC
+// 6531), an @-sign, and a domain name. It refuses quoted names, comments,
+// display names and IP addresses. It makes no DNS query.
 func CheckEmail(email string) error {
 	name, domain, _ := strings.Cut(email, "@")
 	ok := len(email) <= 254 && len(name) <= 64 && // RFC 5321 section 4.5.3.1, less the angle brackets
@@ -37,8 +37,8 @@ func isDotAtom(name string) bool {
 	return true
 }
 
-// isDomain wants two labels or more (RFC 1035 section 2.3.1), the last of
-// which is not a number: nobody's mail lives at 10.0.0.1.
+// isDomain reports whether the text has two labels or more (RFC 1035 section
+// 2.3.1) and the last one is not a number. This excludes IP addresses.
 func isDomain(domain string) bool {
 	labels := strings.Split(domain, ".")
 	for _, label := range labels {
@@ -50,7 +50,8 @@ func isDomain(domain string) bool {
 	return len(labels) >= 2 && strings.ContainsFunc(labels[len(labels)-1], unicode.IsLetter)
 }
 
-// isLetterOrDigit takes marks, too: some scripts write vowels with them.
+// isLetterOrDigit also accepts marks, because some scripts write vowels with
+// them.
 func isLetterOrDigit(r rune) bool {
 	return unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r)
 }

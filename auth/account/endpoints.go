@@ -1,7 +1,7 @@
 package account
 
-// This file mounts the built-in users endpoints: which there are, what each
-// asks of a request, and the hops that all of them share.
+// This file mounts the built-in users endpoints. It lists them with what each
+// requires of a request, and has the steps that they share.
 
 import (
 	"context"
@@ -18,26 +18,26 @@ import (
 	"gatehouse/store"
 )
 
-// storeTimeout bounds what an endpoint may take once the request is read: a
-// database that hangs is one that cannot be reached.
+// storeTimeout bounds the work of an endpoint after the request is read. A
+// database that does not answer within it counts as unreachable.
 const storeTimeout = 10 * time.Second
 
-// Options are what the users endpoints work with. Log and Metrics may be
-// nil.
+// Options configure the users endpoints. Log and Metrics may be nil.
 type Options struct {
-	Gate      *auth.Gate // one that asks for users
+	Gate      *auth.Gate // must be a gate with users
 	Signer    *auth.Signer
 	Store     store.Store
 	Passwords *Passwords
 
-	// Who may be joined by ensure-company: the default company and those
-	// listed, or with config.JoinAny every company there is.
+	// The companies that ensure-company may join: the default company and those
+	// in Companies. With config.JoinAny a user may join any company.
 	DefaultCompanyID *uuid.UUID
 	Companies        []uuid.UUID
 	Join             config.Join
 
-	// Changed is told whose row an endpoint has changed, so that the next
-	// request here need not wait for the store's feed. It may be nil.
+	// Changed is called with the id of a user whose row an endpoint has
+	// changed. So the next request here does not wait for the store's feed. It
+	// may be nil.
 	Changed func(id uuid.UUID)
 
 	Metrics LoginMetrics
@@ -45,26 +45,26 @@ type Options struct {
 	Now     func() time.Time
 }
 
-// Handler answers the endpoints under /api/v1/users, with that prefix stripped.
+// Handler serves the endpoints under /api/v1/users, with that prefix stripped.
 type Handler struct {
 	Options
 	endpoints []endpoint
 	throttle  *throttle
 }
 
-// endpoint is one method of one path, with the policy it carries.
+// endpoint is one method of one path, with its policy.
 type endpoint struct {
-	method string // GET brings HEAD
+	method string // GET also serves HEAD
 	path   string
 	policy config.Policy
 	serve  serveFunc
 }
 
-// serveFunc answers a request that passed the policy: with the JSON value of a
-// 200, nil for a 204, or a refusal.
+// serveFunc answers a request that passed the policy. It returns the JSON value
+// of a 200, nil for a 204, or a refusal.
 type serveFunc func(ctx context.Context, who *auth.Identity, body body) (any, *httperr.Error)
 
-// New makes the handler. It must be mounted with http.StripPrefix.
+// New returns the handler. It must be mounted with http.StripPrefix.
 func New(options Options) *Handler {
 	if options.Log == nil {
 		options.Log = slog.New(slog.DiscardHandler)
@@ -87,10 +87,10 @@ func New(options Options) *Handler {
 	return h
 }
 
-// ServeHTTP takes the request through find, Gate, body and endpoint. Whoever
-// refuses ends it.
+// ServeHTTP runs the request through find, Gate, body and endpoint, in this
+// order. The first refusal is the answer.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	// Answers hold tokens (RFC 6749 section 5.1) or are about one person.
+	// Answers contain tokens (RFC 6749 section 5.1) or data about one person.
 	w.Header().Set("Cache-Control", "no-store")
 	answer, refusal := h.answer(w, r)
 	switch {
@@ -130,7 +130,8 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request) (any, *httperr.
 	return answer, refusal
 }
 
-// Rule tells what the endpoint of a request asks, without answering it.
+// Rule returns what the endpoint of a request requires, without answering the
+// request.
 func (h *Handler) Rule(r *http.Request) (auth.Rule, *httperr.Error) {
 	endpoint, refusal := h.find(r)
 	if refusal != nil {
@@ -139,7 +140,7 @@ func (h *Handler) Rule(r *http.Request) (auth.Rule, *httperr.Error) {
 	return auth.Rule{Policy: endpoint.policy}, nil
 }
 
-// find compares paths as they were sent: there is one spelling of each.
+// find compares paths as they were sent. Each path has one spelling only.
 func (h *Handler) find(r *http.Request) (*endpoint, *httperr.Error) {
 	var allow []string
 	for i := range h.endpoints {
@@ -161,8 +162,8 @@ func (h *Handler) find(r *http.Request) (*endpoint, *httperr.Error) {
 	return nil, httperr.MethodNotAllowed(strings.Join(allow, ", "))
 }
 
-// currentUser is the user's row as it is now. The Gate may have known it from
-// before.
+// currentUser returns the user's row as it is now. The Gate may have used an
+// older state.
 func (h *Handler) currentUser(ctx context.Context, who *auth.Identity) (store.User, *httperr.Error) {
 	user, err := h.Store.UserByID(ctx, who.UserUUID())
 	if err != nil {
@@ -171,7 +172,7 @@ func (h *Handler) currentUser(ctx context.Context, who *auth.Identity) (store.Us
 	return user, auth.CheckCurrent(who, user)
 }
 
-// changeUser writes to the row of somebody whom the Gate has let pass.
+// changeUser changes the row of a user whom the Gate has let pass.
 func (h *Handler) changeUser(ctx context.Context, id uuid.UUID, change store.Change) (store.User, *httperr.Error) {
 	user, err := h.Store.UpdateUser(ctx, id, change)
 	if err != nil {

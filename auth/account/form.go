@@ -1,7 +1,7 @@
 package account
 
-// This file takes the fields out of a body and collects everything that is
-// wrong with them, in the form that FastAPI gave it to the front ends.
+// This file reads the fields of a body. It collects every problem, in the form
+// that FastAPI returned to the front ends.
 
 import (
 	"encoding/json"
@@ -28,23 +28,23 @@ const (
 	typeValue    = "value_error"
 )
 
-// problem is about the body as a whole, or about one place in it.
+// problem describes a problem of the whole body, or of one place in it.
 func problem(kind, message string, place ...any) httperr.FieldError {
 	return httperr.FieldError{Type: kind, Loc: append([]any{"body"}, place...), Msg: message}
 }
 
-// invalidBody answers with all that is wrong at once.
+// invalidBody returns a refusal with all problems.
 func invalidBody(problems ...httperr.FieldError) *httperr.Error {
 	return &httperr.Error{Status: http.StatusUnprocessableEntity, Detail: "Request body is invalid.", Fields: problems}
 }
 
-// form is a JSON object on its way to be understood.
+// form is a JSON object whose fields are being read.
 type form struct {
 	fields   map[string]json.RawMessage
 	problems []httperr.FieldError
 }
 
-// refusal is nil when nothing was wrong.
+// refusal returns the problems found so far as a refusal, or nil.
 func (f *form) refusal() *httperr.Error {
 	if len(f.problems) == 0 {
 		return nil
@@ -56,14 +56,14 @@ func (f *form) addProblem(field, kind, message string) {
 	f.problems = append(f.problems, problem(kind, message, field))
 }
 
-// text takes a string that must be there.
+// text returns a required string.
 func (f *form) text(field string) (text string, ok bool) {
 	raw, present := f.fields[field]
 	if !present {
 		f.addProblem(field, typeMissing, "Field required")
 		return "", false
 	}
-	var value *string // nil for null, which is no string
+	var value *string // nil for null, which is not a string
 	if err := json.Unmarshal(raw, &value); err != nil || value == nil {
 		f.addProblem(field, typeString, "Input should be a valid string")
 		return "", false
@@ -71,7 +71,7 @@ func (f *form) text(field string) (text string, ok bool) {
 	return *value, true
 }
 
-// email takes an address that must be there; space around it is forgiven.
+// email returns a required e-mail address, without surrounding space.
 func (f *form) email(field string) string {
 	text, ok := f.text(field)
 	text = strings.TrimSpace(text)
@@ -81,7 +81,8 @@ func (f *form) email(field string) string {
 	return text
 }
 
-// password takes one that somebody has. Too short a one is nobody's.
+// password returns a required password of a user. One that is too short for any
+// user is a problem.
 func (f *form) password(field string) string {
 	text, ok := f.text(field)
 	if ok && utf8.RuneCountInString(text) < minPasswordLength {
@@ -90,7 +91,7 @@ func (f *form) password(field string) string {
 	return text
 }
 
-// newPassword takes one that somebody wants to have.
+// newPassword returns a required password that meets the rules for new ones.
 func (f *form) newPassword(field string) string {
 	text, ok := f.text(field)
 	if !ok {
@@ -112,7 +113,7 @@ var (
 	messageLong  = fmt.Sprintf("String should have at most %d bytes", maxPasswordBytes)
 )
 
-// optionalUUID takes a UUID; nil when it is absent or null.
+// optionalUUID returns a UUID, or nil when the field is absent or null.
 func (f *form) optionalUUID(field string) *uuid.UUID {
 	raw, present := f.fields[field]
 	if !present || string(raw) == "null" {

@@ -1,7 +1,8 @@
 package account
 
-// This file bounds how much bcrypt runs at a time. It is the costliest thing a
-// stranger can ask for: a core for a quarter of a second, for every login.
+// This file bounds how much bcrypt runs at a time. Bcrypt is the most expensive
+// work that a stranger can cause: each login uses one core for a quarter of a
+// second.
 
 import (
 	"context"
@@ -12,23 +13,24 @@ import (
 )
 
 const (
-	maxWaiting = 24              // who wait for a slot
-	maxWait    = 2 * time.Second // and for how long, before they are sent away
+	maxWaiting = 24              // attempts that wait for a slot
+	maxWait    = 2 * time.Second // how long each of them waits before it is refused
 )
 
-// ErrBusy says that too many wait for bcrypt already, or that the wait was too
-// long. Nothing was hashed or compared.
+// ErrBusy means that too many attempts wait for bcrypt already, or that the
+// wait was too long. Nothing was hashed or compared.
 var ErrBusy = errors.New("too many passwords are being hashed")
 
-// hashLimiter lets a few hash at a time and a few more wait, in the order in which
-// they came: the runtime serves the senders of a channel so.
+// hashLimiter lets a few attempts hash at a time and a few more wait. They run
+// in the order of arrival, because the runtime serves the senders of a channel
+// in that order.
 type hashLimiter struct {
-	admitted chan struct{} // one for each that hashes or waits
-	slots    chan struct{} // one for each that hashes
+	admitted chan struct{} // one value for each attempt that hashes or waits
+	slots    chan struct{} // one value for each attempt that hashes
 	wait     time.Duration
 }
 
-// newHashLimiter leaves half of the processors to everything else.
+// newHashLimiter uses half of the processors for hashing.
 func newHashLimiter() *hashLimiter {
 	working := max(1, runtime.GOMAXPROCS(0)/2)
 	return &hashLimiter{
@@ -38,17 +40,18 @@ func newHashLimiter() *hashLimiter {
 	}
 }
 
-// hasWaiters reports whether somebody waits for a slot.
+// hasWaiters reports whether an attempt waits for a slot.
 func (t *hashLimiter) hasWaiters() bool { return len(t.admitted) > len(t.slots) }
 
-// hashSlot is a place among those that wait, and after acquire one among those
-// that hash.
+// hashSlot is a place among the waiting attempts. After acquire it is a place
+// among the hashing ones.
 type hashSlot struct {
 	limiter *hashLimiter
 	working bool
 }
 
-// enter returns a slot that waits, or ErrBusy at once. The caller calls release.
+// enter returns a waiting slot, or ErrBusy at once. The caller must call
+// release.
 func (t *hashLimiter) enter() (*hashSlot, error) {
 	select {
 	case t.admitted <- struct{}{}:
@@ -58,8 +61,8 @@ func (t *hashLimiter) enter() (*hashSlot, error) {
 	}
 }
 
-// acquire waits until the slot may hash. It returns ErrBusy after too long a wait,
-// and the context's error when that ends first.
+// acquire waits until the slot may hash. It returns ErrBusy after too long a
+// wait, and the context's error when the context ends first.
 func (t *hashSlot) acquire(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("wait for a slot: %w", err)
@@ -77,7 +80,7 @@ func (t *hashSlot) acquire(ctx context.Context) error {
 	}
 }
 
-// release frees the slot, whether it was acquired or only waited.
+// release frees the slot, whether or not it was acquired.
 func (t *hashSlot) release() {
 	if t.working {
 		<-t.limiter.slots

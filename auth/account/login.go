@@ -1,6 +1,6 @@
 package account
 
-// This file logs users in.
+// This file serves the login.
 
 import (
 	"context"
@@ -20,17 +20,17 @@ type LoginMetrics interface {
 	Login(result string)
 }
 
-// The results of an attempt to log in. The client is never told the three in
-// the middle apart.
+// The results of an attempt to log in. The client gets the same answer for an
+// unknown user, an inactive user and a wrong password.
 const (
 	LoginSuccess       = "success"
 	LoginUnknownUser   = "unknown_user"
 	LoginInactive      = "inactive"
 	LoginWrongPassword = "wrong_password"
 	LoginInvalid       = "invalid"     // the body is not a login
-	LoginThrottled     = "throttled"   // too many have failed before
-	LoginOverloaded    = "overloaded"  // too many at the same time
-	LoginUnavailable   = "unavailable" // nobody could tell
+	LoginThrottled     = "throttled"   // too many attempts failed before
+	LoginOverloaded    = "overloaded"  // too many attempts at the same time
+	LoginUnavailable   = "unavailable" // the store could not be asked
 )
 
 type discardMetrics struct{}
@@ -40,7 +40,7 @@ func (discardMetrics) Login(string) {}
 // recordTimeout is how long a login may wait for last_login to be written.
 const recordTimeout = 2 * time.Second
 
-// loginAnswer has the fields of the original, in its order.
+// loginAnswer has the fields of the original gateway's answer, in its order.
 type loginAnswer struct {
 	AccessToken string     `json:"access_token"`
 	TokenType   string     `json:"token_type"`
@@ -57,10 +57,10 @@ func (h *Handler) login(ctx context.Context, _ *auth.Identity, sent body) (any, 
 	return answer, refusal
 }
 
-// attemptLogin takes an attempt through its hops: a place in the line, the
-// throttle, a slot for bcrypt, the throttle once more, now counting, and then the
-// password. It does the same work whether the e-mail is known or not, since the
-// time taken must not tell.
+// attemptLogin runs an attempt through its steps: a place in the queue, the
+// throttle, a slot for bcrypt, the throttle once more (which now counts), and
+// the password. It does the same work whether or not the e-mail is known,
+// because the time must not show the difference.
 func (h *Handler) attemptLogin(ctx context.Context, sent body) (answer any, result string, refusal *httperr.Error) {
 	email, password, refusal := readLogin(sent)
 	if refusal != nil {
@@ -80,7 +80,8 @@ func (h *Handler) attemptLogin(ctx context.Context, sent body) (answer any, resu
 	return h.completeLogin(ctx, user, began)
 }
 
-// comparePassword finds the user whose password it is. It releases the slot.
+// comparePassword returns the user when the password is right. It releases the
+// slot.
 func (h *Handler) comparePassword(ctx context.Context, slot *hashSlot, email, password string) (store.User, string, *httperr.Error) {
 	defer slot.release()
 	user, err := h.Store.UserByEmail(ctx, email)
@@ -88,7 +89,7 @@ func (h *Handler) comparePassword(ctx context.Context, slot *hashSlot, email, pa
 	if err != nil && !unknown {
 		return user, LoginUnavailable, auth.StoreUnavailable.Because(err)
 	}
-	hash := "" // nobody's
+	hash := "" // matches no password
 	if !unknown && user.Active {
 		hash = user.HashedPassword
 	}
@@ -105,10 +106,10 @@ func (h *Handler) comparePassword(ctx context.Context, slot *hashSlot, email, pa
 	return user, LoginSuccess, nil
 }
 
-// renewHash stores a hash of today's cost for a user whose hash is cheaper, once
-// the password is known (issue 10). The caller has a slot. The work is left for
-// the next login when others wait for theirs. The user's tokens stay good, since
-// the password is the same. Trouble does not stop the login.
+// renewHash stores a hash of the current cost for a user whose hash is cheaper,
+// when the password is known (issue 10). The caller has a slot. When others
+// wait for a slot, a later login does the work. The user's tokens stay valid,
+// because the password is the same. An error does not stop the login.
 func (h *Handler) renewHash(ctx context.Context, user store.User, password string) {
 	if !h.Passwords.outdated(user.HashedPassword) || h.Passwords.limiter.hasWaiters() {
 		return
@@ -122,7 +123,8 @@ func (h *Handler) renewHash(ctx context.Context, user store.User, password strin
 	}
 }
 
-// resultOf names how an attempt came out that was never made.
+// resultOf returns the result of an attempt that was refused before it was
+// made.
 func resultOf(refusal *httperr.Error) string {
 	switch {
 	case refusal.Status == http.StatusTooManyRequests:
@@ -142,8 +144,8 @@ func readLogin(sent body) (email, password string, refusal *httperr.Error) {
 	return email, password, form.refusal()
 }
 
-// completeLogin returns a token for a user who has shown the password, of the row that
-// was read since then.
+// completeLogin returns a token for a user whose password was right. The token
+// follows the row that was read at readAt or later.
 func (h *Handler) completeLogin(ctx context.Context, user store.User, readAt time.Time) (answer any, result string, refusal *httperr.Error) {
 	if deleted := h.recordLogin(ctx, user.ID); deleted {
 		return nil, LoginUnknownUser, refuseLogin
@@ -164,9 +166,9 @@ func (h *Handler) completeLogin(ctx context.Context, user store.User, readAt tim
 	}, LoginSuccess, nil
 }
 
-// recordLogin writes last_login, and tells whether the user is gone by now.
-// Any other trouble does not stop the login: the password was right, and this
-// is a note that only people look at.
+// recordLogin writes last_login and reports whether the user was deleted
+// meanwhile. Any other error does not stop the login: the password was right,
+// and only people read last_login.
 func (h *Handler) recordLogin(ctx context.Context, id uuid.UUID) (deleted bool) {
 	recording, cancel := context.WithTimeout(ctx, recordTimeout)
 	defer cancel()

@@ -1,7 +1,7 @@
 package account
 
-// This file lets users look at themselves, change their password and make their
-// tokens void.
+// This file lets users read their own account, change their password and revoke
+// their tokens.
 
 import (
 	"context"
@@ -42,14 +42,14 @@ func (h *Handler) me(ctx context.Context, who *auth.Identity, _ body) (any, *htt
 	}, nil
 }
 
-// changePassword wants the old password, too: a token that was found lying
-// about must not be enough to keep its owner out.
+// changePassword requires the old password, too. A stolen token must not be
+// enough to lock out its owner.
 func (h *Handler) changePassword(ctx context.Context, who *auth.Identity, sent body) (any, *httperr.Error) {
 	form, refusal := sent.form()
 	if refusal != nil {
 		return nil, refusal
 	}
-	// An old password may be shorter than what is asked of new ones.
+	// An old password may be shorter than new ones may be.
 	oldPassword, _ := form.text("old_password")
 	newPassword := form.newPassword("new_password")
 	if refusal := form.refusal(); refusal != nil {
@@ -63,14 +63,14 @@ func (h *Handler) changePassword(ctx context.Context, who *auth.Identity, sent b
 	if refusal != nil {
 		return nil, refusal
 	}
-	// The tokens of this user are void from now on, the one that came with this
-	// request included.
+	// All tokens of this user are revoked now, including the token of this
+	// request.
 	_, refusal = h.changeUser(ctx, user.ID, store.Change{HashedPassword: &hash})
 	return nil, refusal
 }
 
-// logoutEverywhere makes all tokens of the user void. A body is not asked for,
-// and not looked at.
+// logoutEverywhere revokes all tokens of the user. A body is optional, and
+// ignored.
 func (h *Handler) logoutEverywhere(ctx context.Context, who *auth.Identity, _ body) (any, *httperr.Error) {
 	user, refusal := h.currentUser(ctx, who)
 	if refusal != nil {

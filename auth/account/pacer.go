@@ -1,13 +1,15 @@
 package account
 
-// This file makes a long computation give way to requests, and to
-// nothing else: on an idle machine it takes no longer than in one go (issue 10).
+// This file makes a long computation pause for requests, and for nothing else.
+// On an idle machine the computation takes no longer than without pauses (issue
+// 10).
 //
-// Work is there while requests come, and where the kernel took the processor
-// during a step. To rest after every step made a login on an idle gateway take
-// four times as long. To rest only when the runtime had no processor left
-// kept the p99 of a proxied GET at four times its p99 at rest, instead of at one
-// and a half times (BenchmarkLoginLoad): a request that comes in the middle of a
+// The computation pauses while requests arrive, and when the kernel ran other
+// work during a step. Two simpler rules were measured (BenchmarkLoginLoad). A
+// rest after every step made a login on an idle gateway take four times as
+// long. A rest only when the runtime had no free processor kept the p99 of a
+// proxied GET at four times its p99 at rest, instead of one and a half times: a
+// request that arrives in the middle of a step waits for the end of that step.
 // step waits for its end.
 
 import (
@@ -16,33 +18,35 @@ import (
 )
 
 const (
-	// stepTime is how long one computes before others are let go first.
+	// stepTime is how long a computation runs before it may pause.
 	stepTime = 250 * time.Microsecond
-	// interruptedStep is a step in which others had the processor for a while.
+	// interruptedStep is the length of a step in which other work used the
+	// processor.
 	interruptedStep = stepTime * 8 / 5
-	// recently is for how long after a request more are expected.
+	// recently is how long after a request more requests are expected.
 	recently = 100 * time.Millisecond
-	// pollSteps is after how many steps the runtime is let look at the network,
-	// where there is one processor for all: 2 ms.
+	// pollSteps is the number of steps after which the runtime may poll the
+	// network on a machine with a single processor: 2 ms.
 	pollSteps = 8
 	pollRest  = 50 * time.Microsecond
 )
 
-// pacer is that of one computation. Whoever computes calls step often.
+// pacer paces one computation, which calls step often.
 type pacer struct {
-	stepStart       time.Time // the step
-	stepsSinceRest  int       // since the last rest
-	singleProcessor bool      // this is the only processor
+	stepStart       time.Time // when the step started
+	stepsSinceRest  int       // steps since the last rest
+	singleProcessor bool      // the process has one processor only
 
-	lastCount   uint64    // requests, when they were counted last
-	lastRequest time.Time // when there were more of them than before; zero is never
+	lastCount   uint64    // requests at the last count
+	lastRequest time.Time // when the count last grew; zero means never
 
-	requests func() uint64 // how many have come so far
+	requests func() uint64 // how many have arrived so far
 	now      func() time.Time
 	rest     func(time.Duration)
 }
 
-// newPacer begins a computation. The request that it is part of has come already.
+// newPacer starts a computation. The request that it belongs to is counted
+// already.
 func newPacer(requests func() uint64) *pacer {
 	return &pacer{
 		stepStart: time.Now(), singleProcessor: runtime.GOMAXPROCS(0) == 1, lastCount: requests(),
@@ -50,10 +54,10 @@ func newPacer(requests func() uint64) *pacer {
 	}
 }
 
-// step lets others go first once a step has taken long enough. While there are
-// others it rests for as long as the step took: the busier the machine, the less
-// of it goes into the computation. A rest also has the runtime look at the
-// network, as runtime.Gosched does not.
+// step pauses once a step has run long enough. While requests arrive, it rests
+// for as long as the step took: the busier the machine, the smaller the share
+// of the computation. A rest also makes the runtime poll the network;
+// runtime.Gosched does not.
 func (p *pacer) step() {
 	now := p.now()
 	took := now.Sub(p.stepStart)
@@ -71,7 +75,7 @@ func (p *pacer) step() {
 	}
 }
 
-// requestsRecent reports whether another request has come recently.
+// requestsRecent reports whether another request has arrived recently.
 func (p *pacer) requestsRecent(now time.Time) bool {
 	if counted := p.requests(); counted != p.lastCount {
 		p.lastCount, p.lastRequest = counted, now

@@ -1,8 +1,8 @@
 package account
 
 // This file lists the refusals of the users endpoints, after the Gate has let
-// the request pass. They have no Result: the Gate's decisions are counted
-// apart from what becomes of a request later.
+// the request pass. They have no Result, because the Gate's decision was
+// counted already.
 
 import (
 	"errors"
@@ -15,17 +15,17 @@ import (
 )
 
 var (
-	// refuseLogin does not say what was wrong, nor does the time it takes.
+	// refuseLogin does not show what was wrong, and neither does its timing.
 	refuseLogin = &httperr.Error{
 		Status: http.StatusUnauthorized, Challenge: "Bearer",
 		Detail: "Incorrect email or password",
 	}
-	// refusePassword is not a 401: the token is fine, and front ends take a 401
-	// for a session that has ended.
+	// refusePassword is not a 401: the token is valid, and front ends treat a
+	// 401 as the end of the session.
 	refusePassword = &httperr.Error{Status: http.StatusForbidden, Detail: "Incorrect password"}
 
-	// refuseTooMany is the answer whatever was guessed too often, and whether
-	// or not there is such a user.
+	// refuseTooMany is the same answer for every kind of guessing, and whether
+	// or not the user exists.
 	refuseTooMany = &httperr.Error{
 		Status: http.StatusTooManyRequests,
 		Detail: "Too many attempts. Try again later.",
@@ -46,7 +46,7 @@ var (
 	refuseJoin = &httperr.Error{Status: http.StatusForbidden, Detail: "Company cannot be joined."}
 )
 
-// refuseStore answers to an error of the store about the user of a token.
+// refuseStore returns the answer to a store error about the user of a token.
 func refuseStore(err error) *httperr.Error {
 	if errors.Is(err, store.ErrNotFound) {
 		return refuseDeleted
@@ -54,7 +54,7 @@ func refuseStore(err error) *httperr.Error {
 	return auth.StoreUnavailable.Because(err)
 }
 
-// refuseWait answers 429 with the wait that is left.
+// refuseWait returns a 429 with the wait that remains.
 func refuseWait(left time.Duration) *httperr.Error {
 	refusal := *refuseTooMany
 	refusal.RetryAfter = left

@@ -1,30 +1,33 @@
 package account
 
-// This file slows down the guessing of passwords, for all gateways on one store.
+// This file slows down the guessing of passwords, across all gateways on one
+// store.
 //
-// A login is counted before its password is compared, and forgiven when that was
-// right. It is counted up to three times:
+// A login is counted before its password is compared. The count is undone when
+// the password was right. A login has up to three counters:
 //
 //	pair     this account from this address: 5 free, then waits of 1s, 2s, … 15m
-//	address  this address, whatever the account: 20 free, then the same waits
-//	account  this account, whatever the address: never waits by itself. Beyond
-//	         50 each pair has one try, and the next after 15m
+//	address  this address, any account: 20 free, then the same waits
+//	account  this account, any address: no wait of its own. Beyond 50,
+//	         each pair has one try, and the next after 15m
 //
-// Nobody can be locked out from another address: a pair waits for what was tried
-// from its own address alone. And an address that an account was logged in from
-// is known to it: there only the pair counts. So neither many addresses that
-// guess at one account, nor a stranger on the same address who guesses at
-// others, keep its owner away.
+// An attacker on another address cannot lock out a user: a pair waits only for
+// attempts from its own address. An address from which the account has logged
+// in is known to the account, and only the pair counts there. So the owner can
+// still log in while many addresses guess at the account, or while a stranger
+// on the same address guesses at other accounts.
 //
-// All of it is as true of an e-mail that nobody has, which is not told from one
-// that somebody has; only that no address is ever known to it. (So on an address
-// that is throttled, who is known there is still asked for the password. Only
-// people who share that address with its owner can see it.)
+// An e-mail that no user has is treated the same way, so answers do not show
+// whether it exists. There is one difference: no address is ever known to it.
+// On a throttled address, an account that is known there may still try its
+// password, and others may not. Only people who share that address with the
+// owner can observe this.
 //
-// What is counted leaks away: one per 15 minutes of a pair, per 5 minutes of an
-// address or an account. That, the slots for bcrypt, without which nothing is
-// counted, and maxTallies bound the rows. What a clock wrote that was ahead is
-// cut to what the right one could have written last.
+// Counts decrease over time: by one per 15 minutes for a pair, and by one per 5
+// minutes for an address or an account. Three things bound the rows: this
+// decrease, the slots for bcrypt (nothing is counted without one), and
+// maxTallies. A row that was written by a clock that was ahead is cut to the
+// latest time that the right clock could have written.
 
 import (
 	"context"
@@ -44,24 +47,25 @@ import (
 
 const (
 	longestWait   = 15 * time.Minute // the longest wait
-	pairLeak      = longestWait      // who is patient guesses four times an hour
+	pairLeak      = longestWait      // an attacker gets four guesses an hour
 	addressLeak   = 5 * time.Minute
 	maxPairWeight = 40 // attempts that count at most
 	longestClear  = maxPairWeight * pairLeak
 
 	pairFree     = 5
 	addressFree  = 20
-	accountLimit = 50 // of addresses that are not known
+	accountLimit = 50 // attempts from addresses that are not known
 
-	// knownFor is how long an address stays known after the last login.
+	// knownFor is how long an address stays known after its last login.
 	knownFor = 90 * 24 * time.Hour
-	// renewKnownAfter is how old the note of an address may grow before a login
-	// renews it.
+	// renewKnownAfter is the age at which a login renews the entry of a known
+	// address.
 	renewKnownAfter = 24 * time.Hour
-	// maxKnown is how many addresses are known to an account.
+	// maxKnown is how many known addresses an account has at most.
 	maxKnown = 20
 
-	// maxTallies is how many are kept by the pruning once a minute.
+	// maxTallies is how many rows remain after the pruning, which runs once a
+	// minute.
 	maxTallies    = 100_000
 	pruneInterval = time.Minute
 )
@@ -74,21 +78,21 @@ type throttle struct {
 	nextPrune atomic.Int64 // seconds since 1970
 }
 
-// attempt is one attempt at a password, made or not.
+// attempt is one attempt at a password, made or not yet made.
 type attempt struct {
 	throttle *throttle
 	account  string // key; "" where only the pair counts
 	address  string // key; "" without an address
 	pair     string // key
 
-	counts []store.Tally // what it is counted under; set by check
-	seen   time.Time     // when the address was last known
+	counts []store.Tally // the counters of the attempt; set by check
+	seen   time.Time     // when the address was last known to the account
 }
 
-// loginAttempt is an attempt at the password that goes with an e-mail. The client's
-// address may be invalid, where the listener has none.
+// loginAttempt returns an attempt at the password of an e-mail. The client's
+// address may be invalid, when the listener has none.
 func (t *throttle) loginAttempt(email string, client netip.Addr) *attempt {
-	account := store.EmailForm(email) // as the store compares them
+	account := store.EmailForm(email) // in the form in which the store compares them
 	network := networkOf(client)
 	a := &attempt{throttle: t, account: tallyKey("account", account), pair: tallyKey("pair", account, network)}
 	if network != "" {
@@ -97,33 +101,34 @@ func (t *throttle) loginAttempt(email string, client netip.Addr) *attempt {
 	return a
 }
 
-// passwordAttempt is an attempt by somebody who has the user's token. Wherever it is
-// made, it counts for the user: the token says who that is.
+// passwordAttempt returns an attempt by a caller who has the user's token. It
+// counts for the user from any address, because the token says who the user is.
 func (t *throttle) passwordAttempt(user uuid.UUID) *attempt {
 	return &attempt{throttle: t, pair: tallyKey("user", user.String())}
 }
 
-// networkOf is what one client has: an IPv4 address, or the 64 bits in front of
-// the interface's own in IPv6 (RFC 4291 section 2.5.1), of which it can take any.
+// networkOf returns the network of one client: an IPv4 address, or the first 64
+// bits of an IPv6 address. A client may use any interface identifier in the
+// other 64 (RFC 4291 section 2.5.1).
 func networkOf(client netip.Addr) string {
 	client = client.Unmap().WithZone("")
 	switch {
 	case !client.IsValid():
 		return ""
 	case client.Is6():
-		prefix, _ := client.Prefix(64) // of an IPv6 address there is one
+		prefix, _ := client.Prefix(64) // never fails for an IPv6 address
 		return prefix.String()
 	}
 	return client.String()
 }
 
-// tallyKey is 22 characters, whatever it is made from.
+// tallyKey returns a key of 22 characters for any parts.
 func tallyKey(kind string, parts ...string) string {
 	sum := sha256.Sum256([]byte(kind + "\x00" + strings.Join(parts, "\x00")))
 	return base64.RawURLEncoding.EncodeToString(sum[:16])
 }
 
-// check returns how long the attempt has to wait; it counts nothing.
+// check returns how long the attempt has to wait. It counts nothing.
 func (a *attempt) check(ctx context.Context) (wait time.Duration, err error) {
 	standings, now, err := a.read(ctx)
 	if err == nil && a.clockWasAhead(standings, now) {
@@ -143,7 +148,7 @@ func (a *attempt) check(ctx context.Context) (wait time.Duration, err error) {
 	return wait, nil
 }
 
-// read finds out what the attempt is counted under, and how these tallies stand.
+// read reads the counters of the attempt from the store.
 func (a *attempt) read(ctx context.Context) (standings []store.Standing, now time.Time, err error) {
 	t, now := a.throttle, a.throttle.now()
 	if a.account != "" && a.address != "" {
@@ -157,7 +162,7 @@ func (a *attempt) read(ctx context.Context) (standings []store.Standing, now tim
 	address := store.Tally{
 		Key: a.address, Free: addressFree, First: time.Second, Longest: longestWait, Leak: addressLeak, Most: 60,
 	}
-	account := store.Tally{ // never waits
+	account := store.Tally{ // no wait of its own
 		Key: a.account, Free: 2 * accountLimit, First: time.Microsecond, Longest: time.Microsecond, Leak: addressLeak, Most: 2 * accountLimit,
 	}
 	a.counts = []store.Tally{pair}
@@ -175,8 +180,8 @@ func (a *attempt) read(ctx context.Context) (standings []store.Standing, now tim
 	return standings, now, err
 }
 
-// clockWasAhead reports whether any of it was written by a clock that was ahead. A year
-// ahead would keep an account locked for a year (issue 10).
+// clockWasAhead reports whether a standing was written by a clock that was
+// ahead. A clock one year ahead would lock an account for a year (issue 10).
 func (a *attempt) clockWasAhead(standings []store.Standing, now time.Time) bool {
 	for _, standing := range standings {
 		if standing.Next.Sub(now) > longestWait || standing.Clear.Sub(now) > longestClear {
@@ -186,16 +191,16 @@ func (a *attempt) clockWasAhead(standings []store.Standing, now time.Time) bool 
 	return a.seen.Sub(now) > longestWait
 }
 
-// boundToNow shortens all that was written by a clock that was ahead.
+// boundToNow shortens all rows that were written by a clock that was ahead.
 func (t *throttle) boundToNow(ctx context.Context, now time.Time) error {
 	return t.attempts.BoundAttempts(ctx, now, longestClear, longestWait)
 }
 
-// known reports whether the account was logged in from the address.
+// known reports whether the account has logged in from the address.
 func (a *attempt) known(now time.Time) bool { return now.Sub(a.seen) < knownFor }
 
-// count counts the attempt, which check has let pass. A wait says that it may not
-// be made after all: others were quicker.
+// count counts the attempt, which check has let pass. A wait above zero means
+// that other attempts were faster, and this one must not be made.
 func (a *attempt) count(ctx context.Context) (wait time.Duration, err error) {
 	a.throttle.prunePeriodically(ctx)
 	for _, tally := range a.counts {
@@ -206,9 +211,9 @@ func (a *attempt) count(ctx context.Context) (wait time.Duration, err error) {
 	return 0, nil
 }
 
-// forgive undoes what was counted: the password was right. Only the pair
-// starts anew; others may have guessed from the same address, or at the same
-// account. From now on the address is known.
+// forgive undoes the count, because the password was right. Only the pair
+// starts again at zero: others may have guessed from the same address, or at
+// the same account. From now on the address is known to the account.
 func (a *attempt) forgive(ctx context.Context) error {
 	t, now := a.throttle, a.throttle.now()
 	errs := []error{t.attempts.ClearAttempts(ctx, a.pair)}
@@ -221,15 +226,15 @@ func (a *attempt) forgive(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// prunePeriodically removes the rows that count for nothing any more. One that
-// fails is tried again a minute later.
+// prunePeriodically removes the rows that no longer count. When it fails, it
+// runs again a minute later.
 func (t *throttle) prunePeriodically(ctx context.Context) {
 	now, due := t.now(), t.nextPrune.Load()
 	soon := now.Unix() < due && due <= now.Add(pruneInterval).Unix() // unless the clock was ahead
 	if soon || !t.nextPrune.CompareAndSwap(due, now.Add(pruneInterval).Unix()) {
 		return
 	}
-	// Rows of a clock that was ahead would be kept, and push out all others.
+	// Rows that a clock ahead wrote would stay, and push out all others.
 	err := t.boundToNow(ctx, now)
 	if err == nil {
 		err = t.attempts.PruneAttempts(ctx, now, now.Add(-knownFor), maxTallies)
