@@ -7,9 +7,10 @@ import (
 	"gatehouse/internal/httperr"
 )
 
-// bearerToken finds the one token of a request (RFC 6750 section 2.1). The
-// scheme's case does not matter (RFC 9110 section 11.1). Two Authorization
-// headers are refused: whoever reads the request next might read the other.
+// bearerToken returns the one token of a request (RFC 6750 section 2.1). The
+// case of the scheme does not matter (RFC 9110 section 11.1). Two Authorization
+// headers are refused, because the next reader of the request might use the
+// other one.
 func bearerToken(header http.Header) (string, *httperr.Error) {
 	values := header["Authorization"]
 	if len(values) > 1 {

@@ -1,8 +1,8 @@
 package auth
 
-// This file keeps users' states in memory and true: what the store's feed does
-// not vouch for is asked of the store, and what it does is read again before it
-// is a minute old (revalidate.go).
+// This file keeps users' states in memory. While the store's feed is connected,
+// it reports every change. Without the feed, each state is read from the store.
+// Besides, every entry is read again before it is a minute old (revalidate.go).
 
 import (
 	"cmp"
@@ -19,54 +19,54 @@ import (
 )
 
 const (
-	// cachedUsers is how many users are remembered unless told otherwise; some
-	// 20 MB of them.
+	// cachedUsers is the default number of users to remember, which takes about
+	// 20 MB.
 	cachedUsers = 100_000
-	// lookupTimeout bounds a question to the store, whoever waits for its answer,
-	// unless the options say otherwise.
+	// lookupTimeout is the default bound on a query to the store, whoever waits
+	// for its answer.
 	lookupTimeout = 5 * time.Second
-	// evictionSample is how many entries a newcomer is held against.
+	// evictionSample is how many entries evict compares.
 	evictionSample = 8
 )
 
-// CachedUsersOptions are what CachedUsers work with.
+// CachedUsersOptions configure CachedUsers.
 type CachedUsersOptions struct {
-	Users UserLister // who knows: the store, behind StoredUsers
-	Limit int        // users to remember; 0 is 100,000
-	// LookupTimeout bounds a question to Users; 0 is 5 seconds.
+	Users UserLister // the source of the states: the store, as StoredUsers
+	Limit int        // users to remember; 0 means 100,000
+	// LookupTimeout bounds a query to Users; 0 means 5 seconds.
 	LookupTimeout time.Duration
-	// RevalidateAge is when an entry is read again of which nothing was heard, and
-	// half of when it is dropped because it could not be; 0 is 30 seconds.
+	// RevalidateAge is the age at which an entry is read again. At twice this
+	// age it is dropped when it could not be read; 0 means 30 seconds.
 	RevalidateAge time.Duration
-	Grace         time.Duration    // how long entries live after the feed was lost
-	Feed          func(lost error) // is told of the feed: nil when it is connected; may be nil
+	Grace         time.Duration    // how long entries stay after the feed was lost
+	Feed          func(lost error) // called with the state of the feed: nil when it is connected; may be nil
 	Log           *slog.Logger     // may be nil
 	Now           func() time.Time
 }
 
-// CachedUsers answer from memory. They have to follow the store (store.Follow):
-// while the feed is connected an entry is as true as the row; after it was lost
-// entries live for the grace at most; without it every question goes to the
-// store. There is one for a whole process, whatever tables come and go.
+// CachedUsers answers from memory. It must follow the store (store.Follow).
+// While the feed is connected, an entry is as current as the row. After the
+// feed was lost, entries stay for the grace at most. Then every query goes to
+// the store. A process has one CachedUsers, which outlives its tables.
 type CachedUsers struct {
 	options CachedUsersOptions
 
 	mu               sync.RWMutex
 	entries          map[uuid.UUID]*cachedUser
-	byAge            ageList               // the entries, too
-	revalidateFailed time.Time             // since when the store cannot be asked to revalidate them; zero when it can
-	lookups          map[uuid.UUID]*lookup // under way
+	byAge            ageList               // the same entries, ordered by age
+	revalidateFailed time.Time             // since when the store cannot be asked; zero while it can
+	lookups          map[uuid.UUID]*lookup // in progress
 	watchers         map[uuid.UUID]map[*watcher]struct{}
 	grace            time.Duration
 	connected        bool
 	followed         bool        // the feed was connected once
-	warned           bool        // the log says that it is not
-	lostAt           time.Time   // when it was lost, while it is
-	recheck          *time.Timer // while it is lost: when watchers have to look for themselves
+	warned           bool        // the log says that the feed is not connected
+	lostAt           time.Time   // when the feed was lost, while it is lost
+	recheck          *time.Timer // while the feed is lost: when the watchers must check by themselves
 }
 
-// cachedUser is what is known of a user. What a request reads of it does not
-// change; a new one takes its place.
+// cachedUser is what is known about a user. The fields that a request reads
+// never change; a new entry replaces the old one.
 type cachedUser struct {
 	state UserState
 	err   error // nil or store.ErrNotFound
@@ -74,12 +74,12 @@ type cachedUser struct {
 
 	id           uuid.UUID
 	checked      time.Time // when the store was last asked
-	usedAt       time.Time // when the mark was last seen
+	usedAt       time.Time // when the used bit was last seen
 	older, newer *cachedUser
 }
 
-// usedBit is set by many goroutines at once, and written only when it changes: all
-// may share its cache line.
+// usedBit is set by many goroutines at once. It is written only when it
+// changes, so that all of them can share its cache line.
 type usedBit struct{ atomic.Bool }
 
 func (m *usedBit) set() {
@@ -88,17 +88,17 @@ func (m *usedBit) set() {
 	}
 }
 
-// clear reports whether it was set.
+// clear clears the bit and reports whether it was set.
 func (m *usedBit) clear() bool { return m.Swap(false) }
 
-// lookup is one read of the store that all callers at the same time share.
+// lookup is one read of the store, shared by all concurrent callers.
 type lookup struct {
-	answered chan struct{} // closed when state and err are there
+	answered chan struct{} // closed when state and err are set
 	state    UserState
 	err      error
 }
 
-// watcher is somebody to be told of changes to one user.
+// watcher is called on changes to one user.
 type watcher struct{ changed func() }
 
 var (
@@ -107,7 +107,7 @@ var (
 	_ store.Follower = (*CachedUsers)(nil)
 )
 
-// NewCachedUsers remembers nobody yet.
+// NewCachedUsers returns a cache without entries.
 func NewCachedUsers(options CachedUsersOptions) *CachedUsers {
 	if options.Limit <= 0 {
 		options.Limit = cachedUsers
@@ -129,7 +129,7 @@ func NewCachedUsers(options CachedUsersOptions) *CachedUsers {
 	}
 }
 
-// SetGrace changes how long entries live after the feed was lost.
+// SetGrace changes how long entries stay after the feed was lost.
 func (c *CachedUsers) SetGrace(grace time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -149,20 +149,20 @@ func (c *CachedUsers) UserState(ctx context.Context, id uuid.UUID) (UserState, e
 	return c.lookUp(ctx, id)
 }
 
-// trusted reports whether what is remembered may be believed.
+// trusted reports whether the entries may be used.
 func (c *CachedUsers) trusted() bool {
 	return c.connected || c.followed && c.options.Now().Sub(c.lostAt) < c.grace
 }
 
-// lookUp joins the lookup of the user that is under way, or starts one. A change
-// of the user ends it (see Changed): later callers start another.
+// lookUp joins the lookup of the user in progress, or starts one. A change of
+// the user ends the lookup (see Changed); later callers start another.
 func (c *CachedUsers) lookUp(ctx context.Context, id uuid.UUID) (UserState, error) {
 	c.mu.Lock()
 	q, underWay := c.lookups[id]
 	if !underWay {
 		q = &lookup{answered: make(chan struct{})}
 		c.lookups[id] = q
-		// Whoever asked first may leave while others wait.
+		// The caller that started the lookup may leave while others wait.
 		go c.runLookup(context.WithoutCancel(ctx), id, q)
 	}
 	c.mu.Unlock()
@@ -174,8 +174,8 @@ func (c *CachedUsers) lookUp(ctx context.Context, id uuid.UUID) (UserState, erro
 	}
 }
 
-// runLookup remembers what the store says, unless somebody said that it is old
-// already.
+// runLookup stores the answer of the store, unless the user has changed since
+// the lookup began.
 func (c *CachedUsers) runLookup(ctx context.Context, id uuid.UUID, q *lookup) {
 	defer close(q.answered)
 	ctx, cancel := context.WithTimeout(ctx, c.options.LookupTimeout)
@@ -195,8 +195,8 @@ func (c *CachedUsers) runLookup(ctx context.Context, id uuid.UUID, q *lookup) {
 	}
 }
 
-// evict evicts an entry that nobody used of late, out of a few that chance
-// picks: as good as the oldest of all, and without a list that every request
+// evict removes an entry that was not used recently, out of a few random ones.
+// That is as good as the oldest of all, and needs no list that every request
 // would have to change.
 func (c *CachedUsers) evict() {
 	if len(c.entries) < c.options.Limit {
@@ -204,7 +204,7 @@ func (c *CachedUsers) evict() {
 	}
 	var victim uuid.UUID
 	seen := 0
-	for id, entry := range c.entries { // in an order that differs every time
+	for id, entry := range c.entries { // in random order
 		victim = id
 		if seen++; !entry.used.clear() || seen == evictionSample {
 			break
@@ -213,7 +213,7 @@ func (c *CachedUsers) evict() {
 	c.drop(victim)
 }
 
-// put puts an entry in the place of the one that there may be.
+// put stores an entry in place of the user's old one.
 func (c *CachedUsers) put(entry *cachedUser) {
 	c.drop(entry.id)
 	c.entries[entry.id] = entry
@@ -228,8 +228,8 @@ func (c *CachedUsers) drop(id uuid.UUID) {
 	}
 }
 
-// Changed implements store.Follower. Whoever changes a user itself may call it,
-// too, rather than wait for the feed to tell.
+// Changed implements store.Follower. A caller that changes a user itself may
+// also call it, instead of waiting for the feed.
 func (c *CachedUsers) Changed(id uuid.UUID) {
 	c.mu.Lock()
 	c.drop(id)
@@ -247,7 +247,7 @@ func (c *CachedUsers) AllChanged() {
 	notify(watchers)
 }
 
-// forgetAll returns who has to be told.
+// forgetAll drops all entries and returns the watchers to call.
 func (c *CachedUsers) forgetAll() []*watcher {
 	clear(c.lookups)
 	c.entries = map[uuid.UUID]*cachedUser{} // clear would keep the memory
@@ -255,7 +255,7 @@ func (c *CachedUsers) forgetAll() []*watcher {
 	return c.allWatchers()
 }
 
-// Connected implements store.Follower. Nothing from before is trusted.
+// Connected implements store.Follower. It drops all older entries.
 func (c *CachedUsers) Connected() {
 	c.mu.Lock()
 	watchers := c.forgetAll()
@@ -284,13 +284,13 @@ func (c *CachedUsers) Lost(cause error) {
 	c.warned = true
 	c.mu.Unlock()
 	c.options.Feed(cause)
-	// Not for every attempt, nor for the end of the process.
+	// Warn once, and not when the process ends.
 	if !warned && !errors.Is(cause, context.Canceled) {
 		c.options.Log.Warn("changes to users are not heard of", "error", cause.Error(), "grace", grace.String())
 	}
 }
 
-// recheckAfter has the watchers look for themselves, while nobody tells them.
+// recheckAfter makes the watchers check by themselves while the feed is lost.
 func (c *CachedUsers) recheckAfter(pause time.Duration) {
 	var timer *time.Timer
 	timer = time.AfterFunc(pause, func() {

@@ -16,12 +16,12 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// lifetime is when a token is good: from the later of nbf and iat, zero when it
-// has neither, until exp.
+// lifetime is when a token is valid: from the later of nbf and iat until exp.
+// begin is zero when the token has neither.
 type lifetime struct{ begin, expiry time.Time }
 
-// check wants an expiry ahead, and no beginning ahead by more than the leeway.
-// An expiry gets no leeway, as in the original.
+// check requires an expiry in the future, and a beginning that is at most the
+// leeway in the future. An expiry gets no leeway, as in the original gateway.
 func (l lifetime) check(now time.Time) *httperr.Error {
 	if !now.Before(l.expiry) {
 		return refuseExpired
@@ -32,7 +32,7 @@ func (l lifetime) check(now time.Time) *httperr.Error {
 	return nil
 }
 
-// checkTimes reads the times of a token, and checks them.
+// checkTimes reads the times of a token and checks them.
 func checkTimes(claims jwt.MapClaims, now time.Time) (lifetime, *httperr.Error) {
 	expiry, present, ok := numericDate(claims["exp"])
 	if !present {
@@ -43,7 +43,7 @@ func checkTimes(claims jwt.MapClaims, now time.Time) (lifetime, *httperr.Error) 
 	}
 	life := lifetime{expiry: expiry}
 	for _, name := range []string{"nbf", "iat"} {
-		// What is wrong with the times that were read comes first.
+		// Report problems of the times that could be read first.
 		if refusal := life.check(now); refusal != nil {
 			return lifetime{}, refusal
 		}
@@ -58,8 +58,8 @@ func checkTimes(claims jwt.MapClaims, now time.Time) (lifetime, *httperr.Error) 
 	return life, life.check(now)
 }
 
-// numericDate reads a NumericDate (RFC 7519 section 2), seconds since 1970,
-// fractions allowed.
+// numericDate reads a NumericDate (RFC 7519 section 2): seconds since 1970,
+// with an optional fraction.
 func numericDate(claim any) (at time.Time, present, ok bool) {
 	if claim == nil {
 		return time.Time{}, false, false
@@ -69,17 +69,17 @@ func numericDate(claim any) (at time.Time, present, ok bool) {
 		return time.Time{}, true, false
 	}
 	seconds, err := number.Float64()
-	if err != nil || math.Abs(seconds) > 1<<40 { // some 34,000 years: time.Unix is exact within
+	if err != nil || math.Abs(seconds) > 1<<40 { // about 34,000 years: time.Unix is exact within
 		return time.Time{}, true, false
 	}
 	whole, fraction := math.Modf(seconds)
 	return time.Unix(int64(whole), int64(fraction*float64(time.Second))), true, true
 }
 
-// identify reads the claims that make an identity. A number is its text, digit
-// by digit: issuers number their users. A claim that a header will carry must be
-// one that a header can carry. A role that is neither, such as the list that
-// some issuers send, is none of ours.
+// identify returns the identity that the claims describe. A number is read as
+// its text, digit by digit, because some issuers number their users. A claim
+// that a header will carry must be a valid field value. A role of any other
+// type, such as the list that some issuers send, is ignored.
 func identify(claims jwt.MapClaims) (*Identity, *httperr.Error) {
 	identity := &Identity{claims: claims, latest: new(atomic.Pointer[Identity])}
 	for _, claim := range []struct {
@@ -98,7 +98,7 @@ func identify(claims jwt.MapClaims) (*Identity, *httperr.Error) {
 				return nil, because(refuseClaims, "`"+claim.name+"` holds what no header can carry: a control character, or a space at an end")
 			}
 			*claim.into = value
-		case json.Number: // as the token writes it: a float would round what is larger than 2^53
+		case json.Number: // as the token writes it: a float would round numbers above 2^53
 			*claim.into = value.String()
 		default:
 			if claim.name != "role" {
@@ -110,21 +110,22 @@ func identify(claims jwt.MapClaims) (*Identity, *httperr.Error) {
 		return nil, refuseNoSubject
 	}
 	identity.user, identity.company = parseClaimedID(identity.UserID), parseClaimedID(identity.CompanyID)
-	// checkTimes has looked at their form.
+	// checkTimes has checked the form.
 	identity.IssuedAt, _, _ = numericDate(claims["iat"])
 	identity.ExpiresAt, _, _ = numericDate(claims["exp"])
 	return identity, nil
 }
 
-// fitsHeader reports whether the text can be a field value as it is (RFC 9110
-// section 5.5): no control characters, no space at either end.
+// fitsHeader reports whether the text can be a field value unchanged (RFC 9110
+// section 5.5): without control characters, and without space at either end.
 func fitsHeader(text string) bool {
 	return strings.Trim(text, " \t") == text &&
 		!strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f })
 }
 
-// countMembers returns the number of members of a valid JSON object, each time
-// that a name comes; -1 when it is no object, or not the end of the text.
+// countMembers returns the number of members of a valid JSON object. A name
+// that appears twice counts twice. The result is -1 when the text is not an
+// object, or continues after it.
 func countMembers(object []byte) int {
 	members, depth, inText := 0, 0, false
 	for i := 0; i < len(object); i++ {

@@ -1,9 +1,9 @@
-// Package auth decides who is asking and whether they may: tokens, policies, and
-// what is true of a user now.
+// Package auth decides who is calling and whether they may pass. It checks
+// tokens, policies, and the current state of the user.
 //
-// A request that reaches a route is put to the Gate, which either names an
-// Identity or returns an *httperr.Error. The truth table, in the order in which
-// the rows are asked; the first that applies answers:
+// A request that reaches a route is checked by the Gate, which returns an
+// Identity or an *httperr.Error. This is the truth table. The rows are checked
+// in this order, and the first that applies is the answer:
 //
 //	the request                               none   initial   strict
 //	-------------------------------------------------------------------------
@@ -31,40 +31,42 @@
 //	role not among the route's roles           –       403       403
 //	anything else                              –       pass      pass
 //
-// Rows marked (u) are asked only with built-in users. With `users: off` the
-// token is all there is: sub and company_id are whatever the issuer says.
+// Rows marked (u) are checked only with built-in users. With `users: off` there
+// is only the token: sub and company_id are whatever the issuer says.
 //
-// What is true of a user is true within a second on every replica: a disabled
-// or deleted user, and one of another company or role, meets the row for it with
-// the next request. None of these makes tokens void, because the table asks for
-// the user of now; a new password and POST /me/logout-everywhere do, since
-// nothing else would tell an old token from a new one. iat counts in whole
-// seconds: tokens issued in the second in which others were made void say the
-// next one, and those that say this one are void. A token without iat is void
-// once any was.
+// A change to a user takes effect within a second on every replica. The next
+// request of a disabled or deleted user, or of one whose company or role
+// changed, gets the answer of that row. Such a change revokes no tokens,
+// because the table uses the user's current state. A new password and POST
+// /me/logout-everywhere revoke tokens, because nothing else distinguishes an
+// old token from a new one. iat counts whole seconds. Tokens issued in the
+// second of a revocation therefore have the next second as iat, and tokens with
+// the second of the revocation as iat are revoked. A token without iat is
+// revoked by any revocation.
 //
-// Rows marked (i) are asked only of a token whose iss is one of `tokens`. It
-// has to be signed by that issuer; every other token by us. An issuer's claims
-// go by our names from the row "no sub" on.
+// Rows marked (i) are checked only for a token whose iss is in `tokens`. That
+// issuer must have signed it; the gateway itself must have signed every other
+// token. From the row "no sub" on, the names of the issuer's claims are
+// translated to ours.
 //
-// The files, in the order a request meets them:
+// The files, in the order in which a request meets them:
 //
 //	gate.go         the table above, as one function
 //	bearer.go       the token in the Authorization header
 //	token.go        which keys may have signed a token, and whether one did
-//	claims.go       its times, and what it claims
-//	reasons.go      what the log says of those that are refused
-//	verified.go     tokens that were good before, so that each is verified once
-//	users.go        the one seam through which a user's state is asked
-//	cachedusers.go  states in memory, kept true by the store's feed
+//	claims.go       the times and the claims of a token
+//	reasons.go      what the log says about a refused token
+//	verified.go     tokens that were verified before
+//	users.go        the interface to the users' states
+//	cachedusers.go  states in memory, updated by the store's feed
 //	identity.go     who passed, for headers, logs and handlers
-//	refusals.go     every error for who did not, in one list
-//	revocation.go   deciding again about who passed, while a stream lasts
+//	refusals.go     every error of the Gate, in one list
+//	revocation.go   deciding again while a stream lasts
 //
-// The keys behind token.go, ours and those of other issuers, are package keys.
-// signer.go makes our own tokens with them, and issuer.go holds a token against
-// the other issuer that it names.
+// The keys that token.go uses, ours and those of other issuers, are in package
+// keys. signer.go makes our own tokens with them. issuer.go checks a token
+// against the other issuer that it names.
 //
-// The built-in endpoints are package account. They ask the Gate themselves, and
-// context.go carries what they decided to the access log.
+// The built-in endpoints are in package account. They ask the Gate themselves,
+// and context.go passes their decision to the access log.
 package auth

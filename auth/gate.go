@@ -10,10 +10,10 @@ import (
 	"gatehouse/store"
 )
 
-// Rule is what a route, or a built-in endpoint, asks of a request.
+// Rule is what a route or a built-in endpoint requires of a request.
 type Rule struct {
 	Policy config.Policy
-	Roles  []string // the user must have one of them; empty asks nothing
+	Roles  []string // the user must have one of them; empty allows every role
 }
 
 // Gate decides who may pass. It is safe for concurrent use.
@@ -22,26 +22,26 @@ type Gate struct {
 	users  UserStates // nil with `users: off`
 }
 
-// NewGate makes a gate that accepts the verifier's tokens. With users it also
-// asks for the state of the user on every request; with nil the token is all
-// there is.
+// NewGate returns a gate that accepts the verifier's tokens. With users it also
+// checks the state of the user on every request. With nil users it checks the
+// token only.
 func NewGate(tokens *Verifier, users UserStates) *Gate {
 	return &Gate{tokens: tokens, users: users}
 }
 
-// Forget lets go of the tokens that the gate remembers. It is for a gate whose
-// table was replaced, and which a stream from before may keep for days.
+// Forget drops the remembered tokens. It is called when the gate's table was
+// replaced, because an old stream may keep the gate in memory for days.
 func (g *Gate) Forget() {
-	if g.tokens != nil { // a table that is only asked about has no verifier
+	if g.tokens != nil { // a table that only answers questions has no verifier
 		g.tokens.verified.forget()
 	}
 }
 
-// Decide is the truth table of the package documentation. It returns who
-// passed, or why nobody did; both are nil where the policy asks for nobody.
+// Decide implements the truth table of the package documentation. It returns
+// who passed, or the refusal. Both are nil when the policy needs no identity.
 func (g *Gate) Decide(ctx context.Context, header http.Header, rule Rule) (*Identity, *httperr.Error) {
 	token, refusal := bearerToken(header)
-	if refusal == refuseTwoTokens { // on open routes, too: the backend would choose one
+	if refusal == refuseTwoTokens { // on open routes, too: the backend would choose one of them
 		return nil, refusal
 	}
 	if asks, unknown := rule.needsIdentity(); !asks {
@@ -62,8 +62,8 @@ func (g *Gate) Decide(ctx context.Context, header http.Header, rule Rule) (*Iden
 	return identity, rule.authorize(identity)
 }
 
-// needsIdentity reports whether the rule wants to know who is asking at all. An unknown
-// policy is refused, whatever the request holds.
+// needsIdentity reports whether the rule needs to know who is calling. An
+// unknown policy refuses every request.
 func (rule Rule) needsIdentity() (bool, *httperr.Error) {
 	switch rule.Policy {
 	case config.PolicyNone:
@@ -74,7 +74,7 @@ func (rule Rule) needsIdentity() (bool, *httperr.Error) {
 	return false, StoreUnavailable.Because(errors.New("unknown policy " + string(rule.Policy)))
 }
 
-// authorize holds a known caller against the rule: the last rows of the table.
+// authorize checks a known caller against the rule: the last rows of the table.
 func (rule Rule) authorize(identity *Identity) *httperr.Error {
 	if identity.CompanyID == "" && rule.Policy == config.PolicyStrict {
 		return refuseNoCompany
@@ -85,7 +85,7 @@ func (rule Rule) authorize(identity *Identity) *httperr.Error {
 	return nil
 }
 
-// checkUser holds what the token says against what is true of the user now.
+// checkUser checks the token's claims against the user's current state.
 func (g *Gate) checkUser(ctx context.Context, token *Identity) (*Identity, *httperr.Error) {
 	if !token.user.isUUID() {
 		return token, refuseBadSubject

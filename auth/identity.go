@@ -24,11 +24,11 @@ type Identity struct {
 	ExpiresAt time.Time // the claim `exp`
 
 	claims        map[string]any
-	user, company claimedID                 // UserID and CompanyID, read once
-	latest        *atomic.Pointer[Identity] // holds what `as` made last, nil before
+	user, company claimedID                 // UserID and CompanyID, parsed once
+	latest        *atomic.Pointer[Identity] // holds the last result of withRole, nil before
 }
 
-// IdentityOf is who a user is whose row was read just now.
+// IdentityOf returns the identity of a user whose row was just read.
 func IdentityOf(user store.User) *Identity {
 	who := &Identity{Email: user.Email, Role: user.Role, user: claimedUUID(user.ID), latest: new(atomic.Pointer[Identity])}
 	if user.CompanyID != nil {
@@ -38,14 +38,14 @@ func IdentityOf(user store.User) *Identity {
 	return who
 }
 
-// UserUUID is the user's id where there are built-in users: the Gate has
-// checked that it is one.
+// UserUUID returns the user's id. It is only for built-in users, whose id the
+// Gate has checked.
 func (id *Identity) UserUUID() uuid.UUID { return id.user.id }
 
-// withRole is the identity with the role that the user has now and one spelling of
-// each id, the canonical one, for the backends. Our own tokens claim no role, so
-// requests with one token share what was made for the first of them, until the
-// role changes.
+// withRole returns the identity with the user's current role, and with both ids
+// in their canonical spelling for the backends. Our own tokens have no role
+// claim. So all requests with one token share the identity made for the first,
+// until the role changes.
 func (id *Identity) withRole(role string) *Identity {
 	if id.Role == role && id.UserID == id.user.canonical && id.CompanyID == id.company.canonical {
 		return id
@@ -60,7 +60,7 @@ func (id *Identity) withRole(role string) *Identity {
 }
 
 // Claim returns a claim as a header value: text, a number or a boolean as
-// written. It is "" for a claim that is absent or has no such form.
+// written. It returns "" for a claim that is absent or of another type.
 func (id *Identity) Claim(name string) string {
 	switch name {
 	case "sub":
@@ -85,23 +85,25 @@ func (id *Identity) Claim(name string) string {
 	return ""
 }
 
-// hasRole tells whether the identity has one of the roles; no roles ask nothing.
+// hasRole reports whether the identity has one of the roles. An empty list
+// allows every role.
 func (id *Identity) hasRole(roles []string) bool {
 	return len(roles) == 0 || slices.Contains(roles, id.Role)
 }
 
-// claimedID is what a claim says that should be a UUID: the zero value when it
-// is none, which only built-in users mind.
+// claimedID is a claim that should be a UUID. It is the zero value when the
+// claim is not one, which matters only for built-in users.
 type claimedID struct {
 	id        uuid.UUID
-	canonical string // its one spelling
+	canonical string // the canonical spelling
 }
 
 func claimedUUID(id uuid.UUID) claimedID { return claimedID{id, id.String()} }
 
 func (c claimedID) isUUID() bool { return c.canonical != "" }
 
-// parseClaimedID reads a claim. One that is spelled as it should be is not held twice.
+// parseClaimedID parses a claim. A claim in canonical spelling is stored once
+// only.
 func parseClaimedID(claim string) claimedID {
 	id, err := ParseUUID(claim)
 	if err != nil {
@@ -116,8 +118,9 @@ func parseClaimedID(claim string) claimedID {
 
 var errNotUUID = errors.New("not a UUID")
 
-// ParseUUID parses the 36-character form and the 32 hexadecimal digits that
-// Python's uuid.UUID takes too, not the braces and URNs of uuid.Parse.
+// ParseUUID parses the 36-character form and the form of 32 hexadecimal digits,
+// which Python's uuid.UUID also accepts. It refuses the braces and URNs that
+// uuid.Parse accepts.
 func ParseUUID(text string) (uuid.UUID, error) {
 	if len(text) != 36 && len(text) != 32 {
 		return uuid.UUID{}, errNotUUID

@@ -1,7 +1,7 @@
 package auth
 
-// This file holds a token against the other issuer that it names: which keys may
-// have signed it, for whom it is, and what its claims are called here.
+// This file checks a token against the other issuer that it names: which keys
+// may have signed it, for which audience it is, and the names of its claims.
 
 import (
 	"context"
@@ -16,8 +16,8 @@ import (
 	"gatehouse/internal/httperr"
 )
 
-// issuerOf returns the issuer that the token names, nil for all others. The token
-// may not be verified yet: the name only says whose keys it has to be held against.
+// issuerOf returns the issuer that the token names, or nil. The token may be
+// unverified: the name only selects the keys to verify it with.
 func (v *Verifier) issuerOf(claims jwt.MapClaims) *keys.Issuer {
 	name, isText := claims["iss"].(string)
 	if !isText {
@@ -41,8 +41,8 @@ func issuersKeys(ctx context.Context, from *keys.Issuer, algorithm, kid string) 
 	return nil, refuseKey.Because(err)
 }
 
-// checkAudience wants one of ours in `aud`, which is text or a list (RFC 7519
-// section 4.1.3).
+// checkAudience requires one of our audiences in `aud`, which is text or a list
+// (RFC 7519 section 4.1.3).
 func checkAudience(from *keys.Issuer, claims jwt.MapClaims) *httperr.Error {
 	if len(from.Audiences) == 0 {
 		return nil
@@ -59,9 +59,9 @@ func checkAudience(from *keys.Issuer, claims jwt.MapClaims) *httperr.Error {
 	return because(refuseAudience, "it is for "+httperr.Quote(strings.Join(named, " "))+", not for "+strings.Join(from.Audiences, " or "))
 }
 
-// translate returns the claims by our names. One of ours that the issuer should
-// have under another name, and has not, is absent: what the issuer itself calls
-// so is something else.
+// translate returns the claims under our names. When the issuer has another
+// name for one of our claims and the token lacks it, our claim is absent. A
+// claim of the issuer that has our name means something else.
 func translate(from *keys.Issuer, claims jwt.MapClaims) jwt.MapClaims {
 	if len(from.Claims) == 0 {
 		return claims

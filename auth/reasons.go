@@ -1,8 +1,8 @@
 package auth
 
-// This file words the private causes of refused tokens: what the log and
-// `explain` say beside the public sentence, so that whoever reads them need not
-// guess. What a token says is repeated within bounds, quoted, and never whole.
+// This file says why a token was refused, for the log and for `explain`, which
+// print it beside the public sentence. Parts of a token are repeated only
+// within bounds and quoted, and never the whole token.
 
 import (
 	"errors"
@@ -29,7 +29,7 @@ var (
 	errBeyondTime = errors.New("is no number of seconds since 1970 (milliseconds?)")
 )
 
-// The refusals that need no look at the token to be worded.
+// Refusals whose reason is the same for every token.
 var (
 	refuseTooLong   = refuseMalformed.Because(errTooLong)
 	refuseLineBreak = refuseMalformed.Because(errLineBreak)
@@ -41,7 +41,7 @@ var (
 	refuseEmptyToken = refuseNoToken.Because(errEmptyToken)
 )
 
-// whyMalformed words what keeps a text from being a token.
+// whyMalformed returns an error that says why a text is not a token.
 func whyMalformed(token string) error {
 	switch parts := strings.Count(token, ".") + 1; parts {
 	case 3:
@@ -53,7 +53,7 @@ func whyMalformed(token string) error {
 	}
 }
 
-// algorithmOf repeats the `alg` of a token that may be anything.
+// algorithmOf returns the quoted `alg` of an unverified token.
 func algorithmOf(token *jwt.Token) string {
 	if token == nil {
 		return "nothing"
@@ -67,8 +67,9 @@ func algorithmOf(token *jwt.Token) string {
 	return "no text"
 }
 
-// unknownIssuer words that a token names an issuer that the table does not have, so
-// that it was held against the gateway's own keys; "" when it names none.
+// unknownIssuer returns a text that says that the token names an issuer that
+// the table does not have, so that the gateway's own keys were tried. It
+// returns "" when the token names none.
 func unknownIssuer(claims jwt.MapClaims) string {
 	switch name := claims["iss"].(type) {
 	case nil:
@@ -79,7 +80,7 @@ func unknownIssuer(claims jwt.MapClaims) string {
 	return "its `iss` is not text, so that it was held against the gateway's own keys"
 }
 
-// because returns the refusal with the causes that are not "", one after the other.
+// because returns the refusal with those causes that are not "", joined.
 func because(r *httperr.Error, causes ...string) *httperr.Error {
 	var said []string
 	for _, cause := range causes {

@@ -8,7 +8,7 @@ import (
 	"gatehouse/internal/httperr"
 )
 
-// Result names how a decision came out, as a metric label. The set is closed.
+// Result is the result of a decision, as a metric label. The set is closed.
 type Result string
 
 // The results of a decision.
@@ -35,8 +35,8 @@ const (
 	challengeInsufficient = `Bearer error="insufficient_scope"`
 )
 
-// Every refusal of the Gate. The sentences are those of the gateways that
-// Gatehouse replaces; a 401 never says what a library thought.
+// All refusals of the Gate. The sentences are those of the original gateways. A
+// 401 never contains the error of a library.
 var (
 	refuseTwoTokens = &httperr.Error{
 		Status: http.StatusBadRequest, AuthResult: string(ResultAmbiguous),
@@ -85,7 +85,7 @@ var (
 		Status: http.StatusForbidden, Challenge: challengeInsufficient, AuthResult: string(ResultRole),
 		Detail: "The user's role does not allow this.",
 	}
-	// StoreUnavailable is also what the endpoints answer when the store fails them.
+	// StoreUnavailable is also the endpoints' answer when the store fails.
 	StoreUnavailable = &httperr.Error{
 		Status: http.StatusServiceUnavailable, RetryAfter: time.Second, AuthResult: string(ResultUnavailable),
 		Detail: "The user database cannot be reached.",

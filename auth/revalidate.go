@@ -1,8 +1,8 @@
 package auth
 
-// This file reads what is remembered of users again before it is a minute old, so
-// that a change which nobody told ends by itself (issue 10). It asks for many
-// users in one question and in the background: no request waits for it.
+// This file reads remembered users again before they are a minute old, so that
+// a change which the feed did not report is noticed, too (issue 10). It reads
+// many users in one query and in the background: no request waits for it.
 
 import (
 	"context"
@@ -14,16 +14,17 @@ import (
 )
 
 const (
-	// revalidateAge is when an entry is read again, unless the options say otherwise.
-	// At twice that age, maxAge, it is dropped because it could not be. Of what
-	// could not be asked users.grace decides.
+	// revalidateAge is the default age at which an entry is read again. At
+	// twice that age, maxAge, it is dropped when it could not be read. When the
+	// store cannot be asked, users.grace decides instead.
 	revalidateAge = 30 * time.Second
 	maxAge        = 2 * revalidateAge
-	// revalidateInterval is how often entries of that age are looked for, and
-	// revalidateBatch how many are read in one question.
+	// revalidateInterval is how often old entries are looked for.
+	// revalidateBatch is how many are read in one query.
 	revalidateInterval = 2 * time.Second
 	revalidateBatch    = 500
-	// idleAge is when an entry is dropped that nobody used, rather than read.
+	// idleAge is the age at which an unused entry is dropped instead of read
+	// again.
 	idleAge = time.Hour
 )
 
@@ -54,7 +55,7 @@ func (l *ageList) remove(entry *cachedUser) {
 	entry.older, entry.newer = nil, nil
 }
 
-// Revalidate keeps what is remembered younger than a minute, until ctx ends.
+// Revalidate keeps all entries younger than a minute, until ctx ends.
 func (c *CachedUsers) Revalidate(ctx context.Context) {
 	tick := time.NewTicker(revalidateInterval)
 	defer tick.Stop()
@@ -78,8 +79,8 @@ func (c *CachedUsers) Revalidate(ctx context.Context) {
 	}
 }
 
-// revalidateOldest reads the oldest entries again and reports whether there may be
-// others to read.
+// revalidateOldest reads the oldest entries again and reports whether there may
+// be more to read.
 func (c *CachedUsers) revalidateOldest(ctx context.Context) (more bool) {
 	due, more := c.due()
 	if len(due) == 0 {
@@ -105,13 +106,13 @@ func (c *CachedUsers) revalidateOldest(ctx context.Context) (more bool) {
 	return more
 }
 
-// due returns entries to read again, the oldest first, and drops those that
-// nobody uses.
+// due returns the entries to read again, the oldest first, and drops unused
+// ones.
 func (c *CachedUsers) due() (due []*cachedUser, more bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.options.Now()
-	if !c.trusted() { // nobody believes any of them
+	if !c.trusted() { // no entry is used now
 		return nil, false
 	}
 	entry := c.byAge.oldest
@@ -133,8 +134,8 @@ func (c *CachedUsers) due() (due []*cachedUser, more bool) {
 	return due, true
 }
 
-// revalidated stores the answer and returns whom it concerns. An entry that
-// was changed or dropped meanwhile is left: what was read may be older.
+// revalidated stores the answers and returns the watchers to call. It skips an
+// entry that was changed or dropped meanwhile, because the answer may be older.
 func (c *CachedUsers) revalidated(due []*cachedUser, states map[uuid.UUID]UserState, asked time.Time) (watchers []*watcher) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -160,8 +161,8 @@ func (c *CachedUsers) revalidated(due []*cachedUser, states map[uuid.UUID]UserSt
 	return watchers
 }
 
-// expire drops what is too old, unless the store cannot be asked: then it lives
-// for users.grace, counted from the first question that failed.
+// expire drops entries that are too old. When the store cannot be asked, they
+// stay for users.grace, counted from the first query that failed.
 func (c *CachedUsers) expire() {
 	c.mu.Lock()
 	var watchers []*watcher
@@ -176,8 +177,8 @@ func (c *CachedUsers) expire() {
 	notify(watchers)
 }
 
-// watchersOfUnknown returns those who watch a user that is not remembered, and
-// so never read again: they look for themselves.
+// watchersOfUnknown returns the watchers of users that are not remembered and
+// so never read again. These watchers must check by themselves.
 func (c *CachedUsers) watchersOfUnknown() (all []*watcher) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()

@@ -1,7 +1,7 @@
 package auth
 
-// This file decides again about somebody who passed: what a request was allowed to
-// open may last longer than what allowed it.
+// This file decides again about a caller who passed, because a stream may last
+// longer than the permission to open it.
 
 import (
 	"context"
@@ -13,15 +13,16 @@ import (
 	"github.com/google/uuid"
 )
 
-// UserWatcher is a UserStates that notices changes.
+// UserWatcher is a UserStates that reports changes.
 type UserWatcher interface {
-	// Watch calls changed whenever the state of the user may have changed, until
-	// stop is called; a call under way may end after it. changed must not block.
+	// Watch calls changed whenever the state of the user may have changed,
+	// until stop is called. A call in progress may end after stop returns.
+	// changed must not block.
 	Watch(id uuid.UUID, changed func()) (stop func())
 }
 
-// Recheck decides again about somebody who passed, by the token of then and the
-// user of now. It refuses what Decide would.
+// Recheck decides again about a caller who passed, with the same token and the
+// user's current state. It refuses what Decide would refuse.
 func (g *Gate) Recheck(ctx context.Context, who *Identity, rule Rule) *httperr.Error {
 	if asks, refusal := rule.needsIdentity(); !asks {
 		return refusal
@@ -38,9 +39,9 @@ func (g *Gate) Recheck(ctx context.Context, who *Identity, rule Rule) *httperr.E
 	return rule.authorize(who)
 }
 
-// Watch calls changed whenever Recheck may come out differently because of the
-// user, until stop is called. changed must not block. With `users: off`, or
-// states that do not notice changes, it never does.
+// Watch calls changed whenever the result of Recheck may differ because of the
+// user, until stop is called. changed must not block. It is never called with
+// `users: off`, or when the states do not report changes.
 func (g *Gate) Watch(who *Identity, changed func()) (stop func()) {
 	watched, can := g.users.(UserWatcher)
 	if !can {
@@ -49,10 +50,11 @@ func (g *Gate) Watch(who *Identity, changed func()) (stop func()) {
 	return watched.Watch(who.UserUUID(), changed)
 }
 
-// WithRevocation returns a context that ends when somebody who passed would not
-// any longer, with the refusal as its cause: the token expires, or the user
-// changes. It is for what outlives the answer to a request, as a WebSocket does.
-// The caller calls release. Where the rule asks for nobody the context is ctx.
+// WithRevocation returns a context that ends when a caller who passed would no
+// longer pass: the token expires, or the user changes. The refusal is its
+// cause. It is for work that outlives the answer to a request, such as a
+// WebSocket. The caller must call release. When the rule needs no identity, the
+// context is ctx.
 func (g *Gate) WithRevocation(ctx context.Context, who *Identity, rule Rule) (revocable context.Context, release func()) {
 	if who == nil {
 		return ctx, func() {}
@@ -70,17 +72,17 @@ func (g *Gate) WithRevocation(ctx context.Context, who *Identity, rule Rule) (re
 	}
 }
 
-// revocation watches one who passed.
+// revocation watches one caller who passed.
 type revocation struct {
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
 	gate    *Gate
 	who     *Identity
 	rule    Rule
-	pending atomic.Int64 // not checked yet
+	pending atomic.Int64 // changes not checked yet
 }
 
-// changed starts recheck, or makes the one that runs check once more.
+// changed starts recheck, or makes a running one check once more.
 func (h *revocation) changed() {
 	if h.pending.Add(1) == 1 {
 		go h.recheck()

@@ -19,17 +19,18 @@ type Signer struct {
 	now  func() time.Time
 }
 
-// NewSigner signs with the first of the keys; its tokens live for ttl.
+// NewSigner returns a signer that uses the first of the keys. Its tokens live
+// for ttl.
 func NewSigner(ring keys.Ring, ttl time.Duration, now func() time.Time) *Signer {
 	return &Signer{ring: ring, ttl: ttl, now: now}
 }
 
-// TokenFor makes a token for a user whose row was read at that time or later.
-// What has made tokens void since then makes this one void, too: it says that
-// it was issued when the row was read; or in the second from which on tokens
-// are good again, which is at most one ahead. It is a whole number because that
-// is what most readers of a NumericDate expect. Its ttl counts from there, not
-// from when the signature is made: a login takes time in between.
+// TokenFor returns a token for a user whose row was read at readAt or later. A
+// revocation after that time also revokes this token, because the token's iat
+// is readAt. When the user's tokens were revoked in that very second, iat is
+// the next second, from which tokens are good again. iat is a whole number, as
+// most readers of a NumericDate expect. The ttl counts from iat, not from the
+// time of signing: a login takes time in between.
 func (s *Signer) TokenFor(user store.User, readAt time.Time) (string, error) {
 	issued := readAt
 	if at := user.TokensValidAfter; at != nil && issued.Before(validFrom(*at)) {
@@ -38,9 +39,9 @@ func (s *Signer) TokenFor(user store.User, readAt time.Time) (string, error) {
 	return s.sign(user.ID, user.Email, user.CompanyID, issued)
 }
 
-// Token makes a token for a user: sub, iat, exp, email and, for a user with a
-// company, company_id. It does not know whether tokens of the user were made
-// void a moment ago, and then makes one that is, too; TokenFor does.
+// Token returns a token for a user: sub, iat, exp, email and, for a user with a
+// company, company_id. It does not check when tokens of the user were last
+// revoked, so the new token may be revoked, too; see TokenFor.
 func (s *Signer) Token(userID uuid.UUID, email string, companyID *uuid.UUID) (string, error) {
 	return s.sign(userID, email, companyID, s.now())
 }

@@ -10,17 +10,18 @@ import (
 	"gatehouse/store"
 )
 
-// Decider decides who may pass. The Gate does so for requests;
-// SimulatedIdentity does for questions such as those of `explain` and of the file's own tests.
+// Decider decides who may pass. The Gate decides for requests.
+// SimulatedIdentity decides for `explain` and for the table's own tests.
 type Decider interface {
 	Decide(ctx context.Context, header http.Header, rule Rule) (*Identity, *httperr.Error)
 }
 
-// SimulatedIdentity decides as the Gate would for a caller whose token says these
-// claims and is good in every other way. Nil is a caller without a token.
+// SimulatedIdentity decides as the Gate would for a caller whose token has
+// these claims and is good in every other way. Nil means a caller without a
+// token.
 type SimulatedIdentity map[string]any
 
-// The people of `--as` and of `tests:`. Their ids are nobody's.
+// The callers of `--as` and of `tests:`. No user has their ids.
 var personas = map[string]SimulatedIdentity{
 	"anonymous": nil,
 	"newcomer":  {"sub": simulatedUser, "email": simulatedEmail, "role": store.DefaultRole},
@@ -33,14 +34,14 @@ const (
 	simulatedEmail   = "somebody@example.com"
 )
 
-// Persona finds one of the people of `tests:`: anonymous, newcomer (a token
+// Persona returns one of the callers of `tests:`: anonymous, newcomer (a token
 // without a company) or member.
 func Persona(name string) (SimulatedIdentity, bool) {
 	persona, found := personas[name]
 	return persona, found
 }
 
-// Personas names them.
+// Personas returns their names, sorted.
 func Personas() []string { return slices.Sorted(maps.Keys(personas)) }
 
 // Decide implements Decider.

@@ -1,6 +1,6 @@
 package auth
 
-// This file holds a token against the keys that may have signed it.
+// This file verifies a token with the keys that may have signed it.
 
 import (
 	"context"
@@ -16,13 +16,13 @@ import (
 
 // Bounds on a token.
 const (
-	maxTokenBytes = 8 << 10 // longer ones are refused unread
+	maxTokenBytes = 8 << 10 // longer tokens are refused unread
 	clockLeeway   = 30 * time.Second
 )
 
-// Verifier checks tokens and says what they claim. It is safe for concurrent
-// use. Its keys and issuers are those of one table, for life; what it remembers
-// only saves work.
+// Verifier checks tokens and returns their claims. It is safe for concurrent
+// use. Its keys and issuers are those of one table and never change. Its memory
+// of verified tokens only saves work.
 type Verifier struct {
 	ring     keys.Ring
 	issuers  *keys.Issuers
@@ -31,9 +31,9 @@ type Verifier struct {
 	verified *verifiedTokens
 }
 
-// NewVerifier accepts tokens signed with one of the keys, and those of other
-// issuers, if there are any. A token that names one of the issuers has to be
-// signed by it; all others by us.
+// NewVerifier returns a verifier that accepts tokens signed with one of the
+// keys, and those of other issuers, if any. An issuer must have signed a token
+// that names it. We must have signed all other tokens.
 func NewVerifier(ring keys.Ring, issuers *keys.Issuers, now func() time.Time) *Verifier {
 	return &Verifier{
 		ring:     ring,
@@ -43,21 +43,21 @@ func NewVerifier(ring keys.Ring, issuers *keys.Issuers, now func() time.Time) *V
 		parser: jwt.NewParser(
 			jwt.WithStrictDecoding(),
 			jwt.WithJSONNumber(),
-			jwt.WithoutClaimsValidation(), // checkTimes does, with fixed answers
+			jwt.WithoutClaimsValidation(), // checkTimes validates them, with fixed answers
 		),
 	}
 }
 
-// Verify checks signature, algorithm, audience, times and the form of the
-// claims that make an identity. Nothing is fetched because a token's header
-// says so; for a key that its issuer may have made just now, Verify waits a
-// moment, or until the context ends. Of a token that was good before only the
-// keys and the times are looked at again.
+// Verify checks the signature, algorithm, audience, times and form of the
+// claims that make an identity. A token's header never causes a fetch from a
+// place that it names. For an unknown key, which its issuer may have just made,
+// Verify waits a moment, or until the context ends. For a token that was
+// verified before, it checks only the keys and the times again.
 func (v *Verifier) Verify(ctx context.Context, token string) (*Identity, *httperr.Error) {
 	if len(token) > maxTokenBytes {
 		return nil, refuseTooLong
 	}
-	// Go's base64 skips line breaks, and a token has one spelling.
+	// A token has one spelling only, but Go's base64 skips line breaks.
 	if strings.Contains(token, "\r") || strings.Contains(token, "\n") {
 		return nil, refuseLineBreak
 	}
@@ -78,7 +78,7 @@ func (v *Verifier) verify(ctx context.Context, token string) (*verifiedToken, *h
 	var from keys.Version
 	parsed, err := v.parser.ParseWithClaims(token, claims, func(parsed *jwt.Token) (any, error) {
 		issuer := v.issuerOf(claims)
-		from = issuer.Version() // before its keys are asked for: they may be others a moment later
+		from = issuer.Version() // before the keys are read: they may change a moment later
 		found, refusal := v.keysFor(ctx, parsed, issuer)
 		if refusal != nil {
 			return nil, refusal
@@ -108,16 +108,16 @@ func (v *Verifier) verify(ctx context.Context, token string) (*verifiedToken, *h
 	return &verifiedToken{identity: identity, life: life, keys: from}, nil
 }
 
-// refusalFor is the answer to a token that the parser did not take, as far as
-// it came with it.
+// refusalFor returns the answer to a token that the parser refused. parsed and
+// claims hold the parts that could be read.
 func (v *Verifier) refusalFor(err error, token string, parsed *jwt.Token, claims jwt.MapClaims) *httperr.Error {
 	var refusal *httperr.Error
 	switch {
-	case errors.As(err, &refusal): // keysFor's
+	case errors.As(err, &refusal): // from keysFor
 		return refusal
 	case errors.Is(err, jwt.ErrTokenMalformed):
 		return refuseMalformed.Because(whyMalformed(token))
-	case errors.Is(err, jwt.ErrTokenUnverifiable): // nobody knows the algorithm
+	case errors.Is(err, jwt.ErrTokenUnverifiable): // an unknown algorithm
 		return because(refuseAlgorithm, "its `alg` is "+algorithmOf(parsed))
 	case v.issuerOf(claims) == nil:
 		return because(refuseSignature, unknownIssuer(claims))
@@ -126,13 +126,14 @@ func (v *Verifier) refusalFor(err error, token string, parsed *jwt.Token, claims
 	}
 }
 
-// keysFor returns the keys that may have signed the token: the issuer's, ours
-// when there is none. The algorithm is the keys', never the token's choice
+// keysFor returns the keys that may have signed the token: those of the issuer,
+// or ours without one. The keys determine the algorithm; the token never does
 // (RFC 8725 section 3.1).
 func (v *Verifier) keysFor(ctx context.Context, token *jwt.Token, from *keys.Issuer) ([]jwt.VerificationKey, *httperr.Error) {
-	// RFC 7515 section 4.1.11: extensions we do not understand must be refused,
-	// and golang-jwt does not look. What a token says of where its key is (`jwk`,
-	// `jku`, `x5c`, `x5u`) is not looked at: the keys are those that we know.
+	// RFC 7515 section 4.1.11: unknown critical extensions must be refused, and
+	// golang-jwt does not check them. The fields of a token that say where its
+	// key is (`jwk`, `jku`, `x5c`, `x5u`) are ignored: only known keys are
+	// used.
 	if _, present := token.Header["crit"]; present {
 		return nil, refuseCritical
 	}
@@ -152,9 +153,9 @@ func (v *Verifier) keysFor(ctx context.Context, token *jwt.Token, from *keys.Iss
 	return found, nil
 }
 
-// hasOneReading reports whether header and claims are one JSON object each, with
-// no name twice: encoding/json takes the last value, other readers the first
-// (RFC 8725 section 2.4).
+// hasOneReading reports whether header and claims are one JSON object each,
+// without a repeated name. encoding/json uses the last value of a repeated
+// name, other readers the first (RFC 8725 section 2.4).
 func (v *Verifier) hasOneReading(token *jwt.Token, claims jwt.MapClaims) bool {
 	header, rest, _ := strings.Cut(token.Raw, ".")
 	payload, _, _ := strings.Cut(rest, ".")
@@ -163,7 +164,7 @@ func (v *Verifier) hasOneReading(token *jwt.Token, claims jwt.MapClaims) bool {
 
 func (v *Verifier) countMembers(part string) int {
 	object, err := v.parser.DecodeSegment(part)
-	if err != nil { // it could be decoded a moment ago
+	if err != nil { // it was decoded a moment ago
 		return -1
 	}
 	return countMembers(object)

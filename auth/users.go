@@ -10,42 +10,43 @@ import (
 	"gatehouse/store"
 )
 
-// UserState is what the Gate must know of a user on every request.
+// UserState is what the Gate checks about a user on every request.
 type UserState struct {
 	Active    bool
 	CompanyID *uuid.UUID // nil without a company
 	Role      string
-	// ValidAfter is when the user's tokens were last made void, zero when they
+	// ValidAfter is when the user's tokens were last revoked, or zero when they
 	// never were. See revokes.
 	ValidAfter time.Time
 }
 
-// revokes reports whether a token is void that was issued at that time, zero when
-// it does not say.
+// revokes reports whether a token that was issued at that time is revoked. The
+// time is zero for a token that does not state it.
 func (s UserState) revokes(issued time.Time) bool {
 	return !s.ValidAfter.IsZero() && issued.Before(validFrom(s.ValidAfter))
 }
 
-// validFrom is when the first good token is issued after tokens were made void:
-// in the next second. A token says in which second it was issued, and one of
-// the same second may be from before. Signer.TokenFor has those of after say
-// the next, so that nobody has to wait.
+// validFrom returns the issue time of the first good token after a revocation,
+// which is the next whole second. A token states the second of its issue, and
+// one of the same second may be older than the revocation. Signer.TokenFor
+// therefore writes the next second into newer tokens, so that nobody has to
+// wait.
 func validFrom(validAfter time.Time) time.Time {
 	return validAfter.Truncate(time.Second).Add(time.Second)
 }
 
-// UserStates tells the state of a user as it is now. It is the one seam
-// between requests and users: every strict or initial request asks here.
+// UserStates returns the current state of a user. It is the only interface
+// between requests and users: every strict or initial request uses it.
 type UserStates interface {
 	// UserState returns store.ErrNotFound for an unknown user. Any other error
-	// means that nobody knows, and the request is refused with 503.
+	// means that the state is unknown, and the request is refused with 503.
 	UserState(ctx context.Context, id uuid.UUID) (UserState, error)
 }
 
-// UserLister is a UserStates that also answers for many users in one question.
+// UserLister is a UserStates that also answers for many users in one query.
 type UserLister interface {
 	UserStates
-	// ListUserStates returns the states of those users that there are.
+	// ListUserStates returns the states of those users that exist.
 	ListUserStates(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]UserState, error)
 }
 
@@ -86,15 +87,15 @@ func stateOf(user store.User) UserState {
 	return state
 }
 
-// equal reports whether a request cannot tell the two apart.
+// equal reports whether the two states make no difference to any request.
 func (s UserState) equal(other UserState) bool {
 	sameCompany := s.CompanyID == other.CompanyID ||
 		s.CompanyID != nil && other.CompanyID != nil && *s.CompanyID == *other.CompanyID
 	return sameCompany && s.Active == other.Active && s.Role == other.Role && s.ValidAfter.Equal(other.ValidAfter)
 }
 
-// CheckCurrent holds a token that passed against a row that was read since. It
-// returns why the Gate would refuse the token now; nil when it would not.
+// CheckCurrent checks a token that passed against a row that was read later. It
+// returns why the Gate would refuse the token now, or nil.
 func CheckCurrent(who *Identity, user store.User) *httperr.Error {
 	if !user.Active {
 		return refuseInactive

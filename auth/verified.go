@@ -1,7 +1,7 @@
 package auth
 
-// This file remembers the tokens that were verified, so that a token costs its
-// signature once.
+// This file remembers verified tokens, so that each signature is checked once
+// only.
 
 import (
 	"encoding/json"
@@ -14,19 +14,18 @@ import (
 	"gatehouse/internal/httperr"
 )
 
-// Bounds on what is remembered. Whoever has many good tokens makes others cost
-// their signature again, and nothing else.
+// Bounds on what is remembered. A client with many good tokens can make other
+// tokens be verified again, and nothing worse.
 const (
 	verifiedLimit    = 16_384
 	verifiedBudget   = 32 << 20 // bytes, by verifiedToken.size
 	maxVerifiedBytes = 4 << 10  // longer tokens are verified each time
 )
 
-// verifiedTokens are the tokens that a Verifier has found good, by the whole
-// token: of two that differ anywhere one says nothing of the other. What is
-// remembered is who the token names and for how long, never whether they may
-// pass: that is asked of the user's state and of the rule each time. Refusals
-// are not remembered, so strangers leave nothing here.
+// verifiedTokens holds the tokens that a Verifier has verified, keyed by the
+// whole token. It remembers who the token names and for how long, but never
+// whether they may pass: the user's state and the rule decide that each time.
+// Refusals are not remembered, so strangers cannot fill it.
 type verifiedTokens struct {
 	limit  int // entries
 	budget int // bytes
@@ -36,12 +35,12 @@ type verifiedTokens struct {
 	size    int // of all entries
 }
 
-// verifiedToken is what a good token says. It does not change.
+// verifiedToken is the content of a good token. It never changes.
 type verifiedToken struct {
 	identity *Identity
 	life     lifetime
 	keys     keys.Version
-	size     int // bytes that it takes here, about
+	size     int // approximate bytes in memory
 	used     usedBit
 }
 
@@ -49,8 +48,9 @@ func newVerifiedTokens() *verifiedTokens {
 	return &verifiedTokens{limit: verifiedLimit, budget: verifiedBudget, entries: map[string]*verifiedToken{}}
 }
 
-// find returns whom a token names that was verified before, or why it is good no
-// longer. It gives neither when the token has to be verified.
+// find returns the identity of a token that was verified before, or why the
+// token is no longer good. Both results are nil when the token must be
+// verified.
 func (t *verifiedTokens) find(token string, now time.Time) (*Identity, *httperr.Error) {
 	t.mu.RLock()
 	known := t.entries[token]
@@ -72,37 +72,37 @@ func (t *verifiedTokens) find(token string, now time.Time) (*Identity, *httperr.
 	return known.identity, nil
 }
 
-// remember keeps a token that was found good. Nobody else may hold its identity
-// yet: the claims that no header can carry are let go.
+// remember stores a verified token. Nobody else may use its identity yet,
+// because remember deletes the claims that no header can carry.
 func (t *verifiedTokens) remember(token string, good *verifiedToken) {
 	if len(token) > maxVerifiedBytes || !good.keys.Current() {
 		return
 	}
 	maps.DeleteFunc(good.identity.claims, func(_ string, value any) bool { return !isPlain(value) })
 	good.size = sizeOf(token, good.identity)
-	token = strings.Clone(token) // a part of a header keeps the whole head in memory
+	token = strings.Clone(token) // a substring of a header keeps the whole header in memory
 
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.remove(token) // somebody else may have verified it at the same time
+	t.remove(token) // another request may have verified it at the same time
 	t.evict(good.size)
 	t.entries[token] = good
 	t.size += good.size
 }
 
-// sizeOf is about what an entry takes, with its claims read out of the token.
+// sizeOf returns the approximate size of an entry, with its claims.
 func sizeOf(token string, identity *Identity) int {
 	const entry, claim = 768, 48 // as measured
 	return 2*len(token) + entry + claim*len(identity.claims)
 }
 
-// evict evicts until there is room for a newcomer, as CachedUsers do: out of
-// a few that chance picks, one that nobody used of late.
+// evict removes entries until the new one fits. As in CachedUsers, it picks an
+// entry that was not used recently, out of a few random ones.
 func (t *verifiedTokens) evict(size int) {
 	for len(t.entries) > 0 && (len(t.entries) >= t.limit || t.size+size > t.budget) {
 		var victim string
 		seen := 0
-		for token, known := range t.entries { // in an order that differs every time
+		for token, known := range t.entries { // in random order
 			victim = token
 			if seen++; !known.used.clear() || seen == evictionSample {
 				break
@@ -112,7 +112,7 @@ func (t *verifiedTokens) evict(size int) {
 	}
 }
 
-// drop forgets a token, unless it was verified anew meanwhile.
+// drop removes a token, unless it was verified again meanwhile.
 func (t *verifiedTokens) drop(token string, known *verifiedToken) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -128,14 +128,14 @@ func (t *verifiedTokens) remove(token string) {
 	}
 }
 
-// forget forgets all tokens.
+// forget removes all tokens.
 func (t *verifiedTokens) forget() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.entries, t.size = map[string]*verifiedToken{}, 0 // clear would keep the memory
 }
 
-// isPlain tells the claims that Identity.Claim can give.
+// isPlain reports whether Identity.Claim can return the claim.
 func isPlain(claim any) bool {
 	switch claim.(type) {
 	case string, json.Number, bool:

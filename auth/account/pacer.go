@@ -10,7 +10,6 @@ package account
 // long. A rest only when the runtime had no free processor kept the p99 of a
 // proxied GET at four times its p99 at rest, instead of one and a half times: a
 // request that arrives in the middle of a step waits for the end of that step.
-// step waits for its end.
 
 import (
 	"runtime"

@@ -14,7 +14,7 @@ import (
 	"gatehouse/store"
 )
 
-// Noon is when the tests happen.
+// Noon is the time of the tests.
 var Noon = time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
 
 func AtNoon() time.Time { return Noon }
@@ -26,8 +26,8 @@ var (
 	Globex = uuid.MustParse("11111111-2222-4333-8444-555555555555")
 )
 
-// Claims are those of a good token for nobody in particular, with changes; a
-// change to nil leaves the claim out.
+// Claims returns the claims of a good token for a made-up user, with changes. A
+// change to nil removes the claim.
 func Claims(changes jwt.MapClaims) jwt.MapClaims {
 	all := jwt.MapClaims{
 		"sub":        "0d9ff6c2-8d8d-4a4e-9d53-6f3b8a1c2e10",
@@ -41,7 +41,8 @@ func Claims(changes jwt.MapClaims) jwt.MapClaims {
 	return all
 }
 
-// Signed is a token with these claims, signed with the secret of the tests.
+// Signed returns a token with these claims, signed with the secret of the
+// tests.
 func Signed(t testing.TB, claims jwt.MapClaims) string {
 	t.Helper()
 	return SignedWith(t, jwt.SigningMethodHS256, []byte(Secret), claims, nil)
@@ -58,7 +59,7 @@ func SignedWith(t testing.TB, method jwt.SigningMethod, key any, claims jwt.MapC
 	return text
 }
 
-// OpenStore returns a migrated store on the database of that URL.
+// OpenStore opens the database at that URL and returns a migrated store.
 func OpenStore(t testing.TB, url string) store.Store {
 	t.Helper()
 	opened, err := store.Open(t.Context(), url, store.Options{Now: AtNoon})

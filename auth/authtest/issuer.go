@@ -1,6 +1,6 @@
 package authtest
 
-// This file is about other issuers: their servers, keys and tokens.
+// This file makes other issuers: their servers, keys and tokens.
 
 import (
 	"crypto"
@@ -33,13 +33,13 @@ type NamedKey struct {
 
 func NewNamedKey(t testing.TB, id string) NamedKey { return NamedKey{id, NewEC(t, elliptic.P256())} }
 
-// Token is one of the issuer, signed with ES256.
+// Token returns a token of the issuer, signed with ES256.
 func (n NamedKey) Token(t testing.TB) string {
 	t.Helper()
 	return SignedWith(t, jwt.SigningMethodES256, n.Key, IssuerClaims(nil), map[string]any{"kid": n.ID})
 }
 
-// IssuerClaims are the claims of a good token of the issuer, with changes.
+// IssuerClaims returns the claims of a good token of the issuer, with changes.
 func IssuerClaims(changes jwt.MapClaims) jwt.MapClaims {
 	all := Claims(jwt.MapClaims{"iss": IssuerName, "aud": "atenex"})
 	for name, value := range changes {
@@ -51,7 +51,7 @@ func IssuerClaims(changes jwt.MapClaims) jwt.MapClaims {
 	return all
 }
 
-// JWKS is the set that an issuer publishes.
+// JWKS returns the key set that an issuer publishes.
 func JWKS(t testing.TB, keys ...NamedKey) []byte {
 	t.Helper()
 	var set jose.JSONWebKeySet
@@ -65,7 +65,7 @@ func JWKS(t testing.TB, keys ...NamedKey) []byte {
 	return text
 }
 
-// PublicPEM is the key as a PEM file has it.
+// PublicPEM returns the key in PEM.
 func PublicPEM(t testing.TB, key crypto.PublicKey) []byte {
 	t.Helper()
 	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: PublicDER(t, key)})
@@ -80,7 +80,7 @@ func PublicDER(t testing.TB, key crypto.PublicKey) []byte {
 	return der
 }
 
-// IssuerServer publishes what it is told to, and counts how often.
+// IssuerServer publishes the content that it is given, and counts the requests.
 type IssuerServer struct {
 	URL      string
 	requests atomic.Int32
@@ -113,19 +113,19 @@ func (s *IssuerServer) ExpectRequests(t testing.TB, want int32) {
 	}
 }
 
-// Listed is an entry of `tokens` that takes everything but an audience.
+// Listed returns an entry of `tokens` with everything but an audience.
 func Listed(keys string) config.Issuer {
 	return config.Issuer{Issuer: IssuerName, Keys: keys, Algorithms: []string{"ES256", "RS256", "PS256", "EdDSA"}}
 }
 
-// Sleep lets that much of the bubble's time pass, and all that is due in it
-// happen.
+// Sleep advances the fake clock of the bubble by d, and waits until everything
+// that is due has happened.
 func Sleep(d time.Duration) {
 	<-time.After(d)
 	synctest.Wait()
 }
 
-// WriteFile is a file with that content.
+// WriteFile writes a file with that content and returns its path.
 func WriteFile(t testing.TB, content []byte) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "keys")

@@ -1,7 +1,7 @@
 package keys
 
-// This file fetches what an issuer publishes, from a URL or a file: bounded in
-// size and time.
+// This file fetches the keys of an issuer from a URL or a file, bounded in size
+// and time.
 
 import (
 	"bytes"
@@ -25,17 +25,17 @@ const (
 	maxRedirects = 3
 	fetchTimeout = 10 * time.Second
 
-	fileFresh    = 5 * time.Second // a file costs next to nothing to look at
+	fileFresh    = 5 * time.Second // reading a file is cheap
 	defaultFresh = 10 * time.Minute
 	leastFresh   = 5 * time.Minute
 	mostFresh    = 15 * time.Minute
 )
 
-// fetch gets the text of a key set, and says for how long it may be kept.
+// fetch returns the text of a key set, and for how long it may be kept.
 type fetch func(ctx context.Context) (content []byte, fresh time.Duration, err error)
 
-// newTransport leaves no connection open for ten minutes of silence.
-// Certificates are verified with the system's roots.
+// newTransport returns a transport that closes connections between two
+// readings. It verifies certificates with the system's roots.
 func newTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
@@ -44,8 +44,8 @@ func newTransport() *http.Transport {
 	}
 }
 
-// newClient follows redirects over https only: whoever can change the keys
-// on their way can sign as the issuer.
+// newClient returns a client that follows redirects to https only. An attacker
+// who can change the keys in transit can sign as the issuer.
 func newClient(transport http.RoundTripper) *http.Client {
 	return &http.Client{
 		Transport: transport,
@@ -62,7 +62,7 @@ func newClient(transport http.RoundTripper) *http.Client {
 	}
 }
 
-// fetchURL gets a key set over HTTP.
+// fetchURL fetches a key set over HTTP.
 func fetchURL(client *http.Client, address string) fetch {
 	return func(ctx context.Context) ([]byte, time.Duration, error) {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
@@ -84,7 +84,7 @@ func fetchURL(client *http.Client, address string) fetch {
 	}
 }
 
-// withoutURL takes the URL out of an error: its query may be nobody's business.
+// withoutURL removes the URL from an error, because its query may be secret.
 func withoutURL(err error) error {
 	if withURL, ok := errors.AsType[*url.Error](err); ok {
 		return withURL.Err
@@ -92,8 +92,9 @@ func withoutURL(err error) error {
 	return err
 }
 
-// freshness honours max-age (RFC 9111 section 5.2.2.1) within bounds: a key
-// taken back by its issuer must go, and an issuer must not be overrun.
+// freshness uses max-age (RFC 9111 section 5.2.2.1) within bounds: a key that
+// its issuer has withdrawn must disappear soon, and an issuer must not get too
+// many requests.
 func freshness(header http.Header) time.Duration {
 	for directive := range strings.SplitSeq(strings.Join(header.Values("Cache-Control"), ","), ",") {
 		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
@@ -119,7 +120,7 @@ func fetchFile(path string, read func(path string) ([]byte, error)) fetch {
 			return content, fileFresh, err
 		}
 		info, err := os.Stat(path)
-		if err == nil && !info.Mode().IsRegular() { // opening a pipe would wait for somebody to write
+		if err == nil && !info.Mode().IsRegular() { // opening a pipe would block until somebody writes to it
 			err = errors.New("not a regular file")
 		}
 		if err != nil {

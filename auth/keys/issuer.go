@@ -7,9 +7,9 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// This file is the other issuers of one table, as far as a Verifier asks for them.
+// This file has the other issuers of one table, as a Verifier uses them.
 
-// Issuers are the other issuers of one table. A nil one has none.
+// Issuers holds the other issuers of one table. A nil Issuers is empty.
 type Issuers struct {
 	byName     map[string]*Issuer
 	keySources map[string]*source // by `keys`
@@ -17,21 +17,21 @@ type Issuers struct {
 
 // Issuer is one entry of `tokens`, with its keys.
 type Issuer struct {
-	Audiences  []string          // one of them has to be in `aud`; none asks nothing
+	Audiences  []string          // `aud` must have one of them; empty allows every audience
 	Algorithms []string          // of its tokens
-	Claims     map[string]string // ours → theirs
+	Claims     map[string]string // our name → the issuer's name
 	keySource  *source
 }
 
-// IssuerState is what is known of the keys of one issuer.
+// IssuerState is what is known about the keys of one issuer.
 type IssuerState struct {
 	Issuer      string
-	Keys        int       // that may verify; 0 before they were read
-	LastSuccess time.Time // when they were read last; zero before the first time
-	Problem     error     // why the last reading failed, nil when it did not
+	Keys        int       // keys that may verify; 0 before the first reading
+	LastSuccess time.Time // when they were last read; zero before the first time
+	Problem     error     // why the last reading failed, nil when it succeeded
 }
 
-// Named returns the issuer of that name, nil when there is none.
+// Named returns the issuer of that name, or nil.
 func (i *Issuers) Named(name string) *Issuer {
 	if i == nil {
 		return nil
@@ -39,16 +39,17 @@ func (i *Issuers) Named(name string) *Issuer {
 	return i.byName[name]
 }
 
-// Find returns the keys that may have signed a token of the issuer. Nothing is
-// read because a token's header says so. For a key that the issuer may have made
-// just now Find waits a moment, or until the context ends. The error is a
-// *NotReadError where the keys cannot be read; any other words why no key fits.
+// Find returns the keys that may have signed a token of the issuer. A token's
+// header never causes a fetch from a place that it names. For an unknown key,
+// which the issuer may have just made, Find waits a moment, or until the
+// context ends. The error is a *NotReadError when the keys cannot be read. Any
+// other error says why no key fits.
 func (i *Issuer) Find(ctx context.Context, algorithm, kid string) ([]jwt.VerificationKey, error) {
 	return i.keySource.find(ctx, algorithm, kid)
 }
 
-// Version returns which keys the issuer publishes now. Those of a nil issuer are
-// our own, which a table keeps for life.
+// Version returns the version of the keys that the issuer publishes now. A nil
+// issuer means our own keys, which never change during the life of a table.
 func (i *Issuer) Version() Version {
 	if i == nil {
 		return Version{}
@@ -56,11 +57,11 @@ func (i *Issuer) Version() Version {
 	return Version{keySource: i.keySource, number: i.keySource.version()}
 }
 
-// Version says which keys a token was verified with: which set of another
-// issuer's. It is zero for our own keys, which a Verifier keeps for life.
+// Version is the version of another issuer's key set with which a token was
+// verified. It is zero for our own keys, which a Verifier never changes.
 type Version struct {
 	keySource *source
-	number    int // its number rather than the set: old ones need not stay in memory
+	number    int // a number, not the set: old sets need not stay in memory
 }
 
 // Current reports whether the issuer still publishes these keys.

@@ -14,9 +14,9 @@ import (
 	"strings"
 )
 
-// This file reads keys in PEM: private ones, public ones, and certificates.
+// This file reads keys in PEM: private keys, public keys, and certificates.
 
-// publicHalf returns the key of a block that verifies.
+// publicHalf returns the verifying key of a block.
 func publicHalf(block *pem.Block) (crypto.PublicKey, error) {
 	if !strings.HasSuffix(block.Type, "PRIVATE KEY") {
 		return parsePublicKey(block)
@@ -28,10 +28,10 @@ func publicHalf(block *pem.Block) (crypto.PublicKey, error) {
 	return private.Public(), nil
 }
 
-// parsePrivateKey reads the first private key of a PEM text, in whichever form
-// it holds. What may stand beside one is passed over: `openssl ecparam -genkey`
-// writes the curve before it (EC PARAMETERS), and some files hold the
-// certificate, too.
+// parsePrivateKey returns the first private key of a PEM text, in any form that
+// it supports. It skips other blocks: `openssl ecparam -genkey` writes the
+// curve before the key (EC PARAMETERS), and some files also hold the
+// certificate.
 func parsePrivateKey(pemBytes []byte) (crypto.Signer, error) {
 	var passed []string
 	for rest := pemBytes; ; {
@@ -51,8 +51,8 @@ func parsePrivateKey(pemBytes []byte) (crypto.Signer, error) {
 	}
 }
 
-// privateKeyOf reads a block that says that it is a private key. No error
-// repeats what is in it.
+// privateKeyOf parses a block whose type is a private key. No error contains
+// its content.
 func privateKeyOf(block *pem.Block) (crypto.Signer, error) {
 	if block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != "" {
 		return nil, fmt.Errorf("PEM block %q is encrypted with a passphrase: want it without, as `openssl pkey` writes it", block.Type)
@@ -89,9 +89,9 @@ func parsePublicKey(block *pem.Block) (crypto.PublicKey, error) {
 	return nil, errors.New("is neither a public key nor a certificate")
 }
 
-// certifiedKey returns the key of a certificate (RFC 5280 section 4.1). What
-// else the certificate says is not looked at: Go's parser refuses some that are
-// in use for it, as those with a negative serial number.
+// certifiedKey returns the key of a certificate (RFC 5280 section 4.1). It
+// ignores the rest of the certificate, because Go's parser refuses some
+// certificates that are in use, such as those with a negative serial number.
 func certifiedKey(der []byte) (crypto.PublicKey, error) {
 	var certificate struct {
 		Signed struct {

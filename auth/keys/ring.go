@@ -1,15 +1,16 @@
-// Package keys holds what tokens are signed and verified with.
+// Package keys holds the keys that sign and verify tokens.
 //
-// The gateway's own tokens are signed with a Ring (ring.go), which verifies those
-// of previous keys too. pem.go reads keys from files in PEM, ours and theirs.
+// A Ring (ring.go) signs the gateway's own tokens. It also verifies tokens that
+// were signed with previous keys. pem.go reads keys in PEM, for the gateway and
+// for other issuers.
 //
-// The keys of other issuers come from their Sources, which tables share:
+// The keys of other issuers come from Sources, which tables share:
 //
-//	issuer.go   the entries of `tokens`: whose tokens are verified with which keys
-//	sources.go  their sources, carried over from table to table
-//	source.go   one source: the last good keys, kept fresh in the background
+//	issuer.go   the entries of `tokens`, with their keys
+//	sources.go  the sources of keys, shared by successive tables
+//	source.go   one source: the last good keys, refreshed in the background
 //	fetch.go    reading a URL or a file, bounded
-//	set.go      a JWK set or PEM: which keys are taken, which one fits
+//	set.go      a JWK set or PEM: which keys are usable, and which one fits a token
 package keys
 
 import (
@@ -32,23 +33,23 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// Ring are what tokens are signed and verified with: one key that signs, and
-// those that verify, the signing one first. Each verifies its own algorithm
-// alone, so that no public key is ever taken for a secret.
+// Ring holds the keys for the gateway's own tokens: one that signs, and those
+// that verify, with the signing one first. Each key verifies only its own
+// algorithm, so a public key is never used as a secret.
 type Ring struct {
 	Algorithm string // of the tokens made here, as in their header (RFC 7518 section 3.1)
 	sign      any
 	verify    []ownKey
 }
 
-// ownKey is one of our keys, as far as it verifies.
+// ownKey is the verifying half of one of our keys.
 type ownKey struct {
 	key        jwt.VerificationKey
 	id         string   // the `kid` of its tokens
 	algorithms []string // that it verifies
 }
 
-// Sign makes a token of the claims, whose `kid` names the key.
+// Sign returns a token with the claims. Its `kid` names the key.
 func (k Ring) Sign(claims jwt.MapClaims) (string, error) {
 	token := jwt.NewWithClaims(jwt.GetSigningMethod(k.Algorithm), claims)
 	token.Header["kid"] = k.id()
@@ -59,12 +60,12 @@ func (k Ring) Sign(claims jwt.MapClaims) (string, error) {
 	return signed, nil
 }
 
-// id is the `kid` of the tokens made here.
+// id returns the `kid` of the tokens made here.
 func (k Ring) id() string { return k.verify[0].id }
 
-// Verifying returns the keys that may have signed a token: the one that it names,
-// or all of the algorithm for a token that names none of ours, as those made
-// elsewhere with the same secret.
+// Verifying returns the keys that may have signed a token. That is the key that
+// the token names. For a token that names none of our keys, such as one made
+// elsewhere with the same secret, it is every key of the algorithm.
 func (k Ring) Verifying(algorithm, id string) []jwt.VerificationKey {
 	var found []jwt.VerificationKey
 	for _, own := range k.verify {
@@ -82,7 +83,7 @@ func (k Ring) Verifying(algorithm, id string) []jwt.VerificationKey {
 	return found
 }
 
-// Algorithms names those that any of the keys verifies.
+// Algorithms returns the names of the algorithms that the keys verify.
 func (k Ring) Algorithms() string {
 	var names []string
 	for _, own := range k.verify {
@@ -92,9 +93,9 @@ func (k Ring) Algorithms() string {
 	return strings.Join(slices.Compact(names), ", ")
 }
 
-// PublicSet is the JWK set (RFC 7517 section 5) with which others can verify
-// the tokens made here: the signing key first, then those that have signed, or
-// are going to. There is none for secrets alone.
+// PublicSet returns the JWK set (RFC 7517 section 5) that lets others verify
+// the tokens made here: the signing key first, then previous and future keys.
+// ok is false when there are only secrets.
 func (k Ring) PublicSet() (set []byte, ok bool) {
 	var public jose.JSONWebKeySet
 	for _, own := range k.verify {
@@ -109,18 +110,18 @@ func (k Ring) PublicSet() (set []byte, ok bool) {
 	return set, err == nil
 }
 
-// secretAlgorithms are those that sign with a secret.
+// secretAlgorithms are the algorithms that sign with a secret.
 var secretAlgorithms = []string{"HS256", "HS384", "HS512"}
 
-// FromSecret signs with a secret. Tokens signed with a previous secret are
-// still accepted.
+// FromSecret returns a ring that signs with a secret. It still accepts tokens
+// that were signed with a previous secret.
 func FromSecret(algorithm string, secret []byte, previous ...[]byte) (Ring, error) {
 	if !slices.Contains(secretAlgorithms, algorithm) {
 		return Ring{}, fmt.Errorf("algorithm %q does not go with a secret: want one of %s",
 			algorithm, strings.Join(secretAlgorithms, ", "))
 	}
-	// Anybody can sign with an empty secret, and a list of previous ones that
-	// ends in a comma has one.
+	// Anybody can sign with an empty secret. A list of previous secrets that
+	// ends in a comma would contain one.
 	if len(secret) == 0 || slices.ContainsFunc(previous, func(old []byte) bool { return len(old) == 0 }) {
 		return Ring{}, errors.New("secret is empty")
 	}
@@ -131,8 +132,8 @@ func FromSecret(algorithm string, secret []byte, previous ...[]byte) (Ring, erro
 	return keys, nil
 }
 
-// WithPreviousSecrets also accepts tokens that were signed with a secret, before
-// a private key took its place.
+// WithPreviousSecrets returns a ring that also accepts tokens signed with a
+// secret, from before a private key replaced it.
 func (k Ring) WithPreviousSecrets(previous ...[]byte) (Ring, error) {
 	k.verify = slices.Clone(k.verify)
 	for _, each := range previous {
@@ -144,9 +145,9 @@ func (k Ring) WithPreviousSecrets(previous ...[]byte) (Ring, error) {
 	return k, nil
 }
 
-// WithPreviousKeys also accepts, and publishes, the keys of a PEM text: those
-// that have signed tokens that are still about, and one that will sign later.
-// Public keys will do; of a private key only the public half is kept.
+// WithPreviousKeys returns a ring that also accepts and publishes the keys of a
+// PEM text: keys whose tokens are still in use, and a key that will sign later.
+// The text may hold public keys. Of a private key only the public half is kept.
 func (k Ring) WithPreviousKeys(pemBytes []byte) (Ring, error) {
 	k.verify = slices.Clone(k.verify)
 	found := 0
@@ -173,23 +174,24 @@ func (k Ring) WithPreviousKeys(pemBytes []byte) (Ring, error) {
 			k.verify = append(k.verify, own)
 		}
 	}
-	if found == 0 && len(bytes.TrimSpace(pemBytes)) > 0 { // an empty text is a file whose keys are gone
+	if found == 0 && len(bytes.TrimSpace(pemBytes)) > 0 { // an empty text is a file without keys any more
 		return Ring{}, errors.New("no PEM block found: want one or more private or public keys")
 	}
 	return k, nil
 }
 
-// secretID tells secrets apart. Every signature already lets those who hold a
-// token try out secrets; the id adds nothing to that.
+// secretID returns an id that differs for different secrets. The id does not
+// make guessing easier: with any signature, an attacker can already test
+// guesses.
 func secretID(secret []byte) string {
 	mac := hmac.New(sha256.New, secret)
 	mac.Write([]byte("gatehouse key id"))
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:9])
 }
 
-// FromPEM signs with the first private key of a PEM text (PKCS #8, PKCS #1 or
-// SEC 1): RSA of 2048 bits or more gives RS256, P-256 gives ES256, Ed25519
-// gives EdDSA.
+// FromPEM returns a ring that signs with the first private key of a PEM text
+// (PKCS #8, PKCS #1 or SEC 1). RSA of 2048 bits or more means RS256, P-256
+// means ES256, and Ed25519 means EdDSA.
 func FromPEM(pemBytes []byte) (Ring, error) {
 	private, err := parsePrivateKey(pemBytes)
 	if err != nil {
@@ -202,8 +204,8 @@ func FromPEM(pemBytes []byte) (Ring, error) {
 	return Ring{Algorithm: own.algorithms[0], sign: private, verify: []ownKey{own}}, nil
 }
 
-// newOwnKey says which algorithm goes with a public key of ours, and its id,
-// which is its thumbprint (RFC 7638).
+// newOwnKey returns a public key of ours with its algorithm and its id, which
+// is its thumbprint (RFC 7638).
 func newOwnKey(public crypto.PublicKey) (ownKey, error) {
 	algorithm := ""
 	switch key := public.(type) {

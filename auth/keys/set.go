@@ -1,7 +1,7 @@
 package keys
 
-// This file reads the keys that another issuer publishes, and tells which of
-// them may have signed a token.
+// This file parses the keys that another issuer publishes, and finds those that
+// may have signed a token.
 
 import (
 	"bytes"
@@ -28,7 +28,7 @@ import (
 const (
 	maxIssuerKeys = 100
 	minRSABits    = 2048 // RFC 7518 section 3.3
-	maxRSABits    = 8192 // verifying with longer ones is a way to keep the gateway busy
+	maxRSABits    = 8192 // longer ones would take too long to verify
 )
 
 // issuerKey is a public key that verifies signatures.
@@ -38,23 +38,23 @@ type issuerKey struct {
 	public    crypto.PublicKey
 }
 
-// set is what an issuer publishes at one time. It is immutable.
+// set is the keys that an issuer publishes at one time. It is immutable.
 type set struct {
 	keys    []issuerKey
-	named   bool    // a key has an id, so tokens must say which they mean
-	ignored []error // why keys were left out
-	version int     // which of its source's sets it is, from 1
+	named   bool    // a key has an id, so tokens must name their key
+	ignored []error // why keys were ignored
+	version int     // its number among the sets of its source, from 1
 }
 
-// CheckSet reports why a content holds no keys of an issuer.
+// CheckSet returns an error when the content has no usable key of an issuer.
 func CheckSet(content []byte) error {
 	_, err := parseSet(content)
 	return err
 }
 
-// parseSet reads a JWK set (RFC 7517 section 5), or public keys and
-// certificates in PEM. Of a certificate only the key counts: whoever publishes
-// it as the issuer's vouches for it. A set without a usable key is an error.
+// parseSet parses a JWK set (RFC 7517 section 5), or public keys and
+// certificates in PEM. Only the key of a certificate is used: the publisher of
+// the set vouches for it. A set without a usable key is an error.
 func parseSet(content []byte) (*set, error) {
 	parse := parsePEM
 	if bytes.HasPrefix(bytes.TrimSpace(content), []byte("{")) {
@@ -71,8 +71,8 @@ func parseSet(content []byte) (*set, error) {
 	return set, nil
 }
 
-// add takes one entry into the set, or notes why not. An entry that we cannot
-// use says nothing against the others (RFC 7517 section 5).
+// add adds one entry to the set, or records why it is ignored. An unusable
+// entry does not make the others unusable (RFC 7517 section 5).
 func (s *set) add(key issuerKey, err error) error {
 	if len(s.keys)+len(s.ignored) == maxIssuerKeys {
 		return fmt.Errorf("more than %d keys", maxIssuerKeys)
@@ -104,14 +104,15 @@ func parseJWKs(content []byte) (*set, error) {
 	return set, nil
 }
 
-// publicMembers are what a public key, and its purpose, are made of (RFC 7518
-// section 6, RFC 8037 section 2). Nothing else of a JWK is read: an `x5c` with a
-// certificate that Go does not take says nothing against the key (issue 10).
+// publicMembers returns the members that describe a public key and its purpose
+// (RFC 7518 section 6, RFC 8037 section 2). The other members of a JWK are not
+// read: an `x5c` with a certificate that Go refuses does not make the key
+// unusable (issue 10).
 func publicMembers() []string {
 	return []string{"kty", "use", "key_ops", "alg", "kid", "crv", "x", "y", "n", "e"}
 }
 
-// parseJWK reads one key (RFC 7517 section 4).
+// parseJWK parses one key (RFC 7517 section 4).
 func parseJWK(entry []byte) (issuerKey, error) {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(entry, &members); err != nil {
@@ -136,7 +137,7 @@ func parseJWK(entry []byte) (issuerKey, error) {
 		return issuerKey{}, err
 	}
 	var purpose struct {
-		Operations []string `json:"key_ops"` // go-jose does not look at it
+		Operations []string `json:"key_ops"` // go-jose does not check it
 	}
 	if err := json.Unmarshal(public, &purpose); err != nil {
 		return issuerKey{}, err
@@ -147,8 +148,8 @@ func parseJWK(entry []byte) (issuerKey, error) {
 	return issuerKey{id: key.KeyID, algorithm: key.Algorithm, public: key.Key}, nil
 }
 
-// base64url brings a number of a JWK into the one form that go-jose reads:
-// some issuers pad it with `=`, or use the alphabet of plain base64.
+// base64url returns a number of a JWK in the one form that go-jose reads. Some
+// issuers pad it with `=`, or use the alphabet of standard base64.
 func base64url(number json.RawMessage) json.RawMessage {
 	text, isText := strings.CutPrefix(string(number), `"`)
 	if !isText {
@@ -174,8 +175,9 @@ func parsePEM(content []byte) (*set, error) {
 
 var errNotPublic = errors.New("is not a public key of RSA, EC or Ed25519")
 
-// checkPublicKey leaves out what verifies nothing that we accept. A private
-// key is left out too: what is published with it can be signed by anybody.
+// checkPublicKey returns an error for a key that verifies none of the accepted
+// algorithms, and for a private key: anybody can sign with a private key that
+// is published.
 func checkPublicKey(key crypto.PublicKey) error {
 	switch key := key.(type) {
 	case *rsa.PublicKey:
@@ -189,7 +191,7 @@ func checkPublicKey(key crypto.PublicKey) error {
 	return errNotPublic
 }
 
-// size is the number of keys; none for a nil set.
+// size returns the number of keys, which is 0 for a nil set.
 func (s *set) size() int {
 	if s == nil {
 		return 0
@@ -197,8 +199,8 @@ func (s *set) size() int {
 	return len(s.keys)
 }
 
-// find returns the keys that may have signed a token. Where keys have ids, the
-// token has to name one, unless a single key fits. It is nil for a nil set.
+// find returns the keys that may have signed a token. When keys have ids, the
+// token must name one, unless a single key fits. It returns nil for a nil set.
 func (s *set) find(algorithm, id string) []jwt.VerificationKey {
 	if s == nil {
 		return nil
@@ -215,7 +217,7 @@ func (s *set) find(algorithm, id string) []jwt.VerificationKey {
 	return found
 }
 
-// whyMissing words why find gives no key.
+// whyMissing returns an error that says why find returns no key.
 func (s *set) whyMissing(algorithm, id string) error {
 	switch named := slices.ContainsFunc(s.all(), func(key issuerKey) bool { return key.id == id }); {
 	case id == "" && slices.ContainsFunc(s.all(), func(key issuerKey) bool { return key.fits(algorithm) }):
@@ -226,7 +228,7 @@ func (s *set) whyMissing(algorithm, id string) error {
 	return fmt.Errorf("its `kid` %s is none of the issuer's %d keys", httperr.Quote(id), s.size())
 }
 
-// all returns the keys; none for a nil set.
+// all returns the keys, which are none for a nil set.
 func (s *set) all() []issuerKey {
 	if s == nil {
 		return nil
@@ -234,8 +236,8 @@ func (s *set) all() []issuerKey {
 	return s.keys
 }
 
-// fits reports whether the algorithm goes with the key: with its type and curve
-// (RFC 8725 section 3.1), and with what the issuer says that it is for.
+// fits reports whether the algorithm fits the key: its type and curve (RFC 8725
+// section 3.1), and the purpose that the issuer states.
 func (k issuerKey) fits(algorithm string) bool {
 	if k.algorithm != "" && k.algorithm != algorithm {
 		return false

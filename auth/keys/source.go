@@ -1,7 +1,7 @@
 package keys
 
-// This file keeps the keys of one place fresh: a goroutine reads them now and
-// then, and sooner when a request asks for a key that is not among them.
+// This file keeps the keys of one place fresh. A goroutine reads them at
+// intervals, and sooner when a request needs a key that is not among them.
 
 import (
 	"bytes"
@@ -15,11 +15,11 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// Bounds on reading a place that keys come from.
+// Bounds on reading the place of the keys.
 const (
 	ReadInterval = 5 * time.Second  // between two readings, whatever requests ask for
 	retryPause   = 30 * time.Second // after a failure that no request asks about, at most
-	firstRetry   = time.Second      // after the first failure of a source that was never read; then twice as long each time
+	firstRetry   = time.Second      // after the first failure of a source that was never read; doubles each time
 	readWait     = 2 * time.Second  // how long a request waits for a reading
 )
 
@@ -28,29 +28,29 @@ var (
 	errRetired = errors.New("the table with this issuer was replaced")
 )
 
-// source holds the keys of one place: the last good set, whatever became of
-// the place since. All readings are made by one goroutine, so there is never
-// more than one at a time.
+// source holds the keys of one place. It keeps the last good set, even when the
+// place cannot be read any more. One goroutine does all readings, so two
+// readings never overlap.
 type source struct {
 	place string // for the log
 	fetch fetch
 	now   func() time.Time
 	log   *slog.Logger
 
-	set              atomic.Pointer[set] // nil before the first good one
+	set              atomic.Pointer[set] // nil before the first good reading
 	readingRequested chan struct{}       // of capacity 1: a request asks for a reading
 
 	running  sync.Mutex // held while run runs
-	content  []byte     // what set was made of; for run alone
-	failures int        // readings in vain before the first good one; for run alone
+	content  []byte     // the text of the set; used by run only
+	failures int        // failed readings before the first good one; used by run only
 
-	mu          sync.Mutex      // for those below
-	reading     bool            // a reading is under way
-	readingDone chan struct{}   // closed when it is over; else when the next one is
-	lastReading time.Time       // when the last one was over
-	lastSuccess time.Time       // when the last good one was
-	problem     error           // why it failed; nil when it did not
-	retired     <-chan struct{} // closed when there will be no more; nil before the first
+	mu          sync.Mutex      // protects the fields below
+	reading     bool            // a reading is in progress
+	readingDone chan struct{}   // closed at the end of the reading in progress, or of the next one
+	lastReading time.Time       // when the last reading ended
+	lastSuccess time.Time       // when the last good reading ended
+	problem     error           // why the last reading failed; nil when it succeeded
+	retired     <-chan struct{} // closed when no more readings will follow; nil before the first
 }
 
 func newSource(place string, f fetch, now func() time.Time, log *slog.Logger) *source {
@@ -60,8 +60,8 @@ func newSource(place string, f fetch, now func() time.Time, log *slog.Logger) *s
 	}
 }
 
-// NotReadError says that the keys of an issuer cannot be read, and why: a key that
-// is not known may be a good one.
+// NotReadError means that the keys of an issuer cannot be read. A key that is
+// not known may therefore be a good one.
 type NotReadError struct{ Cause error }
 
 // Error returns the cause.
@@ -70,9 +70,9 @@ func (e *NotReadError) Error() string { return e.Cause.Error() }
 // Unwrap returns the cause.
 func (e *NotReadError) Unwrap() error { return e.Cause }
 
-// find returns the keys that may have signed a token. For a kid that is not
-// known, and before the first good set, it waits for a reading, within bounds. The
-// error is a *NotReadError, or words why no key fits.
+// find returns the keys that may have signed a token. For an unknown kid, and
+// before the first good set, it waits for a reading, within bounds. The error
+// is a *NotReadError, or says why no key fits.
 func (s *source) find(ctx context.Context, algorithm, kid string) ([]jwt.VerificationKey, error) {
 	set := s.set.Load()
 	found := set.find(algorithm, kid)
@@ -93,7 +93,7 @@ func (s *source) find(ctx context.Context, algorithm, kid string) ([]jwt.Verific
 	return nil, set.whyMissing(algorithm, kid)
 }
 
-// version is the number of the set that the source holds, 0 before the first.
+// version returns the number of the source's current set, 0 before the first.
 func (s *source) version() int {
 	set := s.set.Load()
 	if set == nil {
@@ -102,8 +102,8 @@ func (s *source) version() int {
 	return set.version
 }
 
-// await waits until a reading is over, and tells how it came out. It asks for
-// one, unless the last was a moment ago.
+// await waits until a reading ends, and returns the error of that reading. It
+// asks for one, unless the last was a moment ago.
 func (s *source) await(ctx context.Context) error {
 	s.mu.Lock()
 	over, retired, problem := s.readingDone, s.retired, s.problem
@@ -137,35 +137,35 @@ func (s *source) await(ctx context.Context) error {
 func (s *source) requestReading() {
 	select {
 	case s.readingRequested <- struct{}{}:
-	default: // somebody else has asked
+	default: // another caller has asked already
 	}
 }
 
-// start says that the source is about to be read until the context ends.
+// start is called before run reads the source until the context ends.
 func (s *source) start(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.retired = ctx.Done()
 }
 
-// firstReading is closed when the next reading is over.
+// firstReading returns a channel that is closed when the next reading ends.
 func (s *source) firstReading() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.readingDone
 }
 
-// state returns what is known of the source, under the name of its issuer.
+// state returns what is known about the source, under the name of its issuer.
 func (s *source) state(issuer string) IssuerState {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return IssuerState{Issuer: issuer, Keys: s.set.Load().size(), LastSuccess: s.lastSuccess, Problem: s.problem}
 }
 
-// run reads the source until the context ends: at once, and then whenever it
-// is due or a request asks.
+// run reads the source until the context ends: at once, and then whenever a
+// reading is due or a request asks for one.
 func (s *source) run(ctx context.Context) {
-	s.running.Lock() // a run that was told to end may not have ended yet
+	s.running.Lock() // an earlier run that was told to stop may still run
 	defer s.running.Unlock()
 	for ctx.Err() == nil {
 		select {
@@ -176,13 +176,13 @@ func (s *source) run(ctx context.Context) {
 	}
 }
 
-// read reads the keys once, and says when they are due again.
+// read reads the keys once, and returns when they are due again.
 func (s *source) read(ctx context.Context) (due time.Duration) {
 	s.mu.Lock()
 	s.reading = true
 	before := s.problem
 	select {
-	case <-s.readingRequested: // this is the reading that was asked for
+	case <-s.readingRequested: // this reading is the one that was asked for
 	default:
 	}
 	s.mu.Unlock()
@@ -193,7 +193,7 @@ func (s *source) read(ctx context.Context) (due time.Duration) {
 	}
 	s.finishReading(err)
 	switch {
-	case ctx.Err() != nil: // nobody asks any more
+	case ctx.Err() != nil: // nobody waits for the keys any more
 	case err != nil && (before == nil || before.Error() != err.Error()):
 		s.log.Warn("keys of an issuer cannot be read", "place", s.place, "error", err, "keys_kept", s.set.Load().size())
 	case err == nil && before != nil:
@@ -205,8 +205,8 @@ func (s *source) read(ctx context.Context) (due time.Duration) {
 	return due
 }
 
-// retry is the pause after a failure: short at first for a source that was never
-// read, since its issuer's tokens are refused until it is.
+// retry returns the pause after a failure. It is short at first for a source
+// that was never read, because its issuer's tokens are refused until then.
 func (s *source) retry() time.Duration {
 	if s.set.Load() != nil {
 		return retryPause
@@ -216,7 +216,7 @@ func (s *source) retry() time.Duration {
 	return pause
 }
 
-// finishReading lets those who wait know.
+// finishReading records the end of a reading and wakes the waiting callers.
 func (s *source) finishReading(problem error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -228,7 +228,7 @@ func (s *source) finishReading(problem error) {
 	s.readingDone = make(chan struct{})
 }
 
-// apply makes the text the set, if it is a good one.
+// apply parses the text and makes it the current set, when it is good.
 func (s *source) apply(content []byte) error {
 	if s.content != nil && bytes.Equal(content, s.content) {
 		return nil

@@ -15,21 +15,21 @@ import (
 	"gatehouse/config"
 )
 
-// Sources shares the keys of other issuers between tables: a reload finds
-// those that it had. Only sources that were activated are read, in the
-// background; nothing here waits for the network but Close, and requests whose
-// key is not known, for a moment.
+// Sources shares the keys of other issuers between tables, so that a reload
+// keeps the keys that were already read. Only activated sources are read, in
+// the background. Only Close, and requests with an unknown key, wait for the
+// network; such requests wait for a moment only.
 type Sources struct {
 	client *http.Client
 	now    func() time.Time
 	log    *slog.Logger
 
-	readFile func(path string) ([]byte, error) // nil reads files as they are
+	readFile func(path string) ([]byte, error) // nil reads files from disk
 
 	readers sync.WaitGroup
 	mu      sync.Mutex
 	live    map[string]liveSource // by `keys`
-	active  *Issuers              // nil before the first
+	active  *Issuers              // nil before the first activation
 }
 
 // liveSource is a source that is being read.
@@ -38,16 +38,16 @@ type liveSource struct {
 	stop context.CancelFunc
 }
 
-// SourcesOptions are what key sources depend on.
+// SourcesOptions configure Sources.
 type SourcesOptions struct {
 	Log       *slog.Logger
-	Transport http.RoundTripper // nil for one that trusts the system's roots
+	Transport http.RoundTripper // nil means one that trusts the system's roots
 	Now       func() time.Time
-	// ReadFile reads a file of keys; nil reads it as it is at that time.
+	// ReadFile reads a file of keys; nil reads it from disk at that time.
 	ReadFile func(path string) ([]byte, error)
 }
 
-// NewSources makes an empty pool.
+// NewSources returns a pool without sources.
 func NewSources(o SourcesOptions) *Sources {
 	if o.Transport == nil {
 		o.Transport = newTransport()
@@ -55,9 +55,9 @@ func NewSources(o SourcesOptions) *Sources {
 	return &Sources{client: newClient(o.Transport), now: o.Now, log: o.Log, readFile: o.ReadFile}
 }
 
-// Issuers makes the issuers of a table, with the live sources where there are
-// any. It reads nothing and changes nothing: sources that are new begin to be
-// read when the issuers are activated.
+// Issuers returns the issuers of a table, which use the live sources where
+// possible. It reads nothing and changes nothing. New sources are first read
+// when the issuers are activated.
 func (k *Sources) Issuers(tokens []config.Issuer) *Issuers {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -80,11 +80,11 @@ func (k *Sources) newSource(keys string) *source {
 	if !strings.Contains(keys, "://") {
 		return newSource(keys, fetchFile(keys, k.readFile), k.now, k.log)
 	}
-	place, _, _ := strings.Cut(keys, "?") // a query has no place in a log
+	place, _, _ := strings.Cut(keys, "?") // a query must not be in a log
 	return newSource(place, fetchURL(k.client, keys), k.now, k.log)
 }
 
-// Reread has the source at that place, if it is live, read soon.
+// Reread asks the live source of that place, if any, to read soon.
 func (k *Sources) Reread(keys string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -93,9 +93,10 @@ func (k *Sources) Reread(keys string) {
 	}
 }
 
-// Begin starts to read those sources of the issuers that are not read yet, before
-// the issuers are activated, and waits until each of them was read once, well or
-// not, or the context ends: then the first tokens find the keys there.
+// Begin starts to read those sources of the issuers that are not read yet,
+// before the issuers are activated. It waits until each of them was read once,
+// with or without success, or until the context ends. So the keys are there for
+// the first tokens.
 func (k *Sources) Begin(ctx context.Context, issuers *Issuers) {
 	for _, over := range k.begin(issuers) {
 		select {
@@ -122,7 +123,7 @@ func (k *Sources) begin(issuers *Issuers) (over []<-chan struct{}) {
 	return over
 }
 
-// read has the source read in the background, until it is stopped.
+// read starts reading the source in the background, until it is stopped.
 func (k *Sources) read(source *source) liveSource {
 	ctx, stop := context.WithCancel(context.Background())
 	source.start(ctx)
@@ -130,8 +131,8 @@ func (k *Sources) read(source *source) liveSource {
 	return liveSource{source, stop}
 }
 
-// Activate makes the issuers the live ones: their sources are read from now on,
-// and those that only the old ones had no longer.
+// Activate makes the issuers the live ones. Their sources are read from now on,
+// and sources that only the old issuers used are not.
 func (k *Sources) Activate(issuers *Issuers) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -151,7 +152,7 @@ func (k *Sources) Activate(issuers *Issuers) {
 	k.live, k.active = next, issuers
 }
 
-// States returns the state of each issuer of the live table, by its name.
+// States returns the state of each issuer of the live table, sorted by name.
 func (k *Sources) States() []IssuerState {
 	k.mu.Lock()
 	issuers := k.active
@@ -166,7 +167,7 @@ func (k *Sources) States() []IssuerState {
 	return states
 }
 
-// Close ends all reading, and waits until it has ended.
+// Close stops all reading, and waits until it has stopped.
 func (k *Sources) Close() {
 	k.Activate(new(Issuers))
 	k.readers.Wait()
