@@ -1,4 +1,4 @@
-// The types of a route table: every key, with its Go type.
+// This file has the types of a route table: every key, with its Go type.
 
 package config
 
@@ -13,18 +13,18 @@ import (
 	"gatehouse/config/value"
 )
 
-// Config is one route table after defaults and validation. It is immutable:
-// whoever holds one may read it from any goroutine, and nobody writes to it.
+// Config is one route table after defaults and validation. It is immutable, so
+// any goroutine may read it.
 type Config struct {
-	// File is the path the table was read from, as the operator gave it.
+	// File is the path of the table, as the operator wrote it.
 	File string `yaml:"-"`
-	// Hash names the table's content: the first 12 hexadecimal digits of the
-	// SHA-256 of the file's bytes.
+	// Hash identifies the table's content: the first 12 hexadecimal digits of
+	// the SHA-256 of the file's bytes.
 	Hash string `yaml:"-"`
 	// Warnings are the problems that do not stop the table from being served.
 	Warnings problem.List `yaml:"-"`
 
-	// Name is what GET / and GET /health call the gateway.
+	// Name is the name of the gateway in the answers to GET / and GET /health.
 	Name           string         `yaml:"name"`
 	Identity       Identity       `yaml:"identity"`
 	Users          Users          `yaml:"users"`
@@ -32,46 +32,47 @@ type Config struct {
 	CORS           *CORS          `yaml:"cors"` // nil when the file has none
 	TrustedProxies []netip.Prefix `yaml:"trusted_proxies"`
 	Limits         Limits         `yaml:"limits"`
-	// ResponseHeaders are set on every answer, over what a backend says.
+	// ResponseHeaders are set on every answer. They replace the backend's.
 	ResponseHeaders map[string]string `yaml:"response_headers"`
 	Routes          []Route           `yaml:"routes" entry:"route,name"`
 	Tests           []Test            `yaml:"tests" entry:"test"`
 }
 
-// Identity is which claims reach a backend, and under which header.
+// Identity configures which claims a backend receives, and in which headers.
 type Identity struct {
 	// Headers maps a header to the claim whose value it carries. All of these
-	// headers are removed from what clients send, on every route; when there are
-	// none, those of DefaultIdentityHeaders are.
+	// headers are removed from requests of clients, on every route. When the
+	// map is empty, the headers of DefaultIdentityHeaders are removed.
 	Headers map[string]string `yaml:"headers"`
 }
 
-// Users configures the built-in users. `users: off` sets Off: a gateway that
-// only verifies tokens, with no store, no login and no user check.
+// Users configures the built-in users. `users: off` sets Off: such a gateway
+// only verifies tokens, without a store, a login or a check of users.
 type Users struct {
 	Off       bool        `yaml:"-"`
-	Companies []uuid.UUID `yaml:"companies"` // may be joined, besides GATEWAY_DEFAULT_COMPANY_ID
+	Companies []uuid.UUID `yaml:"companies"` // companies that users may join, besides GATEWAY_DEFAULT_COMPANY_ID
 	Join      Join        `yaml:"join"`
-	// Grace is how long users are let pass by what was last known of them while
-	// changes to them cannot be heard of.
+	// Grace is how long the last known state of a user is used while the
+	// gateway cannot learn of changes to users.
 	Grace time.Duration `yaml:"grace"`
 }
 
-// Join is which company a user may join through ensure-company.
+// Join determines which companies a user may join through ensure-company.
 type Join string
 
 // The values of `users.join`.
 const (
 	JoinListed Join = "listed" // the default company and those in `users.companies`
-	JoinAny    Join = "any"    // any company at all, as the original gateway did
+	JoinAny    Join = "any"    // every company, as in the original gateway
 )
 
-// Issuer is somebody else whose tokens are accepted, besides those signed here.
+// Issuer is another issuer whose tokens are accepted, besides the gateway's
+// own.
 type Issuer struct {
 	Issuer     string            `yaml:"issuer"`     // the exact `iss` claim
 	Keys       string            `yaml:"keys"`       // an https URL or a file; JWKS or PEM
-	Audience   Audiences         `yaml:"audience"`   // one of them must be in `aud`; nil asks nothing
-	Algorithms []string          `yaml:"algorithms"` // never guessed from the token
+	Audience   Audiences         `yaml:"audience"`   // `aud` must have one of them; nil allows every audience
+	Algorithms []string          `yaml:"algorithms"` // never read from the token
 	Claims     map[string]string `yaml:"claims"`     // our name of a claim → the issuer's
 }
 
@@ -89,15 +90,15 @@ type CORS struct {
 	MaxAge      time.Duration `yaml:"max_age"`
 }
 
-// Limits bound what clients may hold open. 0 is no bound. An IPv6 client is
-// its /64; the connections of a trusted proxy are not a client's.
+// Limits bound what clients may hold open. 0 means no bound. An IPv6 client is
+// its /64. The connections of a trusted proxy do not count for a client.
 type Limits struct {
-	Connections          value.Count `yaml:"connections"`            // to the public listener; further ones are closed
-	ConnectionsPerClient value.Count `yaml:"connections_per_client"` // further ones are closed
-	RequestsPerClient    value.Count `yaml:"requests_per_client"`    // at once, streams included; 429 past it
+	Connections          value.Count `yaml:"connections"`            // to the public listener; more are closed
+	ConnectionsPerClient value.Count `yaml:"connections_per_client"` // more are closed
+	RequestsPerClient    value.Count `yaml:"requests_per_client"`    // at the same time, streams included; more get 429
 }
 
-// Policy is what a route asks of a request before it is forwarded.
+// Policy is what a route requires of a request before it is forwarded.
 type Policy string
 
 // The policies, from strictest to weakest.
@@ -107,12 +108,12 @@ const (
 	PolicyNone    Policy = "none"    // nothing
 )
 
-// Protocol is what the gateway speaks to a backend.
+// Protocol is the protocol between the gateway and a backend.
 type Protocol string
 
 // The values of `protocol`.
 const (
-	ProtocolAuto  Protocol = "auto"  // HTTP/1.1, or HTTP/2 where TLS negotiates it
+	ProtocolAuto  Protocol = "auto"  // HTTP/1.1, or HTTP/2 when TLS negotiates it
 	ProtocolHTTP1 Protocol = "http1" // HTTP/1.1 only
 	ProtocolH2C   Protocol = "h2c"   // HTTP/2 without TLS (RFC 9113 section 3.3), as gRPC uses
 )
@@ -120,10 +121,10 @@ const (
 // HandlerUsers is the only built-in handler a route may name.
 const HandlerUsers = "users"
 
-// Route sends the requests under one path prefix to one backend, or to a
-// handler that is built in. Exactly one of Backend and Handler is set.
+// Route sends the requests under one path prefix to one backend or to a
+// built-in handler. Exactly one of Backend and Handler is set.
 type Route struct {
-	// Position is where the route begins in the file.
+	// Position is where the route starts in the file.
 	Position problem.Position `yaml:"-"`
 
 	Name    string   `yaml:"name"`   // unique; the label in metrics and logs
@@ -131,34 +132,34 @@ type Route struct {
 	Backend *url.URL `yaml:"backend"`
 	Handler string   `yaml:"handler"`
 
-	// What a request must look like, besides its prefix.
+	// What a request must have, besides the prefix.
 	Hosts   []string          `yaml:"hosts"`   // lower case, without port or brackets; "*.example.com" matches one label or more
-	Methods []string          `yaml:"methods"` // upper case; others get 405; GET brings HEAD; empty is any
-	Headers map[string]string `yaml:"headers"` // exact values, all of which must be there
+	Methods []string          `yaml:"methods"` // upper case; other methods get 405; GET includes HEAD; empty allows every method
+	Headers map[string]string `yaml:"headers"` // exact values, all of which are required
 
-	// Who may pass. A route with a Handler has no policy: its endpoints carry
-	// their own, and Auth is "".
+	// Who may pass. A route with a Handler has no policy, and Auth is "": each
+	// endpoint of the handler has its own.
 	Auth  Policy   `yaml:"auth"`
-	Roles []string `yaml:"roles"` // empty is any role
+	Roles []string `yaml:"roles"` // empty allows every role
 
 	// How the request is forwarded.
 	StripPrefix         bool     `yaml:"strip_prefix"`  // forward without the prefix
 	PreserveHost        bool     `yaml:"preserve_host"` // send the client's Host, not the backend's
-	ForwardToken        bool     `yaml:"forward_token"` // send Authorization on
+	ForwardToken        bool     `yaml:"forward_token"` // forward Authorization
 	AllowEncodedSlashes bool     `yaml:"allow_encoded_slashes"`
 	Protocol            Protocol `yaml:"protocol"`
-	Upgrade             []string `yaml:"upgrade"` // lower case; what a client may switch to; empty is none
+	Upgrade             []string `yaml:"upgrade"` // lower case; protocols that a client may switch to; empty allows none
 	TLS                 *TLS     `yaml:"tls"`     // nil when the file has none
 
-	// Bounds. A duration of 0 is no bound, and so is a size of 0.
-	Timeout        time.Duration `yaml:"timeout"`         // until the response headers, while the backend is awaited
+	// Bounds. A duration or a size of 0 means no bound.
+	Timeout        time.Duration `yaml:"timeout"`         // until the response headers, while the gateway waits for the backend
 	ConnectTimeout time.Duration `yaml:"connect_timeout"` // to open a connection
-	IdleTimeout    time.Duration `yaml:"idle_timeout"`    // between two pieces of a body or of an upgraded stream
-	MaxBody        value.Size    `yaml:"max_body"`        // of a request, counted while it streams; 413 past it
+	IdleTimeout    time.Duration `yaml:"idle_timeout"`    // between two parts of a body or of an upgraded stream
+	MaxBody        value.Size    `yaml:"max_body"`        // of a request, counted while it streams; larger bodies get 413
 }
 
-// TLS is how the gateway meets an https backend. The server's certificate is
-// always verified.
+// TLS configures TLS to an https backend. The server's certificate is always
+// verified.
 type TLS struct {
 	CA         string `yaml:"ca"`          // PEM file of the authorities to trust instead of the system's
 	Cert       string `yaml:"cert"`        // PEM file of the gateway's client certificate
@@ -166,11 +167,11 @@ type TLS struct {
 	ServerName string `yaml:"server_name"` // verified instead of the backend's host
 }
 
-// Test is an expectation that the file holds about itself.
+// Test is one expectation of the file about itself.
 type Test struct {
 	Position problem.Position `yaml:"-"`
 
 	Request string `yaml:"request"` // "METHOD target", such as "GET /api/v1/query/chats?limit=2"
 	As      string `yaml:"as"`      // anonymous, newcomer (a token without a company) or member
-	Expect  string `yaml:"expect"`  // a status, such as 401, or a route's name: it is let through to it
+	Expect  string `yaml:"expect"`  // a status, such as 401, or the name of the route that lets the request pass
 }

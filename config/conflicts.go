@@ -1,4 +1,5 @@
-// Conflicts: two routes for the same request, and no rule to choose one by.
+// This file finds conflicts: two routes for the same request, with no rule that
+// chooses one.
 
 package config
 
@@ -13,17 +14,17 @@ import (
 	"gatehouse/config/yamldoc"
 )
 
-// rank is what the choice between two routes with one prefix depends on. Two
-// routes of different rank never conflict: the longer prefix wins, then the more
-// exact host, then the one with methods, then the one with more headers.
+// rank is what the choice between two routes of one prefix depends on. Routes
+// of different rank never conflict. The longer prefix wins, then the more exact
+// host, then the route with methods, then the one with more headers.
 type rank struct {
 	prefix  string
-	host    string // one entry of `hosts`; "" for a route with none
+	host    string // one entry of `hosts`; "" for a route without hosts
 	methods bool
 	headers int
 }
 
-// candidate is a route of some rank.
+// candidate is a route of one rank.
 type candidate struct {
 	route *Route
 	field *yamldoc.Field
@@ -31,9 +32,9 @@ type candidate struct {
 	all   string // the same, with values
 }
 
-// candidates are the routes of one rank. Those that ask for the same headers can
-// only conflict when they ask for the same values too, so that a table with one
-// route per tenant is not compared pair by pair.
+// candidates are the routes of one rank. Routes with the same header names
+// conflict only when the values are the same, too. So a table with one route
+// per tenant is not compared pair by pair.
 type candidates struct {
 	byNames map[string][]candidate
 	byAll   map[string][]candidate
@@ -47,7 +48,8 @@ func (v *validator) conflicts() {
 		if route.Prefix == "" || field.Get("prefix") == nil {
 			continue
 		}
-		// The gateway refuses a request whose path reads as another route's.
+		// The gateway refuses a request whose path a backend may read as
+		// another route's.
 		prefix := unescaped(route.Prefix)
 		c := candidate{route: route, field: field}
 		c.names, c.all = headerKeys(route.Headers)
@@ -67,8 +69,8 @@ func (v *validator) conflicts() {
 	}
 }
 
-// unescaped is what a careless backend reads in a prefix: escapes decoded, and
-// parameters cut off.
+// unescaped returns the prefix as a careless backend reads it: escapes decoded,
+// and parameters removed.
 func unescaped(prefix string) string {
 	if !strings.Contains(prefix, "%") {
 		return prefix
@@ -91,7 +93,8 @@ func hostsOf(route *Route) []string {
 	return route.Hosts
 }
 
-// conflicting finds the first candidate that a request could not tell from c.
+// conflicting returns the first candidate that matches some request that c
+// matches, too.
 func (r *candidates) conflicting(c candidate) (first candidate, found bool) {
 	for _, other := range r.byAll[c.all] {
 		if methodsOverlap(c.route.Methods, other.route.Methods) {
@@ -114,8 +117,8 @@ func (r *candidates) conflicting(c candidate) (first candidate, found bool) {
 	return first, found
 }
 
-// methodsOverlap reports whether one method is in both lists, or both are empty.
-// GET brings HEAD.
+// methodsOverlap reports whether the lists share a method, or both are empty.
+// GET includes HEAD.
 func methodsOverlap(a, b []string) bool {
 	if len(a) == 0 && len(b) == 0 {
 		return true
@@ -139,7 +142,7 @@ func headersAgree(a, b map[string]string) bool {
 	return true
 }
 
-// headerKeys returns the headers of a route as text that can be compared.
+// headerKeys returns the headers of a route as two texts for comparing.
 func headerKeys(headers map[string]string) (names, all string) {
 	if len(headers) == 0 {
 		return "", ""
@@ -156,7 +159,7 @@ func headerKeys(headers map[string]string) (names, all string) {
 	return strings.Join(sorted, "\x00"), b.String()
 }
 
-// reportConflict points at the later route and names the earlier one.
+// reportConflict reports the conflict at the later route.
 func reportConflict(later, earlier candidate) {
 	what := "the same prefix"
 	if later.route.Prefix != earlier.route.Prefix {

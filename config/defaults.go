@@ -1,5 +1,5 @@
-// What holds when the file says nothing, and the few values that are brought
-// into one form after decoding.
+// This file has the defaults of a table. It also normalizes the few values that
+// can be written in several forms.
 
 package config
 
@@ -13,7 +13,7 @@ import (
 	"gatehouse/config/yamldoc"
 )
 
-// builtInRoute is what a route starts from when there are no `defaults:`.
+// builtInRoute returns the defaults of a route before `defaults:` is applied.
 func builtInRoute() Route {
 	return Route{
 		Auth:           PolicyStrict,
@@ -26,7 +26,8 @@ func builtInRoute() Route {
 	}
 }
 
-// DefaultIdentityHeaders are the identity headers of a table that names none.
+// DefaultIdentityHeaders returns the identity headers of a table without its
+// own.
 func DefaultIdentityHeaders() map[string]string {
 	return map[string]string{
 		"X-User-ID":    "sub",
@@ -35,13 +36,13 @@ func DefaultIdentityHeaders() map[string]string {
 	}
 }
 
-// File is the file as written: a Config, and what its routes start from.
+// File is the file as written: a Config, and the defaults of its routes.
 type File struct {
 	Defaults RouteDefaults `yaml:"defaults"`
 	Config
 }
 
-// NewDecoder returns a decoder for a File, with what holds when the file says nothing.
+// NewDecoder returns a decoder for a File, with the built-in defaults.
 func NewDecoder(lookup func(name string) (string, bool)) *yamldoc.Decoder {
 	d := yamldoc.NewDecoder(lookup, keyHint)
 	route := builtInRoute()
@@ -59,10 +60,12 @@ func NewDecoder(lookup func(name string) (string, bool)) *yamldoc.Decoder {
 	return d
 }
 
-// RouteDefaults is the value of `defaults:`: a route without what makes it one.
+// RouteDefaults is the value of `defaults:`: a route without the keys that make
+// it one.
 type RouteDefaults Route
 
-// DecodeField makes what the file gives the start of every route after it.
+// DecodeField decodes `defaults:` and makes it the default of every later
+// route.
 func (r *RouteDefaults) DecodeField(d *yamldoc.Decoder, f *yamldoc.Field) {
 	if !d.HasKind(f, reflect.TypeFor[Route]()) {
 		return
@@ -71,11 +74,11 @@ func (r *RouteDefaults) DecodeField(d *yamldoc.Decoder, f *yamldoc.Field) {
 	yamldoc.SetDefault(d, Route(*r))
 }
 
-// RouteOnlyKeys are the keys of a route that `defaults:` cannot hold.
+// RouteOnlyKeys returns the keys of a route that `defaults:` must not have.
 func RouteOnlyKeys() []string { return []string{"name", "prefix", "backend", "handler"} }
 
-// DecodeField reads a policy. To one that is written off or no, which YAML reads as
-// something else, validation has the policies to answer.
+// DecodeField decodes a policy. It keeps the words off and no as text, although
+// YAML reads them as booleans, so that validation can name the policies.
 func (p *Policy) DecodeField(d *yamldoc.Decoder, f *yamldoc.Field) {
 	if !d.HasKind(f, reflect.TypeFor[Policy]()) {
 		return
@@ -85,7 +88,7 @@ func (p *Policy) DecodeField(d *yamldoc.Decoder, f *yamldoc.Field) {
 	}
 }
 
-// DecodeField reads `users:`, which is a mapping or the word off.
+// DecodeField decodes `users:`, which is a mapping or the word off.
 func (u *Users) DecodeField(d *yamldoc.Decoder, f *yamldoc.Field) {
 	if !f.IsPlain() {
 		if d.HasKind(f, reflect.TypeFor[Users]()) {
@@ -99,7 +102,7 @@ func (u *Users) DecodeField(d *yamldoc.Decoder, f *yamldoc.Field) {
 	}
 	switch strings.ToLower(text) {
 	case "off", "false":
-		// Tools that read YAML 1.1 and write it again, as Helm does, turn an
+		// Tools that read YAML 1.1 and write it again, such as Helm, turn an
 		// unquoted off into false.
 		u.Off = true
 	case "no", "none", "disabled", "n":
@@ -112,7 +115,7 @@ func (u *Users) DecodeField(d *yamldoc.Decoder, f *yamldoc.Field) {
 	}
 }
 
-// DecodeField reads `audience:`, which is text or a list of it.
+// DecodeField decodes `audience:`, which is text or a list of text.
 func (a *Audiences) DecodeField(d *yamldoc.Decoder, f *yamldoc.Field) {
 	if f.IsPlain() {
 		*a = make(Audiences, 1)
@@ -126,7 +129,7 @@ func (a *Audiences) DecodeField(d *yamldoc.Decoder, f *yamldoc.Field) {
 	d.List(f, reflect.ValueOf(a).Elem())
 }
 
-// Types with a spelling of their own are found by these methods.
+// The decoder finds types with their own syntax by these methods.
 var (
 	_ yamldoc.FieldDecoder = (*RouteDefaults)(nil)
 	_ yamldoc.FieldDecoder = (*Policy)(nil)
@@ -134,8 +137,8 @@ var (
 	_ yamldoc.FieldDecoder = (*Audiences)(nil)
 )
 
-// normalize brings into one form what may be written in several, and takes away
-// what a route does not have.
+// normalize converts values to their canonical form, and removes what does not
+// apply to a route.
 func normalize(c *Config) {
 	for i := range c.TrustedProxies {
 		c.TrustedProxies[i] = c.TrustedProxies[i].Masked()
@@ -144,21 +147,23 @@ func normalize(c *Config) {
 		route := &c.Routes[i]
 		route.Hosts = canonicalHosts(route.Hosts)
 		if route.Handler != "" {
-			// The endpoints of a handler carry their own policies. With no
-			// policy at all, forgetting that refuses instead of letting in.
+			// The endpoints of a handler have their own policies. Without any
+			// policy, code that forgets this refuses the request.
 			route.Auth, route.Roles = "", nil
-			// Nor is anything forwarded. They bound their bodies themselves.
+			// Nothing is forwarded. The endpoints bound their bodies
+			// themselves.
 			route.MaxBody, route.Upgrade = 0, nil
 		}
 		if route.Protocol == ProtocolH2C {
-			// HTTP/2 has no way to switch (RFC 9113 section 8.6).
+			// HTTP/2 has no upgrade (RFC 9113 section 8.6).
 			route.Upgrade = nil
 		}
 	}
 }
 
-// canonicalHosts returns hosts in lower case, an IPv6 address without brackets.
-// It makes a new list: several routes may share that of `defaults:`.
+// canonicalHosts returns hosts in lower case, with IPv6 addresses without
+// brackets. It returns a new list, because several routes may share the one of
+// `defaults:`.
 func canonicalHosts(hosts []string) []string {
 	if len(hosts) == 0 {
 		return nil
@@ -173,7 +178,7 @@ func canonicalHosts(hosts []string) []string {
 	return canonical
 }
 
-// ipv6Literal reads an IPv6 address in brackets, as it stands in a Host header.
+// ipv6Literal parses an IPv6 address in brackets, as in a Host header.
 func ipv6Literal(host string) (netip.Addr, bool) {
 	inner, opened := strings.CutPrefix(host, "[")
 	inner, closed := strings.CutSuffix(inner, "]")

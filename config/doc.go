@@ -1,27 +1,28 @@
-// Package config turns the route table that an operator writes (routes.yaml) into
-// one validated, immutable value, the Config. Nothing here opens a connection or looks
-// anything up: the same file and the same environment always give the same value.
+// Package config reads the route table that an operator writes (routes.yaml)
+// into one validated, immutable value, the Config. It opens no connection and
+// looks up nothing: the same file and environment always result in the same
+// value.
 //
-// Loading takes these steps:
+// Loading has these steps:
 //
-//	load.go      reads the file once, with a bound on its size, and goes through the steps
-//	defaults.go  sets what holds when the file says nothing; config/yamldoc decodes over it
-//	validate.go  checks each value, then what values say together; reports all problems
-//	checks       look at a table without errors; config/lint has the warnings
+//	load.go      reads the file once, with a bound on its size, and runs the steps
+//	defaults.go  sets the defaults; config/yamldoc decodes the file over them
+//	validate.go  checks each value, then combinations of values; reports all problems
+//	checks       warn about a table without errors; see config/lint
 //
-// The other files hold the rules: validate_*.go by subject, conflicts.go for routes
-// that no rule chooses between, origin.go for patterns of origins.
+// The other files have the rules: validate_*.go by subject, conflicts.go for
+// routes that no rule chooses between, and origin.go for patterns of origins.
 //
 // # To add a route key
 //
-//	config.go           a field of Route with its yaml tag; its comment says unit and zero value
+//	config.go           a field of Route with its yaml tag; its comment has the unit and the zero value
 //	defaults.go         its default in builtInRoute, unless that is the zero value
-//	                    RouteOnlyKeys, if `defaults:` cannot hold it
-//	                    DecodeField, if its type has a spelling of its own
-//	validate_routes.go  its rule in routeValues; what it says together with other keys in route
-//	                    emptyRouteKeys, if it is a list or a mapping; HandlerKeys, if a handler takes it
-//	schema/notes_route.go  its title, description and examples, and what its value may be
-//	lint/               a warning, if it may be right and still worth a look
+//	                    RouteOnlyKeys, if `defaults:` must not have it
+//	                    DecodeField, if its type has its own syntax
+//	validate_routes.go  its rule in routeValues; rules about combinations with other keys in route
+//	                    emptyRouteKeys, if it is a list or a mapping; HandlerKeys, if a handler uses it
+//	schema/notes_route.go  its title, description, examples and possible values
+//	lint/               a warning, if it can be valid and still a mistake
 //	testdata/           bad: one mistake a file, with its message; good; warn
 //
 // Then `go test ./config ./config/lint ./config/schema -update` writes the messages and

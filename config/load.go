@@ -1,4 +1,4 @@
-// Reading a route table: one bounded read, then the steps in order.
+// This file reads a route table: one bounded read, then the steps in order.
 
 package config
 
@@ -16,14 +16,14 @@ import (
 	"gatehouse/config/yamldoc"
 )
 
-// Check looks at a table without errors, and warns through its fields of what its
-// operator should know. The warnings are in Config.Warnings.
+// Check checks a table without errors, and adds warnings to its fields. The
+// warnings end up in Config.Warnings.
 type Check func(table *Config, file *yamldoc.Field)
 
-// Load reads, decodes and validates the route table in the file at path.
-// ${NAME} in a value is expanded with lookup; a nil lookup is an empty
-// environment. A table without errors is shown to the checks. The error is a
-// problem.List, with every error and warning found.
+// Load reads, decodes and validates the route table in the file at path. It
+// expands ${NAME} in values with lookup; a nil lookup is an empty environment.
+// It runs the checks on a table without errors. The error is a problem.List
+// with every error and warning found.
 func Load(path string, lookup func(name string) (string, bool), checks ...Check) (*Config, error) {
 	data, err := readBounded(path)
 	if err != nil {
@@ -36,8 +36,8 @@ func Load(path string, lookup func(name string) (string, bool), checks ...Check)
 	return Parse(path, data, lookup, checks...)
 }
 
-// LoadFrom is Load for a table that comes from a reader, such as a pipe; file
-// only names it in messages.
+// LoadFrom is Load for a table that comes from a reader, such as a pipe. file
+// is only used in messages.
 func LoadFrom(file string, source io.Reader, lookup func(name string) (string, bool), checks ...Check) (*Config, error) {
 	data, err := readAll(source)
 	if err != nil {
@@ -46,8 +46,8 @@ func LoadFrom(file string, source io.Reader, lookup func(name string) (string, b
 	return Parse(file, data, lookup, checks...)
 }
 
-// Parse is Load for a table that was read already; file only names it in
-// messages. It is pure: the same arguments always give the same result.
+// Parse is Load for a table that is in memory. file is only used in messages.
+// Parse is pure: the same arguments always return the same result.
 func Parse(file string, data []byte, lookup func(name string) (string, bool), checks ...Check) (*Config, error) {
 	if lookup == nil {
 		lookup = func(string) (string, bool) { return "", false }
@@ -77,8 +77,9 @@ func Parse(file string, data []byte, lookup func(name string) (string, bool), ch
 	return config, nil
 }
 
-// readBounded reads a file of at most yamldoc.MaxSize bytes. It looks before it
-// opens, because opening a named pipe would wait for a writer.
+// readBounded reads a file of at most yamldoc.MaxSize bytes. It checks the type
+// of the file before it opens it, because opening a named pipe would block
+// until there is a writer.
 func readBounded(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {

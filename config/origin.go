@@ -1,4 +1,5 @@
-// Origins that may call from a browser, exact or by pattern.
+// This file matches origins that may call from a browser, exactly or by
+// pattern.
 
 package config
 
@@ -19,13 +20,14 @@ type OriginPattern struct {
 	expression *regexp.Regexp // nil when the pattern is compared exactly
 }
 
-// maxOrigin bounds an origin and a pattern, in bytes. The name of a host ends at
+// maxOrigin bounds an origin and a pattern, in bytes. A host name has at most
 // 253.
 const maxOrigin = 300
 
-// CompileOrigin reads an entry of `cors.origins`: an exact origin, a pattern in
-// which `*` stands for one or more letters, digits and hyphens, and `[0-9]` for
-// one character of a class; or "*" alone, for any origin.
+// CompileOrigin compiles an entry of `cors.origins`. The entry is an exact
+// origin; a pattern, in which `*` matches one or more letters, digits and
+// hyphens, and `[0-9]` matches one character of a class; or "*" alone, which
+// matches every origin.
 func CompileOrigin(pattern string) (OriginPattern, error) {
 	if f := originRule(pattern); f != nil {
 		return OriginPattern{}, fmt.Errorf("compile origin %s: %s", problem.Quote(pattern), f.Reason)
@@ -40,7 +42,7 @@ func CompileOrigin(pattern string) (OriginPattern, error) {
 	if err != nil {
 		return OriginPattern{}, fmt.Errorf("compile origin %s: %w", problem.Quote(pattern), err)
 	}
-	// RE2 takes time linear in the origin, whatever the pattern.
+	// RE2 runs in linear time for every pattern.
 	expression, err := regexp.Compile(source)
 	if err != nil {
 		return OriginPattern{}, fmt.Errorf("compile origin %s: %w", problem.Quote(pattern), err)
@@ -48,9 +50,8 @@ func CompileOrigin(pattern string) (OriginPattern, error) {
 	return OriginPattern{text: pattern, expression: expression}, nil
 }
 
-// Match reports whether the pattern covers an origin, such as
-// "https://app.example.com". An empty or absurdly long origin is covered by
-// nothing.
+// Match reports whether the pattern matches an origin, such as
+// "https://app.example.com". No pattern matches an empty or too long origin.
 func (p OriginPattern) Match(origin string) bool {
 	switch {
 	case origin == "" || len(origin) > maxOrigin:
@@ -64,19 +65,19 @@ func (p OriginPattern) Match(origin string) bool {
 	}
 }
 
-// Any reports whether the pattern is "*", which covers every origin.
+// Any reports whether the pattern is "*", which matches every origin.
 func (p OriginPattern) Any() bool { return p.any }
 
 // String returns the pattern as it was written.
 func (p OriginPattern) String() string { return p.text }
 
-// isOriginPattern reports whether an origin has a `*` or a class. The brackets of
-// an IPv6 address are no class.
+// isOriginPattern reports whether an origin has a `*` or a class. The brackets
+// of an IPv6 address are not a class.
 func isOriginPattern(origin string) bool {
 	return strings.Contains(origin, "*") || strings.Contains(withoutAddress(origin), "[")
 }
 
-// withoutAddress cuts an IPv6 address in brackets off an origin.
+// withoutAddress returns an origin without its IPv6 address in brackets.
 func withoutAddress(origin string) string {
 	scheme, rest, _ := strings.Cut(origin, "://")
 	inner, after, closed := strings.Cut(strings.TrimPrefix(rest, "["), "]")
@@ -86,8 +87,8 @@ func withoutAddress(origin string) string {
 	return origin
 }
 
-// originExpression turns a pattern into a regular expression for the whole of
-// an origin. A `*` covers no dot, colon or slash: it cannot leave its label.
+// originExpression returns a regular expression that matches whole origins. A
+// `*` matches no dot, colon or slash, so it stays within its label.
 func originExpression(pattern string) (string, error) {
 	var b strings.Builder
 	b.WriteString(`\A`)
@@ -117,8 +118,8 @@ func originExpression(pattern string) (string, error) {
 	return b.String(), nil
 }
 
-// originClass reads a class such as [0-9] or [abx-z] from the beginning of a
-// pattern, and gives its regular expression and the rest.
+// originClass parses a class such as [0-9] or [abx-z] at the beginning of a
+// pattern. It returns the class as a regular expression, and the rest.
 func originClass(pattern string) (class, rest string, err error) {
 	inner, rest, closed := strings.Cut(pattern[1:], "]")
 	if !closed {

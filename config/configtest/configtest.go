@@ -12,7 +12,7 @@ import (
 
 var update = flag.Bool("update", false, "write the expected texts anew")
 
-// OneRoute is the least that a table needs.
+// OneRoute is the smallest valid table.
 const OneRoute = "routes:\n  - name: query\n    prefix: /q\n    backend: http://query\n"
 
 // Lookup returns a lookup in a fixed environment.
@@ -23,7 +23,8 @@ func Lookup(variables map[string]string) func(name string) (string, bool) {
 	}
 }
 
-// Environment is what the files of config/testdata may refer to.
+// Environment returns a lookup in the environment of the files in
+// config/testdata.
 func Environment() func(name string) (string, bool) {
 	return Lookup(map[string]string{
 		"TOKEN":       "hunter2-in-the-environment",

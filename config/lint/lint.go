@@ -1,10 +1,10 @@
-// Package lint warns of what a route table may say, and its operator would rather
-// know. Warnings do not stop a table from being served, so each has to be right, and
-// worth a minute.
+// Package lint warns about parts of a valid route table that may be mistakes.
+// Warnings do not stop a table from being served, so each must be correct and
+// useful.
 //
-//	lint.go      the order; origins, audiences, bounds
-//	shadowed.go  routes whose requests others take
-//	weaker.go    routes that open what others protect
+//	lint.go      the order of the checks; origins, audiences, bounds
+//	shadowed.go  routes whose requests other routes match first
+//	weaker.go    routes that open what other routes protect
 //	segments.go  prefixes that a careless backend reads as another route's
 package lint
 
@@ -18,14 +18,14 @@ import (
 
 var _ config.Check = Check
 
-// linter looks at one table.
+// linter checks one table.
 type linter struct {
 	table *config.Config
 	file  *yamldoc.Field
 }
 
-// Check warns of what is not wrong with a table but worth a look. It is a config.Check:
-// it looks at tables without errors only, as half a table would give rise to odd advice.
+// Check adds warnings about a table. It is a config.Check: it runs only on
+// tables without errors, because warnings about half a table would be wrong.
 func Check(table *config.Config, file *yamldoc.Field) {
 	l := &linter{table: table, file: file}
 	l.warnOrigins()
@@ -37,8 +37,8 @@ func Check(table *config.Config, file *yamldoc.Field) {
 	l.warnWeaker()
 }
 
-// warnOrigins looks for pages that anybody between them and the browser can
-// change, and that may act for a signed-in user.
+// warnOrigins warns about origins over plain HTTP that may act for a signed-in
+// user. Anybody between such a page and the browser can change it.
 func (l *linter) warnOrigins() {
 	if l.table.CORS == nil || !l.table.CORS.Credentials {
 		return
@@ -53,7 +53,7 @@ func (l *linter) warnOrigins() {
 	}
 }
 
-// isLocalOrigin reports whether a host, maybe with a port or a pattern in it, is
+// isLocalOrigin reports whether a host, which may have a port or a pattern, is
 // the browser's own machine.
 func isLocalOrigin(host string) bool {
 	if strings.HasPrefix(host, "[::1]") {
@@ -63,7 +63,8 @@ func isLocalOrigin(host string) bool {
 	return name == "localhost" || strings.HasSuffix(name, ".localhost") || strings.HasPrefix(name, "127.") && value.IsAddress(name)
 }
 
-// warnAudience looks for issuers whose tokens for any other service pass here.
+// warnAudience warns about issuers whose tokens for any other service are
+// accepted.
 func (l *linter) warnAudience() {
 	for i, field := range l.file.Get("tokens").Entries() {
 		if len(l.table.Tokens[i].Audience) == 0 {
@@ -73,8 +74,8 @@ func (l *linter) warnAudience() {
 	}
 }
 
-// warnUnbounded looks for routes on which a silent backend is waited for without
-// end.
+// warnUnbounded warns about routes on which the gateway waits for a silent
+// backend without a bound.
 func (l *linter) warnUnbounded(field *yamldoc.Field, route *config.Route) {
 	if route.Backend != nil && route.Timeout == 0 && route.IdleTimeout == 0 {
 		field.WarnAt("timeout", field.Name()+": timeout and idle_timeout are both 0: a backend that falls silent is waited for without end",

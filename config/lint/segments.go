@@ -1,4 +1,4 @@
-// Prefixes that a careless backend reads as another route's.
+// This file finds prefixes that a careless backend reads as another route's.
 
 package lint
 
@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// ambiguousBelow finds the stricter prefix that a weaker one is under for a backend that
-// drops tails of segments, and is not for one that reads them as they stand.
+// ambiguousBelow returns the stricter prefix that the weaker prefix is under
+// for a backend that drops the ends of segments, but not for one that reads
+// segments unchanged.
 func (g *stricterRoutes) ambiguousBelow(prefix string) (backendRoute, bool) {
 	read := withoutSegmentTails(prefix)
 	if read == prefix {
@@ -22,10 +23,11 @@ func (g *stricterRoutes) ambiguousBelow(prefix string) (backendRoute, bool) {
 	return stricter, stricter.field != asWritten.field
 }
 
-// withoutSegmentTails is a prefix as the most careless backend reads it: decoded, without
-// a query; each segment without parameters, streams of NTFS, dots and spaces at its
-// end, and spaces at its beginning. The gateway refuses requests that this makes
-// ambiguous (proxy/path.go), but takes prefixes as they are written.
+// withoutSegmentTails returns a prefix as the most careless backend reads it:
+// decoded, without a query, and with each segment cut. A cut segment has no
+// parameters, no NTFS streams, no dots and spaces at its end, and no spaces at
+// its beginning. The gateway refuses requests that are ambiguous in this way
+// (proxy/route/path.go), but accepts prefixes as written.
 func withoutSegmentTails(prefix string) string {
 	if !strings.ContainsAny(prefix, ".:%") {
 		return prefix

@@ -1,4 +1,5 @@
-// Routes that get fewer requests than they seem to, because others go before.
+// This file finds routes that get fewer requests than they seem to, because
+// other routes match first.
 
 package lint
 
@@ -12,28 +13,27 @@ import (
 	"gatehouse/config/yamldoc"
 )
 
-// Among the routes of one prefix and host those with methods go before those
-// without, whatever headers either wants. So a route without methods, and only
-// such a route, may find its requests taken: all other shadows would be conflicts,
-// which are errors, or leave requests that cannot be listed, such as those for
-// hosts that have no route of their own.
+// Among the routes of one prefix and host, those with methods are matched
+// before those without, whatever their headers. So only a route without methods
+// can be shadowed. All other shadows are either conflicts, which are errors, or
+// leave some requests, such as those for hosts without a route of their own.
 
-// candidate is a route, and where it stands.
+// candidate is a route with its place in the file.
 type candidate struct {
 	route *config.Route
 	field *yamldoc.Field
 }
 
-// prefixAndHost is where routes meet: one prefix, and one entry of `hosts` or "".
+// prefixAndHost is a prefix and one entry of `hosts`, or "" for any host.
 type prefixAndHost struct{ prefix, host string }
 
-// maxSubsets bounds the headers of a route whose subsets are looked for. A route
-// with more of them is not warned of.
+// maxSubsets bounds the number of headers of a route whose subsets are checked.
+// A route with more headers gets no warning.
 const maxSubsets = 6
 
 // warnShadowed reports each route that is shadowed by routes with methods, once.
 func (l *linter) warnShadowed() {
-	first := map[prefixAndHost]map[string][]candidate{} // those with methods, by their headers
+	first := map[prefixAndHost]map[string][]candidate{} // routes with methods, by their headers
 	for i, field := range l.file.Get("routes").Entries() {
 		route := &l.table.Routes[i]
 		if len(route.Methods) == 0 {
@@ -62,7 +62,8 @@ func (l *linter) warnShadowed() {
 	}
 }
 
-// shadowed reports a route without methods whose requests others take.
+// shadowed reports whether other routes match all requests of a route without
+// methods.
 func shadowed(c candidate, host string, first map[string][]candidate) bool {
 	if len(first) == 0 {
 		return false
@@ -70,7 +71,7 @@ func shadowed(c candidate, host string, first map[string][]candidate) bool {
 	if host != "" {
 		host = " for " + host
 	}
-	var shadowing, lessSpecific []candidate // unasked want fewer headers
+	var shadowing, lessSpecific []candidate // lessSpecific need fewer headers
 	for headers := range subsets(c.route.Headers) {
 		same := first[headersKey(headers)]
 		shadowing = append(shadowing, same...)
@@ -92,7 +93,8 @@ func shadowed(c candidate, host string, first map[string][]candidate) bool {
 	return true
 }
 
-// methodsOf returns the methods that some of the routes take. GET brings HEAD.
+// methodsOf returns the methods that some of the routes accept. GET includes
+// HEAD.
 func methodsOf(routes []candidate) map[string]bool {
 	methods := map[string]bool{}
 	for _, c := range routes {
@@ -122,8 +124,8 @@ func labelsOf(routes []candidate) string {
 	return strings.Join(labels, ", ")
 }
 
-// subsets goes through the subsets of a few headers, the empty one and the whole
-// one among them.
+// subsets yields all subsets of the headers, including the empty and the whole
+// one.
 func subsets(headers map[string]string) func(yield func(map[string]string) bool) {
 	names := slices.Sorted(maps.Keys(headers))
 	return func(yield func(map[string]string) bool) {
@@ -141,7 +143,7 @@ func subsets(headers map[string]string) func(yield func(map[string]string) bool)
 	}
 }
 
-// hostsOf returns the hosts of a route; "" is any.
+// hostsOf returns the hosts of a route; "" means any host.
 func hostsOf(route *config.Route) []string {
 	if len(route.Hosts) == 0 {
 		return []string{""}
@@ -149,7 +151,8 @@ func hostsOf(route *config.Route) []string {
 	return route.Hosts
 }
 
-// headersKey returns the same text for the same headers, however they are spelt.
+// headersKey returns the same text for the same headers, whatever their
+// spelling.
 func headersKey(headers map[string]string) string {
 	lines := make([]string, 0, len(headers))
 	for name, value := range headers {

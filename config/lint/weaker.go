@@ -1,4 +1,5 @@
-// Routes that open what others protect: a weaker policy on the same backend.
+// This file finds routes that open what other routes protect: a weaker policy
+// on the same backend.
 
 package lint
 
@@ -11,23 +12,25 @@ import (
 	"gatehouse/config/yamldoc"
 )
 
-// backendRoute is a route to a backend, and the paths that it opens there.
+// backendRoute is a route to a backend, with the backend's paths that it opens.
 type backendRoute struct {
 	route       *config.Route
 	field       *yamldoc.Field
-	backendPath string // the backend's paths that it leads to begin with this; ends with "/"
+	backendPath string // the prefix of the backend's paths behind the route; ends with "/"
 }
 
-// stricterRoutes are the routes to one backend that are stricter than some policy.
+// stricterRoutes are the routes to one backend whose policy is stricter than a
+// given one.
 type stricterRoutes struct {
 	first         backendRoute
 	byPrefix      map[string]backendRoute // the first of each prefix
-	byBackendPath []backendRoute          // by space
+	byBackendPath []backendRoute          // sorted by backendPath
 }
 
-// warnWeaker reports each route that lets more people to a backend than another
-// route to it. A route that asks for nothing is always worth a look; one that
-// asks for a token only where it opens what is behind the stricter one.
+// warnWeaker warns about each route with a weaker policy than another route to
+// the same backend. It always warns about a route that requires nothing. It
+// warns about a route that requires a token only when the route opens paths
+// behind the stricter one.
 func (l *linter) warnWeaker() {
 	routes := make([]backendRoute, 0, len(l.table.Routes))
 	prefixes := map[string]bool{}
@@ -79,8 +82,9 @@ func stricterByBackend(routes []backendRoute, weaker config.Policy) map[string]*
 	return stricter
 }
 
-// warnWeakerRoute reports what a weaker route opens of the stricter ones: the same paths
-// of the backend, a part of a stricter prefix, or only the same backend.
+// warnWeakerRoute reports what a weaker route opens of the stricter ones: the
+// same paths of the backend, part of a stricter prefix, or only the same
+// backend.
 func warnWeakerRoute(open backendRoute, behind *stricterRoutes, prefixes map[string]bool) {
 	warn := func(message, hint string) { open.field.WarnAt("auth", open.field.Name()+message, hint) }
 	who, hint := "without a token", "fine if that part is meant for everybody; else remove `auth: none`"
@@ -112,7 +116,8 @@ func warnWeakerRoute(open backendRoute, behind *stricterRoutes, prefixes map[str
 	}
 }
 
-// nearestAbove finds the nearest stricter prefix that a weaker one is under, or the same.
+// nearestAbove returns the longest stricter prefix that equals the weaker one
+// or is above it.
 func (g *stricterRoutes) nearestAbove(prefix string) (backendRoute, bool) {
 	for {
 		if d, found := g.byPrefix[prefix]; found {
@@ -125,9 +130,10 @@ func (g *stricterRoutes) nearestAbove(prefix string) (backendRoute, bool) {
 	}
 }
 
-// bypass finds a stricter route all of whose paths the weaker one leads to as well,
-// under another path, and returns that path. prefixes are those that take every
-// request that comes to them: a longer one may take the path after all.
+// bypass returns a stricter route whose backend paths are all open through the
+// weaker route, with the public path that opens them. prefixes are the prefixes
+// that match every request below them; a longer one may match that path
+// instead.
 func (g *stricterRoutes) bypass(open backendRoute, prefixes map[string]bool) (stricter backendRoute, path string, found bool) {
 	from, _ := slices.BinarySearchFunc(g.byBackendPath, open.backendPath, func(d backendRoute, space string) int { return strings.Compare(d.backendPath, space) })
 	for i, d := range g.byBackendPath[from:] {
@@ -143,7 +149,7 @@ func (g *stricterRoutes) bypass(open backendRoute, prefixes map[string]bool) (st
 		case path != d.route.Prefix && !hasLongerPrefix(path, open.route.Prefix, prefixes):
 			return d, path, true
 		case path == d.route.Prefix && len(d.route.Hosts) == 0 && len(d.route.Headers) == 0:
-			// The stricter route itself takes every request for the path.
+			// The stricter route itself matches every request for the path.
 		case path == d.route.Prefix && takesAny(open.route) && !hasLongerPrefix(path, open.route.Prefix, prefixes):
 			return d, path + " with another host or other headers", true
 		}
@@ -154,10 +160,11 @@ func (g *stricterRoutes) bypass(open backendRoute, prefixes map[string]bool) (st
 // maxCompared bounds how many stricter routes one weaker route is compared with.
 const maxCompared = 100
 
-// takesAny reports whether a route takes requests for any host, with any headers.
+// takesAny reports whether a route matches requests for any host with any
+// headers.
 func takesAny(route *config.Route) bool { return len(route.Hosts) == 0 && len(route.Headers) == 0 }
 
-// hasLongerPrefix reports whether a longer prefix than the open one takes a path.
+// hasLongerPrefix reports whether a prefix longer than open matches the path.
 func hasLongerPrefix(path, open string, prefixes map[string]bool) bool {
 	for len(path) > len(open) && path != "/" {
 		if prefixes[path] {
@@ -172,7 +179,8 @@ func parentOf(prefix string) string {
 	return prefix[:max(1, strings.LastIndexByte(prefix, '/'))]
 }
 
-// backendPathOf returns what the paths that a backend gets from a route begin with.
+// backendPathOf returns the prefix of all paths that a route sends to its
+// backend.
 func backendPathOf(route *config.Route) string {
 	space := strings.TrimSuffix(route.Backend.EscapedPath(), "/")
 	if !route.StripPrefix {
@@ -181,7 +189,7 @@ func backendPathOf(route *config.Route) string {
 	return strings.TrimSuffix(space, "/") + "/"
 }
 
-// backendKey is the same for two URLs of one server.
+// backendKey returns the same text for two URLs of one server.
 func backendKey(backend *url.URL) string {
 	scheme, port := strings.ToLower(backend.Scheme), backend.Port()
 	if port == "" {

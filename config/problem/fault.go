@@ -1,4 +1,4 @@
-// Faults of single values, and the rules that many of them share.
+// This file has faults of single values, and rules that many values share.
 
 package problem
 
@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// Fault is what is wrong with one value, before its place is known.
+// Fault describes what is wrong with one value, before its place is known.
 type Fault struct {
 	Reason string // what is wrong; never repeats the whole value
-	Hint   string // what would be right, in words that do not hold the value
-	Write  string // the value as it should be written; left out where the value stays hidden
+	Hint   string // what would be right, without the value
+	Write  string // the right value; not shown where the value is hidden
 }
 
-// HintFor puts the hint into words, without the value where that stays hidden.
+// HintFor returns the hint, without the value when that is hidden.
 func (f *Fault) HintFor(hidden bool) string {
 	if f.Write == "" || hidden {
 		return f.Hint
@@ -25,7 +25,7 @@ func (f *Fault) HintFor(hidden bool) string {
 	return f.Hint + "; write " + Redact(f.Write)
 }
 
-// OneOf is the rule for a value out of a few.
+// OneOf returns a fault unless value is one of the allowed words.
 func OneOf(noun, value string, allowed ...string) *Fault {
 	if slices.Contains(allowed, value) {
 		return nil

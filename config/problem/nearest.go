@@ -1,11 +1,11 @@
-// Finding the word an operator probably meant.
+// This file finds the word that an operator probably meant.
 
 package problem
 
 import "strings"
 
-// DidYouMean returns the hint for a word that is not one of the known ones, or ""
-// when none is near enough.
+// DidYouMean returns a hint with the known word nearest to word, or "" when
+// none is near.
 func DidYouMean(word string, known []string) string {
 	if near := Nearest(word, known); near != "" {
 		return "did you mean " + Quote(near) + "?"
@@ -13,8 +13,8 @@ func DidYouMean(word string, known []string) string {
 	return ""
 }
 
-// Nearest returns the known word within two edits of word, or "". Case and the
-// choice of hyphen or underscore count for nothing.
+// Nearest returns the known word within two edits of word, or "". Case does not
+// count, and a hyphen equals an underscore.
 func Nearest(word string, known []string) string {
 	const maxDistance = 2
 	if len(word) > 64 {
@@ -23,7 +23,7 @@ func Nearest(word string, known []string) string {
 	best, bestDistance := "", maxDistance+1
 	for _, candidate := range known {
 		distance := EditDistance(normalizeWord(word), normalizeWord(candidate))
-		// Two edits make any two-letter word out of any other.
+		// Two edits turn any two-letter word into any other.
 		if distance < bestDistance && distance*2 <= len(candidate) {
 			best, bestDistance = candidate, distance
 		}
@@ -31,11 +31,11 @@ func Nearest(word string, known []string) string {
 	return best
 }
 
-// normalizeWord returns the form in which two spellings of a word are the same.
+// normalizeWord returns the same form for two spellings of a word.
 func normalizeWord(word string) string { return strings.ReplaceAll(strings.ToLower(word), "-", "_") }
 
-// EditDistance counts the insertions, deletions, replacements and swaps of
-// neighbours that make b out of a (optimal string alignment).
+// EditDistance returns the number of insertions, deletions, replacements and
+// swaps of neighbours that turn a into b (optimal string alignment).
 func EditDistance(a, b string) int {
 	var before []int
 	previous := make([]int, len(b)+1)

@@ -1,11 +1,12 @@
-// Package problem says what is wrong with a file of an operator, and where: the
-// messages that `check` prints and the log has. No message shows a secret.
+// Package problem describes what is wrong in a file of an operator, and where.
+// `check` prints these messages, and the log contains them. No message shows a
+// secret.
 //
-//	problem.go  a problem with its place, and lists of them
+//	problem.go  a problem with its place, and lists of problems
 //	fault.go    what is wrong with one value, before its place is known
-//	nearest.go  the word an operator probably meant
-//	quote.go    values as messages may show them
-//	secret.go   what looks like a secret
+//	nearest.go  the word that an operator probably meant
+//	quote.go    values in the form in which messages may show them
+//	secret.go   texts that look like secrets
 package problem
 
 import (
@@ -18,7 +19,7 @@ import (
 )
 
 // Position is a place in a file. Lines and columns count from 1; a column
-// counts characters. The zero Position is "nowhere in particular".
+// counts characters. The zero Position means no particular place.
 type Position struct {
 	File   string
 	Line   int
@@ -37,7 +38,7 @@ func (p Position) String() string {
 	}
 }
 
-// Severity is whether a problem stops the table from being served.
+// Severity determines whether a problem stops the table from being served.
 type Severity int
 
 // The severities. The zero value is the safe one.
@@ -54,13 +55,13 @@ func (s Severity) String() string {
 	return "error"
 }
 
-// Problem is one thing wrong with a file.
+// Problem is one problem of a file.
 type Problem struct {
 	Position
 	Severity Severity
 	Message  string // what is wrong, such as `route "query": prefix has no value`
-	Hint     string // what would be right; "" where nothing short can be said
-	Source   string // the line at Position; "" where it may hold a secret
+	Hint     string // what would be right; "" when there is no short answer
+	Source   string // the line at Position; "" when it may contain a secret
 }
 
 // String returns the problem on one line, without its hint.
@@ -84,8 +85,8 @@ func (p Problem) Error() string {
 	return p.String() + " (" + p.Hint + ")"
 }
 
-// WriteTo writes the problem for a person: the one-line form, the source line
-// with a caret under the column, and the hint, as far as they are known.
+// WriteTo writes the problem for a person: the one-line form, then the source
+// line with a caret under the column, and the hint, when these are known.
 func (p Problem) WriteTo(w io.Writer) (int64, error) {
 	var b strings.Builder
 	b.WriteString(p.String() + "\n")
@@ -103,16 +104,16 @@ func (p Problem) WriteTo(w io.Writer) (int64, error) {
 	return int64(n), err
 }
 
-// The part of a long line that is shown: so many characters before the column
-// and so many from it on.
+// The part of a long line that is shown: the number of characters before the
+// column, and from it on.
 const (
 	excerptBefore = 60
 	excerptAfter  = 60
 )
 
-// excerpt cuts a line down to the surroundings of column and makes the line
-// under it that carries the caret. Control characters, which could rewrite a
-// terminal, become a replacement character; tabs stay, in both lines.
+// excerpt returns the part of a line around the column, and the line with the
+// caret for below it. Control characters could change the terminal, so they are
+// replaced. Tabs stay, in both lines.
 func excerpt(source string, column int) (line, caret string) {
 	characters := []rune(source)
 	at := min(column-1, len(characters))
@@ -141,7 +142,7 @@ func excerpt(source string, column int) (line, caret string) {
 	return text.String(), under.String() + "^"
 }
 
-// List is every problem of one file, ordered by position. It is an error.
+// List holds all problems of one file, ordered by position. It is an error.
 type List []Problem
 
 // Error returns one line for each problem.
@@ -153,15 +154,15 @@ func (p List) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// HasErrors reports whether any of the problems is more than a warning.
+// HasErrors reports whether any of the problems is an error.
 func (p List) HasErrors() bool {
 	return slices.ContainsFunc(p, func(one Problem) bool { return one.Severity == SeverityError })
 }
 
-// Errors returns the problems that are more than warnings.
+// Errors returns the problems that are errors.
 func (p List) Errors() List { return p.withSeverity(SeverityError) }
 
-// Warnings returns the problems that do not stop the file from being used.
+// Warnings returns the problems that are warnings.
 func (p List) Warnings() List { return p.withSeverity(SeverityWarning) }
 
 func (p List) withSeverity(severity Severity) List {
@@ -188,7 +189,7 @@ func (p List) WriteTo(w io.Writer) (int64, error) {
 }
 
 // Sort orders the problems by position, in place, and returns them without
-// repetitions, which an alias followed from several places produces.
+// duplicates. An alias that is used in several places causes duplicates.
 func (p List) Sort() List {
 	slices.SortStableFunc(p, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))

@@ -1,4 +1,4 @@
-// Values as messages may show them: not too long, and without secrets.
+// This file prepares values for messages: bounded, and without secrets.
 
 package problem
 
@@ -7,16 +7,16 @@ import (
 	"strings"
 )
 
-// Redacted is what stands in a message for a secret.
+// Redacted replaces a secret in a message.
 const Redacted = "[redacted]"
 
 // maxQuoted bounds how much of a value a message repeats, in characters.
 const maxQuoted = 120
 
-// Quote repeats a value in a message, without the passwords in it.
+// Quote returns a value for a message, quoted and without passwords.
 func Quote(text string) string { return strconv.Quote(Truncate(Redact(text))) }
 
-// Truncate shortens what is too long for a message.
+// Truncate shortens a text that is too long for a message.
 func Truncate(text string) string {
 	characters := []rune(text)
 	if len(characters) <= maxQuoted {
@@ -25,9 +25,9 @@ func Truncate(text string) string {
 	return string(characters[:maxQuoted]) + "…"
 }
 
-// Redact removes userinfo and queries from the URLs in a text, and hides what looks
-// like a secret. It removes too much rather than too little: a password that nobody
-// escaped may hold any character.
+// Redact removes userinfo and queries from the URLs in a text, and hides what
+// looks like a secret. It may remove too much: an unescaped password can
+// contain any character.
 func Redact(text string) string {
 	if DetectSecret(text) != "" {
 		return Redacted
@@ -49,15 +49,16 @@ func Redact(text string) string {
 	return text
 }
 
-// MayContainSecret reports whether a text may hold a URL with a password, or with a
-// query, where keys of an API stand, or something else that looks like a secret.
+// MayContainSecret reports whether a text may contain a secret: a URL with a
+// password, a URL with a query (which may contain an API key), or anything else
+// that looks like a secret.
 func MayContainSecret(text string) bool {
 	_, rest, found := strings.Cut(text, "://")
 	return found && strings.ContainsAny(rest, "@?") || DetectSecret(text) != "" || containsUserinfo(text) || ContainsSecretKey(text)
 }
 
-// containsUserinfo looks for name:password@ in a line, where a colon before a space
-// is one of YAML.
+// containsUserinfo reports whether a line contains name:password@. A colon
+// before a space does not count, because it is YAML.
 func containsUserinfo(line string) bool {
 	for name := range strings.SplitAfterSeq(line[:strings.LastIndexByte(line, '@')+1], " ") {
 		if colon := strings.IndexByte(name, ':'); colon >= 0 && colon+1 < len(name) && name[colon+1] != ' ' {

@@ -1,4 +1,4 @@
-// What looks like a secret, by its form or by the name that it stands under.
+// This file detects secrets by their form, or by the name of their key.
 
 package problem
 
@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// ShortestSecret is the length below which nothing counts as a secret by the name
-// that it stands under.
+// ShortestSecret is the least length of a value that counts as a secret because
+// of its name.
 const ShortestSecret = 8
 
-// IsSecretName reports whether the name of a header or parameter says that it holds
-// a secret.
+// IsSecretName reports whether the name of a header or parameter suggests a
+// secret.
 func IsSecretName(name string) bool {
 	folded := foldName(name)
 	for _, word := range []string{"authorization", "api-key", "apikey", "access-key", "token", "secret", "password", "passwd", "signature"} {
@@ -23,8 +23,8 @@ func IsSecretName(name string) bool {
 	return false
 }
 
-// IsSecretKey reports whether a key that is none of a table's says that it is for a
-// secret. Here too much is better than too little: only a line is not shown.
+// IsSecretKey reports whether an unknown key of a table suggests a secret. It
+// may report too many: the only effect is that a line is not shown.
 func IsSecretKey(key string) bool {
 	folded := strings.ReplaceAll(foldName(key), "-", "")
 	switch folded {
@@ -37,7 +37,8 @@ func IsSecretKey(key string) bool {
 		func(word string) bool { return strings.Contains(folded, word) })
 }
 
-// ContainsSecretKey looks in a line for the key of a secret with something behind it.
+// ContainsSecretKey reports whether a line has the key of a secret with a
+// value.
 func ContainsSecretKey(line string) bool {
 	for line != "" {
 		n := runLength(line, "_-.")
@@ -54,15 +55,15 @@ func ContainsSecretKey(line string) bool {
 	return false
 }
 
-// DetectSecret returns what secret a text holds by its form, or "". The rules
-// are few, and rather miss a secret than take something else for one:
+// DetectSecret returns the kind of secret that a text contains by its form, or
+// "". There are few rules, and they prefer to miss a secret over a false alarm:
 //
 //   - the PEM header of a private key;
 //   - a JSON Web Token: two parts that begin with eyJ, which is {" in base64;
-//   - a prefix by which a vendor makes its keys recognisable;
-//   - a parameter of a query whose name says so, such as ?api_key=…;
-//   - 40 or more characters of hexadecimal, or 32 or more of letters and digits
-//     that change between upper case, lower case and digits as chance has it.
+//   - a prefix that a vendor uses for its keys;
+//   - a query parameter whose name suggests a secret, such as ?api_key=…;
+//   - 40 or more hexadecimal characters, or 32 or more letters and digits that
+//     change randomly between upper case, lower case and digits.
 //
 // URLs with a password are errors already.
 func DetectSecret(text string) string {
@@ -102,12 +103,12 @@ func containsSecretParameter(text string) bool {
 	return false
 }
 
-// vendorKey looks for keys that say themselves what they are. Nearly all of
-// them hold a digit, and hardly any word does.
+// vendorKey returns the vendor's kind of key that a text contains, or "".
+// Nearly all such keys contain a digit, and hardly any word does.
 func vendorKey(text string) string {
 	for _, form := range []struct {
 		prefix string
-		length int // of what follows, at least
+		length int // least length of the rest
 		what   string
 	}{
 		{"ghp_", 30, "a GitHub token"},
@@ -140,8 +141,8 @@ func vendorKey(text string) string {
 	return ""
 }
 
-// runLength counts the letters, digits and some other characters that a text
-// begins with.
+// runLength returns the length of the leading run of letters, digits and the
+// other characters.
 func runLength(text, others string) int {
 	n := 0
 	for n < len(text) && (byteClass(text[n]) != 0 || strings.IndexByte(others, text[n]) >= 0) {
@@ -150,8 +151,8 @@ func runLength(text, others string) int {
 	return n
 }
 
-// containsRandomKey looks for long runs of characters that nobody typed. What is a path
-// or a URL may hold slashes between them.
+// containsRandomKey reports whether a text contains a long random run of
+// characters. Paths and URLs may contain long runs with slashes between them.
 func containsRandomKey(text string) bool {
 	others := "+_-/"
 	if strings.HasPrefix(text, "/") || strings.ContainsAny(text, ": ") {
@@ -167,8 +168,9 @@ func containsRandomKey(text string) bool {
 	return false
 }
 
-// isRandom reports whether a run of characters looks random, by how often they change
-// kind: in random ones more than every second does, in CamelCase names hardly any.
+// isRandom reports whether a run of characters looks random. In random runs,
+// the kind of character changes at more than every second place. In CamelCase
+// names it hardly ever changes.
 func isRandom(run string) bool {
 	const shortest, shortestHex, everyNth = 32, 40, 3
 	if len(run) < shortest {
@@ -190,8 +192,8 @@ func isRandom(run string) bool {
 	return hexadecimal && len(run) >= shortestHex && kinds[1] && (kinds[2] || kinds[3])
 }
 
-// foldName returns a name in lower case with a hyphen for whatever is no letter or
-// digit.
+// foldName returns a name in lower case, with a hyphen in place of every
+// character that is not a letter or digit.
 func foldName(name string) string {
 	return strings.Map(func(r rune) rune {
 		if r < 0x80 && byteClass(byte(r)) != 0 {

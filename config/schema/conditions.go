@@ -1,11 +1,12 @@
-// What keys may say together, as far as a schema can tell.
+// This file has rules about combinations of keys, as far as a schema can
+// express them.
 
 package schema
 
 import "gatehouse/config"
 
-// tableConditions are about the table as a whole: without users there is nobody
-// to log in.
+// tableConditions returns the rules about the whole table: without users,
+// nobody can log in.
 func tableConditions() []*schema {
 	off := anyOf(&schema{Const: false}, &schema{Type: "string", Pattern: offPattern})
 	noHandler := &schema{Not: &schema{Required: []string{"handler"}}}
@@ -15,7 +16,7 @@ func tableConditions() []*schema {
 	}}
 }
 
-// conditions are about the mapping at a path.
+// conditions returns the rules about the mapping at a path.
 func conditions(path string) []*schema {
 	switch path {
 	case "routes":
@@ -34,8 +35,8 @@ func conditions(path string) []*schema {
 	return nil
 }
 
-// routeConditions are those of one route. What `defaults:` add to a route is not
-// seen from here.
+// routeConditions returns the rules about one route. They cannot see what
+// `defaults:` adds to a route.
 func routeConditions() []*schema {
 	without := func(key string) *schema { return &schema{Not: &schema{Required: []string{key}}} }
 	empty := func(key string) *schema {

@@ -1,4 +1,5 @@
-// The keywords of JSON Schema (draft 2020-12) that the schema of a table needs.
+// This file has the keywords of JSON Schema (draft 2020-12) that the schema of
+// a table uses.
 
 package schema
 
@@ -8,7 +9,7 @@ import (
 )
 
 // schema is one JSON Schema. Its fields are in the order in which they are
-// written; those that are empty are not.
+// written. Empty fields are not written.
 type schema struct {
 	Dialect     string `json:"$schema,omitempty"`
 	Comment     string `json:"$comment,omitempty"`
@@ -54,8 +55,8 @@ type property struct {
 	schema *schema
 }
 
-// properties is a JSON object that keeps its order: an editor offers the keys
-// in it.
+// properties is a JSON object that keeps its order, in which an editor offers
+// the keys.
 type properties []property
 
 // MarshalJSON implements json.Marshaler.
@@ -78,8 +79,8 @@ func (p properties) MarshalJSON() ([]byte, error) {
 	return append(out, '}'), nil
 }
 
-// marshalPlain writes JSON with &, < and > as themselves: patterns are read by
-// people too.
+// marshalPlain returns JSON with &, < and > unescaped, because people read
+// patterns, too.
 func marshalPlain(value any) ([]byte, error) {
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
@@ -90,13 +91,14 @@ func marshalPlain(value any) ([]byte, error) {
 	return bytes.TrimSpace(out.Bytes()), nil
 }
 
-// ref refers to an entry of $defs.
+// ref returns a reference to an entry of $defs.
 func ref(name string) *schema { return &schema{Ref: "#/$defs/" + name} }
 
-// anyOf is met by what meets one of several schemas.
+// anyOf returns a schema that accepts what one of the options accepts.
 func anyOf(options ...*schema) *schema { return &schema{AnyOf: options} }
 
-// given is met by an object with a key whose value meets a schema.
+// given returns a schema that accepts an object in which the key has an
+// accepted value.
 func given(key string, value *schema) *schema {
 	return &schema{Required: []string{key}, Properties: properties{{key, value}}}
 }

@@ -1,5 +1,5 @@
-// What the schema says about each key to an operator in an editor, and what its
-// values may be besides their type. Schema refuses a key without a note, and a
+// This file has the notes that an editor shows about each key, and restrictions
+// of values besides their type. Generate refuses a key without a note, and a
 // note without a key.
 
 package schema
@@ -10,16 +10,16 @@ import (
 	"gatehouse/config"
 )
 
-// note is about one key.
+// note describes one key.
 type note struct {
 	title       string
 	description string
 	examples    []any
 
 	required bool
-	value    func() *schema // of one plain value: its own, an entry's, a mapping's; nil goes by the type
-	keys     *schema        // of a mapping with keys of the operator's choice
-	unique   bool           // no entry of a list may be there twice
+	value    func() *schema // of one plain value: its own, an entry's, a mapping's; nil means by the type
+	keys     *schema        // of a mapping whose keys the operator chooses
+	unique   bool           // a list must not repeat an entry
 	notEmpty bool           // a list or mapping needs an entry
 }
 
@@ -34,7 +34,7 @@ func keyNotes() map[string]note {
 	return notes
 }
 
-// tableNotes are about the keys of the file itself.
+// tableNotes returns the notes about the top-level keys.
 func tableNotes() map[string]note {
 	return map[string]note{
 		"name": {
@@ -101,7 +101,7 @@ func tableNotes() map[string]note {
 	}
 }
 
-// limitNotes are about what clients may hold open.
+// limitNotes returns the notes about the bounds on what clients hold open.
 func limitNotes() map[string]note {
 	return map[string]note{
 		"limits": {
@@ -126,7 +126,7 @@ func limitNotes() map[string]note {
 	}
 }
 
-// userNotes are about the keys of `users:`.
+// userNotes returns the notes about the keys of `users:`.
 func userNotes() map[string]note {
 	return map[string]note{
 		"users.companies": {
@@ -148,7 +148,7 @@ func userNotes() map[string]note {
 	}
 }
 
-// issuerNotes are about an entry of `tokens:`.
+// issuerNotes returns the notes about an entry of `tokens:`.
 func issuerNotes() map[string]note {
 	return map[string]note{
 		"tokens.issuer": {
@@ -191,7 +191,7 @@ func issuerNotes() map[string]note {
 	}
 }
 
-// corsNotes are about the keys of `cors:`.
+// corsNotes returns the notes about the keys of `cors:`.
 func corsNotes() map[string]note {
 	return map[string]note{
 		"cors.origins": {
@@ -223,7 +223,7 @@ func corsNotes() map[string]note {
 	}
 }
 
-// testNotes are about an entry of `tests:`.
+// testNotes returns the notes about an entry of `tests:`.
 func testNotes() map[string]note {
 	return map[string]note{
 		"tests.request": {

@@ -1,10 +1,10 @@
-// What the schema says about the keys of a route.
+// This file has the notes about the keys of a route.
 
 package schema
 
 import "gatehouse/config"
 
-// matchNotes are about what a request must look like, and who may pass.
+// matchNotes returns the notes about what a request must have, and who may pass.
 func matchNotes() map[string]note {
 	return map[string]note{
 		"routes.name": {
@@ -70,7 +70,7 @@ func matchNotes() map[string]note {
 	}
 }
 
-// forwardNotes are about how a request is forwarded.
+// forwardNotes returns the notes about how a request is forwarded.
 func forwardNotes() map[string]note {
 	return map[string]note{
 		"routes.strip_prefix": {
@@ -135,7 +135,7 @@ func forwardNotes() map[string]note {
 	}
 }
 
-// boundNotes are about the bounds of a route.
+// boundNotes returns the notes about the bounds of a route.
 func boundNotes() map[string]note {
 	const unit = " A number and a unit (ms, s, m, h); 0 is no bound."
 	return map[string]note{

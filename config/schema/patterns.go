@@ -1,6 +1,6 @@
-// What one plain value may look like, as far as a regular expression can say
-// it. A pattern may let through what check refuses; it never refuses what check
-// takes, or an editor would underline a table that is right.
+// This file has patterns for plain values, as far as a regular expression can
+// check them. A pattern may accept what check refuses. It must not refuse what
+// check accepts, or an editor would mark a valid table as wrong.
 
 package schema
 
@@ -11,10 +11,11 @@ import (
 	"gatehouse/config/value"
 )
 
-// referencePattern is ${NAME} or ${NAME:-default}, as expand takes it.
+// referencePattern matches ${NAME} or ${NAME:-default}, as expand reads it.
 const referencePattern = `\$\{[A-Za-z_][A-Za-z0-9_]*(?::-(?:[^$}]|\$+[^${}])*\$*)?\}`
 
-// textPiece is the text around references: any character, dollars that begin none, and $${.
+// textPiece matches text around references: any character, a $ that begins no
+// reference, and $${.
 const textPiece = `(?:[^$]|\$+[^${]|\$\$+\{|` + referencePattern + `)*`
 
 // Patterns of URLs, hosts and networks (RFC 3986 sections 3.2.2 and 3.3).
@@ -28,7 +29,7 @@ const (
 	portPattern  = `(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])`
 	anyScheme    = `[Hh][Tt][Tt][Pp][Ss]?`
 	pathSegment  = `(?:\.{0,2}[^\x00-\x1f\x7f/?#;\\.][^\x00-\x1f\x7f/?#;\\]*|\.{3}[^\x00-\x1f\x7f/?#;\\]*)`
-	// A # with nothing behind it is no fragment to net/url.
+	// net/url reads a # with nothing after it as no fragment.
 	backendPattern = `^` + anyScheme + `://(?:` + hostPattern + `|` + ipv4Pattern + `|\[[^\]/?#@]+\])(?::0*` + portPattern + `)?(?:/` + pathSegment + `)*/?#?$`
 	networkPattern = `^(?:` + ipv4Pattern + `(?:/(?:3[0-2]|[12]?[0-9]))?|` + ipv6Pattern + `(?:/(?:12[0-8]|1[01][0-9]|[1-9]?[0-9]))?)$`
 	matchedHost    = `^(?:(?:\*\.)?` + hostPattern + `|` + ipv4Pattern + `|\[?` + ipv6Pattern + `(?:%.*)?\]?)$`
@@ -38,8 +39,8 @@ const (
 
 // Patterns of paths and requests.
 const (
-	pathByte = `[A-Za-z0-9_~!$&'()+,=:@-]` // but the dot
-	// Escapes that are needed, in upper case, and may be in a path at all.
+	pathByte = `[A-Za-z0-9_~!$&'()+,=:@-]` // except the dot
+	// Escapes that are necessary and allowed in a path, in upper case.
 	pathEscape    = `%(?:2[0-9ABC]|3[A-F]|40|5[BDE]|60|7[BCD]|[89ABDEF][0-9A-F]|C[2-9A-F])`
 	prefixSegment = `(?:\.{0,2}(?:` + pathByte + `|` + pathEscape + `)|\.{3})(?:\.|` + pathByte + `|` + pathEscape + `)*`
 	prefixPattern = `^/(?:` + prefixSegment + `(?:/` + prefixSegment + `)*)?$`
@@ -62,7 +63,7 @@ const (
 	headerText      = `^[^\x00-\x20\x7f](?:[^\x00-\x1f\x7f]*[^\x00-\x20\x7f])?$`
 )
 
-// Patterns of origins, and of those that may not go with credentials.
+// Patterns of origins, and of origins that are not allowed with credentials.
 const (
 	originClassPattern = `\[(?:[0-9](?:-[0-9])?|[a-z](?:-[a-z])?)+\]`
 	originCharacter    = `(?:[a-z0-9_-]|` + originClassPattern + `)`
@@ -74,10 +75,10 @@ const (
 	originPublic    = `^(?:\*|[^:]+://(?:\*|[^:/]*\.[^.:]*[*\[][^.:]*|(?:[^:/]*\.)?[^.:/]*[*\[][^.:]*\.[^.:]+)(?::.*)?)$`
 )
 
-// countPattern is a whole number.
+// countPattern matches a whole number.
 const countPattern = `^(?:0|[1-9][0-9]{0,9})$`
 
-// sizePattern is a whole number with one of the units, or none.
+// sizePattern returns a pattern for a whole number with or without a unit.
 func sizePattern() string {
 	var names []string
 	for _, u := range value.Units() {
@@ -86,25 +87,26 @@ func sizePattern() string {
 	return `^(?:0|[1-9][0-9]*)(?:` + strings.Join(names, "|") + `)?$`
 }
 
-// reservedHeaderPattern is met by every spelling of the headers that cannot
-// carry a claim.
+// reservedHeaderPattern returns a pattern for every spelling of the headers
+// that cannot carry a claim.
 func reservedHeaderPattern() string {
 	return `^(?:(?:` + foldedPattern(config.ReservedHeaders()) + `)$|(?:` + foldedPattern(config.ReservedHeaderPrefixes()) + `))`
 }
 
-// unmatchedHeaderPattern is met by every spelling of the headers that a route
-// cannot ask for.
+// unmatchedHeaderPattern returns a pattern for every spelling of the headers
+// that a route cannot match.
 func unmatchedHeaderPattern() string {
 	return `^(?:[Hh][Oo][Ss][Tt]$|(?:` + foldedPattern(config.ProxyHeaderPrefixes()) + `))`
 }
 
-// perResponseHeaderPattern is met by every spelling of the headers that are about
-// one answer.
+// perResponseHeaderPattern returns a pattern for every spelling of the headers
+// that describe one answer.
 func perResponseHeaderPattern() string {
 	return `^(?:(?:` + foldedPattern(config.PerResponseHeaders()) + `)$|(?:` + foldedPattern([]string{"access-control-"}) + `))`
 }
 
-// foldedPattern is met by every spelling that foldHeader makes one of names.
+// foldedPattern returns a pattern for every spelling that foldHeader turns into
+// one of the names.
 func foldedPattern(names []string) string {
 	var b strings.Builder
 	for i, name := range names {

@@ -1,13 +1,14 @@
-// Package schema makes the JSON Schema of a table: what an editor underlines while it
-// is written. It is made from the types of package config by the decoder that reads
-// tables, so that it cannot know other keys, other types or other defaults.
+// Package schema makes the JSON Schema of a table, with which an editor marks
+// mistakes while the table is written. It uses the types of package config and
+// the decoder that reads tables, so keys, types and defaults are always the
+// same.
 //
-//	schema.go       from types to schemas
-//	notes.go        what is said about each key, and its values besides their type
-//	notes_route.go  the same about the keys of a route
+//	schema.go       schemas from types
+//	notes.go        the description of each key, and its values besides their type
+//	notes_route.go  the same for the keys of a route
 //	values.go       the schemas of plain values
-//	patterns.go     what plain values look like
-//	conditions.go   what keys may say together
+//	patterns.go     patterns of plain values
+//	conditions.go   combinations of keys
 //	keyword.go      the keywords of JSON Schema
 package schema
 
@@ -29,10 +30,11 @@ import (
 	"gatehouse/config/yamldoc"
 )
 
-// Generate returns the JSON Schema (draft 2020-12) of routes.yaml, as committed in
-// routes.schema.json. It refuses nothing that config.Parse takes, but cannot
-// say all that it refuses: what several keys say together, the environment, and what
-// YAML makes of a plain word. The error is a key that nobody described.
+// Generate returns the JSON Schema (draft 2020-12) of routes.yaml, as committed
+// in routes.schema.json. The schema accepts everything that config.Parse
+// accepts. It also accepts some tables that Parse refuses: it cannot check
+// combinations of several keys, the environment, and plain words that YAML
+// reads as another type. The error names keys without a note.
 func Generate() ([]byte, error) {
 	b := &builder{
 		Decoder:   config.NewDecoder(nil),
@@ -68,18 +70,17 @@ func Generate() ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// builder goes through the types as the decoder does, and calls each key
-// by its path, such as `routes.tls.ca`.
+// builder goes through the types as the decoder does. It identifies each key by
+// its path, such as `routes.tls.ca`.
 type builder struct {
 	*yamldoc.Decoder
 	notes     map[string]note
-	described map[string]bool // those that a key asked for
+	described map[string]bool // notes that a key used
 	missing   []string
 	defs      properties
 }
 
-// object is the schema of a struct, whose value v is thrown away: it only holds
-// the defaults.
+// object returns the schema of a struct. v holds the defaults of the fields.
 func (b *builder) object(path string, v reflect.Value) *schema {
 	b.ApplyDefault(v)
 	s := &schema{Type: "object", AdditionalProperties: false}
@@ -99,7 +100,7 @@ func (b *builder) object(path string, v reflect.Value) *schema {
 	return s
 }
 
-// property is the schema of a key, with what its note says about it.
+// property returns the schema of a key, with its note.
 func (b *builder) property(path string, n note, v reflect.Value) *schema {
 	s := b.typeSchema(path, n, v)
 	s.Title, s.Description, s.Examples = n.title, n.description, n.examples
@@ -107,7 +108,7 @@ func (b *builder) property(path string, n note, v reflect.Value) *schema {
 	return s
 }
 
-// typeSchema is the schema of a value by its type.
+// typeSchema returns the schema of a value by its type.
 func (b *builder) typeSchema(path string, n note, v reflect.Value) *schema {
 	t := v.Type()
 	switch {
@@ -149,8 +150,8 @@ func (b *builder) typeSchema(path string, n note, v reflect.Value) *schema {
 	}
 }
 
-// routeDefaults is the schema of `defaults:`: the keys of a route, but for those
-// that make it one.
+// routeDefaults returns the schema of `defaults:`: the keys of a route without
+// those that make it one.
 func (b *builder) routeDefaults() *schema {
 	s := &schema{Type: "object", AdditionalProperties: false}
 	for _, key := range b.Keys(reflect.TypeFor[config.Route]()) {
@@ -161,13 +162,13 @@ func (b *builder) routeDefaults() *schema {
 	return s
 }
 
-// usersOrOff is a mapping or the word off, which tools that read YAML 1.1 write
-// as false.
+// usersOrOff returns a schema for a mapping or the word off, which tools that
+// read YAML 1.1 write as false.
 func usersOrOff(mapping *schema) *schema {
 	return anyOf(mapping, &schema{Const: "off"}, &schema{Const: false}, &schema{Type: "string", Pattern: offPattern}, ref("reference"))
 }
 
-// plainValue is the schema of one plain value.
+// plainValue returns the schema of one plain value.
 func plainValue(t reflect.Type, n note) *schema {
 	if n.value != nil {
 		return n.value()
@@ -192,8 +193,7 @@ func plainValue(t reflect.Type, n note) *schema {
 	return ref("text")
 }
 
-// defaultOf returns what a value is when the file says nothing, or nil when that is
-// nothing.
+// defaultOf returns the default of a value, or nil when it has none.
 func defaultOf(v reflect.Value) any {
 	switch value := v.Interface().(type) {
 	case time.Duration:
@@ -214,7 +214,7 @@ func defaultOf(v reflect.Value) any {
 	return nil
 }
 
-// shortDuration writes a duration as an operator would: 5m, not 5m0s.
+// shortDuration formats a duration as an operator would write it: 5m, not 5m0s.
 func shortDuration(d time.Duration) string {
 	text := d.String()
 	for _, zero := range []string{"0s", "0m"} {

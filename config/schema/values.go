@@ -1,14 +1,14 @@
-// The schemas of plain values. Each lets ${NAME} through: what the environment
-// holds is not known to an editor.
+// This file has the schemas of plain values. Each accepts ${NAME}, because an
+// editor does not know the environment.
 
 package schema
 
 import "gatehouse/config"
 
-// offPattern is the word that `users:` takes instead of a mapping.
+// offPattern matches the word that `users:` accepts instead of a mapping.
 const offPattern = `^(?:[Oo][Ff][Ff]|[Ff][Aa][Ll][Ss][Ee])$`
 
-// valueSchemas are those that many keys share.
+// valueSchemas returns the schemas that many keys share.
 func valueSchemas() properties {
 	return properties{
 		{"reference", &schema{
@@ -26,16 +26,16 @@ func valueSchemas() properties {
 	}
 }
 
-// textTypes are what YAML makes of text that check takes: a plain whole number
-// is text as good as any.
+// textTypes returns the YAML types of text that check accepts: a plain whole
+// number is valid text, too.
 func textTypes() []string { return []string{"string", "integer"} }
 
-// matching is a text of one form, or a reference.
+// matching returns a schema for text that matches a pattern, or a reference.
 func matching(pattern string) *schema {
 	return anyOf(&schema{Type: "string", Pattern: pattern}, ref("reference"))
 }
 
-// matchingToken is like exactly, for what may be written as a whole number too.
+// matchingToken is like matching, for values that may also be a whole number.
 func matchingToken(pattern string, except ...string) *schema {
 	s := &schema{Type: textTypes(), Pattern: pattern}
 	if len(except) > 0 {
@@ -44,12 +44,13 @@ func matchingToken(pattern string, except ...string) *schema {
 	return anyOf(s, ref("reference"))
 }
 
-// text is free text that a pattern bounds, references and all.
+// text returns a schema for free text that matches a pattern, references
+// included.
 func text(pattern string) *schema {
 	return &schema{Ref: ref("text").Ref, Pattern: pattern}
 }
 
-// oneWord is a word out of a few, which an editor offers.
+// oneWord returns a schema for one of a few words, which an editor offers.
 func oneWord(words ...string) *schema { return anyOf(&schema{Enum: words}, ref("reference")) }
 
 func notBlankText() *schema { return text(notBlank) }
@@ -80,7 +81,8 @@ func originValue() *schema {
 	return anyOf(&schema{Type: "string", Pattern: originPattern, Not: &schema{Pattern: originUsualPort}}, ref("reference"))
 }
 
-// keysValue is a file, or a URL that nobody can change on the way.
+// keysValue returns a schema for a file, or for a URL that nobody can change in
+// transit.
 func keysValue() *schema {
 	return anyOf(
 		&schema{Ref: ref("text").Ref, MinLength: 1, Not: &schema{Type: "string", Pattern: "://"}},
@@ -93,7 +95,7 @@ func requestValue() *schema {
 	return anyOf(&schema{Type: "string", Pattern: requestPattern, Not: &schema{Pattern: `^(?:\*|CONNECT) `}}, ref("reference"))
 }
 
-// expectValue is a status or the name of a route.
+// expectValue returns a schema for a status or the name of a route.
 func expectValue() *schema {
 	return anyOf(
 		&schema{Type: "integer", Minimum: new(100), Maximum: new(599)},
@@ -102,17 +104,18 @@ func expectValue() *schema {
 	)
 }
 
-// matchedHeaderName is a header that a route may ask for: any but Host.
+// matchedHeaderName returns a schema for a header that a route may match: any
+// but Host.
 func matchedHeaderName() *schema {
 	return &schema{Pattern: tokenPattern, Not: &schema{Pattern: unmatchedHeaderPattern()}}
 }
 
-// responseHeaderName is a header that every answer may carry.
+// responseHeaderName returns a schema for a header that every answer may have.
 func responseHeaderName() *schema {
 	return &schema{Pattern: tokenPattern, Not: &schema{Pattern: perResponseHeaderPattern()}}
 }
 
-// identityHeaderName is a header that may carry a claim.
+// identityHeaderName returns a schema for a header that may carry a claim.
 func identityHeaderName() *schema {
 	return &schema{Pattern: tokenPattern, Not: &schema{Pattern: reservedHeaderPattern()}}
 }
