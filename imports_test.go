@@ -39,7 +39,7 @@ var house = map[string][]string{
 	"auth":                  {"config", "auth/keys", "store", "internal/httperr"},
 	"auth/account":          {"auth", "config", "store", "internal/httperr"},
 	"auth/keys":             {"config", "config/textfile", "internal/httperr"},
-	"proxy":                 {"config", "config/problem", "config/textfile", "auth", "internal/httperr", "internal/reqctx", "internal/timerwheel", "proxy/clientip", "proxy/http1/transport", "proxy/http1/socket", "proxy/idletimer", "proxy/route", "proxy/stream", "proxy/upstream"},
+	"proxy":                 {"config", "config/problem", "config/textfile", "auth", "internal/descriptors", "internal/httperr", "internal/reqctx", "internal/timerwheel", "proxy/clientip", "proxy/http1/transport", "proxy/http1/socket", "proxy/idletimer", "proxy/route", "proxy/stream", "proxy/upstream"},
 	"proxy/clientip":        {},
 	"proxy/http1":           {},
 	"proxy/http1/server":    {"proxy/http1/wire", "internal/reqctx"},
@@ -56,12 +56,13 @@ var house = map[string][]string{
 	"deploy":                {},
 	"examples":              {},
 
-	"internal/demo":       {"config/settings", "store", "auth/account", "internal/server"},
-	"internal/hint":       {},
-	"internal/httperr":    {},
-	"internal/reqctx":     {},
-	"internal/timerwheel": {},
-	"internal/server":     {"config", "config/lint", "config/problem", "config/settings", "config/textfile", "config/watch", "store", "auth", "auth/account", "auth/keys", "proxy", "proxy/http1/server", "ops", "internal/hint"},
+	"internal/demo":        {"config/settings", "store", "auth/account", "internal/server"},
+	"internal/descriptors": {},
+	"internal/hint":        {},
+	"internal/httperr":     {},
+	"internal/reqctx":      {},
+	"internal/timerwheel":  {},
+	"internal/server":      {"config", "config/lint", "config/problem", "config/settings", "config/textfile", "config/watch", "store", "auth", "auth/account", "auth/keys", "proxy", "proxy/http1/server", "ops", "internal/descriptors", "internal/hint"},
 }
 
 // testsAlso is what the tests of a package may import besides what the package reaches (see may), with the reason.
@@ -128,6 +129,8 @@ var why = []edge{
 	{"internal/server", "internal/...", "it answers no request by itself"},
 	{"internal/server", "config/...", "it reads tables and settings, and knows nothing of how they are read"},
 	{"internal/reqctx", "*", "it is a context, whatever the request is about"},
+	{"internal/descriptors", "*", "it divides a number and reads errors, whoever opens the connections"},
+	{"*", "internal/descriptors", "only who opens connections, or has them opened, shares the descriptors of the process"},
 	{"internal/timerwheel", "*", "it fires timers, whatever waits for them"},
 	{"*", "internal/timerwheel", "only proxy and its timer wait so often that the timers of package time are too slow"},
 	{"*", "internal/reqctx", "only who reads requests or forwards them has contexts that end with them"},

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"sync/atomic"
 	"time"
+
+	"gatehouse/internal/descriptors"
 )
 
 // RefusalReason says why a client's connection was closed at once, or could not
@@ -15,7 +17,7 @@ type RefusalReason string
 const (
 	RefusedByLimit       RefusalReason = "connections"            // limits.connections
 	RefusedByClientLimit RefusalReason = "connections_per_client" // limits.connections_per_client
-	RefusedByDescriptors RefusalReason = "descriptors"            // see Descriptors
+	RefusedByDescriptors RefusalReason = "descriptors"            // see descriptors.Division
 	RefusedByAccept      RefusalReason = "accept"                 // the system gave none
 )
 
@@ -73,7 +75,7 @@ func (g *Gateway) noteShortage(ctx context.Context, err error) {
 		return
 	}
 	const again = "the next line about it comes when it has stopped for a minute and begins again"
-	if isShortOfPorts(err) {
+	if descriptors.IsShortOfPorts(err) {
 		g.log.LogAttrs(ctx, slog.LevelWarn, "backends are not asked: local ports are used up; "+again,
 			slog.String("hint", "widen net.ipv4.ip_local_port_range, or keep more connections (GATEWAY_HTTP_CLIENT_MAX_KEEPALIVE_CONNECTIONS)"),
 			slog.String("error", err.Error()))

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/net/http/httpguts"
 
+	"gatehouse/internal/descriptors"
 	"gatehouse/internal/httperr"
 	"gatehouse/proxy/http1/transport"
 	"gatehouse/proxy/idletimer"
@@ -230,7 +231,7 @@ func handleError(_ http.ResponseWriter, r *http.Request, err error) {
 	if a.isUnreachable(r.Context(), refusal, err) {
 		a.x.metrics.Backend(false)
 	}
-	if isShortage(err) {
+	if descriptors.IsShortage(err) {
 		a.x.gateway.noteShortage(r.Context(), err)
 	}
 	if a.x.status != 0 { // the answer has begun: httputil cuts it off
@@ -246,7 +247,7 @@ func handleError(_ http.ResponseWriter, r *http.Request, err error) {
 // all since it was connected to.
 func (a *attempt) isUnreachable(ctx context.Context, refusal *httperr.Error, err error) bool {
 	switch cause := context.Cause(ctx); {
-	case a.backendSpoke || errors.Is(err, errNotReplayable) || isShortage(err):
+	case a.backendSpoke || errors.Is(err, errNotReplayable) || descriptors.IsShortage(err):
 		return false
 	case cause != nil:
 		return errors.Is(cause, idletimer.ErrTimeout) && (errors.Is(err, errDial) || errors.Is(err, upstream.ErrNothingHeard))

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gatehouse/auth"
+	"gatehouse/internal/descriptors"
 	"gatehouse/internal/httperr"
 	"gatehouse/internal/timerwheel"
 	routing "gatehouse/proxy/route"
@@ -25,7 +26,7 @@ type Options struct {
 	StoreHealth func() error
 	// Requests counts every request from its beginning on; nil counts none.
 	Requests    *atomic.Uint64
-	Descriptors Descriptors // of the process
+	Descriptors descriptors.Division // of the process
 }
 
 // Gateway is the public http.Handler. It serves the table that Swap gave it
@@ -39,7 +40,7 @@ type Gateway struct {
 	requestCount *atomic.Uint64 // requests so far; nil when nobody asks
 	requests     *clientCounter // that have no complete answer yet
 	unreadable   unreadableHeaders
-	descriptors  Descriptors
+	descriptors  descriptors.Division
 	shortages    occurrence // of descriptors or ports for backends
 	table        atomic.Pointer[Table]
 	lastWrite    time.Duration // for a client to take the rest of an answer; constant but for tests

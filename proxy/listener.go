@@ -82,7 +82,7 @@ func (l *Listener) isDrained() bool {
 // table nothing is known of limits, and nothing is served.
 func (l *Listener) admit(conn net.Conn) net.Conn {
 	open := l.open.Add(1)
-	if !l.gateway.descriptors.admits(conn, open) {
+	if !l.gateway.descriptors.Admits(conn, open) {
 		l.open.Add(-1)
 		l.refused(RefusedByDescriptors, nil)
 		return nil

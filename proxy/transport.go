@@ -13,6 +13,7 @@ import (
 
 	"gatehouse/config"
 	"gatehouse/config/textfile"
+	"gatehouse/internal/descriptors"
 	"gatehouse/proxy/http1/socket"
 	"gatehouse/proxy/http1/transport"
 	"gatehouse/proxy/upstream"
@@ -72,9 +73,9 @@ type TransportOptions struct {
 	MaxIdle  int  // kept for reuse, to one backend
 	Standard bool // http.Transport for plain-text HTTP/1.1, too, instead of http1/transport
 
-	IdleTimeout time.Duration // of a connection that is kept for reuse; 0 is no bound
-	MaxAge      time.Duration // of a connection that is given new requests; 0 is no bound
-	Descriptors Descriptors   // of the process
+	IdleTimeout time.Duration        // of a connection that is kept for reuse; 0 is no bound
+	MaxAge      time.Duration        // of a connection that is given new requests; 0 is no bound
+	Descriptors descriptors.Division // of the process
 }
 
 // NewTransports makes an empty pool.
@@ -231,7 +232,7 @@ func delayWriteErrors(dial dialFunc) dialFunc {
 type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
 
 func (t *Transports) dialer(timeout time.Duration) dialFunc {
-	dialer := &net.Dialer{Timeout: timeout, KeepAlive: keepAliveProbe, Control: t.options.Descriptors.control}
+	dialer := &net.Dialer{Timeout: timeout, KeepAlive: keepAliveProbe, Control: t.options.Descriptors.Control}
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := dialer.DialContext(ctx, network, address)
 		if err != nil {

@@ -4,7 +4,7 @@ import (
 	"log/slog"
 
 	"gatehouse/config"
-	"gatehouse/proxy"
+	"gatehouse/internal/descriptors"
 )
 
 // fewClients is the number of clients' connections below which a limit of the
@@ -12,7 +12,7 @@ import (
 const fewClients = 1024
 
 // divideDescriptors divides the file descriptors that this process may have.
-func divideDescriptors() proxy.Descriptors { return proxy.DivideDescriptors(descriptorLimit()) }
+func divideDescriptors() descriptors.Division { return descriptors.Divide(descriptorLimit()) }
 
 // logDescriptors says how many clients the system's limit allows, where that is
 // less than the table's.

@@ -1,4 +1,4 @@
-package proxy
+package descriptors
 
 import (
 	"errors"
@@ -8,45 +8,47 @@ import (
 	"os"
 	"syscall"
 	"testing"
-	"time"
 )
 
-func TestDivideDescriptors(t *testing.T) {
-	for _, want := range []Descriptors{
+// errDial is an error around that of a connection.
+var errDial = errors.New("dial")
+
+func TestDivide(t *testing.T) {
+	for _, want := range []Division{
 		{0, 0, 0}, {64, 16, 48}, {256, 64, 192}, {1024, 448, 960}, {20_000, 9936, 19_936}, {1 << 20, 524_224, 1_048_512},
 	} {
-		if got := DivideDescriptors(want.Limit); got != want {
+		if got := Divide(want.Limit); got != want {
 			t.Errorf("of %d: %+v, want %+v", want.Limit, got, want)
 		}
 	}
 }
 
-// A connection whose descriptor is one of those kept for others is not made.
-func TestDescriptorsOfBackends(t *testing.T) {
+// A connection whose descriptor is one of those kept for others is not made, nor
+// admitted.
+func TestKeptDescriptors(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	short := Descriptors{Limit: 64, Clients: 1, Backends: 1} // 0 to 2 are taken by the standard streams
+	short := Division{Limit: 64, Clients: 1, Backends: 1} // 0 to 2 are taken by the standard streams
 	for name, c := range map[string]struct {
-		of   Descriptors
+		of   Division
 		want error
-	}{"unknown": {Descriptors{}, nil}, "enough": {DivideDescriptors(1 << 20), nil}, "short": {short, errDescriptors}} {
-		transports := NewTransports(TransportOptions{Descriptors: c.of})
-		conn, err := transports.dialer(time.Minute)(t.Context(), "tcp", l.Addr().String())
+	}{"unknown": {Division{}, nil}, "enough": {Divide(1 << 20), nil}, "short": {short, errUsedUp}} {
+		conn, err := (&net.Dialer{Control: c.of.Control}).DialContext(t.Context(), "tcp", l.Addr().String())
 		if !errors.Is(err, c.want) || (err == nil) != (c.want == nil) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
 		if err == nil {
-			if got := short.admits(conn, 1); got {
+			if got := short.Admits(conn, 1); got {
 				t.Errorf("%s: a connection beyond the bound is admitted", name)
 			}
-			if got := c.of.admits(conn, 1); !got {
+			if got := c.of.Admits(conn, 1); !got {
 				t.Errorf("%s: a connection below the bound is not admitted", name)
 			}
-			many := Descriptors{Limit: 1 << 20, Clients: 1, Backends: 1 << 20}
-			if got := many.admits(conn, 2); got {
+			many := Division{Limit: 1 << 20, Clients: 1, Backends: 1 << 20}
+			if got := many.Admits(conn, 2); got {
 				t.Errorf("%s: the second of one client is admitted", name)
 			}
 			_ = conn.Close()
@@ -56,7 +58,7 @@ func TestDescriptorsOfBackends(t *testing.T) {
 
 func TestIsShortOfDescriptors(t *testing.T) {
 	for err, want := range map[error]bool{
-		errDescriptors: true,
+		errUsedUp: true,
 		fmt.Errorf("%w: %w", errDial, os.NewSyscallError("socket", syscall.EMFILE)): true,
 		os.NewSyscallError("connect", syscall.ECONNREFUSED):                         false,
 		errDial: false,
@@ -82,32 +84,8 @@ func TestIsShortOfPorts(t *testing.T) {
 		errDial:                     false,
 		fmt.Errorf("%w: %w", errDial, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}): false,
 	} {
-		if got := isShortOfPorts(err); got != want {
+		if got := IsShortOfPorts(err); got != want {
 			t.Errorf("%v: %t, want %t", err, got, want)
 		}
-	}
-	for err, want := range map[error]bool{inUse("127.0.0.1"): false, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}: true} {
-		a := &attempt{x: new(exchange)}
-		if got := a.isUnreachable(t.Context(), refuseConnect, err); got != want {
-			t.Errorf("%v makes the backend unreachable: %t, want %t", err, got, want)
-		}
-	}
-}
-
-// What goes on is told once, and again when it has stopped for a while.
-func TestOccurrence(t *testing.T) {
-	var o occurrence
-	now := time.Now()
-	for i, c := range []struct {
-		after time.Duration
-		want  bool
-	}{{0, true}, {0, false}, {quietAfter - 1, false}, {quietAfter - 1, false}, {quietAfter, true}, {1, false}} {
-		now = now.Add(c.after)
-		if got := o.note(now); got != c.want {
-			t.Errorf("%d: %t, want %t", i, got, c.want)
-		}
-	}
-	if got := o.count.Load(); got != 6 {
-		t.Errorf("counted %d, want 6", got)
 	}
 }
