@@ -32,10 +32,8 @@ type Table struct {
 	owned      foldedNames   // headers that clients may never set
 	claims     foldedNames   // headers that only trusted proxies may set
 	overrides  foldedNames   // headers by which a request could pass for one with another method
-	index      index         // by prefix
-	lenient    index         // by what a careless backend reads in the prefix; mostly the same tree
-	escapes    bool          // a prefix has escapes, so that index and lenient differ
-	routes     []*route      // as in the file
+	matcher    *routing.Table
+	routes     []*route // as in the file, each at the Number of its routing.Route
 	transports transportSet
 	presented  []Presented // to backends
 }
@@ -47,8 +45,6 @@ func (t *Table) Config() *config.Config { return t.config }
 type route struct {
 	config  *config.Route
 	rule    auth.Rule
-	methods []string // sorted, with the HEAD that GET brings; empty is any
-	wanted  []wantedHeader
 	metrics RouteMetrics
 
 	builtIn Handler                // built in, or
@@ -62,9 +58,6 @@ type fixedHeader struct {
 	name   string // canonical
 	values []string
 }
-
-// wantedHeader is a header that a request must have for a route.
-type wantedHeader struct{ name, value string }
 
 // Handler is a target that is built in. Its endpoints ask the gate themselves.
 type Handler interface {
@@ -110,6 +103,9 @@ func Compile(cfg *config.Config, parts Parts) (*Table, error) {
 		t.answers = append(t.answers, fixedHeader{textproto.CanonicalMIMEHeaderKey(name), []string{value}})
 	}
 
+	if t.matcher, err = routing.New(cfg.Routes); err != nil {
+		return nil, fmt.Errorf("compile %w", err)
+	}
 	buffers := newCopyBuffers()
 	t.routes = make([]*route, 0, len(cfg.Routes))
 	for i := range cfg.Routes {
@@ -118,33 +114,12 @@ func Compile(cfg *config.Config, parts Parts) (*Table, error) {
 			return nil, fmt.Errorf("compile route %q: %w", cfg.Routes[i].Name, err)
 		}
 		t.routes = append(t.routes, r)
-		prefix, ok := routing.ParsePath(r.config.Prefix)
-		if !ok {
-			return nil, fmt.Errorf("compile route %q: prefix %q is ambiguous", r.config.Name, r.config.Prefix)
-		}
-		t.index.add(prefix.Raw, r)
-		t.escapes = t.escapes || prefix.Raw != prefix.Lenient
-	}
-	t.lenient = t.index
-	if t.escapes {
-		t.lenient = index{}
-		for _, r := range t.routes {
-			prefix, _ := routing.ParsePath(r.config.Prefix)
-			t.lenient.add(prefix.Lenient, r)
-		}
 	}
 	return t, nil
 }
 
 func (t *Table) compileRoute(cfg *config.Route, parts Parts, buffers httputil.BufferPool) (*route, error) {
-	r := &route{
-		config:  cfg,
-		rule:    auth.Rule{Policy: cfg.Auth, Roles: cfg.Roles},
-		methods: withHead(cfg.Methods),
-	}
-	for name, value := range cfg.Headers {
-		r.wanted = append(r.wanted, wantedHeader{textproto.CanonicalMIMEHeaderKey(name), value})
-	}
+	r := &route{config: cfg, rule: auth.Rule{Policy: cfg.Auth, Roles: cfg.Roles}}
 	if cfg.Handler != "" {
 		if parts.Users == nil {
 			return nil, fmt.Errorf("handler %q needs users, which are off", cfg.Handler)
@@ -167,30 +142,6 @@ func (t *Table) compileRoute(cfg *config.Route, parts Parts, buffers httputil.Bu
 	r.base = strings.TrimSuffix(cfg.Backend.EscapedPath(), "/")
 	r.proxy = t.reverseProxy(r, roundTripper, buffers)
 	return r, nil
-}
-
-// withHead sorts the methods and adds the HEAD that GET brings (RFC 9110
-// section 9.3.2).
-func withHead(methods []string) []string {
-	sorted := slices.Clone(methods)
-	if slices.Contains(sorted, http.MethodGet) {
-		sorted = append(sorted, http.MethodHead)
-	}
-	slices.Sort(sorted)
-	return slices.Compact(sorted)
-}
-
-func (r *route) takesMethod(method string) bool {
-	return len(r.methods) == 0 || slices.Contains(r.methods, method)
-}
-
-func (r *route) wantsHeaders(header http.Header) bool {
-	for _, w := range r.wanted {
-		if !slices.Contains(header[w.name], w.value) {
-			return false
-		}
-	}
-	return true
 }
 
 // stripped is the request as a built-in handler sees it: without the route's

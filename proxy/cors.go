@@ -112,9 +112,9 @@ func (t *Table) preflightMethods(r *http.Request) string {
 	}
 	asked := r.Header["Access-Control-Request-Method"]
 	var more []string
-	t.index.visitReachable(path.Raw, host, func(reached *route) {
-		more = append(more, reached.methods...)
-		if len(reached.methods) == 0 && len(asked) == 1 && isToken(asked[0]) {
+	t.matcher.VisitReachable(path, host, func(reached *routing.Route) {
+		more = append(more, reached.Methods...)
+		if len(reached.Methods) == 0 && len(asked) == 1 && isToken(asked[0]) {
 			more = append(more, asked[0])
 		}
 	})

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"gatehouse/config"
+	routing "gatehouse/proxy/route"
 )
 
 // Diff is what changes between two tables, by meaning. Order, comments and
@@ -106,7 +107,7 @@ func routeFields(r *config.Route) []fieldValue {
 		{"handler", r.Handler},
 		{"auth", string(r.Auth)},
 		{"roles", strings.Join(r.Roles, ", ")},
-		{"methods", strings.Join(withHead(r.Methods), ", ")},
+		{"methods", strings.Join(routing.WithHead(r.Methods), ", ")},
 		{"hosts", strings.Join(slices.Sorted(slices.Values(r.Hosts)), ", ")},
 		{"headers", digests(r.Headers)},
 		{"strip_prefix", fmt.Sprint(r.StripPrefix)},

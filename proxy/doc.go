@@ -9,8 +9,8 @@
 //  4. cors.go      preflights answered, the headers of every answer prepared
 //  5. limits.go    so much at once for one client, or 429
 //  6. message.go   what only HTTP/2 can carry, or 400
-//  7. route/       the canonical path, or 400
-//  8. match.go     the route in the table, or 404, or 405
+//  7. find.go      the canonical path and the host (route/), or 400
+//  8. route/       the route in the table, or 404, or 405
 //  9. (auth)       the policy's verdict, or 401, 403, 503
 //  10. forward.go  the backend's httputil.ReverseProxy: Rewrite, answer, errors
 //     attempt.go   one attempt: its context, idle timer, answer

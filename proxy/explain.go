@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -102,8 +101,8 @@ func (t *Table) Explain(r *http.Request, decider auth.Decider) Explanation {
 	if path.Lenient != path.Raw {
 		e.Lenient = path.Lenient
 	}
-	if refusal == refusePath && path.MayHaveTail {
-		e.Lenient = routing.WithoutTails(path.Lenient)
+	if read := path.WithoutTails(); refusal == refusePath && read != "" {
+		e.Lenient = read
 	}
 	e.Candidates = t.candidates(path, r, won)
 	switch {
@@ -222,52 +221,22 @@ func (t *Table) wouldForward(r *http.Request, path routing.Path, won *route, ide
 // tried, each with why it won or lost.
 func (t *Table) candidates(path routing.Path, r *http.Request, won *route) []Candidate {
 	host, _ := routing.HostName(r.Host)
-	q := query{method: r.Method, host: host, header: r.Header}
-	var list []Candidate
-	for _, candidate := range t.fitting(path.Raw) {
-		c := Candidate{Route: candidate.config.Name, Prefix: candidate.config.Prefix, Source: candidate.source()}
-		c.Won, c.Why = candidate == won, candidate.why(&q, won)
-		list = append(list, c)
-	}
-	return list
-}
-
-// fitting returns the routes whose prefix fits a path, in the order of matching.
-func (t *Table) fitting(path string) []*route {
-	var routes []*route
-	for _, r := range t.ordered() {
-		prefix := strings.TrimSuffix(r.config.Prefix, "/")
-		if rest, ok := strings.CutPrefix(path, prefix); ok && (rest == "" || rest[0] == '/') {
-			routes = append(routes, r)
+	q := routing.Query{Method: r.Method, Host: host, Header: r.Header}
+	fitting := t.matcher.Fitting(path.Raw)
+	var winner *routing.Route
+	for _, candidate := range fitting {
+		if t.routes[candidate.Number] == won {
+			winner = candidate
 		}
 	}
-	return routes
-}
-
-// why says in a few words what decided about a route.
-func (r *route) why(q *query, won *route) string {
-	switch {
-	case r == won:
-		return "wins"
-	case !r.wantsHost(q.host):
-		return fmt.Sprintf("host is %s, not %s", q.host, strings.Join(r.config.Hosts, " or "))
-	case !r.wantsHeaders(q.header):
-		return "lacks a header: " + strings.Join(slices.Sorted(maps.Keys(r.config.Headers)), ", ")
-	case !r.takesMethod(q.method):
-		return "takes only " + strings.Join(r.methods, ", ")
-	case won == nil:
-		return "fits, but the request is refused"
-	case len(won.config.Prefix) > len(r.config.Prefix):
-		return "a longer prefix wins"
+	var list []Candidate
+	for _, candidate := range fitting {
+		list = append(list, Candidate{
+			Route: candidate.Config.Name, Prefix: candidate.Config.Prefix, Source: t.routes[candidate.Number].source(),
+			Won: candidate == winner, Why: candidate.Why(q, winner),
+		})
 	}
-	return "a more particular route of the same prefix wins"
-}
-
-func (r *route) wantsHost(host string) bool {
-	return len(r.config.Hosts) == 0 || slices.ContainsFunc(r.config.Hosts, func(wanted string) bool {
-		suffix, wild := strings.CutPrefix(wanted, "*")
-		return wanted == host || wild && strings.HasSuffix(host, suffix) && len(host) > len(suffix)
-	})
+	return list
 }
 
 func (r *route) source() string {

@@ -11,7 +11,6 @@ import (
 	"gatehouse/internal/descriptors"
 	"gatehouse/internal/httperr"
 	"gatehouse/internal/timerwheel"
-	routing "gatehouse/proxy/route"
 	"gatehouse/proxy/stream"
 )
 
@@ -140,26 +139,6 @@ func (g *Gateway) serve(x *exchange, r *http.Request) *httperr.Error {
 	}
 	route.metrics.Decided(auth.ResultAllowed)
 	return forward(x, r, route)
-}
-
-// find takes a request to its route: the canonical path, the host, the match.
-func (t *Table) find(r *http.Request) (routing.Path, *route, *httperr.Error) {
-	if r.Method == http.MethodConnect { // a tunnel would pass what nobody has looked at
-		return routing.Path{}, nil, refuseTunnel
-	}
-	if refusal := refuseMessage(r); refusal != nil {
-		return routing.Path{}, nil, refusal
-	}
-	path, ok := routing.ParsePath(r.RequestURI)
-	if !ok {
-		return routing.Path{}, nil, refusePath
-	}
-	host, ok := routing.HostName(r.Host)
-	if !ok {
-		return path, nil, refuseHost
-	}
-	route, refusal := t.match(path, query{method: r.Method, host: host, header: r.Header})
-	return path, route, refusal
 }
 
 // serveHandler lets a built-in handler answer. Its endpoints ask the gate

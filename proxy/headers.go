@@ -112,7 +112,7 @@ func (t *Table) claimed(header string) bool {
 // writes the headers under their own names does not know: a client's would pass it.
 func (t *Table) forbidden(name string, r *route, trusted bool) bool {
 	switch {
-	case t.owned.has(name) || len(r.methods) > 0 && t.overrides.has(name):
+	case t.owned.has(name) || len(r.config.Methods) > 0 && t.overrides.has(name):
 		return true
 	case trusted:
 		return t.claims.has(name) && isAlias(name)

@@ -1,12 +1,17 @@
 package proxy
 
-import "testing"
+import (
+	"testing"
+
+	"gatehouse/config"
+)
 
 // TestStrip asks of each name who may not send it to a backend.
 func TestForbidden(t *testing.T) {
 	t.Parallel()
 	table := newKit(t, identityTable, "http://127.0.0.1:9").compile(identityTable)
-	limited := &route{methods: []string{"GET"}}
+	limited := &route{config: &config.Route{Methods: []string{"GET"}}}
+	open := &route{config: &config.Route{}}
 	tests := []struct {
 		name                    string
 		client, trusted, method bool // gone from a client's request, a trusted proxy's, and on a route with methods
@@ -34,7 +39,7 @@ func TestForbidden(t *testing.T) {
 			route   *route
 			trusted bool
 			gone    bool
-		}{{"client", &route{}, false, tt.client}, {"trusted proxy", &route{}, true, tt.trusted}, {"client, route with methods", limited, false, tt.method}} {
+		}{{"client", open, false, tt.client}, {"trusted proxy", open, true, tt.trusted}, {"client, route with methods", limited, false, tt.method}} {
 			if gone := table.forbidden(tt.name, as.route, as.trusted); gone != as.gone {
 				t.Errorf("%q of a %s: forbidden %v, want %v", tt.name, as.who, gone, as.gone)
 			}

@@ -9,6 +9,7 @@ import (
 
 	"gatehouse/auth"
 	"gatehouse/config"
+	routing "gatehouse/proxy/route"
 )
 
 // maxProbes bounds a comparison: past it the tables differ in so much that a
@@ -62,7 +63,7 @@ func (w *weakening) String() string {
 }
 
 // describeWeakening says what changes for a request that now passes more easily, or "".
-func describeWeakening(old, now outcome) string {
+func describeWeakening(old, now probed) string {
 	switch {
 	case now.route == nil: // nothing is left that could let it through
 	case old.route != nil && weaker(old.route.rule, now.route.rule):
@@ -200,10 +201,19 @@ func methodsAndHeaders(routes []*config.Route) (methods []string, headers []http
 	return slices.Compact(methods), headers
 }
 
-// lookupProbe finds the route that a probe meets, or the methods that would have
-// been allowed.
-func (t *Table) lookupProbe(p probe) outcome {
-	return t.index.lookup(p.path, &query{method: p.method, host: p.host, header: p.header})
+// probed is what a probe meets: a route, or the methods that would have been
+// allowed, or neither.
+type probed struct {
+	route *route
+	allow string
+}
+
+func (t *Table) lookupProbe(p probe) probed {
+	found := t.matcher.Lookup(p.path, routing.Query{Method: p.method, Host: p.host, Header: p.header})
+	if found.Route == nil {
+		return probed{allow: found.Allow}
+	}
+	return probed{route: t.routes[found.Route.Number]}
 }
 
 // weaker reports whether somebody who was refused passes now. Policy and roles

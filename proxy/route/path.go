@@ -19,9 +19,9 @@ type Path struct {
 	// EncodedSlash tells that Raw holds %2F, which only a route with
 	// allow_encoded_slashes takes.
 	EncodedSlash bool
-	// MayHaveTail reports whether a segment of Lenient may have a tail or a
-	// space that some backends drop; see WithoutTail.
-	MayHaveTail bool
+	// mayHaveTail reports whether a segment of Lenient may have a tail or a
+	// space that some backends drop; see withoutTail.
+	mayHaveTail bool
 }
 
 // maxDecodings is how often a path may be encoded over: once is usual, twice
@@ -50,7 +50,7 @@ func ParsePath(target string) (path Path, ok bool) {
 				}
 			}
 		}
-		return Path{Raw: raw, Lenient: raw, MayHaveTail: odd}, true
+		return Path{Raw: raw, Lenient: raw, mayHaveTail: odd}, true
 	}
 	return readLeniently(raw)
 }
@@ -123,7 +123,7 @@ func hidesDots(segment string) bool {
 // readLeniently makes the careless backend's reading of a path that scan let
 // pass, and refuses it where that reading is dangerous by itself.
 func readLeniently(raw string) (Path, bool) {
-	path := Path{Raw: raw, MayHaveTail: true}
+	path := Path{Raw: raw, mayHaveTail: true}
 	decoded := raw
 	for depth := 0; strings.Contains(decoded, "%"); depth++ {
 		next, slash, ok := decode(decoded, depth > 0)
@@ -162,20 +162,29 @@ func readLeniently(raw string) (Path, bool) {
 	return path, true
 }
 
-// WithoutTail is what a backend on Windows, or one that trims segments as old
+// withoutTail is what a backend on Windows, or one that trims segments as old
 // Spring does, reads in a decoded segment: no stream name of NTFS (as in
 // "name::$DATA"), no dots and spaces at the end, no spaces at the beginning
 // (issue 10). It is empty for a segment that such a backend may drop.
-func WithoutTail(segment string) string {
+func withoutTail(segment string) string {
 	name, _, _ := strings.Cut(segment, ":")
 	return strings.TrimLeft(strings.TrimRight(name, ". "), " ")
 }
 
-// WithoutTails is a path with every segment read as WithoutTail does.
-func WithoutTails(path string) string {
+// WithoutTails returns Lenient with every segment read as by a backend that drops
+// tails; "" where no segment may have one.
+func (p Path) WithoutTails() string {
+	if !p.mayHaveTail {
+		return ""
+	}
+	return withoutTails(p.Lenient)
+}
+
+// withoutTails is a path with every segment read as withoutTail does.
+func withoutTails(path string) string {
 	var read strings.Builder
 	for segment := range strings.SplitSeq(path[1:], "/") {
-		if name := WithoutTail(segment); name != "" {
+		if name := withoutTail(segment); name != "" {
 			read.WriteString("/" + name)
 		}
 	}

@@ -1,12 +1,8 @@
-package proxy
+package route
 
 import (
-	"net/http"
 	"slices"
 	"strings"
-
-	"gatehouse/internal/httperr"
-	routing "gatehouse/proxy/route"
 )
 
 // index finds the route of a request: a tree of path segments, and at each
@@ -19,51 +15,14 @@ type index struct {
 
 // hostRoutes are the routes of one prefix, by what they ask of the host.
 type hostRoutes struct {
-	exact map[string][]*route // by host name; nil for none
-	wild  map[string][]*route // by what follows "*."; nil for none
-	any   []*route            // without hosts
-}
-
-// query is what the index is asked.
-type query struct {
-	method string
-	host   string // as routing.HostName returns it
-	header http.Header
-}
-
-// outcome is the answer of the index: a route, or the methods that would have
-// been allowed, or neither.
-type outcome struct {
-	route *route
-	allow string
-}
-
-func (o outcome) found() bool { return o.route != nil || o.allow != "" }
-
-// match finds the route of a request, or the refusal: 404, 405, and 400 where
-// a careless backend would read the path as another route's.
-func (t *Table) match(path routing.Path, q query) (*route, *httperr.Error) {
-	found := t.index.lookup(path.Raw, &q)
-	if (t.escapes || path.Lenient != path.Raw) && t.lenient.lookup(path.Lenient, &q) != found {
-		return nil, refusePath
-	}
-	if path.MayHaveTail && t.lenient.lookupWithoutTails(path.Lenient, &q) != found {
-		return nil, refusePath
-	}
-	switch {
-	case path.EncodedSlash && (found.route == nil || !found.route.config.AllowEncodedSlashes):
-		return nil, refusePath
-	case found.route != nil:
-		return found.route, nil
-	case found.allow != "":
-		return nil, httperr.MethodNotAllowed(found.allow)
-	}
-	return nil, httperr.NotFound
+	exact map[string][]*Route // by host name; nil for none
+	wild  map[string][]*Route // by what follows "*."; nil for none
+	any   []*Route            // without hosts
 }
 
 // lookup wants the longest prefix that has a route for the request. rest
 // begins with "/", or is empty past the last segment.
-func (n *index) lookup(rest string, q *query) outcome {
+func (n *index) lookup(rest string, q *Query) Outcome {
 	if len(n.children) > 0 && rest != "" {
 		segment, after := rest[1:], ""
 		if slash := strings.IndexByte(segment, '/'); slash >= 0 {
@@ -76,15 +35,15 @@ func (n *index) lookup(rest string, q *query) outcome {
 		}
 	}
 	if n.routes == nil {
-		return outcome{}
+		return Outcome{}
 	}
 	return n.routes.pick(q)
 }
 
 // lookupWithoutTails is lookup for a backend that drops tails of segments
-// (routing.WithoutTail). A prefix that the table spells with such a tail is taken as it
+// (withoutTail). A prefix that the table spells with such a tail is taken as it
 // is written.
-func (n *index) lookupWithoutTails(rest string, q *query) outcome {
+func (n *index) lookupWithoutTails(rest string, q *Query) Outcome {
 	for len(n.children) > 0 && rest != "" {
 		segment, after := rest[1:], ""
 		if slash := strings.IndexByte(segment, '/'); slash >= 0 {
@@ -92,7 +51,7 @@ func (n *index) lookupWithoutTails(rest string, q *query) outcome {
 		}
 		child := n.children[segment]
 		if child == nil {
-			name := routing.WithoutTail(segment)
+			name := withoutTail(segment)
 			if name == "" { // The backend drops the segment. A client may send many, so no call for each.
 				rest = after
 				continue
@@ -107,7 +66,7 @@ func (n *index) lookupWithoutTails(rest string, q *query) outcome {
 		break
 	}
 	if n.routes == nil {
-		return outcome{}
+		return Outcome{}
 	}
 	return n.routes.pick(q)
 }
@@ -116,41 +75,40 @@ func (n *index) lookupWithoutTails(rest string, q *query) outcome {
 // wildcard from the longest, without a host. A method that none of them takes
 // is answered 405 with what they would take, and does not fall back to a
 // shorter prefix, whose policy was meant for something else.
-func (h *hostRoutes) pick(q *query) outcome {
+func (h *hostRoutes) pick(q *Query) Outcome {
 	var allow []string
-	try := func(routes []*route) *route {
+	try := func(routes []*Route) *Route {
 		for _, r := range routes {
-			if !r.wantsHeaders(q.header) {
+			if !r.wantsHeaders(q.Header) {
 				continue
 			}
-			if r.takesMethod(q.method) {
+			if r.takesMethod(q.Method) {
 				return r
 			}
-			allow = append(allow, r.methods...)
+			allow = append(allow, r.Methods...)
 		}
 		return nil
 	}
-	if r := try(h.exact[q.host]); r != nil {
-		return outcome{route: r}
+	if r := try(h.exact[q.Host]); r != nil {
+		return Outcome{Route: r}
 	}
 	if len(h.wild) > 0 {
-		for _, suffix, more := strings.Cut(q.host, "."); more; _, suffix, more = strings.Cut(suffix, ".") {
+		for _, suffix, more := strings.Cut(q.Host, "."); more; _, suffix, more = strings.Cut(suffix, ".") {
 			if r := try(h.wild[suffix]); r != nil {
-				return outcome{route: r}
+				return Outcome{Route: r}
 			}
 		}
 	}
 	if r := try(h.any); r != nil {
-		return outcome{route: r}
+		return Outcome{Route: r}
 	}
 	slices.Sort(allow)
-	return outcome{allow: strings.Join(slices.Compact(allow), ", ")}
+	return Outcome{Allow: strings.Join(slices.Compact(allow), ", ")}
 }
 
-// visitReachable calls visit with each route that some request with this path and host gets
-// to, whatever its method and headers: a preflight does not say what headers the
-// request will have. It reports whether no request gets to a shorter prefix.
-func (n *index) visitReachable(rest, host string, visit func(*route)) bool {
+// visitReachable is Table.VisitReachable below a prefix. It reports whether no request
+// gets to a shorter prefix.
+func (n *index) visitReachable(rest, host string, visit func(*Route)) bool {
 	if len(n.children) > 0 && rest != "" {
 		segment, after := rest[1:], ""
 		if slash := strings.IndexByte(segment, '/'); slash >= 0 {
@@ -163,11 +121,11 @@ func (n *index) visitReachable(rest, host string, visit func(*route)) bool {
 	return n.routes != nil && n.routes.visitReachable(host, visit)
 }
 
-func (h *hostRoutes) visitReachable(host string, visit func(*route)) (ends bool) {
-	visitAll := func(routes []*route) {
+func (h *hostRoutes) visitReachable(host string, visit func(*Route)) (ends bool) {
+	visitAll := func(routes []*Route) {
 		for _, r := range routes {
 			visit(r)
-			ends = ends || len(r.wanted) == 0
+			ends = ends || len(r.headers) == 0
 		}
 	}
 	visitAll(h.exact[host])
@@ -182,7 +140,7 @@ func (h *hostRoutes) visitReachable(host string, visit func(*route)) (ends bool)
 
 // add puts a route into the index under its prefix, keeping each list in the
 // order of pick: with methods before without, more headers before fewer.
-func (n *index) add(prefix string, r *route) {
+func (n *index) add(prefix string, r *Route) {
 	at := n
 	if prefix != "/" {
 		for segment := range strings.SplitSeq(prefix[1:], "/") {
@@ -203,34 +161,23 @@ func (n *index) add(prefix string, r *route) {
 	at.routes.add(r)
 }
 
-func (h *hostRoutes) add(r *route) {
-	if len(r.config.Hosts) == 0 {
+func (h *hostRoutes) add(r *Route) {
+	if len(r.Config.Hosts) == 0 {
 		h.any = insert(h.any, r)
 	}
-	for _, host := range r.config.Hosts {
+	for _, host := range r.Config.Hosts {
 		byHost := &h.exact
 		if suffix, wild := strings.CutPrefix(host, "*."); wild {
 			host, byHost = suffix, &h.wild
 		}
 		if *byHost == nil {
-			*byHost = map[string][]*route{}
+			*byHost = map[string][]*Route{}
 		}
 		(*byHost)[host] = insert((*byHost)[host], r)
 	}
 }
 
-func insert(routes []*route, r *route) []*route {
+func insert(routes []*Route, r *Route) []*Route {
 	at, _ := slices.BinarySearchFunc(routes, r, moreParticular)
 	return slices.Insert(routes, at, r)
-}
-
-// moreParticular orders two routes of one prefix and host.
-func moreParticular(a, b *route) int {
-	if withMethods := len(b.methods) > 0; withMethods != (len(a.methods) > 0) {
-		if withMethods {
-			return 1
-		}
-		return -1
-	}
-	return len(b.wanted) - len(a.wanted)
 }

@@ -1,4 +1,4 @@
-package proxy
+package route
 
 import (
 	"fmt"
@@ -6,40 +6,53 @@ import (
 	"strings"
 	"testing"
 
-	routing "gatehouse/proxy/route"
+	"gatehouse/config"
 )
 
-// matcher compiles routes, each "name: {…}" of a flow mapping without backend.
-func matcher(t testing.TB, routes ...string) *Table {
+// newTable makes the table of routes, each "name: {…}" of a flow mapping without backend.
+func newTable(t testing.TB, routes ...string) *Table {
 	t.Helper()
-	var table strings.Builder
-	table.WriteString("users: off\ndefaults: {auth: none}\nroutes:\n")
+	var text strings.Builder
+	text.WriteString("users: off\ndefaults: {auth: none}\nroutes:\n")
 	for _, r := range routes {
-		fmt.Fprintf(&table, "  - {backend: \"http://127.0.0.1:9\", %s}\n", r)
+		fmt.Fprintf(&text, "  - {backend: \"http://127.0.0.1:9\", %s}\n", r)
 	}
-	return newKit(t, table.String(), "").gateway.Table()
+	cfg, err := config.Parse("routes.yaml", []byte(text.String()), func(string) (string, bool) { return "", false })
+	if err != nil {
+		t.Fatalf("parse table: %v\n%s", err, text.String())
+	}
+	made, err := New(cfg.Routes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made
 }
 
-// matched returns the name of the route, or the status and Allow of the refusal.
+// matched returns the name of the route, or the status and Allow of the refusal
+// that the gateway makes of the outcome.
 func matched(table *Table, method, host, path string, header http.Header) string {
-	p, ok := routing.ParsePath(path)
+	p, ok := ParsePath(path)
 	if !ok {
 		return "path"
 	}
-	host, ok = routing.HostName(host)
+	host, ok = HostName(host)
 	if !ok {
 		return "host"
 	}
-	found, refusal := table.match(p, query{method: method, host: host, header: header})
-	if refusal != nil {
-		return strings.TrimSpace(fmt.Sprint(refusal.Status, " ", refusal.Allow))
+	switch found := table.Match(p, Query{Method: method, Host: host, Header: header}); {
+	case found.Ambiguous:
+		return "400"
+	case found.Route != nil:
+		return found.Route.Config.Name
+	case found.Allow != "":
+		return "405 " + found.Allow
 	}
-	return found.config.Name
+	return "404"
 }
 
 func TestMatch(t *testing.T) {
 	t.Parallel()
-	table := matcher(t,
+	table := newTable(t,
 		`name: query, prefix: /api/v1/query`,
 		`name: chats, prefix: /api/v1/query/chats, methods: [POST, GET]`,
 		`name: admin, prefix: /api/v1/query/admin, hosts: [admin.example.com]`,
@@ -127,7 +140,7 @@ func TestMatch(t *testing.T) {
 // the weaker policy of one route would open the other.
 func TestMatchRefusesTwoReadings(t *testing.T) {
 	t.Parallel()
-	table := matcher(t,
+	table := newTable(t,
 		`name: root, prefix: /, allow_encoded_slashes: true`,
 		`name: admin, prefix: /admin`,
 		`name: cafe, prefix: "/caf%C3%A9"`,
@@ -166,38 +179,11 @@ func TestMatchRefusesTwoReadings(t *testing.T) {
 
 func TestMatchRoot(t *testing.T) {
 	t.Parallel()
-	table := matcher(t, `name: root, prefix: /`, `name: api, prefix: /api`)
+	table := newTable(t, `name: root, prefix: /`, `name: api, prefix: /api`)
 	for path, want := range map[string]string{"/": "root", "/x": "root", "/apix": "root", "/api": "api", "/api/": "api"} {
 		if got := matched(table, "GET", "x", path, nil); got != want {
 			t.Errorf("%s = %s, want %s", path, got, want)
 		}
-	}
-}
-
-func TestNotFoundAndMethodNotAllowed(t *testing.T) {
-	t.Parallel()
-	k := start(t, `
-users: off
-routes:
-  - {name: api, prefix: /api, backend: "${BACKEND}", auth: none, methods: [GET, DELETE]}
-`, nil)
-	k.get("/other").wantDetail(t, 404, "Not Found")
-	res := k.do(http.MethodPost, "/api", nil)
-	res.wantDetail(t, 405, "Method Not Allowed")
-	if got := res.Header.Get("Allow"); got != "DELETE, GET, HEAD" {
-		t.Errorf("Allow = %q", got)
-	}
-	// A refused method says nothing about who is asking.
-	if got := res.Header.Get("WWW-Authenticate"); got != "" {
-		t.Errorf("WWW-Authenticate = %q", got)
-	}
-	// A tunnel is not for a reverse proxy, whatever the route takes (RFC 9110 section 9.3.6).
-	k = start(t, openTable, func(http.ResponseWriter, *http.Request) { t.Error("the backend was asked") })
-	if res := k.raw("CONNECT /x HTTP/1.1\r\nHost: x\r\n\r\n"); res.StatusCode != 501 {
-		t.Errorf("CONNECT /x = %d", res.StatusCode)
-	}
-	if res := k.raw("CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n"); res.StatusCode != 501 {
-		t.Errorf("CONNECT = %d", res.StatusCode)
 	}
 }
 
@@ -208,13 +194,13 @@ func BenchmarkMatch(b *testing.B) {
 			for i := range size {
 				routes = append(routes, fmt.Sprintf("name: r%d, prefix: /api/v1/service%d, methods: [GET]", i, i))
 			}
-			table := matcher(b, routes...)
-			path, _ := routing.ParsePath(fmt.Sprintf("/api/v1/service%d/chats/42/messages", size/2))
+			table := newTable(b, routes...)
+			path, _ := ParsePath(fmt.Sprintf("/api/v1/service%d/chats/42/messages", size/2))
 			header := http.Header{"Accept": {"*/*"}}
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, refusal := table.match(path, query{method: "GET", host: "example.com", header: header}); refusal != nil {
-					b.Fatal(refusal)
+				if found := table.Match(path, Query{Method: "GET", Host: "example.com", Header: header}); found.Route == nil {
+					b.Fatal(found)
 				}
 			}
 		})

@@ -1,0 +1,48 @@
+package proxy
+
+import (
+	"net/http"
+
+	"gatehouse/config"
+	"gatehouse/internal/httperr"
+	routing "gatehouse/proxy/route"
+)
+
+// find takes a request to its route: the canonical path, the host, the match. The
+// refusal is 404, 405, or 400 where somebody could read the request otherwise.
+func (t *Table) find(r *http.Request) (routing.Path, *route, *httperr.Error) {
+	if r.Method == http.MethodConnect { // a tunnel would pass what nobody has looked at
+		return routing.Path{}, nil, refuseTunnel
+	}
+	if refusal := refuseMessage(r); refusal != nil {
+		return routing.Path{}, nil, refusal
+	}
+	path, ok := routing.ParsePath(r.RequestURI)
+	if !ok {
+		return routing.Path{}, nil, refusePath
+	}
+	host, ok := routing.HostName(r.Host)
+	if !ok {
+		return path, nil, refuseHost
+	}
+	found := t.matcher.Match(path, routing.Query{Method: r.Method, Host: host, Header: r.Header})
+	switch {
+	case found.Ambiguous:
+		return path, nil, refusePath
+	case found.Route != nil:
+		return path, t.routes[found.Route.Number], nil
+	case found.Allow != "":
+		return path, nil, httperr.MethodNotAllowed(found.Allow)
+	}
+	return path, nil, httperr.NotFound
+}
+
+// Ordered returns the routes in the order in which they are tried.
+func (t *Table) Ordered() []*config.Route {
+	ordered := t.matcher.Ordered()
+	routes := make([]*config.Route, len(ordered))
+	for i, r := range ordered {
+		routes[i] = r.Config
+	}
+	return routes
+}

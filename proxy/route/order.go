@@ -1,0 +1,73 @@
+package route
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// Ordered returns the routes in the order in which they are tried: the longest
+// prefix first; then with an exact host, with a wildcard from the longest,
+// without; then with methods; then with more headers. Routes that can never
+// meet are in the order of their prefixes and names.
+func (t *Table) Ordered() []*Route {
+	routes := slices.Clone(t.routes)
+	slices.SortStableFunc(routes, func(a, b *Route) int {
+		return cmp.Or(
+			-cmp.Compare(depth(a.Config.Prefix), depth(b.Config.Prefix)),
+			strings.Compare(a.Config.Prefix, b.Config.Prefix),
+			-cmp.Compare(hostRank(a), hostRank(b)),
+			moreParticular(a, b),
+			strings.Compare(a.Config.Name, b.Config.Name),
+		)
+	})
+	return routes
+}
+
+// Fitting returns the routes whose prefix fits a path, in the order in which they
+// are tried.
+func (t *Table) Fitting(path string) []*Route {
+	var routes []*Route
+	for _, r := range t.Ordered() {
+		prefix := strings.TrimSuffix(r.Config.Prefix, "/")
+		if rest, ok := strings.CutPrefix(path, prefix); ok && (rest == "" || rest[0] == '/') {
+			routes = append(routes, r)
+		}
+	}
+	return routes
+}
+
+// depth counts the segments of a prefix.
+func depth(prefix string) int {
+	if prefix == "/" {
+		return 0
+	}
+	return strings.Count(prefix, "/")
+}
+
+// exactHost ranks above the longest wildcard.
+const exactHost = 1 << 10
+
+// hostRank is how particular a route is about the host, at its most particular.
+func hostRank(r *Route) int {
+	rank := 0
+	for _, host := range r.Config.Hosts {
+		if strings.HasPrefix(host, "*.") {
+			rank = max(rank, len(host))
+		} else {
+			rank = exactHost
+		}
+	}
+	return rank
+}
+
+// moreParticular orders two routes of one prefix and host.
+func moreParticular(a, b *Route) int {
+	if withMethods := len(b.Methods) > 0; withMethods != (len(a.Methods) > 0) {
+		if withMethods {
+			return 1
+		}
+		return -1
+	}
+	return len(b.headers) - len(a.headers)
+}

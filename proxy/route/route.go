@@ -1,0 +1,83 @@
+package route
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"net/textproto"
+	"slices"
+	"strings"
+
+	"gatehouse/config"
+)
+
+// Route is one route of a Table: what it asks of a request.
+type Route struct {
+	Config *config.Route
+	Number int // of the routes before it in the file
+	// Methods are sorted, with the HEAD that GET brings; empty is any.
+	Methods []string
+	headers []wantedHeader
+}
+
+// wantedHeader is a header that a request must have for a route.
+type wantedHeader struct{ name, value string }
+
+func newRoute(number int, cfg *config.Route) *Route {
+	r := &Route{Config: cfg, Number: number, Methods: WithHead(cfg.Methods)}
+	for name, value := range cfg.Headers {
+		r.headers = append(r.headers, wantedHeader{textproto.CanonicalMIMEHeaderKey(name), value})
+	}
+	return r
+}
+
+// WithHead sorts the methods and adds the HEAD that GET brings (RFC 9110
+// section 9.3.2).
+func WithHead(methods []string) []string {
+	sorted := slices.Clone(methods)
+	if slices.Contains(sorted, http.MethodGet) {
+		sorted = append(sorted, http.MethodHead)
+	}
+	slices.Sort(sorted)
+	return slices.Compact(sorted)
+}
+
+func (r *Route) takesMethod(method string) bool {
+	return len(r.Methods) == 0 || slices.Contains(r.Methods, method)
+}
+
+func (r *Route) wantsHeaders(header http.Header) bool {
+	for _, wanted := range r.headers {
+		if !slices.Contains(header[wanted.name], wanted.value) {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *Route) wantsHost(host string) bool {
+	return len(r.Config.Hosts) == 0 || slices.ContainsFunc(r.Config.Hosts, func(wanted string) bool {
+		suffix, wild := strings.CutPrefix(wanted, "*")
+		return wanted == host || wild && strings.HasSuffix(host, suffix) && len(host) > len(suffix)
+	})
+}
+
+// Why says in a few words why a route whose prefix fits a request takes it or does
+// not. won is the route that takes it; nil for none.
+func (r *Route) Why(q Query, won *Route) string {
+	switch {
+	case r == won:
+		return "wins"
+	case !r.wantsHost(q.Host):
+		return fmt.Sprintf("host is %s, not %s", q.Host, strings.Join(r.Config.Hosts, " or "))
+	case !r.wantsHeaders(q.Header):
+		return "lacks a header: " + strings.Join(slices.Sorted(maps.Keys(r.Config.Headers)), ", ")
+	case !r.takesMethod(q.Method):
+		return "takes only " + strings.Join(r.Methods, ", ")
+	case won == nil:
+		return "fits, but the request is refused"
+	case len(won.Config.Prefix) > len(r.Config.Prefix):
+		return "a longer prefix wins"
+	}
+	return "a more particular route of the same prefix wins"
+}
