@@ -1,4 +1,4 @@
-// Hints for keys that a table does not have.
+// This file has hints for keys that a table does not have.
 
 package config
 
@@ -9,8 +9,8 @@ import (
 	"gatehouse/config/problem"
 )
 
-// keyHint is the hint for a key that is not one of the known ones: what it may
-// have been meant for, or where else it belongs.
+// keyHint returns the hint for an unknown key: the key that was probably meant,
+// or the place where it belongs.
 func keyHint(key string, known []string) string {
 	folded := strings.ReplaceAll(strings.ToLower(key), "-", "_")
 	other := map[string]string{

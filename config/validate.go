@@ -1,5 +1,5 @@
-// Validating purely: every rule about the table that its types cannot express.
-// Nothing is changed here, and nothing outside the file is asked.
+// This file validates a table: every rule that its types cannot express. It
+// changes nothing, and reads nothing outside the file.
 
 package config
 
@@ -11,14 +11,14 @@ import (
 	"gatehouse/config/yamldoc"
 )
 
-// validator checks a decoded table, and reports problems where its fields stand.
+// validator checks a decoded table and reports problems at its fields.
 type validator struct {
 	config       *Config
-	defaultRoute Route // what the file's `defaults:` make of a route
+	defaultRoute Route // a route with the file's `defaults:` only
 	file         *yamldoc.Field
 }
 
-// validate reports everything that is wrong with a table beyond its types.
+// validate reports every problem of a table besides its types.
 func validate(c *Config, defaultRoute Route, file *yamldoc.Field) {
 	v := &validator{config: c, defaultRoute: defaultRoute, file: file}
 	v.name()

@@ -1,4 +1,4 @@
-// Rules for the URL of a backend, and for the names of hosts.
+// This file has the rules for backend URLs and host names.
 
 package config
 
@@ -12,7 +12,7 @@ import (
 	"gatehouse/config/value"
 )
 
-// backendRule is the rule for the URL of a backend.
+// backendRule checks the URL of a backend.
 func backendRule(backend *url.URL) *problem.Fault {
 	switch {
 	case backend.Scheme != "http" && backend.Scheme != "https":
@@ -64,7 +64,7 @@ func portRule(backend *url.URL) *problem.Fault {
 	return nil
 }
 
-// basePath checks the path that goes before a request's own.
+// basePath checks the path that is put before the path of a request.
 func basePath(backend *url.URL) *problem.Fault {
 	segments := strings.Split(strings.TrimPrefix(backend.Path, "/"), "/")
 	switch {
@@ -78,7 +78,7 @@ func basePath(backend *url.URL) *problem.Fault {
 	return nil
 }
 
-// hostRule is the rule for a host that a route matches, in lower case.
+// hostRule checks a host that a route matches, in lower case.
 func hostRule(host string) *problem.Fault {
 	if strings.Contains(host, "/") {
 		return &problem.Fault{Reason: "not a host", Hint: "a name such as api.example.com, without scheme and path"}

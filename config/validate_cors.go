@@ -1,4 +1,4 @@
-// Rules for the cross-origin policy.
+// This file has the rules for the cross-origin policy.
 
 package config
 
@@ -33,7 +33,7 @@ func (v *validator) cors() {
 	})
 }
 
-// originRule is the rule for an entry of `origins`, without regard to credentials.
+// originRule checks an entry of `origins`, apart from credentials.
 func originRule(origin string) *problem.Fault {
 	if origin == "*" {
 		return nil
@@ -63,11 +63,11 @@ func originScheme(scheme string) *problem.Fault {
 	if hint := problem.DidYouMean(scheme, []string{"http", "https"}); hint != "" {
 		return &problem.Fault{Reason: "unknown scheme " + problem.Quote(scheme), Hint: hint}
 	}
-	// Browser extensions and desktop shells have schemes of their own.
+	// Browser extensions and desktop applications have their own schemes.
 	return nil
 }
 
-// originRest checks what follows the scheme: a host, and maybe a port.
+// originRest checks the part after the scheme: a host, with or without a port.
 func originRest(rest string) *problem.Fault {
 	host, path, hasPath := strings.Cut(rest, "/")
 	switch {
@@ -108,7 +108,7 @@ func originClasses(origin string) *problem.Fault {
 	return nil
 }
 
-// originAddress checks host and port apart, as far as they are no patterns.
+// originAddress checks host and port separately, when they are not patterns.
 func originAddress(origin string) *problem.Fault {
 	scheme, rest, _ := strings.Cut(withoutAddress(origin), "://")
 	host, port, hasPort := strings.Cut(rest, ":")
@@ -136,8 +136,9 @@ func originAddress(origin string) *problem.Fault {
 	return nil
 }
 
-// originWithCredentials refuses what would let anybody's page act with a user's
-// cookies and tokens: `*`, and patterns for names that anybody can register.
+// originWithCredentials refuses origins that would let anybody's page use a
+// user's cookies and tokens: `*`, and patterns for names that anybody can
+// register.
 func originWithCredentials(origin string) *problem.Fault {
 	const reason = "with `credentials: true` any site could act for a signed-in user"
 	if origin == "*" {
@@ -161,7 +162,7 @@ func originWithCredentials(origin string) *problem.Fault {
 		if !isLabelPattern(labels[i]) {
 			continue
 		}
-		// What is further to the left is under names of the same owners.
+		// Labels further to the left belong to the same owners.
 		below := strings.Join(labels[i+1:], ".")
 		switch {
 		case isPublicSuffix("any." + below):
@@ -176,15 +177,15 @@ func originWithCredentials(origin string) *problem.Fault {
 
 func isLabelPattern(label string) bool { return strings.ContainsAny(label, "*[") }
 
-// isPublicSuffix reports whether names directly under a domain have owners of their
-// own, as publicsuffix.org lists them.
+// isPublicSuffix reports whether names directly under a domain have different
+// owners, according to publicsuffix.org.
 func isPublicSuffix(domain string) bool {
 	suffix, _ := publicsuffix.PublicSuffix(domain)
 	return suffix == domain
 }
 
-// hasLiteralLetter reports whether a pattern for a label has a letter outside of
-// classes: a name, and not only a form.
+// hasLiteralLetter reports whether a label pattern has a letter outside of
+// classes, so that it restricts the name.
 func hasLiteralLetter(label string) bool {
 	for label != "" {
 		literal, rest, _ := strings.Cut(label, "[")

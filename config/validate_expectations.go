@@ -1,4 +1,4 @@
-// Rules for the expectations that a file holds about itself.
+// This file has the rules for the expectations of a file about itself.
 
 package config
 
@@ -36,7 +36,7 @@ func (v *validator) tests() {
 	}
 }
 
-// requestRule is the rule for the request of a test.
+// requestRule checks the request of a test.
 func requestRule(request string) *problem.Fault {
 	const hint = "METHOD /path, such as GET /api/v1/query/chats"
 	method, target, found := strings.Cut(request, " ")
@@ -52,7 +52,7 @@ func requestRule(request string) *problem.Fault {
 	return nil
 }
 
-// expectRule is the rule for the outcome of a test: a status, or a route's name.
+// expectRule checks the expected result of a test: a status, or a route's name.
 func expectRule(expect string, names []string) *problem.Fault {
 	if strings.Trim(expect, "0123456789") == "" {
 		status, err := strconv.Atoi(expect)

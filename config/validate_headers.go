@@ -1,4 +1,5 @@
-// Rules for names and values of headers, and the identity headers among them.
+// This file has the rules for names and values of headers, identity headers
+// included.
 
 package config
 
@@ -10,8 +11,8 @@ import (
 	"gatehouse/config/problem"
 )
 
-// isToken reports whether text is a token of RFC 9110 section 5.6.2, which the
-// names of headers and methods are.
+// isToken reports whether text is a token (RFC 9110 section 5.6.2). Header
+// names and methods are tokens.
 func isToken(text string) bool {
 	for _, c := range []byte(text) {
 		letterOrDigit := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
@@ -22,7 +23,7 @@ func isToken(text string) bool {
 	return text != ""
 }
 
-// headerName is the rule for the name of any header.
+// headerName checks the name of any header.
 func headerName(name string) *problem.Fault {
 	if !isToken(name) {
 		return &problem.Fault{Reason: "not the name of a header", Hint: "letters, digits and hyphens, such as X-User-ID"}
@@ -30,7 +31,7 @@ func headerName(name string) *problem.Fault {
 	return nil
 }
 
-// matchedHeader is the rule for a header that a route asks for.
+// matchedHeader checks the name of a header that a route matches.
 func matchedHeader(name string) *problem.Fault {
 	if strings.EqualFold(name, "Host") {
 		return &problem.Fault{Reason: "the host is not matched as a header", Hint: "use `hosts:`"}
@@ -42,7 +43,7 @@ func matchedHeader(name string) *problem.Fault {
 	return headerName(name)
 }
 
-// headerValue is the rule for the value of a header that a route asks for.
+// headerValue checks the value of a header that a route matches.
 func headerValue(value string) *problem.Fault {
 	switch {
 	case value == "":
@@ -55,9 +56,9 @@ func headerValue(value string) *problem.Fault {
 	return nil
 }
 
-// identityHeader is the rule for a header that carries a claim. It is removed
-// from what clients send and set by the gateway, so it cannot be one that the
-// protocol, or the gateway, has another use for.
+// identityHeader checks the name of a header that carries a claim. The gateway
+// removes the header from requests of clients and sets it itself. So it must
+// not be one that the protocol or the gateway uses otherwise.
 func identityHeader(name string) *problem.Fault {
 	if f := headerName(name); f != nil {
 		return f
@@ -70,7 +71,8 @@ func identityHeader(name string) *problem.Fault {
 	return nil
 }
 
-// ReservedHeaders are folded names of headers with another use than identity.
+// ReservedHeaders returns the folded names of headers that cannot be identity
+// headers.
 func ReservedHeaders() []string {
 	return []string{
 		"accept", "accept-encoding", "authorization", "connection", "content-encoding", "content-length", "content-type",
@@ -80,16 +82,16 @@ func ReservedHeaders() []string {
 	}
 }
 
-// ReservedHeaderPrefixes are what the folded names of such headers may begin with, too.
+// ReservedHeaderPrefixes returns prefixes of such folded names.
 func ReservedHeaderPrefixes() []string { return []string{"proxy-", "sec-", "access-control-", "if-"} }
 
-// ProxyHeaderPrefixes are what the folded names of headers begin with that
-// proxies tell each other about a client.
+// ProxyHeaderPrefixes returns the prefixes of the folded names of headers in
+// which proxies describe a client to each other.
 func ProxyHeaderPrefixes() []string { return []string{"forwarded", "x-forwarded", "x-real-ip"} }
 
-// foldHeader returns the form in which two spellings of a header are the same:
-// servers in the manner of CGI make one `_` of whatever is no letter or digit
-// (RFC 3875 section 4.1.18).
+// foldHeader returns the same form for two spellings of a header. CGI-like
+// servers replace every character that is not a letter or digit by `_` (RFC
+// 3875 section 4.1.18).
 func foldHeader(name string) string {
 	return strings.Map(func(r rune) rune {
 		if r < 0x80 && isAlphanumeric(byte(r)) {

@@ -1,4 +1,4 @@
-// Rules for a route's name, prefix and methods.
+// This file has the rules for a route's name, prefix and methods.
 
 package config
 
@@ -10,10 +10,11 @@ import (
 	"gatehouse/config/problem"
 )
 
-// MaxName bounds the name of a route, in characters: it is a metric's label.
+// MaxName bounds the name of a route, in characters, because the name is a
+// metric label.
 const MaxName = 64
 
-// routeName is the rule for the name of a route.
+// routeName checks the name of a route.
 func routeName(name string) *problem.Fault {
 	const hint = "letters, digits, `.`, `_` and `-`, beginning with a letter or a digit"
 	switch {
@@ -36,8 +37,8 @@ func isAlphanumeric(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
 
-// prefixRule is the rule for a path prefix. Requests are matched in canonical
-// form, byte for byte, so a prefix that is not canonical would match nothing.
+// prefixRule checks a path prefix. Requests are matched in canonical form, byte
+// for byte, so a prefix that is not canonical would never match.
 func prefixRule(prefix string) *problem.Fault {
 	if !strings.HasPrefix(prefix, "/") {
 		return &problem.Fault{Reason: "must begin with a slash", Write: "/" + prefix}
@@ -131,7 +132,7 @@ func unhex(c byte) byte {
 	}
 }
 
-// MethodNames are the usual methods that a route may take.
+// MethodNames returns the usual methods that a route may match.
 func MethodNames() []string {
 	return []string{
 		http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
@@ -139,8 +140,8 @@ func MethodNames() []string {
 	}
 }
 
-// methodRule is the rule for a method: one of RFC 9110 section 9 and RFC 5789,
-// or an extension that is not a slip for one of them.
+// methodRule checks a method: one of RFC 9110 section 9 and RFC 5789, or an
+// extension that is not a typing error of one of these.
 func methodRule(method string) *problem.Fault {
 	known := append(MethodNames(), http.MethodConnect, http.MethodTrace)
 	switch {

@@ -1,4 +1,4 @@
-// The headers that the gateway adds to answers.
+// This file has the rules for headers that the gateway adds to answers.
 
 package config
 
@@ -11,8 +11,8 @@ import (
 	"gatehouse/config/problem"
 )
 
-// PerResponseHeaders are folded names of headers that say something of one answer,
-// which a table cannot know.
+// PerResponseHeaders returns the folded names of headers that describe one
+// answer, so that a table cannot set them.
 func PerResponseHeaders() []string {
 	return []string{
 		"connection", "content-encoding", "content-length", "content-range", "content-type", "date", "keep-alive", "location",

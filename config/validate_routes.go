@@ -1,4 +1,4 @@
-// Rules for routes: what each may say, and that their names are their own.
+// This file has the rules for routes: the values of each, and unique names.
 
 package config
 
@@ -35,8 +35,8 @@ func (v *validator) routes() {
 	v.conflicts()
 }
 
-// defaults checks the values that routes start from, once and where they are
-// written, and not again at each route.
+// defaults checks the default values of routes where they are written. They are
+// not checked again at each route.
 func (v *validator) defaults() {
 	field := v.file.Get("defaults")
 	if !field.IsMapping() {
@@ -46,7 +46,7 @@ func (v *validator) defaults() {
 	v.emptyRouteKeys(field, new(Route))
 }
 
-// route checks one route: its own values, then whether they go together.
+// route checks one route: first its values, then their combinations.
 func (v *validator) route(field *yamldoc.Field, route *Route) {
 	field.Require("name", route.Name, "a unique name; it is the label in metrics and logs")
 	if route.Name != "" {
@@ -66,7 +66,7 @@ func (v *validator) route(field *yamldoc.Field, route *Route) {
 	}
 }
 
-// target checks that a route leads to exactly one place that exists.
+// target checks that a route has exactly one target, and that it exists.
 func (v *validator) target(field *yamldoc.Field, route *Route) {
 	switch {
 	case field.Given("backend") && field.Given("handler"):
@@ -86,8 +86,8 @@ func (v *validator) target(field *yamldoc.Field, route *Route) {
 	}
 }
 
-// handler checks a route to something built in. What says how to forward, or
-// whom to let through, would be without effect there.
+// handler checks a route to a built-in handler. Keys about forwarding and about
+// who may pass would have no effect there.
 func (v *validator) handler(field *yamldoc.Field, route *Route) {
 	field.Check("handler", route.Handler, func(handler string) *problem.Fault {
 		switch {
@@ -113,12 +113,12 @@ func (v *validator) handler(field *yamldoc.Field, route *Route) {
 	}
 }
 
-// HandlerKeys are the keys of a route to something built in.
+// HandlerKeys returns the keys that a route to a built-in handler may have.
 func HandlerKeys() []string {
 	return []string{"name", "prefix", "handler", "hosts", "methods", "headers"}
 }
 
-// routeValues checks those keys that `defaults:` may hold too, where given.
+// routeValues checks the keys that `defaults:` may have, too.
 func (v *validator) routeValues(field *yamldoc.Field, route *Route) {
 	field.CheckEach("hosts", route.Hosts, hostRule)
 	field.CheckEach("methods", route.Methods, methodRule)
@@ -139,7 +139,7 @@ func (v *validator) routeValues(field *yamldoc.Field, route *Route) {
 	v.certificate(field.Get("tls"), route.TLS)
 }
 
-// policyRule is the rule for a policy. Whoever writes off may mean any of them.
+// policyRule checks a policy. The word off could mean any policy.
 func policyRule(policy string) *problem.Fault {
 	policies := []string{string(PolicyStrict), string(PolicyInitial), string(PolicyNone)}
 	if slices.Contains([]string{"off", "no", "false", "n", "on", "yes", "true", "y"}, strings.ToLower(policy)) {
@@ -148,8 +148,9 @@ func policyRule(policy string) *problem.Fault {
 	return problem.OneOf("policy", policy, policies...)
 }
 
-// upgradeRule is the rule for a protocol that a client may switch to. Those that
-// carry requests are out: nobody would look at what follows on the connection.
+// upgradeRule checks a protocol that a client may switch to. Protocols that
+// carry requests are refused: nobody would check the requests on that
+// connection.
 func upgradeRule(protocol string) *problem.Fault {
 	switch {
 	case protocol == "*":
@@ -167,8 +168,8 @@ func upgradeRule(protocol string) *problem.Fault {
 	return nil
 }
 
-// RequestProtocols are those that carry requests after an upgrade (RFC 7540
-// section 3.2, RFC 2817, RFC 9110 section 7.8).
+// RequestProtocols returns protocols that carry requests after an upgrade (RFC
+// 7540 section 3.2, RFC 2817, RFC 9110 section 7.8).
 func RequestProtocols() []string { return []string{"h2c", "h2", "http", "tls"} }
 
 func (v *validator) matchedHeaders(field *yamldoc.Field, route *Route) {
@@ -200,7 +201,7 @@ func (v *validator) matchedHeaders(field *yamldoc.Field, route *Route) {
 	}
 }
 
-// roles checks that somebody's roles are asked for only where somebody is known.
+// roles checks that a route requires roles only when it requires an identity.
 func (v *validator) roles(field *yamldoc.Field, route *Route) {
 	if route.Auth != PolicyNone || len(route.Roles) == 0 {
 		return
@@ -213,7 +214,7 @@ func (v *validator) roles(field *yamldoc.Field, route *Route) {
 	field.FailAt("auth", "the roles in `defaults:` "+reason, "write `roles: []` here to let everybody in")
 }
 
-// certificate checks that a client certificate is whole.
+// certificate checks that a client certificate has both its parts.
 func (v *validator) certificate(field *yamldoc.Field, tls *TLS) {
 	if !field.IsMapping() || tls == nil {
 		return
@@ -241,7 +242,7 @@ func (v *validator) certificate(field *yamldoc.Field, tls *TLS) {
 	})
 }
 
-// backendTLS checks what is said about TLS against the backend's scheme.
+// backendTLS checks the TLS keys against the backend's scheme.
 func (v *validator) backendTLS(field *yamldoc.Field, route *Route) {
 	if route.Backend == nil || field.Get("backend") == nil {
 		return
@@ -260,10 +261,10 @@ func (v *validator) backendTLS(field *yamldoc.Field, route *Route) {
 	field.FailAt(at, "protocol h2c is HTTP/2 without TLS, and the backend is https", "use protocol: auto, which speaks HTTP/2 where TLS negotiates it")
 }
 
-// emptyRouteKeys refuses keys that are there and empty, where nothing would let more
-// through than something, as an empty list of roles does: a template or a variable
-// without a value looks the same. Leaving the key out says it. A route may take back
-// what `defaults:` say in this way, since nothing else could be meant.
+// emptyRouteKeys refuses empty keys where an empty value would let more
+// through, such as an empty list of roles: a template or a variable without a
+// value looks the same. Omitting the key has a clear meaning. A route may use
+// an empty value to undo `defaults:`, because nothing else can be meant.
 func (v *validator) emptyRouteKeys(field *yamldoc.Field, defaults *Route) {
 	for _, k := range []struct {
 		key, open string

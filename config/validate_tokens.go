@@ -1,4 +1,4 @@
-// Rules for the issuers of other people's tokens.
+// This file has the rules for other issuers of tokens.
 
 package config
 
@@ -36,7 +36,8 @@ func (v *validator) issuers() {
 	}
 }
 
-// audience checks what has to be in `aud`. An empty value would ask nothing.
+// audience checks the values for `aud`. An empty value would allow every
+// audience.
 func (v *validator) audience(field *yamldoc.Field, audiences Audiences) {
 	const hint = "what must be in `aud`; leave it out to take the issuer's tokens for any service"
 	rule := func(audience string) *problem.Fault {
@@ -70,9 +71,9 @@ func (v *validator) algorithms(field *yamldoc.Field, algorithms []string) {
 	field.CheckEach("algorithms", algorithms, algorithmRule)
 }
 
-// algorithmRule is the rule for a signature algorithm (RFC 7518 section 3.1 and
-// RFC 8037). Those with a shared secret are out: whoever can read the keys of
-// an issuer could then sign as the issuer.
+// algorithmRule checks a signature algorithm (RFC 7518 section 3.1 and RFC
+// 8037). Algorithms with a shared secret are refused: whoever can read the keys
+// of an issuer could sign as the issuer.
 func algorithmRule(algorithm string) *problem.Fault {
 	known := AlgorithmNames()
 	switch {
@@ -84,13 +85,13 @@ func algorithmRule(algorithm string) *problem.Fault {
 	return problem.OneOf("algorithm", algorithm, known...)
 }
 
-// AlgorithmNames are the signature algorithms that an issuer may use.
+// AlgorithmNames returns the signature algorithms that an issuer may use.
 func AlgorithmNames() []string {
 	return []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
 }
 
-// keysRule is the rule for where the keys of an issuer are: whoever can change
-// them on the way can sign as the issuer, so a URL has to be https.
+// keysRule checks where the keys of an issuer are. A URL must be https, because
+// an attacker who can change the keys in transit can sign as the issuer.
 func keysRule(keys string) *problem.Fault {
 	if !strings.Contains(keys, "://") {
 		return nil

@@ -1,4 +1,4 @@
-// The environment, and the .env file that fills its gaps.
+// This file reads the environment, and the .env file that fills its gaps.
 
 package settings
 
@@ -17,11 +17,11 @@ import (
 	"gatehouse/config/textfile"
 )
 
-// Lookup finds a variable of the environment, as os.LookupEnv does.
+// Lookup returns a variable of the environment, like os.LookupEnv.
 type Lookup func(name string) (value string, found bool)
 
-// Environment returns a lookup that asks the real environment first, and then the
-// .env file at dotenvPath. A file that is not there is fine.
+// Environment returns a lookup that reads the real environment first, and then
+// the .env file at dotenvPath. The file may be missing.
 func Environment(dotenvPath string, lookup Lookup) (Lookup, error) {
 	variables, err := readDotenv(dotenvPath)
 	if err != nil {
@@ -36,14 +36,15 @@ func Environment(dotenvPath string, lookup Lookup) (Lookup, error) {
 	}, nil
 }
 
-// DotenvNames lists the variables of a .env file, for Unknown. A file
-// that cannot be read has none: Environment tells why.
+// DotenvNames lists the variables of a .env file, for Unknown. It returns none
+// for a file that cannot be read: Environment returns that error.
 func DotenvNames(path string) []string {
 	variables, _ := readDotenv(path)
 	return slices.Sorted(maps.Keys(variables))
 }
 
-// readDotenv reads a .env file. No error repeats its text: likely a secret.
+// readDotenv reads a .env file. No error contains its text, which may be a
+// secret.
 func readDotenv(path string) (map[string]string, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -56,7 +57,7 @@ func readDotenv(path string) (map[string]string, error) {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
 	for number, line := range strings.Split(string(data), "\n") {
-		// The parser would put a variable's value there, or nothing.
+		// The parser would insert a variable's value there, or nothing.
 		_, value, _ := strings.Cut(line, "=")
 		if value = strings.TrimSpace(value); strings.Contains(value, "$") && value[0] != '\'' && !strings.HasPrefix(strings.TrimSpace(line), "#") {
 			return nil, fmt.Errorf("read %s:%d: a value with $ in it needs single quotes around it", path, number+1)
@@ -69,8 +70,8 @@ func readDotenv(path string) (map[string]string, error) {
 	return variables, nil
 }
 
-// badLine finds the first line that cannot stand in a .env file by itself, for
-// a file that as a whole cannot.
+// badLine returns the first line that is not valid by itself, in a .env file
+// that is not valid as a whole.
 func badLine(data string) int {
 	lines := strings.Split(data, "\n")
 	for i, line := range lines {
@@ -81,14 +82,14 @@ func badLine(data string) int {
 	return len(lines)
 }
 
-// Unknown warns of variables that are not settings but nearly have the
-// name of one. The names may be entries of os.Environ.
+// Unknown warns about variables whose name is close to that of a setting, but
+// is not one. The names may be entries of os.Environ.
 func Unknown(names []string) problem.List {
 	known := settingNames()
 	var warnings problem.List
 	for _, name := range names {
 		name, _, _ = strings.Cut(name, "=")
-		// Only the part after the prefix is compared: it is what differs.
+		// Compare only the part after the prefix.
 		suffix, ours := strings.CutPrefix(name, settingPrefix)
 		if !ours {
 			continue
@@ -104,8 +105,8 @@ func Unknown(names []string) problem.List {
 	return warnings
 }
 
-// nearestSetting returns the setting that a name without its prefix was meant to
-// be, or "" when it is one, or none is near.
+// nearestSetting returns the setting that a name without its prefix was meant
+// to be. It returns "" when the name is a setting, or none is near.
 func nearestSetting(suffix string, known []string) string {
 	suffixes := make([]string, 0, len(known))
 	for _, name := range known {

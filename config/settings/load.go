@@ -1,4 +1,4 @@
-// Reading settings: every variable on its own, all faults at once.
+// This file reads settings: every variable by itself, and all faults at once.
 
 package settings
 
@@ -18,10 +18,10 @@ import (
 	"gatehouse/config/value"
 )
 
-// Load reads GATEWAY_* (and PORT). An empty variable counts as unset,
-// but where that would turn a check of clients off.
-// The error is a problem.List, with every bad value; no message repeats a secret.
-// Whether tokens can be signed is for CheckSigning to say.
+// Load reads GATEWAY_* (and PORT). An empty variable counts as unset, except
+// where that would turn off a check of clients. The error is a problem.List
+// with every bad value. No message contains a secret. Load does not check
+// whether tokens can be signed; see CheckSigning.
 func Load(lookup Lookup) (Settings, error) {
 	r := &reader{lookup: lookup}
 	s := Settings{
@@ -65,19 +65,19 @@ func Load(lookup Lookup) (Settings, error) {
 	return s, nil
 }
 
-// reader reads variables and collects what is wrong with them.
+// reader reads variables and collects the problems with them.
 type reader struct {
 	lookup   Lookup
 	problems problem.List
 }
 
-// text returns a variable, "" when it is not set.
+// text returns a variable, or "" when it is not set.
 func (r *reader) text(name string) string {
 	value, _ := r.lookup(name)
 	return value
 }
 
-// isSet reports whether a variable is there, be it empty.
+// isSet reports whether a variable is set, even to "".
 func (r *reader) isSet(name string) bool {
 	_, found := r.lookup(name)
 	return found
@@ -100,7 +100,7 @@ func (r *reader) warn(message, hint string) {
 	r.problems = append(r.problems, problem.Problem{Severity: problem.SeverityWarning, Message: message, Hint: hint})
 }
 
-// setting reads a variable that is no secret.
+// setting reads a variable that is not a secret.
 func setting[T any](r *reader, name string, fallback T, parse func(string) (T, *problem.Fault)) T {
 	text := r.text(name)
 	if text == "" {
@@ -115,11 +115,12 @@ func setting[T any](r *reader, name string, fallback T, parse func(string) (T, *
 	return fallback
 }
 
-// maxShown is the length past which a setting is not repeated, in bytes: it may
-// be a secret that was meant for another one.
+// maxShown is the length in bytes of the longest setting that a message
+// repeats. A longer one may be a secret that was meant for another setting.
 const maxShown = 10
 
-// shownSetting returns a variable's name, with its value where that may be seen.
+// shownSetting returns a variable's name, with its value when that may be
+// shown.
 func shownSetting(name, text string) (shown string, hidden bool) {
 	if len(text) > maxShown {
 		return name, true
@@ -130,8 +131,8 @@ func shownSetting(name, text string) (shown string, hidden bool) {
 // maxSecretFile bounds the file of a secret, in bytes.
 const maxSecretFile = 64 << 10
 
-// secret reads a variable, or the file that NAME_FILE names, without the byte
-// order mark and the one line break that editors put around it.
+// secret returns a variable, or the content of the file that NAME_FILE names.
+// It removes the byte order mark and one line break that editors add.
 func (r *reader) secret(name string) string {
 	direct, path := r.text(name), r.text(name+"_FILE")
 	switch {
@@ -169,8 +170,8 @@ func readSecret(path string) (string, error) {
 	return text, nil
 }
 
-// listen returns the public address. PORT is what platforms set; GATEWAY_LISTEN,
-// which an operator sets, goes before it.
+// listen returns the public address. Platforms set PORT. An operator sets
+// GATEWAY_LISTEN, which has priority.
 func (r *reader) listen() string {
 	if r.text("GATEWAY_LISTEN") != "" {
 		return setting(r, "GATEWAY_LISTEN", ":8080", parseAddress)
@@ -207,7 +208,7 @@ func (r *reader) checkCombinations(s Settings) {
 	}
 }
 
-// parseAddress reads a host:port to listen at.
+// parseAddress parses a host:port to listen on.
 func parseAddress(text string) (string, *problem.Fault) {
 	if _, err := strconv.ParseUint(text, 10, 16); err == nil {
 		return "", &problem.Fault{Reason: "not an address", Write: ":" + text}
@@ -260,7 +261,7 @@ func parseSwitch(text string) (bool, *problem.Fault) {
 	return false, &problem.Fault{Reason: "must be on or off"}
 }
 
-// durationFrom reads a duration that is not shorter than least.
+// durationFrom returns a parser for a duration of at least least.
 func durationFrom(least time.Duration) func(string) (time.Duration, *problem.Fault) {
 	return func(text string) (time.Duration, *problem.Fault) {
 		value, f := value.ParseDuration(text)
@@ -271,11 +272,11 @@ func durationFrom(least time.Duration) func(string) (time.Duration, *problem.Fau
 	}
 }
 
-// leastConnectionTime keeps connections from being made anew all the time.
+// leastConnectionTime prevents constant reconnecting.
 const leastConnectionTime = 100 * time.Millisecond
 
-// noneOrFrom reads 0, which is no bound, or a duration that is not shorter than
-// least.
+// noneOrFrom returns a parser for 0, which means no bound, or a duration of at
+// least least.
 func noneOrFrom(least time.Duration) func(string) (time.Duration, *problem.Fault) {
 	return func(text string) (time.Duration, *problem.Fault) {
 		value, f := value.ParseDuration(text)
@@ -286,7 +287,8 @@ func noneOrFrom(least time.Duration) func(string) (time.Duration, *problem.Fault
 	}
 }
 
-// numberBetween reads a whole number within bounds, both included.
+// numberBetween returns a parser for a whole number within bounds, both
+// included.
 func numberBetween(least, most int) func(string) (int, *problem.Fault) {
 	return func(text string) (int, *problem.Fault) {
 		value, err := strconv.Atoi(text)

@@ -1,4 +1,4 @@
-// Values that must not be seen.
+// This file has a type for values that nobody may see.
 
 package settings
 
@@ -10,12 +10,12 @@ import (
 	"gatehouse/config/problem"
 )
 
-// Secret holds a text that no log, message or dump may show. The zero value is
-// no secret at all. It holds a pointer because fmt cannot call the methods of a
+// Secret holds a text that no log, message or dump may show. The zero value
+// means no secret. It holds a pointer because fmt cannot call the methods of a
 // value in an unexported field, and would print a string there.
 type Secret struct{ text *string }
 
-// NewSecret hides a text. An empty text is no secret.
+// NewSecret returns a secret with the text. An empty text is no secret.
 func NewSecret(text string) Secret {
 	if text == "" {
 		return Secret{}
@@ -23,7 +23,7 @@ func NewSecret(text string) Secret {
 	return Secret{&text}
 }
 
-// Reveal returns the text itself. Whoever calls it answers for where it goes.
+// Reveal returns the text itself. The caller must not show it.
 func (s Secret) Reveal() string {
 	if s.text == nil {
 		return ""
@@ -40,7 +40,7 @@ func (s Secret) String() string { return problem.Redacted }
 // GoString implements fmt.GoStringer.
 func (s Secret) GoString() string { return problem.Redacted }
 
-// Format implements fmt.Formatter, for the verbs that ask neither of the above.
+// Format implements fmt.Formatter, for all verbs.
 func (s Secret) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, problem.Redacted) }
 
 // MarshalText implements encoding.TextMarshaler.

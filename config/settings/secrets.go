@@ -1,4 +1,4 @@
-// Settings that are secrets: signing, and the way to the database.
+// This file reads settings that are secrets: the signing keys and the database.
 
 package settings
 
@@ -13,7 +13,7 @@ import (
 	"gatehouse/config/value"
 )
 
-// signing reads what tokens are signed and verified with.
+// signing reads the keys that sign and verify tokens.
 func (r *reader) signing(s *Settings) {
 	s.JWTPrivateKeyFile = r.path("GATEWAY_JWT_PRIVATE_KEY_FILE")
 	s.JWTPreviousKeysFile = r.path("GATEWAY_JWT_PREVIOUS_KEYS_FILE")
@@ -32,15 +32,15 @@ func (r *reader) signing(s *Settings) {
 		if isPlaceholder(secret) {
 			r.fail(label+" is a well-known default", "anybody could sign with it: drop it")
 		} else if len(secret) < minSecret("") {
-			// It was good enough for the gateway that this one takes over
-			// from, and a token of that one ends within a day.
+			// It was accepted by the original gateway, and a token of that
+			// gateway expires within a day.
 			r.warn(label+" is shorter than 32 bytes", "drop it when the tokens signed with it have expired")
 		}
 		s.JWTPreviousSecrets = append(s.JWTPreviousSecrets, NewSecret(secret))
 	}
 }
 
-// splitSecrets returns one secret a line, or, in one line, one between commas.
+// splitSecrets returns one secret per line. A single line is split at commas.
 func splitSecrets(text string) []string {
 	separator := ","
 	if strings.Contains(text, "\n") {
@@ -55,7 +55,7 @@ func splitSecrets(text string) []string {
 	return secrets
 }
 
-// algorithm reads the algorithm, which has to fit the kind of key.
+// algorithm reads the algorithm, which must fit the kind of key.
 func (r *reader) algorithm(privateKey bool) string {
 	const name = "GATEWAY_JWT_ALGORITHM"
 	symmetric := []string{"HS256", "HS384", "HS512"}
@@ -74,8 +74,8 @@ func (r *reader) algorithm(privateKey bool) string {
 	})
 }
 
-// minSecret returns the least length of a secret, in bytes: that of the hash
-// (RFC 7518 section 3.2).
+// minSecret returns the least length of a secret in bytes: the length of the
+// hash (RFC 7518 section 3.2).
 func minSecret(algorithm string) int {
 	switch algorithm {
 	case "HS384":
@@ -100,8 +100,8 @@ func (r *reader) checkSecret(name, secret, algorithm string) {
 	}
 }
 
-// isPlaceholder recognises secrets that came with an example, and those that
-// are a short text over and over.
+// isPlaceholder reports whether a secret comes from an example, or is a
+// repeated short text.
 func isPlaceholder(secret string) bool {
 	letters := strings.Map(func(r rune) rune {
 		if r == ' ' || r == '-' || r == '_' || r == '.' || r == '!' {
@@ -120,7 +120,7 @@ func isPlaceholder(secret string) bool {
 	return isRepeated(secret)
 }
 
-// isRepeated reports whether a text is one of at most eight bytes over and over.
+// isRepeated reports whether a text repeats a part of at most eight bytes.
 func isRepeated(text string) bool {
 	for period := 1; period <= 8 && period*2 <= len(text); period++ {
 		if text[period:] == text[:len(text)-period] {
@@ -130,8 +130,8 @@ func isRepeated(text string) bool {
 	return false
 }
 
-// database returns the URL of the database: as such, or composed of the parts
-// that the original gateways were given.
+// database returns the URL of the database: as given, or built from the parts
+// that the original gateways used.
 func (r *reader) database() Secret {
 	const name = "GATEWAY_DATABASE_URL"
 	direct := r.secret(name)
@@ -156,7 +156,8 @@ func (r *reader) database() Secret {
 	return NewSecret("sqlite:gatehouse.db")
 }
 
-// feedDatabase returns the URL that changes to users are listened for at.
+// feedDatabase returns the URL at which the gateway listens for changes to
+// users.
 func (r *reader) feedDatabase() Secret {
 	const name = "GATEWAY_FEED_DATABASE_URL"
 	text := r.secret(name)
@@ -171,7 +172,7 @@ func (r *reader) feedDatabase() Secret {
 	return NewSecret(text)
 }
 
-// databaseURLFromParts builds the URL from its parts.
+// databaseURLFromParts returns the URL that the parts make.
 func (r *reader) databaseURLFromParts() Secret {
 	required := func(name string) string {
 		value := r.text(name)
@@ -200,7 +201,7 @@ func (r *reader) databaseURLFromParts() Secret {
 	return NewSecret(composed.String())
 }
 
-// databaseRule is the rule for the URL of a database, which is never repeated.
+// databaseRule checks the URL of a database. No message repeats the URL.
 func databaseRule(text string) *problem.Fault {
 	const hint = "postgres://user:password@host:5432/database or sqlite:gatehouse.db"
 	if path, found := strings.CutPrefix(text, "sqlite:"); found {

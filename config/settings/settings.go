@@ -1,10 +1,11 @@
-// Package settings reads what differs between two processes that serve the same
-// table: GATEWAY_* in the environment, and in the .env file that fills its gaps.
+// Package settings reads the settings of one process, which may differ between
+// processes with the same table: GATEWAY_* in the environment, and in the .env
+// file that fills its gaps.
 //
-//	settings.go     the settings, and what of them a log may show
+//	settings.go     the settings, and which of their values a log may show
 //	load.go         reading them, every fault at once
-//	secrets.go      those that are secrets: keys, and the way to the database
-//	environment.go  the .env file, and variables with names that are nearly right
+//	secrets.go      the secret ones: keys, and the database
+//	environment.go  the .env file, and variables with nearly correct names
 //	secret.go       a text that no log may show
 package settings
 
@@ -21,7 +22,7 @@ import (
 
 const settingPrefix = "GATEWAY_"
 
-// LogFormat is how log lines are written.
+// LogFormat is the format of log lines.
 type LogFormat string
 
 // The values of GATEWAY_LOG_FORMAT.
@@ -30,7 +31,8 @@ const (
 	LogText LogFormat = "text"
 )
 
-// TransportKind is what speaks plain HTTP/1.1, to clients and to backends.
+// TransportKind is the implementation of plain HTTP/1.1, to clients and to
+// backends.
 type TransportKind string
 
 // The values of GATEWAY_TRANSPORT.
@@ -39,8 +41,7 @@ const (
 	TransportStandard TransportKind = "standard"
 )
 
-// Settings is what differs between two processes that serve the same table. It
-// is immutable, like Config.
+// Settings are the settings of one process. They are immutable, like Config.
 type Settings struct {
 	Listen    string // host:port of the public listener
 	OpsListen string // host:port of the operators' listener
@@ -48,52 +49,52 @@ type Settings struct {
 	LogLevel  slog.Level
 	LogFormat LogFormat
 
-	JWTSecret          Secret   // signs and verifies; unset is fine for commands that do neither
-	JWTPreviousSecrets []Secret // verify only
-	// JWTAlgorithm is HS256, HS384 or HS512; with a private key RS256, ES256
-	// or EdDSA, or "" for the one that fits the key.
+	JWTSecret          Secret   // signs and verifies; may be unset for commands that do neither
+	JWTPreviousSecrets []Secret // only verify
+	// JWTAlgorithm is HS256, HS384 or HS512. With a private key it is RS256,
+	// ES256 or EdDSA, or "" for the algorithm that fits the key.
 	JWTAlgorithm      string
 	JWTPrivateKeyFile string // PEM; "" signs with JWTSecret
-	// JWTPreviousKeysFile holds keys that verify and are published, PEM; "" for
-	// none.
+	// JWTPreviousKeysFile is a PEM file of keys that verify and are published,
+	// or "".
 	JWTPreviousKeysFile string
 	TokenTTL            time.Duration
 
-	// DatabaseURL is postgres://… or sqlite:path, composed from
-	// GATEWAY_POSTGRES_* when those are given instead.
+	// DatabaseURL is postgres://… or sqlite:path. It may be built from
+	// GATEWAY_POSTGRES_*.
 	DatabaseURL Secret
-	// FeedDatabaseURL is postgres://…, where changes to users are listened for
-	// when DatabaseURL goes through a pooler; unset is DatabaseURL.
+	// FeedDatabaseURL is postgres://…, where the gateway listens for changes to
+	// users when DatabaseURL points to a pooler. Unset means DatabaseURL.
 	FeedDatabaseURL Secret
-	Migrate         bool // bring the database's tables up to date at start
+	Migrate         bool // update the database's tables at start
 
-	DefaultCompanyID uuid.UUID // uuid.Nil when there is none
+	DefaultCompanyID uuid.UUID // uuid.Nil means none
 
 	Transport               TransportKind
-	MaxConnections          int           // to one backend; 0 is no bound
-	MaxKeepaliveConnections int           // idle ones kept to one backend
-	BackendIdleTimeout      time.Duration // how long they are kept
-	MaxConnectionAge        time.Duration // of a connection to a backend; 0 is no bound
+	MaxConnections          int           // to one backend; 0 means no bound
+	MaxKeepaliveConnections int           // idle connections kept to one backend
+	BackendIdleTimeout      time.Duration // how long idle connections are kept
+	MaxConnectionAge        time.Duration // of a connection to a backend; 0 means no bound
 
 	BcryptCost int
 
-	TLSCertFile string // PEM; "" serves without TLS
+	TLSCertFile string // PEM; "" means without TLS
 	TLSKeyFile  string
-	// TLSClientCAFile holds the authorities of client certificates, PEM; ""
-	// asks clients for none.
+	// TLSClientCAFile holds the authorities of client certificates in PEM. ""
+	// means that clients need no certificate.
 	TLSClientCAFile string
 
 	IdleTimeout time.Duration // how long a client's connection may wait for its next request
 
-	ShutdownDelay   time.Duration // between turning unready and closing the listener
-	ShutdownTimeout time.Duration // for what is in flight after that
+	ShutdownDelay   time.Duration // between becoming unready and closing the listener
+	ShutdownTimeout time.Duration // for open requests after that
 
-	// Warnings are about settings that work but should not stay.
+	// Warnings are about settings that work but should be changed.
 	Warnings problem.List
 }
 
-// CheckSigning reports what keeps this process from signing and verifying tokens,
-// which serving needs and looking after users does not.
+// CheckSigning returns why this process cannot sign and verify tokens. Serving
+// needs this; commands that manage users do not.
 func (s Settings) CheckSigning() error {
 	if s.JWTSecret.IsSet() || s.JWTPrivateKeyFile != "" {
 		return nil
@@ -153,8 +154,7 @@ func (s Settings) Attrs() []slog.Attr {
 	}
 }
 
-// Changed returns those of Attrs that are not as they would be without any
-// variable set.
+// Changed returns those of Attrs that differ from the defaults.
 func (s Settings) Changed() []slog.Attr {
 	defaults, err := Load(func(string) (string, bool) { return "", false })
 	if err != nil {
@@ -162,18 +162,19 @@ func (s Settings) Changed() []slog.Attr {
 	}
 	var changed []slog.Attr
 	for i, attr := range s.Attrs() {
-		if !attr.Equal(defaults.Attrs()[i]) && attr.Value.String() != "" { // JWT_ALGORITHM follows from a private key
+		if !attr.Equal(defaults.Attrs()[i]) && attr.Value.String() != "" { // JWT_ALGORITHM depends on the private key
 			changed = append(changed, attr)
 		}
 	}
 	return changed
 }
 
-// LogValue implements slog.LogValuer, so that logging the whole is safe too.
+// LogValue implements slog.LogValuer, so that logging all settings is safe,
+// too.
 func (s Settings) LogValue() slog.Value { return slog.GroupValue(s.Attrs()...) }
 
-// publicDatabaseURL returns what of a database's URL may be seen: not its
-// password, nor its parameters, among which there may be another one.
+// publicDatabaseURL returns the public part of a database's URL: without its
+// password, and without its parameters, which may contain another password.
 func publicDatabaseURL(text string) string {
 	if strings.HasPrefix(text, "sqlite:") {
 		path, _, _ := strings.Cut(text, "?")
@@ -190,15 +191,15 @@ func publicDatabaseURL(text string) string {
 	return public.String()
 }
 
-// hasStrayAt reports whether an @ stands behind the authority of a URL: then likely
-// a part of a password does, which was cut off at a / ? or #.
+// hasStrayAt reports whether an @ stands after the authority of a URL. Then the
+// part before it is probably the rest of a password that contains / ? or #.
 func hasStrayAt(text string) bool {
 	_, rest, _ := strings.Cut(text, "://")
 	end := strings.IndexAny(rest, "/?#")
 	return end >= 0 && strings.Contains(rest[end:], "@")
 }
 
-// publicPath returns a path, unless what was given as one is a key.
+// publicPath returns a path, unless the value is a pasted key.
 func publicPath(path string) string {
 	if isPastedKey(path) || problem.DetectSecret(path) != "" {
 		return problem.Redacted
@@ -206,12 +207,13 @@ func publicPath(path string) string {
 	return path
 }
 
-// isPastedKey reports whether a text is the content of a PEM file, not its path.
+// isPastedKey reports whether a text is the content of a PEM file and not its
+// path.
 func isPastedKey(text string) bool {
 	return strings.ContainsAny(text, "\r\n") || strings.Contains(text, "-----BEGIN")
 }
 
-// settingNames lists every variable that Load looks at.
+// settingNames lists every variable that Load reads.
 func settingNames() []string {
 	names := []string{
 		"PORT", "GATEWAY_POSTGRES_USER", "GATEWAY_POSTGRES_SERVER", "GATEWAY_POSTGRES_PORT", "GATEWAY_POSTGRES_DB",

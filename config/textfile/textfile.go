@@ -1,5 +1,5 @@
 // Package textfile reads small files that people and their tools write, such as
-// keys, certificates and secrets, as the text that they mean.
+// keys, certificates and secrets.
 package textfile
 
 import (
@@ -15,8 +15,8 @@ import (
 // maxText bounds a file of certificates or keys, in bytes.
 const maxText = 1 << 20
 
-// Read reads a regular file of at most 1 MiB, such as one of certificates or keys,
-// as Clean returns it.
+// Read returns the text of a regular file of at most 1 MiB, such as a
+// certificate or a key, after Clean.
 func Read(path string) ([]byte, error) {
 	data, err := ReadAtMost(path, maxText)
 	if err != nil {
@@ -28,9 +28,9 @@ func Read(path string) ([]byte, error) {
 	return data, nil
 }
 
-// Clean cuts off the byte order mark that some editors put before a text: in a
-// key or a secret it would silently become part of it. UTF-16, which has such a
-// mark too, is an error.
+// Clean removes the byte order mark that some editors put before a text; it
+// would become part of a key or a secret. UTF-16, which has such a mark too, is
+// an error.
 func Clean(data []byte) ([]byte, error) {
 	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {
 		return nil, errors.New("it is UTF-16, which Windows PowerShell writes: save it as UTF-8")
@@ -38,8 +38,8 @@ func Clean(data []byte) ([]byte, error) {
 	return bytes.TrimPrefix(data, []byte("\ufeff")), nil
 }
 
-// CutLineBreak cuts off one line break at the end, as editors and echo put there.
-// A second one is part of the text.
+// CutLineBreak removes one line break at the end, which editors and echo add. A
+// second line break is part of the text.
 func CutLineBreak(text string) string {
 	if shorter, found := strings.CutSuffix(text, "\n"); found {
 		return strings.TrimSuffix(shorter, "\r")
@@ -47,9 +47,9 @@ func CutLineBreak(text string) string {
 	return text
 }
 
-// ReadAtMost reads a regular file of at most so many bytes. It looks before it
-// opens, because opening a named pipe would wait for a writer. The error does not
-// name the file.
+// ReadAtMost reads a regular file of at most so many bytes. It checks the type
+// of the file before it opens it, because opening a named pipe would block
+// until there is a writer. The error does not contain the path.
 func ReadAtMost(path string, most int64) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -73,8 +73,8 @@ func ReadAtMost(path string, most int64) ([]byte, error) {
 	return data, nil
 }
 
-// WithoutPath returns what a file error says besides the path, for messages that
-// name the file themselves.
+// WithoutPath returns a file error without its path, for messages that name the
+// file themselves.
 func WithoutPath(err error) error {
 	if pathError, ok := errors.AsType[*fs.PathError](err); ok {
 		return pathError.Err

@@ -1,4 +1,4 @@
-// Counts: whole numbers without a unit.
+// This file reads counts: whole numbers without a unit.
 
 package value
 

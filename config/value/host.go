@@ -1,4 +1,4 @@
-// Names and addresses of hosts.
+// This file checks names and addresses of hosts.
 
 package value
 
@@ -15,8 +15,8 @@ func IsAddress(host string) bool {
 	return err == nil
 }
 
-// CheckHost is the rule for the name of a host (RFC 1123 section 2.1, and `_`,
-// which container platforms use) or an IP address.
+// CheckHost returns a fault unless the text is a host name (RFC 1123 section
+// 2.1, plus `_`, which container platforms use) or an IP address.
 func CheckHost(host string) *problem.Fault {
 	if IsAddress(host) {
 		return nil

@@ -1,4 +1,4 @@
-// Sizes: a number of bytes with a unit.
+// This file reads sizes: a number of bytes with a unit.
 
 package value
 
@@ -14,7 +14,7 @@ import (
 // 1024) or 64kB, 100MB, 2GB (powers of 1000).
 type Size int64
 
-// Unit is a suffix of a size, and how many bytes it stands for.
+// Unit is a suffix of a size, with its number of bytes.
 type Unit struct {
 	Name  string
 	Bytes int64
@@ -35,7 +35,7 @@ func Units() []Unit {
 	}
 }
 
-// String returns the size in the largest unit that leaves no remainder.
+// String returns the size in the largest unit that divides it.
 func (s Size) String() string {
 	for _, u := range Units() {
 		if s != 0 && int64(s)%u.Bytes == 0 && u.Bytes > 1 {
@@ -45,7 +45,7 @@ func (s Size) String() string {
 	return strconv.FormatInt(int64(s), 10)
 }
 
-// ParseSize reads a whole number of bytes, with one of the units or none.
+// ParseSize parses a whole number of bytes, with or without a unit.
 func ParseSize(text string) (Size, *problem.Fault) {
 	const hint = "write whole bytes, or a unit: KiB, MiB, GiB (1024) or kB, MB, GB (1000)"
 	end := strings.IndexFunc(text, func(r rune) bool { return r < '0' || r > '9' })
@@ -70,8 +70,8 @@ func ParseSize(text string) (Size, *problem.Fault) {
 	return Size(count * factor), nil
 }
 
-// parseUnit returns the bytes of a unit. One that is written in another way is
-// refused with the right one: in `100M` nobody can tell which M was meant.
+// parseUnit returns the bytes of a unit. A unit in another spelling is refused,
+// with the right spelling: the M in `100M` is ambiguous.
 func parseUnit(digits, suffix, hint string) (int64, *problem.Fault) {
 	if suffix == "" {
 		return 1, nil

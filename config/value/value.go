@@ -1,6 +1,6 @@
-// Package value reads single plain values that operators write: booleans,
-// durations, sizes, counts, UUIDs, networks, URLs and names of hosts. What it
-// refuses it says in words, as a problem.Fault; it knows neither keys nor files.
+// Package value parses single plain values that operators write: booleans,
+// durations, sizes, counts, UUIDs, networks, URLs and host names. A refusal is
+// a problem.Fault. The package knows neither keys nor files.
 package value
 
 import (
@@ -16,7 +16,7 @@ import (
 	"gatehouse/config/problem"
 )
 
-// ParseBool reads true or false.
+// ParseBool parses true or false.
 func ParseBool(text string) (bool, *problem.Fault) {
 	switch text {
 	case "true":
@@ -34,7 +34,7 @@ func ParseBool(text string) (bool, *problem.Fault) {
 	return false, f
 }
 
-// ParseDuration reads a duration that is not negative.
+// ParseDuration parses a duration that is not negative.
 func ParseDuration(text string) (time.Duration, *problem.Fault) {
 	const hint = "write a number and a unit: ms, s, m or h"
 	value, err := time.ParseDuration(text)
@@ -57,10 +57,10 @@ func ParseDuration(text string) (time.Duration, *problem.Fault) {
 	return 0, &problem.Fault{Reason: "not a duration", Hint: hint}
 }
 
-// ParseUUID reads a UUID in its usual form.
+// ParseUUID parses a UUID in its usual form.
 func ParseUUID(text string) (uuid.UUID, *problem.Fault) {
-	// uuid.Parse also takes {…}, urn:uuid:… and no hyphens; a claim has to be
-	// equal to the text, so there is one form.
+	// uuid.Parse also accepts {…}, urn:uuid:… and UUIDs without hyphens. A
+	// claim must equal the text, so only one form is allowed.
 	const length = 36
 	value, err := uuid.Parse(text)
 	if err != nil || len(text) != length {
@@ -69,7 +69,7 @@ func ParseUUID(text string) (uuid.UUID, *problem.Fault) {
 	return value, nil
 }
 
-// ParseNetwork reads a CIDR, or one address as a network of its own.
+// ParseNetwork parses a CIDR. A single address is a network of its own.
 func ParseNetwork(text string) (netip.Prefix, *problem.Fault) {
 	if address, err := netip.ParseAddr(text); err == nil && address.Zone() == "" {
 		address = address.Unmap()
@@ -87,8 +87,8 @@ func ParseNetwork(text string) (netip.Prefix, *problem.Fault) {
 	return network, nil
 }
 
-// ParseURL reads an absolute URL. What url.Parse says is repeated only where
-// it cannot hold a part of a password.
+// ParseURL parses an absolute URL. It repeats the error of url.Parse only when
+// that cannot contain a part of a password.
 func ParseURL(text string) (*url.URL, *problem.Fault) {
 	if !strings.Contains(text, "://") {
 		if name, found := strings.CutPrefix(text, "$"); found && IsVariable(name) {
@@ -110,7 +110,7 @@ func ParseURL(text string) (*url.URL, *problem.Fault) {
 	return nil, &problem.Fault{Reason: "not a valid URL: " + cause.Error()}
 }
 
-// addScheme returns the URL that a host alone was probably meant to be, or "".
+// addScheme returns the URL that a bare host was probably meant to be, or "".
 func addScheme(text string) string {
 	for _, scheme := range []string{"http", "https"} {
 		rest, found := strings.CutPrefix(text, scheme+":")
@@ -124,7 +124,7 @@ func addScheme(text string) string {
 	return "http://" + text
 }
 
-// IsVariable reports whether a name may be that of a variable of the environment.
+// IsVariable reports whether a name can be that of an environment variable.
 func IsVariable(name string) bool {
 	for i, c := range []byte(name) {
 		letter := c == '_' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'

@@ -1,4 +1,5 @@
-// One file: has it changed, and is it whole.
+// This file follows one file: whether it has changed, and whether it is
+// complete.
 
 package watch
 
@@ -14,19 +15,19 @@ import (
 	"time"
 )
 
-// maxSize bounds what is read of a file, in bytes.
+// maxSize bounds the part of a file that is read, in bytes.
 const maxSize = 16 << 20
 
-// content is what a file held when it was looked at.
+// content is the content of a file at one check.
 type content struct {
 	data    string
-	problem string // why there is no data
-	target  string // where its links lead
+	problem string // why data is missing
+	target  string // the target of its links
 	info    fs.FileInfo
-	hash    string // instead of data: of what was applied elsewhere
+	hash    string // instead of data: the hash of what was applied elsewhere
 }
 
-// equals reports whether two contents say the same.
+// equals reports whether two contents are the same.
 func (c content) equals(other content) bool {
 	if c.hash != "" || other.hash != "" {
 		return c.problem == "" && other.problem == "" && c.hashOf() == other.hashOf()
@@ -41,7 +42,7 @@ func (c content) hashOf() string {
 	return Hash([]byte(c.data))
 }
 
-// unmodified reports whether nobody has written to the file between the two.
+// unmodified reports whether nobody wrote to the file between the two checks.
 func (c content) unmodified(other content) bool {
 	if c.info == nil || other.info == nil {
 		return c.equals(other)
@@ -49,8 +50,8 @@ func (c content) unmodified(other content) bool {
 	return c.data == other.data && os.SameFile(c.info, other.info) && c.info.ModTime().Equal(other.info.ModTime())
 }
 
-// readContent reads a regular file; it looks before it opens, because opening a
-// named pipe would wait for a writer.
+// readContent reads a regular file. It checks the type before it opens the
+// file, because opening a named pipe would block until there is a writer.
 func readContent(path string) content {
 	var c content
 	err := func() (err error) {
@@ -85,20 +86,21 @@ func readContent(path string) content {
 	return c
 }
 
-// file is one that is followed.
+// file is one followed file.
 type file struct {
 	path  string
 	links linkChain
 
-	seen    content // what the group was last called back about
-	applied content // what it last took over
-	now     content // what was there at the last look
+	seen    content // what the group was last called for
+	applied content // what the group last applied
+	now     content // what the last check found
 	since   time.Time
-	// replaced is whether the file came whole, by a rename, and nobody has written
-	// to it since; open is whether somebody has who has not closed it.
+	// replaced is true when the file arrived complete, by a rename, and nobody
+	// has written to it since. open is true when a writer has not closed it
+	// yet.
 	replaced, open   bool
 	appliedMeanwhile bool   // seen was set while the group was reading
-	loggedReason     string // why this edit is waited for, as the log knows
+	loggedReason     string // the last logged reason for waiting with this edit
 }
 
 func newFile(path string) *file {
@@ -106,8 +108,8 @@ func newFile(path string) *file {
 	return &file{path: path, links: links(path), seen: now, applied: now, now: now, since: time.Now()}
 }
 
-// record remembers what the system said about the file, and reports whether it
-// was about this one.
+// record stores what an event says about the file, and reports whether the
+// event is about this file.
 func (f *file) record(e event) bool {
 	if e.path == "" {
 		return true
@@ -128,7 +130,7 @@ func (f *file) record(e event) bool {
 	return true
 }
 
-// appliedElsewhere records which content is in use, whoever took it.
+// appliedElsewhere records the hash of the content in use, whoever applied it.
 func (f *file) appliedElsewhere(hash string) {
 	current := readContent(f.path)
 	switch {
@@ -140,20 +142,21 @@ func (f *file) appliedElsewhere(hash string) {
 	f.seen, f.applied, f.loggedReason, f.appliedMeanwhile = current, current, "", true
 }
 
-// markChanged has the file count as changed.
+// markChanged makes the file count as changed.
 func (f *file) markChanged() {
 	f.seen, f.appliedMeanwhile = content{problem: "to be taken again"}, true
 }
 
-// beginRead is called when the group is about to read the file.
+// beginRead is called before the group reads the file.
 func (f *file) beginRead() {
 	f.now, f.since, f.replaced, f.appliedMeanwhile = readContent(f.path), time.Now(), false, false
 }
 
-// endRead is called when it has. A file that was changed meanwhile counts as changed
-// whatever it holds, for nobody knows what the group has endRead.
+// endRead is called after the group has read the file. A file that changed
+// meanwhile counts as changed, whatever it contains, because nobody knows which
+// content the group read.
 func (f *file) endRead(took bool) {
-	if f.appliedMeanwhile { // the group has said what it took, or somebody took more
+	if f.appliedMeanwhile { // the group has recorded what it applied, or something newer was applied
 		return
 	}
 	f.seen, f.loggedReason = f.now, ""
@@ -165,14 +168,14 @@ func (f *file) endRead(took bool) {
 	}
 }
 
-// outcome is the result of one check of a file, or of a group.
+// outcome is the result of one check of a file or a group.
 type outcome struct {
 	apply   bool          // it has changed and can be applied
-	partial bool          // it holds the beginning of what was applied before
-	wait    time.Duration // or it has changed and is looked at again after that
+	partial bool          // it contains only the beginning of what was applied before
+	wait    time.Duration // it has changed and is checked again after this time
 }
 
-// check reads the file.
+// check reads the file and decides whether to apply it.
 func (f *file) check(now time.Time, quiet time.Duration, log *slog.Logger) outcome {
 	current := readContent(f.path)
 	if !current.unmodified(f.now) {
@@ -183,7 +186,7 @@ func (f *file) check(now time.Time, quiet time.Duration, log *slog.Logger) outco
 	if current.equals(f.seen) {
 		f.loggedReason = ""
 		if f.seen.hash == "" {
-			f.now.data = f.seen.data // one copy of it is enough
+			f.now.data = f.seen.data // share one copy
 		}
 		return outcome{}
 	}
@@ -211,19 +214,20 @@ func (f *file) check(now time.Time, quiet time.Duration, log *slog.Logger) outco
 	return outcome{apply: true, partial: part}
 }
 
-// isPartial reports whether the file holds only the beginning of what was applied.
+// isPartial reports whether the file contains only the beginning of what was
+// applied.
 func (f *file) isPartial() bool {
 	return f.now.problem == "" && len(f.now.data) < len(f.applied.data) && strings.HasPrefix(f.applied.data, f.now.data)
 }
 
-// isWhole reports whether the file came into its place by a rename, or is
-// reached by a link that leads somewhere else now.
+// isWhole reports whether the file arrived by a rename, or through a link that
+// now leads to another file.
 func (f *file) isWhole() bool {
 	return !f.open && (f.replaced || f.seen.target != "" && f.now.target != f.seen.target)
 }
 
-// check looks at every file of the group: it is applied when one has changed
-// and none has to be waited for.
+// check checks every file of the group. The group is applied when a file has
+// changed and no file needs more time.
 func (g *group) check(now time.Time, quiet time.Duration, log *slog.Logger) (all outcome) {
 	for _, one := range g.files {
 		v := one.check(now, quiet, log)
@@ -237,7 +241,7 @@ func (g *group) check(now time.Time, quiet time.Duration, log *slog.Logger) (all
 	return all
 }
 
-// differs reports whether a file holds something else than what was applied.
+// differs reports whether a file differs from what was applied.
 func (g *group) differs() bool {
 	for _, one := range g.files {
 		if !readContent(one.path).equals(one.applied) {

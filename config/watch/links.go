@@ -1,4 +1,4 @@
-// Where an edit of a file can be seen.
+// This file finds the places where an edit of a file is visible.
 
 package watch
 
@@ -9,14 +9,14 @@ import (
 	"strings"
 )
 
-// maxLinks bounds how many symbolic links are followed, as the system does.
+// maxLinks bounds how many symbolic links are followed, as the kernel does.
 const maxLinks = 40
 
-// linkChain is every name by which the content of a path can come to be another:
-// the file itself and each symbolic link on the way to it.
+// linkChain holds every name whose change can change the content of a path: the
+// file itself, and each symbolic link on the way to it.
 type linkChain []string
 
-// links follows a path to its file. What is not there ends the trail.
+// links follows a path to its file. It stops at a name that does not exist.
 func links(path string) (found linkChain) {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
@@ -48,7 +48,7 @@ func links(path string) (found linkChain) {
 
 func (t linkChain) has(path string) bool { return slices.Contains(t, path) }
 
-// folders are those in which the names stand.
+// folders returns the folders of the names.
 func (t linkChain) folders() []string {
 	var folders []string
 	for _, name := range t {

@@ -1,5 +1,5 @@
-// inotify, which distinguishes a rename from a file that is made, and reports when a
-// writer has closed a file; fsnotify passes on neither.
+// This file uses inotify. Unlike fsnotify, it distinguishes a rename from a new
+// file, and reports when a writer has closed a file.
 
 package watch
 
@@ -21,7 +21,7 @@ const (
 	fileMask = unix.IN_MODIFY | unix.IN_CLOSE_WRITE | unix.IN_ATTRIB | unix.IN_DELETE_SELF | unix.IN_MOVE_SELF
 )
 
-// inotify is the system's queue of events.
+// inotify is the kernel's queue of events.
 type inotify struct {
 	file *os.File
 	fd   int
@@ -30,7 +30,7 @@ type inotify struct {
 
 	mu      sync.Mutex
 	closed  bool
-	watched map[int32][]string // the paths by which a watch was asked for
+	watched map[int32][]string // the paths for which a watch was added
 }
 
 func newNotifier() (notifier, error) {
@@ -46,7 +46,7 @@ func newNotifier() (notifier, error) {
 	return n, nil
 }
 
-// exhausted returns which bound of the system was reached.
+// exhausted returns which limit of the system was reached.
 func exhausted(err error) string {
 	switch {
 	case errors.Is(err, unix.EMFILE):
@@ -60,15 +60,15 @@ func exhausted(err error) string {
 func (n *inotify) events() <-chan event { return n.out }
 
 func (n *inotify) close() {
-	n.mu.Lock() // nobody may use the descriptor when it is somebody else's
+	n.mu.Lock() // the descriptor must not be used after it was closed and reused
 	defer n.mu.Unlock()
 	n.closed = true
 	close(n.done)
 	_ = n.file.Close()
 }
 
-// follow adds a watch to everything anew: that renews those whose file was
-// replaced, and is harmless otherwise.
+// follow adds every watch again. This renews the watches whose file was
+// replaced, and does not change the others.
 func (n *inotify) follow(folders, files []string) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -94,14 +94,14 @@ func (n *inotify) follow(folders, files []string) error {
 	}
 	for wd := range n.watched {
 		if _, used := next[wd]; !used {
-			_, _ = unix.InotifyRmWatch(n.fd, uint32(wd)) // it may have gone by itself
+			_, _ = unix.InotifyRmWatch(n.fd, uint32(wd)) // the kernel may have removed it already
 		}
 	}
 	n.watched = next
 	return failed
 }
 
-// read passes events on until the queue is closed.
+// read sends events on until the queue is closed.
 func (n *inotify) read() {
 	buffer := make([]byte, 64<<10)
 	for {
@@ -126,7 +126,7 @@ func (n *inotify) read() {
 	}
 }
 
-// translate makes events of one of the system's.
+// translate returns the events for one inotify event.
 func (n *inotify) translate(wd int32, mask uint32, name string) []event {
 	if mask&unix.IN_Q_OVERFLOW != 0 {
 		return []event{{}}

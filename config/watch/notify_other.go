@@ -1,7 +1,7 @@
 //go:build !linux
 
-// fsnotify, where there is no inotify. It does not distinguish a rename from a file
-// that is made, so every edit has to be quiet first.
+// This file uses fsnotify, where there is no inotify. It does not distinguish a
+// rename from a new file, so every edit must be quiet for a while first.
 
 package watch
 
@@ -11,7 +11,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// fsnotifier is the notifier by fsnotify.
+// fsnotifier implements notifier with fsnotify.
 type fsnotifier struct {
 	watcher *fsnotify.Watcher
 	out     chan event
@@ -41,8 +41,8 @@ func (n *fsnotifier) follow(folders, files []string) error {
 	return nil
 }
 
-// read passes on that something has happened, and drops what nobody has asked for
-// yet: a check finds out what it was.
+// read reports that something has happened. It drops a report while an earlier
+// one is pending: a check finds out what has changed.
 func (n *fsnotifier) read() {
 	for {
 		select {
@@ -50,7 +50,7 @@ func (n *fsnotifier) read() {
 			if !ok {
 				return
 			}
-		case _, ok := <-n.watcher.Errors: // events were lost, most likely
+		case _, ok := <-n.watcher.Errors: // probably events were lost
 			if !ok {
 				return
 			}

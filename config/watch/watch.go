@@ -1,19 +1,19 @@
-// Package watch notices edits of the files that a running gateway goes by: in
-// place, by an editor's rename-over, by deletion and return, and through
-// symbolic links such as those of a Kubernetes ConfigMap. Where the system
-// reports no edit (some mounts do not), the content is read now and then.
+// Package watch notices edits of the files that a running gateway uses: writes
+// in place, an editor's rename, deletion and return, and symbolic links such as
+// those of a Kubernetes ConfigMap. On mounts where the system reports no edits,
+// the content is read at intervals.
 //
-//	watch.go          Files: who follows which files, and who is called when
-//	file.go           one file: has it changed, and is it whole
-//	links.go          where an edit of a file can be seen
-//	notify_linux.go   what the system reports: inotify, which knows who writes
-//	notify_other.go   what other systems report
+//	watch.go          Files: the followed files, and the callbacks
+//	file.go           one file: whether it has changed, and whether it is complete
+//	links.go          the places where an edit of a file is visible
+//	notify_linux.go   events of inotify, which reports who writes
+//	notify_other.go   events of other systems
 //
-// A file that was replaced by a rename, or by a link that changed, is whole: it
-// is applied at once. One that is written in place may be half there (issue
-// 10), so it has to be quiet for a while first. What then holds only the
-// beginning of what was applied of it before is never applied without being asked
-// for: its writer may have died.
+// A file that was replaced by a rename, or by a changed link, is complete: it
+// is applied at once. A file that is written in place may be incomplete (issue
+// 10), so it must be quiet for a while first. When it then contains only the
+// beginning of what was applied before, it is applied only on request, because
+// its writer may have died.
 package watch
 
 import (
@@ -28,40 +28,42 @@ import (
 	"time"
 )
 
-// Options are the waiting times of Files. A zero Quiet takes every edit over once it
-// has settled, whole or not.
+// Options are the waiting times of Files. With a zero Quiet, every edit is
+// applied as soon as it has settled, complete or not.
 type Options struct {
-	// Settle is how long after the last event the files are checked,
-	// so that a burst of writes is one edit. A burst is cut off after ten times
-	// that.
+	// Settle is how long after the last event the files are checked, so that a
+	// burst of writes counts as one edit. A burst is limited to ten times
+	// Settle.
 	Settle time.Duration
-	// Quiet is how long a file that is written in place has to stay the same. It
-	// is twice that for one that became shorter, and ten times that while its
-	// writer has not closed it.
+	// Quiet is how long a file that is written in place must stay the same. For
+	// a file that became shorter it is twice as long. While the writer has not
+	// closed the file it is ten times as long.
 	Quiet time.Duration
 	// Poll is how often the content is checked without any event.
 	Poll time.Duration
 	Log  *slog.Logger
 }
 
-// Group is files that are applied together, such as a certificate and its
-// key.
+// Group is a group of files that are applied together, such as a certificate
+// and its key.
 type Group struct {
-	// Name is what the log calls these files: the setting or the key that names
+	// Name identifies the files in the log: the setting or the key that names
 	// them.
 	Name  string
 	Paths []string
-	// Apply is called when a file of the group has changed and is whole. It reads
-	// the files by itself. An error, which is logged, leaves in use what was read
-	// before; Apply is called again after the next change.
+	// Apply is called when a file of the group has changed and is complete. It
+	// reads the files itself. When it returns an error, which is logged, the
+	// old content stays in use, and Apply is called again after the next
+	// change.
 	Apply func(context.Context) error
-	// ApplyPartial is called instead when a file holds only the beginning of what was
-	// applied before. Without it such a file is not applied, and the log says so.
+	// ApplyPartial is called instead when a file contains only the beginning of
+	// what was applied before. When it is nil, such a file is not applied, and
+	// the log says so.
 	ApplyPartial func(context.Context) error
-	// After, if set, is called after an Apply without an error, when Read returns what
-	// was applied.
+	// After, if set, is called after an Apply without an error, when Read
+	// already returns what was applied.
 	After func()
-	// Logs is whether Apply itself logs its result.
+	// Logs is true when Apply logs its result itself.
 	Logs bool
 }
 
@@ -69,14 +71,14 @@ type Group struct {
 // follows nothing.
 type Files struct {
 	options  Options
-	notifier notifier   // nil when the system has none to give: polling is left
-	followMu sync.Mutex // held while what the notifier follows is replaced
+	notifier notifier   // nil when the system has none: only polling remains
+	followMu sync.Mutex // held while the followed files are replaced
 	changed  chan struct{}
-	callMu   sync.Mutex // held while a group is called back
+	callMu   sync.Mutex // held during a callback
 
 	mu            sync.Mutex
 	groups        []*group
-	pollingLogged bool // edits are found by polling only
+	pollingLogged bool // the log says that edits are found by polling only
 }
 
 type group struct {
@@ -85,8 +87,8 @@ type group struct {
 	lastError string // the error of the last Apply; "" after a good one
 }
 
-// New makes Files that follow nothing yet. When the system has no watches to
-// give, New logs that edits are found by polling.
+// New returns a Files without groups. When the system has no watches, New logs
+// that edits are found by polling.
 func New(o Options) *Files {
 	f := &Files{options: o, changed: make(chan struct{}, 1)}
 	made, err := newNotifier()
@@ -98,9 +100,9 @@ func New(o Options) *Files {
 	return f
 }
 
-// Follow begins to follow the files of a group, or to follow others under the
-// same name; a group without files is forgotten. Call it before you read the
-// files: later changes are noticed.
+// Follow starts to follow the files of a group, or replaces the files of the
+// group with the same name. A group without files is removed. Call Follow
+// before you read the files, so that no later change is missed.
 func (f *Files) Follow(g Group) {
 	if f == nil {
 		return
@@ -138,9 +140,9 @@ func (f *Files) add(g Group) {
 	}
 }
 
-// Read returns what was last applied of a file, for those who read files when
-// they please: a part of a file is not for them either. A file that is not
-// followed is read as it is.
+// Read returns what was last applied of a file, for callers that read a file at
+// any time and must not see an incomplete one. It reads a file that is not
+// followed from disk.
 func (f *Files) Read(path string) ([]byte, error) {
 	if applied, known := f.lastApplied(path); known {
 		if applied.problem != "" {
@@ -155,7 +157,7 @@ func (f *Files) Read(path string) ([]byte, error) {
 	return []byte(current.data), nil
 }
 
-// lastApplied finds what was last applied of a file.
+// lastApplied returns what was last applied of a file.
 func (f *Files) lastApplied(path string) (applied content, known bool) {
 	if f == nil {
 		return content{}, false
@@ -172,8 +174,8 @@ func (f *Files) lastApplied(path string) (applied content, known bool) {
 	return content{}, false
 }
 
-// Applied records that a content of a file was applied by other means than Apply;
-// hash is the Hash of it.
+// Applied records that a content of a file was applied by other means than
+// Apply. hash is the Hash of the content.
 func (f *Files) Applied(name, path, hash string) {
 	if f == nil {
 		return
@@ -193,7 +195,7 @@ func (f *Files) Applied(name, path, hash string) {
 	f.wake()
 }
 
-// Retry has a group called back as if its files had changed, after the
+// Retry causes a callback of a group as if its files had changed, after the
 // same waiting times.
 func (f *Files) Retry(name string) {
 	if f == nil {
@@ -209,9 +211,9 @@ func (f *Files) Retry(name string) {
 	f.wake()
 }
 
-// ApplyNow calls back, without waiting, every group but those named whose
-// files differ from what was applied last. It returns, by group, what could not be
-// applied.
+// ApplyNow immediately calls back every group whose files differ from what was
+// applied last, except the named groups. It returns one error for each group
+// that could not be applied.
 func (f *Files) ApplyNow(ctx context.Context, but ...string) (failed []error) {
 	if f == nil {
 		return nil
@@ -236,7 +238,7 @@ func (f *Files) Run(ctx context.Context) {
 	poll := time.NewTicker(f.options.Poll)
 	defer poll.Stop()
 	settled := time.NewTimer(0)
-	var burst time.Time // when the first event of the current burst came
+	var burst time.Time // when the first event of the current burst arrived
 	for {
 		select {
 		case <-ctx.Done():
@@ -262,16 +264,16 @@ func (f *Files) Run(ctx context.Context) {
 	}
 }
 
-// wake has the files checked soon.
+// wake causes a check of the files soon.
 func (f *Files) wake() {
 	select {
 	case f.changed <- struct{}{}:
-	default: // somebody has
+	default: // a check is requested already
 	}
 }
 
-// record remembers what an event says about a file, and reports whether it is about
-// a file that is followed.
+// record stores what an event says about a file, and reports whether it
+// concerns a followed file.
 func (f *Files) record(e event) (relevant bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -283,8 +285,8 @@ func (f *Files) record(e event) (relevant bool) {
 	return relevant
 }
 
-// check calls back the groups that have changed and are whole, and returns after
-// how long to check again; 0 is whenever there is an event.
+// check calls back the groups that have changed and are complete. It returns
+// after how long to check again; 0 means at the next event.
 func (f *Files) check(ctx context.Context) (wait time.Duration) {
 	f.follow()
 	now := time.Now()
@@ -297,12 +299,12 @@ func (f *Files) check(ctx context.Context) (wait time.Duration) {
 		partial[g] = verdict.partial
 		return verdict.apply
 	}) {
-		_ = f.apply(ctx, g, partial[g]) // it was logged
+		_ = f.apply(ctx, g, partial[g]) // already logged
 	}
 	return wait
 }
 
-// due returns the groups that were found to be due.
+// due returns the groups for which is returns true.
 func (f *Files) due(is func(*group) bool) (found []*group) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -314,7 +316,7 @@ func (f *Files) due(is func(*group) bool) (found []*group) {
 	return found
 }
 
-// follow asks the system to report every edit that it can.
+// follow asks the system to report edits.
 func (f *Files) follow() {
 	if f.notifier == nil {
 		return
@@ -336,7 +338,7 @@ func (f *Files) follow() {
 	}
 }
 
-// logPolling logs, once, that edits are found by polling.
+// logPolling logs once that edits are found by polling.
 func (f *Files) logPolling(err error) {
 	f.mu.Lock()
 	told := f.pollingLogged
@@ -348,7 +350,7 @@ func (f *Files) logPolling(err error) {
 	f.options.Log.Warn("edits of files are found by polling only", "error", err.Error(), "every", f.options.Poll.String())
 }
 
-// apply calls a group back, and remembers how that came out.
+// apply calls a group back and records the result.
 func (f *Files) apply(ctx context.Context, g *group, part bool) error {
 	f.callMu.Lock()
 	defer f.callMu.Unlock()
@@ -378,8 +380,8 @@ func (f *Files) apply(ctx context.Context, g *group, part bool) error {
 	return err
 }
 
-// logResult logs how a callback came out: an error once, until the files can be used
-// again.
+// logResult logs the result of a callback. It logs an error once, until the
+// files can be used again.
 func (f *Files) logResult(ctx context.Context, g *group, err error) {
 	switch {
 	case g.Logs:
@@ -398,7 +400,7 @@ func (f *Files) logResult(ctx context.Context, g *group, err error) {
 var errPartial = errors.New("a file holds only the beginning of what was taken from it before, as after a writer that died: " +
 	"to take it, run `gatehouse reload` or send SIGHUP")
 
-// Hash names a content.
+// Hash returns a name for a content.
 func Hash(data []byte) string {
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:])[:12]

@@ -1,4 +1,4 @@
-// Bounding what aliases can make of a small file.
+// This file bounds how large aliases can make a small file.
 
 package yamldoc
 
@@ -9,11 +9,11 @@ import (
 )
 
 // maxNodes bounds the number of values in a table with every alias followed. A
-// table of 10,000 routes has some 300,000.
+// table of 10,000 routes has about 300,000.
 const maxNodes = 2_000_000
 
-// checkAliases refuses a tree that contains itself, or that grows past maxNodes
-// when its aliases are followed. Afterwards everybody may follow them freely.
+// checkAliases refuses a tree that contains itself, or that exceeds maxNodes
+// when its aliases are followed. After it, following aliases is safe.
 func (d *Document) checkAliases(root *yaml.Node) bool {
 	sizes := map[*yaml.Node]int{}
 	size, cycle := measure(root, sizes)
@@ -28,12 +28,12 @@ func (d *Document) checkAliases(root *yaml.Node) bool {
 	return false
 }
 
-// unfinished marks an anchor whose value is still being measured.
+// unfinished marks an anchor whose value is being measured.
 const unfinished = -1
 
-// measure counts the nodes under n, following aliases, up to a little over
-// maxNodes. An anchor is measured once: an alias always comes after it. It
-// gives the alias that closes a cycle, if there is one.
+// measure counts the nodes under n, following aliases, up to a little more than
+// maxNodes. It measures an anchor once, because an alias always follows its
+// anchor. cycle is the alias that closes a cycle, or nil.
 func measure(n *yaml.Node, sizes map[*yaml.Node]int) (size int, cycle *yaml.Node) {
 	if n.Kind == yaml.AliasNode {
 		if sizes[n.Alias] == unfinished {
@@ -58,7 +58,7 @@ func measure(n *yaml.Node, sizes map[*yaml.Node]int) (size int, cycle *yaml.Node
 	return size, nil
 }
 
-// resolveAlias returns the value an alias stands for, and any other node itself.
+// resolveAlias returns the value of an alias, and any other node unchanged.
 func resolveAlias(n *yaml.Node) *yaml.Node {
 	if n.Kind == yaml.AliasNode {
 		return n.Alias

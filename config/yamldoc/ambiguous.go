@@ -1,5 +1,5 @@
-// Text that YAML takes for something else: the country code no, the port
-// mapping 12:30, the version 1e3.
+// This file refuses text that YAML reads as another type: the country code no,
+// the port mapping 12:30, the version 1e3.
 
 package yamldoc
 
@@ -11,9 +11,9 @@ import (
 	"gatehouse/config/problem"
 )
 
-// ambiguous refuses a plain (unquoted) scalar where text belongs, when YAML 1.1
-// or 1.2 reads it as something other than text. This program would read the
-// text, but the next tool that touches the file may write something else.
+// ambiguous refuses a plain (unquoted) scalar in place of text when YAML 1.1 or
+// 1.2 reads it as another type. This program would read it as text, but the
+// next tool that edits the file may write something else.
 func ambiguous(n *yaml.Node) *problem.Fault {
 	if n.Style&^yaml.FlowStyle != 0 {
 		return nil
@@ -28,8 +28,9 @@ func ambiguous(n *yaml.Node) *problem.Fault {
 	}
 }
 
-// typeReadByYAML returns what YAML reads a plain scalar as, or "" for text. A plain
-// decimal number is text as good as any: it is the same in every reading.
+// typeReadByYAML returns the type that YAML reads a plain scalar as, or "" for
+// text. A plain decimal number counts as text, because every reader reads it
+// the same way.
 func typeReadByYAML(n *yaml.Node) string {
 	if isDecimal(n.Value) {
 		return ""
@@ -62,7 +63,8 @@ func isDecimal(text string) bool {
 	return strings.Trim(digits, "0123456789") == ""
 }
 
-// isBase60 recognises the numbers of YAML 1.1 that look like times: 12:30:00.
+// isBase60 reports whether a text is a YAML 1.1 number that looks like a time:
+// 12:30:00.
 func isBase60(text string) bool {
 	first, rest, found := strings.Cut(strings.TrimLeft(text, "+-"), ":")
 	if !found || first == "" || strings.Trim(first, "0123456789_") != "" {

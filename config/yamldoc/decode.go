@@ -1,6 +1,6 @@
-// Decoding strictly: from YAML nodes into Go types, over defaults, by the types' own
-// `yaml` tags. Nothing is guessed and nothing is passed over: what the types do not
-// know is a problem, and all are reported.
+// This file decodes YAML nodes strictly into Go types, over defaults, by the
+// `yaml` tags of the types. It guesses nothing and skips nothing: everything
+// that the types do not know is a problem, and all problems are reported.
 
 package yamldoc
 
@@ -20,24 +20,24 @@ import (
 	"gatehouse/config/value"
 )
 
-// Decoder decodes documents into the types of their tables, over defaults. It is for
-// one document, as what is set on the way stays set.
+// Decoder decodes a document into the types of its table, over defaults. Use it
+// for one document only, because the defaults set on the way remain.
 type Decoder struct {
-	doc      *Document // what is decoded
+	doc      *Document // the document that is decoded
 	lookup   func(name string) (value string, found bool)
-	keyHint  func(key string, known []string) string // the hint for an unknown key
+	keyHint  func(key string, known []string) string // returns the hint for an unknown key
 	defaults map[reflect.Type]reflect.Value
 	keys     map[reflect.Type][]Key
 }
 
-// NewDecoder returns a Decoder. lookup finds what ${NAME} stands for in values, and
+// NewDecoder returns a Decoder. lookup returns the value of ${NAME}, and
 // keyHint returns the hint for an unknown key, or "".
 func NewDecoder(lookup func(name string) (string, bool), keyHint func(key string, known []string) string) *Decoder {
 	return &Decoder{lookup: lookup, keyHint: keyHint, defaults: map[reflect.Type]reflect.Value{}, keys: map[reflect.Type][]Key{}}
 }
 
-// SetDefault makes every value of a type that is decoded from now on start from
-// this one: what the file leaves out is as it is here.
+// SetDefault sets the default for every value of the type that is decoded from
+// now on.
 func SetDefault[T any](d *Decoder, value T) {
 	d.defaults[reflect.TypeFor[T]()] = reflect.ValueOf(value)
 }
@@ -49,9 +49,9 @@ func (d *Decoder) ApplyDefault(v reflect.Value) {
 	}
 }
 
-// Decode decodes a document into the struct that into points to, as far as it can be
-// understood, and returns where all of that stands. It returns nil when the document
-// holds nothing that could be decoded; the problems of the document say why.
+// Decode decodes a document into the struct that into points to, as far as
+// possible, and returns the field of the whole file. It returns nil when
+// nothing could be decoded; the problems of the document say why.
 func (d *Decoder) Decode(doc *Document, into any) *Field {
 	if doc.root == nil {
 		return nil
@@ -62,7 +62,7 @@ func (d *Decoder) Decode(doc *Document, into any) *Field {
 	return file
 }
 
-// FieldDecoder is a type with a spelling of its own.
+// FieldDecoder is a type with its own syntax.
 type FieldDecoder interface {
 	DecodeField(d *Decoder, f *Field)
 }
@@ -98,8 +98,8 @@ func (d *Decoder) value(f *Field, v reflect.Value) {
 	}
 }
 
-// hasValue refuses a key without a value, and tags, which could turn a value
-// into something it does not look like.
+// hasValue refuses a key without a value, and tags, which could change the type
+// of a value invisibly.
 func (d *Decoder) hasValue(f *Field) bool {
 	switch {
 	case isNull(f.node):
@@ -112,15 +112,16 @@ func (d *Decoder) hasValue(f *Field) bool {
 	return false
 }
 
-// isTagged reports whether a node has a tag that is not without effect.
+// isTagged reports whether a node has a tag with an effect.
 func isTagged(n *yaml.Node) bool {
 	return n.Style&yaml.TaggedStyle != 0 && (n.Tag != "!!str" || n.Kind != yaml.ScalarNode)
 }
 
-// isNull reports whether YAML reads a node as null: nothing at all, ~ or null.
+// isNull reports whether YAML reads a node as null: an empty value, ~ or null.
 func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }
 
-// HasKind refuses a list where a mapping belongs, and the like.
+// HasKind refuses a node of the wrong kind, such as a list in place of a
+// mapping.
 func (d *Decoder) HasKind(f *Field, t reflect.Type) bool {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -148,7 +149,7 @@ func (d *Decoder) HasKind(f *Field, t reflect.Type) bool {
 	return false
 }
 
-// asListEntry writes a plain value as it can stand between [ and ].
+// asListEntry returns a plain value as it can be written between [ and ].
 func asListEntry(n *yaml.Node) string {
 	if strings.Trim(n.Value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789./_:-") != "" || ambiguous(n) != nil {
 		return problem.Quote(n.Value)
@@ -163,14 +164,14 @@ func (d *Decoder) keysHint(t reflect.Type) string {
 	return "its keys are " + strings.Join(d.keyNames(t), ", ")
 }
 
-// Except are keys of a struct that a mapping may not hold.
+// Except lists keys of a struct that a mapping must not have.
 type Except struct {
 	Keys       []string
-	What, Hint string // what messages say of them
+	What, Hint string // the words of messages about them
 }
 
-// Mapping decodes a YAML mapping into a struct, without some of its keys. Fields are
-// decoded in the order of the type, not of the file.
+// Mapping decodes a YAML mapping into a struct, without some of its keys. It
+// decodes fields in the order of the type, not of the file.
 func (d *Decoder) Mapping(f *Field, v reflect.Value, except Except) {
 	d.ApplyDefault(v)
 	known := slices.DeleteFunc(d.keyNames(v.Type()), func(key string) bool { return slices.Contains(except.Keys, key) })
@@ -196,7 +197,7 @@ func (d *Decoder) Mapping(f *Field, v reflect.Value, except Except) {
 	}
 }
 
-// pairs goes through a mapping, each key once, refusing merges and repetitions.
+// pairs yields each key of a mapping once, and refuses merges and duplicates.
 func (d *Decoder) pairs(f *Field) func(yield func(key, value *yaml.Node) bool) {
 	return func(yield func(key, value *yaml.Node) bool) {
 		content := f.node.Content
@@ -221,8 +222,8 @@ func (d *Decoder) pairs(f *Field) func(yield func(key, value *yaml.Node) bool) {
 	}
 }
 
-// List decodes a YAML list. The slice has an entry for each of the list, also
-// for those with a problem, so that both have the same indexes.
+// List decodes a YAML list. The slice also has entries for those with a
+// problem, so that both have the same indexes.
 func (d *Decoder) List(f *Field, v reflect.Value) {
 	v.Set(reflect.MakeSlice(v.Type(), len(f.node.Content), len(f.node.Content)))
 	f.children = make([]Field, len(f.node.Content))
@@ -241,8 +242,8 @@ func (d *Decoder) List(f *Field, v reflect.Value) {
 	}
 }
 
-// entryName returns what messages call an entry of the list: `route "query"`, or
-// `route 3` when it has no name.
+// entryName returns the name of an entry of a list in messages: `route
+// "query"`, or `route 3` when it has no name.
 func (f *Field) entryName(index int, n *yaml.Node) string {
 	noun, key, _ := strings.Cut(f.entries, ",")
 	if noun == "" {
@@ -254,7 +255,7 @@ func (f *Field) entryName(index int, n *yaml.Node) string {
 	return noun + " " + strconv.Itoa(index+1)
 }
 
-// scalarUnder returns the text under a key of a mapping, or "".
+// scalarUnder returns the text of a key of a mapping, or "".
 func scalarUnder(n *yaml.Node, key string) string {
 	if n.Kind != yaml.MappingNode || key == "" {
 		return ""
@@ -271,7 +272,7 @@ func scalarUnder(n *yaml.Node, key string) string {
 	return ""
 }
 
-// table decodes a YAML mapping with keys of the operator's choice.
+// table decodes a YAML mapping whose keys the operator chooses.
 func (d *Decoder) table(f *Field, v reflect.Value) {
 	v.Set(reflect.MakeMapWithSize(v.Type(), len(f.node.Content)/2))
 	f.children = make([]Field, 0, len(f.node.Content)/2)
@@ -311,7 +312,7 @@ func (d *Decoder) Scalar(f *Field, v reflect.Value) {
 	}
 }
 
-// Text returns the text of a scalar with the environment in it.
+// Text returns the text of a scalar with variables replaced.
 func (d *Decoder) Text(f *Field) (string, bool) {
 	d.doc.hideSecretLines(f.node)
 	text, reference, fault := expand(f.node.Value, d.lookup)

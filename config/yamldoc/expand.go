@@ -1,4 +1,4 @@
-// ${NAME} in values: the environment as text, never as structure.
+// This file expands ${NAME} in values: the environment as text, never as YAML.
 
 package yamldoc
 
@@ -12,9 +12,9 @@ import (
 )
 
 // expand replaces ${NAME} and ${NAME:-default} in one value. It runs after the
-// YAML was parsed, so that nothing in the environment can add a key or a list.
-// As in a shell, the default also stands in for an empty variable; `$${` is a
-// literal `${`. The reference is false when the text refers to nothing.
+// YAML was parsed, so the environment cannot add a key or a list. As in a
+// shell, the default also replaces an empty variable, and `$${` is a literal
+// `${`. reference is false when the text refers to no variable.
 func expand(text string, lookup func(name string) (string, bool)) (expanded string, reference bool, f *problem.Fault) {
 	if !strings.Contains(text, "${") {
 		return text, false, nil
@@ -28,7 +28,7 @@ func expand(text string, lookup func(name string) (string, bool)) (expanded stri
 			break
 		}
 		if strings.HasSuffix(before, "$") {
-			// The first of the two dollars is written already.
+			// The first of the two dollars is already written.
 			b.WriteString("{")
 			text = after
 			continue
@@ -61,7 +61,7 @@ func expand(text string, lookup func(name string) (string, bool)) (expanded stri
 	return b.String(), reference, nil
 }
 
-// checkReference refuses what looks like a reference but is not one.
+// checkReference refuses a text that looks like a reference but is not one.
 func checkReference(name, fallback string, closed bool) *problem.Fault {
 	switch {
 	case !closed:

@@ -1,5 +1,5 @@
-// Fields: what was decoded, with its place in the file and the name that messages
-// call it by.
+// This file has the decoded fields, each with its place in the file and its
+// name in messages.
 
 package yamldoc
 
@@ -12,38 +12,39 @@ import (
 	"gatehouse/config/problem"
 )
 
-// Field is one value of the file as it was decoded: the file as a whole, the value
-// of a key, or an entry of a list. Validation asks it for what is below it, and
-// reports problems through it: Fail, Reject and the like put the title of the field
-// before what is wrong, and mark it as failed, so that one mistake is reported once.
-// A nil Field is what the file does not have; it may be asked, and has nothing.
+// Field is one decoded value of the file: the whole file, the value of a key,
+// or an entry of a list. Validation reads its children and reports problems
+// with Fail, Reject and similar methods. These put the title of the field
+// before the message and mark the field as failed, so that each mistake is
+// reported once. A nil Field stands for a value that the file does not have.
+// Its methods may be called, and return nothing.
 type Field struct {
 	doc      *Document
 	parent   *Field     // nil for the file
 	key      *yaml.Node // nil for the file and for entries of lists
 	node     *yaml.Node // aliases followed
-	name     string     // the key, or what messages call the entry of a list; "" where that is what the list is called
-	children []Field    // in the order of the file: the keys of a mapping, or the entries of a list
-	// entries is what messages call the entries of a list, and the key that names
-	// each: "route,name".
+	name     string     // the key, or the name of a list entry in messages; "" when the entry has the name of the list
+	children []Field    // in the order of the file: keys of a mapping, or entries of a list
+	// entries is the name of the list's entries in messages, and the key that
+	// names each: "route,name".
 	entries string
 }
 
-// title names the field in messages: `route "query": prefix`.
+// title returns the name of the field in messages: `route "query": prefix`.
 func (f *Field) title() string {
 	switch {
 	case f.parent == nil:
 		return ""
 	case f.key == nil && f.name == "":
 		return f.parent.title()
-	case f.key == nil: // the name of an entry says which list it is in
+	case f.key == nil: // the name of an entry includes its list
 		return f.parent.parent.inside() + f.name
 	default:
 		return f.parent.inside() + f.name
 	}
 }
 
-// inside is what messages about something in the field begin with.
+// inside returns the beginning of messages about something in the field.
 func (f *Field) inside() string {
 	if f.parent == nil {
 		return ""
@@ -51,7 +52,7 @@ func (f *Field) inside() string {
 	return f.title() + ": "
 }
 
-// field returns the field under a key, whatever is wrong with its value, or nil.
+// field returns the field under a key, with or without a problem, or nil.
 func (f *Field) field(key string) *Field {
 	if !f.IsMapping() {
 		return nil
@@ -73,7 +74,8 @@ func (f *Field) add(key, value *yaml.Node) *Field {
 // Given reports whether the file has the key, whatever its value.
 func (f *Field) Given(key string) bool { return f.field(key) != nil }
 
-// Get returns the field under a key, or nil when it is not there or has a problem.
+// Get returns the field under a key, or nil when it is missing or has a
+// problem.
 func (f *Field) Get(key string) *Field {
 	if child := f.field(key); child.Valid() {
 		return child
@@ -81,10 +83,10 @@ func (f *Field) Get(key string) *Field {
 	return nil
 }
 
-// Valid reports whether the field is there and has no problem.
+// Valid reports whether the field exists and has no problem.
 func (f *Field) Valid() bool { return f != nil && !f.doc.failed[f.node] }
 
-// Entries goes through those entries of a list that have no problem.
+// Entries yields the entries of a list that have no problem.
 func (f *Field) Entries() iter.Seq2[int, *Field] {
 	return func(yield func(int, *Field) bool) {
 		if !f.IsList() {
@@ -98,8 +100,8 @@ func (f *Field) Entries() iter.Seq2[int, *Field] {
 	}
 }
 
-// Keys goes through the keys of a mapping that have no problem. Their values may
-// have one.
+// Keys yields the keys of a mapping that have no problem. Their values may have
+// one.
 func (f *Field) Keys() iter.Seq2[string, *Field] {
 	return func(yield func(string, *Field) bool) {
 		if !f.IsMapping() {
@@ -122,29 +124,29 @@ func (f *Field) IsMapping() bool { return f != nil && f.node.Kind == yaml.Mappin
 // IsList reports whether the file has a list here.
 func (f *Field) IsList() bool { return f != nil && f.node.Kind == yaml.SequenceNode }
 
-// IsEmpty reports whether the file has a list or mapping here that holds nothing.
+// IsEmpty reports whether the file has an empty list or mapping here.
 func (f *Field) IsEmpty() bool {
 	return f != nil && f.node.Kind != yaml.ScalarNode && len(f.node.Content) == 0
 }
 
-// Text returns the plain value as it is in the file.
+// Text returns the plain value as written in the file.
 func (f *Field) Text() string { return f.node.Value }
 
-// Line returns the line that the field begins at.
+// Line returns the line at which the field begins.
 func (f *Field) Line() int { return f.node.Line }
 
-// Name returns what messages call the field, without what it is in.
+// Name returns the field's name in messages, without its parents.
 func (f *Field) Name() string { return f.name }
 
-// Position returns the place that the field begins at.
+// Position returns the place at which the field begins.
 func (f *Field) Position() problem.Position {
 	return problem.Position{File: f.doc.file, Line: f.node.Line, Column: f.node.Column}
 }
 
-// Fail reports what is wrong with the field: `route "query": prefix` and what.
+// Fail reports a problem of the field: `route "query": prefix` and what.
 func (f *Field) Fail(what, hint string) { f.doc.fail(f.node, f.title()+" "+what, hint) }
 
-// FailKey reports what is wrong with the field being there, at its key.
+// FailKey reports at the key that the field must not be there.
 func (f *Field) FailKey(what, hint string) {
 	if f.name == "" {
 		f.doc.fail(f.key, f.parent.inside()+what, hint)
@@ -153,26 +155,27 @@ func (f *Field) FailKey(what, hint string) {
 	f.doc.fail(f.key, f.title()+" "+what, hint)
 }
 
-// FailKind reports that the field should be something else, such as a list.
+// FailKind reports that the field must be of another kind, such as a list.
 func (f *Field) FailKind(expected, hint string) {
 	f.Fail("must be "+expected+", not "+kindOf(f.node), hint)
 }
 
-// FailValue reports what is wrong with the field, at the value of a key that is given.
+// FailValue reports a problem of the field, at the value of the key, which must
+// exist.
 func (f *Field) FailValue(key, what, hint string) {
 	f.doc.fail(f.field(key).node, f.inside()+what, hint)
 }
 
-// Report reports a problem at the field, in full: its title is not put before it.
+// Report reports a problem at the field, without its title.
 func (f *Field) Report(message, hint string) { f.doc.fail(f.node, message, hint) }
 
-// FailAt reports what is wrong with the field, at a key of it where that is given.
+// FailAt reports a problem of the field, at a key of it if that exists.
 func (f *Field) FailAt(key, what, hint string) {
 	f.doc.fail(f.nodeAt(key), f.inside()+what, hint)
 }
 
-// nodeAt returns a key of the field, or the field where the key is not given: then
-// the value comes from elsewhere, such as `defaults:`.
+// nodeAt returns a key of the field. When the key is missing, it returns the
+// field: then the value comes from elsewhere, such as `defaults:`.
 func (f *Field) nodeAt(key string) *yaml.Node {
 	if child := f.field(key); child != nil {
 		return child.key
@@ -180,18 +183,18 @@ func (f *Field) nodeAt(key string) *yaml.Node {
 	return f.node
 }
 
-// Reject reports a fault of the field's value, which it repeats.
+// Reject reports a fault of the field's value, and repeats the value.
 func (f *Field) Reject(fault *problem.Fault) { f.doc.reject(f.title(), f.node, fault) }
 
-// RejectKey reports a fault of the field's key, which it repeats.
+// RejectKey reports a fault of the field's key, and repeats the key.
 func (f *Field) RejectKey(fault *problem.Fault) { f.doc.reject(f.parent.title(), f.key, fault) }
 
-// Warn reports what is worth a look, in full, at the field.
+// Warn reports a warning at the field, without its title.
 func (f *Field) Warn(message, hint string) {
 	f.doc.add(problem.SeverityWarning, f.node.Line, f.node.Column, message, hint)
 }
 
-// WarnAt is like Warn, at a key of the field where that is given.
+// WarnAt is like Warn, at a key of the field if that exists.
 func (f *Field) WarnAt(key, message, hint string) {
 	at := f.nodeAt(key)
 	f.doc.add(problem.SeverityWarning, at.Line, at.Column, message, hint)
@@ -203,7 +206,7 @@ func (f *Field) Quoted() string {
 	return shown
 }
 
-// Check rejects the plain value of a key when a rule finds fault with it.
+// Check rejects the plain value of a key when the rule returns a fault.
 func (f *Field) Check(key, value string, rule func(string) *problem.Fault) {
 	child := f.Get(key)
 	if child == nil {
@@ -214,8 +217,8 @@ func (f *Field) Check(key, value string, rule func(string) *problem.Fault) {
 	}
 }
 
-// CheckEach rejects those entries of the list under a key that a rule finds fault
-// with, and those that are there twice.
+// CheckEach rejects those entries of the list under a key for which the rule
+// returns a fault, and duplicates.
 func (f *Field) CheckEach(key string, values []string, rule func(string) *problem.Fault) {
 	first := map[string]int{}
 	for i, entry := range f.Get(key).Entries() {
@@ -240,12 +243,12 @@ func (f *Field) Forbid(key, reason, hint string) {
 	}
 }
 
-// Missing reports that a key is not there.
+// Missing reports that a key is missing.
 func (f *Field) Missing(key, hint string) {
 	f.doc.fail(f.node, f.inside()+key+" is missing", hint)
 }
 
-// Require reports a key that is not there or empty.
+// Require reports a key that is missing or empty.
 func (f *Field) Require(key, value, hint string) {
 	if !f.Given(key) {
 		f.Missing(key, hint)
@@ -256,8 +259,8 @@ func (f *Field) Require(key, value, hint string) {
 	}
 }
 
-// RefuseEmpty reports a list or mapping that is there and has no entries. What it
-// bounds is put into words by open, what would be let through.
+// RefuseEmpty reports an empty list or mapping. open describes what it would
+// allow.
 func (f *Field) RefuseEmpty(key, open string) {
 	if child := f.Get(key); child.IsEmpty() {
 		child.Fail("is empty", "leave it out "+open)

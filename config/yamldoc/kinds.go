@@ -1,4 +1,4 @@
-// What Go types say about their YAML: keys, kinds, words for both.
+// This file finds the YAML of Go types: keys, kinds, and words for both.
 
 package yamldoc
 
@@ -16,15 +16,15 @@ import (
 	"gatehouse/config/value"
 )
 
-// Key is a key of a mapping and the struct field that it is decoded into.
+// Key is a key of a mapping, with the struct field that it is decoded into.
 type Key struct {
 	Name    string
 	Index   []int  // of the struct field
-	entries string // what messages call the entries of its list, and the key that names each: "route,name"
+	entries string // the name of its list's entries in messages, and the key that names each: "route,name"
 }
 
-// Keys returns the keys of a struct type in the order of its fields, those of
-// embedded structs among them. A tag of "-" is not for the file.
+// Keys returns the keys of a struct type in the order of its fields, including
+// those of embedded structs. A field with the tag "-" has no key.
 func (d *Decoder) Keys(t reflect.Type) []Key {
 	if keys, ok := d.keys[t]; ok {
 		return keys
@@ -50,7 +50,7 @@ func (d *Decoder) keyNames(t reflect.Type) []string {
 	return names
 }
 
-// expected puts into words what is written for a type.
+// expected returns words for what a type is written as.
 func (d *Decoder) expected(t reflect.Type) string {
 	switch t {
 	case reflect.TypeFor[url.URL](), reflect.TypeFor[*url.URL]():
@@ -78,7 +78,7 @@ func (d *Decoder) expected(t reflect.Type) string {
 	}
 }
 
-// kindOf puts into words what a node is.
+// kindOf returns words for the kind of a node.
 func kindOf(n *yaml.Node) string {
 	n = resolveAlias(n)
 	switch n.Kind {

@@ -1,17 +1,17 @@
-// Package yamldoc decodes the YAML of a route table strictly, and remembers where all
-// of it stands: nothing is guessed, nothing is passed over, every problem has its place,
-// and no message shows a secret.
+// Package yamldoc decodes the YAML of a route table strictly, and keeps the
+// place of each value. It guesses nothing and skips nothing. Every problem has
+// its place, and no message shows a secret.
 //
-//	parse.go      from bytes to one YAML tree
-//	syntax.go     what is not YAML, and what was probably meant
-//	aliases.go    bounding what aliases can make of a small file
+//	parse.go      one YAML tree from bytes
+//	syntax.go     text that is not YAML, and what was probably meant
+//	aliases.go    bounding how large aliases can make a small file
 //	secrets.go    values that look like secrets, found before anything is reported
-//	decode.go     from the tree into Go types, by their yaml tags
+//	decode.go     Go types from the tree, by their yaml tags
 //	kinds.go      keys and kinds of Go types, and words for them
 //	scalar.go     plain values
-//	ambiguous.go  text that YAML takes for something else
+//	ambiguous.go  text that YAML reads as another type
 //	expand.go     ${NAME} in values
-//	field.go      what was decoded, with its place: what validation asks
+//	field.go      decoded values with their places, for validation
 //	report.go     the problems of a document
 package yamldoc
 
@@ -28,8 +28,8 @@ import (
 	"gatehouse/config/value"
 )
 
-// Parse reads a text as YAML. When that is not fit to be decoded, the problems of the
-// document say why. file only names it in messages.
+// Parse parses a text as YAML. When the text cannot be decoded, the problems of
+// the document say why. file is only used in messages.
 func Parse(file string, data []byte) *Document {
 	d := newDocument(file, data)
 	if d.root = d.parse(data); d.root != nil {
@@ -38,12 +38,12 @@ func Parse(file string, data []byte) *Document {
 	return d
 }
 
-// MaxSize bounds a file, in bytes. It is far above any real table (a ConfigMap ends at
-// 1 MiB) and keeps a wrong path from filling the memory.
+// MaxSize bounds a file, in bytes. It is far above any real table (a ConfigMap
+// has at most 1 MiB), and stops a wrong path from filling the memory.
 const MaxSize = 16 << 20
 
-// parse returns the top-level mapping, or nil after it has reported why there is
-// none.
+// parse returns the top-level mapping. It reports why there is none and returns
+// nil.
 func (d *Document) parse(data []byte) *yaml.Node {
 	if !d.checkText(data) {
 		return nil
@@ -93,7 +93,8 @@ func (d *Document) checkText(data []byte) bool {
 	if invalid < 0 {
 		return true
 	}
-	// The rest of the line stays unsaid: bytes that are not text are no help.
+	// The rest of the line is not shown, because bytes that are not text do not
+	// help.
 	d.problems = append(d.problems, problem.Problem{
 		Position: problem.Position{File: d.file, Line: 1 + bytes.Count(data[:invalid], []byte("\n"))},
 		Message:  reason,
@@ -102,7 +103,7 @@ func (d *Document) checkText(data []byte) bool {
 	return false
 }
 
-// firstInvalid returns the offset of the first byte that is not UTF-8.
+// firstInvalid returns the offset of the first byte that is not valid UTF-8.
 func firstInvalid(data []byte) int {
 	for i := 0; i < len(data); {
 		r, size := utf8.DecodeRune(data[i:])
@@ -115,8 +116,8 @@ func firstInvalid(data []byte) int {
 }
 
 // parseYAML returns up to two documents; a second one is an error of its own.
-// The parser reports its own inconsistencies by panicking, and those must not
-// take a running gateway down on a reload.
+// The parser panics on its own inconsistencies, which must not stop a running
+// gateway on a reload.
 func parseYAML(data []byte) (documents []*yaml.Node, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {

@@ -1,5 +1,5 @@
-// A document, and the problems that are found in it: finding the place, quoting the
-// value, and keeping secrets out of both.
+// This file has a document and its problems: the place, the quoted value, and
+// the protection of secrets in both.
 
 package yamldoc
 
@@ -12,24 +12,24 @@ import (
 	"gatehouse/config/problem"
 )
 
-// MaxProblems bounds how many problems one file can report: past it more of
-// them help nobody, and memory must not grow with the number of mistakes.
+// MaxProblems bounds the problems that one file can report. More of them help
+// nobody, and memory must not grow with the number of mistakes.
 const MaxProblems = 1000
 
-// Document is one YAML file, and the problems found in it so far.
+// Document is one YAML file, with the problems found so far.
 type Document struct {
 	file     string
-	root     *yaml.Node // the top-level mapping; nil when the file is not fit to be decoded
+	root     *yaml.Node // the top-level mapping; nil when the file cannot be decoded
 	text     string
-	lines    []string // of text, cut when the first problem asks for them
+	lines    []string // of text, split at the first problem
 	problems problem.List
 	dropped  int // problems past MaxProblems
 
-	expanded    map[*yaml.Node]string // values that hold ${…}, and what they became
+	expanded    map[*yaml.Node]string // values with ${…}, and their expansions
 	failed      map[*yaml.Node]bool   // values with a problem, which need no second one
-	hiddenLines map[int]bool          // lines whose text holds a password, though it may not look so
-	hiddenNodes map[*yaml.Node]bool   // values under the key of a secret, whose lines are all private
-	secrets     map[*yaml.Node]string // values that look like secrets, and what kind of
+	hiddenLines map[int]bool          // lines with a password, even if it is not visible as one
+	hiddenNodes map[*yaml.Node]bool   // values under the key of a secret, whose lines are all hidden
+	secrets     map[*yaml.Node]string // values that look like secrets, and their kind
 }
 
 func newDocument(file string, data []byte) *Document {
@@ -56,13 +56,13 @@ func (d *Document) Problems() problem.List {
 	return problems
 }
 
-// HasErrors reports whether any problem is more than a warning.
+// HasErrors reports whether any problem is an error.
 func (d *Document) HasErrors() bool { return d.problems.HasErrors() || d.dropped > 0 }
 
-// add records a problem at a place; a line of 0 is the file as a whole.
+// add records a problem at a place. Line 0 means the whole file.
 func (d *Document) add(severity problem.Severity, line, column int, message, hint string) {
 	if len(d.problems) >= MaxProblems {
-		// A warning must not push an error out, nor turn into one.
+		// A warning must neither push out an error nor become one.
 		if severity == problem.SeverityError {
 			d.dropped++
 		}
@@ -77,21 +77,21 @@ func (d *Document) add(severity problem.Severity, line, column int, message, hin
 	})
 }
 
-// fail records an error at a node, and that the node has one.
+// fail records an error at a node, and marks the node as failed.
 func (d *Document) fail(n *yaml.Node, message, hint string) {
 	d.failed[n] = true
 	d.add(problem.SeverityError, n.Line, n.Column, message, hint)
 }
 
-// reject records what is wrong with the value at a node: `title "value": reason`.
+// reject records a fault of the value at a node: `title "value": reason`.
 func (d *Document) reject(title string, n *yaml.Node, f *problem.Fault) {
 	shown, hidden := d.shown(n)
 	d.fail(n, title+" "+shown+": "+f.Reason, f.HintFor(hidden))
 }
 
-// shown quotes a value for a message. What the environment put into a value is
-// not repeated, since a wrong name might have put a secret there, but for the
-// URL of a backend, which an operator has to see to understand the message.
+// shown quotes a value for a message. It hides values from the environment,
+// because a wrong name might have inserted a secret. The URL of a backend is
+// shown, because an operator must see it to understand the message.
 func (d *Document) shown(n *yaml.Node) (quoted string, hidden bool) {
 	if d.secrets[n] != "" {
 		return problem.Redacted, true
@@ -106,15 +106,15 @@ func (d *Document) shown(n *yaml.Node) (quoted string, hidden bool) {
 	return problem.Quote(n.Value), true
 }
 
-// hideSecretLines remembers the lines of a value that holds a password. Escapes and
-// folding may hide it from a look at the line alone.
+// hideSecretLines hides the lines of a value with a password. Escapes and
+// folding can make the password invisible in the line alone.
 func (d *Document) hideSecretLines(n *yaml.Node) {
 	if problem.MayContainSecret(n.Value) || problem.Redact(n.Value) != n.Value {
 		d.hideLines(n)
 	}
 }
 
-// hideLines keeps the lines of a value out of messages.
+// hideLines hides the lines of a value in messages.
 func (d *Document) hideLines(n *yaml.Node) {
 	breaks := strings.Count(n.Value, " ") + strings.Count(n.Value, "\n") + 1
 	for line := n.Line; line <= n.Line+breaks; line++ {
@@ -122,12 +122,13 @@ func (d *Document) hideLines(n *yaml.Node) {
 	}
 }
 
-// maxSource bounds the line that a problem carries, in bytes. A longer one was
-// not written by hand, and a thousand problems may be on it.
+// maxSource bounds the line that a problem carries, in bytes. Nobody writes
+// longer lines by hand, and one line can have a thousand problems.
 const maxSource = 4096
 
-// source returns the text of a line, or "" where it is too long or may hold a
-// secret. It is a copy, so that a warning does not keep the whole file alive.
+// source returns the text of a line, or "" when it is too long or may contain a
+// secret. It is a copy, so that a warning does not keep the whole file in
+// memory.
 func (d *Document) source(line int) string {
 	if d.lines == nil {
 		d.lines = splitLines(d.text)
@@ -142,8 +143,8 @@ func (d *Document) source(line int) string {
 	return strings.Clone(text)
 }
 
-// splitLines cuts a text where the YAML parser counts a new line, which is also
-// after a lone carriage return and the three line breaks of Unicode.
+// splitLines splits a text where the YAML parser counts a new line. That
+// includes a single carriage return and the three line breaks of Unicode.
 func splitLines(text string) []string {
 	text = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u0085", "\n", "\u2028", "\n", "\u2029", "\n").Replace(text)
 	return strings.Split(text, "\n")

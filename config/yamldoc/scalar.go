@@ -1,4 +1,5 @@
-// Reading one plain value: durations, sizes, URLs, networks, UUIDs, booleans.
+// This file parses one plain value: durations, sizes, URLs, networks, UUIDs,
+// booleans.
 
 package yamldoc
 
@@ -14,7 +15,7 @@ import (
 	"gatehouse/config/value"
 )
 
-// parseScalar sets v, of a type that IsScalar accepts, from a text.
+// parseScalar sets v, whose type IsScalar accepts, from a text.
 func parseScalar(text string, v reflect.Value) *problem.Fault {
 	switch target := v.Addr().Interface().(type) {
 	case *url.URL:

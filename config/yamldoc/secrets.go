@@ -1,6 +1,6 @@
-// Secrets that somebody wrote into the table, where everybody who may read it,
-// or its history, finds them. They are never shown, not even by a problem beside
-// them.
+// This file finds secrets that somebody wrote into the table, where everybody
+// who can read it or its history can find them. No message shows them, not even
+// a message about another problem nearby.
 
 package yamldoc
 
@@ -15,14 +15,15 @@ import (
 	"gatehouse/config/problem"
 )
 
-// findSecrets remembers the values that look like secrets, and keeps their lines
-// out of every message. It comes before decoding, whose problems would show
-// them. of is the key that a mapping stands under, and key that of the value.
+// findSecrets records the values that look like secrets, and hides their lines
+// in every message. It runs before decoding, because the problems of decoding
+// would show them. of is the key of the mapping, and key is the key of the
+// value.
 func (d *Document) findSecrets(n *yaml.Node, of, key string) {
 	switch n.Kind {
 	case yaml.MappingNode:
 		if of == "identity" && key == "headers" {
-			key = "claims" // the values are names of claims, not what headers hold
+			key = "claims" // the values are names of claims, not values of headers
 		}
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			d.findSecrets(n.Content[i], "", "")
@@ -49,7 +50,7 @@ func (d *Document) findSecrets(n *yaml.Node, of, key string) {
 	}
 }
 
-// WarnSecrets reports what findSecrets found.
+// WarnSecrets reports the values that findSecrets found.
 func (d *Document) WarnSecrets() {
 	inOrder := func(a, b *yaml.Node) int { return cmp.Or(a.Line-b.Line, a.Column-b.Column) }
 	for _, n := range slices.SortedFunc(maps.Keys(d.secrets), inOrder) {
@@ -58,8 +59,8 @@ func (d *Document) WarnSecrets() {
 	}
 }
 
-// literalText returns what of a value stands in the file: the defaults of references,
-// and nothing of the environment.
+// literalText returns the part of a value that is written in the file: the
+// defaults of references, and nothing from the environment.
 func literalText(value string) string {
 	expanded, _, f := expand(value, func(string) (string, bool) { return "", true })
 	if f != nil {
@@ -68,7 +69,7 @@ func literalText(value string) string {
 	return expanded
 }
 
-// hideTree keeps every line of a node out of messages.
+// hideTree hides every line of a node in messages.
 func (d *Document) hideTree(n *yaml.Node) {
 	if d.hiddenNodes[n] {
 		return
@@ -80,10 +81,11 @@ func (d *Document) hideTree(n *yaml.Node) {
 	}
 }
 
-// nearSecret reports whether a line that is no YAML, the line before or after it or
-// one that it is indented under has the key of a secret.
+// nearSecret reports whether the key of a secret is near a line that is not
+// YAML: on the line, on the line before or after it, or on a line that it is
+// indented under.
 func (d *Document) nearSecret(line int) bool {
-	d.source(line) // cuts the lines
+	d.source(line) // splits the lines
 	indent := maxSource
 	for i := min(line+1, len(d.lines)); i >= 1 && indent > 0; i-- {
 		text := d.lines[i-1]
@@ -95,7 +97,7 @@ func (d *Document) nearSecret(line int) bool {
 		if i <= line && strings.TrimSpace(text) != "" {
 			indent = min(indent, depth)
 			if i == line && indent == 0 {
-				indent = 1 // the line before it is looked at all the same
+				indent = 1 // the line before it is checked in any case
 			}
 		}
 	}

@@ -1,5 +1,5 @@
-// What is not YAML: what the parser says of it, the place it means, and what an
-// operator probably did.
+// This file reports text that is not YAML: the parser's error, its place, and
+// what the operator probably meant.
 
 package yamldoc
 
@@ -15,7 +15,7 @@ import (
 	"gatehouse/config/problem"
 )
 
-// syntaxError reports what the parser says, at the place it means.
+// syntaxError reports the parser's error at the place of the mistake.
 func (d *Document) syntaxError(err error) {
 	message := strings.TrimPrefix(err.Error(), "yaml: ")
 	line, column := 0, 0
@@ -25,8 +25,8 @@ func (d *Document) syntaxError(err error) {
 			line, message = parsed, reason
 		}
 	}
-	// yaml.v3 counts lines from 0 in errors of its grammar, from 1 in those of
-	// its scanner, and leaves the first line out altogether.
+	// yaml.v3 counts lines from 0 in errors of its grammar, and from 1 in
+	// errors of its scanner. For the first line it reports no line at all.
 	if line == 0 || isGrammarError(message) {
 		line++
 	}
@@ -42,13 +42,13 @@ func (d *Document) syntaxError(err error) {
 	d.add(problem.SeverityError, line, column, "not valid YAML: "+message, d.syntaxHint(line, column, message))
 }
 
-// syntaxPlace finds where a text stops being YAML. yaml.v3 says no column, and
-// as a line often the one before, or the one where the block began that the
-// mistake is in (issue 10). Its successor says both exactly. It is asked for the
-// place alone: the two do not take quite the same texts, and what a table means
-// must not depend on which.
+// syntaxPlace returns the place where a text stops being YAML. yaml.v3 reports
+// no column. Its line is often the one before, or the first line of the block
+// with the mistake (issue 10). Its successor reports both exactly, and is used
+// only for the place: the two accept slightly different texts, and the meaning
+// of a table must not depend on which is used.
 func syntaxPlace(text string) (line, column int, found bool) {
-	// Like yaml.v3, it reports its own inconsistencies by panicking.
+	// Like yaml.v3, it panics on its own inconsistencies.
 	defer func() {
 		if recover() != nil {
 			line, column, found = 0, 0, false
@@ -76,8 +76,9 @@ func syntaxPlace(text string) (line, column int, found bool) {
 	}
 }
 
-// isUnclosed reports whether the mistake is where something begins that is never
-// finished, and not where the parser gave up, which may be the end of the file.
+// isUnclosed reports whether the mistake is at the beginning of something that
+// is never closed. The parser itself may stop much later, even at the end of
+// the file.
 func isUnclosed(cause *yaml4.LoadError) bool {
 	switch cause.ContextMsg {
 	case "while parsing a flow mapping", "while parsing a flow sequence", // a bracket
@@ -90,8 +91,8 @@ func isUnclosed(cause *yaml4.LoadError) bool {
 	return false
 }
 
-// isGrammarError recognises the parser's own errors among the scanner's, which
-// yaml.v3 gives no type.
+// isGrammarError reports whether an error comes from the parser and not from
+// the scanner. yaml.v3 has no type for it.
 func isGrammarError(message string) bool {
 	for _, thing := range []string{"node content", "'-' indicator", "key", "',' or ']'", "',' or '}'", "<document start>"} {
 		if message == "did not find expected "+thing {
@@ -101,8 +102,8 @@ func isGrammarError(message string) bool {
 	return false
 }
 
-// syntaxHint guesses what an operator did to get an error of the YAML parser. A
-// column of 0 is not known.
+// syntaxHint returns a hint about what probably caused an error of the YAML
+// parser. Column 0 means unknown.
 func (d *Document) syntaxHint(line, column int, message string) string {
 	source := d.source(line)
 	indent := source[:len(source)-len(strings.TrimLeft(source, " \t"))]
@@ -133,7 +134,8 @@ func (d *Document) syntaxHint(line, column int, message string) string {
 	return ""
 }
 
-// anchorSign is what begins an alias or an anchor at a column of a line.
+// anchorSign returns the character that begins an alias or an anchor at a
+// column of a line.
 func anchorSign(source string, column int) string {
 	characters := []rune(source)
 	if column > 0 && column <= len(characters) && characters[column-1] == '&' {
