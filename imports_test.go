@@ -134,7 +134,7 @@ var why = []edge{
 	{"internal/timerwheel", "*", "it fires timers, whatever waits for them"},
 	{"*", "internal/timerwheel", "only proxy and its timer wait so often that the timers of package time are too slow"},
 	{"*", "internal/reqctx", "only who reads requests or forwards them has contexts that end with them"},
-	{"proxy/clientip", "*", "an address is read from headers and prefixes alone"},
+	{"proxy/clientip", "*", "a client is an address, read from a connection or from headers"},
 	{"*", "proxy/http1", "it holds no code"},
 	{"proxy/http1", "*", "it holds the documentation of the packages below it, and no code"},
 	{"proxy/http1/server", "*", "it speaks HTTP/1.1 for any http.Handler, and knows nothing of routes and backends"},

@@ -12,40 +12,20 @@ import (
 
 // caller is who sent a request, as far as the network tells.
 type caller struct {
-	ip         netip.Addr // the client; invalid when the listener has no addresses
-	peer       peer       // who is connected: the client, or a trusted proxy
-	trusted    bool       // the peer is a trusted proxy: its X-Forwarded-* are believed
-	unreadable bool       // the list of addresses ends in something that is none
-	hops       uint32     // trusted proxies that wrote into the list of addresses; 0 when nobody did
+	ip         netip.Addr    // the client; invalid when the listener has no addresses
+	peer       clientip.Peer // who is connected: the client, or a trusted proxy
+	trusted    bool          // the peer is a trusted proxy: its X-Forwarded-* are believed
+	unreadable bool          // the list of addresses ends in something that is none
+	hops       uint32        // trusted proxies that wrote into the list of addresses; 0 when nobody did
 }
 
-// peer is who is connected; neither is known where the listener has no addresses.
-type peer struct {
-	ip   netip.Addr
-	text string
-}
-
-// peerAt reads the address of "ip:port".
-func peerAt(remote string) peer {
-	address, err := netip.ParseAddrPort(remote)
-	if err != nil {
-		return peer{}
-	}
-	ip := address.Addr()
-	if colon := strings.LastIndexByte(remote, ':'); ip.Is4() && colon > 0 {
-		return peer{ip, remote[:colon]} // net writes it as netip does
-	}
-	ip = ip.Unmap().WithZone("")
-	return peer{ip, ip.String()}
-}
-
-// findCaller takes the peer, or, where that is a trusted proxy, the last address
+// findCaller returns the peer, or, where that is a trusted proxy, the last address
 // in X-Forwarded-For that is not one itself: whatever stands further left may
 // have been written by the client. What cannot be read ends the chain, and the
 // proxy that wrote it counts as the client.
-func findCaller(from peer, r *http.Request, trusted []netip.Prefix) caller {
+func findCaller(from clientip.Peer, r *http.Request, trusted []netip.Prefix) caller {
 	isTrusted := func(ip netip.Addr) bool { return contains(trusted, ip) }
-	c := caller{ip: from.ip, peer: from, trusted: isTrusted(from.ip)}
+	c := caller{ip: from.IP, peer: from, trusted: isTrusted(from.IP)}
 	if !c.trusted {
 		return c
 	}
@@ -131,7 +111,7 @@ func (x *exchange) host(r *http.Request) string {
 // a client sent; a trusted proxy's is kept, its list of addresses grown by the
 // proxy's own.
 func (x *exchange) forwarded(in *http.Request, put func(name string, values []string)) {
-	addresses := x.caller.peer.text
+	addresses := x.caller.peer.Text
 	if x.caller.trusted {
 		prior := strings.TrimRight(strings.Join(in.Header["X-Forwarded-For"], ", "), ", \t")
 		if prior != "" {

@@ -46,7 +46,7 @@ func TestForwardedFormats(t *testing.T) {
 	for _, row := range forwardedRows(t) {
 		k := newKit(t, openTable, "http://127.0.0.1:9")
 		r := &http.Request{RemoteAddr: "10.0.0.5:1", Host: "gate.example.com", Header: http.Header{row.name: {row.value}}}
-		x := &exchange{gateway: k.gateway, caller: findCaller(peerAt(r.RemoteAddr), r, tenNet)}
+		x := &exchange{gateway: k.gateway, caller: findCaller(clientip.PeerAt(r.RemoteAddr), r, tenNet)}
 		if x.caller.unreadable {
 			x.logUnreadableList(r)
 		}
@@ -94,7 +94,7 @@ func TestForwardedByHops(t *testing.T) {
 			if trusted == nil {
 				scheme, host = "http", "gate"
 			}
-			x := &exchange{caller: findCaller(peerAt(r.RemoteAddr), r, trusted)}
+			x := &exchange{caller: findCaller(clientip.PeerAt(r.RemoteAddr), r, trusted)}
 			if gotScheme, gotHost := x.scheme(r), x.host(r); gotScheme != scheme || gotHost != host {
 				t.Errorf("%s, %q, %q, %q: %q and %q, want %q and %q", who, tt.addresses, tt.schemes, tt.hosts, gotScheme, gotHost, scheme, host)
 			}
@@ -109,7 +109,7 @@ func TestForwardedListIsClean(t *testing.T) {
 		"": "10.0.0.5", " , ": "10.0.0.5", "203.0.113.7,": "203.0.113.7, 10.0.0.5", "203.0.113.7:1 ,\t": "203.0.113.7:1, 10.0.0.5",
 	} {
 		r := &http.Request{RemoteAddr: "10.0.0.5:1", Header: http.Header{"X-Forwarded-For": {sent}}}
-		x := &exchange{caller: findCaller(peerAt(r.RemoteAddr), r, tenNet)}
+		x := &exchange{caller: findCaller(clientip.PeerAt(r.RemoteAddr), r, tenNet)}
 		x.forwarded(r, func(name string, values []string) {
 			if name == "X-Forwarded-For" && !slices.Equal(values, []string{want}) {
 				t.Errorf("%q: %q, want %q", sent, values, want)
@@ -158,7 +158,7 @@ func TestForwardedCostsNothing(t *testing.T) {
 	r := &http.Request{Host: "gate", Header: http.Header{
 		"X-Forwarded-For": {"203.0.113.7:1, [2001:db8::1]:443, 10.0.0.9"}, "X-Forwarded-Proto": {"https, http"}, "X-Forwarded-Host": {"shop.example.com:8443"},
 	}}
-	from := peerAt("10.0.0.5:1")
+	from := clientip.PeerAt("10.0.0.5:1")
 	x := new(exchange)
 	if allocations := testing.AllocsPerRun(100, func() {
 		x.caller = findCaller(from, r, tenNet)
@@ -187,12 +187,12 @@ func FuzzForwardedFor(f *testing.F) {
 				r := &http.Request{RemoteAddr: "10.0.0.5:1", Header: http.Header{
 					"X-Forwarded-For": lines, "X-Forwarded-Proto": {schemes}, "X-Forwarded-Host": {begun + ",shop", "shop"},
 				}}
-				x := &exchange{caller: findCaller(peerAt(r.RemoteAddr), r, tenNet)}
+				x := &exchange{caller: findCaller(clientip.PeerAt(r.RemoteAddr), r, tenNet)}
 				if x.caller.ip != client || x.caller.unreadable || x.scheme(r) != "http" || x.host(r) != "shop" {
 					t.Fatalf("%q: %+v, %s, %s", lines, x.caller, x.scheme(r), x.host(r))
 				}
 				r.RemoteAddr = "192.0.2.1:1"
-				if c := findCaller(peerAt(r.RemoteAddr), r, tenNet); c.ip.String() != "192.0.2.1" || c.trusted {
+				if c := findCaller(clientip.PeerAt(r.RemoteAddr), r, tenNet); c.ip.String() != "192.0.2.1" || c.trusted {
 					t.Fatal(fmt.Sprint("untrusted: ", c))
 				}
 			}

@@ -297,7 +297,7 @@ func (c *clientConn) Close() error {
 		c.wheel.Stop(&c.timer)
 		c.listener.remove(c)
 		if c.client.IsValid() {
-			c.listener.clients.release(c.client)
+			c.listener.clients.Release(c.client)
 		}
 	})
 	return c.Conn.Close()

@@ -11,6 +11,7 @@ import (
 	"gatehouse/internal/descriptors"
 	"gatehouse/internal/httperr"
 	"gatehouse/internal/timerwheel"
+	"gatehouse/proxy/clientip"
 	"gatehouse/proxy/stream"
 )
 
@@ -36,8 +37,8 @@ type Gateway struct {
 	unmatched    RouteMetrics
 	transports   *Transports
 	storeHealth  func() error
-	requestCount *atomic.Uint64 // requests so far; nil when nobody asks
-	requests     *clientCounter // that have no complete answer yet
+	requestCount *atomic.Uint64    // requests so far; nil when nobody asks
+	requests     *clientip.Counter // that have no complete answer yet
 	unreadable   unreadableHeaders
 	descriptors  descriptors.Division
 	shortages    occurrence // of descriptors or ports for backends
@@ -57,7 +58,7 @@ func NewGateway(o Options) *Gateway {
 	}
 	return &Gateway{
 		log: o.Log, access: o.Access, unmatched: o.Metrics.Route(NoRoute, ""), transports: o.Transports,
-		storeHealth: o.StoreHealth, requestCount: o.Requests, descriptors: o.Descriptors, requests: newClientCounter(),
+		storeHealth: o.StoreHealth, requestCount: o.Requests, descriptors: o.Descriptors, requests: clientip.NewCounter(),
 		lastWrite: lastWriteGrace, earlyGrace: earlyAnswerGrace, wheel: timerwheel.New(),
 	}
 }
@@ -100,10 +101,10 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (g *Gateway) serve(x *exchange, r *http.Request) *httperr.Error {
 	table := x.table
 	if table == nil {
-		x.caller = findCaller(peerAt(r.RemoteAddr), r, nil)
+		x.caller = findCaller(clientip.PeerAt(r.RemoteAddr), r, nil)
 		return httperr.NoTable
 	}
-	x.caller = findCaller(peerAt(r.RemoteAddr), r, table.trusted)
+	x.caller = findCaller(clientip.PeerAt(r.RemoteAddr), r, table.trusted)
 	if x.caller.unreadable {
 		x.logUnreadableList(r)
 	}

@@ -5,8 +5,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
-	"sync"
 	"testing"
 	"time"
 )
@@ -121,30 +119,6 @@ func TestConnections(t *testing.T) {
 			_ = open[0].Close()
 			until(t, func() bool { _, ok := served(); return ok })
 		})
-	}
-}
-
-// TestTallyForgets wants nothing left of clients who hold nothing.
-func TestTallyForgets(t *testing.T) {
-	t.Parallel()
-	counts := newClientCounter()
-	var clients sync.WaitGroup
-	for i := range 8 {
-		clients.Go(func() {
-			for j := range 1000 {
-				ip := netip.AddrFrom4([4]byte{10, byte(j >> 8), byte(j), byte(i % 2)})
-				if !counts.acquire(ip, 0) {
-					t.Error("refused without a limit")
-				}
-				counts.release(ip)
-			}
-		})
-	}
-	clients.Wait()
-	for i := range counts.shards {
-		if left := len(counts.shards[i].open); left != 0 {
-			t.Errorf("shard %d still knows %d clients", i, left)
-		}
 	}
 }
 

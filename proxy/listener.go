@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+
+	"gatehouse/proxy/clientip"
 )
 
 // Limit puts the table's limits on connections in front of the public
@@ -14,7 +16,7 @@ import (
 // client keep out the others.
 func (g *Gateway) Limit(listener net.Listener) *Listener {
 	return &Listener{
-		Listener: listener, gateway: g, clients: newClientCounter(),
+		Listener: listener, gateway: g, clients: clientip.NewCounter(),
 		conns: map[*clientConn]struct{}{}, stopped: make(chan struct{}), closed: make(chan struct{}),
 	}
 }
@@ -26,7 +28,7 @@ type Listener struct {
 	gateway  *Gateway
 	open     atomic.Int64
 	accepted atomic.Int64 // accepted so far
-	clients  *clientCounter
+	clients  *clientip.Counter
 
 	refusals [len(RefusalReasons)]occurrence
 
@@ -97,12 +99,12 @@ func (l *Listener) admit(conn net.Conn) net.Conn {
 		l.refused(RefusedByLimit, nil)
 		return nil
 	}
-	peer := peerAt(conn.RemoteAddr().String()).ip
+	peer := clientip.PeerAt(conn.RemoteAddr().String()).IP
 	if !peer.IsValid() || table.trusts(peer) {
 		return newClientConn(conn, l, netip.Addr{})
 	}
-	client := clientKey(peer)
-	if !l.clients.acquire(client, int64(limits.ConnectionsPerClient)) {
+	client := clientip.Key(peer)
+	if !l.clients.Acquire(client, int64(limits.ConnectionsPerClient)) {
 		l.open.Add(-1)
 		l.refused(RefusedByClientLimit, nil)
 		return nil

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gatehouse/internal/timerwheel"
+	"gatehouse/proxy/clientip"
 )
 
 // TestReadDeadlines sets deadlines as net/http's server does, and wants a read
@@ -35,7 +36,7 @@ func TestReadDeadlines(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				near, far := net.Pipe()
 				defer far.Close()
-				l := &Listener{gateway: &Gateway{wheel: timerwheel.New()}, clients: newClientCounter()}
+				l := &Listener{gateway: &Gateway{wheel: timerwheel.New()}, clients: clientip.NewCounter()}
 				conn := newClientConn(near, l, netip.Addr{})
 				begun := time.Now()
 				for _, after := range c.set {

@@ -63,7 +63,7 @@ func (x *exchange) logUnreadableList(r *http.Request) {
 // logUnreadable logs a header of a trusted proxy that was not read. The line does
 // not have its value, in which there may be anything.
 func (x *exchange) logUnreadable(name string) {
-	if x.gateway == nil || !x.gateway.unreadable.isDue(unreadableHeader{x.caller.peer.ip, name}, x.start) {
+	if x.gateway == nil || !x.gateway.unreadable.isDue(unreadableHeader{x.caller.peer.IP, name}, x.start) {
 		return
 	}
 	var instead string
@@ -78,5 +78,5 @@ func (x *exchange) logUnreadable(name string) {
 		instead = "the Host of the request is forwarded; have the proxy send host or host:port"
 	}
 	x.gateway.log.LogAttrs(context.Background(), slog.LevelWarn, "cannot read a header of a trusted proxy",
-		slog.String("header", name), slog.String("proxy", x.caller.peer.text), slog.String("instead", instead))
+		slog.String("header", name), slog.String("proxy", x.caller.peer.Text), slog.String("instead", instead))
 }

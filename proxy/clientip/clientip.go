@@ -1,5 +1,10 @@
-// Package clientip reads what proxies write about the client: X-Forwarded-For and
-// its relatives. No RFC says what they look like, so proxies write addresses with
+// Package clientip is about the addresses of clients.
+//
+//	clientip.go  what proxies write about the client: X-Forwarded-For and its relatives
+//	peer.go      the address of who is connected
+//	counter.go   what each client has open, for limits
+//
+// No RFC says what X-Forwarded-For looks like, so proxies write addresses with
 // and without ports, brackets and quotes (issue 10). Nothing in here decides who
 // is believed.
 package clientip
