@@ -1,8 +1,8 @@
 package store
 
-// This file counts attempts at what may be tried only so often, the same for
-// both databases. It knows tallies and keys; what they stand for, and how
-// strict each is, is the caller's.
+// This file counts attempts that may be made only a limited number of times,
+// for both databases. It knows keys and tallies. The caller decides what they
+// stand for, and how strict each is.
 
 import (
 	"context"
@@ -11,60 +11,60 @@ import (
 )
 
 // Attempts counts attempts for every gateway on the database. Methods are safe
-// for concurrent use. The time is the caller's: gateways whose clocks differ by
-// a second wait a second more or less.
+// for concurrent use. The caller passes the time: when the clocks of two
+// gateways differ by a second, waits differ by a second.
 type Attempts interface {
-	// Standings gives what is counted under each key, in their order. It only
-	// reads.
+	// Standings returns what is counted under each key, in the order of the
+	// keys. It only reads.
 	Standings(ctx context.Context, keys ...string) ([]Standing, error)
-	// CountAttempt counts one attempt in one statement, before it is made, so
-	// that of any number of attempts at the same time only those pass that
-	// may. A wait says that it was not counted and may not be made: try again
-	// after it.
+	// CountAttempt counts one attempt in one statement, before the attempt is
+	// made. So of any number of simultaneous attempts, only the allowed ones
+	// pass. A wait above zero means that the attempt was not counted and must
+	// not be made. The caller may try again after the wait.
 	CountAttempt(ctx context.Context, tally Tally, now time.Time) (wait time.Duration, err error)
-	// ForgiveAttempt takes an attempt back that was counted, and the wait that
-	// followed from it.
+	// ForgiveAttempt undoes a counted attempt, and the wait that resulted from
+	// it.
 	ForgiveAttempt(ctx context.Context, tally Tally, now time.Time) error
-	// ClearAttempts forgets all that is counted under the key.
+	// ClearAttempts removes everything that is counted under the key.
 	ClearAttempts(ctx context.Context, key string) error
 
-	// AddressSeen tells when the account was last used from the address; the
-	// zero time for never, or not that we remember.
+	// AddressSeen returns when the account was last used from the address. It
+	// returns the zero time for never, or when that is forgotten.
 	AddressSeen(ctx context.Context, account, address string) (time.Time, error)
-	// RememberAddress notes that it was, now, and forgets all but the latest
-	// `most` addresses of the account.
+	// RememberAddress records that the account is used from the address now. It
+	// forgets all but the latest `most` addresses of the account.
 	RememberAddress(ctx context.Context, account, address string, now time.Time, most int) error
 
-	// PruneAttempts removes what no longer counts for anything: tallies that
-	// are clear, and addresses not seen since then. Of the tallies it keeps the
-	// `most` that take longest to clear.
+	// PruneAttempts removes rows without effect: tallies that are clear, and
+	// addresses that were last seen before seenSince. It keeps at most `most`
+	// tallies, namely those that take longest to clear.
 	PruneAttempts(ctx context.Context, now, seenSince time.Time, most int) error
-	// BoundAttempts shortens what was written by a clock that was ahead: a tally
-	// that is clear later than longestClear from now, or next later than
-	// longestWait, is both after longestWait; an address that was seen later
-	// than that was seen now.
+	// BoundAttempts shortens rows that were written by a clock that was ahead.
+	// A tally that clears later than longestClear from now, or whose next
+	// attempt is later than longestWait from now, gets longestWait for both. An
+	// address that was seen later than longestWait from now gets now.
 	BoundAttempts(ctx context.Context, now time.Time, longestClear, longestWait time.Duration) error
 }
 
-// Tally says how attempts under one key are counted. An attempt weighs 1; the
-// weight leaks away over time. Up to Free no attempt has to wait for the one
-// before; then the waits double.
+// Tally configures how attempts under one key are counted. An attempt weighs 1,
+// and the weight decreases over time. Up to a weight of Free, attempts need not
+// wait. After that, the waits double.
 type Tally struct {
-	Key     string        // a hash: its length is that of a row
-	Free    int           // how many weigh nothing in waiting
-	First   time.Duration // the wait after one more than Free
-	Longest time.Duration // no wait is longer
-	Leak    time.Duration // how long one attempt takes to weigh nothing
-	Most    int           // the weight stays below it, and so the time until all has leaked
+	Key     string        // a hash, so that all rows have the same length
+	Free    int           // the number of attempts without a wait
+	First   time.Duration // the wait after Free + 1 attempts
+	Longest time.Duration // the longest wait
+	Leak    time.Duration // the time in which the weight decreases by 1
+	Most    int           // the limit of the weight, and so of the time until it is 0
 }
 
 // Standing is what is counted under one key.
 type Standing struct {
-	Clear time.Time // when all will have leaked away; in the past when nothing is counted
-	Next  time.Time // before then no attempt is counted
+	Clear time.Time // when the weight becomes 0; in the past when nothing is counted
+	Next  time.Time // the earliest time of the next attempt
 }
 
-// Weight is how many attempts count at that time, begun ones included.
+// Weight returns the weight at that time, rounded up.
 func (s Standing) Weight(tally Tally, now time.Time) int {
 	if !s.Clear.After(now) {
 		return 0
@@ -73,8 +73,8 @@ func (s Standing) Weight(tally Tally, now time.Time) int {
 }
 
 // The statement of CountAttempt. $1 is the key, $2 now, $3 Leak, $4 Free, $5
-// First, $6 Longest, $7 the most that clear_at may lie ahead. The condition is
-// held against the row as it is when the statement has it to itself.
+// First, $6 Longest, $7 the largest distance of clear_at from now. The
+// condition is evaluated when the statement has locked the row.
 var countAttempt = fmt.Sprintf(`
 	INSERT INTO login_attempts (key, clear_at, next_at)
 	VALUES (CAST($1 AS text), CAST($2 AS bigint) + CAST($3 AS bigint), CAST($2 AS bigint) + %[1]s)
@@ -86,9 +86,10 @@ var countAttempt = fmt.Sprintf(`
 	RETURNING next_at`, waitAfter("1"), leftWeight, waitAfter(newWeight))
 
 const (
-	// leftWeight is what is left of earlier attempts, as the time it takes to leak.
+	// leftWeight is the remaining weight of earlier attempts, as the time until
+	// it is 0.
 	leftWeight = `(CASE WHEN login_attempts.clear_at > CAST($2 AS bigint) THEN login_attempts.clear_at - CAST($2 AS bigint) ELSE 0 END)`
-	// newWeight counts them and the new one, rounded up.
+	// newWeight is the weight with the new attempt, rounded up.
 	newWeight = `((` + leftWeight + ` + CAST($3 AS bigint) - 1) / CAST($3 AS bigint) + 1)`
 
 	selectStanding = `SELECT clear_at, next_at FROM login_attempts WHERE key = $1`
@@ -107,7 +108,7 @@ const (
 	trimAddresses = `DELETE FROM login_addresses WHERE account = $1 AND address NOT IN (
 		SELECT address FROM login_addresses WHERE account = $1 ORDER BY seen_at DESC, address LIMIT $2) RETURNING seen_at`
 
-	// Counting from the end finds nothing while there are fewer than $2.
+	// The offset from the end finds no row while there are fewer than $2.
 	pruneAttempts = `DELETE FROM login_attempts WHERE clear_at <= $1
 		OR clear_at <= (SELECT clear_at FROM login_attempts ORDER BY clear_at DESC LIMIT 1 OFFSET $2) RETURNING clear_at`
 
@@ -119,16 +120,15 @@ const (
 	boundAddresses = `UPDATE login_addresses SET seen_at = CAST($1 AS bigint)
 		WHERE seen_at > CAST($1 AS bigint) + CAST($2 AS bigint) RETURNING seen_at`
 
-	// probeWrite changes a row that counts for nothing and that pruneAttempts may
-	// remove.
+	// probeWrite writes a row without effect, which pruneAttempts may remove.
 	probeWrite = `INSERT INTO login_attempts (key, clear_at, next_at) VALUES ($1, 0, 0)
 		ON CONFLICT (key) DO UPDATE SET next_at = 1 - login_attempts.next_at RETURNING key`
 
 	pruneAddresses = `DELETE FROM login_addresses WHERE seen_at < $1 RETURNING seen_at`
 )
 
-// waitAfter is the SQL of the wait after an attempt that brings the weight to
-// the value of an expression. Twenty doublings are more than any Longest.
+// waitAfter returns the SQL of the wait after an attempt that raises the weight
+// to the value of an expression. Twenty doublings exceed every Longest.
 func waitAfter(weight string) string {
 	over := `(` + weight + ` - CAST($4 AS bigint) - 1)`
 	doubled := `(CAST($5 AS bigint) << CAST((CASE WHEN ` + over + ` > 20 THEN 20 ELSE ` + over + ` END) AS integer))`
@@ -162,7 +162,7 @@ func (s *sqlStore) CountAttempt(ctx context.Context, tally Tally, now time.Time)
 		tally.Key, now.UnixMicro(), tally.Leak.Microseconds(), int64(tally.Free),
 		tally.First.Microseconds(), tally.Longest.Microseconds(), int64(tally.Most) * tally.Leak.Microseconds(),
 	}
-	// Counted twice is counted on the safe side.
+	// Counting twice is the safe error.
 	err := s.exec(ctx, writes, countAttempt, args, func(row) error {
 		counted = true
 		return nil
@@ -174,7 +174,7 @@ func (s *sqlStore) CountAttempt(ctx context.Context, tally Tally, now time.Time)
 	if err != nil {
 		return 0, wrap("read attempts", err)
 	}
-	// Whatever became of the row since: this attempt was not counted.
+	// Whatever happened to the row since: this attempt was not counted.
 	return max(standing.Next.Sub(now), time.Microsecond), nil
 }
 
@@ -223,7 +223,7 @@ func (s *sqlStore) BoundAttempts(ctx context.Context, now time.Time, longestClea
 	if err := s.exec(ctx, writes, boundAttempts, attempts, ignoreRow); err != nil {
 		return wrap("bound attempts", err)
 	}
-	addresses := []any{now.UnixMicro(), longestWait.Microseconds()} // clocks differ a little
+	addresses := []any{now.UnixMicro(), longestWait.Microseconds()} // clocks differ slightly
 	return wrap("bound addresses", s.exec(ctx, writes, boundAddresses, addresses, ignoreRow))
 }
 

@@ -1,8 +1,8 @@
 package store
 
-// This file is the one form of an e-mail. The same address can be typed in
-// several ways that no eye tells apart: ü as one character or as u and a mark
-// (NFC and NFD), a domain in Unicode or as xn--….
+// This file has the canonical form of an e-mail. One address can be typed in
+// several ways that look the same: ü as one character or as u and a mark (NFC
+// and NFD), a domain in Unicode or as xn--….
 
 import (
 	"context"
@@ -16,18 +16,18 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// ErrEmailAmbiguous says that an e-mail means more than one user, none of whom
-// is stored as it was typed (see EmailTwins). To a caller that does not look for
-// it, it is ErrNotFound.
+// ErrEmailAmbiguous means that an e-mail stands for more than one user, and
+// none of them is stored as it was typed (see EmailTwins). It wraps
+// ErrNotFound, for callers that do not distinguish the two.
 var ErrEmailAmbiguous = fmt.Errorf("%w: more than one has this e-mail in another form", ErrNotFound)
 
-// maxEmailRows is more than there are forms of one e-mail.
+// maxEmailRows is more than the number of forms of one e-mail.
 const maxEmailRows = 16
 
-// EmailForm is the one form of an e-mail: lower case, NFC, and the domain in
-// Unicode as IDNA 2008 has it. AddUser stores it, and whatever is counted for an
-// e-mail is counted under it. A domain that IDNA does not know is left in lower
-// case and NFC.
+// EmailForm returns the canonical form of an e-mail: lower case, NFC, and the
+// domain in Unicode according to IDNA 2008. AddUser stores this form, and
+// attempts for an e-mail are counted under it. A domain that IDNA does not know
+// is only converted to lower case and NFC.
 func EmailForm(email string) string {
 	email = strings.ToLower(email)
 	if isASCII(email) && !strings.Contains(email, "xn--") {
@@ -40,7 +40,7 @@ func EmailForm(email string) string {
 	return foldNFC(name) + "@" + unicodeDomain(foldNFC(domain))
 }
 
-// cutEmail cuts at the last @.
+// cutEmail cuts an e-mail at the last @.
 func cutEmail(email string) (name, domain string, found bool) {
 	at := strings.LastIndexByte(email, '@')
 	if at < 0 {
@@ -49,13 +49,14 @@ func cutEmail(email string) (name, domain string, found bool) {
 	return email[:at], email[at+1:], true
 }
 
-// foldNFC is the lower case in NFC. Either may undo the other, once.
+// foldNFC returns the text in lower case and NFC. Each step may undo the other
+// one once.
 func foldNFC(text string) string {
 	return norm.NFC.String(strings.ToLower(norm.NFC.String(text)))
 }
 
-// unicodeDomain decodes the labels of a domain, if they can be encoded again: an
-// xn-- label that means nothing stays as it is.
+// unicodeDomain decodes the labels of a domain that can be encoded again. An
+// invalid xn-- label stays as it is.
 func unicodeDomain(domain string) string {
 	decoded, err := idna.Lookup.ToUnicode(domain)
 	if err != nil {
@@ -67,9 +68,9 @@ func unicodeDomain(domain string) string {
 	return foldNFC(decoded)
 }
 
-// emailForms are the forms that an e-mail may be stored in by others, such as
-// the original gateway: what was typed, and each of the usual spellings of its
-// name and its domain. Most e-mails have one.
+// emailForms returns the forms in which other programs, such as the original
+// gateway, may have stored an e-mail: what was typed, and each usual spelling
+// of its name and domain. Most e-mails have one form.
 func emailForms(email string) []string {
 	form := EmailForm(email)
 	forms := []string{strings.ToLower(email), form}
@@ -90,18 +91,18 @@ func isASCII(text string) bool {
 	return !strings.ContainsFunc(text, func(r rune) bool { return r >= utf8.RuneSelf })
 }
 
-// emailMatch is how near the e-mail of a user is to one that was typed.
+// emailMatch is how close a user's e-mail is to the one that was typed.
 type emailMatch int
 
 const (
 	sameEmail   emailMatch = iota // in lower case
-	sameInStore                   // by the database's lower(), as the original gateway compared
-	sameInCase                    // by ours, which lowers all letters
+	sameInStore                   // equal by the database's lower(), as in the original gateway
+	sameInCase                    // equal by our lower case, which covers all letters
 	sameInForm
 )
 
-// usersByEmail finds who is stored with one of the forms of an e-mail, and how
-// near each is.
+// usersByEmail returns the users that are stored with one of the forms of an
+// e-mail, by how close each is.
 func (s *sqlStore) usersByEmail(ctx context.Context, email string) (map[emailMatch][]User, error) {
 	args, places := []any{email}, []string{"lower(CAST($1 AS text))"}
 	for _, form := range emailForms(email) {
@@ -111,7 +112,7 @@ func (s *sqlStore) usersByEmail(ctx context.Context, email string) (map[emailMat
 	statement := `SELECT ` + userColumns + `, lower(email) = lower(CAST($1 AS text)) FROM users
 		WHERE lower(email) IN (` + strings.Join(places, ", ") + fmt.Sprintf(`) LIMIT %d`, maxEmailRows)
 	lower := strings.ToLower(email)
-	found := map[uuid.UUID]User{} // the statement may be run twice
+	found := map[uuid.UUID]User{} // the statement may run twice
 	matches := map[uuid.UUID]emailMatch{}
 	err := s.exec(ctx, reads, statement, args, func(r row) error {
 		inStore := false
@@ -136,8 +137,8 @@ func (s *sqlStore) usersByEmail(ctx context.Context, email string) (map[emailMat
 	return byMatch, err
 }
 
-// userByEmail chooses the one that an e-mail means: the one nearest to what was
-// typed. Of several as near nobody can tell which is meant.
+// userByEmail returns the user whose e-mail is closest to the one that was
+// typed. When several are equally close, it is an error.
 func (s *sqlStore) userByEmail(ctx context.Context, email string) (User, error) {
 	found, err := s.usersByEmail(ctx, email)
 	if err != nil {
@@ -155,8 +156,8 @@ func (s *sqlStore) userByEmail(ctx context.Context, email string) (User, error) 
 	return User{}, ErrNotFound
 }
 
-// EmailTwins implements Store. It holds in memory only e-mails in a form other
-// than the one, and their twins.
+// EmailTwins implements Store. In memory it keeps only e-mails in other than
+// the canonical form, and their twins.
 func (s *sqlStore) EmailTwins(ctx context.Context) ([][]string, error) {
 	others := map[string][]string{}
 	each := func(visit func(email, form string)) error {

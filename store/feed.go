@@ -1,7 +1,7 @@
 package store
 
-// This file keeps a follower told of changes to users, whoever makes them: this
-// process, another replica, a command, or somebody with psql.
+// This file reports changes to users to a follower, whoever makes them: this
+// process, another replica, a command, or a person with psql.
 
 import (
 	"context"
@@ -11,25 +11,26 @@ import (
 	"github.com/google/uuid"
 )
 
-// How long Follow waits before it connects again.
+// The pauses of Follow before it connects again.
 const (
 	firstFeedPause = 50 * time.Millisecond
 	lastFeedPause  = time.Second
 )
 
-// Follower is told of changes to users. Its methods are called one after the
-// other, and what comes next waits for them: they should not take long.
+// Follower receives changes to users. Its methods are called one at a time and
+// delay later changes, so they must return quickly.
 type Follower interface {
-	// Connected says that every change from now on will be told. What was read
-	// before may be old: changes may have gone untold.
+	// Connected is called when every change from now on will be reported. What
+	// was read before may be outdated, because earlier changes may not have
+	// been reported.
 	Connected()
-	// Changed says that the row of a user was added, removed, or changed in
-	// what matters to a request. It may be of a user that was never here.
+	// Changed is called when the row of a user was added, removed, or changed
+	// in a column that matters to requests. The id may be unknown here.
 	Changed(id uuid.UUID)
-	// AllChanged says that any number of rows may have.
+	// AllChanged is called when any number of rows may have changed.
 	AllChanged()
-	// Lost says that changes go untold until Connected comes, and why. It comes
-	// for every attempt that fails.
+	// Lost is called with the cause when changes are no longer reported, until
+	// Connected is called. It is called for every attempt that fails.
 	Lost(cause error)
 }
 

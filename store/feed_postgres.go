@@ -1,12 +1,12 @@
 package store
 
-// This file hears of changes in PostgreSQL, which a trigger tells (see the
+// This file receives changes from PostgreSQL, which a trigger reports (see the
 // second migration).
 //
-// One connection listens, and another one, made as the pool's are, notifies it
-// every second. So what is proved is more than that a server is there: that
-// notifications pass, that they pass in time, and that the pool leads to the
-// server that is listened to (issue 10).
+// One connection listens. Another one, made in the same way as those of the
+// pool, notifies it every second. This proves more than that a server exists:
+// notifications arrive, they arrive in time, and the pool leads to the server
+// that is listened to (issue 10).
 
 import (
 	"context"
@@ -24,28 +24,30 @@ import (
 )
 
 const (
-	// usersChannel is what the trigger notifies.
+	// usersChannel is the channel of the trigger's notifications.
 	usersChannel = "gatehouse_users"
 	// heartbeatInterval is the time between two notifications to ourselves.
 	heartbeatInterval = time.Second
-	// heartbeatTimeout is how long one may take to be sent, and to arrive. A feed that is later is not believed.
+	// heartbeatTimeout bounds sending a heartbeat and its arrival. A slower
+	// feed is not trusted.
 	heartbeatTimeout = 3 * time.Second
-	// senderAge is when the connection that notifies is made anew: the host of
-	// the pool's URL may lead to another server by now.
+	// senderAge is the age at which the notifying connection is replaced,
+	// because the host of the pool's URL may lead to another server by then.
 	senderAge = time.Minute
-	// triggersInterval is how often the triggers are looked for.
+	// triggersInterval is how often the triggers are checked.
 	triggersInterval = 5 * time.Second
 )
 
-// errHeartbeatLost is a feed that does not bring what the pool's side notifies.
+// errHeartbeatLost means that the feed does not receive what the pool's side
+// sends.
 var errHeartbeatLost = errors.New("a notification did not arrive within " + heartbeatTimeout.String() + ": a pooler in transaction mode is in between, " +
 	"or GATEWAY_DATABASE_URL leads to another database than the feed; GATEWAY_FEED_DATABASE_URL names the server itself")
 
-// keepIdle lets the feed's connection be idle, whatever the server's default.
-// PostgreSQL before 14 has no such setting.
+// keepIdle allows the feed's connection to be idle, whatever the server's
+// default. PostgreSQL before 14 has no such setting.
 const keepIdle = `SELECT set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name = 'idle_session_timeout'`
 
-// follow listens on a connection of its own, which a busy pool cannot delay.
+// follow listens on a connection of its own, so a busy pool cannot delay it.
 func (p *postgres) follow(ctx context.Context, follower Follower) (connected bool, err error) {
 	feed := &postgresFeed{
 		pool: p, follower: follower, heartbeatChannel: "gatehouse_beat_" + strings.ToLower(rand.Text()), heartbeats: make(chan int64, 1),
@@ -66,16 +68,16 @@ type postgresFeed struct {
 	connected        bool
 
 	listener   *pgx.Conn
-	heartbeats chan int64 // the numbers of ours that arrived; the last one stays
+	heartbeats chan int64 // the numbers of heartbeats that arrived; keeps the latest
 
 	sender          *pgx.Conn
 	senderMade      time.Time
-	triggersChecked time.Time // when the triggers were looked for
+	triggersChecked time.Time // when the triggers were last checked
 }
 
-// open listens before the first notification is sent: nothing after its arrival
-// can be missed. The pool's connections are made anew, so that none is left
-// that leads elsewhere.
+// open listens before it sends the first notification, so nothing is missed
+// after that one arrives. It replaces the pool's connections, so that none
+// leads to another server.
 func (f *postgresFeed) open(ctx context.Context) (err error) {
 	opening, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
@@ -91,7 +93,7 @@ func (f *postgresFeed) open(ctx context.Context) (err error) {
 	return nil
 }
 
-// run returns the error that ends the feed: of whichever connection is first.
+// run returns the error of the first connection that fails.
 func (f *postgresFeed) run(ctx context.Context) error {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
@@ -108,7 +110,7 @@ func (f *postgresFeed) run(ctx context.Context) error {
 	}
 }
 
-// close says goodbye, if there is still somebody to say it to.
+// close closes both connections properly, where they still work.
 func (f *postgresFeed) close(ctx context.Context) {
 	for _, conn := range []*pgx.Conn{f.listener, f.sender} {
 		if conn != nil {
@@ -119,7 +121,8 @@ func (f *postgresFeed) close(ctx context.Context) {
 	}
 }
 
-// sendHeartbeats notifies ourselves once an interval, until one does not arrive.
+// sendHeartbeats notifies ourselves once per interval, until a heartbeat does
+// not arrive.
 func (f *postgresFeed) sendHeartbeats(ctx context.Context) error {
 	tick := time.NewTicker(heartbeatInterval)
 	defer tick.Stop()
@@ -158,7 +161,7 @@ func (f *postgresFeed) sendHeartbeat(ctx context.Context, number int64) error {
 	return nil
 }
 
-// renewSender is a connection beside the pool, which may have none to spare.
+// renewSender opens a connection outside the pool, which may have none free.
 func (f *postgresFeed) renewSender(ctx context.Context) (err error) {
 	if f.sender != nil && time.Since(f.senderMade) < senderAge {
 		return nil
@@ -173,7 +176,7 @@ func (f *postgresFeed) renewSender(ctx context.Context) (err error) {
 	return err
 }
 
-// checkTriggers goes by the simple protocol, which any pooler lets pass.
+// checkTriggers uses the simple protocol, which works through every pooler.
 func (f *postgresFeed) checkTriggers(ctx context.Context) error {
 	rows, err := f.sender.Query(ctx, workingPostgresTriggers, pgx.QueryExecModeSimpleProtocol)
 	if err != nil {
@@ -203,7 +206,8 @@ func (f *postgresFeed) awaitHeartbeat(ctx context.Context, number int64) error {
 	}
 }
 
-// dispatch passes a notification on. Connected comes with the first of our own.
+// dispatch handles a notification. The first of our own makes it call
+// Connected.
 func (f *postgresFeed) dispatch(notification *pgconn.Notification) {
 	if notification.Channel == f.heartbeatChannel {
 		if !f.connected {
@@ -214,9 +218,10 @@ func (f *postgresFeed) dispatch(notification *pgconn.Notification) {
 		return
 	}
 	if !f.connected {
-		return // Connected will say that everything may have changed
+		return // Connected will report that everything may have changed
 	}
-	// Anybody may notify the channel: what is no id may mean any.
+	// Anybody may notify the channel. A payload that is not an id may mean any
+	// user.
 	if id, err := uuid.Parse(notification.Payload); err == nil {
 		f.follower.Changed(id)
 	} else {
@@ -224,14 +229,14 @@ func (f *postgresFeed) dispatch(notification *pgconn.Notification) {
 	}
 }
 
-// received hands the number on and never waits.
+// received passes the number on without waiting.
 func (f *postgresFeed) received(payload string) {
 	number, err := strconv.ParseInt(payload, 10, 64)
 	if err != nil {
-		return // not ours
+		return // not one of ours
 	}
 	select {
-	case <-f.heartbeats: // an older one that nobody took
+	case <-f.heartbeats: // drop an older one that was not read
 	default:
 	}
 	select {

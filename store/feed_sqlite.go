@@ -1,6 +1,6 @@
 package store
 
-// This file notices changes in an SQLite file, by polling.
+// This file notices changes in an SQLite file by polling.
 
 import (
 	"context"
@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// pollInterval is how often. To poll a file that did not change takes
+// pollInterval is the time between two polls. Polling an unchanged file takes
 // microseconds and reads nothing of it.
 const pollInterval = 100 * time.Millisecond
 
-// follow polls from a connection of its own: to one connection the data version
-// changes by what others write, those of this process included.
+// follow polls on a connection of its own. The data version of a connection
+// changes when other connections write, including those of this process.
 func (s *sqliteFile) follow(ctx context.Context, follower Follower) (connected bool, err error) {
 	conn, err := s.feedConn(ctx)
 	if err != nil {
@@ -44,7 +44,7 @@ func (s *sqliteFile) follow(ctx context.Context, follower Follower) (connected b
 	}
 }
 
-// feedConn connects to the file of that name, which may be another one by now.
+// feedConn connects to the file of that name, which may have been replaced.
 func (s *sqliteFile) feedConn(ctx context.Context) (*sql.Conn, error) {
 	if err := s.reopen(ctx); err != nil {
 		return nil, err
@@ -61,13 +61,13 @@ type sqliteFeed struct {
 	file        *sqliteFile
 	conn        *sql.Conn
 	dialect     dialect
-	version     int64 // changes with every write of others
-	schema      int64 // the schema's version when the triggers were looked for
-	changeCount int64 // how many changes to users there were
+	version     int64 // changes with every write of other connections
+	schema      int64 // the schema's version when the triggers were last checked
+	changeCount int64 // the number of changes to users so far
 }
 
-// poll reports whether users changed since the last poll. The version is read
-// first: a write between the two is seen once more, and not missed.
+// poll reports whether users changed since the last poll. It reads the version
+// first: a write between the two reads is noticed twice, and never missed.
 func (f *sqliteFeed) poll(ctx context.Context) (changed bool, err error) {
 	if err := f.file.checkReplaced(); err != nil {
 		return false, err
@@ -90,8 +90,8 @@ func (f *sqliteFeed) poll(ctx context.Context) (changed bool, err error) {
 	return changed, nil
 }
 
-// checkTriggers checks again when the schema changed: a table that was made
-// anew has lost them.
+// checkTriggers checks the triggers again when the schema has changed. A table
+// that was created again has lost them.
 func (f *sqliteFeed) checkTriggers(ctx context.Context) error {
 	var schema int64
 	if err := f.conn.QueryRowContext(ctx, "PRAGMA schema_version").Scan(&schema); err != nil {

@@ -1,7 +1,7 @@
 package store
 
-// This file brings the schema up to date from the SQL files in migrations/,
-// and tells whether it is. goose applies them and keeps its account in a table.
+// This file updates the schema with the SQL files in migrations/, and checks
+// whether it is current. goose applies the files and records them in a table.
 
 import (
 	"context"
@@ -17,7 +17,7 @@ import (
 	"github.com/pressly/goose/v3"
 )
 
-// versionTable is where goose notes what it has applied.
+// versionTable is the table in which goose records what it has applied.
 const versionTable = "gatehouse_migrations"
 
 // maxDuplicates is how many e-mails a DuplicateEmailsError lists.
@@ -26,12 +26,12 @@ const maxDuplicates = 10
 //go:embed migrations
 var migrationFiles embed.FS
 
-// DuplicateEmailsError says that the original gateway's table holds users whose
-// e-mails differ only in case, of whom a login could mean either. The migration
-// that found them changed nothing.
+// DuplicateEmailsError means that the original gateway's table has users whose
+// e-mails differ only in case, so that a login would be ambiguous. The
+// migration that found them changed nothing.
 type DuplicateEmailsError struct {
-	Emails []string // in pairs or more, the first few
-	More   bool     // there are others
+	Emails []string // in groups of two or more, the first few
+	More   bool     // there are more
 }
 
 // Error implements error.
@@ -44,10 +44,10 @@ func (e *DuplicateEmailsError) Error() string {
 		"; nothing was changed: give all but one of each another e-mail, or delete them, and migrate again"
 }
 
-// CheckSchema returns an error that says what to do when the store's schema is
-// older than this program needs. It only reads, so that it suits a database
-// user who may not create tables. A newer schema is fine: a replica may start
-// in the middle of an update.
+// CheckSchema returns an error with instructions when the store's schema is
+// older than this program needs. It only reads, so it works for a database user
+// who may not create tables. A newer schema is fine: a replica may start in the
+// middle of an update.
 func CheckSchema(ctx context.Context, store Store) error {
 	pending, err := store.Pending(ctx)
 	if err != nil {
@@ -93,8 +93,9 @@ func (s *sqlStore) Migrate(ctx context.Context) ([]string, error) {
 	}
 }
 
-// appliedByOther reports whether another process was quicker with the migration that
-// failed. It can be so once for each: the rest is still to be done.
+// appliedByOther reports whether another process was faster with the migration
+// that failed. This can happen once for each migration; the rest must still be
+// applied.
 func (s *sqlStore) appliedByOther(ctx context.Context, partial *goose.PartialError) bool {
 	if !s.isUniqueViolation(partial.Err) {
 		return false
@@ -103,8 +104,7 @@ func (s *sqlStore) appliedByOther(ctx context.Context, partial *goose.PartialErr
 	return err == nil && !slices.Contains(pending, path.Base(partial.Failed.Source.Path))
 }
 
-// explainMigration turns an error of goose into one that an operator can act
-// upon.
+// explainMigration converts an error of goose into one that helps the operator.
 func (s *sqlStore) explainMigration(ctx context.Context, db *sql.DB, partial *goose.PartialError) error {
 	err := partial.Err
 	if s.isUniqueViolation(err) {
@@ -115,7 +115,7 @@ func (s *sqlStore) explainMigration(ctx context.Context, db *sql.DB, partial *go
 	return fmt.Errorf("migrate %s: apply %s: %w", s.Address(), path.Base(partial.Failed.Source.Path), err)
 }
 
-// duplicateEmails returns nil when there are none.
+// duplicateEmails returns nil when no e-mails differ only in case.
 func duplicateEmails(ctx context.Context, db *sql.DB) (*DuplicateEmailsError, error) {
 	rows, err := db.QueryContext(ctx, `SELECT email FROM users
 		WHERE lower(email) IN (SELECT lower(email) FROM users GROUP BY lower(email) HAVING count(*) > 1)
@@ -137,7 +137,8 @@ func duplicateEmails(ctx context.Context, db *sql.DB) (*DuplicateEmailsError, er
 	}, nil
 }
 
-// Pending implements Store. goose's own answer would create its table.
+// Pending implements Store. It does not use goose, which would create its
+// table.
 func (s *sqlStore) Pending(ctx context.Context) ([]string, error) {
 	applied, err := s.appliedMigrations(ctx)
 	if err != nil {

@@ -11,31 +11,32 @@ import (
 	"time"
 )
 
-// errURL says which URLs there are.
+// errURL lists the supported URLs.
 var errURL = errors.New("want postgres://user:password@host:port/database or sqlite:path/to/file.db")
 
-// Options are what Open may be told besides the URL. The zero value is fine.
+// Options configure Open. The zero value is valid.
 type Options struct {
-	// MaxConns bounds the connections to PostgreSQL; at least two. Zero leaves
-	// it to the URL (pool_max_conns), else to pgxpool.
+	// MaxConns bounds the connections to PostgreSQL; at least two are used.
+	// With zero, the URL decides (pool_max_conns), and then pgxpool.
 	MaxConns int
-	// FeedURL is where Follow listens, for a pool that goes through a pooler in
-	// transaction mode: the same database, without the pooler. It is PostgreSQL's
-	// alone; "" is the URL that Open is given.
+	// FeedURL is where Follow listens when the pool goes through a pooler in
+	// transaction mode: the same database without the pooler. It is used for
+	// PostgreSQL only. "" means the URL of Open.
 	FeedURL string
-	// StatementTimeout is how long PostgreSQL may take over a statement before it
-	// is given up and run once more over another connection; 0 is 3 seconds. The
-	// second time, and where it must not run twice, it may take two seconds longer.
+	// StatementTimeout bounds a PostgreSQL statement. After it, the statement
+	// runs once more over another connection; 0 means 3 seconds. The second
+	// run, and a statement that must not run twice, may take two seconds
+	// longer.
 	StatementTimeout time.Duration
-	// Now is the clock for created_at and updated_at; time.Now when nil.
+	// Now is the clock for created_at and updated_at; nil means time.Now.
 	Now func() time.Time
 }
 
 // Open returns the Store of a URL: postgres://… (or postgresql://…) or
-// sqlite:path/to/file.db. A PostgreSQL server is first contacted when it is
-// first asked, so a server that is down is no error here (see WaitReady). An
-// SQLite file is created, readable by its owner only, when there is none.
-// No error holds the URL's password.
+// sqlite:path/to/file.db. It does not contact a PostgreSQL server, so a server
+// that is down is not an error here (see WaitReady). It creates a missing
+// SQLite file, readable only by its owner. No error contains the URL's
+// password.
 func Open(ctx context.Context, url string, opts Options) (Store, error) {
 	scheme, rest, _ := strings.Cut(url, ":")
 	if opts.Now == nil {
@@ -62,8 +63,8 @@ func Open(ctx context.Context, url string, opts Options) (Store, error) {
 	return &sqlStore{engine: opened, now: opts.Now}, nil
 }
 
-// unknownScheme repeats the scheme only when it looks like one: what stands
-// before the first colon of a broken URL may be anything, a password too.
+// unknownScheme repeats the scheme only when it looks like one. The text before
+// the first colon of a broken URL may be anything, even a password.
 func unknownScheme(scheme string) error {
 	if !regexp.MustCompile(`^[a-z][a-z0-9+.-]{0,30}$`).MatchString(scheme) {
 		return fmt.Errorf("read database URL: no known scheme: %w", errURL)

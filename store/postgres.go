@@ -1,6 +1,6 @@
 package store
 
-// This file talks to PostgreSQL through a pool of pgx connections.
+// This file connects to PostgreSQL through a pool of pgx connections.
 
 import (
 	"cmp"
@@ -25,23 +25,23 @@ import (
 )
 
 const (
-	// minConns keeps EachUser, which holds a connection, from starving what its
-	// visit asks.
+	// minConns leaves a connection for the queries of EachUser's visit, since
+	// EachUser holds one.
 	minConns = 2
-	// connectTimeout is for one attempt; pgx waits two minutes.
+	// connectTimeout bounds one attempt; pgx waits two minutes.
 	connectTimeout = 5 * time.Second
-	// connLifetime is when a connection is made anew: where the host's name leads
-	// may have changed. pgxpool waits an hour.
+	// connLifetime is the age at which a connection is replaced, because the
+	// host's name may lead to another server by then. pgxpool waits an hour.
 	connLifetime = 5 * time.Minute
-	// migrationLock is the key of the advisory lock that migrations run under.
-	// Any number does that no other application in the database uses.
+	// migrationLock is the key of the advisory lock for migrations. It can be
+	// any number that no other application in the database uses.
 	migrationLock = 0x6761_7465_686f_7573 // "gatehous"
 	// uniqueViolation is an SQLSTATE: PostgreSQL manual, appendix A.
 	uniqueViolation = "23505"
 )
 
-// workingPostgresTriggers returns the names of the triggers that fire whoever
-// writes (A, for ALWAYS) and, where they should notify, do.
+// workingPostgresTriggers returns the names of the triggers that fire for every
+// writer (A, for ALWAYS) and that notify where they should.
 const workingPostgresTriggers = `SELECT tgname::text FROM pg_catalog.pg_trigger JOIN pg_catalog.pg_proc ON pg_proc.oid = tgfoid
 	WHERE tgrelid = to_regclass('users') AND NOT tgisinternal AND tgenabled = 'A'
 	AND (tgname NOT LIKE 'gatehouse_users_tell%' OR prosrc LIKE '%pg_notify(''gatehouse_users''%')`
@@ -49,12 +49,13 @@ const workingPostgresTriggers = `SELECT tgname::text FROM pg_catalog.pg_trigger 
 type postgres struct {
 	pool    *pgxpool.Pool
 	address string
-	// feed is how to connect for listening, and feedAddress where to.
+	// feed configures the listening connection, and feedAddress names its
+	// server.
 	feed        *pgx.ConnConfig
 	feedAddress string
-	// statementTimeout is that of Options.
+	// statementTimeout comes from Options.
 	statementTimeout time.Duration
-	// down is set while the database is known not to answer.
+	// down is set while the database is known to be down.
 	down atomic.Pointer[outage]
 }
 
@@ -83,8 +84,8 @@ func openPostgres(ctx context.Context, databaseURL string, opts Options) (engine
 	return p, nil
 }
 
-// postgresConfig reads the URL. pgx does not get to see its password until it
-// has parsed the rest, because its errors repeat what they could not parse.
+// postgresConfig parses the URL. The password is added after the rest is
+// parsed, because errors of pgx repeat what it could not parse.
 func postgresConfig(databaseURL string) (*pgxpool.Config, error) {
 	bare, password, err := cutPassword(databaseURL)
 	if err != nil {
@@ -116,8 +117,8 @@ func postgresConfig(databaseURL string) (*pgxpool.Config, error) {
 	return config, nil
 }
 
-// cutPassword takes the password out of scheme://user:password@host/database.
-// Like libpq it ends user and password at the first @ unless a / comes before.
+// cutPassword removes the password from scheme://user:password@host/database.
+// Like libpq, it ends user and password at the first @ unless a / comes before.
 func cutPassword(databaseURL string) (bare, password string, err error) {
 	scheme, rest, ok := strings.Cut(databaseURL, "://")
 	if !ok {
@@ -132,18 +133,18 @@ func cutPassword(databaseURL string) (bare, password string, err error) {
 		rest = rest[i+1:]
 		databaseURL = scheme + "://" + user + "@" + rest
 	}
-	// What is left of a password with a bare @ or / must not reach a message.
+	// The rest of a password with a bare @ or / must not be in a message.
 	if strings.Contains(rest, "@") {
 		return "", "", errors.New("an @ stands in the wrong place; in a password write @ as %40, / as %2F, : as %3A")
 	}
 	return databaseURL, password, nil
 }
 
-// postgresAddress is host:port/database, with all hosts of a list.
+// postgresAddress returns host:port/database, with all hosts of a list.
 func postgresAddress(config *pgxpool.Config) string {
 	conn := config.ConnConfig
 	hosts := []string{net.JoinHostPort(conn.Host, strconv.Itoa(int(conn.Port)))}
-	// pgx lists a host once with TLS and once without when sslmode allows both.
+	// pgx lists a host twice, with and without TLS, when sslmode allows both.
 	for _, other := range conn.Fallbacks {
 		host := net.JoinHostPort(other.Host, strconv.Itoa(int(other.Port)))
 		if !slices.Contains(hosts, host) {
@@ -197,7 +198,7 @@ func (p *postgres) dialect() dialect {
 		revokedBy:  `GREATEST(CAST(%s AS timestamptz), tokens_valid_after + interval '1 second')`,
 		lockRow:    "FOR UPDATE",
 		inList:     `IN (SELECT CAST(one AS uuid) FROM json_array_elements_text(CAST($1 AS json)) AS one)`,
-		// to_regclass looks along the search_path, as the statements do.
+		// to_regclass uses the search_path, as the statements do.
 		tableExists: `SELECT 1 WHERE to_regclass($1) IS NOT NULL`,
 		triggers: []string{
 			"gatehouse_users_revoke", "gatehouse_users_tell", "gatehouse_users_tell_truncate", "gatehouse_users_tell_update",
@@ -207,11 +208,11 @@ func (p *postgres) dialect() dialect {
 	}
 }
 
-// migrationDB opens connections of their own for the migrations: one holds the lock
-// while another migrates, and neither should wait for requests to give the
-// pool's back. The lock is PostgreSQL's session lock, taken before goose looks
-// at its version table, which goose's own locker leaves unprotected. Waiting
-// for it ends with ctx; closing the session frees it.
+// migrationDB opens separate connections for the migrations. One holds the lock
+// while another migrates, and neither should wait for a free connection of the
+// pool. The lock is PostgreSQL's session lock. It is acquired before goose
+// reads its version table, which goose's own locker does not protect. Waiting
+// for the lock ends with ctx. Closing the session releases it.
 func (p *postgres) migrationDB(ctx context.Context) (*sql.DB, func(), error) {
 	db := stdlib.OpenDB(*p.pool.Config().ConnConfig)
 	release := func() { _ = db.Close() }

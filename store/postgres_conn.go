@@ -1,8 +1,8 @@
 package store
 
-// This file keeps trouble with PostgreSQL's connections from requests: those to
-// a server that became a standby, those that a firewall has forgotten, and a
-// database that does not answer at all (issue 10).
+// This file protects requests from connection problems with PostgreSQL:
+// connections to a server that became a standby, connections that a firewall
+// has dropped, and a database that does not answer at all (issue 10).
 
 import (
 	"context"
@@ -17,18 +17,18 @@ import (
 )
 
 const (
-	// pingAfterIdle is how long a connection was idle before it is asked whether it
-	// still works, and pingTimeout how long it may take to say so.
+	// pingAfterIdle is how long a connection is idle before it is checked, and
+	// pingTimeout bounds that check.
 	pingAfterIdle = time.Second
 	pingTimeout   = time.Second
-	// closeTimeout is how long a connection of the feed may take to say goodbye.
+	// closeTimeout bounds the proper closing of a feed connection.
 	closeTimeout = 500 * time.Millisecond
-	// statementTimeout is how long a statement may take before it is given up and
-	// run once more, unless the options say otherwise, and statementExtra how much
-	// longer it may take then, or when it is not.
+	// statementTimeout is the default bound on a statement, after which it runs
+	// once more. statementExtra is added for the second run, and for a
+	// statement that must not run twice.
 	statementTimeout = 3 * time.Second
 	statementExtra   = 2 * time.Second
-	// outageAge is how long an outage is believed that no Ping confirms.
+	// outageAge is how long an outage is assumed without a failed Ping.
 	outageAge = 15 * time.Second
 
 	// SQLSTATEs: PostgreSQL manual, appendix A.
@@ -40,9 +40,9 @@ const (
 	duplicateStatement  = "42P05"
 )
 
-// validatePrimary holds a connection to a primary that takes writes, as
-// target_session_attrs does: a standby is never used, and a server that is
-// read-only for other reasons only where the URL names no better one.
+// validatePrimary accepts a connection to a primary that accepts writes, like
+// target_session_attrs. It never accepts a standby. It accepts a server that is
+// read-only for other reasons only when the URL names no better one.
 func validatePrimary(ctx context.Context, conn *pgconn.PgConn) error {
 	result, err := conn.Exec(ctx, "SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('transaction_read_only')").ReadAll()
 	if err != nil {
@@ -52,23 +52,25 @@ func validatePrimary(ctx context.Context, conn *pgconn.PgConn) error {
 	case string(row[0]) == "t":
 		return pgconn.ErrStandbyConnection
 	case string(row[1]) == "on":
-		// Of a primary this is a NotPreferredError, which cannot be made otherwise.
+		// For a primary this returns a NotPreferredError, which cannot be
+		// constructed in another way.
 		return pgconn.ValidateConnectTargetSessionAttrsPreferStandby(ctx, conn)
 	}
 	return nil
 }
 
-// keepConnection reports whether a connection is still good after an error.
-// One to a server that has become read-only is not, whatever stays reachable
-// there; nor is any after which the server itself hangs up.
+// keepConnection reports whether a connection is usable after an error. A
+// connection to a server that has become read-only is not, even if the server
+// stays reachable. A connection that the server closes after the error is not
+// usable either.
 func keepConnection(_ *pgconn.PgConn, err *pgconn.PgError) bool {
 	return !strings.EqualFold(err.Severity, "FATAL") && err.Code != readOnlyTransaction && !strings.HasPrefix(err.Code, "57P0")
 }
 
-// isDead asks a connection that was idle whether it still works. When it does
-// not, no other of the pool is trusted either: one after the other would cost
-// the time limit. It implements pgxpool's ShouldPing, whose own ping fails at
-// once on a connection that is closed.
+// isDead checks whether a connection that was idle still works. When it does
+// not, the other connections of the pool are dropped, too, because each of them
+// would cost the time limit. It implements pgxpool's ShouldPing, whose own ping
+// fails at once on a closed connection.
 func (p *postgres) isDead(ctx context.Context, idle pgxpool.ShouldPingParams) bool {
 	if idle.IdleDuration < pingAfterIdle {
 		return false
@@ -85,12 +87,12 @@ func (p *postgres) isDead(ctx context.Context, idle pgxpool.ShouldPingParams) bo
 	return true
 }
 
-// closeSocket closes the socket under a connection that failed, so that it gives its
-// place in the pool free at once. pgx waits for the server to close it, for up to
-// 15 seconds.
+// closeSocket closes the socket of a connection that failed, so that its place
+// in the pool is free at once. pgx waits up to 15 seconds for the server to
+// close it.
 func closeSocket(conn *pgx.Conn) { _ = conn.PgConn().Conn().Close() }
 
-// exec implements engine. One statement is a transaction of its own.
+// exec implements engine. A single statement is a transaction of its own.
 func (p *postgres) exec(ctx context.Context, effect effect, statement string, args []any, visit func(row) error) error {
 	if err := p.checkDown(); err != nil {
 		return err
@@ -137,10 +139,10 @@ func (p *postgres) execOnce(
 	defer cancel()
 	conn, err := p.pool.Acquire(limited)
 	if err != nil {
-		return false, err // there was no better connection to be had
+		return false, err // no better connection was available
 	}
 	defer conn.Release()
-	refused := false // by visit: no connection does better
+	refused := false // by visit: another connection does not help
 	err = queryPostgres(limited, conn, statement, args, func(r row) error {
 		err := visit(r)
 		refused = err != nil
@@ -150,14 +152,14 @@ func (p *postgres) execOnce(
 		closeSocket(conn.Conn())
 		if ctx.Err() == nil {
 			err = fmt.Errorf("no answer within %s: %w", limit, err)
-			p.pool.Reset() // the others lead the same way
+			p.pool.Reset() // the other connections lead to the same server
 		}
 	}
 	return !refused && mayRepeat(effect, err) && ctx.Err() == nil, err
 }
 
-// mayRepeat reports whether the connection is to blame, and another may do
-// better, without anything done twice that must not be.
+// mayRepeat reports whether the connection caused the error, so that another
+// one may work, and running the statement twice does no harm.
 func mayRepeat(effect effect, err error) bool {
 	if err == nil {
 		return false
@@ -175,17 +177,17 @@ func mayRepeat(effect effect, err error) bool {
 	return pgconn.SafeToRetry(err) || effect != writeOnce
 }
 
-// outage is what is known of a database that does not answer.
+// outage describes a database that does not answer.
 type outage struct {
 	since time.Time
 	err   error
 }
 
-// Ping implements Store. It decides whether the database is known to be down:
-// whoever pings regularly spares requests the wait for one that is.
+// Ping implements Store. It determines whether the database is known to be
+// down. Regular pings spare requests the wait for a database that is down.
 func (p *postgres) Ping(ctx context.Context) error {
 	err := p.pingOnce(ctx)
-	if err != nil && ctx.Err() == nil { // the connection may be to blame, and others like it
+	if err != nil && ctx.Err() == nil { // the connection may be broken, and others like it
 		p.pool.Reset()
 		err = p.pool.Ping(ctx)
 	}
@@ -200,8 +202,8 @@ func (p *postgres) Ping(ctx context.Context) error {
 	return err
 }
 
-// pingOnce asks over a connection of the pool, and closes it when nothing comes
-// back in time.
+// pingOnce pings over a connection of the pool, and closes it when no answer
+// arrives in time.
 func (p *postgres) pingOnce(ctx context.Context) error {
 	conn, err := p.pool.Acquire(ctx)
 	if err != nil {
@@ -223,7 +225,7 @@ func (p *postgres) markUp() {
 	}
 }
 
-// checkDown returns an error while the database is known not to answer.
+// checkDown returns an error while the database is known to be down.
 func (p *postgres) checkDown() error {
 	down := p.down.Load()
 	if down == nil || time.Since(down.since) > outageAge {

@@ -1,7 +1,7 @@
 package store
 
-// This file waits for the database at start, and looks afterwards whether it does
-// what the gateway needs of it.
+// This file waits for the database at the start, and checks later whether the
+// database works for the gateway.
 
 import (
 	"context"
@@ -16,22 +16,23 @@ import (
 const (
 	firstPause = 100 * time.Millisecond
 	lastPause  = 3 * time.Second
-	// pingLimit ends an attempt that nobody answers, so that the next may find
-	// the database back.
+	// pingLimit ends an attempt without an answer, so that the next one may
+	// find the database up.
 	pingLimit = 5 * time.Second
 )
 
-// ErrNotWritable says that the database answers, and that nothing can be
-// written: it is read-only, its disk is full, or the rights are missing.
+// ErrNotWritable means that the database answers, but cannot be written: it is
+// read-only, its disk is full, or rights are missing.
 var ErrNotWritable = errors.New("the database cannot be written")
 
 const (
-	// writeInterval is how often CheckWritable writes for real.
+	// writeInterval is how often CheckWritable really writes.
 	writeInterval = 10 * time.Second
-	// checkPing is how long the database may take to answer at all: first over a
-	// connection that may carry nothing any more, then over another.
+	// checkPing bounds the database's answer to a ping: first over a connection
+	// that may be broken, then over another one.
 	checkPing = 4 * time.Second
-	// probeKey is under which it does: no hash, and nothing that counts.
+	// probeKey is the key of the written row. It is not a hash, and nothing is
+	// counted under it.
 	probeKey = "probe"
 
 	// neverUpdates finds no row, and is refused where an update would be.
@@ -61,10 +62,10 @@ func (s *sqlStore) CheckWritable(ctx context.Context) error {
 	return nil
 }
 
-// WaitReady pings the store until it answers, with growing, random pauses so
-// that replicas which start together do not knock together. After limit it
-// returns an error that names the address and the last cause. When ctx ends
-// first it returns ctx's cause.
+// WaitReady pings the store until it answers. Its pauses grow and are random,
+// so that replicas that start together do not ping at the same time. After
+// limit it returns an error with the address and the last cause. When ctx ends
+// first, it returns ctx's cause.
 func WaitReady(ctx context.Context, store Store, limit time.Duration) error {
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -74,8 +75,8 @@ func WaitReady(ctx context.Context, store Store, limit time.Duration) error {
 		if err == nil {
 			return nil
 		}
-		// Our own deadline cutting an attempt short says less than the attempt
-		// before it.
+		// When our own deadline ends an attempt, the error of the attempt
+		// before says more.
 		if cause == nil || limited.Err() == nil {
 			cause = err
 		}

@@ -1,7 +1,7 @@
 package store
 
-// This file turns rows of `users` into values and back. Reading is tolerant,
-// since the original gateway's table may hold nulls where ours does not.
+// This file converts rows of `users` into values and back. Reading is tolerant,
+// because the original gateway's table may have nulls where ours does not.
 
 import (
 	"fmt"
@@ -15,8 +15,8 @@ import (
 // userColumns is in the order of scanUser and of userValues.
 const userColumns = `id, company_id, email, hashed_password, full_name, role, created_at, updated_at, last_login, is_active, tokens_valid_after`
 
-// scanUser reads a row of userColumns and of what else was asked for. A null is_active is false: what is
-// unknown is refused.
+// scanUser reads a row of userColumns, followed by more columns. A null
+// is_active is false: an unknown state is refused.
 func scanUser(r row, more ...any) (User, error) {
 	var (
 		user                        User
@@ -46,8 +46,8 @@ func scanUser(r row, more ...any) (User, error) {
 	return user, nil
 }
 
-// userValues is the row that AddUser writes for user, with what is missing
-// filled in.
+// userValues returns the row that AddUser writes for user, with defaults for
+// missing values.
 func userValues(user User, now time.Time) []any {
 	if user.ID == uuid.Nil {
 		user.ID = uuid.New()
@@ -68,7 +68,7 @@ func userValues(user User, now time.Time) []any {
 	}
 }
 
-// assignments is the SET list of an UPDATE that makes the change, and its
+// assignments returns the SET list of an UPDATE that makes the change, and its
 // arguments, the first of which is $1.
 func (c Change) assignments(now time.Time, d dialect) (string, []any) {
 	var (
@@ -99,7 +99,7 @@ func (c Change) assignments(now time.Time, d dialect) (string, []any) {
 	return strings.Join(list, ", "), values
 }
 
-// storedTime is what comes back of a time after it was stored.
+// storedTime returns a time as the database will return it after storing it.
 func storedTime(at time.Time) time.Time {
 	return at.UTC().Truncate(time.Microsecond)
 }
@@ -120,11 +120,11 @@ func orZero[T any](value *T) T {
 	return *value
 }
 
-// timestamp scans a time column of either database; nil when null.
+// timestamp scans a time column of either database; time is nil for null.
 type timestamp struct{ time *time.Time }
 
 // Scan implements sql.Scanner. SQLite returns text where it does not know the
-// column's type, as in RETURNING.
+// column's type, such as in RETURNING.
 func (t *timestamp) Scan(value any) error {
 	t.time = nil
 	switch value := value.(type) {
@@ -141,8 +141,8 @@ func (t *timestamp) Scan(value any) error {
 	}
 }
 
-// parse reads the forms of the SQLite driver, of Python and of RFC 3339. A time
-// without a zone is UTC.
+// parse parses the formats of the SQLite driver, of Python and of RFC 3339. A
+// time without a zone is UTC.
 func (t *timestamp) parse(text string) error {
 	for _, layout := range []string{"2006-01-02 15:04:05Z07:00", time.RFC3339, time.DateTime, "2006-01-02T15:04:05"} {
 		if at, err := time.Parse(layout, text); err == nil {

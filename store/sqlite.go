@@ -1,9 +1,9 @@
 package store
 
-// This file talks to an SQLite file. Readers have connections of their own;
-// all writes of this process go through one, in transactions that take the
-// file's write lock first (BEGIN IMMEDIATE), so that a second process, such as
-// a command beside the running gateway, makes them wait and never fail.
+// This file uses an SQLite file. Readers have connections of their own. All
+// writes of this process use one connection, in transactions that first acquire
+// the file's write lock (BEGIN IMMEDIATE). So a second process, such as a
+// command beside the running gateway, delays writes but never makes them fail.
 
 import (
 	"context"
@@ -20,28 +20,28 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// busyTimeout is how many milliseconds a connection waits for another
-// process's write. Ours take a few.
+// busyTimeout is how many milliseconds a connection waits for another process's
+// write. Our writes take a few.
 const busyTimeout = "10000"
 
 type sqliteFile struct {
 	path string
 
-	reopening sync.Mutex // held by who opens the file anew
+	reopening sync.Mutex // held while the file is reopened
 
 	mu     sync.RWMutex
 	opened *sqliteHandles
-	lost   error // why path is not the opened file any more; nil while it is
+	lost   error // why path no longer leads to the opened file; nil while it does
 }
 
-// OpenSQLite opens the file named by what follows "sqlite:".
+// openSQLite opens the file whose path follows "sqlite:".
 func openSQLite(ctx context.Context, path string) (engine, error) {
 	path, err := sqlitePath(path)
 	if err != nil {
 		return nil, fmt.Errorf("read database URL: %w", err)
 	}
-	// SQLite would create it readable by all. Its own -wal and -shm files take
-	// over the mode.
+	// SQLite would create it readable by all. Its -wal and -shm files get the
+	// same mode.
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open database file: %w", err)
@@ -56,8 +56,8 @@ func openSQLite(ctx context.Context, path string) (engine, error) {
 	return s, nil
 }
 
-// sqlitePath takes a path as it stands, and the three slashes other programs
-// write before an absolute one.
+// sqlitePath returns the path as written, without the three slashes that other
+// programs write before an absolute path.
 func sqlitePath(path string) (string, error) {
 	switch {
 	case path == "":
@@ -116,7 +116,8 @@ func (s *sqliteFile) query(ctx context.Context, statement string, args []any, vi
 	return visitAll(rows, visit)
 }
 
-// exec needs no limit of its own: a file answers, or is locked for busyTimeout.
+// exec needs no time limit of its own: a file answers, or is locked for
+// busyTimeout.
 func (s *sqliteFile) exec(ctx context.Context, effect effect, statement string, args []any, visit func(row) error) error {
 	if effect == reads {
 		return s.query(ctx, statement, args, visit)
@@ -124,8 +125,7 @@ func (s *sqliteFile) exec(ctx context.Context, effect effect, statement string, 
 	return s.write(ctx, statement, args, visit)
 }
 
-// write does not leave the commit to the closing of the rows, where an error
-// would go unseen.
+// write commits explicitly. A commit by closing the rows would hide its error.
 func (s *sqliteFile) write(ctx context.Context, statement string, args []any, visit func(row) error) error {
 	return s.transact(ctx, func(run runFunc) error { return run(ctx, statement, args, visit) })
 }
@@ -178,7 +178,7 @@ func (s *sqliteFile) dialect() dialect {
 		byBytes:     "COLLATE BINARY",
 		revokedBy:   `max(%s, coalesce(strftime('%%Y-%%m-%%d %%H:%%M:%%f+00:00', tokens_valid_after, '+1 second'), ''))`,
 		inList:      `IN (SELECT value FROM json_each($1))`,
-		lockRow:     "", // a transaction that writes is alone
+		lockRow:     "", // a transaction that writes runs alone
 		tableExists: `SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = $1`,
 		triggers: []string{
 			"gatehouse_users_revoke", "gatehouse_users_tell_insert", "gatehouse_users_tell_delete", "gatehouse_users_tell_update",
@@ -188,9 +188,9 @@ func (s *sqliteFile) dialect() dialect {
 	}
 }
 
-// migrationDB lends the connection for writes. Another process may migrate at the
-// same time: what keeps it from doing a migration twice is the unique version
-// (see the first migration).
+// migrationDB returns the connection for writes. Another process may migrate at
+// the same time. The unique version prevents a migration from being applied
+// twice (see the first migration).
 func (s *sqliteFile) migrationDB(context.Context) (*sql.DB, func(), error) {
 	file, err := s.handles()
 	if err != nil {

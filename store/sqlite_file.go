@@ -1,8 +1,8 @@
 package store
 
-// This file opens an SQLite file, and notices when another one, such as a
-// restored backup, takes its place (issue 10). A process that has a file open
-// goes on with it whatever its name leads to by then.
+// This file opens an SQLite file, and notices when another file, such as a
+// restored backup, replaces it (issue 10). A process that has a file open keeps
+// using that file, whatever its name leads to.
 
 import (
 	"context"
@@ -15,22 +15,22 @@ import (
 	"time"
 )
 
-// sqliteHandles are the ways to one file.
+// sqliteHandles are the connections to one file.
 type sqliteHandles struct {
-	file           os.FileInfo // which one it is
+	file           os.FileInfo // identifies the file
 	reader, writer *sql.DB
-	emptied        bool // its write-ahead log, when it was replaced
+	emptied        bool // its write-ahead log was moved into it, after it was replaced
 }
 
-// openHandles opens a file that is there.
+// openHandles opens an existing file.
 func openHandles(ctx context.Context, path string) (*sqliteHandles, error) {
 	file, err := os.Stat(path)
 	if err != nil {
 		return nil, err
 	}
 	h := &sqliteHandles{file: file}
-	// The write-ahead log lets readers go on beside a writer. It is a property of
-	// the file, so that one connection sets it, once.
+	// The write-ahead log lets readers continue during a write. It is a
+	// property of the file, so one connection sets it once.
 	if h.writer, err = openSQL(path, "_journal_mode=WAL&_txlock=immediate"); err == nil {
 		h.writer.SetMaxOpenConns(1)
 		if err = h.writer.PingContext(ctx); err == nil {
@@ -58,8 +58,8 @@ func openSQL(path, options string) (*sql.DB, error) {
 	return sql.Open("sqlite", name.String())
 }
 
-// close closes the writer last: the last connection to close empties the
-// write-ahead log, which a reader may not.
+// close closes the writer last. The last connection to close empties the
+// write-ahead log, which a reader may not do.
 func (h *sqliteHandles) close() error {
 	var errs []error
 	for _, db := range []*sql.DB{h.reader, h.writer} {
@@ -70,15 +70,15 @@ func (h *sqliteHandles) close() error {
 	return errors.Join(errs...)
 }
 
-// handles returns the ways to the file, or why it is not there any more.
+// handles returns the connections to the file, or why the file is gone.
 func (s *sqliteFile) handles() (*sqliteHandles, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.opened, s.lost
 }
 
-// checkReplaced compares the file that is open with the one of that name. From the moment
-// that they differ nothing is read or written.
+// checkReplaced compares the open file with the file of that name. Once they
+// differ, nothing more is read or written.
 func (s *sqliteFile) checkReplaced() error {
 	opened, lost := s.handles()
 	now, err := os.Stat(s.path)
@@ -92,19 +92,21 @@ func (s *sqliteFile) checkReplaced() error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.opened == opened { // not opened anew meanwhile
+	if s.opened == opened { // not reopened meanwhile
 		s.lost = err
 	}
 	return err
 }
 
-// retireInterval is between two checks whether all connections are closed.
+// retireInterval is the time between two checks whether all connections are
+// closed.
 const retireInterval = 10 * time.Millisecond
 
-// reopen opens the file that has taken the place of the other. The write-ahead
-// log goes by the file's name, and that of the old one would be read as a part
-// of the new: so the old file takes over what is in its log, and is closed,
-// first. Where that fails the store stays lost, and the next try may do better.
+// reopen opens the file that replaced the open one. The write-ahead log is
+// found by the file's name, so the log of the old file would be read as part of
+// the new one. Therefore the content of the log is first moved into the old
+// file, and the old file is closed. If that fails, the store stays lost, and
+// the next try may succeed.
 func (s *sqliteFile) reopen(ctx context.Context) error {
 	s.reopening.Lock()
 	defer s.reopening.Unlock()
@@ -128,8 +130,8 @@ func (s *sqliteFile) reopen(ctx context.Context) error {
 	return nil
 }
 
-// retire moves what is in the write-ahead log into the file, and returns when no
-// connection is left.
+// retire moves the content of the write-ahead log into the file, and returns
+// when no connection is open.
 func (h *sqliteHandles) retire(ctx context.Context) error {
 	if !h.emptied {
 		var busy, frames, moved int

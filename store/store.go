@@ -1,10 +1,9 @@
-// Package store keeps users, in PostgreSQL (postgres.go) or in an embedded
-// SQLite file (sqlite.go), behind one interface. What both do alike is written
-// once (users.go, rows.go) over the few things they differ in (engine.go), and
-// both pass one contract suite (storetest). Whoever has to know of changes
-// follows them (feed.go). The schema is brought up to date by embedded
-// migrations (migrate.go), which take over the original gateway's `users` table
-// as it is.
+// Package store stores users in PostgreSQL (postgres.go) or in an embedded
+// SQLite file (sqlite.go), behind one interface. The common code (users.go,
+// rows.go) is written once, on top of the few differences (engine.go), and both
+// pass one contract suite (storetest). A follower learns of changes (feed.go).
+// Embedded migrations update the schema (migrate.go). They adopt the original
+// gateway's `users` table as it is.
 package store
 
 import (
@@ -15,20 +14,21 @@ import (
 	"github.com/google/uuid"
 )
 
-// The errors a caller decides by. Any other error of a Store means that the
-// database could not be asked.
+// The errors that callers distinguish. Any other error of a Store means that
+// the database could not be asked.
 var (
-	// ErrNotFound says that no user has that id or e-mail.
+	// ErrNotFound means that no user has that id or e-mail.
 	ErrNotFound = errors.New("no such user")
-	// ErrEmailTaken says that another user has that e-mail, whatever its case and form.
+	// ErrEmailTaken means that another user has that e-mail, in any case and
+	// form.
 	ErrEmailTaken = errors.New("e-mail is taken")
 )
 
-// DefaultRole is the role of a user who was given none.
+// DefaultRole is the role of a user without an explicit one.
 const DefaultRole = "user"
 
-// User is one row of the table `users`. Optional columns are pointers, nil
-// when null.
+// User is one row of the table `users`. Optional columns are pointers, nil when
+// null.
 type User struct {
 	ID             uuid.UUID  `json:"id"`
 	CompanyID      *uuid.UUID `json:"company_id"`
@@ -40,89 +40,89 @@ type User struct {
 	UpdatedAt      time.Time  `json:"updated_at"`
 	LastLogin      *time.Time `json:"last_login"`
 	Active         bool       `json:"is_active"`
-	// TokensValidAfter is when tokens of this user were last made void: those
-	// made before are no longer good. Nil when they never were.
+	// TokensValidAfter is when the tokens of this user were last revoked: older
+	// tokens are no longer good. It is nil when they never were.
 	TokensValidAfter *time.Time `json:"tokens_valid_after"`
 }
 
-// Store keeps users. All methods are safe for concurrent use and give up when
+// Store stores users. All methods are safe for concurrent use and stop when
 // their context ends. Times are UTC.
 type Store interface {
-	// Address names the database for people: host:port/database, or the path of
-	// the file. It never holds a password.
+	// Address returns the name of the database for people: host:port/database,
+	// or the path of the file. It never contains a password.
 	Address() string
-	// Ping asks the database the cheapest question there is.
+	// Ping sends the cheapest possible query.
 	Ping(ctx context.Context) error
-	// CheckWritable asks whether logins find what they need: users can be read,
-	// and written. Now and then it writes a row that counts for nothing. An
-	// error that wraps ErrNotWritable says that reading works.
+	// CheckWritable checks whether logins can work: users can be read and
+	// written. At intervals it writes a row without effect. An error that wraps
+	// ErrNotWritable means that reading works.
 	CheckWritable(ctx context.Context) error
 
-	// UserByID returns ErrNotFound when there is none. Like UserByEmail it sets
-	// a tokens_valid_after to now that lies more than 15 minutes ahead: the
-	// clock was wrong that wrote it.
+	// UserByID returns ErrNotFound for an unknown id. When tokens_valid_after
+	// is more than 15 minutes in the future, UserByID and UserByEmail set it to
+	// now, because the clock that wrote it was wrong.
 	UserByID(ctx context.Context, id uuid.UUID) (User, error)
-	// UsersByID returns those of the users that there are, in any order, in one
-	// question. Some hundred ids at a time are a good number.
+	// UsersByID returns those of the users that exist, in any order, in one
+	// query. A few hundred ids at a time are a good number.
 	UsersByID(ctx context.Context, ids []uuid.UUID) ([]User, error)
-	// UserByEmail looks the e-mail up without regard to case and to its form (see
-	// EmailForm). It returns ErrNotFound when there is none, and
-	// ErrEmailAmbiguous when it cannot tell which of several is meant.
+	// UserByEmail finds a user by e-mail, in any case and form (see EmailForm).
+	// It returns ErrNotFound for an unknown e-mail, and ErrEmailAmbiguous when
+	// several users match equally well.
 	UserByEmail(ctx context.Context, email string) (User, error)
-	// EachUser calls visit for every user, ordered by e-mail, and holds only
-	// one at a time in memory. It stops at the first error of visit and returns
-	// it. visit may use the Store.
+	// EachUser calls visit for every user, ordered by e-mail, with only one
+	// user in memory at a time. It stops at the first error of visit and
+	// returns it. visit may use the Store.
 	EachUser(ctx context.Context, visit func(User) error) error
 
-	// EmailTwins returns the e-mails that are one in different forms, in groups.
-	// AddUser makes none; others may have.
+	// EmailTwins returns groups of e-mails that are different forms of one
+	// e-mail. AddUser never creates them; other programs may have.
 	EmailTwins(ctx context.Context) ([][]string, error)
 
-	// AddUser inserts the user as given; a zero ID, Role, CreatedAt or
-	// UpdatedAt is filled in. The e-mail is stored as EmailForm has it. It returns
-	// the row as stored, or ErrEmailTaken.
+	// AddUser inserts the user as given, with defaults for a zero ID, Role,
+	// CreatedAt or UpdatedAt. It stores the e-mail in the form of EmailForm. It
+	// returns the row as stored, or ErrEmailTaken.
 	AddUser(ctx context.Context, user User) (User, error)
 	// UpdateUser changes what change sets, and updated_at, in one statement. It
-	// returns the row as it is afterwards, or ErrNotFound.
+	// returns the row after the change, or ErrNotFound.
 	UpdateUser(ctx context.Context, id uuid.UUID, change Change) (User, error)
-	// RenewHash puts another hash of the same password in the place of the old
-	// one: the user's tokens stay good, and updated_at stays. Where the hash is
-	// not the old one any more, nothing is changed. It returns ErrNotFound when
-	// there is no such user.
+	// RenewHash replaces a hash by another hash of the same password. The
+	// user's tokens stay good, and updated_at does not change. When the stored
+	// hash is not the old one any more, nothing is changed. It returns
+	// ErrNotFound for an unknown user.
 	RenewHash(ctx context.Context, id uuid.UUID, old, renewed string) error
-	// RecordLogin writes last_login, and nothing else: updated_at stays. It
-	// returns ErrNotFound when there is no such user.
+	// RecordLogin writes last_login only; updated_at does not change. It
+	// returns ErrNotFound for an unknown user.
 	RecordLogin(ctx context.Context, id uuid.UUID, at time.Time) error
 	// DeleteUser removes the user, or returns ErrNotFound.
 	DeleteUser(ctx context.Context, id uuid.UUID) error
 
-	// Attempts bounds the guessing of passwords.
+	// Attempts limits the guessing of passwords.
 	Attempts
 
-	// Follow keeps the follower told of changes to users, whoever makes them,
-	// until ctx ends; it connects again by itself. The last thing it tells is
-	// Lost, with ctx's cause.
+	// Follow reports changes to users to the follower, whoever makes them,
+	// until ctx ends. It reconnects by itself. Its last call is Lost, with
+	// ctx's cause.
 	Follow(ctx context.Context, follower Follower)
 
-	// Migrate brings the schema up to date and returns the names of the
-	// migrations it applied, in order: none when there was nothing to do. Each
-	// runs in a transaction of its own. Several processes may call it at once. It
-	// returns a *DuplicateEmailsError when users of the original gateway stand in
-	// the way.
+	// Migrate updates the schema and returns the names of the migrations it
+	// applied, in order; none when the schema was current. Each migration runs
+	// in its own transaction. Several processes may call Migrate at once. It
+	// returns a *DuplicateEmailsError when users of the original gateway
+	// prevent a migration.
 	Migrate(ctx context.Context) ([]string, error)
 	// Pending returns the names of the migrations that Migrate would apply. It
 	// only reads.
 	Pending(ctx context.Context) ([]string, error)
 
-	// Close gives the connections back. The Store is not used afterwards.
+	// Close closes the connections. The Store must not be used afterwards.
 	Close() error
 }
 
-// Change is a set of columns to write. Fields that are nil stay as they are.
+// Change is a set of columns to write. Nil fields do not change.
 type Change struct {
-	HashedPassword *string     // makes the user's tokens void, too
-	CompanyID      **uuid.UUID // outer nil: leave; inner nil: set null
+	HashedPassword *string     // also revokes the user's tokens
+	CompanyID      **uuid.UUID // outer nil: no change; inner nil: set null
 	Role           *string
 	Active         *bool
-	RevokeTokens   bool // makes the tokens void that were made up to now
+	RevokeTokens   bool // revokes the tokens that exist now
 }

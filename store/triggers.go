@@ -1,8 +1,8 @@
 package store
 
-// This file looks whether the triggers are there that tell of changes to users,
-// and puts them back. Somebody may have dropped them with the table, or switched
-// them off for a restore and not on again (issue 10).
+// This file checks whether the triggers exist that report changes to users, and
+// restores them. They may have been dropped with the table, or disabled for a
+// restore and not enabled again (issue 10).
 
 import (
 	"context"
@@ -13,7 +13,8 @@ import (
 	"strings"
 )
 
-// triggersMissingError names the triggers without which changes go untold.
+// triggersMissingError lists the triggers without which changes are not
+// reported.
 type triggersMissingError struct{ names []string }
 
 // Error implements error.
@@ -23,7 +24,7 @@ func (e *triggersMissingError) Error() string {
 }
 
 // missingTriggers returns nil or a *triggersMissingError, given the names of
-// those that work.
+// the working triggers.
 func missingTriggers(d dialect, working []string) error {
 	var missing []string
 	for _, name := range d.triggers {
@@ -37,8 +38,8 @@ func missingTriggers(d dialect, working []string) error {
 	return &triggersMissingError{missing}
 }
 
-// restoreTriggers puts back what is missing, in one transaction. It returns nil at
-// once when nothing is.
+// restoreTriggers restores missing triggers in one transaction. It returns nil
+// at once when none is missing.
 func (s *sqlStore) restoreTriggers(ctx context.Context, db *sql.DB) error {
 	working, err := workingTriggers(ctx, db, s.dialect())
 	if err != nil {
@@ -89,8 +90,8 @@ func inTransaction(ctx context.Context, db *sql.DB, statements []string) error {
 	return tx.Commit()
 }
 
-// postgresTriggers returns the migrations that make the triggers. Both may run
-// again. pgx sends the text of a whole file as it is.
+// postgresTriggers returns the migrations that create the triggers. Both may
+// run again. pgx sends the text of a whole file unchanged.
 func postgresTriggers([]string) ([]string, error) {
 	var statements []string
 	for _, name := range []string{"00002_revocation.sql", "00004_triggers_always.sql"} {
@@ -103,10 +104,11 @@ func postgresTriggers([]string) ([]string, error) {
 	return statements, nil
 }
 
-// createTrigger finds the statements that make triggers in a migration.
+// createTrigger matches the statements in a migration that create triggers.
 var createTrigger = regexp.MustCompile(`(?s)CREATE TRIGGER (\w+) .*?\nEND;`)
 
-// sqliteTriggers returns the statements that make the triggers that do not work.
+// sqliteTriggers returns the statements that create the triggers that do not
+// work.
 func sqliteTriggers(working []string) ([]string, error) {
 	text, err := migrationFiles.ReadFile("migrations/sqlite/00002_revocation.sql")
 	if err != nil {

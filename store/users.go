@@ -1,6 +1,6 @@
 package store
 
-// This file is the Store's methods about users, the same for both databases.
+// This file implements the Store's methods about users, for both databases.
 
 import (
 	"context"
@@ -23,8 +23,8 @@ const (
 	updateBoundTokens = `UPDATE users SET tokens_valid_after = $2
 		WHERE id = $1 AND tokens_valid_after > $3 RETURNING ` + userColumns
 
-	// The first of these makes tokens void, by a trigger; the second takes that
-	// back before anybody else can see it.
+	// The first of these revokes tokens, by a trigger. The second undoes that
+	// before anybody else can see it.
 	renewHash  = `UPDATE users SET hashed_password = $2 WHERE id = $1 RETURNING ` + userColumns
 	keepTokens = `UPDATE users SET tokens_valid_after = $2 WHERE id = $1 RETURNING ` + userColumns
 
@@ -37,7 +37,7 @@ const (
 // longest wait after wrong passwords.
 const maxAhead = 15 * time.Minute
 
-// sqlStore is the Store on top of an engine.
+// sqlStore implements Store on an engine.
 type sqlStore struct {
 	engine
 	now func() time.Time
@@ -63,7 +63,7 @@ func (s *sqlStore) UsersByID(ctx context.Context, ids []uuid.UUID) ([]User, erro
 	if err != nil {
 		return nil, wrap("list ids", err)
 	}
-	found := make(map[uuid.UUID]User, len(ids)) // a second try finds some again
+	found := make(map[uuid.UUID]User, len(ids)) // a second run finds some users again
 	statement := `SELECT ` + userColumns + ` FROM users WHERE id ` + s.dialect().inList
 	err = s.exec(ctx, reads, statement, []any{string(list)}, func(r row) error {
 		user, err := scanUser(r)
@@ -87,15 +87,17 @@ func (s *sqlStore) UserByEmail(ctx context.Context, email string) (User, error) 
 	return user, wrap("find user by e-mail", err)
 }
 
-// boundTokens is the user as it is, unless a clock that was ahead made the tokens
-// void: for a year, if that was its error (issue 10). Then they are void that
-// were made until now. What cannot be written stays, so that they stay void.
+// boundTokens returns the user, with tokens_valid_after corrected when a clock
+// that was ahead wrote it. Such a clock could revoke all tokens of the next
+// year (issue 10). After the correction, the tokens made until now are revoked.
+// When the correction cannot be written, the old value stays and tokens stay
+// revoked.
 func (s *sqlStore) boundTokens(ctx context.Context, user User) User {
 	now := storedTime(s.now())
 	if user.TokensValidAfter == nil || user.TokensValidAfter.Sub(now) <= maxAhead {
 		return user
 	}
-	// Who changed the row meanwhile knows better.
+	// The statement does nothing when the row was changed meanwhile.
 	changed, err := queryUser(ctx, s.execFor(writes), updateBoundTokens, user.ID, now, now.Add(maxAhead))
 	if err != nil {
 		return user
@@ -123,8 +125,8 @@ func (s *sqlStore) EachUser(ctx context.Context, visit func(User) error) error {
 
 // AddUser implements Store.
 func (s *sqlStore) AddUser(ctx context.Context, user User) (User, error) {
-	// Rows that others wrote may have the e-mail in a form that the index on it
-	// takes for another.
+	// The unique index does not recognize other forms of the e-mail, which
+	// other programs may have stored.
 	taken, err := s.usersByEmail(ctx, user.Email)
 	if err != nil {
 		return User{}, wrap("add user", err)
@@ -134,8 +136,8 @@ func (s *sqlStore) AddUser(ctx context.Context, user User) (User, error) {
 	}
 	added, err := queryUser(ctx, s.execFor(writeOnce), insertUser, userValues(user, s.now())...)
 	if s.isUniqueViolation(err) {
-		// The id may be taken as well as the e-mail, and the original's table may
-		// have constraints of other names: the table itself knows which it was.
+		// The id or the e-mail may be taken, and the original's table may have
+		// constraints of other names. A query shows which it was.
 		if _, findErr := s.UserByEmail(ctx, user.Email); findErr == nil {
 			return User{}, ErrEmailTaken
 		}
@@ -180,7 +182,8 @@ func (s *sqlStore) DeleteUser(ctx context.Context, id uuid.UUID) error {
 	return wrap("delete user", err)
 }
 
-// exec is the engine's. A write that fails has CheckWritable try one at once.
+// exec is the engine's exec. After a failed write, CheckWritable writes at
+// once.
 func (s *sqlStore) exec(ctx context.Context, effect effect, statement string, args []any, visit func(row) error) error {
 	err := s.engine.exec(ctx, effect, statement, args, visit)
 	if err != nil && effect != reads {
@@ -189,7 +192,7 @@ func (s *sqlStore) exec(ctx context.Context, effect effect, statement string, ar
 	return err
 }
 
-// execFor is exec for one effect.
+// execFor returns exec for one effect.
 func (s *sqlStore) execFor(effect effect) runFunc {
 	return func(ctx context.Context, statement string, args []any, visit func(row) error) error {
 		return s.exec(ctx, effect, statement, args, visit)
@@ -215,8 +218,8 @@ func queryUser(ctx context.Context, run runFunc, statement string, args ...any) 
 	return user, nil
 }
 
-// wrap says what was being done. A sentinel is an answer, not trouble, and
-// stays as it is.
+// wrap adds to an error what was being done. It returns a sentinel unchanged,
+// because a sentinel is an answer and not a failure.
 func wrap(doing string, err error) error {
 	if err == nil || errors.Is(err, ErrNotFound) {
 		return err

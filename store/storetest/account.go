@@ -2,7 +2,7 @@
 
 package storetest
 
-// This file chooses the user PostgreSQL runs as, since it refuses to be root.
+// This file chooses the user for PostgreSQL, which refuses to run as root.
 
 import (
 	"fmt"
@@ -12,8 +12,8 @@ import (
 	"syscall"
 )
 
-// serverAccount is nil, for the user of the tests, unless that is root: then it
-// is postgres, who comes with the package, or else nobody.
+// serverAccount returns nil for the user of the tests. When that is root, it
+// returns postgres, which the package creates, or else nobody.
 func serverAccount() (*syscall.Credential, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil

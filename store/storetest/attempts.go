@@ -1,7 +1,7 @@
 package storetest
 
-// This file is the part of the contract about attempts: how they are counted,
-// how long they wait, and that what is stored does not grow.
+// This file has the contract about attempts: how they are counted, how long
+// they wait, and that the stored rows are bounded.
 
 import (
 	"context"
@@ -13,17 +13,18 @@ import (
 	"gatehouse/store"
 )
 
-// morning is when the attempts begin.
+// morning is the time of the first attempts.
 var morning = time.Date(2026, 3, 14, 8, 0, 0, 0, time.UTC)
 
-// tally lets two attempts go free and then doubles from a second to a minute.
+// tally allows two free attempts and then doubles the wait, from a second to a
+// minute.
 func tally(key string) store.Tally {
 	return store.Tally{
 		Key: key, Free: 2, First: time.Second, Longest: time.Minute, Leak: 10 * time.Minute, Most: 20,
 	}
 }
 
-// attempt counts one, and gives the wait.
+// attempt counts one attempt and returns its wait.
 func attempt(t *testing.T, s store.Store, tally store.Tally, now time.Time) time.Duration {
 	t.Helper()
 	wait, err := s.CountAttempt(t.Context(), tally, now)
@@ -85,14 +86,15 @@ func testAttemptsLeak(t *testing.T, s store.Store) {
 			t.Errorf("after %s the weight is %d, want %d", test.after, got, test.weight)
 		}
 	}
-	// Begun anew, not from before.
+	// Counted from zero, not from before.
 	attempt(t, s, ann, morning.Add(time.Hour))
 	if got := standing(t, s, "ann").Weight(ann, morning.Add(time.Hour)); got != 1 {
 		t.Errorf("an hour later the weight is %d, want 1", got)
 	}
 }
 
-// Whatever is tried, and for however long, has leaked away in a known time.
+// The weight of any number of attempts, over any time, decreases to 0 in a
+// known time.
 func testAttemptsBounded(t *testing.T, s store.Store) {
 	free := tally("ann")
 	free.Free = 1_000
@@ -131,7 +133,7 @@ func testForgiveAttempt(t *testing.T, s store.Store) {
 	if got := standing(t, s, "ann"); got.Weight(ann, morning) != 0 || got.Next.After(morning) {
 		t.Errorf("cleared: %+v", got)
 	}
-	for range 30 { // of what was not counted nothing is owed
+	for range 30 { // forgiving more than was counted has no effect
 		if err := s.ForgiveAttempt(t.Context(), ann, morning); err != nil {
 			t.Fatal(err)
 		}
@@ -142,7 +144,7 @@ func testForgiveAttempt(t *testing.T, s store.Store) {
 	}
 }
 
-// Of many at the same time only those pass that may.
+// Of many simultaneous attempts, only the allowed ones pass.
 func testConcurrentAttempts(t *testing.T, s store.Store) {
 	const tries = 30
 	waits := make([]time.Duration, tries)
@@ -227,7 +229,7 @@ func testAddresses(t *testing.T, s store.Store) {
 		account, address string
 		want             time.Time
 	}{
-		{"ann", "home", time.Time{}}, // the fourth pushed it out
+		{"ann", "home", time.Time{}}, // the fourth address removed it
 		{"ann", "hotel0", morning.Add(time.Minute)},
 		{"ann", "hotel2", morning.Add(3 * time.Minute)},
 		{"bob", "home", morning},

@@ -1,7 +1,7 @@
 package storetest
 
-// This file is the part of the contract about what a clock wrote that was ahead:
-// it must not last until the right clock has caught up.
+// This file has the contract about rows of a clock that was ahead: they must
+// not last until the right clock has caught up.
 
 import (
 	"testing"
@@ -64,7 +64,7 @@ func testBoundTokens(t *testing.T, s store.Store) {
 			t.Errorf("tokens are good after %v, %v; want now", found.TokensValidAfter, err)
 		}
 		wantStored(t, s, found)
-		// They are void all the same that were made before.
+		// Tokens made before are still revoked.
 		if found.TokensValidAfter.Before(user.CreatedAt) {
 			t.Errorf("tokens are good after %v, before the user was there", found.TokensValidAfter)
 		}

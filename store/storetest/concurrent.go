@@ -10,7 +10,7 @@ import (
 	"gatehouse/store"
 )
 
-// This file is the contract of changes that are made at once.
+// This file has the contract of simultaneous changes.
 
 func testConcurrentAdd(t *testing.T, s store.Store) {
 	const tries = 20

@@ -12,7 +12,7 @@ import (
 	"gatehouse/store"
 )
 
-// This file is the contract of EachUser, which visits all users.
+// This file has the contract of EachUser, which visits all users.
 
 func testEachUser(t *testing.T, s store.Store) {
 	visited := func() (emails []string) {
@@ -30,7 +30,7 @@ func testEachUser(t *testing.T, s store.Store) {
 	if emails := visited(); len(emails) != 0 {
 		t.Errorf("an empty store has %q", emails)
 	}
-	// A locale would pass over the punctuation and sort ä beside a.
+	// A locale would ignore the punctuation and sort ä beside a.
 	want := []string{"a-z@example.com", "a@example.com", "a_b@example.com", "ab@example.com", "b@example.com", "ä@example.com"}
 	for _, i := range []int{3, 0, 5, 1, 4, 2} {
 		add(t, s, strings.ToUpper(want[i]))

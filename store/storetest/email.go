@@ -1,7 +1,6 @@
 package storetest
 
-// This file is the part of the contract about e-mails that are one in several
-// forms.
+// This file has the contract about different forms of one e-mail.
 
 import (
 	"testing"
@@ -9,12 +8,12 @@ import (
 	"gatehouse/store"
 )
 
-// forms are groups of one e-mail each, the stored form first.
+// forms are groups of equal e-mails, each with the stored form first.
 var forms = [][]string{
 	{"j\u00fcrgen@example.com", "ju\u0308rgen@example.com", "JU\u0308RGEN@Example.COM", "J\u00dcRGEN@example.com"},
 	{"ann@b\u00fccher.example", "ann@xn--bcher-kva.example", "Ann@XN--BCHER-KVA.example", "ann@bu\u0308cher.example", "ann@B\u00dcCHER.example"},
 	{"j\u00fcrgen@b\u00fccher.example", "ju\u0308rgen@xn--bcher-kva.example", "ju\u0308rgen@bu\u0308cher.example", "j\u00fcrgen@xn--bcher-kva.example"},
-	{"ann@xn--a.example", "Ann@XN--A.example"}, // which encodes nothing
+	{"ann@xn--a.example", "Ann@XN--A.example"}, // not a valid encoding
 }
 
 func testEmailForms(t *testing.T, s store.Store) {

@@ -1,7 +1,7 @@
 package storetest
 
-// This file holds a store's feed of changes to its contract, and gives tests a
-// follower that remembers.
+// This file has the contract of a store's feed of changes, and a follower for
+// tests that records its calls.
 
 import (
 	"context"
@@ -14,17 +14,17 @@ import (
 	"gatehouse/store"
 )
 
-// timeout is for what is awaited, on a machine that is busy.
+// timeout bounds each wait, on a busy machine.
 const timeout = 60 * time.Second
 
-// Told is one thing that a follower was told.
+// Told is one call of a follower's method.
 type Told struct {
 	What string    // connected, changed, all or lost
 	ID   uuid.UUID // of a change
 	Err  error     // of a loss
 }
 
-// Listener follows a store and remembers what it was told.
+// Listener follows a store and records the calls.
 type Listener struct {
 	told chan Told
 	stop func()
@@ -60,7 +60,7 @@ func (l *Listener) AllChanged() { l.told <- Told{What: "all"} }
 // Lost implements store.Follower.
 func (l *Listener) Lost(cause error) { l.told <- Told{What: "lost", Err: cause} }
 
-// Next waits for what is told next.
+// Next waits for the next call and returns it.
 func (l *Listener) Next(t testing.TB) Told {
 	t.Helper()
 	select {
@@ -72,7 +72,7 @@ func (l *Listener) Next(t testing.TB) Told {
 	}
 }
 
-// Await passes over what is told until that comes.
+// Await skips calls until the wanted one.
 func (l *Listener) Await(t testing.TB, what string) {
 	t.Helper()
 	for told := l.Next(t); told.What != what; {
@@ -80,7 +80,7 @@ func (l *Listener) Await(t testing.TB, what string) {
 	}
 }
 
-// AwaitChange wants a change of that user, or of any, to be told next.
+// AwaitChange requires that the next call is a change of that user, or of all.
 func (l *Listener) AwaitChange(t testing.TB, after string, id uuid.UUID) {
 	t.Helper()
 	if told := l.Next(t); told.What != "all" && (told.What != "changed" || told.ID != id) {
@@ -112,8 +112,8 @@ func testFollow(t *testing.T, s store.Store) {
 		l.AwaitChange(t, after, ann.ID)
 	}
 
-	// What does not matter to a request is not told. That it was not is known
-	// when the next change is.
+	// A change that does not matter to requests is not reported. The next
+	// report proves this.
 	if err := s.RecordLogin(t.Context(), ann.ID, time.Now()); err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func testFollowEnds(t *testing.T, s store.Store) {
 	}
 }
 
-// testRevoke holds when tokens become void, as the row says it.
+// testRevoke checks when tokens are revoked, according to the row.
 func testRevoke(t *testing.T, s store.Store) {
 	before := time.Now().Truncate(time.Microsecond)
 	user := add(t, s, "ann@example.com")
@@ -155,8 +155,8 @@ func testRevoke(t *testing.T, s store.Store) {
 			t.Fatal(err)
 		}
 		wantStored(t, s, changed)
-		// Tokens count in seconds: a revocation in the same second as the last
-		// has to be told from it.
+		// Tokens count seconds: two revocations in the same second must have
+		// different times.
 		if at := changed.TokensValidAfter; at == nil || at.Unix() <= last.Unix() || at.After(time.Now().Add(time.Duration(i)*time.Second)) {
 			t.Fatalf("change %d: tokens valid after %v, following %v", i, at, last)
 		}

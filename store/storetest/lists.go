@@ -1,7 +1,6 @@
 package storetest
 
-// This file is the part of the contract about lists of ids, and about a store
-// that is well.
+// This file has the contract about lists of ids, and about a healthy store.
 
 import (
 	"cmp"
@@ -35,7 +34,7 @@ func testUsersByID(t *testing.T, s store.Store) {
 	if err != nil || !gocmp.Equal(want, got) {
 		t.Errorf("%d of %d users, %v (-want +got):\n%s", len(got), len(want), err, gocmp.Diff(want, got))
 	}
-	// One id twice is one user.
+	// The same id twice is one user.
 	if got, err := s.UsersByID(t.Context(), []uuid.UUID{want[0].ID, want[0].ID}); err != nil || len(got) != 1 {
 		t.Errorf("one id twice: %d users, %v", len(got), err)
 	}
@@ -44,7 +43,7 @@ func testUsersByID(t *testing.T, s store.Store) {
 			t.Errorf("ids of nobody: %d users, %v", len(got), err)
 		}
 	}
-	// A clock that was ahead is bounded here, too.
+	// A clock that was ahead is corrected here, too.
 	year := time.Now().AddDate(1, 0, 0)
 	ahead, err := s.AddUser(t.Context(), store.User{Email: "ahead@example.com", TokensValidAfter: &year})
 	if err != nil {
@@ -56,7 +55,8 @@ func testUsersByID(t *testing.T, s store.Store) {
 	}
 }
 
-// testCheckWritable wants a store that is well to be so, whoever is in it.
+// testCheckWritable requires that a healthy store passes, whichever users it
+// has.
 func testCheckWritable(t *testing.T, s store.Store) {
 	nobody := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	user, err := s.AddUser(t.Context(), store.User{ID: uuid.New(), Email: "ann@example.com", LastLogin: &nobody})

@@ -2,8 +2,8 @@
 
 package storetest
 
-// This file gives tests a pair of PostgreSQL servers with streaming replication,
-// to be switched over.
+// This file starts a pair of PostgreSQL servers with streaming replication for
+// tests of a switchover.
 
 import (
 	"errors"
@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// Standby returns a server that follows s by streaming replication and takes
-// questions that only read. It ends with the test.
+// Standby returns a server that follows s by streaming replication and accepts
+// only reads. It stops with the test.
 func (s *Server) Standby(t testing.TB) *Server {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "gatehouse-postgres-")
@@ -57,19 +57,19 @@ func (s *Server) copy(t testing.TB, primary *Server) {
 	s.Start(t)
 }
 
-// SwitchOver stops the primary, makes its standby the primary, and brings the
-// old one back as the standby of the new.
+// SwitchOver stops the primary, promotes its standby, and restarts the old
+// primary as a standby of the new one.
 func SwitchOver(t testing.TB, primary, standby *Server) {
 	t.Helper()
-	primary.Stop(t) // not before the standby has all
+	primary.Stop(t) // after the standby has received everything
 	execute(t, standby.URL("postgres"), "SELECT pg_promote(true, 60)")
 	primary.copy(t, standby)
 }
 
-// URL names a database of the server.
+// URL returns the URL of a database of the server.
 func (s *Server) URL(database string) string { return s.url(database) }
 
-// PairURL names a database, by its URL, on either of two servers.
+// PairURL returns a URL of a database on either of two servers.
 func PairURL(t testing.TB, databaseURL string, first, second *Server) string {
 	t.Helper()
 	pair, err := url.Parse(databaseURL)
@@ -82,5 +82,5 @@ func PairURL(t testing.TB, databaseURL string, first, second *Server) string {
 	return pair.String()
 }
 
-// Socket is the path of the socket that the server listens at.
+// Socket returns the path of the socket on which the server listens.
 func (s *Server) Socket() string { return filepath.Join(s.dir, ".s.PGSQL.5432") }

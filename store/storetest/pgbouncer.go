@@ -2,7 +2,7 @@
 
 package storetest
 
-// This file gives tests a real PgBouncer in front of a real PostgreSQL.
+// This file starts a real PgBouncer in front of a real PostgreSQL for tests.
 
 import (
 	"context"
@@ -20,14 +20,14 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// PgBouncer starts a PgBouncer in transaction mode in front of a database, as
-// Postgres gives one, and returns the URL that goes through it. It ends with the
-// test. Without the program the test fails and says what to install.
+// PgBouncer starts a PgBouncer in transaction mode in front of a database,
+// whose URL comes from Postgres, and returns the URL through it. It stops with
+// the test. Without the program, the test fails and says what to install.
 func PgBouncer(t testing.TB, databaseURL string) string {
 	t.Helper()
 	program, err := exec.LookPath("pgbouncer")
 	if err != nil {
-		program = "/usr/sbin/pgbouncer" // Debian's folder, which is not in every PATH
+		program = "/usr/sbin/pgbouncer" // Debian's folder, which may not be in PATH
 	}
 	if _, err := os.Stat(program); err != nil {
 		t.Fatal("this test needs PgBouncer: install it (Debian: apt-get install pgbouncer)")
@@ -51,7 +51,8 @@ func PgBouncer(t testing.TB, databaseURL string) string {
 	return through.String()
 }
 
-// pgBouncerFile lets everybody in: it logs in to the server as the URL's user.
+// pgBouncerFile accepts every client, and logs in to the server as the URL's
+// user.
 func pgBouncerFile(address string, behind *url.URL) string {
 	host, port, _ := net.SplitHostPort(address)
 	server, at := behind.Query().Get("host"), "5432"
@@ -71,8 +72,8 @@ default_pool_size = 5
 `, server, at, behind.User.Username(), strings.ReplaceAll(secret, "'", "''"), host, port)
 }
 
-// runPgBouncer has a shell end it when this process ends, however it ends: the
-// pipe that the shell reads from closes then.
+// runPgBouncer starts a shell that stops PgBouncer when this process ends in
+// any way: then the pipe that the shell reads is closed.
 func runPgBouncer(t testing.TB, program, config string) {
 	t.Helper()
 	owner, err := serverAccount()

@@ -2,8 +2,8 @@
 
 package storetest
 
-// This file gives tests a real PostgreSQL: a private cluster that lives as long
-// as the test process, or for one test.
+// This file starts a real PostgreSQL for tests: a private cluster for the test
+// process, or for one test.
 
 import (
 	"cmp"
@@ -27,25 +27,26 @@ import (
 )
 
 const (
-	// serverVariable names a server for machines without PostgreSQL's programs.
+	// serverVariable names a server, for machines without PostgreSQL's
+	// programs.
 	serverVariable = "GATEWAY_TEST_POSTGRES_URL"
 
 	startLimit = 60 * time.Second
 
 	superuser = "gatehouse"
-	// password has what a URL must escape.
+	// password contains characters that a URL must escape.
 	password = "p@ss/wörd:?#%"
 )
 
-// errNoPrograms says how to get a PostgreSQL.
+// errNoPrograms says how to install PostgreSQL.
 var errNoPrograms = errors.New("this test needs PostgreSQL, and initdb is neither in PATH nor in /usr/lib/postgresql/*/bin: " +
 	"install it (Debian: apt-get install postgresql)")
 
-// sharedServer is one for the whole test process, since starting one takes a
-// second. It ends with the process (see watch).
+// sharedServer is one server for the test process, since a start takes a
+// second. It stops with the process (see watch).
 var sharedServer = sync.OnceValues(newServer)
 
-// Postgres returns the URL of a fresh, empty database on a real server. It never
+// Postgres returns the URL of a new, empty database on a real server. It never
 // skips: without a server the test fails and says what to install.
 func Postgres(t testing.TB) string {
 	t.Helper()
@@ -70,8 +71,8 @@ func Postgres(t testing.TB) string {
 	return fresh.String()
 }
 
-// StartPostgres returns a server that is the test's own, to be stopped and
-// started at will. It ends with the test.
+// StartPostgres returns a server for this test alone, which can be stopped and
+// started. It stops with the test.
 func StartPostgres(t testing.TB) *Server {
 	t.Helper()
 	server, err := newServer()
@@ -82,15 +83,15 @@ func StartPostgres(t testing.TB) *Server {
 	return server
 }
 
-// Server is a PostgreSQL cluster in a temporary folder, reached by a Unix
-// socket in that folder.
+// Server is a PostgreSQL cluster in a temporary folder, with a Unix socket in
+// that folder.
 type Server struct {
 	programs string // folder of initdb and postgres
 	dir      string
 	end      func() // stops the server and removes dir
 
 	postmaster *exec.Cmd
-	exited     chan struct{} // closed when postmaster has ended
+	exited     chan struct{} // closed when postmaster has exited
 }
 
 // Database creates a database and returns its URL.
@@ -99,7 +100,7 @@ func (s *Server) Database(t testing.TB) string {
 	return s.url(createDatabase(t, s.url("postgres")))
 }
 
-// Stop ends the server and all its connections, as for a restart.
+// Stop stops the server and closes all its connections, as for a restart.
 func (s *Server) Stop(t testing.TB) {
 	t.Helper()
 	if err := s.postmaster.Process.Signal(syscall.SIGINT); err != nil {
@@ -141,10 +142,10 @@ func newServer() (*Server, error) {
 }
 
 // findPrograms returns the folder of PostgreSQL's server programs. Debian keeps
-// them out of PATH, one folder a version.
+// them outside of PATH, in one folder per version.
 func findPrograms() (string, error) {
 	if initdb, err := exec.LookPath("initdb"); err == nil {
-		if target, err := filepath.EvalSymlinks(initdb); err == nil { // the others are beside it there
+		if target, err := filepath.EvalSymlinks(initdb); err == nil { // the real folder has the other programs, too
 			initdb = target
 		}
 		return filepath.Dir(initdb), nil
@@ -161,12 +162,12 @@ func findPrograms() (string, error) {
 	return filepath.Dir(newest), nil
 }
 
-// watch starts a shell that waits for this process to end, however it ends: the
-// pipe it reads from closes then. It stops the server in dir and removes dir.
-// The function returned does the same at once.
+// watch starts a shell that waits until this process ends in any way: then the
+// pipe that the shell reads is closed. It stops the server in dir and removes
+// dir. The returned function does the same at once.
 func watch(dir string) (end func(), err error) {
-	// SIGQUIT is PostgreSQL's immediate shutdown; nobody wants the data. The pid
-	// file goes last. Patience is limited in case it never does.
+	// SIGQUIT is PostgreSQL's immediate shutdown; the data is not needed. The
+	// pid file is removed last. The wait is limited in case that never happens.
 	const script = `
 		cat
 		pid=$(head -n 1 "$1/data/postmaster.pid") && kill -QUIT "$pid"
@@ -174,7 +175,7 @@ func watch(dir string) (end func(), err error) {
 		while [ -e "$1/data/postmaster.pid" ] && [ $tries -lt 100 ]; do sleep 0.05; tries=$((tries + 1)); done
 		rm -rf "$1"`
 	shell := exec.Command("/bin/sh", "-c", script, "watch", dir)
-	// Its own group: an interrupt from the keyboard is for the tests alone.
+	// A group of its own: an interrupt from the keyboard is for the tests only.
 	shell.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	pipe, err := shell.StdinPipe()
 	if err != nil {
@@ -189,8 +190,8 @@ func watch(dir string) (end func(), err error) {
 	}), nil
 }
 
-// create makes the cluster. Its locale is C, where lower() knows ASCII only, and
-// its time zone is far from UTC: what works here works anywhere.
+// create makes the cluster. Its locale is C, where lower() knows ASCII only,
+// and its time zone is far from UTC. What works here works anywhere.
 func (s *Server) create() error {
 	owner, err := serverAccount()
 	if err != nil {
@@ -201,7 +202,7 @@ func (s *Server) create() error {
 			return fmt.Errorf("create PostgreSQL cluster: %w", err)
 		}
 	}
-	// Readable by the server's account; the folder keeps everybody else out.
+	// The server's account must read it. The folder excludes everybody else.
 	if err := os.WriteFile(filepath.Join(s.dir, "password"), []byte(password), 0o644); err != nil {
 		return fmt.Errorf("create PostgreSQL cluster: %w", err)
 	}
@@ -244,7 +245,7 @@ func (s *Server) start() error {
 	return s.awaitReady()
 }
 
-// awaitReady returns when the server takes a connection.
+// awaitReady returns when the server accepts a connection.
 func (s *Server) awaitReady() error {
 	ctx, cancel := context.WithTimeout(context.Background(), startLimit)
 	defer cancel()
@@ -266,8 +267,8 @@ func (s *Server) awaitReady() error {
 	}
 }
 
-// command prepares one of PostgreSQL's programs to run in the server's folder.
-// It gets no environment, in which variables like PGDATA could change it.
+// command prepares one of PostgreSQL's programs to run in the server's folder,
+// without an environment, because variables such as PGDATA would change it.
 func (s *Server) command(owner *syscall.Credential, program string, args ...string) *exec.Cmd {
 	command := exec.Command(filepath.Join(s.programs, program), args...)
 	command.Dir = s.dir

@@ -1,6 +1,6 @@
 package storetest
 
-// This file is the part of the contract about hashes that are renewed.
+// This file has the contract about renewing hashes.
 
 import (
 	"sync"
@@ -29,7 +29,7 @@ func testRenewHash(t *testing.T, s store.Store) {
 			t.Fatal(err)
 		}
 		user.HashedPassword = "renewed"
-		wantStored(t, s, user) // and nothing else is changed
+		wantStored(t, s, user) // nothing else has changed
 		if err := s.RenewHash(t.Context(), user.ID, "another", "wrong"); err != nil {
 			t.Fatal(err)
 		}
@@ -39,8 +39,8 @@ func testRenewHash(t *testing.T, s store.Store) {
 	testRenewHashRaces(t, s)
 }
 
-// Of a new password and a renewed hash of the old one the password wins, and the
-// tokens it made void stay so.
+// When a new password and a renewed hash of the old one race, the new password
+// wins, and the tokens that it revoked stay revoked.
 func testRenewHashRaces(t *testing.T, s store.Store) {
 	for range 10 {
 		user := add(t, s, "racer@example.com")

@@ -1,6 +1,5 @@
-// Package storetest holds what tests need of a store: the contract that every
-// store.Store passes (Run), and a real PostgreSQL to pass it with (Postgres,
-// StartPostgres).
+// Package storetest has what tests of a store need: the contract that every
+// store.Store passes (Run), and a real PostgreSQL (Postgres, StartPostgres).
 package storetest
 
 import (
@@ -17,8 +16,8 @@ import (
 	"gatehouse/store"
 )
 
-// Run holds a kind of store to the contract of store.Store. open returns a
-// store on an empty database, and closes it when its test ends.
+// Run checks a kind of store against the contract of store.Store. open returns
+// a store on an empty database, and closes it when its test ends.
 func Run(t *testing.T, open func(t *testing.T) store.Store) {
 	tests := map[string]func(t *testing.T, s store.Store){
 		"Migrate":          testMigrate,
@@ -70,7 +69,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 	}
 }
 
-// add adds a user with that e-mail and otherwise whatever.
+// add adds a user with that e-mail and arbitrary other values.
 func add(t *testing.T, s store.Store, email string) store.User {
 	t.Helper()
 	user, err := s.AddUser(t.Context(), store.User{Email: email, HashedPassword: "hash of " + email, Active: true})
@@ -217,7 +216,7 @@ func testUpdate(t *testing.T, s store.Store) {
 		test.apply(&want)
 		want.UpdatedAt = got.UpdatedAt
 		if test.change.HashedPassword != nil {
-			want.TokensValidAfter = got.TokensValidAfter // testRevoke looks at it
+			want.TokensValidAfter = got.TokensValidAfter // testRevoke checks it
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s: user differs (-want +got):\n%s", test.name, diff)
@@ -252,7 +251,7 @@ func testRecordLogin(t *testing.T, s store.Store) {
 			t.Fatal(err)
 		}
 		want.LastLogin = &at
-		wantStored(t, s, want) // updated_at with it
+		wantStored(t, s, want) // including updated_at
 	}
 }
 
