@@ -3,7 +3,6 @@ package proxy
 import (
 	"context"
 	"log/slog"
-	"sync/atomic"
 	"time"
 
 	"gatehouse/internal/descriptors"
@@ -24,27 +23,10 @@ const (
 // RefusalReasons are all of them.
 var RefusalReasons = [...]RefusalReason{RefusedByLimit, RefusedByClientLimit, RefusedByDescriptors, RefusedByAccept}
 
-// quietAfter is how long nothing may have happened before it is worth a line again.
-const quietAfter = time.Minute
-
-// occurrence counts something that clients can bring about, and has the log tell
-// of it when it begins: not again before it has stopped for quietAfter.
-type occurrence struct {
-	count atomic.Int64
-	last  atomic.Int64 // Unix time in nanoseconds; 0 is never
-}
-
-// note counts one more, and reports whether it is the first for a while.
-func (o *occurrence) note(now time.Time) (first bool) {
-	o.count.Add(1)
-	last := o.last.Swap(now.UnixNano())
-	return last == 0 || now.Sub(time.Unix(0, last)) >= quietAfter
-}
-
 // refused notes a connection that was not taken.
 func (l *Listener) refused(reason RefusalReason, err error) {
 	for i, one := range RefusalReasons {
-		if one != reason || !l.refusals[i].note(time.Now()) {
+		if one != reason || !l.refusals[i].Note(time.Now()) {
 			continue
 		}
 		attrs := []slog.Attr{slog.String("reason", string(reason)), slog.Int64("open", l.open.Load())}
@@ -63,7 +45,7 @@ func (l *Listener) Open() int64 { return l.open.Load() }
 // RefusalReasons.
 func (l *Listener) Refused() (counts [len(RefusalReasons)]int64) {
 	for i := range l.refusals {
-		counts[i] = l.refusals[i].count.Load()
+		counts[i] = l.refusals[i].Count()
 	}
 	return counts
 }
@@ -71,7 +53,7 @@ func (l *Listener) Refused() (counts [len(RefusalReasons)]int64) {
 // noteShortage tells of a request whose backend was not asked for want of a
 // descriptor or a local port.
 func (g *Gateway) noteShortage(ctx context.Context, err error) {
-	if !g.shortages.note(time.Now()) {
+	if !g.shortages.Note(time.Now()) {
 		return
 	}
 	const again = "the next line about it comes when it has stopped for a minute and begins again"

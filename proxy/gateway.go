@@ -10,6 +10,7 @@ import (
 	"gatehouse/auth"
 	"gatehouse/internal/descriptors"
 	"gatehouse/internal/httperr"
+	"gatehouse/internal/occurrence"
 	"gatehouse/internal/timerwheel"
 	"gatehouse/proxy/clientip"
 	"gatehouse/proxy/stream"
@@ -41,7 +42,7 @@ type Gateway struct {
 	requests     *clientip.Counter // that have no complete answer yet
 	unreadable   unreadableHeaders
 	descriptors  descriptors.Division
-	shortages    occurrence // of descriptors or ports for backends
+	shortages    occurrence.Counter // of descriptors or ports for backends
 	table        atomic.Pointer[Table]
 	lastWrite    time.Duration // for a client to take the rest of an answer; constant but for tests
 	earlyGrace   time.Duration // for an early answer to wait for the rest of a body; constant but for tests

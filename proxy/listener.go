@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"gatehouse/internal/occurrence"
 	"gatehouse/proxy/clientip"
 )
 
@@ -30,7 +31,7 @@ type Listener struct {
 	accepted atomic.Int64 // accepted so far
 	clients  *clientip.Counter
 
-	refusals [len(RefusalReasons)]occurrence
+	refusals [len(RefusalReasons)]occurrence.Counter
 
 	mu      sync.Mutex
 	conns   map[*clientConn]struct{}
