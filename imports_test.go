@@ -22,6 +22,9 @@ import (
 
 const module = "gatehouse"
 
+// testkit is what the tests of every package may import.
+const testkit = "internal/testkit"
+
 // house is the table: what the production code of each package may import besides itself. A package that has no row
 // counts as the nearest one above it that has: store/sqlite as store. Only cmd is above all; bench, deploy and
 // examples look at gatehouse from outside.
@@ -63,6 +66,7 @@ var house = map[string][]string{
 	"internal/occurrence":  {},
 	"internal/reqctx":      {},
 	"internal/timerwheel":  {},
+	testkit:                {},
 	"internal/server":      {"config", "config/lint", "config/problem", "config/settings", "config/textfile", "config/watch", "store", "auth", "auth/account", "auth/keys", "proxy", "proxy/http1/server", "ops", "internal/descriptors", "internal/hint"},
 }
 
@@ -90,6 +94,8 @@ var why = []edge{
 	{"*", "bench", "nothing that is shipped depends on what measures it"},
 	{"*", "deploy", "nothing that is shipped depends on what packs it"},
 	{"*", "examples", "nothing that is shipped depends on an example"},
+	{testkit, "*", "it serves the tests of every package, so it knows none of them"},
+	{"*", testkit, "it waits, connects and listens as only a test may"},
 	{"*", "ops", "ops looks at the others, they do not know that they are looked at; take a func or an interface"},
 
 	{"config", "config/lint", "a table is right or wrong by itself; who reads it asks for the warnings too"},
@@ -177,7 +183,7 @@ var leftAlone = map[string]string{
 	"log":               "use log/slog, with a logger that arrives as an argument; log.Fatal skips every defer",
 	"math/rand":         "use crypto/rand for what must not be guessed, math/rand/v2 for jitter",
 	"net/http/httptest": "it is for tests, and registers a flag in the program that imports it",
-	"testing":           "it is for tests and the packages named *test that serve them",
+	"testing":           "it is for tests, and for the testkit and the packages named *test that serve them",
 }
 
 func TestImportRule(t *testing.T) {
@@ -262,8 +268,9 @@ func row(dir string) string {
 	return folder(dir)
 }
 
-// serves tells whether a package is there for tests: its name ends in "test", as storetest's does.
-func serves(dir string) bool { return strings.HasSuffix(dir, "test") }
+// serves reports whether a package is there for tests: it is the testkit, or its name ends in "test", as storetest's
+// does.
+func serves(dir string) bool { return dir == testkit || strings.HasSuffix(dir, "test") }
 
 func (f file) dir() string { return path.Dir(f.name) }
 
@@ -300,12 +307,12 @@ func (f file) imports() []breach {
 
 // may returns the rows that a file may import. Tests may import what their package reaches through others too, and
 // the *test packages there: a test of proxy needs users to authenticate. They may not look upwards, where a cycle
-// would wait.
+// would wait. All tests may import the testkit, also those outside the house.
 func (f file) may(from string) []string {
 	if !f.forTests() {
 		return house[from]
 	}
-	may := reach(from)
+	may := append(reach(from), testkit)
 	for _, e := range testsAlso {
 		if e.from == from {
 			may = append(may, e.to)
@@ -399,6 +406,11 @@ func TestImportRuleNotices(t *testing.T) {
 		{"a folder nobody named", "util/x.go", ``, "util is not a folder of the house"},
 		{"production code imports storetest", "cmd/gatehouse/x.go", `import "gatehouse/store/storetest"`, "it is there for tests"},
 		{"the same folder's production code imports storetest", "store/x.go", `import "gatehouse/store/storetest"`, "it is there for tests"},
+		{"production code imports the testkit", "proxy/x.go", `import "gatehouse/internal/testkit"`, "proxy must not import gatehouse/internal/testkit: it waits, connects and listens as only a test may"},
+		{"production code beside the testkit imports it", "internal/server/x.go", `import "gatehouse/internal/testkit"`, "as only a test may"},
+		{"the testkit imports a package", "internal/testkit/x.go", `import "gatehouse/config"`, "it serves the tests of every package, so it knows none of them"},
+		{"a test of the testkit imports a package", "internal/testkit/x_test.go", `import "gatehouse/internal/hint"`, "it knows none of them"},
+		{"a testkit elsewhere", "proxy/testkit/x.go", `import "testing"`, "it is for tests"},
 		{"a test of config looks upwards", "config/x_test.go", `import "gatehouse/proxy"`, "config must not import gatehouse/proxy"},
 		{"storetest looks upwards", "store/storetest/x.go", `import "gatehouse/auth"`, "store must not import gatehouse/auth"},
 		{"proxy imports what only the server in front may", "proxy/x.go", `import "gatehouse/proxy/http1/wire"`, "never between"},
@@ -428,6 +440,10 @@ func TestImportRuleNotices(t *testing.T) {
 		{"a test of proxy reaches store through auth", "proxy/x_test.go", `import "gatehouse/store"`, ""},
 		{"a test at the root is about the whole", "x_test.go", `import "gatehouse/ops"`, ""},
 		{"a test exits and logs", "store/x_test.go", `import ("log"; "os"); func init() { os.Exit(1); log.Print() }`, ""},
+		{"a test imports the testkit", "config/watch/x_test.go", `import "gatehouse/internal/testkit"`, ""},
+		{"storetest imports the testkit", "store/storetest/x.go", `import "gatehouse/internal/testkit"`, ""},
+		{"a test outside the house imports the testkit", "deploy/x_test.go", `import "gatehouse/internal/testkit"`, ""},
+		{"the testkit imports testing", "internal/testkit/x.go", `import ("testing"; "net/http/httptest")`, ""},
 		{"storetest imports testing", "store/storetest/x.go", `import "testing"`, ""},
 		{"another module with a similar name", "config/x.go", `import "gatehouse.example/store"`, ""},
 		{"an example exits", "examples/echo/main.go", `import ("log"; "os"); func f() { os.Exit(1); log.Print() }`, ""},

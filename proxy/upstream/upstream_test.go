@@ -10,10 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/internal/testkit"
 	"gatehouse/proxy/upstream"
 )
-
-const testTimeout = time.Minute // for what is awaited; nothing sleeps
 
 // backend serves HTTP/2 without TLS, and counts its connections.
 type backend struct {
@@ -87,20 +86,6 @@ func wantBody(t *testing.T, res *http.Response) {
 	}
 }
 
-func eventually(t *testing.T, what string, yes func() bool) {
-	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(testTimeout)
-	for !yes() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("not within %v: %s", testTimeout, what)
-		}
-	}
-}
-
 // TestSilenceEndsNoRequest has a backend that only takes long: new requests get
 // another connection, and the one that waits gets its answer over the old one.
 func TestSilenceEndsNoRequest(t *testing.T) {
@@ -110,7 +95,7 @@ func TestSilenceEndsNoRequest(t *testing.T) {
 	wantBody(t, get(t.Context(), t, transport, b.url))
 	waits := make(chan *http.Response)
 	go func() { waits <- get(t.Context(), t, transport, b.url+"/wait") }()
-	eventually(t, "new requests get another connection", func() bool {
+	testkit.Eventually(t, "new requests get another connection", func() bool {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		if b.opened.Load() > 1 {
@@ -128,7 +113,7 @@ func TestSilenceEndsNoRequest(t *testing.T) {
 	close(b.release)
 	wantBody(t, <-waits)
 	// The old connection ends, now that nothing is on it.
-	eventually(t, "the old connection ends", func() bool { return b.open.Load() <= 1 })
+	testkit.Eventually(t, "the old connection ends", func() bool { return b.open.Load() <= 1 })
 }
 
 // TestAgeWaitsForStreams has a connection reach its age while an answer streams:
@@ -138,13 +123,13 @@ func TestAgeWaitsForStreams(t *testing.T) {
 	b := serve(t)
 	transport := start(t, upstream.Options{MaxAge: 200 * time.Millisecond})
 	stream := get(t.Context(), t, transport, b.url+"/stream")
-	eventually(t, "new requests get another connection", func() bool {
+	testkit.Eventually(t, "new requests get another connection", func() bool {
 		wantBody(t, get(t.Context(), t, transport, b.url))
 		return b.opened.Load() > 1
 	})
 	close(b.release)
 	wantBody(t, stream)
-	eventually(t, "every connection has ended", func() bool { return b.open.Load() == 0 })
+	testkit.Eventually(t, "every connection has ended", func() bool { return b.open.Load() == 0 })
 }
 
 // TestUnlimitedAge keeps a connection that nothing is wrong with.
@@ -159,5 +144,5 @@ func TestUnlimitedAge(t *testing.T) {
 		t.Errorf("%d connections, want 1", n)
 	}
 	transport.CloseIdleConnections()
-	eventually(t, "the connection ends", func() bool { return b.open.Load() == 0 })
+	testkit.Eventually(t, "the connection ends", func() bool { return b.open.Load() == 0 })
 }

@@ -1,0 +1,23 @@
+package testkit
+
+import (
+	"runtime/pprof"
+	"slices"
+	"strings"
+)
+
+// Goroutines returns the stacks of the goroutines whose stack contains one of
+// these texts, such as the name of a function.
+func Goroutines(texts ...string) []string {
+	var all strings.Builder
+	if err := pprof.Lookup("goroutine").WriteTo(&all, 2); err != nil {
+		panic(err) // a strings.Builder takes everything
+	}
+	var found []string
+	for stack := range strings.SplitSeq(all.String(), "\n\n") {
+		if slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(stack, text) }) {
+			found = append(found, stack)
+		}
+	}
+	return found
+}

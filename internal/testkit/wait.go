@@ -1,0 +1,55 @@
+package testkit
+
+import (
+	"testing"
+	"time"
+)
+
+// Timeout is how long a test waits for what should happen at once. It is long,
+// for a busy machine must not make a test fail.
+const Timeout = time.Minute
+
+// Eventually returns when yes reports true, and fails the test when it still
+// reports false after Timeout. what is the statement that should become true.
+func Eventually(t testing.TB, what string, yes func() bool) {
+	t.Helper()
+	EventuallyWithin(t, Timeout, what, yes)
+}
+
+// EventuallyWithin is Eventually with another timeout.
+func EventuallyWithin(t testing.TB, timeout time.Duration, what string, yes func() bool) {
+	t.Helper()
+	late := time.NewTimer(timeout)
+	defer late.Stop()
+	// Most answers come at once. What takes longer is not asked so often that
+	// asking slows it down.
+	const first, most = time.Millisecond, 20 * time.Millisecond
+	pause := first
+	again := time.NewTimer(pause)
+	defer again.Stop()
+	for !yes() {
+		select {
+		case <-again.C:
+			pause = min(2*pause, most)
+			again.Reset(pause)
+		case <-late.C:
+			t.Fatalf("not within %v: %s", timeout, what)
+		}
+	}
+}
+
+// Receive returns what a channel delivers. It fails the test when nothing comes
+// within Timeout. what names the thing that is waited for. A closed channel
+// delivers the zero value.
+func Receive[T any](t testing.TB, what string, from <-chan T) T {
+	t.Helper()
+	late := time.NewTimer(Timeout)
+	defer late.Stop()
+	select {
+	case value := <-from:
+		return value
+	case <-late.C:
+		t.Fatalf("waited %v in vain for %s", Timeout, what)
+		panic("unreachable")
+	}
+}
