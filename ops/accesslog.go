@@ -8,15 +8,16 @@ import (
 	"gatehouse/proxy"
 )
 
-// AccessLog writes access lines as JSON, byte for byte as slog's JSONHandler
-// writes the records of proxy.Access, without the reflection and the memory
-// that it takes for them. Tests hold it to that.
+// AccessLog writes access lines as JSON. The bytes are the same as those that
+// slog's JSONHandler writes for the records of proxy.Access, without its
+// reflection and allocations. Tests compare the two.
 type AccessLog struct{ lines *LogWriter }
 
-// NewAccessLog makes an access log in front of a writer.
+// NewAccessLog returns an access log that writes to lines.
 func NewAccessLog(lines *LogWriter) AccessLog { return AccessLog{lines} }
 
-// typicalLine is longer than nearly all lines; one that is not costs memory.
+// typicalLine is longer than nearly all lines. A longer line costs an
+// allocation.
 const typicalLine = 1024
 
 // LogAccess implements proxy.AccessLog.
@@ -25,8 +26,8 @@ func (l AccessLog) LogAccess(entry proxy.Access) {
 	_, _ = l.lines.Write(appendAccess(buffer[:0], &entry))
 }
 
-// appendAccess appends the line. Route names and paths may hold anything, so
-// all that is text is escaped; levels and addresses are not.
+// appendAccess appends the line. Route names and paths may contain anything, so
+// all text is escaped. Levels and addresses need no escaping.
 func appendAccess(line []byte, a *proxy.Access) []byte {
 	line = append(line, `{"time":"`...)
 	line = a.Time.AppendFormat(line, time.RFC3339Nano)
@@ -43,7 +44,7 @@ func appendAccess(line []byte, a *proxy.Access) []byte {
 	line = append(line, `","status":`...)
 	line = strconv.AppendInt(line, int64(a.Status), 10)
 	line = append(line, `,"duration_ms":`...)
-	line = strconv.AppendFloat(line, a.Milliseconds(), 'f', -1, 64) // JSON has exponents for other sizes only
+	line = strconv.AppendFloat(line, a.Milliseconds(), 'f', -1, 64) // JSON would use an exponent for other sizes only
 	line = append(line, `,"bytes":`...)
 	line = strconv.AppendInt(line, a.Bytes, 10)
 	line = append(line, `,"client_ip":"`...)
@@ -66,12 +67,12 @@ func appendAccess(line []byte, a *proxy.Access) []byte {
 	return append(line, "}\n"...)
 }
 
-// appendEscaped appends text for the inside of a JSON string: as encoding/json
-// does without escaping HTML, but for the control characters, of which slog has
-// three short forms only.
+// appendEscaped appends text for the inside of a JSON string. It escapes as
+// encoding/json does without escaping HTML, except for control characters: slog
+// uses a short form for only three of them.
 func appendEscaped(line []byte, text string) []byte {
 	const hex = "0123456789abcdef"
-	done := 0 // what is appended so far
+	done := 0 // the length of the text that is appended so far
 	for i := 0; i < len(text); {
 		c := text[i]
 		if c >= ' ' && c != '"' && c != '\\' && c < utf8.RuneSelf {
@@ -97,7 +98,7 @@ func appendEscaped(line []byte, text string) []byte {
 			switch r, size = utf8.DecodeRuneInString(text[i:]); {
 			case r == utf8.RuneError && size == 1:
 				escaped = append(escaped, `\ufffd`...)
-			case r == '\u2028' || r == '\u2029': // line ends in JavaScript
+			case r == '\u2028' || r == '\u2029': // line breaks in JavaScript
 				escaped = append(escaped, '\\', 'u', '2', '0', '2', hex[r&0xf])
 			}
 		}

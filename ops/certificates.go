@@ -8,15 +8,15 @@ import (
 )
 
 // WatchCertificates adds gatehouse_certificate_expiry_timestamp_seconds for the
-// certificates that are served or presented now, by name.
+// certificates that the gateway serves or presents now, by name.
 func (m *Metrics) WatchCertificates(expiries func() map[string]time.Time) {
 	m.Registry.MustRegister(certificateMetrics{expiries, prometheus.NewDesc("gatehouse_certificate_expiry_timestamp_seconds",
 		"When a certificate that is served to clients or presented to backends expires, or one of its chain, in seconds since 1970.",
 		[]string{"name"}, nil)})
 }
 
-// certificateMetrics asks for the certificates when it is scraped. Their names
-// are those of the setting, and of the table's routes.
+// certificateMetrics reads the certificates at each scrape. Their names are
+// those of the setting and of the table's routes.
 type certificateMetrics struct {
 	expiries func() map[string]time.Time
 	desc     *prometheus.Desc

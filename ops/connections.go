@@ -17,7 +17,7 @@ func (m *Metrics) WatchConnections(l *proxy.Listener) {
 	})
 }
 
-// connectionMetrics asks the listener when it is scraped.
+// connectionMetrics reads the listener's counts at each scrape.
 type connectionMetrics struct {
 	listener      *proxy.Listener
 	open, refused *prometheus.Desc

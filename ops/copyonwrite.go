@@ -1,4 +1,4 @@
-// A map that is read without a lock, for counters.
+// This file has a map for counters that is read without a lock.
 
 package ops
 
@@ -10,10 +10,10 @@ import (
 	"sync/atomic"
 )
 
-// copyOnWriteMap has a V for each K that was asked for, of which there are few. It
-// takes a lock, and copies, only for one that it does not have yet.
+// copyOnWriteMap has a V for each requested K. It is for few keys: it takes a
+// lock, and copies the map, only to add a key.
 type copyOnWriteMap[K cmp.Ordered, V any] struct {
-	entries atomic.Pointer[[]mapEntry[K, V]] // sorted, and never written to; nil for none
+	entries atomic.Pointer[[]mapEntry[K, V]] // sorted and immutable; nil for none
 	adding  sync.Mutex
 }
 
@@ -24,7 +24,7 @@ type mapEntry[K cmp.Ordered, V any] struct {
 
 func (m mapEntry[K, V]) compare(key K) int { return cmp.Compare(m.key, key) }
 
-// get returns the V of a K, a new one the first time.
+// get returns the V of a K. It makes a new one the first time.
 func (f *copyOnWriteMap[K, V]) get(key K) *V {
 	if entries, at, found := f.search(key); found {
 		return entries[at].value
@@ -32,8 +32,8 @@ func (f *copyOnWriteMap[K, V]) get(key K) *V {
 	f.adding.Lock()
 	defer f.adding.Unlock()
 	entries, at, found := f.search(key)
-	if !found { // nor did anybody else add it meanwhile
-		entries = slices.Insert(slices.Clip(entries), at, mapEntry[K, V]{key, new(V)}) // clipped, it is copied
+	if !found { // no other goroutine added it meanwhile
+		entries = slices.Insert(slices.Clip(entries), at, mapEntry[K, V]{key, new(V)}) // clipped, so that it is copied
 		f.entries.Store(&entries)
 	}
 	return entries[at].value
@@ -47,7 +47,7 @@ func (f *copyOnWriteMap[K, V]) search(key K) (entries []mapEntry[K, V], at int, 
 	return entries, at, found
 }
 
-// keepOnly removes all others. Who has found one goes on with it.
+// keepOnly removes all other keys. A V that a caller already has stays usable.
 func (f *copyOnWriteMap[K, V]) keepOnly(key K) {
 	f.adding.Lock()
 	defer f.adding.Unlock()
@@ -61,7 +61,7 @@ func (f *copyOnWriteMap[K, V]) keepOnly(key K) {
 	}
 }
 
-// all goes through the values in the order of the keys.
+// all yields the values in the order of the keys.
 func (f *copyOnWriteMap[K, V]) all() iter.Seq2[K, *V] {
 	return func(yield func(K, *V) bool) {
 		have := f.entries.Load()

@@ -1,5 +1,5 @@
-// Package ops is what operators look at, on a listener of their own: metrics
-// for Prometheus (metrics.go), health for Kubernetes (health.go) and the table
-// as it is served (routes.go), put together by Handler (handler.go). And what
-// they read: logwriter.go writes the log, accesslog.go its lines about requests.
+// Package ops serves operators on a listener of their own: metrics for
+// Prometheus (metrics.go), health for Kubernetes (health.go) and the served
+// table (routes.go). Handler (handler.go) combines them. The package also
+// writes the log (logwriter.go) and the access lines in it (accesslog.go).
 package ops

@@ -13,11 +13,11 @@ import (
 	"gatehouse/proxy"
 )
 
-// Reload reads the route table anew and gives what changed, and the warnings
-// about the new one. The error is problem.List where the table is to blame.
+// Reload reads the route table again. It returns what changed, and the warnings
+// about the new table. The error is a problem.List when the table is invalid.
 type Reload func(ctx context.Context) (proxy.Diff, problem.List, error)
 
-// Handler serves the operators' listener.
+// Handler returns the handler of the operators' listener.
 func Handler(metrics *Metrics, health *Health, gateway *proxy.Gateway, reload Reload) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /-/reload", func(w http.ResponseWriter, r *http.Request) { serveReload(w, r, reload) })
@@ -32,7 +32,7 @@ func Handler(metrics *Metrics, health *Health, gateway *proxy.Gateway, reload Re
 		}
 		httperr.WriteJSON(w, http.StatusOK, Routes(table.Ordered()))
 	})
-	mux.HandleFunc("GET /debug/pprof/", pprof.Index) // heap, goroutine and the like
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index) // heap, goroutine and others
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {

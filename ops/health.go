@@ -13,29 +13,28 @@ import (
 	"gatehouse/store"
 )
 
-// How often the store is asked whether it is there and can be written, and for
-// how long.
+// How often the store is checked, and the time limit of each check.
 const (
 	storeInterval = 2 * time.Second
 	storeTimeout  = 6 * time.Second
 )
 
-// Health knows whether the gateway should be sent requests. Its zero value is
-// a gateway that has just started: alive, not ready.
+// Health determines whether the gateway should get requests. Its zero value is
+// a gateway that has just started: alive, but not ready.
 type Health struct {
 	hasTable     atomic.Bool
 	draining     atomic.Bool
 	storeReached atomic.Bool
 
 	mu         sync.Mutex
-	needsStore bool  // there is a store
-	storeErr   error // what the store last answered
-	feedErr    error // why changes to users are not heard of
+	needsStore bool  // the gateway has a store
+	storeErr   error // the last result of checking the store
+	feedErr    error // why changes to users are not received
 
 	issuers issuerWait
 }
 
-// NeedStore says that readiness waits for the first contact with a store.
+// NeedStore makes readiness wait for the first contact with a store.
 func (h *Health) NeedStore() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -43,7 +42,7 @@ func (h *Health) NeedStore() {
 	h.feedErr = errors.New("not connected yet")
 }
 
-// TableServed says that there is a valid table.
+// TableServed records that a valid table is served.
 func (h *Health) TableServed() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -53,17 +52,18 @@ func (h *Health) TableServed() {
 	}
 }
 
-// Drain says that the gateway is about to stop: it is not ready from now on.
+// Drain records that the gateway is about to stop. From now on it is not ready.
 func (h *Health) Drain() { h.draining.Store(true) }
 
-// Store is the store's last answer, nil when it is well or there is none.
+// Store returns the last result of checking the store: nil when it is healthy
+// or there is none.
 func (h *Health) Store() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.storeErr
 }
 
-// StoreAnswered records an answer of the store.
+// StoreAnswered records a result of checking the store.
 func (h *Health) StoreAnswered(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -73,16 +73,16 @@ func (h *Health) StoreAnswered(err error) {
 	}
 }
 
-// UserFeed records whether changes to users are heard of: nil when they are.
+// UserFeed records whether changes to users are received: nil when they are.
 func (h *Health) UserFeed(lost error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.feedErr = lost
 }
 
-// WatchStore checks the store every few seconds, until the context ends, and logs
-// when it is lost, cannot be written, and is well again. check is the store's
-// CheckWritable.
+// WatchStore checks the store every few seconds, until the context ends. It
+// logs when the store is lost, cannot be written, or is healthy again. check is
+// the store's CheckWritable.
 func (h *Health) WatchStore(ctx context.Context, check func(context.Context) error, metrics *Metrics, log *slog.Logger) {
 	tick := time.NewTicker(storeInterval)
 	defer tick.Stop()
@@ -104,14 +104,14 @@ func (h *Health) WatchStore(ctx context.Context, check func(context.Context) err
 	}
 }
 
-// logStore says what changed between two answers of the store.
+// logStore logs what changed between two results of checking the store.
 func logStore(ctx context.Context, log *slog.Logger, before, now error) {
 	readOnly := errors.Is(now, store.ErrNotWritable)
 	switch {
 	case now == nil && before != nil:
 		log.InfoContext(ctx, "store is back")
 	case now == nil, before != nil && readOnly == errors.Is(before, store.ErrNotWritable):
-		// as before
+		// unchanged
 	case readOnly:
 		log.WarnContext(ctx, "store cannot be written: logins are answered 503", "error", now.Error())
 	default:
@@ -122,12 +122,12 @@ func logStore(ctx context.Context, log *slog.Logger, before, now error) {
 // readiness is the body of /readyz.
 type readiness struct {
 	Ready   bool     `json:"ready"`
-	Reasons []string `json:"reasons,omitempty"` // why not
-	Notes   []string `json:"notes,omitempty"`   // what is wrong, though not enough to be taken out
+	Reasons []string `json:"reasons,omitempty"` // why the gateway is not ready
+	Notes   []string `json:"notes,omitempty"`   // problems that do not make the gateway unready
 }
 
-// ready decides. Trouble with the store after the first contact is told, but
-// does not take every replica out at once.
+// ready returns the readiness. A problem with the store after the first contact
+// is only a note, because it would make every replica unready at once.
 func (h *Health) ready() readiness {
 	var r readiness
 	if h.draining.Load() {
@@ -155,7 +155,7 @@ func (h *Health) ready() readiness {
 	return r
 }
 
-// serveReady is GET /readyz.
+// serveReady serves GET /readyz.
 func (h *Health) serveReady(w http.ResponseWriter, _ *http.Request) {
 	answer, status := h.ready(), http.StatusOK
 	if !answer.Ready {
@@ -164,7 +164,7 @@ func (h *Health) serveReady(w http.ResponseWriter, _ *http.Request) {
 	httperr.WriteJSON(w, status, answer)
 }
 
-// serveLive is GET /livez: whoever can answer is alive.
+// serveLive serves GET /livez: a gateway that answers is alive.
 func serveLive(w http.ResponseWriter, _ *http.Request) {
 	httperr.WriteJSON(w, http.StatusOK, map[string]bool{"alive": true})
 }

@@ -1,4 +1,4 @@
-// A histogram of durations.
+// This file has a histogram of durations.
 
 package ops
 
@@ -7,13 +7,13 @@ import (
 	"sync/atomic"
 )
 
-// durationBuckets, in seconds, reach from a cached answer to the default
+// durationBuckets, in seconds, range from a cached answer to the default
 // timeout of a route.
 var durationBuckets = [...]float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
 
 // histogram counts durations by bucket.
 type histogram struct {
-	buckets [len(durationBuckets) + 1]atomic.Uint64 // each without those below; the last is what is longer
+	buckets [len(durationBuckets) + 1]atomic.Uint64 // not cumulative; the last one counts longer durations
 	sum     atomic.Uint64                           // the bits of a float64, in seconds
 }
 
@@ -31,7 +31,8 @@ func (h *histogram) observe(seconds float64) {
 	}
 }
 
-// read returns the histogram as Prometheus wants it, each bucket with those below.
+// read returns the histogram in the form of Prometheus, with cumulative
+// buckets.
 func (h *histogram) read() (count uint64, sum float64, buckets map[float64]uint64) {
 	sum = math.Float64frombits(h.sum.Load())
 	buckets = make(map[float64]uint64, len(durationBuckets))

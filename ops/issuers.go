@@ -1,7 +1,7 @@
 package ops
 
-// This file tells of the keys of other issuers: without them, every token of
-// theirs is answered 503.
+// This file reports the keys of other issuers. Without keys, every token of
+// their issuer is answered 503.
 
 import (
 	"strconv"
@@ -13,25 +13,26 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// issuerWait says whether the keys of the issuers keep a gateway from being
-// ready. They do at its start alone, and for a while: later, and when a reload
-// adds an issuer, whatever else the gateway does goes on, and there is a note.
+// issuerWait determines whether missing keys of issuers make the gateway
+// unready. They do so only for a limited time after the start. Later, and when
+// a reload adds an issuer, they are only a note, because the gateway's other
+// work goes on.
 type issuerWait struct {
-	states func() []keys.IssuerState // nil where nobody asks
+	states func() []keys.IssuerState // nil when there are none to wait for
 	limit  time.Duration             // how long a start waits for keys
 	since  time.Time                 // when the table was first served
-	done   bool                      // the start waits no longer
+	done   bool                      // the start no longer waits
 }
 
-// AwaitIssuers has readiness wait until the keys of each issuer were read once,
-// for a bounded time after the start.
+// AwaitIssuers makes readiness wait until the keys of each issuer were read
+// once, for a bounded time after the start.
 func (h *Health) AwaitIssuers(states func() []keys.IssuerState, bound time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.issuers.states, h.issuers.limit = states, bound
 }
 
-// report adds what the issuers mean to readiness.
+// report adds the state of the issuers to readiness.
 func (i *issuerWait) report(r *readiness, now time.Time) {
 	if i.states == nil || i.since.IsZero() {
 		return
@@ -60,7 +61,7 @@ func (i *issuerWait) report(r *readiness, now time.Time) {
 
 // WatchIssuers adds gatehouse_issuer_keys and
 // gatehouse_issuer_keys_last_success_timestamp_seconds for the issuers of the
-// table that is served.
+// served table.
 func (m *Metrics) WatchIssuers(states func() []keys.IssuerState) {
 	m.Registry.MustRegister(issuerMetrics{
 		states: states,
@@ -71,8 +72,8 @@ func (m *Metrics) WatchIssuers(states func() []keys.IssuerState) {
 	})
 }
 
-// issuerMetrics asks for the states when it is scraped. The labels are names of
-// the table.
+// issuerMetrics reads the states at each scrape. The labels are names from the
+// table.
 type issuerMetrics struct {
 	states            func() []keys.IssuerState
 	keys, lastSuccess *prometheus.Desc
@@ -87,7 +88,7 @@ func (m issuerMetrics) Describe(into chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (m issuerMetrics) Collect(into chan<- prometheus.Metric) {
 	for _, state := range m.states() {
-		at, issuer := 0.0, strings.ToValidUTF8(state.Issuer, "\uFFFD") // a variable may hold anything, a label may not
+		at, issuer := 0.0, strings.ToValidUTF8(state.Issuer, "\uFFFD") // a variable may contain anything, a label must be UTF-8
 		if !state.LastSuccess.IsZero() {
 			at = float64(state.LastSuccess.UnixMilli()) / 1000
 		}

@@ -9,42 +9,43 @@ import (
 	"time"
 )
 
-// What a LogWriter gathers.
+// The bounds of a LogWriter's buffers.
 const (
-	flushDelay = 100 * time.Millisecond // the longest that a line waits for others
-	flushSize  = 64 << 10               // bytes that are written without waiting for more
-	bufferSize = 1 << 20                // bytes that may wait while the destination takes none
+	flushDelay = 100 * time.Millisecond // how long a line waits for others at most
+	flushSize  = 64 << 10               // the number of waiting bytes that starts a write
+	bufferSize = 1 << 20                // the number of bytes that may wait while the destination accepts none
 )
 
-// LogWriter gathers whole log lines, one a Write, and writes many of them to
-// its destination at once: 100 milliseconds after the first at the latest, and
-// sooner when they are plenty. Write never waits for the destination. When that
-// takes nothing for so long that the buffer is full, lines are dropped, counted
-// by Dropped, and told of in a line that stands where they are missing. Nothing
-// runs, and no timer, while nothing is logged.
+// LogWriter collects whole log lines, one per Write, and writes many of them to
+// its destination at once: at most 100 milliseconds after the first, and sooner
+// when there are many. Write never waits for the destination. When the
+// destination accepts nothing until the buffer is full, lines are dropped.
+// Dropped counts them, and a line in their place reports them. While nothing is
+// logged, no goroutine and no timer runs.
 //
-// There are two buffers: lines that wait, and lines being written. They never
-// grow, and a page of them is memory only once it was written to.
+// There are two buffers: one for waiting lines, and one for lines being
+// written. They never grow, and each of their pages uses memory only after it
+// was first written to.
 type LogWriter struct {
 	to          io.Writer
-	format      func(io.Writer) slog.Handler // for its own line
-	timer       *time.Timer                  // runs from the first line that waits
-	partialLine bool                         // the last line is written in part; only for run
+	format      func(io.Writer) slog.Handler // for the line about dropped lines
+	timer       *time.Timer                  // runs while lines wait
+	partialLine bool                         // the last line was written incompletely; used by run only
 
 	mu            sync.Mutex
-	lines         []byte // that wait
+	lines         []byte // waiting lines
 	spare         []byte // the other buffer, nil while it is being written
-	droppedBefore int    // lines dropped in front of those that wait
-	droppedAfter  int    // lines dropped behind them, since the buffer is full
+	droppedBefore int    // lines dropped before the waiting ones
+	droppedAfter  int    // lines dropped after them, because the buffer is full
 	dropped       uint64
-	flushDue      bool            // what waits is to be written now
-	running       bool            // run is
+	flushDue      bool            // the waiting lines must be written now
+	running       bool            // run is running
 	flushed       []chan struct{} // closed when run ends
 }
 
-// NewLogWriter makes a writer in front of another one, to which nothing else
-// needs to be synchronised. The format is the log's, for the line about dropped
-// ones.
+// NewLogWriter returns a writer that writes to to, with no need for other
+// synchronization. format makes the log's handler, for the line about dropped
+// lines.
 func NewLogWriter(to io.Writer, format func(io.Writer) slog.Handler) *LogWriter {
 	w := &LogWriter{to: to, format: format, lines: make([]byte, 0, bufferSize), spare: make([]byte, 0, bufferSize)}
 	w.timer = time.AfterFunc(flushDelay, func() {
@@ -56,7 +57,7 @@ func NewLogWriter(to io.Writer, format func(io.Writer) slog.Handler) *LogWriter 
 	return w
 }
 
-// Write takes one line, with its line end. It never fails.
+// Write accepts one line, with its line break. It never fails.
 func (w *LogWriter) Write(line []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -67,9 +68,10 @@ func (w *LogWriter) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// Unbuffered is for lines that somebody may be waiting for, such as the reason why
-// the process is about to end: they are written without delay, and all that
-// wait with them. Write of it does not wait for the destination either.
+// Unbuffered returns a writer for lines that somebody may be waiting for, such
+// as the reason why the process is about to end. Its Write causes an immediate
+// write of the line and of all waiting lines. It does not wait for the
+// destination either.
 func (w *LogWriter) Unbuffered() io.Writer { return unbuffered{w} }
 
 type unbuffered struct{ *LogWriter }
@@ -82,8 +84,8 @@ func (w unbuffered) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// Flush has all that was logged so far written, and waits until it is, but no
-// longer than timeout: a pipe that nobody reads must not keep a process alive.
+// Flush writes everything that was logged so far, and waits for at most
+// timeout: a pipe that nobody reads must not keep the process alive.
 func (w *LogWriter) Flush(timeout time.Duration) {
 	w.mu.Lock()
 	w.scheduleFlush()
@@ -100,15 +102,15 @@ func (w *LogWriter) Flush(timeout time.Duration) {
 	}
 }
 
-// Dropped is the number of lines that were lost so far.
+// Dropped returns the number of lines that were lost so far.
 func (w *LogWriter) Dropped() uint64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.dropped
 }
 
-// add keeps a line, or drops it. Once one was dropped, all are until there is
-// room again, so that what is missing is missing in one place.
+// add stores a line or drops it. After one line was dropped, all later lines
+// are dropped until there is room again. So the gap in the log is in one place.
 func (w *LogWriter) add(line []byte) {
 	if len(w.lines) == 0 && w.droppedAfter == 0 {
 		w.timer.Reset(flushDelay)
@@ -121,7 +123,7 @@ func (w *LogWriter) add(line []byte) {
 	w.lines = append(w.lines, line...)
 }
 
-// scheduleFlush has what waits written. While a write is under way, it is next.
+// scheduleFlush causes a write of the waiting lines, after a running one.
 func (w *LogWriter) scheduleFlush() {
 	switch {
 	case w.running:
@@ -132,9 +134,9 @@ func (w *LogWriter) scheduleFlush() {
 	}
 }
 
-// run writes what is due; there is one at a time. Lines that came meanwhile are
-// left to wait for others, unless they are due themselves: else a busy gateway
-// would write line by line.
+// run writes waiting lines until none is due; it runs once at a time. Lines
+// that arrive meanwhile wait for others again, unless they are due. Otherwise a
+// busy gateway would write each line alone.
 func (w *LogWriter) run() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -149,7 +151,7 @@ func (w *LogWriter) run() {
 		w.dropped += uint64(lost)
 		w.droppedBefore += unreported
 		if lost == 0 && unreported == 0 && w.droppedBefore > 0 {
-			w.flushDue = true // there is room again: tell what is missing
+			w.flushDue = true // there is room again: report the missing lines
 		}
 		w.spare = lines[:0]
 	}
@@ -160,10 +162,10 @@ func (w *LogWriter) run() {
 	w.flushed = nil
 }
 
-// writeBatch writes lines, and in front of them how many are missing there. It gives
-// how many of the lines were lost to an error of the destination, and how many
-// missing ones are still to be told of. What failed is not tried again before
-// the next lines come.
+// writeBatch writes lines, after a line about the lines missing before them. It
+// returns how many of the lines were lost to an error of the destination, and
+// how many missing lines are not reported yet. After a failure it does not try
+// again before the next lines.
 func (w *LogWriter) writeBatch(before int, lines []byte) (lost, unreported int) {
 	if before > 0 && len(w.writeLines(w.droppedLine(before))) > 0 {
 		lost = bytes.Count(lines, []byte("\n"))
@@ -173,7 +175,7 @@ func (w *LogWriter) writeBatch(before int, lines []byte) (lost, unreported int) 
 	return lost, lost
 }
 
-// writeLines writes lines, and gives what could not be written of them.
+// writeLines writes lines, and returns those that could not be written.
 func (w *LogWriter) writeLines(lines []byte) (rest []byte) {
 	for len(lines) > 0 {
 		n, err := w.to.Write(lines)
@@ -188,10 +190,11 @@ func (w *LogWriter) writeLines(lines []byte) (rest []byte) {
 	return lines
 }
 
-// droppedLine is the line about dropped ones, whatever the level of the log.
+// droppedLine returns the line about dropped lines, whatever the level of the
+// log.
 func (w *LogWriter) droppedLine(lines int) []byte {
 	var line bytes.Buffer
-	if w.partialLine { // only an error leaves one, and the next line is about what was dropped
+	if w.partialLine { // only an error causes this, and the next line is about dropped lines
 		line.WriteByte('\n')
 	}
 	record := slog.NewRecord(time.Now(), slog.LevelWarn, "log lines were dropped", 0)

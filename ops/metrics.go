@@ -10,8 +10,8 @@ import (
 	"gatehouse/config"
 )
 
-// Metrics are all that the gateway counts. Labels are route names and closed
-// sets, never anything a client sends. It implements proxy.Metrics and
+// Metrics has all metrics of the gateway. Labels are route names and closed
+// sets, and never come from a client. It implements proxy.Metrics and
 // account.LoginMetrics.
 type Metrics struct {
 	Registry *prometheus.Registry
@@ -27,8 +27,8 @@ type Metrics struct {
 	configInfo     *prometheus.GaugeVec
 }
 
-// NewMetrics makes the metrics, registered with a registry of their own
-// beside those of the process and the Go runtime.
+// NewMetrics returns the metrics in a registry of their own, with those of the
+// process and the Go runtime.
 func NewMetrics(version string) *Metrics {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
@@ -66,10 +66,10 @@ func NewMetrics(version string) *Metrics {
 }
 
 // WatchStore adds gatehouse_store_up and gatehouse_user_feed_connected, for a
-// gateway that has a store.
+// gateway with a store.
 func (m *Metrics) WatchStore() { m.Registry.MustRegister(m.storeUp, m.userFeed) }
 
-// WatchLog adds gatehouse_log_lines_dropped_total, for a log of that writer.
+// WatchLog adds gatehouse_log_lines_dropped_total for that writer.
 func (m *Metrics) WatchLog(lines *LogWriter) {
 	m.Registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "gatehouse_log_lines_dropped_total", Help: "Log lines lost, as whoever reads the log did not take them.",
@@ -79,10 +79,10 @@ func (m *Metrics) WatchLog(lines *LogWriter) {
 // StoreUp sets whether the store answers.
 func (m *Metrics) StoreUp(up bool) { m.storeUp.Set(boolValue(up)) }
 
-// UserFeed sets whether changes to users are heard of.
+// UserFeed sets whether changes to users are received.
 func (m *Metrics) UserFeed(connected bool) { m.userFeed.Set(boolValue(connected)) }
 
-// TableServed records that a table is being served from now on, and no other.
+// TableServed records that this table is served from now on.
 func (m *Metrics) TableServed(cfg *config.Config, at time.Time) {
 	m.routes.setTable(cfg)
 	m.reloads.WithLabelValues("success").Inc()
@@ -92,7 +92,7 @@ func (m *Metrics) TableServed(cfg *config.Config, at time.Time) {
 	m.configInfo.WithLabelValues(cfg.Hash).Set(1)
 }
 
-// TableRefused records that a table was read and is not served.
+// TableRefused records that a table was read and refused.
 func (m *Metrics) TableRefused() {
 	m.reloads.WithLabelValues("failure").Inc()
 	m.reloadGood.Set(0)

@@ -13,10 +13,10 @@ import (
 type Reloaded struct {
 	Reloaded bool        `json:"reloaded"`
 	Changes  *proxy.Diff `json:"changes,omitempty"` // nil when the table was refused
-	Problems []Problem   `json:"problems"`          // why it was; or warnings about the one taken
+	Problems []Problem   `json:"problems"`          // why the table was refused; or warnings about the new table
 }
 
-// Problem is a problem.Problem for a machine, here and in `check --format json`.
+// Problem is a problem.Problem as JSON, here and in `check --format json`.
 type Problem struct {
 	File     string `json:"file"`
 	Line     int    `json:"line,omitempty"`
@@ -26,7 +26,7 @@ type Problem struct {
 	Hint     string `json:"hint,omitempty"`
 }
 
-// Problems makes them of a table's.
+// Problems returns the problems of a table as JSON values.
 func Problems(problems problem.List) []Problem {
 	list := make([]Problem, 0, len(problems))
 	for _, p := range problems {
@@ -37,13 +37,13 @@ func Problems(problems problem.List) []Problem {
 	return list
 }
 
-// refuseBrowsers is the answer to a page in somebody's browser.
+// refuseBrowsers is the answer to requests of web pages.
 var refuseBrowsers = &httperr.Error{Status: http.StatusForbidden, Detail: "Not for browsers."}
 
-// serveReload is POST /-/reload: 200 with what changed, or 400 with every
-// problem, and then nothing has changed. A body is not looked at.
+// serveReload serves POST /-/reload. It answers 200 with the changes, or 400
+// with every problem, and then nothing has changed. It ignores the body.
 func serveReload(w http.ResponseWriter, r *http.Request, reload Reload) {
-	if r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != "" { // a page in somebody's browser
+	if r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != "" { // a web page
 		refuseBrowsers.WriteTo(w)
 		return
 	}

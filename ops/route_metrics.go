@@ -1,6 +1,7 @@
-// What is counted of each route. A request finds the counters of its route
-// without a lock and without a look at a label. Prometheus' own vectors would
-// look some up by their labels, and hold seven times as much for a route.
+// This file has the metrics of each route. A request finds its route's counters
+// without a lock and without comparing labels. Prometheus' own vectors would
+// look up some counters by their labels, and use seven times as much memory per
+// route.
 
 package ops
 
@@ -19,13 +20,14 @@ import (
 	"gatehouse/proxy"
 )
 
-// routes has the series of all routes, by name. It is a prometheus.Collector.
+// routes holds the series of all routes, by name. It is a prometheus.Collector.
 type routes struct {
 	mu     sync.Mutex
 	series map[string]*series
 }
 
-// series are those of one route name, whichever tables have the route.
+// series are the metrics of one route name, across all tables that have the
+// route.
 type series struct {
 	name      string
 	began     time.Time
@@ -34,14 +36,14 @@ type series struct {
 	durations histogram
 	answers   copyOnWriteMap[answer, atomic.Uint64]
 	decisions copyOnWriteMap[auth.Result, atomic.Uint64]
-	down      copyOnWriteMap[string, atomic.Bool] // by backend; nothing is known against a new one
-	removed   bool                                // the table being served has no such route; under the lock of the routes
+	down      copyOnWriteMap[string, atomic.Bool] // by backend; a new backend is assumed to be up
+	removed   bool                                // the served table has no such route; protected by the lock of the routes
 }
 
-// Route implements proxy.Metrics. A table of ten thousand routes has few that
-// are asked for much, so the series of a route begin with its first request,
-// and a table that is only compiled leaves no trace. Those of requests that
-// match no route are there from the start.
+// Route implements proxy.Metrics. In a table of ten thousand routes, few get
+// many requests. So the series of a route are made by its first request, and a
+// table that is only compiled makes none. The series of requests without a
+// route exist from the start.
 func (m *Metrics) Route(name, backend string) proxy.RouteMetrics {
 	r := &routeMetrics{routes: &m.routes, name: name, backend: backend}
 	if name == proxy.NoRoute {
@@ -57,13 +59,13 @@ type routeMetrics struct {
 	found         atomic.Pointer[instruments]
 }
 
-// instruments are what the requests of one route in one table count with.
+// instruments are what the requests of one route in one table update.
 type instruments struct {
 	*series
-	down *atomic.Bool // the backend; nil without one
+	down *atomic.Bool // of the backend; nil without one
 }
 
-// get finds the instruments: the first time with a lock, then without.
+// get returns the instruments. Only the first call takes a lock.
 func (r *routeMetrics) get() *instruments {
 	found := r.found.Load()
 	if found == nil {
@@ -92,7 +94,7 @@ func (r *routeMetrics) Decided(result auth.Result) { r.get().decisions.get(resul
 
 func (r *routeMetrics) Backend(up bool) { r.get().down.Store(!up) }
 
-// find returns the series of a route, or begins them.
+// find returns the series of a route, and makes them if necessary.
 func (r *routes) find(name string) *series {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -101,16 +103,16 @@ func (r *routes) find(name string) *series {
 		s = &series{name: name, began: time.Now()}
 		r.series[name] = s
 	}
-	s.removed = false // a table has it that serving has not heard of yet
+	s.removed = false // a table has it that is not served yet
 	return s
 }
 
-// setTable removes what the new table does not have, or a table that renames
-// its routes again and again would add series without end. A backend goes at
-// once: that it was down is nobody's trouble any more. A route is told of once
-// more when its last request has ended, see Collect, or goes with the table
-// after, where nobody has asked meanwhile. Whoever still counts with its series
-// counts in vain, and does no harm.
+// setTable removes the series that the new table does not have. Otherwise a
+// table that keeps renaming its routes would add series without end. The gauge
+// of a removed backend is removed at once, because that backend no longer
+// matters. A removed route is reported once more after its last request has
+// ended (see Collect). If it was not scraped by then, the next table removes
+// it. A request that still uses removed series does no harm.
 func (r *routes) setTable(cfg *config.Config) {
 	backends := make(map[string]string, len(cfg.Routes)+1)
 	backends[proxy.NoRoute] = ""
@@ -129,7 +131,8 @@ func (r *routes) setTable(cfg *config.Config) {
 	}
 }
 
-// backendOf is what a route's backend is called, "" for a built-in handler.
+// backendOf returns the name of a route's backend, or "" for a built-in
+// handler.
 func backendOf(route *config.Route) string {
 	if route.Backend == nil {
 		return ""
@@ -137,18 +140,18 @@ func backendOf(route *config.Route) string {
 	return route.Backend.Host
 }
 
-// isRemovable reports whether the route was removed and has no request in flight.
+// isRemovable reports whether the route was removed and has no open request.
 func (s *series) isRemovable() bool { return s.removed && s.inFlight.Load() == 0 }
 
-// methods are the labels of a request's method. A client could invent any
-// number of others, which are the last.
+// methods are the labels for a request's method. The last one stands for all
+// others, because a client could invent any number of them.
 var methods = [...]string{
 	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
 	http.MethodDelete, http.MethodConnect, http.MethodOptions, http.MethodTrace, "_OTHER",
 }
 
-// answer is a status code and a method's place among the methods, in one: ten
-// thousand at most, as the code of a backend has three digits.
+// answer combines a status code and the index of a method. There are at most
+// ten thousand, because a backend's code has three digits.
 type answer int
 
 func answerOf(method string, status int) answer {
@@ -193,7 +196,7 @@ func (r *routes) Collect(metrics chan<- prometheus.Metric) {
 	for name, s := range r.series {
 		all = append(all, s)
 		if s.isRemovable() {
-			delete(r.series, name) // told of for the last time
+			delete(r.series, name) // reported for the last time
 		}
 	}
 	r.mu.Unlock()

@@ -6,7 +6,7 @@ import (
 	"gatehouse/config"
 )
 
-// RouteInfo is one route as operators see it, in GET /routes and in the
+// RouteInfo describes one route for operators, in GET /routes and in the
 // command `routes`.
 type RouteInfo struct {
 	Name    string   `json:"name"`
@@ -19,7 +19,7 @@ type RouteInfo struct {
 	Source  string   `json:"source"` // file:line
 }
 
-// Routes describes routes, in the order given.
+// Routes returns descriptions of the routes, in the same order.
 func Routes(routes []*config.Route) []RouteInfo {
 	infos := make([]RouteInfo, 0, len(routes))
 	for _, r := range routes {
