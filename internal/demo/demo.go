@@ -1,5 +1,5 @@
-// Package demo runs a gateway that needs no setup: with a throw-away store, a
-// random secret, an echo backend and a user, all of it forgotten at the end.
+// Package demo runs a gateway without any setup: with a temporary store, a
+// random secret, an echo backend and a user. Everything is deleted at the end.
 package demo
 
 import (
@@ -25,16 +25,17 @@ import (
 	"gatehouse/store"
 )
 
-// The user of the demonstration, known to whoever reads this: the gateway
-// listens on loopback only and forgets everything at its end.
+// The user of the demonstration. Everybody may know the password: the gateway
+// listens on loopback only, and deletes everything at its end.
 const (
 	Email    = "demo@example.com"
 	Password = "correct horse"
 	Company  = "9b8f7e6d-5c4b-4a39-8877-665544332222"
 	address  = "127.0.0.1:8080"
-	// bcryptCost makes the demonstration start soon: the password is no secret.
+	// bcryptCost is low so that the demonstration starts fast: the password is
+	// not secret.
 	bcryptCost = bcrypt.DefaultCost
-	// echoHeaderTimeout bounds the gateway as it bounds its own clients.
+	// echoHeaderTimeout is the same bound that the gateway has for its clients.
 	echoHeaderTimeout = 10 * time.Second
 )
 
@@ -59,15 +60,15 @@ tests:
   - {request: GET /api/v1/query/chats, as: member,    expect: query}
 `
 
-// Options are what a demonstration depends on.
+// Options configure a demonstration.
 type Options struct {
-	Process settings.Lookup // finds the variables that the Go runtime goes by
-	Out     io.Writer       // the commands to paste
-	Log     io.Writer       // the gateway's log
+	Process settings.Lookup // returns the variables of the Go runtime
+	Out     io.Writer       // receives the commands to paste
+	Log     io.Writer       // receives the gateway's log
 	Version string
 }
 
-// Run runs a demonstration until the context ends, and leaves nothing behind.
+// Run runs a demonstration until the context ends, and then deletes its files.
 func Run(ctx context.Context, options Options) error {
 	folder, err := os.MkdirTemp("", "gatehouse-demo-")
 	if err != nil {
@@ -76,19 +77,19 @@ func Run(ctx context.Context, options Options) error {
 	defer func() { _ = os.RemoveAll(folder) }()
 	echo := &http.Server{Handler: http.HandlerFunc(serveEcho), ReadHeaderTimeout: echoHeaderTimeout}
 	defer echo.Close()
-	backends := make([]string, 2) // one for each policy: one backend behind two would be warned of
+	backends := make([]string, 2) // one for each policy: two policies on one backend would cause a warning
 	for i := range backends {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return fmt.Errorf("start the echo backend: %w", err)
 		}
-		go echo.Serve(listener) //nolint:errcheck // it ends with ErrServerClosed, above
+		go echo.Serve(listener) //nolint:errcheck // it returns ErrServerClosed after the Close above
 		backends[i] = "http://" + listener.Addr().String()
 	}
 	return runIn(ctx, folder, backends, options)
 }
 
-// runIn writes what a gateway needs into the folder, and runs it.
+// runIn writes the gateway's files into the folder, and runs the gateway.
 func runIn(ctx context.Context, folder string, backends []string, options Options) error {
 	table := filepath.Join(folder, "routes.yaml")
 	if err := os.WriteFile(table, []byte(routes), 0o600); err != nil {
@@ -109,7 +110,7 @@ func runIn(ctx context.Context, folder string, backends []string, options Option
 	}
 	return server.Run(ctx, server.Options{
 		File: table, Process: options.Process, Output: options.Log, Version: options.Version,
-		Lookup: func(name string) (string, bool) { // nothing of the real environment: it is another gateway's
+		Lookup: func(name string) (string, bool) { // without the real environment, which belongs to another gateway
 			value, found := values[name]
 			return value, found
 		},
@@ -117,7 +118,7 @@ func runIn(ctx context.Context, folder string, backends []string, options Option
 	})
 }
 
-// freeAddress is the wanted address, or any free port when somebody has it.
+// freeAddress returns the wanted address, or any free port when it is in use.
 func freeAddress(wanted string) string {
 	listener, err := net.Listen("tcp", wanted)
 	if err != nil {
@@ -155,7 +156,7 @@ func insertUser(ctx context.Context, users store.Store) error {
 	return err
 }
 
-// printCommands prints what to paste, and what the answer will be.
+// printCommands prints the commands to paste, with their expected answers.
 func printCommands(w io.Writer, public, operators net.Addr) {
 	fmt.Fprintf(w, `
 Gatehouse is running on http://%[1]s (Ctrl-C ends it). In another terminal, paste:
@@ -183,7 +184,7 @@ curl -s -w '\n' http://%[2]s/readyz
 `, public, operators, Email, Password)
 }
 
-// Echo is what the echo backend answers: the request as it arrived.
+// Echo is the answer of the echo backend: the request as it arrived.
 type Echo struct {
 	Method  string            `json:"method"`
 	Target  string            `json:"target"`
@@ -192,8 +193,8 @@ type Echo struct {
 	Body    int64             `json:"body_bytes"`
 }
 
-// serveEcho shows what a backend behind the gateway is sent. A token is cut:
-// terminals are looked at over shoulders.
+// serveEcho shows what a backend behind the gateway receives. It cuts the
+// token, because others may see the terminal.
 func serveEcho(w http.ResponseWriter, r *http.Request) {
 	seen := Echo{Method: r.Method, Target: r.RequestURI, Host: r.Host, Headers: map[string]string{}}
 	for name, values := range r.Header {

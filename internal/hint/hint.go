@@ -1,5 +1,5 @@
-// Package hint adds advice to errors: the error says what failed, and the hint,
-// apart from it, what would be right.
+// Package hint adds hints to errors. The error says what failed. The hint says
+// what would be right.
 package hint
 
 import "errors"
@@ -9,13 +9,13 @@ type hinted struct {
 	hint string
 }
 
-// Unwrap returns the error without the advice.
+// Unwrap returns the error without the hint.
 func (h *hinted) Unwrap() error { return h.error }
 
-// With returns the error with advice, which its text does not hold.
+// With returns the error with a hint, which its text does not contain.
 func With(err error, hint string) error { return &hinted{error: err, hint: hint} }
 
-// Of returns the advice that an error carries, "" when it carries none.
+// Of returns the hint of an error, or "".
 func Of(err error) string {
 	if h, found := errors.AsType[*hinted](err); found {
 		return h.hint

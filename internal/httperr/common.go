@@ -2,7 +2,7 @@ package httperr
 
 import "net/http"
 
-// The errors that more than one package returns.
+// Errors that more than one package returns.
 var (
 	BodyMalformed = &Error{Status: http.StatusBadRequest, Detail: "The request body is malformed or ended early."}
 	NotFound      = &Error{Status: http.StatusNotFound, Detail: "Not Found"}
@@ -12,7 +12,7 @@ var (
 	NoTable       = &Error{Status: http.StatusServiceUnavailable, Detail: "The gateway has no route table yet."}
 )
 
-// MethodNotAllowed returns a 405 that names the methods that are allowed.
+// MethodNotAllowed returns a 405 that lists the allowed methods.
 func MethodNotAllowed(allow string) *Error {
 	return &Error{Status: http.StatusMethodNotAllowed, Detail: "Method Not Allowed", Allow: allow}
 }

@@ -1,7 +1,7 @@
-// Package httperr is every error that the gateway itself answers with: a public
-// sentence for the client and, apart from it, a private cause for the log, and
-// how both become HTTP. Who refuses a request returns an *Error; common.go has
-// those that more than one package returns.
+// Package httperr has the errors with which the gateway itself answers
+// requests. Each has a public sentence for the client and, separately, a
+// private cause for the log. Code that refuses a request returns an *Error.
+// common.go has the errors that more than one package returns.
 package httperr
 
 import (
@@ -11,20 +11,20 @@ import (
 	"time"
 )
 
-// Error is a request that the gateway answers with an error. Shared ones are
-// never written to; Because makes a copy.
+// Error is an error with which the gateway answers a request. A shared Error is
+// never changed; Because makes a copy.
 type Error struct {
 	Status     int           // 4xx or 5xx
 	Detail     string        // the sentence in the body; fixed, never a library's text
-	Challenge  string        // WWW-Authenticate (RFC 6750 section 3), "" for none
-	Allow      string        // Allow (RFC 9110 section 10.2.1), "" for none
-	RetryAfter time.Duration // Retry-After, rounded up to seconds; 0 for none
-	Fields     []FieldError  // what the body lists instead of Detail, for a 422
+	Challenge  string        // WWW-Authenticate (RFC 6750 section 3), or ""
+	Allow      string        // Allow (RFC 9110 section 10.2.1), or ""
+	RetryAfter time.Duration // Retry-After, rounded up to seconds; 0 means none
+	Fields     []FieldError  // the list in the body instead of Detail, for a 422
 	AuthResult string        // an auth.Result, "" when the Gate did not refuse
-	Cause      error         // for the log only; nil when the detail says it all
+	Cause      error         // for the log only; nil when the detail is enough
 }
 
-// Error returns the detail and the cause, for logs. It is not what clients see.
+// Error returns the detail and the cause, for logs. Clients never see it.
 func (e *Error) Error() string {
 	if e.Cause == nil {
 		return e.Detail
@@ -35,29 +35,29 @@ func (e *Error) Error() string {
 // Unwrap returns the private cause.
 func (e *Error) Unwrap() error { return e.Cause }
 
-// Because returns the same error with a private cause.
+// Because returns a copy of the error with a private cause.
 func (e *Error) Because(cause error) *Error {
 	with := *e
 	with.Cause = cause
 	return &with
 }
 
-// FieldError is one thing that is wrong with a request body, as pydantic words
-// it. It never repeats the input, which may be a password.
+// FieldError is one problem of a request body, in pydantic's words. It never
+// repeats the input, which may be a password.
 type FieldError struct {
 	Type string `json:"type"`
 	Loc  []any  `json:"loc"` // "body", then a field's name or a byte offset
 	Msg  string `json:"msg"`
 }
 
-// body is the JSON object of every error that the gateway makes.
+// body is the JSON object of every error of the gateway.
 type body struct {
 	Detail    any    `json:"detail"` // a sentence; for 422 a list of FieldErrors
 	RequestID string `json:"request_id,omitempty"`
 }
 
-// WriteTo answers with the error. The request id is taken from the X-Request-ID
-// that the response already carries.
+// WriteTo writes the error as the response. The request id comes from the
+// response's X-Request-ID.
 func (e *Error) WriteTo(w http.ResponseWriter) {
 	header := w.Header()
 	if e.Challenge != "" {
@@ -77,11 +77,11 @@ func (e *Error) WriteTo(w http.ResponseWriter) {
 	WriteJSON(w, e.Status, answer)
 }
 
-// WriteJSON answers with one JSON value. An error of the client's connection
-// is nobody's to handle here.
+// WriteJSON answers with one JSON value. It ignores errors of the client's
+// connection.
 func WriteJSON(w http.ResponseWriter, status int, value any) {
 	body, err := json.Marshal(value)
-	if err != nil { // only a programming error gets here: values are our own
+	if err != nil { // only a programming error: the values are our own
 		status, body = http.StatusInternalServerError, []byte(`{"detail":"Internal Server Error"}`)
 	}
 	header := w.Header()

@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// maxQuoted bounds what is repeated of a request, in bytes.
+// maxQuoted bounds the part of a request's text that is repeated, in bytes.
 const maxQuoted = 100
 
-// Quote repeats a text of a request in a private cause: on one line, cut to a
-// bound, and without the query of a URL.
+// Quote returns a text of a request for a private cause: on one line,
+// shortened, and without the query of a URL.
 func Quote(text string) string {
 	text, _, hasQuery := strings.Cut(text, "?")
 	if len(text) > maxQuoted {

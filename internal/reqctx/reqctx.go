@@ -1,10 +1,10 @@
-// Package reqctx has a context that is part of the request that it belongs to.
+// Package reqctx provides a context that is embedded in its request.
 //
-// A context of package context costs three allocations: itself, the function
-// that cancels it, and its channel. A request that is answered at once needs
-// none of them. A Context makes them when somebody calls Done, and tells its
-// subscribers of its end without them. For everybody else it is a context like
-// any other: contexts derived from it end with it, without a goroutine, and
+// A context of package context costs three allocations: itself, its cancel
+// function, and its channel. A request that is answered at once needs none of
+// them. A Context makes them when Done is first called, and can notify its
+// subscribers of its end without them. In all other respects it is an ordinary
+// context: contexts derived from it end with it, without a goroutine, and
 // context.Cause returns its cause.
 package reqctx
 
@@ -17,28 +17,28 @@ import (
 )
 
 // Context is a context.Context that ends when Cancel is called or its parent
-// ends. Init has to be called before it is used. It must not be copied.
+// ends. Init must be called before use. It must not be copied.
 type Context struct {
-	values context.Context // where values are looked up
-	parent *Context        // that it ends with; nil for none, or where standard does that
+	values context.Context // for looking up values
+	parent *Context        // the Context that ends this one; nil for none, or when standard ends it
 
-	// standard is the same context as one of package context. It is made when
-	// somebody calls Done, and does not change any more when isMade is set.
+	// standard is an equal context of package context. It is made when Done is
+	// first called, and does not change after isMade is set.
 	isMade   atomic.Bool
 	standard context.Context
 
 	mu         sync.Mutex
-	cancel     context.CancelCauseFunc // of standard; nil before that is made
+	cancel     context.CancelCauseFunc // of standard; nil before standard is made
 	ended      bool
 	cause      error
-	subscriber Subscriber   // the first, since there is hardly ever another
+	subscriber Subscriber   // the first one, since there is rarely another
 	others     []Subscriber // the other ones
 }
 
-// Subscriber is told of the end of a Context.
+// Subscriber is notified when a Context ends.
 type Subscriber interface {
-	// ContextEnded is called at most once for each call of Subscribe. It must not
-	// block.
+	// ContextEnded is called at most once for each call of Subscribe. It must
+	// not block.
 	ContextEnded()
 }
 
@@ -50,8 +50,8 @@ var (
 // contextKey is the key under which Of finds a Context.
 type contextKey struct{}
 
-// Init makes c a child of parent. Cancel has to be called when the request is
-// over.
+// Init makes c a child of parent. Cancel must be called at the end of the
+// request.
 func (c *Context) Init(parent context.Context) {
 	if p, ok := parent.(*Context); ok && p.takesSubscribers() {
 		c.values, c.parent = p.values, p
@@ -65,12 +65,12 @@ func (c *Context) Init(parent context.Context) {
 	}
 }
 
-// takesSubscribers reports whether c knows of its own end. The child of a
-// context of package context does not.
+// takesSubscribers reports whether c notices its own end. A child of a context
+// of package context does not.
 func (c *Context) takesSubscribers() bool { return c.values.Done() == nil }
 
 // Of returns the Context that ends exactly when ctx does and takes subscribers,
-// or nil: ctx is that Context, or adds values to it.
+// or nil. ctx is that Context, or adds values to it.
 func Of(ctx context.Context) *Context {
 	c, _ := ctx.Value(contextKey{}).(*Context)
 	if c == nil || !c.takesSubscribers() || ctx.Done() != c.Done() {
@@ -79,7 +79,7 @@ func Of(ctx context.Context) *Context {
 	return c
 }
 
-// Subscribe has s told of the end of c, at once if c has ended.
+// Subscribe registers s for the end of c. If c has ended, it calls s at once.
 func (c *Context) Subscribe(s Subscriber) {
 	c.mu.Lock()
 	ended := c.ended
@@ -96,7 +96,7 @@ func (c *Context) Subscribe(s Subscriber) {
 	}
 }
 
-// Unsubscribe reports whether s was a subscriber. If so, s is not told any more.
+// Unsubscribe reports whether s was a subscriber. If so, s will not be called.
 func (c *Context) Unsubscribe(s Subscriber) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -111,7 +111,7 @@ func (c *Context) Unsubscribe(s Subscriber) bool {
 	return at >= 0
 }
 
-// Cancel ends c. A nil cause is context.Canceled. Only the first call has an
+// Cancel ends c. A nil cause means context.Canceled. Only the first call has an
 // effect.
 func (c *Context) Cancel(cause error) {
 	c.mu.Lock()
@@ -137,13 +137,13 @@ func (c *Context) Cancel(cause error) {
 	}
 }
 
-// ContextEnded implements Subscriber: the parent has ended.
+// ContextEnded implements Subscriber, for the end of the parent.
 func (c *Context) ContextEnded() { c.Cancel(context.Cause(c.parent)) }
 
 // Done implements context.Context.
 func (c *Context) Done() <-chan struct{} { return c.make().Done() }
 
-// make returns the standard context, which it makes if need be.
+// make returns the standard context. It makes the context if necessary.
 func (c *Context) make() context.Context {
 	if c.isMade.Load() {
 		return c.standard
@@ -182,7 +182,7 @@ func (c *Context) Value(key any) any {
 		return c
 	}
 	if c.isMade.Load() {
-		return c.standard.Value(key) // package context looks for its own there
+		return c.standard.Value(key) // package context finds its own contexts there
 	}
 	return c.values.Value(key)
 }

@@ -12,25 +12,25 @@ import (
 	"gatehouse/config/watch"
 )
 
-// Names of groups of files, which are those of the settings.
+// Names of groups of files, equal to those of the settings.
 const (
 	certificateFiles = "GATEWAY_TLS_CERT_FILE and GATEWAY_TLS_KEY_FILE"
 	authorityFile    = "GATEWAY_TLS_CLIENT_CA_FILE"
 )
 
-// certificate is the public listener's own, with the authorities of its
-// clients', as their files held them last.
+// certificate holds the public listener's certificate, and the authorities of
+// client certificates, as last read from their files.
 type certificate struct {
 	certFile, keyFile string
-	authoritiesFile   string // "" asks clients for no certificate
+	authoritiesFile   string // "" means that clients need no certificate
 	live              atomic.Pointer[tls.Certificate]
 	forClients        atomic.Pointer[tls.Config] // nil without authorities
-	// onLoad is told of each pair that is served from then on.
+	// onLoad is called with each pair when it begins to be served.
 	onLoad func(*tls.Certificate)
 }
 
-// openCertificate reads the certificate of the settings, and follows its files
-// from then on; nil without one.
+// openCertificate reads the certificate of the settings, and follows its files.
+// It returns nil when the settings name none.
 func openCertificate(s settings.Settings, files *watch.Files, taken func(*tls.Certificate)) (*certificate, error) {
 	if s.TLSCertFile == "" {
 		return nil, nil
@@ -50,7 +50,7 @@ func openCertificate(s settings.Settings, files *watch.Files, taken func(*tls.Ce
 	return c, nil
 }
 
-// loadPair serves the certificate and its key from now on, if they fit together.
+// loadPair starts to serve the certificate and its key, if they fit together.
 func (c *certificate) loadPair(context.Context) error {
 	cert, err := textfile.Read(c.certFile)
 	if err != nil {
@@ -69,16 +69,16 @@ func (c *certificate) loadPair(context.Context) error {
 	return nil
 }
 
-// loadAuthorities reads whose certificates clients need. A session that was
-// begun under authorities that have gone is not resumed: crypto/tls looks for
-// its chain among these.
+// loadAuthorities reads the authorities for client certificates. A session from
+// the time of an authority that was removed is not resumed: crypto/tls checks
+// its chain against the current authorities.
 func (c *certificate) loadAuthorities(context.Context) error {
 	pem, err := textfile.Read(c.authoritiesFile)
 	if err != nil {
 		return err
 	}
 	made := c.base()
-	made.NextProtos = []string{"h2", "http/1.1"} // net/http adds them to its own configuration alone
+	made.NextProtos = []string{"h2", "http/1.1"} // net/http adds them only to its own configuration
 	made.ClientAuth, made.ClientCAs = tls.RequireAndVerifyClientCert, x509.NewCertPool()
 	if !made.ClientCAs.AppendCertsFromPEM(pem) {
 		return fmt.Errorf("%s holds no PEM certificate", c.authoritiesFile)
@@ -87,9 +87,9 @@ func (c *certificate) loadAuthorities(context.Context) error {
 	return nil
 }
 
-// config is the TLS of the public listener: 1.2 or newer, whose suites in Go are
-// those of RFC 9325, with HTTP/2, and, where the settings name authorities, with
-// a client certificate of theirs.
+// config returns the TLS configuration of the public listener: TLS 1.2 or newer
+// (Go's suites follow RFC 9325), with HTTP/2. When the settings name
+// authorities, clients need a certificate from one of them.
 func (c *certificate) config() *tls.Config {
 	made := c.base()
 	if first := c.forClients.Load(); first != nil {

@@ -7,15 +7,15 @@ import (
 	"gatehouse/internal/descriptors"
 )
 
-// fewClients is the number of clients' connections below which a limit of the
-// system is most likely a mistake.
+// fewClients is the number of client connections below which a system limit is
+// probably a mistake.
 const fewClients = 1024
 
-// divideDescriptors divides the file descriptors that this process may have.
+// divideDescriptors divides the file descriptors of this process.
 func divideDescriptors() descriptors.Division { return descriptors.Divide(descriptorLimit()) }
 
-// logDescriptors says how many clients the system's limit allows, where that is
-// less than the table's.
+// logDescriptors logs how many clients the system's limit allows, when that is
+// less than the table's limit.
 func logDescriptors(log *slog.Logger, cfg *config.Config) {
 	d := divideDescriptors()
 	if d.Limit == 0 || cfg.Limits.Connections > 0 && int64(d.Clients) >= int64(cfg.Limits.Connections) {

@@ -8,7 +8,7 @@ import (
 )
 
 // descriptorLimit returns how many files and connections this process may have
-// open, 0 where that is unknown. Package os has raised it as far as it may.
+// open, or 0 when that is unknown. Package os has raised the limit already.
 func descriptorLimit() int {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {

@@ -17,8 +17,8 @@ import (
 	"gatehouse/proxy"
 )
 
-// How an edit of a file is noticed, and how long one that is written in place
-// has to be quiet.
+// How edits of files are noticed, and how long a file that is written in place
+// must be quiet.
 const (
 	watchSettle = 100 * time.Millisecond
 	watchQuiet  = time.Second
@@ -30,21 +30,21 @@ const (
 	tableFile = "the route table"
 	tableTLS  = "tls of routes"
 
-	issuerKeys = "keys of an issuer: " // and the file
+	issuerKeys = "keys of an issuer: " // followed by the file
 )
 
-// newFiles makes what follows every file that a running gateway goes by.
+// newFiles returns what follows every file of a running gateway.
 func newFiles(log *slog.Logger) *watch.Files {
 	return watch.New(watch.Options{Settle: watchSettle, Quiet: watchQuiet, Poll: watchPoll, Log: log})
 }
 
-// follow begins to reload on every edit of the table; hash is that of the one
-// being served.
+// follow starts to reload on every edit of the table. hash is the hash of the
+// served table.
 func (r *reloader) follow(hash string) {
 	r.files.Follow(watch.Group{
 		Name: tableFile, Paths: []string{r.file}, Logs: true,
 		Apply: func(ctx context.Context) error {
-			_, _, err := r.reload(ctx, "file") // the log knows
+			_, _, err := r.reload(ctx, "file") // logged by reload
 			return err
 		},
 		ApplyPartial: r.refusePartial,
@@ -59,14 +59,14 @@ func (r *reloader) reloadOnHangup(ctx context.Context, hangups <-chan os.Signal)
 		case <-ctx.Done():
 			return
 		case <-hangups:
-			_, _, _ = r.reloadAll(ctx, "SIGHUP") // the log knows
+			_, _, _ = r.reloadAll(ctx, "SIGHUP") // logged by reloadAll
 		}
 	}
 }
 
-// refusePartial refuses a table that holds only the beginning of the one being
-// served: most likely its writer has died, and what is missing may be what
-// closed a route (issue 10).
+// refusePartial refuses a table that contains only the beginning of the served
+// one. Its writer has probably died, and the missing part may have protected a
+// route (issue 10).
 func (r *reloader) refusePartial(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -82,7 +82,7 @@ func (r *reloader) refusePartial(ctx context.Context) error {
 	return err
 }
 
-// swapped follows what a table that was swapped in depends on.
+// swapped follows the files of a table that was swapped in.
 func (r *reloader) swapped(table *proxy.Table) {
 	cfg := table.Config()
 	r.files.Applied(tableFile, r.file, cfg.Hash)
@@ -92,8 +92,8 @@ func (r *reloader) swapped(table *proxy.Table) {
 	}
 }
 
-// followTable follows the files that tables name, before they are read. Those of
-// a table that is refused are followed, too: it may be for them that it is.
+// followTable follows the files that tables name, before they are read. The
+// files of a refused table are followed, too: one of them may be the reason.
 func (r *reloader) followTable(tables ...*config.Config) {
 	var tls, keys []string
 	for _, cfg := range tables {
@@ -115,7 +115,7 @@ func (r *reloader) followTable(tables ...*config.Config) {
 			r.files.Follow(watch.Group{Name: issuerKeys + path})
 		}
 	}
-	for _, path := range keys { // each alone: one that cannot be used is nothing to the others
+	for _, path := range keys { // each alone: a file that cannot be used does not affect the others
 		r.files.Follow(watch.Group{
 			Name: issuerKeys + path, Paths: []string{path}, Apply: checkIssuerKeys(path),
 			After: func() { r.parts.keySources.Reread(path) },
@@ -124,13 +124,14 @@ func (r *reloader) followTable(tables ...*config.Config) {
 	r.keyFiles = keys
 }
 
-// distinct sorts paths and drops what is empty or there twice.
+// distinct sorts paths and removes empty ones and duplicates.
 func distinct(paths []string) []string {
 	slices.Sort(paths)
 	return slices.DeleteFunc(slices.Compact(paths), func(path string) bool { return path == "" })
 }
 
-// checkIssuerKeys refuses a file without keys: those that were read before go on.
+// checkIssuerKeys refuses a file without keys, so that the keys read before
+// stay in use.
 func checkIssuerKeys(path string) func(context.Context) error {
 	return func(context.Context) error {
 		content, err := textfile.Read(path)
@@ -141,8 +142,8 @@ func checkIssuerKeys(path string) func(context.Context) error {
 	}
 }
 
-// recompile compiles the table being served anew, with the files and keys that have
-// changed. The table itself is not read, which may be half written at this time.
+// recompile compiles the served table again, with changed files and keys. It
+// does not read the table itself, which may be incomplete at this time.
 func (r *reloader) recompile(context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

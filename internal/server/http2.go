@@ -13,14 +13,14 @@ import (
 // protocolHTTP2 is the name of HTTP/2 over TLS (RFC 9113 section 3.2).
 const protocolHTTP2 = "h2"
 
-// goAwayInterval is how often a connection that has just turned out to speak
-// HTTP/2 is looked for while the gateway stops.
+// goAwayInterval is how often, during a stop, the gateway looks for connections
+// that have just turned out to be HTTP/2.
 const goAwayInterval = 50 * time.Millisecond
 
-// splitHTTP2 gives the connections of a server that speak HTTP/2 to another
-// one, which is returned; nil where there is no TLS. The Shutdown of that one
-// sends GOAWAY and does nothing else. The Shutdown of the first one would drop
-// what its HTTP/1.1 connections have just sent.
+// splitHTTP2 moves the HTTP/2 connections of a server to another server, which
+// it returns; it returns nil without TLS. The Shutdown of the returned server
+// sends GOAWAY and does nothing else. The Shutdown of the first server would
+// drop what its HTTP/1.1 connections have just sent.
 func splitHTTP2(public *http.Server, listener *proxy.Listener) *http.Server {
 	if public.TLSConfig == nil {
 		return nil
@@ -30,7 +30,7 @@ func splitHTTP2(public *http.Server, listener *proxy.Listener) *http.Server {
 		ReadHeaderTimeout: public.ReadHeaderTimeout, IdleTimeout: public.IdleTimeout,
 		MaxHeaderBytes: public.MaxHeaderBytes, ErrorLog: public.ErrorLog,
 	}
-	_ = apart.ServeTLS(closedListener{}, "", "") // sets up HTTP/2, and nothing else
+	_ = apart.ServeTLS(closedListener{}, "", "") // only sets up HTTP/2
 	serve := apart.TLSNextProto[protocolHTTP2]
 	if serve == nil { // GODEBUG=http2server=0
 		return nil
@@ -56,7 +56,7 @@ func (closedListener) Close() error { return nil }
 // Addr implements net.Listener.
 func (closedListener) Addr() net.Addr { return &net.TCPAddr{} }
 
-// goAway tells the HTTP/2 connections to end until the context does.
+// goAway sends GOAWAY to the HTTP/2 connections until the context ends.
 func (l *listeners) goAway(ctx context.Context) {
 	if l.http2Server == nil {
 		return

@@ -10,12 +10,11 @@ import (
 	"gatehouse/config/watch"
 )
 
-// tokenKeys names the group of files that hold what tokens are signed and
-// verified with.
+// tokenKeys names the group of files with the keys of tokens.
 const tokenKeys = "keys of tokens"
 
-// SigningKeys makes the keys that the settings name: a private key's or the
-// secret's, which sign, and the previous ones, which verify.
+// SigningKeys returns the keys that the settings name: a private key or the
+// secret, which signs, and the previous ones, which verify.
 func SigningKeys(s settings.Settings) (keys.Ring, error) {
 	ring, err := currentKeys(s)
 	if err != nil || s.JWTPreviousKeysFile == "" {
@@ -31,7 +30,7 @@ func SigningKeys(s settings.Settings) (keys.Ring, error) {
 	return ring, nil
 }
 
-// currentKeys are those without the previous private keys.
+// currentKeys returns the keys without the previous private keys.
 func currentKeys(s settings.Settings) (keys.Ring, error) {
 	var previous [][]byte
 	for _, secret := range s.JWTPreviousSecrets {
@@ -55,15 +54,16 @@ func currentKeys(s settings.Settings) (keys.Ring, error) {
 	return ring.WithPreviousSecrets(previous...)
 }
 
-// keySet is what is published of the keys; nil for secrets alone.
+// keySet returns the published keys, or nil when there are only secrets.
 func (p *parts) keySet() []byte {
 	set, _ := p.keys.PublicSet()
 	return set
 }
 
-// followKeys follows the files that the settings name, before they are read: what
-// signs is changed by changing its file, on a gateway that runs. They are taken
-// over together, since a key leaves the one when it comes into the other.
+// followKeys follows the files that the settings name, before they are read. So
+// editing a file changes the signing key of a running gateway. The files are
+// read together, because a key is removed from one when it is added to the
+// other.
 func (g *gateway) followKeys(take func(context.Context) error) {
 	var paths []string
 	for _, name := range []string{
@@ -76,7 +76,7 @@ func (g *gateway) followKeys(take func(context.Context) error) {
 	g.files.Follow(watch.Group{Name: tokenKeys, Paths: paths, Apply: take})
 }
 
-// readKeys reads the files anew. The settings themselves stay as they were.
+// readKeys reads the files again. The settings themselves do not change.
 func (g *gateway) readKeys() (keys.Ring, error) {
 	read, err := settings.Load(g.Lookup)
 	if err == nil {
@@ -88,8 +88,8 @@ func (g *gateway) readKeys() (keys.Ring, error) {
 	return SigningKeys(read)
 }
 
-// renewKeys compiles the table being served anew with keys that were read. When
-// it cannot be, those that were in use stay.
+// renewKeys compiles the served table again with newly read keys. When they
+// cannot be read, the old keys stay in use.
 func (r *reloader) renewKeys(ctx context.Context, read func() (keys.Ring, error)) error {
 	ring, err := read()
 	if err != nil {

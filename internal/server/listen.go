@@ -17,41 +17,40 @@ import (
 	"gatehouse/proxy/http1/server"
 )
 
-// Bounds on clients. Bodies have those of their routes.
+// Bounds on clients. The bounds on bodies come from the routes.
 const (
 	readHeaderTimeout = 10 * time.Second
-	maxHeaderBytes    = 64 << 10 // 431 past it
+	maxHeaderBytes    = 64 << 10 // larger headers get 431
 	opsStopTimeout    = time.Second
-	opsTimeout        = 40 * time.Second // for a request of an operator: a reload, a profile of 30 seconds
+	opsTimeout        = 40 * time.Second // for a request of an operator, such as a reload or a profile of 30 seconds
 	opsIdleTimeout    = 120 * time.Second
-	maxStreams        = 250              // of one HTTP/2 connection at once
-	silenceTimeout    = 60 * time.Second // an HTTP/2 client that answers no ping, or receives nothing, is gone
-	// What an HTTP/2 client may send before it is taken: of one request, and of all
-	// on a connection. Where both are the same, as in net/http, one upload that a
-	// backend does not take stops all others.
+	maxStreams        = 250              // simultaneous streams of one HTTP/2 connection
+	silenceTimeout    = 60 * time.Second // an HTTP/2 connection without a ping's answer, or without progress, is closed
+	// How many bytes an HTTP/2 client may send before they are read: for one
+	// request, and for a whole connection. net/http uses one value for both;
+	// then one upload that a backend does not read stops all others.
 	streamWindow     = 1 << 20
 	connectionWindow = 8 << 20
 )
 
-// listeners are the two sockets of a gateway and their servers.
+// listeners has the two sockets of a gateway and their servers.
 type listeners struct {
 	public                        *proxy.Listener
 	operators                     net.Listener
 	publicServer, operatorsServer *http.Server
-	http2Server                   *http.Server // of what the public one has found to be HTTP/2; nil without TLS
-	plain                         plainServer  // of what is not TLS
-	failed                        chan error   // why a server ended by itself
+	http2Server                   *http.Server // serves the HTTP/2 connections of the public server; nil without TLS
+	plain                         plainServer  // serves connections without TLS
+	failed                        chan error   // receives the error of a server that failed
 }
 
-// plainServer is net/http's server, or what stands in front of it.
+// plainServer is net/http's server, or our own in front of it.
 type plainServer interface {
 	Serve(net.Listener) error
 	Shutdown(context.Context) error
 	Close() error
 }
 
-// listen opens both sockets, so that a port in use ends the start before
-// anything else has happened.
+// listen opens both sockets first, so that a port in use stops the start early.
 func (g *gateway) listen(handler *proxy.Gateway) (*listeners, error) {
 	certificate, err := openCertificate(g.settings, g.files, g.certificates.setServed)
 	if err != nil {
@@ -70,7 +69,7 @@ func (g *gateway) listen(handler *proxy.Gateway) (*listeners, error) {
 		_ = public.Close()
 		return nil, err
 	}
-	errorLog := slog.NewLogLogger(g.log.Handler(), slog.LevelDebug) // clients' broken handshakes and the like
+	errorLog := slog.NewLogLogger(g.log.Handler(), slog.LevelDebug) // such as failed handshakes of clients
 	operatorsLog := slog.NewLogLogger(g.log.Handler(), slog.LevelWarn)
 	l := &listeners{
 		public: handler.Limit(public), operators: operators, failed: make(chan error, 2),
@@ -81,7 +80,7 @@ func (g *gateway) listen(handler *proxy.Gateway) (*listeners, error) {
 			IdleTimeout:                  g.settings.IdleTimeout,
 			MaxHeaderBytes:               maxHeaderBytes,
 			ErrorLog:                     errorLog,
-			DisableGeneralOptionsHandler: true, // "OPTIONS *" is a path like any other: refused
+			DisableGeneralOptionsHandler: true, // "OPTIONS *" is handled like any path: refused
 			HTTP2: &http.HTTP2Config{
 				MaxConcurrentStreams:          maxStreams,
 				MaxReceiveBufferPerStream:     streamWindow,
@@ -110,7 +109,7 @@ func (g *gateway) listen(handler *proxy.Gateway) (*listeners, error) {
 
 func openPort(setting, address string) (net.Listener, error) {
 	plain := net.ListenConfig{}
-	plain.SetMultipathTCP(false) // which takes no filter, and a stop needs one; see proxy.Listener.Drain
+	plain.SetMultipathTCP(false) // Multipath TCP supports no filter, which a stop needs; see the Drain method of the Listener
 	listener, err := plain.Listen(context.Background(), "tcp", address)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
@@ -142,17 +141,17 @@ func (l *listeners) watch(serve func() error) {
 	}
 }
 
-// close closes the sockets, whatever state they are in.
+// close closes the sockets, in any state.
 func (l *listeners) close() {
 	_ = l.public.Close()
 	_ = l.operators.Close()
 }
 
-// waitAndDrain serves until the context ends. Then: not ready, and every answer
-// in HTTP/1.1 ends its connection; the shutdown delay while the network notices;
-// no new connections; and what is in flight finishes: idle connections end when
-// they have nothing to say, HTTP/2 by GOAWAY, and WebSockets that outlive the
-// timeout by a close frame.
+// waitAndDrain serves until the context ends. Then the gateway is not ready,
+// and every HTTP/1.1 answer ends its connection. After the shutdown delay, in
+// which the network notices this, it accepts no new connections. Open requests
+// may finish. Idle connections end, HTTP/2 connections get a GOAWAY, and
+// WebSockets that outlive the timeout get a close frame.
 func (g *gateway) waitAndDrain(ctx context.Context, l *listeners, handler *proxy.Gateway) error {
 	select {
 	case err := <-l.failed:
@@ -174,7 +173,7 @@ func (g *gateway) waitAndDrain(ctx context.Context, l *listeners, handler *proxy
 		g.log.Warn("requests were still in flight at the end of the shutdown timeout", "error", err.Error())
 		_ = l.plain.Close()
 	}
-	if left := handler.DrainStreams(stopping); left > 0 { // none is upgraded any more
+	if left := handler.DrainStreams(stopping); left > 0 { // no stream can be upgraded any more
 		g.log.Warn("streams were ended at the end of the shutdown timeout", "streams", left)
 	}
 	stopping, cancel = context.WithTimeout(context.WithoutCancel(ctx), opsStopTimeout)
@@ -186,7 +185,7 @@ func (g *gateway) waitAndDrain(ctx context.Context, l *listeners, handler *proxy
 	return nil
 }
 
-// drain ends the public listener and its connections; see proxy.Listener.Drain.
+// drain ends the public listener and its connections; see its Drain method.
 func (l *listeners) drain(ctx context.Context) error {
 	goingAway, stop := context.WithCancel(ctx)
 	defer stop()

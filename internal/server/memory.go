@@ -14,19 +14,20 @@ import (
 )
 
 const (
-	// headroom is how much may be allocated between two collections, in bytes,
-	// while less than that is in use. Little is in use in a proxy, so that Go's
-	// own target of 100 % collects all the time for the sake of a few MiB.
+	// headroom is how many bytes may be allocated between two collections while
+	// less than that is in use. A proxy uses little memory, so with Go's own
+	// target of 100 % the collector would run constantly to save a few MiB.
 	headroom = 24 << 20
-	// Bounds on the target that follows from it, in percent.
+	// Bounds on the resulting target, in percent.
 	minGCPercent, maxGCPercent = 100, 400
-	// heapShare is what of the container's memory Go may take before it collects
-	// more often: the rest is for stacks of the kernel and for pages of files.
+	// heapShare is the share of the container's memory that Go may use before
+	// it collects more often. The rest is for kernel stacks and pages of files.
 	heapShare = 0.9
 )
 
-// setMemory sets the collector's target and, where the container has a limit,
-// the runtime's. GOGC and GOMEMLIMIT, which the runtime reads itself, go first.
+// setMemory sets the collector's target and, when the container has a memory
+// limit, the runtime's limit. GOGC and GOMEMLIMIT have priority; the runtime
+// reads them.
 func setMemory(environment settings.Lookup, log *slog.Logger) {
 	if _, given := environment("GOGC"); !given {
 		debug.SetGCPercent(maxGCPercent)
@@ -44,23 +45,23 @@ func setMemory(environment settings.Lookup, log *slog.Logger) {
 	}
 }
 
-// followHeap changes the target after each collection, where what is in use asks
-// for another: an object that nobody holds is cleaned up by the next one.
+// followHeap adjusts the target after each collection. The cleanup of an
+// unreachable object tells it about each collection.
 func followHeap(target int) {
 	mark := new([16]byte)
 	runtime.AddCleanup(mark, func(target int) {
 		live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 		metrics.Read(live)
 		wanted := targetFor(live[0].Value.Uint64())
-		if wanted != target { // the world stops for it
+		if wanted != target { // changing it stops all goroutines
 			debug.SetGCPercent(wanted)
 		}
 		followHeap(wanted)
 	}, target)
 }
 
-// targetFor returns the target for so many bytes in use, in steps: each change
-// stops the world.
+// targetFor returns the target for a number of bytes in use. It changes in
+// steps, because each change stops all goroutines.
 func targetFor(live uint64) int {
 	const step = 50
 	if live == 0 {

@@ -18,32 +18,32 @@ import (
 	"gatehouse/proxy"
 )
 
-// reloader replaces the table of a running gateway. It takes one reload at a
-// time; whatever asks for one meanwhile waits for its turn.
+// reloader replaces the table of a running gateway. It runs one reload at a
+// time; others wait.
 type reloader struct {
 	file    string
-	lookup  func() (settings.Lookup, error) // the environment as of now: .env may have changed; nil is empty
+	lookup  func() (settings.Lookup, error) // reads the current environment, since .env may have changed; nil means empty
 	parts   *parts
 	gateway *proxy.Gateway
 	files   *watch.Files // nil follows nothing
 	log     *slog.Logger
-	// onSwap is told whenever a table is swapped in.
+	// onSwap is called with each table that is swapped in.
 	onSwap func(*proxy.Table)
-	// issuerWait is how long a reload waits for the keys of issuers that it adds.
+	// issuerWait is how long a reload waits for the keys of new issuers.
 	issuerWait time.Duration
 
-	keyFiles []string // of issuers, which are followed
+	keyFiles []string // of issuers; these are followed
 
 	mu      sync.Mutex
-	refused bool // the table that was read last
+	refused bool // the last table that was read was refused
 }
 
-// reload is the life of a configuration: load, compile, test, swap. Any error
-// stops it before the swap, and the last good table goes on serving.
+// reload performs the steps of a new configuration: load, compile, test, swap.
+// Any error stops it before the swap, and the last good table is still served.
 func (r *reloader) reload(ctx context.Context, trigger string) (proxy.Diff, problem.List, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	defer debug.FreeOSMemory() // of the old table, and of reading the new one, which takes five times the new one
+	defer debug.FreeOSMemory() // frees the old table, and the memory for reading the new one, which is five times its size
 	began := time.Now()
 	next, err := r.next()
 	if err != nil {
@@ -66,23 +66,23 @@ func (r *reloader) reload(ctx context.Context, trigger string) (proxy.Diff, prob
 	return diff, warnings, nil
 }
 
-// refuse counts a table that is not taken, and logs why.
+// refuse counts and logs a refused table.
 func (r *reloader) refuse(ctx context.Context, trigger string, err error) {
 	r.refused = true
 	r.parts.metrics.TableRefused()
 	r.logRefusal(ctx, trigger, err)
 }
 
-// awaitKeys reads the keys of issuers that a table adds before the table serves,
+// awaitKeys reads the keys of a table's new issuers before the table is served,
 // so that their first tokens are not answered 503. An issuer that does not
-// answer holds the reload up for a moment, and is told of by /readyz then.
+// answer delays the reload for a moment. Then /readyz reports it.
 func (r *reloader) awaitKeys(ctx context.Context, next snapshot) {
 	ctx, cancel := context.WithTimeout(ctx, r.issuerWait)
 	defer cancel()
 	r.parts.keySources.Begin(ctx, next.issuers)
 }
 
-// onRequest is POST /-/reload.
+// onRequest serves POST /-/reload.
 func (r *reloader) onRequest(ctx context.Context) (proxy.Diff, problem.List, error) {
 	if r.gateway.Table() == nil {
 		return proxy.Diff{}, nil, errors.New("the gateway is still starting: it has no route table yet")
@@ -90,8 +90,8 @@ func (r *reloader) onRequest(ctx context.Context) (proxy.Diff, problem.List, err
 	return r.reloadAll(ctx, "request")
 }
 
-// reloadAll loads, without waiting for anything to be whole, whatever has
-// changed: the other files that settings and table name, then the table itself.
+// reloadAll loads everything that has changed, without waiting until a file is
+// complete: first the other files of settings and table, then the table itself.
 func (r *reloader) reloadAll(ctx context.Context, trigger string) (proxy.Diff, problem.List, error) {
 	unusable := r.files.ApplyNow(ctx, tableFile)
 	diff, warnings, err := r.reload(ctx, trigger)
@@ -103,8 +103,8 @@ func (r *reloader) reloadAll(ctx context.Context, trigger string) (proxy.Diff, p
 	return diff, warnings, err
 }
 
-// next makes the snapshot that could replace the live one. A table that makes
-// the code itself fail is a bad table like any other: the gateway goes on.
+// next compiles the snapshot that may replace the live one. A panic while it
+// reads the table counts as a bad table: the gateway goes on.
 func (r *reloader) next() (made snapshot, err error) {
 	defer func() {
 		if panicked := recover(); panicked != nil {
@@ -133,7 +133,8 @@ func (r *reloader) next() (made snapshot, err error) {
 	return r.parts.compile(cfg)
 }
 
-// logRefusal says every problem, one line each: logs are searched by line.
+// logRefusal logs every problem on its own line, because logs are searched by
+// line.
 func (r *reloader) logRefusal(ctx context.Context, trigger string, err error) {
 	var problems problem.List
 	if !errors.As(err, &problems) {
@@ -144,7 +145,8 @@ func (r *reloader) logRefusal(ctx context.Context, trigger string, err error) {
 	logProblems(ctx, r.log, slog.LevelError, problems)
 }
 
-// maxLoggedProblems bounds what one bad table writes; `check` says them all.
+// maxLoggedProblems bounds the problems of one table in the log; `check` prints
+// all of them.
 const maxLoggedProblems = 20
 
 func logProblems(ctx context.Context, log *slog.Logger, level slog.Level, problems problem.List) {

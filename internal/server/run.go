@@ -30,51 +30,53 @@ import (
 	"gatehouse/store"
 )
 
-// How long the keys of other issuers are waited for: by readiness after a start,
-// and by a reload that adds an issuer.
+// How long the gateway waits for the keys of other issuers: before it is ready
+// after a start, and in a reload that adds an issuer.
 const (
 	startIssuerWait  = 30 * time.Second
 	reloadIssuerWait = 5 * time.Second
 )
 
-// Options are what one run of a gateway depends on.
+// Options configure one run of a gateway.
 type Options struct {
-	// File is the route table.
+	// File is the path of the route table.
 	File string
-	// Lookup finds the settings and the variables of the table.
+	// Lookup returns the settings and the variables of the table.
 	Lookup settings.Lookup
-	// ReadEnvironment reads the environment anew, for a reload; nil goes on with Lookup.
+	// ReadEnvironment reads the environment again, for a reload; nil means
+	// Lookup.
 	ReadEnvironment func() (settings.Lookup, error)
-	// Process finds the variables that the Go runtime goes by.
+	// Process returns the variables of the Go runtime.
 	Process settings.Lookup
-	// Environ are names that are set, to find misspelt settings.
+	// Environ lists the names of set variables, to find misspelt settings.
 	Environ []string
-	// Output is where the log is written, and the problems of a table that cannot
-	// be served.
+	// Output receives the log, and the problems of an invalid table.
 	Output io.Writer
-	// Version is that of the build, for the log and the metrics.
+	// Version is the version of the build, for the log and the metrics.
 	Version string
-	// Ready, if set, is called with the addresses once requests are answered.
+	// Ready, if set, is called with the addresses when the gateway answers
+	// requests.
 	Ready func(public, operators net.Addr)
 
-	// StoreWait is how long the database may take to appear; 0 is startStoreWait.
+	// StoreWait is how long a start waits for the database; 0 means
+	// startStoreWait.
 	StoreWait time.Duration
-	// StoreTimeout is how long a question to the database may take, and RevalidateAge
-	// when users are read again of whom nothing was heard; 0 is the usual.
+	// StoreTimeout bounds a query to the database. RevalidateAge is the age at
+	// which users are read again. 0 means the default.
 	StoreTimeout, RevalidateAge time.Duration
-	// IssuerWait and ReloadIssuerWait are how long a start and a reload wait for
-	// the keys of issuers; 0 is startIssuerWait and reloadIssuerWait.
+	// IssuerWait and ReloadIssuerWait are how long a start and a reload wait
+	// for the keys of issuers; 0 means startIssuerWait and reloadIssuerWait.
 	IssuerWait, ReloadIssuerWait time.Duration
 }
 
-// ErrInvalidTable says that the table cannot be served. Its problems have been
+// ErrInvalidTable means that the table cannot be served. Its problems were
 // written to Options.Output.
 var ErrInvalidTable = errors.New("the route table is invalid")
 
-// Run starts a gateway, serves until SIGTERM, SIGINT or the context's end, and
-// stops gracefully. A second signal ends the process at once. Either way the log
-// is whole; what kills the process by itself, SIGKILL or a panic that nobody
-// recovers, costs the access lines of the last 100 milliseconds.
+// Run starts a gateway, serves until SIGTERM, SIGINT or the end of the context,
+// and stops gracefully. A second signal ends the process at once. In each case
+// the log is complete. Only SIGKILL and an unrecovered panic lose access lines,
+// those of the last 100 milliseconds.
 func Run(ctx context.Context, options Options) error {
 	g := &gateway{Options: options}
 	return g.run(ctx)
@@ -90,17 +92,17 @@ type gateway struct {
 	access   proxy.AccessLog
 	health   *ops.Health
 	parts    parts
-	files    *watch.Files   // every file that this run goes by
-	requests *atomic.Uint64 // how many have come; passwords are compared in their gaps
+	files    *watch.Files   // follows every file of this run
+	requests *atomic.Uint64 // the number of requests so far; passwords are compared between requests
 
 	certificates *certificates
 }
 
-// run is Run.
+// run implements Run.
 func (g *gateway) run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	ignored := signal.Ignored(syscall.SIGINT) // a shell without job control has its background commands ignore it
+	ignored := signal.Ignored(syscall.SIGINT) // a shell without job control makes its background commands ignore it
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	defer func() {
@@ -108,9 +110,9 @@ func (g *gateway) run(ctx context.Context) error {
 		close(signals)
 	}()
 	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP) // from now on: it would end the process while the store is awaited
+	signal.Notify(hangups, syscall.SIGHUP) // from now on: SIGHUP would end the process while it waits for the store
 	defer signal.Stop(hangups)
-	defer g.flushLog() // the last thing: whoever started this may tell the error next
+	defer g.flushLog() // last: the caller may print the error next
 
 	cfg, err := g.configure()
 	if err != nil {
@@ -127,7 +129,7 @@ func (g *gateway) run(ctx context.Context) error {
 	}
 	defer listeners.close()
 
-	// The operators' listener answers while the store is awaited.
+	// The operators' listener answers while the gateway waits for the store.
 	reloader := &reloader{
 		file: g.File, lookup: g.environment, parts: &g.parts, gateway: handler, files: g.files, log: g.log,
 		onSwap: g.certificates.setPresented, issuerWait: cmp.Or(g.ReloadIssuerWait, reloadIssuerWait),
@@ -135,7 +137,7 @@ func (g *gateway) run(ctx context.Context) error {
 	listeners.serveOperators(ops.Handler(g.parts.metrics, g.health, handler, reloader.onRequest))
 	if !cfg.Users.Off {
 		if err := g.openStore(ctx); ctx.Err() != nil {
-			return nil // stopped while waiting: not the store's fault
+			return nil // stopped while waiting: not an error of the store
 		} else if err != nil {
 			return err
 		}
@@ -147,7 +149,7 @@ func (g *gateway) run(ctx context.Context) error {
 	if err := g.serveFirst(reloader, cfg); err != nil {
 		return err
 	}
-	debug.FreeOSMemory() // of reading the table, which takes five times the table
+	debug.FreeOSMemory() // frees the memory for reading the table, which is five times its size
 
 	reloader.follow(cfg.Hash)
 	go reloader.reloadOnHangup(ctx, hangups)
@@ -161,8 +163,8 @@ func (g *gateway) run(ctx context.Context) error {
 	return g.waitAndDrain(ctx, listeners, handler)
 }
 
-// serveFirst serves the first table. What it is made of is followed before it is
-// read; an edit in between waits for the table that it makes anew.
+// serveFirst serves the first table. The files of the table are followed before
+// they are read. An edit in between waits until the table is served.
 func (g *gateway) serveFirst(r *reloader, cfg *config.Config) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -175,7 +177,7 @@ func (g *gateway) serveFirst(r *reloader, cfg *config.Config) error {
 	g.parts.keys = ring
 	first, err := g.parts.compile(cfg)
 	if err != nil {
-		g.flushLog() // the problems go to the same place
+		g.flushLog() // the problems go to the same output
 		return g.writeProblems(fmt.Errorf("%s: %w", g.File, err))
 	}
 	g.parts.swap(r.gateway, first)
@@ -185,7 +187,7 @@ func (g *gateway) serveFirst(r *reloader, cfg *config.Config) error {
 }
 
 // writeProblems writes every problem of a table, with its place, and returns
-// ErrInvalidTable. Any other error it returns as it is.
+// ErrInvalidTable. It returns any other error unchanged.
 func (g *gateway) writeProblems(err error) error {
 	var problems problem.List
 	if !errors.As(err, &problems) {
@@ -197,8 +199,8 @@ func (g *gateway) writeProblems(err error) error {
 	return ErrInvalidTable
 }
 
-// environment is what the variables of a table are, now: .env may have been
-// edited since the last reload.
+// environment returns the current variables of a table, because .env may have
+// been edited since the last reload.
 func (g *gateway) environment() (settings.Lookup, error) {
 	if g.ReadEnvironment == nil {
 		return g.Lookup, nil
@@ -206,9 +208,10 @@ func (g *gateway) environment() (settings.Lookup, error) {
 	return g.ReadEnvironment()
 }
 
-// handleSignals stops the gateway at the first signal. At the second the process ends by
-// it, as it would have by itself, but with its log written. Where SIGINT was ignored when
-// the process began, it would be again: then the process ends by SIGTERM.
+// handleSignals stops the gateway at the first signal. At the second signal it
+// writes the log and lets that signal end the process. If SIGINT was ignored
+// when the process began, it would be ignored again; then the process ends by
+// SIGTERM.
 func (g *gateway) handleSignals(signals <-chan os.Signal, interruptIgnored bool, stop func()) {
 	if _, ok := <-signals; !ok {
 		return
@@ -228,8 +231,8 @@ func (g *gateway) handleSignals(signals <-chan os.Signal, interruptIgnored bool,
 	}
 }
 
-// configure reads settings and table, says every problem of both, and makes
-// what does not depend on a connection.
+// configure reads settings and table, reports every problem of both, and makes
+// everything that needs no connection.
 func (g *gateway) configure() (*config.Config, error) {
 	loaded, settingsErr := settings.Load(g.Lookup)
 	if settingsErr == nil {
@@ -294,7 +297,7 @@ func (g *gateway) options(cfg *config.Config) proxy.Options {
 	return options
 }
 
-// openStore waits for the database as long as a start may take.
+// openStore waits for the database, up to the limit of a start.
 func (g *gateway) openStore(ctx context.Context) error {
 	started := time.Now()
 	opened, applied, err := openStoreWith(ctx, g.settings, store.Options{StatementTimeout: g.StoreTimeout}, cmp.Or(g.StoreWait, startStoreWait), g.log)
@@ -310,8 +313,8 @@ func (g *gateway) openStore(ctx context.Context) error {
 	return nil
 }
 
-// followUsers keeps in memory what requests have to know of users, as long as
-// there are requests: stop comes after the drain.
+// followUsers keeps users' states in memory while requests are served. Call
+// stop after the drain.
 func (g *gateway) followUsers() (stop func()) {
 	g.parts.users = auth.NewCachedUsers(auth.CachedUsersOptions{
 		Users:         auth.StoredUsers{Store: g.parts.store},
@@ -334,9 +337,8 @@ func (g *gateway) followUsers() (stop func()) {
 	}
 }
 
-// logSettings logs what this run goes by: the settings that are not as by
-// default (for debugging, all of them), never a secret, and the warnings about
-// settings and table.
+// logSettings logs the settings that differ from the defaults (for debugging,
+// all settings), without secrets, and the warnings about settings and table.
 func (g *gateway) logSettings(cfg *config.Config) {
 	shown := g.settings.Changed()
 	if g.settings.LogLevel <= slog.LevelDebug {
@@ -351,11 +353,13 @@ func (g *gateway) logSettings(cfg *config.Config) {
 	}
 }
 
-// logFlushTimeout is how long the end of a run waits for a log that nobody reads.
+// logFlushTimeout bounds how long the end of a run waits for a log that nobody
+// reads.
 const logFlushTimeout = time.Second
 
-// openLog writes JSON lines, or text for people. Access lines are gathered for
-// a moment, as there may be many; all others are written at once.
+// openLog opens the log, as JSON lines or as text for people. Access lines are
+// collected for a moment, because there may be many. All other lines are
+// written at once.
 func (g *gateway) openLog() {
 	options := &slog.HandlerOptions{Level: g.settings.LogLevel}
 	if g.settings.LogFormat == settings.LogText {
@@ -369,7 +373,7 @@ func (g *gateway) openLog() {
 	g.log, g.access = slog.New(lines(g.logLines.Unbuffered())), ops.NewAccessLog(g.logLines)
 }
 
-// flushLog waits until what was logged is written.
+// flushLog waits until everything that was logged is written.
 func (g *gateway) flushLog() {
 	if g.logLines != nil {
 		g.logLines.Flush(logFlushTimeout)

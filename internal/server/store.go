@@ -13,15 +13,15 @@ import (
 	"gatehouse/store"
 )
 
-// How long the database may take to appear.
+// How long a start waits for the database.
 const (
 	startStoreWait  = 30 * time.Second
-	waitLogInterval = 5 * time.Second // between two lines about it
+	waitLogInterval = 5 * time.Second // between two lines about the wait
 )
 
-// OpenStore opens the store of the settings, waits for it, and brings its
-// schema up to date, or only looks at it with GATEWAY_MIGRATE=off. It returns
-// the names of the migrations that it applied. While it waits it tells the log.
+// OpenStore opens the store of the settings and waits for it. It updates the
+// schema, or only checks it with GATEWAY_MIGRATE=off. It returns the names of
+// the migrations that it applied. It logs while it waits.
 func OpenStore(ctx context.Context, s settings.Settings, wait time.Duration, log *slog.Logger) (store.Store, []string, error) {
 	return openStoreWith(ctx, s, store.Options{}, wait, log)
 }
@@ -43,7 +43,8 @@ func openStoreWith(
 	return opened, applied, nil
 }
 
-// withDatabaseHint adds where the database was named, unless the error has advice.
+// withDatabaseHint adds a hint with the setting of the database, unless the
+// error has a hint.
 func withDatabaseHint(err error, s settings.Settings) error {
 	switch {
 	case hint.Of(err) != "":
@@ -54,7 +55,7 @@ func withDatabaseHint(err error, s settings.Settings) error {
 	return hint.With(err, "GATEWAY_DATABASE_URL, or GATEWAY_POSTGRES_*, names the database")
 }
 
-// loggingStore logs failed attempts to reach it, now and then.
+// loggingStore logs failed attempts to reach the store, at intervals.
 type loggingStore struct {
 	store.Store
 	log      *slog.Logger
@@ -84,15 +85,15 @@ func prepareStore(ctx context.Context, opened store.Store, s settings.Settings, 
 	return applied, nil
 }
 
-// TwinsHint is what to do about users whose e-mails are one. Nothing is done by
-// itself: which of the accounts is whose, only people know.
+// TwinsHint says what to do about users with equal e-mails. The gateway changes
+// nothing by itself, because only people know who owns which account.
 const TwinsHint = "each logs in with the e-mail exactly as it is stored, and with no other form; " +
 	"keep one of them and delete the other, or give it another e-mail"
 
-// maxTwinsLogged is how many groups of twins the log lists.
+// maxTwinsLogged is how many groups of equal e-mails the log lists.
 const maxTwinsLogged = 10
 
-// warnOfTwins logs users whose e-mails are one in different forms.
+// warnOfTwins logs users whose e-mails are different forms of one e-mail.
 func warnOfTwins(ctx context.Context, users store.Store, log *slog.Logger) {
 	twins, err := users.EmailTwins(ctx)
 	if err != nil {
@@ -103,7 +104,7 @@ func warnOfTwins(ctx context.Context, users store.Store, log *slog.Logger) {
 	}
 }
 
-// QuoteEmails writes what looks alike so that it can be told apart.
+// QuoteEmails quotes e-mails so that different forms look different.
 func QuoteEmails(texts []string) string {
 	quoted := make([]string, len(texts))
 	for i, text := range texts {

@@ -16,8 +16,8 @@ import (
 	"gatehouse/store"
 )
 
-// parts are what every table of a running gateway is compiled with. They are
-// made once, at the start.
+// parts has everything that every table of a running gateway is compiled with.
+// It is made once, at the start.
 type parts struct {
 	settings   settings.Settings
 	keys       keys.Ring
@@ -30,14 +30,15 @@ type parts struct {
 	log        *slog.Logger
 }
 
-// snapshot is a compiled configuration: what is swapped in together.
+// snapshot is a compiled configuration, with everything that is swapped in
+// together.
 type snapshot struct {
 	table   *proxy.Table
 	issuers *keys.Issuers
 }
 
-// compile turns a configuration into a snapshot that may serve: it meets its
-// own tests. It touches nothing live.
+// compile compiles a configuration into a snapshot that passes its own tests.
+// It changes nothing live.
 func (p *parts) compile(cfg *config.Config) (snapshot, error) {
 	issuers := p.keySources.Issuers(cfg.Tokens)
 	table, err := p.build(cfg, auth.NewVerifier(p.keys, issuers, time.Now))
@@ -50,7 +51,7 @@ func (p *parts) compile(cfg *config.Config) (snapshot, error) {
 	return snapshot{table, issuers}, nil
 }
 
-// build puts the gate, the built-in users and the routes together.
+// build makes a table from the gate, the built-in users and the routes.
 func (p *parts) build(cfg *config.Config, verifier *auth.Verifier) (*proxy.Table, error) {
 	made := proxy.Parts{Metrics: p.metrics, Transports: p.transports, KeySet: p.keySet()}
 	if cfg.Users.Off {
@@ -74,7 +75,7 @@ func (p *parts) build(cfg *config.Config, verifier *auth.Verifier) (*proxy.Table
 	return proxy.Compile(cfg, made)
 }
 
-// defaultCompany is the company that users without one join; nil for none.
+// defaultCompany returns the company that users without one join, or nil.
 func (p *parts) defaultCompany() *uuid.UUID {
 	if p.settings.DefaultCompanyID == uuid.Nil {
 		return nil
@@ -82,7 +83,7 @@ func (p *parts) defaultCompany() *uuid.UUID {
 	return &p.settings.DefaultCompanyID
 }
 
-// swap makes a snapshot of a table that was read just now the live one.
+// swap makes the snapshot of a newly read table the live one.
 func (p *parts) swap(gateway *proxy.Gateway, next snapshot) {
 	p.replace(gateway, next)
 	p.metrics.TableServed(next.table.Config(), time.Now())

@@ -13,25 +13,25 @@ import (
 	"gatehouse/proxy"
 )
 
-// validityCheck is how often certificates are looked at in any case: the clock
-// may have been set.
+// validityCheck is how often certificates are checked in any case, since the
+// clock may have been changed.
 const validityCheck = time.Minute
 
-// servedCertificate names the public listener's own.
+// servedCertificate is the name of the public listener's certificate.
 const servedCertificate = "GATEWAY_TLS_CERT_FILE"
 
-// validity is when a certificate, with all of its chain, is good.
+// validity is when a certificate and its whole chain are valid.
 type validity struct{ from, to time.Time }
 
-// certificates knows how long those are good that the gateway serves to clients
-// and presents to backends, and tells the log when one is not.
+// certificates tracks the validity of the certificates that the gateway serves
+// to clients and presents to backends. It logs when one is not valid.
 type certificates struct {
 	log *slog.Logger
 
 	mu        sync.Mutex
 	served    map[string]validity
 	presented map[string]validity
-	logged    map[string]validity // those that the log knows to be bad
+	logged    map[string]validity // certificates that were logged as invalid
 	changed   chan struct{}       // of capacity 1
 }
 
@@ -39,7 +39,7 @@ func newCertificates(log *slog.Logger) *certificates {
 	return &certificates{log: log, changed: make(chan struct{}, 1), logged: map[string]validity{}}
 }
 
-// setServed says what is served to clients from now on.
+// setServed sets the certificate that is served to clients from now on.
 func (c *certificates) setServed(pair *tls.Certificate) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -47,7 +47,7 @@ func (c *certificates) setServed(pair *tls.Certificate) {
 	c.notify()
 }
 
-// setPresented says which table's certificates are presented from now on.
+// setPresented sets the table whose certificates are presented from now on.
 func (c *certificates) setPresented(table *proxy.Table) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -61,15 +61,15 @@ func (c *certificates) setPresented(table *proxy.Table) {
 func (c *certificates) notify() {
 	select {
 	case c.changed <- struct{}{}:
-	default: // somebody has
+	default: // a check is requested already
 	}
 }
 
-// validityOf is when all of a chain are good.
+// validityOf returns when all certificates of a chain are valid.
 func validityOf(chain [][]byte) (v validity) {
 	for _, der := range chain {
 		each, err := x509.ParseCertificate(der)
-		if err != nil { // crypto/tls uses the first alone, which it has read
+		if err != nil { // crypto/tls uses only the first certificate, which it has parsed
 			continue
 		}
 		if v.to.IsZero() || each.NotAfter.Before(v.to) {
@@ -82,7 +82,7 @@ func validityOf(chain [][]byte) (v validity) {
 	return v
 }
 
-// expiries is when each of them expires.
+// expiries returns when each certificate expires.
 func (c *certificates) expiries() map[string]time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -95,8 +95,7 @@ func (c *certificates) expiries() map[string]time.Time {
 	return found
 }
 
-// watch tells the log of certificates that are not good, once each, until the
-// context ends.
+// watch logs each invalid certificate once, until the context ends.
 func (c *certificates) watch(ctx context.Context) {
 	for {
 		next := time.NewTimer(c.check(time.Now()))
@@ -111,7 +110,7 @@ func (c *certificates) watch(ctx context.Context) {
 	}
 }
 
-// check returns when to check again.
+// check checks all certificates and returns when to check again.
 func (c *certificates) check(now time.Time) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,9 +1,9 @@
-// Package timerwheel has coarse timers that cost next to nothing to extend. A
-// gateway begins to wait several times in each request, for a client and for a
-// backend, and hardly ever waits in vain. Runtime timers, set anew each time, took
-// a tenth of what a small request costs. The owner of a Timer notes with Wheel.Now
-// in which tick something happened, without a clock, a lock or a system call, and
-// decides when the timer fires.
+// Package timerwheel has coarse timers that are very cheap to extend. In each
+// request a gateway starts to wait several times, for a client and for a
+// backend, and these waits rarely time out. Setting runtime timers each time
+// cost a tenth of a small request. The owner of a Timer instead records the
+// tick of its last event with Wheel.Now, without a clock, a lock or a system
+// call. It decides what to do when the timer fires.
 package timerwheel
 
 import (
@@ -17,24 +17,24 @@ const (
 	// Tick is the precision of a wheel: a timer fires up to two ticks late.
 	Tick = 50 * time.Millisecond
 	// slotCount is how far ahead a timer can be scheduled, in ticks. A Handler
-	// whose timer fires before its time returns the time again.
+	// whose timer fires too early returns the time again.
 	slotCount = 256
-	// shardCount is the number of shards, each with a lock of its own, so that
-	// requests do not wait for one another.
+	// shardCount is the number of shards, each with its own lock, so that
+	// requests do not wait for each other.
 	shardCount = 16
 )
 
 // Ticks is a number of ticks, or a time in ticks since the wheel was made.
 type Ticks int64
 
-// TicksIn returns how many ticks a duration takes, including the one that has begun.
+// TicksIn returns how many ticks a duration takes, including the current one.
 func TicksIn(d time.Duration) Ticks { return Ticks((d+Tick-1)/Tick) + 1 }
 
 // Wheel fires timers. Its goroutine runs only while a timer is scheduled. It is
 // safe for concurrent use.
 type Wheel struct {
 	epoch   time.Time
-	tick    atomic.Int64 // the current tick; out of date while the wheel is not running
+	tick    atomic.Int64 // the current tick; outdated while the wheel is not running
 	timers  atomic.Int64
 	running atomic.Bool
 	shards  [shardCount]shard
@@ -42,28 +42,29 @@ type Wheel struct {
 
 type shard struct {
 	mu    sync.Mutex
-	slots [slotCount]*Timer // the first of a list of the timers due in that tick
+	slots [slotCount]*Timer // the first of a list of the timers that are due in that tick
 }
 
 // Handler is called when a timer fires.
 type Handler interface {
-	// Fire returns the tick in which the timer fires next, 0 for never. It is called
-	// with a lock of the wheel held: it must not block, nor schedule a timer.
+	// Fire returns the tick in which the timer fires next, or 0 for never. It
+	// is called while a lock of the wheel is held: it must not block, and must
+	// not schedule a timer.
 	Fire(now Ticks) (next Ticks)
 }
 
-// Timer is one timer of a wheel. It is part of what waits, so that it costs no
-// allocation. Handler must be set before it is scheduled.
+// Timer is one timer of a wheel. It is embedded in the struct that waits, so it
+// costs no allocation. Its Handler must be set before it is scheduled.
 type Timer struct {
 	Handler Handler
 
-	shard      *shard // nil before it was first scheduled
+	shard      *shard // nil before it is first scheduled
 	slot       int
 	scheduled  bool
 	prev, next *Timer
 }
 
-// New makes a wheel without timers.
+// New returns a wheel without timers.
 func New() *Wheel { return &Wheel{epoch: time.Now()} }
 
 // Now returns the current tick.
@@ -72,8 +73,8 @@ func (w *Wheel) Now() Ticks { return Ticks(w.tick.Load()) }
 // Until returns the number of ticks from now to a time.
 func (w *Wheel) Until(t time.Time) Ticks { return Ticks(t.Sub(w.epoch)/Tick) + 1 - w.Now() }
 
-// Schedule makes the timer fire after that many ticks, in place of when it was
-// scheduled before.
+// Schedule makes the timer fire after that many ticks. It replaces an earlier
+// schedule.
 func (w *Wheel) Schedule(t *Timer, after Ticks) {
 	if t.shard == nil {
 		t.shard = &w.shards[rand.Uint32N(shardCount)]
@@ -89,8 +90,7 @@ func (w *Wheel) Schedule(t *Timer, after Ticks) {
 	t.shard.mu.Unlock()
 }
 
-// Stop makes the timer not fire any more. When it returns, no call of Fire is
-// under way.
+// Stop stops the timer. When it returns, no call of Fire is running.
 func (w *Wheel) Stop(t *Timer) {
 	if t.shard == nil {
 		return
@@ -124,8 +124,7 @@ func (s *shard) unlink(t *Timer) {
 	t.scheduled, t.prev, t.next = false, nil, nil
 }
 
-// start starts the goroutine, unless it runs, and brings the current tick up to
-// date.
+// start starts the goroutine, unless it runs, and updates the current tick.
 func (w *Wheel) start() {
 	if w.running.Load() || !w.running.CompareAndSwap(false, true) {
 		return
@@ -156,7 +155,7 @@ func (w *Wheel) run() {
 	}
 }
 
-// fire fires the timers of one shard that are due.
+// fire fires the due timers of one shard.
 func (w *Wheel) fire(s *shard, now Ticks) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
