@@ -43,7 +43,7 @@ var house = map[string][]string{
 	"auth/account":          {"auth", "config", "store", "internal/httperr"},
 	"auth/keys":             {"config", "config/textfile", "internal/httperr"},
 	"proxy":                 {"config", "config/problem", "config/textfile", "auth", "internal/descriptors", "internal/httperr", "internal/occurrence", "internal/reqctx", "internal/timerwheel", "proxy/clientip", "proxy/http1/transport", "proxy/http1/socket", "proxy/idletimer", "proxy/route", "proxy/stream", "proxy/upstream"},
-	"proxy/clientip":        {},
+	"proxy/clientip":        {"proxy/route"},
 	"proxy/http1":           {},
 	"proxy/http1/server":    {"proxy/http1/wire", "internal/reqctx"},
 	"proxy/http1/transport": {"proxy/http1/socket", "proxy/http1/wire", "internal/reqctx"},

@@ -63,6 +63,14 @@ func (a *Access) Record() slog.Record {
 	return record
 }
 
+// addressText returns the address, or "" where the listener has none.
+func addressText(ip netip.Addr) string {
+	if !ip.IsValid() {
+		return ""
+	}
+	return ip.String()
+}
+
 // AccessThrough is an access log in any format that slog has.
 func AccessThrough(handler slog.Handler) AccessLog { return accessThrough{handler} }
 

@@ -141,7 +141,7 @@ func BenchmarkRewrite(b *testing.B) {
 	route := table.routes[0]
 	b.ReportAllocs()
 	for b.Loop() {
-		x := &exchange{table: table, route: route, sent: in, identity: identity, id: "id", caller: findCaller(clientip.PeerAt(in.RemoteAddr), in, nil), path: routing.Path{Raw: "/strict"}}
+		x := &exchange{table: table, route: route, sent: in, identity: identity, id: "id", caller: clientip.Find(clientip.PeerAt(in.RemoteAddr), in, nil), path: routing.Path{Raw: "/strict"}}
 		r := in.WithContext(context.WithValue(b.Context(), attemptKey{}, x.newAttempt()))
 		r.Header = nil
 		table.rewrite(route, &httputil.ProxyRequest{In: r, Out: r.Clone(r.Context())})

@@ -4,8 +4,7 @@
 //
 //  1. gateway.go   ServeHTTP: the whole order, read top to bottom
 //  2. exchange.go  observe: request id, access log (access.go), metrics, recover
-//  3. client.go    who is calling, seen through trusted proxies (clientip reads their
-//     headers, unreadable.go logs those that it could not read)
+//  3. clientip/    who is calling, seen through trusted proxies
 //  4. cors.go      preflights answered, the headers of every answer prepared
 //  5. limits.go    so much at once for one client, or 429
 //  6. message.go   what only HTTP/2 can carry, or 400

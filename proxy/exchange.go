@@ -20,6 +20,7 @@ import (
 
 	"gatehouse/auth"
 	"gatehouse/internal/httperr"
+	"gatehouse/proxy/clientip"
 	routing "gatehouse/proxy/route"
 )
 
@@ -41,7 +42,7 @@ type exchange struct {
 	closeAfterReply bool // no other request is read from the connection
 
 	table       *Table
-	caller      caller
+	caller      clientip.Caller
 	countedFor  netip.Addr // whom the request is counted for; invalid when for nobody
 	allowOrigin string     // for Access-Control-Allow-Origin
 	path        routing.Path
@@ -225,7 +226,7 @@ func (x *exchange) logAccess(r *http.Request, duration time.Duration) {
 	entry := Access{
 		Time:  x.start.Add(duration), // the clock was read for it already
 		Level: level, RequestID: x.id, Method: truncate(x.method), Path: x.loggedPath(r), Route: x.routeName(),
-		Status: x.status, Duration: duration, Bytes: x.bytes, ClientIP: x.caller.ip, Origin: truncate(first(r.Header["Origin"])),
+		Status: x.status, Duration: duration, Bytes: x.bytes, ClientIP: x.caller.IP, Origin: truncate(first(r.Header["Origin"])),
 	}
 	if x.identity != nil {
 		entry.UserID, entry.CompanyID = truncate(x.identity.UserID), truncate(x.identity.CompanyID)

@@ -175,7 +175,7 @@ func (c *capture) RoundTrip(r *http.Request) (*http.Response, error) {
 func (t *Table) wouldForward(r *http.Request, path routing.Path, won *route, identity *auth.Identity) *Forwarded {
 	x := &exchange{
 		id: "(a new UUID)", method: r.Method, http10: isHTTP10(r), table: t, path: path, route: won, identity: identity,
-		caller: findCaller(clientip.PeerAt(r.RemoteAddr), r, t.trusted),
+		caller: clientip.Find(clientip.PeerAt(r.RemoteAddr), r, t.trusted),
 	}
 	if asked := r.Header["X-Request-Id"]; len(asked) == 1 && requestID(asked) == asked[0] {
 		x.id = asked[0]

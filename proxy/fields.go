@@ -33,9 +33,36 @@ func (a *attempt) eachField(put func(name string, values []string)) {
 		put("Connection", connectionUpgrade)
 		put("Upgrade", a.x.singleValue(a.upgrade))
 	}
-	a.x.forwarded(a.x.sent, put)
+	a.x.forwarded(put)
 	put("X-Request-Id", a.x.singleValue(a.x.id))
 	a.x.inject(a.x.table.identity, put)
+}
+
+// forwarded calls put for the X-Forwarded-* that a backend gets. They hold nothing that
+// a client sent. A trusted proxy's are kept; its list of addresses ends with its own.
+func (x *exchange) forwarded(put func(name string, values []string)) {
+	if addresses := x.caller.Addresses(x.sent); addresses != "" {
+		put("X-Forwarded-For", x.singleValue(addresses))
+	}
+	host, readable := x.caller.Host(x.sent)
+	if !readable {
+		x.logUnreadable("X-Forwarded-Host")
+	}
+	if host != "" {
+		put("X-Forwarded-Host", x.singleValue(host))
+	}
+	scheme, readable := x.caller.Scheme(x.sent)
+	if !readable {
+		x.logUnreadable("X-Forwarded-Proto")
+	}
+	put("X-Forwarded-Proto", x.singleValue(scheme))
+}
+
+// logUnreadable logs a header of a trusted proxy that was not read.
+func (x *exchange) logUnreadable(name string) {
+	if x.gateway != nil { // or the request is only explained
+		x.gateway.unreadable.Log(x.gateway.log, x.caller.Peer, name)
+	}
 }
 
 // The values of headers that are the same in all requests.
@@ -57,7 +84,7 @@ func (x *exchange) mayPass(name string) bool {
 			return false
 		}
 	}
-	return !x.table.forbidden(name, x.route, x.caller.trusted)
+	return !x.table.forbidden(name, x.route, x.caller.Trusted)
 }
 
 // spell returns how a client's header is written to the backend.

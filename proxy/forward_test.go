@@ -265,7 +265,7 @@ func TestFindCaller(t *testing.T) {
 		if tt.hops != nil {
 			r.Header["X-Forwarded-For"] = tt.hops
 		}
-		if got := findCaller(clientip.PeerAt(r.RemoteAddr), r, trusted).ip.String(); got != tt.want {
+		if got := clientip.Find(clientip.PeerAt(r.RemoteAddr), r, trusted).IP.String(); got != tt.want {
 			t.Errorf("peer %s, %q: %s, want %s", tt.peer, tt.hops, got, tt.want)
 		}
 	}

@@ -40,7 +40,7 @@ type Gateway struct {
 	storeHealth  func() error
 	requestCount *atomic.Uint64    // requests so far; nil when nobody asks
 	requests     *clientip.Counter // that have no complete answer yet
-	unreadable   unreadableHeaders
+	unreadable   clientip.UnreadableLog
 	descriptors  descriptors.Division
 	shortages    occurrence.Counter // of descriptors or ports for backends
 	table        atomic.Pointer[Table]
@@ -102,12 +102,12 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (g *Gateway) serve(x *exchange, r *http.Request) *httperr.Error {
 	table := x.table
 	if table == nil {
-		x.caller = findCaller(clientip.PeerAt(r.RemoteAddr), r, nil)
+		x.caller = clientip.Find(clientip.PeerAt(r.RemoteAddr), r, nil)
 		return httperr.NoTable
 	}
-	x.caller = findCaller(clientip.PeerAt(r.RemoteAddr), r, table.trusted)
-	if x.caller.unreadable {
-		x.logUnreadableList(r)
+	x.caller = clientip.Find(clientip.PeerAt(r.RemoteAddr), r, table.trusted)
+	if header := x.caller.UnreadList(r); header != "" {
+		x.logUnreadable(header)
 	}
 	if table.cors != nil { // before all refusals: errors carry the CORS headers, too
 		x.allowOrigin = table.cors.allowedOrigin(r.Header)
@@ -150,7 +150,7 @@ func serveHandler(x *exchange, r *http.Request, route *route) *httperr.Error {
 		_ = http.NewResponseController(x.ResponseWriter).SetReadDeadline(time.Now().Add(handlerBodyTime))
 	}
 	var decision auth.Decision
-	ctx := auth.WithClient(auth.WithDecision(r.Context(), &decision), x.caller.ip)
+	ctx := auth.WithClient(auth.WithDecision(r.Context(), &decision), x.caller.IP)
 	x.Header().Set("X-Request-Id", x.id) // refusals carry it in their body
 	route.builtIn.ServeHTTP(x, route.stripped(r.WithContext(ctx), x.path))
 	x.identity, x.refusal = decision.Identity, decision.Refusal

@@ -6,10 +6,10 @@ import "gatehouse/proxy/clientip"
 // one more.
 func (x *exchange) admit() bool {
 	limit := int64(x.table.config.Limits.RequestsPerClient)
-	if limit == 0 || !x.caller.ip.IsValid() {
+	if limit == 0 || !x.caller.IP.IsValid() {
 		return true
 	}
-	client := clientip.Key(x.caller.ip)
+	client := clientip.Key(x.caller.IP)
 	if !x.gateway.requests.Acquire(client, limit) {
 		return false
 	}

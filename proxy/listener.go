@@ -101,7 +101,7 @@ func (l *Listener) admit(conn net.Conn) net.Conn {
 		return nil
 	}
 	peer := clientip.PeerAt(conn.RemoteAddr().String()).IP
-	if !peer.IsValid() || table.trusts(peer) {
+	if !peer.IsValid() || clientip.Contains(table.trusted, peer) {
 		return newClientConn(conn, l, netip.Addr{})
 	}
 	client := clientip.Key(peer)

@@ -14,7 +14,7 @@ import (
 // looks at what the log and the backend are told.
 func TestForwardedFormats(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("../../proxy/testdata/forwarded.tsv")
+	text, err := os.ReadFile("../../proxy/clientip/testdata/forwarded.tsv")
 	if err != nil {
 		t.Fatal(err)
 	}

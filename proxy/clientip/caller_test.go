@@ -1,4 +1,4 @@
-package proxy
+package clientip
 
 import (
 	"cmp"
@@ -6,12 +6,9 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"gatehouse/proxy/clientip"
 )
 
 // forwardedRow is a row of testdata/forwarded.tsv.
@@ -44,23 +41,28 @@ var tenNet = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 func TestForwardedFormats(t *testing.T) {
 	t.Parallel()
 	for _, row := range forwardedRows(t) {
-		k := newKit(t, openTable, "http://127.0.0.1:9")
 		r := &http.Request{RemoteAddr: "10.0.0.5:1", Host: "gate.example.com", Header: http.Header{row.name: {row.value}}}
-		x := &exchange{gateway: k.gateway, caller: findCaller(clientip.PeerAt(r.RemoteAddr), r, tenNet)}
-		if x.caller.unreadable {
-			x.logUnreadableList(r)
+		c := Find(PeerAt(r.RemoteAddr), r, tenNet)
+		var unread []string
+		if list := c.UnreadList(r); list != "" {
+			unread = append(unread, list)
 		}
-		sent := http.Header{}
-		x.forwarded(r, func(name string, values []string) { sent[name] = values })
-		got := strings.Join(sent[row.name], "|")
-		if row.name == "X-Forwarded-For" || row.name == "Forwarded" {
-			got = x.caller.ip.String()
+		scheme, readable := c.Scheme(r)
+		if !readable {
+			unread = append(unread, "X-Forwarded-Proto")
 		}
+		host, readable := c.Host(r)
+		if !readable {
+			unread = append(unread, "X-Forwarded-Host")
+		}
+		got := map[string]string{
+			"X-Forwarded-For": c.IP.String(), "Forwarded": c.IP.String(), "X-Forwarded-Proto": scheme, "X-Forwarded-Host": host,
+		}[row.name]
 		if want := strings.ReplaceAll(row.want, "proxy", "10.0.0.5"); got != want {
 			t.Errorf("%s: %s: %q, want %q", row.name, row.value, got, want)
 		}
-		if lines := len(k.log.lines); lines > 1 || (lines == 1) != row.logged {
-			t.Errorf("%s: %s: %d lines in the log", row.name, row.value, lines)
+		if len(unread) > 1 || (len(unread) == 1) != row.logged {
+			t.Errorf("%s: %s: %q were not read", row.name, row.value, unread)
 		}
 	}
 }
@@ -94,8 +96,9 @@ func TestForwardedByHops(t *testing.T) {
 			if trusted == nil {
 				scheme, host = "http", "gate"
 			}
-			x := &exchange{caller: findCaller(clientip.PeerAt(r.RemoteAddr), r, trusted)}
-			if gotScheme, gotHost := x.scheme(r), x.host(r); gotScheme != scheme || gotHost != host {
+			c := Find(PeerAt(r.RemoteAddr), r, trusted)
+			gotScheme, _ := c.Scheme(r)
+			if gotHost, _ := c.Host(r); gotScheme != scheme || gotHost != host {
 				t.Errorf("%s, %q, %q, %q: %q and %q, want %q and %q", who, tt.addresses, tt.schemes, tt.hosts, gotScheme, gotHost, scheme, host)
 			}
 		}
@@ -109,12 +112,10 @@ func TestForwardedListIsClean(t *testing.T) {
 		"": "10.0.0.5", " , ": "10.0.0.5", "203.0.113.7,": "203.0.113.7, 10.0.0.5", "203.0.113.7:1 ,\t": "203.0.113.7:1, 10.0.0.5",
 	} {
 		r := &http.Request{RemoteAddr: "10.0.0.5:1", Header: http.Header{"X-Forwarded-For": {sent}}}
-		x := &exchange{caller: findCaller(clientip.PeerAt(r.RemoteAddr), r, tenNet)}
-		x.forwarded(r, func(name string, values []string) {
-			if name == "X-Forwarded-For" && !slices.Equal(values, []string{want}) {
-				t.Errorf("%q: %q, want %q", sent, values, want)
-			}
-		})
+		c := Find(PeerAt(r.RemoteAddr), r, tenNet)
+		if got := c.Addresses(r); got != want {
+			t.Errorf("%q: %q, want %q", sent, got, want)
+		}
 	}
 }
 
@@ -122,7 +123,7 @@ func TestForwardedListIsClean(t *testing.T) {
 // for many proxies.
 func TestUnreadHeadersAreBounded(t *testing.T) {
 	t.Parallel()
-	var unread unreadableHeaders
+	var unread UnreadableLog
 	now := time.Now()
 	count := func(at time.Time, proxies int) (lines int) {
 		for i := range proxies {
@@ -158,11 +159,11 @@ func TestForwardedCostsNothing(t *testing.T) {
 	r := &http.Request{Host: "gate", Header: http.Header{
 		"X-Forwarded-For": {"203.0.113.7:1, [2001:db8::1]:443, 10.0.0.9"}, "X-Forwarded-Proto": {"https, http"}, "X-Forwarded-Host": {"shop.example.com:8443"},
 	}}
-	from := clientip.PeerAt("10.0.0.5:1")
-	x := new(exchange)
+	from := PeerAt("10.0.0.5:1")
 	if allocations := testing.AllocsPerRun(100, func() {
-		x.caller = findCaller(from, r, tenNet)
-		if x.caller.hops != 2 || x.scheme(r) != "https" || x.host(r) != "shop.example.com:8443" {
+		c := Find(from, r, tenNet)
+		scheme, _ := c.Scheme(r)
+		if host, _ := c.Host(r); c.hops != 2 || scheme != "https" || host != "shop.example.com:8443" {
 			t.Error("read otherwise")
 		}
 	}); allocations != 0 {
@@ -182,17 +183,18 @@ func FuzzForwardedFor(f *testing.F) {
 		for _, own := range []string{"203.0.113.7", "203.0.113.7:54321", `"203.0.113.7"`, "::ffff:203.0.113.7", "[::ffff:203.0.113.7]:1", "203.0.113.7, 10.0.0.9:2", "203.0.113.7,"} {
 			for _, lines := range [][]string{{begun + ", " + own}, {begun, own}} {
 				// Who appends to both lists keeps them of one length.
-				proxies := clientip.Count([]string{own})
-				schemes := strings.Repeat(forged+", ", clientip.Count(lines)-proxies) + strings.Repeat("http, ", proxies)
+				proxies := Count([]string{own})
+				schemes := strings.Repeat(forged+", ", Count(lines)-proxies) + strings.Repeat("http, ", proxies)
 				r := &http.Request{RemoteAddr: "10.0.0.5:1", Header: http.Header{
 					"X-Forwarded-For": lines, "X-Forwarded-Proto": {schemes}, "X-Forwarded-Host": {begun + ",shop", "shop"},
 				}}
-				x := &exchange{caller: findCaller(clientip.PeerAt(r.RemoteAddr), r, tenNet)}
-				if x.caller.ip != client || x.caller.unreadable || x.scheme(r) != "http" || x.host(r) != "shop" {
-					t.Fatalf("%q: %+v, %s, %s", lines, x.caller, x.scheme(r), x.host(r))
+				c := Find(PeerAt(r.RemoteAddr), r, tenNet)
+				scheme, _ := c.Scheme(r)
+				if host, _ := c.Host(r); c.IP != client || c.Unreadable || scheme != "http" || host != "shop" {
+					t.Fatalf("%q: %+v, %s, %s", lines, c, scheme, host)
 				}
 				r.RemoteAddr = "192.0.2.1:1"
-				if c := findCaller(clientip.PeerAt(r.RemoteAddr), r, tenNet); c.ip.String() != "192.0.2.1" || c.trusted {
+				if c := Find(PeerAt(r.RemoteAddr), r, tenNet); c.IP.String() != "192.0.2.1" || c.Trusted {
 					t.Fatal(fmt.Sprint("untrusted: ", c))
 				}
 			}

@@ -1,9 +1,8 @@
-package proxy
+package clientip
 
 import (
 	"context"
 	"log/slog"
-	"net/http"
 	"net/netip"
 	"sync"
 	"time"
@@ -14,10 +13,10 @@ const (
 	maxUnreadableLines = 64          // within that time, about all proxies together
 )
 
-// unreadableHeaders remembers which headers of which trusted proxies the log has told
-// of. A proxy sends what it sends with every request, and clients may have a part
-// in it, so lines and memory are bounded.
-type unreadableHeaders struct {
+// UnreadableLog tells the log about headers of trusted proxies that cannot be read. A
+// proxy sends a header with every request, and clients may have written a part of it,
+// so lines and memory are bounded. The zero value has told nothing.
+type UnreadableLog struct {
 	mu     sync.Mutex
 	logged map[unreadableHeader]time.Time
 }
@@ -28,7 +27,7 @@ type unreadableHeader struct {
 }
 
 // isDue reports whether the log is to tell of the header now, and remembers it.
-func (u *unreadableHeaders) isDue(header unreadableHeader, now time.Time) bool {
+func (u *UnreadableLog) isDue(header unreadableHeader, now time.Time) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if last, found := u.logged[header]; found && now.Sub(last) < unreadableInterval {
@@ -51,19 +50,10 @@ func (u *unreadableHeaders) isDue(header unreadableHeader, now time.Time) bool {
 	return true
 }
 
-// logUnreadableList logs a trusted proxy whose list of addresses was not read.
-func (x *exchange) logUnreadableList(r *http.Request) {
-	if len(r.Header["X-Forwarded-For"]) == 0 {
-		x.logUnreadable("Forwarded")
-		return
-	}
-	x.logUnreadable("X-Forwarded-For")
-}
-
-// logUnreadable logs a header of a trusted proxy that was not read. The line does
-// not have its value, in which there may be anything.
-func (x *exchange) logUnreadable(name string) {
-	if x.gateway == nil || !x.gateway.unreadable.isDue(unreadableHeader{x.caller.peer.IP, name}, x.start) {
+// Log logs that a header of a proxy was not read, at most once a minute. The line does
+// not have the value, in which there may be anything.
+func (u *UnreadableLog) Log(log *slog.Logger, proxy Peer, name string) {
+	if !u.isDue(unreadableHeader{proxy.IP, name}, time.Now()) {
 		return
 	}
 	var instead string
@@ -77,6 +67,6 @@ func (x *exchange) logUnreadable(name string) {
 	case "X-Forwarded-Host":
 		instead = "the Host of the request is forwarded; have the proxy send host or host:port"
 	}
-	x.gateway.log.LogAttrs(context.Background(), slog.LevelWarn, "cannot read a header of a trusted proxy",
-		slog.String("header", name), slog.String("proxy", x.caller.peer.Text), slog.String("instead", instead))
+	log.LogAttrs(context.Background(), slog.LevelWarn, "cannot read a header of a trusted proxy",
+		slog.String("header", name), slog.String("proxy", proxy.Text), slog.String("instead", instead))
 }
