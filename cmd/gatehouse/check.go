@@ -14,7 +14,7 @@ import (
 	"gatehouse/ops"
 )
 
-// formatFlag adds --format to a command whose output a machine may read.
+// formatFlag adds --format to a command whose output programs may read.
 func formatFlag(cmd *cobra.Command) *string {
 	format := cmd.Flags().String("format", "text", "text or json")
 	cmd.PreRunE = func(*cobra.Command, []string) error {
@@ -26,7 +26,7 @@ func formatFlag(cmd *cobra.Command) *string {
 	return format
 }
 
-// printJSON writes a value for a machine, indented for the people who look.
+// printJSON writes a value as JSON, indented for people.
 func printJSON(w io.Writer, value any) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)
@@ -69,8 +69,8 @@ func newCheck(t terminal, file *string) *cobra.Command {
 	return cmd
 }
 
-// checkTests returns the warnings of a valid table, and a problem for every one
-// of its own tests that fails.
+// checkTests returns the warnings of a valid table, and a problem for each of
+// its own tests that fails.
 func checkTests(cfg *config.Config) (problem.List, error) {
 	table, err := compileOffline(cfg)
 	if err != nil {
@@ -111,7 +111,7 @@ func printProblems(w io.Writer, file string, cfg *config.Config, problems proble
 	return nil
 }
 
-// count writes a number with its noun.
+// count returns a number with its noun.
 func count(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun

@@ -21,8 +21,8 @@ import (
 	"gatehouse/proxy"
 )
 
-// offlineTable compiles the table of a file for questions: nothing is opened,
-// and nobody is asked. Problems are said.
+// offlineTable compiles the table of a file for questions, without connections.
+// It reports problems of the table.
 func offlineTable(t terminal, file string) (*proxy.Table, error) {
 	cfg, err := t.load(file)
 	if err != nil {
@@ -31,7 +31,7 @@ func offlineTable(t terminal, file string) (*proxy.Table, error) {
 	return compileOffline(cfg)
 }
 
-// compileOffline compiles a table that will not serve.
+// compileOffline compiles a table that will not be served.
 func compileOffline(cfg *config.Config) (*proxy.Table, error) {
 	made := proxy.Parts{
 		Gate:    auth.NewGate(nil, nil),
@@ -47,7 +47,7 @@ func compileOffline(cfg *config.Config) (*proxy.Table, error) {
 	return table, nil
 }
 
-// caller are the flags that say who asks.
+// caller has the flags that describe the caller.
 type caller struct {
 	as, claims, token string
 	headers           []string
@@ -88,7 +88,7 @@ func newExplain(t terminal, file *string) *cobra.Command {
 		if err != nil {
 			return &usageError{err}
 		}
-		for _, name := range []string{"token", "claims"} { // a variable without a value is no anonymous caller
+		for _, name := range []string{"token", "claims"} { // an empty variable must not mean an anonymous caller
 			if flag := cmd.Flags().Lookup(name); flag.Changed && flag.Value.String() == "" {
 				return &usageError{fmt.Errorf("--%s is empty: leave it out for a caller without a token", name)}
 			}
@@ -106,8 +106,8 @@ func newExplain(t terminal, file *string) *cobra.Command {
 	return cmd
 }
 
-// checkTarget refuses a target that no client would send: a slip here would be
-// explained as the fault of the path.
+// checkTarget refuses a target that no client would send. Otherwise a typing
+// error would be explained as a problem of the path.
 func checkTarget(target string) error {
 	if strings.HasPrefix(target, "/") || strings.Contains(target, "://") || target == "*" {
 		return nil
@@ -115,7 +115,7 @@ func checkTarget(target string) error {
 	return &usageError{fmt.Errorf("target %q: a path begins with /: want %q, or a whole URL", target, "/"+target)}
 }
 
-// header makes the request's headers of the flags.
+// header returns the request's headers from the flags.
 func (a caller) header() (http.Header, error) {
 	header := http.Header{}
 	for _, line := range a.headers {
@@ -131,11 +131,11 @@ func (a caller) header() (http.Header, error) {
 	return header, nil
 }
 
-// simulated is who answers for a caller without a token of theirs.
+// simulated returns what decides for a caller without a real token.
 func (a caller) simulated() (auth.Decider, error) {
 	if a.claims != "" {
 		claims, decoder := auth.SimulatedIdentity{}, json.NewDecoder(strings.NewReader(a.claims))
-		decoder.UseNumber() // a number is its text, as in a token
+		decoder.UseNumber() // a number is read as its text, as in a token
 		if err := decoder.Decode(&claims); err != nil || claims == nil || decoder.More() {
 			return nil, &usageError{errors.New("--claims: want a JSON object, such as '{\"sub\":\"…\",\"company_id\":\"…\"}'")}
 		}
@@ -148,8 +148,8 @@ func (a caller) simulated() (auth.Decider, error) {
 	return persona, nil
 }
 
-// explain puts the question to the table. For a token it asks what the gateway
-// asks, and notes what it could not.
+// explain explains the request with the table. For a token it asks the same
+// sources as the gateway, and notes what it could not ask.
 func (a caller) explain(ctx context.Context, t terminal, table *proxy.Table, request *http.Request) (proxy.Explanation, error) {
 	if a.token == "" {
 		decider, err := a.simulated()
@@ -170,7 +170,7 @@ func (a caller) explain(ctx context.Context, t terminal, table *proxy.Table, req
 	return explanation, nil
 }
 
-// redact hides the token, which the backend would get.
+// redact hides the token, which the backend would receive.
 func redact(e proxy.Explanation) {
 	if e.Forwarded != nil && e.Forwarded.Headers.Get("Authorization") != "" {
 		e.Forwarded.Headers["Authorization"] = []string{"Bearer [redacted]"}
@@ -224,7 +224,8 @@ func printExplanation(w io.Writer, e proxy.Explanation) error {
 	return table.Flush()
 }
 
-// printForwarded shows what the backend would get, the gateway's doing first.
+// printForwarded prints what the backend would receive, with the gateway's
+// changes first.
 func printForwarded(row func(key, value string), f *proxy.Forwarded) {
 	row("sent to", f.URL)
 	row("with Host", f.Host)

@@ -1,5 +1,6 @@
-// Command gatehouse is a config-driven reverse proxy. One file a command; this
-// one has main, which only sets the exit status, and run, which tests call too.
+// Command gatehouse is a config-driven reverse proxy. Each command has a file.
+// This file has main, which only sets the exit status, and run, which tests
+// also call.
 package main
 
 import (
@@ -18,8 +19,8 @@ import (
 // Exit statuses.
 const (
 	exitOK      = 0
-	exitFailure = 1 // the answer is no: an invalid table, a refused start, a user who is not there
-	exitUsage   = 2 // the command line makes no sense
+	exitFailure = 1 // such as an invalid table, a refused start, an unknown user
+	exitUsage   = 2 // the command line is wrong
 )
 
 func main() {
@@ -28,14 +29,14 @@ func main() {
 	}))
 }
 
-// terminal is all of the outside world that a command sees by itself.
+// terminal is the environment of a command.
 type terminal struct {
 	in     io.Reader
-	out    io.Writer // what the command is asked for
-	err    io.Writer // what is said about it: problems, progress, logs
+	out    io.Writer // for the command's result
+	err    io.Writer // for messages: problems, progress, logs
 	lookup settings.Lookup
-	// environ are the names that lookup knows, to find misspelt ones; entries
-	// of os.Environ will do.
+	// environ lists the names that lookup knows, to find misspelt ones. It may
+	// have entries of os.Environ.
 	environ []string
 }
 
@@ -48,15 +49,15 @@ func (t terminal) settings() (settings.Settings, error) {
 	return settings.Load(lookup)
 }
 
-// dotenv is the file that fills the gaps of the environment.
+// dotenv is the file with defaults for variables that are not set.
 const dotenv = ".env"
 
-// environment is the process's environment over that of .env.
+// environment returns the process's environment, with .env for unset variables.
 func (t terminal) environment() (settings.Lookup, error) {
 	return settings.Environment(dotenv, t.lookup)
 }
 
-// run executes one command line and gives the exit status.
+// run runs one command line and returns the exit status.
 func run(ctx context.Context, args []string, t terminal) int {
 	started := false
 	root := newRoot(t)
@@ -84,11 +85,11 @@ func run(ctx context.Context, args []string, t terminal) int {
 	return exitFailure
 }
 
-// readsTable marks a command to which --config means something.
+// readsTable marks a command that uses --config.
 const readsTable = "reads the route table"
 
-// withTable marks a command, and lets the table's file follow it, too: people
-// try that first.
+// withTable marks a command that reads the table. It also accepts the file as
+// an argument, because people try that first.
 func withTable(cmd *cobra.Command, file *string) *cobra.Command {
 	cmd.Annotations = map[string]string{readsTable: "yes"}
 	if cmd.Args == nil {
@@ -106,10 +107,10 @@ func withTable(cmd *cobra.Command, file *string) *cobra.Command {
 	return cmd
 }
 
-// usageError is about the command line: status 2.
+// usageError is an error in the command line: status 2.
 type usageError struct{ error }
 
-// reportedError ends a command with status 1 after it has said why by itself.
+// reportedError ends a command with status 1 after the command has printed why.
 type reportedError struct{}
 
 func (*reportedError) Error() string { return "the answer is no" }
@@ -121,7 +122,7 @@ func printError(w io.Writer, err error) {
 	}
 }
 
-// newRoot makes the command tree.
+// newRoot returns the root command with all commands.
 func newRoot(t terminal) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "gatehouse",
@@ -149,8 +150,8 @@ func newRoot(t terminal) *cobra.Command {
 	return root
 }
 
-// subcommand refuses a word that names no command, and says which it may have
-// been meant for.
+// subcommand refuses an unknown command, and suggests the one that was probably
+// meant.
 func subcommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil

@@ -10,10 +10,10 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// commandStoreWait is how long the database may take to appear for a command.
+// commandStoreWait is how long a command waits for the database.
 const commandStoreWait = 5 * time.Second
 
-// discardLog is the log of commands: they tell how they ended.
+// discardLog returns the log of commands, which print their results instead.
 func discardLog() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func newMigrate(t terminal) *cobra.Command {

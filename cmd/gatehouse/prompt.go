@@ -16,8 +16,9 @@ import (
 	"gatehouse/internal/hint"
 )
 
-// readNewPassword takes a new password from a prompt, twice, or from the first
-// line of a standard input that is no terminal, and gives its hash.
+// readNewPassword reads a new password and returns its hash. It prompts for the
+// password twice. When standard input is not a terminal, it reads the first
+// line.
 func readNewPassword(ctx context.Context, t terminal, s settings.Settings) (hash string, err error) {
 	password, err := readPassword(t)
 	if err != nil {
@@ -53,7 +54,7 @@ func readPassword(t terminal) (string, error) {
 		return "", hint.With(errors.New("read password: standard input is empty"),
 			"pipe it in: printf '%s\\n' \"$PASSWORD\" | gatehouse users …")
 	}
-	text, err := textfile.Clean([]byte(line)) // PowerShell pipes a byte order mark along
+	text, err := textfile.Clean([]byte(line)) // PowerShell pipes a byte order mark before the text
 	if err != nil {
 		return "", fmt.Errorf("read password: %w", err)
 	}
@@ -70,7 +71,7 @@ func askPassword(t terminal, file *os.File, prompt string) (string, error) {
 	return string(password), nil
 }
 
-// confirm asks a question that only "yes" answers with yes.
+// confirm asks a question and reports whether the answer is yes.
 func confirm(t terminal, question string) bool {
 	fmt.Fprintf(t.err, "%s [yes/no] ", question)
 	line, _ := bufio.NewReader(t.in).ReadString('\n')

@@ -86,7 +86,7 @@ func printReloaded(w io.Writer, answer ops.Reloaded) {
 	}
 }
 
-// dialAddress is where a listener's address can be reached from this machine.
+// dialAddress returns the address at which this machine can reach a listener.
 func dialAddress(address string) string {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {

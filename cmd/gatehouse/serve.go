@@ -33,7 +33,8 @@ func newServe(t terminal, file *string) *cobra.Command {
 	}
 }
 
-// serve runs a gateway. The problems of an invalid table have been written.
+// serve runs a gateway. It has already printed the problems of an invalid
+// table.
 func serve(ctx context.Context, options server.Options) error {
 	err := server.Run(ctx, options)
 	if errors.Is(err, server.ErrInvalidTable) {

@@ -9,8 +9,8 @@ import (
 	"gatehouse/config/problem"
 )
 
-// load reads a table for questions: a file, a pipe, or "-" for standard input.
-// Nothing is waited for that `serve` could not reload.
+// load reads a table for questions from a file, a pipe, or standard input
+// ("-"). Only `serve` requires a regular file.
 func (t terminal) load(file string) (*config.Config, error) {
 	lookup, err := t.environment()
 	if err != nil {
@@ -30,7 +30,7 @@ func (t terminal) load(file string) (*config.Config, error) {
 	return config.Load(file, lookup, lint.Check)
 }
 
-// invalidTable says every problem of a table, with its place.
+// invalidTable prints every problem of a table, with its place.
 func invalidTable(t terminal, err error) error {
 	var problems problem.List
 	if !errors.As(err, &problems) {

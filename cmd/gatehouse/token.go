@@ -31,7 +31,7 @@ func newTokenIssue(t terminal) *cobra.Command {
 	}
 	ttl := cmd.Flags().Duration("ttl", 0, "how long it is valid (default GATEWAY_TOKEN_TTL)")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if cmd.Flags().Changed("ttl") && *ttl < time.Second { // a token counts in seconds
+		if cmd.Flags().Changed("ttl") && *ttl < time.Second { // a token counts seconds
 			return &usageError{fmt.Errorf("--ttl %v: the token would have expired already: want a second or more", *ttl)}
 		}
 		s, err := t.settings()

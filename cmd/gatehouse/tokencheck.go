@@ -19,15 +19,15 @@ import (
 	"gatehouse/store"
 )
 
-// tokenCheckTimeout is how long `explain` waits for what it asks.
+// tokenCheckTimeout bounds how long `explain` waits for keys and the store.
 const tokenCheckTimeout = 10 * time.Second
 
-// tokenChecker checks the token of a caller as a running gateway would: with its
-// keys, those of the token's issuer, and the state of the user as of now.
+// tokenChecker checks a caller's token as a running gateway would: with its
+// keys, the keys of the token's issuer, and the current state of the user.
 type tokenChecker struct {
 	gate    *auth.Gate
 	sources *keys.Sources
-	users   store.Store // nil without one
+	users   store.Store // nil without a store
 	notes   []string    // what could not be asked
 }
 
@@ -58,10 +58,10 @@ func newTokenChecker(ctx context.Context, t terminal, cfg *config.Config, token 
 	return c, nil
 }
 
-// readKeys reads the keys of the issuer that the token names, of no other.
+// readKeys reads the keys of the issuer that the token names, and of no other.
 func (c *tokenChecker) readKeys(ctx context.Context, cfg *config.Config, token string) *keys.Issuers {
 	claims := jwt.MapClaims{}
-	_, _, _ = jwt.NewParser().ParseUnverified(token, claims) // the gate says what is wrong with it
+	_, _, _ = jwt.NewParser().ParseUnverified(token, claims) // the gate reports what is wrong with the token
 	name, _ := claims["iss"].(string)
 	named := slices.DeleteFunc(slices.Clone(cfg.Tokens), func(issuer config.Issuer) bool { return issuer.Issuer != name })
 	issuers := c.sources.Issuers(named)
@@ -81,7 +81,7 @@ func (c *tokenChecker) readKeys(ctx context.Context, cfg *config.Config, token s
 	return issuers
 }
 
-// openUsers opens the store as it is: it makes none, and changes nothing in it.
+// openUsers opens the store without creating or changing anything.
 func (c *tokenChecker) openUsers(ctx context.Context, s settings.Settings) error {
 	if path, isFile := strings.CutPrefix(s.DatabaseURL.Reveal(), "sqlite:"); isFile {
 		if _, err := os.Stat(path); err != nil {

@@ -40,8 +40,9 @@ func newUsers(t terminal, file *string) *cobra.Command {
 	return users
 }
 
-// withStore runs something on the store of the settings, which must be there:
-// an empty one made by mistake would answer that there are no users.
+// withStore runs a function on the store of the settings, which must exist.
+// With an empty one, created by mistake, the answer would be that there are no
+// users.
 func withStore(ctx context.Context, t terminal, do func(s settings.Settings, users store.Store) error) error {
 	s, err := t.settings()
 	if err != nil {
@@ -57,7 +58,7 @@ func withStore(ctx context.Context, t terminal, do func(s settings.Settings, use
 	return withNewStore(ctx, t, do)
 }
 
-// withNewStore is withStore for commands that may make the store.
+// withNewStore is withStore for commands that may create the store.
 func withNewStore(ctx context.Context, t terminal, do func(s settings.Settings, users store.Store) error) error {
 	s, err := t.settings()
 	if err != nil {
@@ -130,7 +131,7 @@ func newUsersAdd(t terminal, file *string) *cobra.Command {
 			}
 			user.HashedPassword = hash
 			added, err := users.AddUser(cmd.Context(), user)
-			if errors.Is(err, store.ErrEmailTaken) { // what the API would answer 409
+			if errors.Is(err, store.ErrEmailTaken) { // the API would answer 409
 				return hint.With(fmt.Errorf("add %s: a user with this e-mail exists (409)", user.Email),
 					"`gatehouse users set-password` changes the password of one who is there")
 			}
@@ -216,8 +217,8 @@ func newUsersSetPassword(t terminal) *cobra.Command {
 	}
 }
 
-// userChange makes a command that changes one user, with so many arguments
-// besides the user.
+// userChange returns a command that changes one user. args is the number of
+// arguments besides the user.
 func userChange(t terminal, use, short string, args int, change func(args []string) (store.Change, error)) *cobra.Command {
 	return &cobra.Command{
 		Use: use, Short: short, Args: cobra.ExactArgs(1 + args),

@@ -68,7 +68,7 @@ func newUsersImport(t terminal, file *string) *cobra.Command {
 	}
 }
 
-// importUsers adds a user a line, and says of each line that it could not.
+// importUsers adds one user per line, and reports each line that it cannot add.
 func importUsers(ctx context.Context, t terminal, users store.Store, source io.Reader, known known) error {
 	lines := bufio.NewScanner(source)
 	lines.Buffer(make([]byte, 0, 4<<10), maxImportLine)
@@ -98,7 +98,7 @@ func importUsers(ctx context.Context, t terminal, users store.Store, source io.R
 			continue
 		}
 		added++
-		if err := known.checkRole(user.Role); err != nil { // an export has roles that only backends know
+		if err := known.checkRole(user.Role); err != nil { // an export may have roles that only backends use
 			fmt.Fprintf(t.err, "note: line %d: %s%v\n", number, nameOfUser(user), err)
 		}
 	}
@@ -116,7 +116,7 @@ func importUsers(ctx context.Context, t terminal, users store.Store, source io.R
 	return nil
 }
 
-// nameOfUser names the user of a line, where it can be told.
+// nameOfUser returns the name of a line's user, if known.
 func nameOfUser(user store.User) string {
 	if user.Email == "" {
 		return ""
@@ -124,7 +124,7 @@ func nameOfUser(user store.User) string {
 	return user.Email + ": "
 }
 
-// parseImport reads one user strictly: a misspelt key must not lose a value.
+// parseImport parses one user strictly: a misspelt key must not lose a value.
 func parseImport(line []byte) (store.User, error) {
 	user := store.User{Active: true}
 	decoder := json.NewDecoder(strings.NewReader(string(line)))
@@ -132,7 +132,7 @@ func parseImport(line []byte) (store.User, error) {
 	if err := decoder.Decode(&user); err != nil {
 		return user, fmt.Errorf("read user: %w", err)
 	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) { // a second user would be lost in silence
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) { // a second user would be lost without an error
 		return user, errors.New("read user: more follows the object: want one a line")
 	}
 	if err := account.CheckEmail(user.Email); err != nil {

@@ -1,8 +1,8 @@
 package main
 
-// This file holds the roles and companies that somebody types against those that
-// the table names: a slip would only be noticed by a user who is kept out, or
-// not at all.
+// This file compares roles and companies that somebody types with those in the
+// table. Otherwise a typing error would only be noticed by a user who cannot
+// pass, or not at all.
 
 import (
 	"errors"
@@ -21,8 +21,9 @@ import (
 	"gatehouse/store"
 )
 
-// known is what the table knows. Where it names none, any is fine: roles may be
-// the backends' affair, and companies an operator's.
+// known has the roles and companies of the table. When the table names none,
+// every value is accepted: roles may belong to the backends, and companies to
+// an operator.
 type known struct {
 	file      string
 	roles     []string
@@ -33,12 +34,13 @@ func forceFlag(cmd *cobra.Command) *bool {
 	return cmd.Flags().Bool("force", false, "accept a role or company that the route table does not list")
 }
 
-// readsTableToo marks a command that reads the table for what it knows.
+// readsTableToo marks a command that reads the table for its roles and
+// companies.
 func readsTableToo() map[string]string { return map[string]string{readsTable: "yes"} }
 
-// knownIn reads what the table knows. A table that nobody named need not be
-// there, since these commands run beside a gateway or without one; then, and
-// with --force, everything is known.
+// knownIn reads the roles and companies of the table. The default table may be
+// missing, because these commands work without a gateway. In that case, and
+// with --force, every value is accepted.
 func knownIn(t terminal, cmd *cobra.Command, file string, force bool) (known, error) {
 	named := cmd.Flags().Changed("config")
 	if _, err := os.Stat(file); force || !named && errors.Is(err, fs.ErrNotExist) {
@@ -74,7 +76,8 @@ func knownIn(t terminal, cmd *cobra.Command, file string, force bool) (known, er
 	return k, nil
 }
 
-// checkRole returns an error when no route asks for the role; "" is the default.
+// checkRole returns an error when no route requires the role; "" is the
+// default.
 func (k known) checkRole(role string) error {
 	if role == "" || len(k.roles) == 0 || slices.Contains(k.roles, role) {
 		return nil
@@ -82,7 +85,7 @@ func (k known) checkRole(role string) error {
 	return unknownWord(fmt.Errorf("no route of %s asks for the role %q", k.file, role), role, k.roles)
 }
 
-// checkCompany returns an error when the company is not listed; nil is none.
+// checkCompany returns an error when the company is not listed; nil means none.
 func (k known) checkCompany(company *uuid.UUID) error {
 	if company == nil || len(k.companies) == 0 || slices.Contains(k.companies, company.String()) {
 		return nil
@@ -90,7 +93,8 @@ func (k known) checkCompany(company *uuid.UUID) error {
 	return unknownWord(fmt.Errorf("%s does not list the company %s", k.file, company), company.String(), k.companies)
 }
 
-// unknownWord adds what may have been meant, and how to insist.
+// unknownWord adds a suggestion to an error, and how to use the word
+// nevertheless.
 func unknownWord(err error, word string, known []string) error {
 	advice := problem.DidYouMean(word, known)
 	if advice == "" {
@@ -104,8 +108,8 @@ func unknownWord(err error, word string, known []string) error {
 	return hint.With(err, advice+"; --force takes it as it is")
 }
 
-// knownChange makes a command that gives a user something that the table may
-// name.
+// knownChange returns a command that gives a user a role or company that the
+// table may name.
 func knownChange(t terminal, file *string, use, short string, change func(arg string, known known) (store.Change, error)) *cobra.Command {
 	var (
 		cmd   *cobra.Command
