@@ -45,7 +45,9 @@ func TestFailedAccepts(t *testing.T) {
 					Handler:  http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }),
 					ErrorLog: discardLog,
 				}
-				serve, limited := standard.Serve, (&Gateway{log: slog.New(slog.DiscardHandler), wheel: timerwheel.New()}).Limit(failing)
+				serve, limited := standard.Serve, NewListener(failing, ListenerOptions{
+					Log: slog.New(slog.DiscardHandler), Wheel: timerwheel.New(), Limits: func() (ListenerLimits, bool) { return ListenerLimits{}, false },
+				})
 				listener := net.Listener(limited)
 				switch kind {
 				case "lean":

@@ -3,7 +3,6 @@ package proxy
 import (
 	"context"
 	"net"
-	"net/http"
 	"net/netip"
 	"slices"
 	"sync"
@@ -60,7 +59,7 @@ type clientConn struct {
 }
 
 func newClientConn(conn net.Conn, l *Listener, client netip.Addr) *clientConn {
-	c := &clientConn{Conn: conn, listener: l, wheel: l.gateway.wheel, client: client, socket: socket.New(conn)}
+	c := &clientConn{Conn: conn, listener: l, wheel: l.options.Wheel, client: client, socket: socket.New(conn)}
 	c.timer.Handler = c
 	c.scheduleWithin(timerwheel.TicksIn(readCheckInterval))
 	c.phase.set(phaseNew, c.wheel.Now())
@@ -70,9 +69,9 @@ func newClientConn(conn net.Conn, l *Listener, client netip.Addr) *clientConn {
 
 type connKey struct{}
 
-// ConnContext is for http.Server and server.Server: it lets the gateway find the
-// connection that a request came on, if it is one of the Limit's.
-func (*Gateway) ConnContext(ctx context.Context, conn net.Conn) context.Context {
+// ConnContext is the ConnContext of the http.Server that serves a Listener. It lets
+// HTTP10Coded find the connection of a request.
+func ConnContext(ctx context.Context, conn net.Conn) context.Context {
 	if c, ok := conn.(*clientConn); ok {
 		return context.WithValue(ctx, connKey{}, c)
 	}
@@ -86,9 +85,9 @@ const (
 	http10Coded // it has a Transfer-Encoding
 )
 
-// HTTP10Head is for server.Server: it tells what the next request on the connection,
-// which is of HTTP/1.0, has.
-func (*Gateway) HTTP10Head(conn net.Conn, coded bool) {
+// HTTP10Head is the HTTP10Head of the server.Server that serves a Listener. Coded
+// reports whether the next request of the connection has a Transfer-Encoding.
+func HTTP10Head(conn net.Conn, coded bool) {
 	if c, ok := conn.(*clientConn); ok {
 		c.http10Head.Store(http10Plain)
 		if coded {
@@ -97,27 +96,15 @@ func (*Gateway) HTTP10Head(conn net.Conn, coded bool) {
 	}
 }
 
-// isBadlyFramed reports whether the request is of HTTP/1.0 and nobody knows where
-// it ends: it has a Transfer-Encoding, which HTTP/1.0 has not (RFC 9112 section
-// 6.1). net/http hides that field. Over TLS, and where net/http reads all requests
-// of a connection, a request that is to have a body has to have the Content-Length
-// that HTTP/1.0 asks for (RFC 1945 section 8.3).
-func isBadlyFramed(r *http.Request) bool {
-	if !isHTTP10(r) {
-		return false
-	}
+// HTTP10Coded reports whether the HTTP/1.0 request of a context has a
+// Transfer-Encoding, which net/http hides. Known is true for a request whose head was
+// read by server.Server, the first time it is asked about.
+func HTTP10Coded(ctx context.Context) (coded, known bool) {
 	head := http10Unknown
-	if c, ok := r.Context().Value(connKey{}).(*clientConn); ok {
+	if c, ok := ctx.Value(connKey{}).(*clientConn); ok {
 		head = c.http10Head.Swap(http10Unknown)
 	}
-	if head != http10Unknown {
-		return head == http10Coded
-	}
-	switch r.Method {
-	case http.MethodPost, http.MethodPut, http.MethodPatch:
-		return len(r.Header["Content-Length"]) == 0
-	}
-	return false
+	return head == http10Coded, head != http10Unknown
 }
 
 // Read implements net.Conn.

@@ -33,7 +33,7 @@ func (l *Listener) refused(reason RefusalReason, err error) {
 		if err != nil {
 			attrs = append(attrs, slog.String("error", err.Error()))
 		}
-		l.gateway.log.LogAttrs(context.Background(), slog.LevelWarn,
+		l.options.Log.LogAttrs(context.Background(), slog.LevelWarn,
 			"clients' connections are refused; the next line about this reason comes when it has stopped for a minute and begins again", attrs...)
 	}
 }

@@ -67,7 +67,7 @@ func TestHeadAndBodyInOneWrite(t *testing.T) {
 			t.Fatal(err)
 		}
 		limited := k.gateway.Limit(countedWrites{listener, sizes})
-		standard := &http.Server{Handler: k.gateway, ConnContext: k.gateway.ConnContext}
+		standard := &http.Server{Handler: k.gateway, ConnContext: ConnContext}
 		t.Cleanup(func() { standard.Close() })
 		if fronted {
 			server := server.New(standard)

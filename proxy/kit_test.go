@@ -92,10 +92,10 @@ func (k *kit) serve() {
 	if k.standard {
 		serving = standard
 	}
-	server.HTTP10Head = k.gateway.HTTP10Head
+	server.HTTP10Head = HTTP10Head
 	standard.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
 		k.connections.Store(conn.RemoteAddr().String(), conn)
-		return k.gateway.ConnContext(ctx, conn)
+		return ConnContext(ctx, conn)
 	}
 	ended := make(chan error)
 	go func() { ended <- serving.Serve(k.gateway.Limit(listener)) }()

@@ -1,6 +1,31 @@
 package proxy
 
-import "gatehouse/proxy/clientip"
+import (
+	"net"
+
+	"gatehouse/proxy/clientip"
+)
+
+// Limit puts the table's limits on connections in front of the public listener. It
+// follows the live table.
+func (g *Gateway) Limit(public net.Listener) *Listener {
+	return NewListener(public, ListenerOptions{
+		Log: g.log, Wheel: g.wheel, Descriptors: g.descriptors, Limits: g.connectionLimits,
+	})
+}
+
+// connectionLimits returns the limits of the live table. It reports false before
+// there is one: nothing is known of limits then, and nothing is served.
+func (g *Gateway) connectionLimits() (limits ListenerLimits, known bool) {
+	table := g.table.Load()
+	if table == nil {
+		return ListenerLimits{}, false
+	}
+	limits.Connections = int64(table.config.Limits.Connections)
+	limits.PerClient = int64(table.config.Limits.ConnectionsPerClient)
+	limits.Trusted = table.trusted
+	return limits, true
+}
 
 // admit counts the request for its client, and reports whether the client may have
 // one more.

@@ -3,34 +3,44 @@ package proxy
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
 
+	"gatehouse/internal/descriptors"
 	"gatehouse/internal/occurrence"
+	"gatehouse/internal/timerwheel"
 	"gatehouse/proxy/clientip"
 )
 
-// Limit puts the table's limits on connections in front of the public
-// listener. A connection too many is closed at once: to wait would let one
-// client keep out the others.
-func (g *Gateway) Limit(listener net.Listener) *Listener {
-	return &Listener{
-		Listener: listener, gateway: g, clients: clientip.NewCounter(),
-		conns: map[*clientConn]struct{}{}, stopped: make(chan struct{}), closed: make(chan struct{}),
-	}
+// ListenerOptions are what a Listener works with.
+type ListenerOptions struct {
+	Log         *slog.Logger
+	Wheel       *timerwheel.Wheel    // for the deadlines of its connections
+	Descriptors descriptors.Division // of the process
+	// Limits returns the limits of now. It reports false while none are known; then
+	// connections are not counted for their clients. It is called for each connection.
+	Limits func() (limits ListenerLimits, known bool)
 }
 
-// Listener is the public listener of a gateway. It knows its connections, and
-// can end without losing a request; see Drain.
+// ListenerLimits bound the connections that are open at the same time; 0 is no bound.
+type ListenerLimits struct {
+	Connections int64
+	PerClient   int64
+	Trusted     []netip.Prefix // proxies, whose connections are not counted for a client
+}
+
+// Listener limits the connections of clients. A connection too many is closed at
+// once: to wait would let one client keep out the others. It knows its connections,
+// and can end without losing a request; see Drain.
 type Listener struct {
 	net.Listener
-	gateway  *Gateway
+	options  ListenerOptions
 	open     atomic.Int64
 	accepted atomic.Int64 // accepted so far
 	clients  *clientip.Counter
-
 	refusals [len(RefusalReasons)]occurrence.Counter
 
 	mu      sync.Mutex
@@ -40,6 +50,14 @@ type Listener struct {
 	stop    sync.Once
 	closed  chan struct{} // closed by Close
 	close   sync.Once
+}
+
+// NewListener puts limits in front of a listener.
+func NewListener(l net.Listener, o ListenerOptions) *Listener {
+	return &Listener{
+		Listener: l, options: o, clients: clientip.NewCounter(),
+		conns: map[*clientConn]struct{}{}, stopped: make(chan struct{}), closed: make(chan struct{}),
+	}
 }
 
 // Accept implements net.Listener. Once Drain has closed the listener, it waits
@@ -81,31 +99,29 @@ func (l *Listener) isDrained() bool {
 	return l.drained
 }
 
-// admit counts a connection, or gives nil for one too many. Before there is a
-// table nothing is known of limits, and nothing is served.
+// admit counts a connection, and returns it, or nil for one too many.
 func (l *Listener) admit(conn net.Conn) net.Conn {
 	open := l.open.Add(1)
-	if !l.gateway.descriptors.Admits(conn, open) {
+	if !l.options.Descriptors.Admits(conn, open) {
 		l.open.Add(-1)
 		l.refused(RefusedByDescriptors, nil)
 		return nil
 	}
-	table := l.gateway.table.Load()
-	if table == nil {
+	limits, known := l.options.Limits()
+	if !known {
 		return newClientConn(conn, l, netip.Addr{})
 	}
-	limits := table.config.Limits
-	if limits.Connections > 0 && open > int64(limits.Connections) {
+	if limits.Connections > 0 && open > limits.Connections {
 		l.open.Add(-1)
 		l.refused(RefusedByLimit, nil)
 		return nil
 	}
 	peer := clientip.PeerAt(conn.RemoteAddr().String()).IP
-	if !peer.IsValid() || clientip.Contains(table.trusted, peer) {
+	if !peer.IsValid() || clientip.Contains(limits.Trusted, peer) {
 		return newClientConn(conn, l, netip.Addr{})
 	}
 	client := clientip.Key(peer)
-	if !l.clients.Acquire(client, int64(limits.ConnectionsPerClient)) {
+	if !l.clients.Acquire(client, limits.PerClient) {
 		l.open.Add(-1)
 		l.refused(RefusedByClientLimit, nil)
 		return nil
@@ -113,7 +129,7 @@ func (l *Listener) admit(conn net.Conn) net.Conn {
 	return newClientConn(conn, l, client)
 }
 
-// add makes the listener know a connection that was counted.
+// add adds a connection that was counted to those that Drain ends.
 func (l *Listener) add(c *clientConn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -122,7 +138,7 @@ func (l *Listener) add(c *clientConn) {
 	}
 }
 
-// remove forgets a connection, and counts it no longer.
+// remove undoes add and admit for a connection that is closed.
 func (l *Listener) remove(c *clientConn) {
 	l.mu.Lock()
 	delete(l.conns, c)

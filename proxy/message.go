@@ -33,6 +33,25 @@ func refuseMessage(r *http.Request) *httperr.Error {
 	return nil
 }
 
+// isBadlyFramed reports whether the request is of HTTP/1.0 and nobody knows where
+// it ends: it has a Transfer-Encoding, which HTTP/1.0 has not (RFC 9112 section
+// 6.1). net/http hides that field. Over TLS, and where net/http reads all requests
+// of a connection, a request that is to have a body has to have the Content-Length
+// that HTTP/1.0 asks for (RFC 1945 section 8.3).
+func isBadlyFramed(r *http.Request) bool {
+	if !isHTTP10(r) {
+		return false
+	}
+	if coded, known := HTTP10Coded(r.Context()); known {
+		return coded
+	}
+	switch r.Method {
+	case http.MethodPost, http.MethodPut, http.MethodPatch:
+		return len(r.Header["Content-Length"]) == 0
+	}
+	return false
+}
+
 // isTrace reports whether a method is TRACE or TRACK, to a backend that does not
 // heed the case of methods either.
 func isTrace(method string) bool {

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"gatehouse/internal/timerwheel"
-	"gatehouse/proxy/clientip"
 )
 
 // TestReadDeadlines sets deadlines as net/http's server does, and wants a read
@@ -36,7 +35,7 @@ func TestReadDeadlines(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				near, far := net.Pipe()
 				defer far.Close()
-				l := &Listener{gateway: &Gateway{wheel: timerwheel.New()}, clients: clientip.NewCounter()}
+				l := NewListener(nil, ListenerOptions{Wheel: timerwheel.New()})
 				conn := newClientConn(near, l, netip.Addr{})
 				begun := time.Now()
 				for _, after := range c.set {

@@ -100,8 +100,8 @@ func (g *gateway) listen(handler *proxy.Gateway) (*listeners, error) {
 	l.plain = l.publicServer
 	if g.settings.Transport != settings.TransportStandard {
 		plain := server.New(l.publicServer)
-		plain.HTTP10Head = handler.HTTP10Head
-		l.publicServer.ConnContext = handler.ConnContext
+		plain.HTTP10Head = proxy.HTTP10Head
+		l.publicServer.ConnContext = proxy.ConnContext
 		l.plain = plain
 	}
 	return l, nil
