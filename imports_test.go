@@ -42,7 +42,7 @@ var house = map[string][]string{
 	"auth":                  {"config", "auth/keys", "store", "internal/httperr"},
 	"auth/account":          {"auth", "config", "store", "internal/httperr"},
 	"auth/keys":             {"config", "config/textfile", "internal/httperr"},
-	"proxy":                 {"config", "config/problem", "config/textfile", "auth", "internal/descriptors", "internal/httperr", "internal/occurrence", "internal/reqctx", "internal/timerwheel", "proxy/clientip", "proxy/http1/transport", "proxy/http1/socket", "proxy/idletimer", "proxy/route", "proxy/stream", "proxy/upstream"},
+	"proxy":                 {"config", "config/problem", "auth", "internal/descriptors", "internal/httperr", "internal/occurrence", "internal/reqctx", "internal/timerwheel", "proxy/clientip", "proxy/http1/transport", "proxy/http1/socket", "proxy/idletimer", "proxy/route", "proxy/stream", "proxy/upstream"},
 	"proxy/clientip":        {"proxy/route"},
 	"proxy/http1":           {},
 	"proxy/http1/server":    {"proxy/http1/wire", "internal/reqctx"},
@@ -51,7 +51,7 @@ var house = map[string][]string{
 	"proxy/idletimer":       {"internal/timerwheel"},
 	"proxy/route":           {"config"},
 	"proxy/stream":          {"proxy/idletimer"},
-	"proxy/upstream":        {},
+	"proxy/upstream":        {"config", "config/textfile", "proxy/http1/socket", "proxy/http1/transport"},
 	"proxy/http1/wire":      {},
 	"ops":                   {"config", "config/problem", "store", "auth", "auth/keys", "proxy", "internal/httperr"},
 	"cmd":                   {"config", "config/lint", "config/problem", "config/schema", "config/settings", "config/textfile", "store", "auth", "auth/account", "auth/keys", "proxy", "ops", "internal/demo", "internal/hint", "internal/server"},
@@ -67,7 +67,7 @@ var house = map[string][]string{
 	"internal/reqctx":      {},
 	"internal/timerwheel":  {},
 	testkit:                {},
-	"internal/server":      {"config", "config/lint", "config/problem", "config/settings", "config/textfile", "config/watch", "store", "auth", "auth/account", "auth/keys", "proxy", "proxy/http1/server", "ops", "internal/descriptors", "internal/hint"},
+	"internal/server":      {"config", "config/lint", "config/problem", "config/settings", "config/textfile", "config/watch", "store", "auth", "auth/account", "auth/keys", "proxy", "proxy/http1/server", "proxy/upstream", "ops", "internal/descriptors", "internal/hint"},
 }
 
 // testsAlso is what the tests of a package may import besides what the package reaches (see may), with the reason.
@@ -152,14 +152,15 @@ var why = []edge{
 	{"proxy/idletimer", "*", "silence is measured in the same way whatever is silent"},
 	{"proxy/route", "*", "a request is matched by itself, without proxies, gates and metrics"},
 	{"proxy/stream", "*", "bytes and frames pass, whoever sends them and whatever let them in"},
-	{"proxy/upstream", "*", "it makes any transport end its connections in time, whatever is sent over them"},
+	{"proxy/upstream", "*", "it reaches backends, whoever asks and whatever is sent"},
 	{"proxy/http1/wire", "*", "bytes become the parts of a message and back, without connections and without meaning"},
+	{"proxy", "config/textfile", "proxy reads no files; the certificates for backends are read by proxy/upstream"},
 	{"proxy", "store", "a request is forwarded without a database read; proxy asks auth"},
 	{"proxy", "proxy/http1/server", "a Gateway is an http.Handler: whatever server it stands behind is chosen by cmd"},
 	{"proxy", "proxy/http1/wire", "messages are read and written by the server in front and the transport behind, never between"},
 	{"ops", "proxy/...", "ops asks a Gateway, never the parts that it is made of"},
 	{"cmd", "proxy/...", "proxy puts its parts together; internal/server starts what comes out"},
-	{"internal/server", "proxy/...", "proxy puts its parts together; internal/server starts what comes out"},
+	{"internal/server", "proxy/...", "proxy puts its parts together; internal/server starts what comes out, and makes the pool that outlives tables"},
 }
 
 func reason(from, to string) string {

@@ -20,6 +20,7 @@ import (
 	"gatehouse/config/problem"
 	"gatehouse/ops"
 	"gatehouse/proxy"
+	"gatehouse/proxy/upstream"
 )
 
 // operators is the operators' listener of a gateway, with or without a table.
@@ -34,7 +35,7 @@ func newOperators(t *testing.T, reload ops.Reload) *operators {
 	t.Helper()
 	o := &operators{metrics: ops.NewMetrics("test"), health: new(ops.Health)}
 	o.gateway = proxy.NewGateway(proxy.Options{
-		Log: slog.New(slog.DiscardHandler), Metrics: o.metrics, Transports: proxy.NewTransports(proxy.TransportOptions{}),
+		Log: slog.New(slog.DiscardHandler), Metrics: o.metrics, Transports: upstream.NewPool(upstream.PoolOptions{}),
 	})
 	o.handler = ops.Handler(o.metrics, o.health, o.gateway, reload)
 	return o
@@ -47,7 +48,7 @@ func (o *operators) serve(t *testing.T, table string) {
 		t.Fatal(err)
 	}
 	compiled, err := proxy.Compile(cfg, proxy.Parts{
-		Gate: auth.NewGate(auth.NewVerifier(keys.Ring{}, nil, time.Now), nil), Metrics: o.metrics, Transports: proxy.NewTransports(proxy.TransportOptions{}),
+		Gate: auth.NewGate(auth.NewVerifier(keys.Ring{}, nil, time.Now), nil), Metrics: o.metrics, Transports: upstream.NewPool(upstream.PoolOptions{}),
 	})
 	if err != nil {
 		t.Fatal(err)

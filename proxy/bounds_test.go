@@ -250,7 +250,7 @@ func TestBackendAnswersBadly(t *testing.T) {
 		"low status":      "HTTP/1.1 099 OK\r\nContent-Length: 1000\r\n\r\n",
 		"low after a 1xx": "HTTP/1.1 103 OK\r\n\r\nHTTP/1.1 099 OK\r\n\r\n",
 		"two lengths":     "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
-		"huge head":       "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", maxAnswerHeaderBytes+1) + "\r\n\r\n",
+		"huge head":       "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 256<<10+1) + "\r\n\r\n",
 		"unknown framing": "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
 	} {
 		k := startBefore(t, openTable, rawBackend(t, func(conn net.Conn, _ *http.Request) { _, _ = io.WriteString(conn, text) }))

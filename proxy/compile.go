@@ -16,6 +16,7 @@ import (
 	"gatehouse/internal/httperr"
 	"gatehouse/proxy/http1/transport"
 	routing "gatehouse/proxy/route"
+	"gatehouse/proxy/upstream"
 )
 
 // Table is a compiled route table: immutable, and safe for any number of
@@ -34,12 +35,14 @@ type Table struct {
 	overrides  foldedNames   // headers by which a request could pass for one with another method
 	matcher    *routing.Table
 	routes     []*route // as in the file, each at the Number of its routing.Route
-	transports transportSet
-	presented  []Presented // to backends
+	transports upstream.Set
 }
 
 // Config is what the table was compiled from.
 func (t *Table) Config() *config.Config { return t.config }
+
+// Presented returns the certificates that the table's routes show to backends.
+func (t *Table) Presented() []upstream.Presented { return t.transports.Presented() }
 
 // route is one compiled route.
 type route struct {
@@ -72,7 +75,7 @@ type Parts struct {
 	Gate       *auth.Gate
 	Users      Handler // the built-in users endpoints; nil with `users: off`
 	Metrics    Metrics
-	Transports *Transports // nil for a table that only answers questions
+	Transports *upstream.Pool // nil for a table that only answers questions
 	// KeySet is the JSON of GET /.well-known/jwks.json (RFC 7517 section 5),
 	// nil where tokens are signed with a secret. It comes with the table, since
 	// the table's endpoints sign with one of these keys.
@@ -88,7 +91,7 @@ func Compile(cfg *config.Config, parts Parts) (*Table, error) {
 	}
 	t := &Table{
 		config: cfg, name: cfg.Name, gate: parts.Gate, keySet: parts.KeySet, cors: rules, trusted: cfg.TrustedProxies,
-		claims: foldNames(clientClaims...), overrides: foldNames(methodOverrides...), transports: transportSet{},
+		claims: foldNames(clientClaims...), overrides: foldNames(methodOverrides...),
 	}
 	names := slices.Concat(ownHeaders, framingHeaders)
 	for header, claim := range cfg.Identity.Headers {
@@ -130,11 +133,10 @@ func (t *Table) compileRoute(cfg *config.Route, parts Parts, buffers httputil.Bu
 	}
 	var roundTripper http.RoundTripper
 	if parts.Transports != nil {
-		made, key, err := parts.Transports.get(t.transports, cfg)
+		made, err := parts.Transports.Get(&t.transports, cfg)
 		if err != nil {
 			return nil, err
 		}
-		t.present(cfg, key)
 		roundTripper = made
 		_, r.lean = made.(*transport.Transport)
 	}

@@ -27,7 +27,7 @@
 //
 // HTTP/1.1 is spoken by the packages of proxy/http1: server with clients, transport
 // with backends. What that transport does not support goes through net/http's,
-// whose connections proxy/upstream closes in time.
+// whose connections proxy/upstream closes in time; the pool of both is there.
 //
 // Questions about a table are answered by the same code: explain.go, expect.go
 // (the file's own tests), diff.go with probe.go and weakened.go.
@@ -76,14 +76,14 @@
 // For a backend:
 //
 //	bound                       value                       armed by                              ended by
-//	dial, TLS handshake         connect_timeout (10s)       Transports.dialer, net/http           the connection
+//	dial, TLS handshake         connect_timeout (10s)       upstream Pool.dialer, net/http        the connection
 //	idle connection             GATEWAY_BACKEND_IDLE_TIMEOUT (90s)  http1/transport pools.sweep, net/http  the next request
 //	age of a connection         GATEWAY_MAX_CONNECTION_AGE (5m)     http1/transport pools.sweep, upstream  its last request ends first
 //	HTTP/2 backend is silent    5s to 1m (defaultSilence)   upstream generation.beforeRequest     any byte
 //	  after a failed request    1s (failedSilence)          upstream generation.unanswered        any byte
-//	HTTP/2 ping                 5m10s, 30s for the pong     net/http, as newStandard says         any frame
-//	HTTP/2 write                30s (writeTimeout)          net/http, as newStandard says         a write that gets on
-//	100 (Continue)              1s                          net/http, as newStandard says         the 100
+//	HTTP/2 ping                 5m10s, 30s for the pong     net/http, as upstream says            any frame
+//	HTTP/2 write                30s (writeTimeout)          net/http, as upstream says            a write that gets on
+//	100 (Continue)              1s                          net/http, as upstream says            the 100
 //	end of a sent body          20ms (sendGrace)            http1/transport conn.finish           sendBody returns
 //	read after a failed write   1s (writeErrorWait)         socket.DelayWriteErrors               each read
 //	answer after a lost backend 1s (answerGrace)            upstream uploadWatch.startTimer       RoundTrip returns

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"gatehouse/proxy/upstream"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -65,7 +67,7 @@ func TestOneHeaderPolicy(t *testing.T) {
 	backend := serveHeads(t, heads)
 	for peers, table := range map[string]string{"untrusted": routes, "trusted": routes + "trusted_proxies: [127.0.0.0/8]\n"} {
 		direct := startBefore(t, table, backend)
-		standard := newKitOf(t, table, backend, TransportOptions{Standard: true})
+		standard := newKitOf(t, table, backend, upstream.PoolOptions{Standard: true})
 		standard.serve()
 		for name, tt := range headerRequests {
 			t.Run(peers+"/"+name, func(t *testing.T) {

@@ -250,7 +250,7 @@ func (a *attempt) isUnreachable(ctx context.Context, refusal *httperr.Error, err
 	case a.backendSpoke || errors.Is(err, errNotReplayable) || descriptors.IsShortage(err):
 		return false
 	case cause != nil:
-		return errors.Is(cause, idletimer.ErrTimeout) && (errors.Is(err, errDial) || errors.Is(err, upstream.ErrNothingHeard))
+		return errors.Is(cause, idletimer.ErrTimeout) && (errors.Is(err, upstream.ErrDial) || errors.Is(err, upstream.ErrNothingHeard))
 	}
 	return refusal.Status == refuseUpstream.Status || refusal.Status == refuseConnect.Status || refusal.Status == refuseTimeout.Status
 }
@@ -284,7 +284,7 @@ func diagnose(ctx context.Context, a *attempt, err error) *httperr.Error {
 		return refuseTimeout.Because(cause)
 	case errors.As(err, &network) && network.Timeout():
 		return refuseTimeout.Because(err)
-	case errors.Is(err, errDial):
+	case errors.Is(err, upstream.ErrDial):
 		return refuseConnect.Because(err)
 	case strings.HasSuffix(err.Error(), headersTooLarge):
 		return refuseHeaderSize.Because(err)

@@ -14,6 +14,7 @@ import (
 	"gatehouse/internal/timerwheel"
 	"gatehouse/proxy/clientip"
 	"gatehouse/proxy/stream"
+	"gatehouse/proxy/upstream"
 )
 
 // Options are what a Gateway works with, besides its table.
@@ -21,7 +22,7 @@ type Options struct {
 	Log        *slog.Logger // decides by level: access lines are at info, /health at debug
 	Access     AccessLog    // nil for access lines in Log
 	Metrics    Metrics
-	Transports *Transports
+	Transports *upstream.Pool
 	// StoreHealth tells whether the store of the users answers, for GET
 	// /health; nil without a store.
 	StoreHealth func() error
@@ -36,7 +37,7 @@ type Gateway struct {
 	log          *slog.Logger
 	access       AccessLog
 	unmatched    RouteMetrics
-	transports   *Transports
+	transports   *upstream.Pool
 	storeHealth  func() error
 	requestCount *atomic.Uint64    // requests so far; nil when nobody asks
 	requests     *clientip.Counter // that have no complete answer yet
@@ -71,7 +72,7 @@ func (g *Gateway) Table() *Table { return g.table.Load() }
 // have begun finish with the table they began with. It gives back the old one.
 func (g *Gateway) Swap(table *Table) (old *Table) {
 	old = g.table.Swap(table)
-	g.transports.activate(table.transports)
+	g.transports.Activate(table.transports)
 	if old != nil && old.gate != table.gate {
 		old.gate.Forget()
 	}

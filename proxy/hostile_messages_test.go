@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"gatehouse/proxy/upstream"
 )
 
 // healthyBackend reads every request to its end and answers it.
@@ -25,10 +27,10 @@ func healthyBackend(w http.ResponseWriter, r *http.Request) {
 // withStandard has the kit go to its backends by net/http's transport.
 func (k *kit) withStandard(table string) *kit {
 	k.t.Helper()
-	k.parts.Transports = NewTransports(TransportOptions{MaxIdle: 64, Standard: true})
+	k.parts.Transports = upstream.NewPool(upstream.PoolOptions{MaxIdle: 64, Standard: true})
 	k.gateway.transports = k.parts.Transports
 	k.gateway.Swap(k.compile(table))
-	k.t.Cleanup(func() { k.parts.Transports.activate(nil) })
+	k.t.Cleanup(func() { k.parts.Transports.Activate(upstream.Set{}) })
 	return k
 }
 

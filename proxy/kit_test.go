@@ -25,6 +25,7 @@ import (
 	"gatehouse/config"
 	"gatehouse/internal/httperr"
 	"gatehouse/proxy/http1/server"
+	"gatehouse/proxy/upstream"
 )
 
 // patient is how long a test waits for what should happen at once.
@@ -203,7 +204,7 @@ func eachLane(t *testing.T, table, backend string, test func(t *testing.T, k *ki
 	for name, standard := range map[string]bool{"lean": false, "standard": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			k := newKitOf(t, table, backend, TransportOptions{MaxIdle: 64, Standard: standard})
+			k := newKitOf(t, table, backend, upstream.PoolOptions{MaxIdle: 64, Standard: standard})
 			k.standard = standard
 			k.serve()
 			test(t, k)
@@ -214,10 +215,10 @@ func eachLane(t *testing.T, table, backend string, test func(t *testing.T, k *ki
 // newKit makes a gateway that nobody serves yet.
 func newKit(t testing.TB, table, backend string) *kit {
 	t.Helper()
-	return newKitOf(t, table, backend, TransportOptions{MaxIdle: 64})
+	return newKitOf(t, table, backend, upstream.PoolOptions{MaxIdle: 64})
 }
 
-func newKitOf(t testing.TB, table, backend string, options TransportOptions) *kit {
+func newKitOf(t testing.TB, table, backend string, options upstream.PoolOptions) *kit {
 	t.Helper()
 	keys, err := keys.FromSecret("HS256", []byte(testSecret))
 	if err != nil {
@@ -231,7 +232,7 @@ func newKitOf(t testing.TB, table, backend string, options TransportOptions) *ki
 		verifier: auth.NewVerifier(keys, nil, time.Now),
 		backend:  backend,
 	}
-	transports := NewTransports(options)
+	transports := upstream.NewPool(options)
 	k.parts = Parts{
 		Gate:       auth.NewGate(auth.NewVerifier(keys, nil, time.Now), nil),
 		Metrics:    k.metrics,
@@ -246,7 +247,7 @@ func newKitOf(t testing.TB, table, backend string, options TransportOptions) *ki
 		Transports: transports,
 	})
 	k.gateway.Swap(k.compile(table))
-	t.Cleanup(func() { transports.activate(nil) })
+	t.Cleanup(func() { transports.Activate(upstream.Set{}) })
 	return k
 }
 

@@ -24,6 +24,7 @@ import (
 
 	"gatehouse/auth"
 	"gatehouse/config"
+	"gatehouse/proxy/upstream"
 )
 
 // TestSwapLosesNothing swaps tables while requests and a stream are under way.
@@ -103,8 +104,12 @@ routes:
   - {name: d, prefix: /d, backend: "http://a", connect_timeout: 1s}
 `, "")
 	first := k.gateway.Table()
-	if len(first.transports) != 3 || first.routes[0].proxy.Transport != first.routes[1].proxy.Transport {
-		t.Errorf("%d transports", len(first.transports))
+	made := map[http.RoundTripper]bool{}
+	for _, r := range first.routes {
+		made[r.proxy.Transport] = true
+	}
+	if len(made) != 3 || first.routes[0].proxy.Transport != first.routes[1].proxy.Transport {
+		t.Errorf("%d transports", len(made))
 	}
 	second := k.compile("users: off\nroutes:\n  - {name: z, prefix: /z, backend: 'http://z'}\n")
 	if second.routes[0].proxy.Transport != first.routes[0].proxy.Transport {
@@ -217,7 +222,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 		mirror(w, r)
 	})
 	k := startBefore(t, openTable, backend)
-	k.parts.Transports = NewTransports(TransportOptions{MaxConns: 2, MaxIdle: 2})
+	k.parts.Transports = upstream.NewPool(upstream.PoolOptions{MaxConns: 2, MaxIdle: 2})
 	k.gateway.Swap(k.compile(openTable))
 	var clients sync.WaitGroup
 	for range 8 {

@@ -14,6 +14,7 @@ import (
 	"gatehouse/config"
 	"gatehouse/ops"
 	"gatehouse/proxy"
+	"gatehouse/proxy/upstream"
 )
 
 const testSecret = "a secret of the tests, 32 bytes or more"
@@ -99,7 +100,7 @@ func benchReloader(b testing.TB, routes int) *reloader {
 	quiet := slog.New(slog.DiscardHandler)
 	p := &parts{
 		keys: ring, keySources: keys.NewSources(keys.SourcesOptions{Log: quiet, Now: time.Now}),
-		metrics: ops.NewMetrics("bench"), transports: proxy.NewTransports(proxy.TransportOptions{MaxIdle: 100}), log: quiet,
+		metrics: ops.NewMetrics("bench"), transports: upstream.NewPool(upstream.PoolOptions{MaxIdle: 100}), log: quiet,
 	}
 	b.Cleanup(p.keySources.Close)
 	r := &reloader{

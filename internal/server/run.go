@@ -27,6 +27,7 @@ import (
 	"gatehouse/config/watch"
 	"gatehouse/ops"
 	"gatehouse/proxy"
+	"gatehouse/proxy/upstream"
 	"gatehouse/store"
 )
 
@@ -266,11 +267,11 @@ func (g *gateway) configure() (*config.Config, error) {
 		keySources: keys.NewSources(keys.SourcesOptions{Log: g.log, Now: time.Now, ReadFile: g.files.Read}),
 		metrics:    ops.NewMetrics(g.Version),
 		log:        g.log,
-		transports: proxy.NewTransports(proxy.TransportOptions{
+		transports: upstream.NewPool(upstream.PoolOptions{
 			MaxConns: loaded.MaxConnections, MaxIdle: loaded.MaxKeepaliveConnections,
 			Standard:    loaded.Transport == settings.TransportStandard,
 			IdleTimeout: loaded.BackendIdleTimeout, MaxAge: loaded.MaxConnectionAge,
-			Descriptors: divideDescriptors(),
+			Control: divideDescriptors().Control,
 		}),
 	}
 	g.parts.metrics.WatchLog(g.logLines)

@@ -13,6 +13,7 @@ import (
 	"gatehouse/config/settings"
 	"gatehouse/ops"
 	"gatehouse/proxy"
+	"gatehouse/proxy/upstream"
 	"gatehouse/store"
 )
 
@@ -26,7 +27,7 @@ type parts struct {
 	users      *auth.CachedUsers // nil with `users: off`
 	passwords  *account.Passwords
 	metrics    *ops.Metrics
-	transports *proxy.Transports
+	transports *upstream.Pool
 	log        *slog.Logger
 }
 

@@ -1,4 +1,6 @@
-// Package upstream lets connections of http.Transport end in time.
+// Package upstream holds the connections to backends. A Pool shares transports
+// between routes and between tables: that of proxy/http1/transport for plain-text
+// HTTP/1.1, and a Transport of this package, around http.Transport, for all else.
 //
 // http.Transport keeps a connection for as long as it is busy: after a change
 // of DNS the old address is used on, and an HTTP/2 connection whose other end
@@ -20,6 +22,11 @@
 // stream. Pings as rare as gRPC allows are sent, too, for streams without any
 // other bound.
 //
+//	pool.go        which transport a route uses, and which ones a table leaves to the next
+//	standard.go    how a transport is made: protocols, bounds, TLS
+//	dial.go        how a connection is opened
+//	presented.go   the certificates that routes show to backends
 //	transport.go   which http.Transport a request goes to
 //	generation.go  one of them, from its first request to its last connection
+//	upload.go      a body of a request that no answer will come to
 package upstream

@@ -1,10 +1,6 @@
-package proxy
+package upstream
 
-import (
-	"encoding/pem"
-
-	"gatehouse/config"
-)
+import "encoding/pem"
 
 // Presented is a certificate that a route shows to its backend.
 type Presented struct {
@@ -12,14 +8,10 @@ type Presented struct {
 	Chain [][]byte // DER, the route's own first
 }
 
-// Presented returns the certificates that the table's routes show to backends,
-// as they were read when it was compiled.
-func (t *Table) Presented() []Presented { return t.presented }
-
 // present remembers what a route shows, if anything.
-func (t *Table) present(r *config.Route, key transportKey) {
+func (s *Set) present(route, certificate string) {
 	var chain [][]byte
-	for rest := []byte(key.cert); ; {
+	for rest := []byte(certificate); ; {
 		var block *pem.Block
 		if block, rest = pem.Decode(rest); block == nil {
 			break
@@ -29,6 +21,6 @@ func (t *Table) present(r *config.Route, key transportKey) {
 		}
 	}
 	if len(chain) > 0 {
-		t.presented = append(t.presented, Presented{Route: r.Name, Chain: chain})
+		s.presented = append(s.presented, Presented{Route: route, Chain: chain})
 	}
 }

@@ -1,0 +1,19 @@
+package proxy
+
+import "sync"
+
+// copyBuffers lends httputil the buffers through which bodies flow.
+type copyBuffers struct{ pool sync.Pool }
+
+// copyBufferBytes is what httputil would use itself.
+const copyBufferBytes = 32 << 10
+
+func newCopyBuffers() *copyBuffers {
+	return &copyBuffers{pool: sync.Pool{New: func() any { return new([copyBufferBytes]byte) }}}
+}
+
+// Get implements httputil.BufferPool.
+func (b *copyBuffers) Get() []byte { return b.pool.Get().(*[copyBufferBytes]byte)[:] }
+
+// Put implements httputil.BufferPool.
+func (b *copyBuffers) Put(buffer []byte) { b.pool.Put((*[copyBufferBytes]byte)(buffer)) }
