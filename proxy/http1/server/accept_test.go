@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"gatehouse/internal/testkit"
 )
 
 var errBroken = errors.New("the listener is broken")
@@ -44,20 +46,20 @@ func hello(w http.ResponseWriter, r *http.Request) {
 
 func TestAcceptErrorsThatPass(t *testing.T) {
 	passing := errPassing{errors.New("too many open files")}
-	l := &scripted{Listener: testListener{listen(t)}, errs: []error{passing, passing, passing}}
-	s := startOn(t, New(&http.Server{Handler: http.HandlerFunc(hello), ErrorLog: quiet()}), l)
+	l := &scripted{Listener: testListener{testkit.Listen(t)}, errs: []error{passing, passing, passing}}
+	s := startOn(t, New(&http.Server{Handler: http.HandlerFunc(hello), ErrorLog: testkit.DiscardLog()}), l)
 	for _, text := range []string{get("Connection: close"), get("Trailer: x", "Connection: close")} {
-		c := dial(t, s.addr)
-		c.send(text)
-		if got := c.rest(); !strings.HasSuffix(got, "hello, /a") {
+		c := testkit.Dial(t, s.addr)
+		c.TrySend(text)
+		if got := c.Rest(); !strings.HasSuffix(got, "hello, /a") {
 			t.Errorf("got %q", got)
 		}
 	}
 }
 
 func TestAcceptErrorsThatStay(t *testing.T) {
-	l := &scripted{Listener: testListener{listen(t)}, errs: []error{errBroken, errBroken}}
-	s := startOn(t, New(&http.Server{Handler: http.HandlerFunc(hello), ErrorLog: quiet()}), l)
+	l := &scripted{Listener: testListener{testkit.Listen(t)}, errs: []error{errBroken, errBroken}}
+	s := startOn(t, New(&http.Server{Handler: http.HandlerFunc(hello), ErrorLog: testkit.DiscardLog()}), l)
 	s.expectServed(errBroken)
 	if _, err := l.Listener.Accept(); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("the listener is not closed: %v", err)
@@ -66,15 +68,15 @@ func TestAcceptErrorsThatStay(t *testing.T) {
 
 // Connections that are no Conn are net/http's from the start.
 func TestConnectionsOfNetHTTP(t *testing.T) {
-	s := startOn(t, New(&http.Server{Handler: http.HandlerFunc(hello), ErrorLog: quiet()}), listen(t))
-	c := dial(t, s.addr)
-	c.send(get())
-	c.expect("hello, /a")
+	s := startOn(t, New(&http.Server{Handler: http.HandlerFunc(hello), ErrorLog: testkit.DiscardLog()}), testkit.Listen(t))
+	c := testkit.Dial(t, s.addr)
+	c.TrySend(get())
+	c.ReceiveUntil("hello, /a")
 	if s.open() != 0 {
 		t.Error("the front has taken it")
 	}
-	c.send(get("Connection: close"))
-	if got := c.rest(); !strings.HasSuffix(got, "hello, /a") {
+	c.TrySend(get("Connection: close"))
+	if got := c.Rest(); !strings.HasSuffix(got, "hello, /a") {
 		t.Errorf("got %q", got)
 	}
 }
@@ -98,22 +100,22 @@ func TestHijackOnUpgrade(t *testing.T) {
 		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
 		_, _ = io.Copy(conn, in)
 	})
-	c := dial(t, s.addr)
-	c.send(get())
-	c.expect("\r\n\r\n")
-	c.send(get("Connection: Upgrade", "Upgrade: echo") + "early, ")
-	c.expect("\r\n\r\nearly, ")
-	c.send("late")
-	c.expect("late")
+	c := testkit.Dial(t, s.addr)
+	c.TrySend(get())
+	c.ReceiveUntil("\r\n\r\n")
+	c.TrySend(get("Connection: Upgrade", "Upgrade: echo") + "early, ")
+	c.ReceiveUntil("\r\n\r\nearly, ")
+	c.TrySend("late")
+	c.ReceiveUntil("late")
 	_ = c.CloseWrite()
-	if rest := c.rest(); rest != "" {
+	if rest := c.Rest(); rest != "" {
 		t.Errorf("got %q", rest)
 	}
 }
 
 // The values of a context are those that ConnContext has given its connection.
 func TestConnContext(t *testing.T) {
-	standard := &http.Server{ErrorLog: quiet(), Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	standard := &http.Server{ErrorLog: testkit.DiscardLog(), Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		conn, _ := r.Context().Value(connKey{}).(*testConn)
 		if conn == nil || conn.RemoteAddr().String() != r.RemoteAddr {
 			t.Errorf("got %v for %s", conn, r.RemoteAddr)
@@ -122,11 +124,11 @@ func TestConnContext(t *testing.T) {
 	standard.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
 		return context.WithValue(ctx, connKey{}, conn)
 	}
-	s := startOn(t, New(standard), testListener{listen(t)})
+	s := startOn(t, New(standard), testListener{testkit.Listen(t)})
 	for _, text := range []string{get("Connection: close"), get("Trailer: x", "Connection: close")} {
-		c := dial(t, s.addr)
-		c.send(text)
-		if got := c.rest(); !strings.HasPrefix(got, "HTTP/1.1 200 ") {
+		c := testkit.Dial(t, s.addr)
+		c.TrySend(text)
+		if got := c.Rest(); !strings.HasPrefix(got, "HTTP/1.1 200 ") {
 			t.Errorf("got %q", got)
 		}
 	}

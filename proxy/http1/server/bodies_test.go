@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"gatehouse/internal/testkit"
 )
 
 // reading makes a handler that reads so much of the body before and after its
@@ -91,9 +93,9 @@ func TestBodyOfMaxDrained(t *testing.T) {
 // the next request.
 func TestUnreadInFullDuplex(t *testing.T) {
 	s := start(t, func(w http.ResponseWriter, r *http.Request) { fullDuplex(w, r) })
-	c := dial(t, s.addr)
-	c.send(post("hello", "Content-Length: 5") + get("Connection: close"))
-	if got := c.rest(); strings.Count(got, "200 OK") != 2 {
+	c := testkit.Dial(t, s.addr)
+	c.TrySend(post("hello", "Content-Length: 5") + get("Connection: close"))
+	if got := c.Rest(); strings.Count(got, "200 OK") != 2 {
 		t.Errorf("got %q", got)
 	}
 }
@@ -111,18 +113,18 @@ func TestBodyInPieces(t *testing.T) {
 			}
 		}
 	})
-	c := dial(t, s.addr)
-	c.send(post("he", "Content-Length: 5"))
+	c := testkit.Dial(t, s.addr)
+	c.TrySend(post("he", "Content-Length: 5"))
 	for _, step := range []struct{ want, next string }{{"2 <nil>", "l"}, {"1 <nil>", "lo" + get("Connection: close")}, {"2 EOF", ""}} {
 		if got := <-parts; got != step.want {
 			t.Errorf("got %s, want %s", got, step.want)
 		}
-		c.send(step.next)
+		c.TrySend(step.next)
 	}
 	if got := <-parts; got != "0 EOF" { // of the next request
 		t.Errorf("got %s", got)
 	}
-	c.rest()
+	c.Rest()
 }
 
 // A client that sends more than anybody wants must be able to read the answer
@@ -130,12 +132,12 @@ func TestBodyInPieces(t *testing.T) {
 func TestLingeringClose(t *testing.T) {
 	s := start(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusRequestEntityTooLarge) })
 	for range 5 {
-		c := dial(t, s.addr)
+		c := testkit.Dial(t, s.addr)
 		const size = 8 << 20
 		if _, err := io.WriteString(c, post(long(size), fmt.Sprintf("Content-Length: %d", size))); err != nil {
 			t.Fatalf("send: %v", err)
 		}
-		if got := c.rest(); !strings.HasPrefix(got, "HTTP/1.1 413 ") || !strings.Contains(got, "Connection: close\r\n") {
+		if got := c.Rest(); !strings.HasPrefix(got, "HTTP/1.1 413 ") || !strings.Contains(got, "Connection: close\r\n") {
 			t.Fatalf("got %q", got)
 		}
 	}
@@ -150,13 +152,13 @@ func TestLingeringCloseAfterPipelining(t *testing.T) {
 		_, _ = io.WriteString(w, answer)
 	})
 	for range 5 {
-		c := dial(t, s.addr)
+		c := testkit.Dial(t, s.addr)
 		sent := make(chan error, 1)
 		go func() {
 			_, err := io.WriteString(c, strings.Repeat(get(), 100_000))
 			sent <- err
 		}()
-		if got := c.rest(); !strings.HasPrefix(got, "HTTP/1.1 200 ") || !strings.HasSuffix(got, answer) {
+		if got := c.Rest(); !strings.HasPrefix(got, "HTTP/1.1 200 ") || !strings.HasSuffix(got, answer) {
 			t.Fatalf("got %d bytes: %.100q", len(got), got)
 		}
 		if err := <-sent; err != nil {
@@ -169,12 +171,12 @@ func TestLingeringCloseAfterPipelining(t *testing.T) {
 // gets that.
 func TestUnsentBodyBeforeClose(t *testing.T) {
 	s := start(t, func(http.ResponseWriter, *http.Request) {})
-	c := dial(t, s.addr)
-	c.send(post("", "Content-Length: 5", "Connection: close"))
-	if got := c.rest(); !strings.HasPrefix(got, "HTTP/1.1 200 OK\r\n") {
+	c := testkit.Dial(t, s.addr)
+	c.TrySend(post("", "Content-Length: 5", "Connection: close"))
+	if got := c.Rest(); !strings.HasPrefix(got, "HTTP/1.1 200 OK\r\n") {
 		t.Errorf("got %q", got)
 	}
-	eventually(t, "the connection is gone", func() bool { return s.open() == 0 })
+	testkit.Eventually(t, "the connection is gone", func() bool { return s.open() == 0 })
 }
 
 // Whoever still reads the body when its request is over does not hold up the
@@ -192,9 +194,9 @@ func TestBodyReadBeyondItsRequest(t *testing.T) {
 		}()
 		<-started
 	})
-	c := dial(t, s.addr)
-	c.send(post("a", "Content-Length: 500000", "Connection: close"))
-	if got := c.rest(); !strings.HasPrefix(got, "HTTP/1.1 200 OK\r\n") {
+	c := testkit.Dial(t, s.addr)
+	c.TrySend(post("a", "Content-Length: 500000", "Connection: close"))
+	if got := c.Rest(); !strings.HasPrefix(got, "HTTP/1.1 200 OK\r\n") {
 		t.Errorf("got %q", got)
 	}
 	if err := <-late; err == nil {
@@ -208,8 +210,8 @@ func TestClientLeavesInBody(t *testing.T) {
 		_, err := io.Copy(io.Discard, r.Body)
 		read <- err
 	})
-	c := dial(t, s.addr)
-	c.send(post("hel", "Content-Length: 5"))
+	c := testkit.Dial(t, s.addr)
+	c.TrySend(post("hel", "Content-Length: 5"))
 	_ = c.CloseWrite()
 	if err := <-read; err != io.ErrUnexpectedEOF { //nolint:errorlint // as io.Reader gives it
 		t.Errorf("got %v", err)

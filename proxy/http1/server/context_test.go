@@ -10,12 +10,14 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"gatehouse/internal/testkit"
 )
 
 // servers run the same handler behind net/http's server and behind the front.
 func servers(t *testing.T, handler http.HandlerFunc, test func(t *testing.T, addr string)) {
-	standard := &http.Server{Handler: handler, ErrorLog: quiet()}
-	l := listen(t)
+	standard := &http.Server{Handler: handler, ErrorLog: testkit.DiscardLog()}
+	l := testkit.Listen(t)
 	go func() { _ = standard.Serve(l) }()
 	t.Cleanup(func() { standard.Close() })
 	for name, addr := range map[string]string{"net/http": l.Addr().String(), "front": start(t, handler).addr} {
@@ -26,18 +28,6 @@ func servers(t *testing.T, handler http.HandlerFunc, test func(t *testing.T, add
 // requestsOfContexts are requests whose handlers read all that is to be read.
 var requestsOfContexts = map[string]string{
 	"no body": get(), "body": post("hello", "Content-Length: 5"), "empty body": post("", "Content-Length: 0"),
-}
-
-// within waits for something that the handler does.
-func within(t *testing.T, what string, done <-chan error) error {
-	t.Helper()
-	select {
-	case err := <-done:
-		return err
-	case <-time.After(patient):
-		t.Fatalf("%s: nothing in %v", what, patient)
-		return nil
-	}
 }
 
 // TestContextEndsWhenClientLeaves looks for the end of the context in each way
@@ -70,13 +60,13 @@ func TestContextEndsWhenClientLeaves(t *testing.T) {
 		}), func(t *testing.T, addr string) {
 			for name, text := range requestsOfContexts {
 				t.Run(waits+"/"+name, func(t *testing.T) {
-					c := dial(t, addr)
-					c.send(text)
-					if err := within(t, "the request", begun); err != nil {
+					c := testkit.Dial(t, addr)
+					c.TrySend(text)
+					if err := testkit.Receive(t, "the request", begun); err != nil {
 						t.Errorf("the context has ended before the client leaves: %v", err)
 					}
 					_ = c.Close()
-					if err := within(t, "the end of the context", ended); !errors.Is(err, context.Canceled) {
+					if err := testkit.Receive(t, "the end of the context", ended); !errors.Is(err, context.Canceled) {
 						t.Errorf("the cause is %v", err)
 					}
 				})
@@ -102,10 +92,10 @@ func TestContextEndsWithHandler(t *testing.T) {
 			panics.Store(abort)
 			for name, text := range requestsOfContexts {
 				t.Run(fmt.Sprintf("panics %v/%s", abort, name), func(t *testing.T) {
-					c := dial(t, addr)
+					c := testkit.Dial(t, addr)
 					for range 3 {
-						c.send(text)
-						if err := within(t, "the end of the context", ended); !errors.Is(err, context.Canceled) {
+						c.TrySend(text)
+						if err := testkit.Receive(t, "the end of the context", ended); !errors.Is(err, context.Canceled) {
 							t.Errorf("Err is %v", err)
 						}
 						if abort {
@@ -131,21 +121,21 @@ func TestContextOutlivesPause(t *testing.T) {
 		for name, text := range requestsOfContexts {
 			for _, ahead := range []bool{false, true} {
 				t.Run(fmt.Sprintf("ahead %v/%s", ahead, name), func(t *testing.T) {
-					c := dial(t, addr)
+					c := testkit.Dial(t, addr)
 					for range 3 {
-						c.send(text)
-						_ = within(t, "the request", begun)
+						c.TrySend(text)
+						_ = testkit.Receive(t, "the request", begun)
 						if ahead {
-							c.send(text)
+							c.TrySend(text)
 						}
 						goOn <- struct{}{}
-						if err := within(t, "a look at the context", looked); err != nil {
+						if err := testkit.Receive(t, "a look at the context", looked); err != nil {
 							t.Errorf("Err is %v while the client is there", err)
 						}
 						if ahead {
-							_ = within(t, "the next request", begun)
+							_ = testkit.Receive(t, "the next request", begun)
 							goOn <- struct{}{}
-							if err := within(t, "a look at the context", looked); err != nil {
+							if err := testkit.Receive(t, "a look at the context", looked); err != nil {
 								t.Errorf("Err is %v while the client is there", err)
 							}
 						}

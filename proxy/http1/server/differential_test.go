@@ -15,6 +15,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"gatehouse/internal/testkit"
 )
 
 // noted is a handler that tells what it saw.
@@ -42,8 +44,8 @@ func newPair(t testing.TB, handler noted, configure ...func(*http.Server)) *pair
 	}
 	return &pair{
 		bare: serve(func(s *side) string {
-			l := listen(t)
-			server := &http.Server{Handler: s.handler(handler), ErrorLog: quiet()}
+			l := testkit.Listen(t)
+			server := &http.Server{Handler: s.handler(handler), ErrorLog: testkit.DiscardLog()}
 			for _, set := range configure {
 				set(server)
 			}
@@ -78,12 +80,12 @@ func (s *side) handler(handler noted) http.HandlerFunc {
 // told is what came of one connection.
 func (s *side) told(t testing.TB, pieces []string, halfClose bool) string {
 	t.Helper()
-	c := dial(t, s.addr)
+	c := testkit.Dial(t, s.addr)
 	sent := make(chan struct{})
 	go func() {
 		defer close(sent)
 		for _, piece := range pieces {
-			c.send(piece)
+			c.TrySend(piece)
 		}
 		if halfClose {
 			_ = c.CloseWrite()

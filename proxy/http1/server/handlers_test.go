@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gatehouse/internal/testkit"
 )
 
 // writes makes a handler that sets fields (a line "Name: value" each), then
@@ -181,7 +183,7 @@ var oddHandlers = map[string]noted{
 		note("%v", control.SetReadDeadline(time.Unix(1, 0)))
 		body, err := io.ReadAll(r.Body)
 		note("%q %v", body, errors.Is(err, os.ErrDeadlineExceeded))
-		note("%v", control.SetWriteDeadline(time.Now().Add(patient)))
+		note("%v", control.SetWriteDeadline(time.Now().Add(testkit.Timeout)))
 		_, _ = io.WriteString(w, "done")
 	},
 	"write too late": func(w http.ResponseWriter, _ *http.Request, note noteFunc) {

@@ -2,10 +2,6 @@ package server
 
 import (
 	"bytes"
-	"context"
-	"errors"
-	"io"
-	"log"
 	"net"
 	"net/http"
 	"sync"
@@ -13,10 +9,8 @@ import (
 	"time"
 
 	"gatehouse/internal/reqctx"
+	"gatehouse/internal/testkit"
 )
-
-// patient is how long a test waits for what should happen at once.
-const patient = time.Minute
 
 // testConn is a Conn on a plain socket.
 type testConn struct {
@@ -94,18 +88,6 @@ func (l testListener) Accept() (net.Conn, error) {
 	return &testConn{Conn: conn}, nil
 }
 
-func listen(t testing.TB) net.Listener {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return l
-}
-
-// quiet takes the place of an error log.
-func quiet() *log.Logger { return log.New(io.Discard, "", 0) }
-
 // running is a Server that serves.
 type running struct {
 	*Server
@@ -117,11 +99,11 @@ type running struct {
 // start serves a handler behind the front until the test ends.
 func start(t testing.TB, handler http.HandlerFunc, configure ...func(*http.Server)) *running {
 	t.Helper()
-	standard := &http.Server{Handler: handler, ErrorLog: quiet()}
+	standard := &http.Server{Handler: handler, ErrorLog: testkit.DiscardLog()}
 	for _, set := range configure {
 		set(standard)
 	}
-	return startOn(t, New(standard), testListener{listen(t)})
+	return startOn(t, New(standard), testListener{testkit.Listen(t)})
 }
 
 func startOn(t testing.TB, s *Server, l net.Listener) *running {
@@ -130,7 +112,7 @@ func startOn(t testing.TB, s *Server, l net.Listener) *running {
 	go func() { r.served <- s.Serve(l) }()
 	t.Cleanup(func() {
 		_ = s.Close()
-		eventually(t, "the connections are gone", func() bool { return s.open() == 0 })
+		testkit.Eventually(t, "the connections are gone", func() bool { return s.open() == 0 })
 	})
 	return r
 }
@@ -140,67 +122,6 @@ func (s *Server) open() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.conns)
-}
-
-// client is the other end of a connection.
-type client struct {
-	*net.TCPConn
-	t testing.TB
-}
-
-func dial(t testing.TB, addr string) *client {
-	t.Helper()
-	conn, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(patient))
-	return &client{conn.(*net.TCPConn), t}
-}
-
-// send writes text; it does not matter whether the server still wants it.
-func (c *client) send(text string) { _, _ = io.WriteString(c, text) }
-
-// rest is all that the server still sends. It fails when the server does not
-// close the connection.
-func (c *client) rest() string {
-	c.t.Helper()
-	all, err := io.ReadAll(c)
-	if ne, ok := errors.AsType[net.Error](err); ok && ne.Timeout() {
-		c.t.Fatalf("the server did not close the connection; it sent %q", all)
-	}
-	return string(all)
-}
-
-// expect reads until what was sent ends with that.
-func (c *client) expect(end string) string {
-	c.t.Helper()
-	var all []byte
-	one := make([]byte, 1)
-	for !bytes.HasSuffix(all, []byte(end)) {
-		if _, err := io.ReadFull(c, one); err != nil {
-			c.t.Fatalf("after %q: %v; expected %q", all, err, end)
-		}
-		all = append(all, one[0])
-	}
-	return string(all)
-}
-
-// eventually waits for what another goroutine does.
-func eventually(t testing.TB, what string, holds func() bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patient)
-	defer cancel()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for !holds() {
-		select {
-		case <-ctx.Done():
-			t.Fatalf("it does not come that %s", what)
-		case <-tick.C:
-		}
-	}
 }
 
 type connKey struct{}

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"gatehouse/internal/testkit"
 )
 
 // echo answers with the target and the body.
@@ -67,13 +69,13 @@ func TestLoad(t *testing.T) {
 		})
 	}
 	all.Wait()
-	eventually(t, "the connections are gone", func() bool { return s.open() == 0 })
+	testkit.Eventually(t, "the connections are gone", func() bool { return s.open() == 0 })
 }
 
 // storm is one client's visit: some requests at a time, until it leaves, maybe
 // without hearing the answers.
 func storm(t *testing.T, addr string, random *rand.Rand, name string) error {
-	c := dial(t, addr)
+	c := testkit.Dial(t, addr)
 	defer c.Close()
 	in := bufio.NewReader(c)
 	for round := range 1 + random.IntN(8) {
@@ -85,10 +87,10 @@ func storm(t *testing.T, addr string, random *rand.Rand, name string) error {
 			wants = append(wants, want)
 		}
 		if random.IntN(20) == 0 {
-			c.send(texts.String()[:random.IntN(texts.Len())])
+			c.TrySend(texts.String()[:random.IntN(texts.Len())])
 			return nil
 		}
-		c.send(texts.String())
+		c.TrySend(texts.String())
 		for _, want := range wants {
 			res, err := http.ReadResponse(in, nil)
 			if err != nil {
@@ -117,16 +119,16 @@ func heap() int {
 // Idle connections keep a small buffer, however large their heads were.
 func TestMemoryOfIdleConnections(t *testing.T) {
 	s := start(t, hello)
-	clients := make([]*client, 300)
+	clients := make([]*testkit.Client, 300)
 	ask := func(text string) (inUse int) {
 		for i := range clients {
 			if clients[i] == nil {
-				clients[i] = dial(t, s.addr)
+				clients[i] = testkit.Dial(t, s.addr)
 			}
-			clients[i].send(text)
+			clients[i].TrySend(text)
 		}
 		for _, c := range clients {
-			c.expect("hello, /a")
+			c.ReceiveUntil("hello, /a")
 		}
 		return heap()
 	}
@@ -139,67 +141,48 @@ func TestMemoryOfIdleConnections(t *testing.T) {
 	}
 }
 
-// stacks are those of the goroutines of the front.
-func stacks() string {
-	all := make([]byte, 1<<20)
-	var ours []string
-	for stack := range strings.SplitSeq(string(all[:runtime.Stack(all, true)]), "\n\n") {
-		if strings.Contains(stack, "server.(*Server)") || strings.Contains(stack, "server.(*handoffListener)") || strings.Contains(stack, "http.(*conn)") {
-			ours = append(ours, stack)
-		}
-	}
-	return strings.Join(ours, "\n\n")
+// noGoroutines reports whether the front has none.
+func noGoroutines() bool {
+	return len(testkit.Goroutines("server.(*Server)", "server.(*handoffListener)", "http.(*conn)")) == 0
 }
 
 func TestNoGoroutineIsLeft(t *testing.T) {
-	eventually(t, "the tests before are over", func() bool { return stacks() == "" })
+	testkit.Eventually(t, "the tests before are over", noGoroutines)
 	for _, end := range []func(s *running) error{
 		func(s *running) error { return s.Shutdown(t.Context()) },
 		func(s *running) error { return s.Close() },
 	} {
 		s := start(t, hello)
 		for _, text := range []string{get(), get("Trailer: x"), get() + get("Trailer: x")} {
-			c := dial(t, s.addr)
-			c.send(text)
-			c.expect("hello, /a")
+			c := testkit.Dial(t, s.addr)
+			c.TrySend(text)
+			c.ReceiveUntil("hello, /a")
 		}
 		if err := end(s); err != nil {
 			t.Error(err)
 		}
 		s.expectServed(http.ErrServerClosed)
-		eventually(t, "all goroutines have ended", func() bool { return stacks() == "" })
+		testkit.Eventually(t, "all goroutines have ended", noGoroutines)
 	}
 }
 
 // A panic ends its connection, and is logged unless it is http.ErrAbortHandler.
 func TestPanics(t *testing.T) {
-	var mu sync.Mutex
-	var lines bytes.Buffer
-	logged := func(p []byte) (int, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		return lines.Write(p)
-	}
+	var lines testkit.Log
 	s := start(t, func(_ http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodHead {
 			panic(http.ErrAbortHandler)
 		}
 		panic(errors.New("of the test"))
-	}, func(s *http.Server) { s.ErrorLog = log.New(writerFunc(logged), "", 0) })
+	}, func(s *http.Server) { s.ErrorLog = log.New(&lines, "", 0) })
 	for _, text := range []string{with("HEAD /a HTTP/1.1", "Host: h"), get()} {
-		c := dial(t, s.addr)
-		c.send(text)
-		if rest := c.rest(); rest != "" {
+		c := testkit.Dial(t, s.addr)
+		c.TrySend(text)
+		if rest := c.Rest(); rest != "" {
 			t.Errorf("got %q", rest)
 		}
 	}
-	mu.Lock()
-	defer mu.Unlock()
 	if got := lines.String(); strings.Count(got, "http: panic serving 127.0.0.1:") != 1 || !strings.Contains(got, "of the test\n") {
 		t.Errorf("logged %q", got)
 	}
 }
-
-type writerFunc func([]byte) (int, error)
-
-func (f writerFunc) Write(p []byte) (int, error) { return f(p) }

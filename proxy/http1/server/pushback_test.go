@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"gatehouse/internal/testkit"
 )
 
 // What a handler keeps of its request when it has ended does nothing to those
@@ -33,9 +35,9 @@ func TestUseAfterTheHandlerHasEnded(t *testing.T) {
 			}
 		}
 	})
-	c := dial(t, s.addr)
-	c.send(post("hello", "Content-Length: 5") + with("POST /b HTTP/1.1", "Host: h", "Content-Length: 3", "Connection: close") + "abc")
-	if got := c.rest(); strings.Count(got, "200 OK") != 2 || !strings.HasSuffix(got, "/b") || strings.Contains(got, "late") {
+	c := testkit.Dial(t, s.addr)
+	c.TrySend(post("hello", "Content-Length: 5") + with("POST /b HTTP/1.1", "Host: h", "Content-Length: 3", "Connection: close") + "abc")
+	if got := c.Rest(); strings.Count(got, "200 OK") != 2 || !strings.HasSuffix(got, "/b") || strings.Contains(got, "late") {
 		t.Errorf("got %q", got)
 	}
 }
@@ -48,9 +50,9 @@ func TestMergeHeader(t *testing.T) {
 		w.Header().Set("Z", "3")
 		_, _ = io.WriteString(w, "ok")
 	})
-	c := dial(t, s.addr)
-	c.send(get("Connection: close"))
-	got := c.rest()
+	c := testkit.Dial(t, s.addr)
+	c.TrySend(get("Connection: close"))
+	got := c.Rest()
 	for _, line := range []string{"Y: 0\r\nY: 1\r\nY: 2\r\n", "Z: 3\r\n", "Content-Length: 2\r\n"} {
 		if !strings.Contains(got, line) {
 			t.Errorf("%q misses %q", got, line)

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"gatehouse/internal/testkit"
 )
 
 // held is a handler that waits for the test.
@@ -26,36 +28,32 @@ func (h held) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 func (r *running) shutdown(ctx context.Context) chan error {
 	ended := make(chan error, 1)
 	go func() { ended <- r.Shutdown(ctx) }()
-	eventually(r.t, "the server shuts down", r.draining.Load)
+	testkit.Eventually(r.t, "the server shuts down", r.draining.Load)
 	return ended
 }
 
 func (r *running) expectServed(want error) {
 	r.t.Helper()
-	select {
-	case err := <-r.served:
-		if !errors.Is(err, want) {
-			r.t.Errorf("Serve gave %v, want %v", err, want)
-		}
-		r.served <- err
-	case <-time.After(patient):
-		r.t.Errorf("Serve does not end")
+	err := testkit.Receive(r.t, "the end of Serve", r.served)
+	if !errors.Is(err, want) {
+		r.t.Errorf("Serve gave %v, want %v", err, want)
 	}
+	r.served <- err
 }
 
 func TestShutdownOfIdleConnections(t *testing.T) {
 	s := start(t, func(http.ResponseWriter, *http.Request) {})
-	clients := make([]*client, 5)
+	clients := make([]*testkit.Client, 5)
 	for i := range clients {
-		clients[i] = dial(t, s.addr)
-		clients[i].send(get())
-		clients[i].expect("\r\n\r\n")
+		clients[i] = testkit.Dial(t, s.addr)
+		clients[i].TrySend(get())
+		clients[i].ReceiveUntil("\r\n\r\n")
 	}
 	if err := s.Shutdown(t.Context()); err != nil {
 		t.Error(err)
 	}
 	for _, c := range clients {
-		if rest := c.rest(); rest != "" {
+		if rest := c.Rest(); rest != "" {
 			t.Errorf("got %q", rest)
 		}
 	}
@@ -64,7 +62,7 @@ func TestShutdownOfIdleConnections(t *testing.T) {
 		conn.Body.Close()
 		t.Error("the listener is open")
 	}
-	if err := s.Serve(testListener{listen(t)}); !errors.Is(err, http.ErrServerClosed) {
+	if err := s.Serve(testListener{testkit.Listen(t)}); !errors.Is(err, http.ErrServerClosed) {
 		t.Errorf("Serve after Shutdown gave %v", err)
 	}
 }
@@ -81,8 +79,8 @@ func TestShutdownOfBusyConnections(t *testing.T) {
 					h.ServeHTTP(w, r)
 				}
 			})
-			c := dial(t, s.addr)
-			c.send(text)
+			c := testkit.Dial(t, s.addr)
+			c.TrySend(text)
 			<-h.entered
 			ended := s.shutdown(t.Context())
 			s.expectServed(http.ErrServerClosed)
@@ -92,7 +90,7 @@ func TestShutdownOfBusyConnections(t *testing.T) {
 			default:
 			}
 			close(h.release)
-			if got := c.rest(); !strings.Contains(got, "Connection: close\r\n") || !strings.HasSuffix(got, "\r\n\r\nlate") {
+			if got := c.Rest(); !strings.Contains(got, "Connection: close\r\n") || !strings.HasSuffix(got, "\r\n\r\nlate") {
 				t.Errorf("got %q", got)
 			}
 			if err := <-ended; err != nil {
@@ -107,8 +105,8 @@ func TestShutdownInTime(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h := newHeld()
 			s := start(t, h.ServeHTTP)
-			c := dial(t, s.addr)
-			c.send(text)
+			c := testkit.Dial(t, s.addr)
+			c.TrySend(text)
 			<-h.entered
 			ctx, cancel := context.WithCancel(t.Context())
 			ended := s.shutdown(ctx)
@@ -117,7 +115,7 @@ func TestShutdownInTime(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 			_ = s.Close()
-			if rest := c.rest(); rest != "" {
+			if rest := c.Rest(); rest != "" {
 				t.Errorf("got %q", rest)
 			}
 			close(h.release)
@@ -128,12 +126,12 @@ func TestShutdownInTime(t *testing.T) {
 // A connection that has sent nothing may be about to; what it sends is answered.
 func TestShutdownOfNewConnections(t *testing.T) {
 	s := start(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "first") })
-	c := dial(t, s.addr)
-	eventually(t, "the connection is there", func() bool { return s.open() == 1 })
+	c := testkit.Dial(t, s.addr)
+	testkit.Eventually(t, "the connection is there", func() bool { return s.open() == 1 })
 	ended := s.shutdown(t.Context())
 	s.expectServed(http.ErrServerClosed)
-	c.send(get())
-	if got := c.rest(); !strings.Contains(got, "Connection: close\r\n") || !strings.HasSuffix(got, "first") {
+	c.TrySend(get())
+	if got := c.Rest(); !strings.Contains(got, "Connection: close\r\n") || !strings.HasSuffix(got, "first") {
 		t.Errorf("got %q", got)
 	}
 	if err := <-ended; err != nil {
@@ -168,19 +166,19 @@ func TestClose(t *testing.T) {
 			h.ServeHTTP(w, r)
 		}
 	})
-	idle, fresh, busy, passed := dial(t, s.addr), dial(t, s.addr), dial(t, s.addr), dial(t, s.addr)
-	idle.send(get())
-	idle.expect("\r\n\r\n")
-	busy.send(with("GET /held HTTP/1.1", "Host: h"))
+	idle, fresh, busy, passed := testkit.Dial(t, s.addr), testkit.Dial(t, s.addr), testkit.Dial(t, s.addr), testkit.Dial(t, s.addr)
+	idle.TrySend(get())
+	idle.ReceiveUntil("\r\n\r\n")
+	busy.TrySend(with("GET /held HTTP/1.1", "Host: h"))
 	<-h.entered
-	passed.send(with("GET /held HTTP/1.1", "Host: h", "Trailer: x"))
+	passed.TrySend(with("GET /held HTTP/1.1", "Host: h", "Trailer: x"))
 	<-h.entered
-	eventually(t, "only three are the front's", func() bool { return s.open() == 3 })
+	testkit.Eventually(t, "only three are the front's", func() bool { return s.open() == 3 })
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
-	for _, c := range []*client{idle, fresh, busy, passed} {
-		if rest := c.rest(); rest != "" {
+	for _, c := range []*testkit.Client{idle, fresh, busy, passed} {
+		if rest := c.Rest(); rest != "" {
 			t.Errorf("got %q", rest)
 		}
 	}
@@ -200,12 +198,12 @@ func TestShutdownInTraffic(t *testing.T) {
 		const clients = 8
 		ready := make(chan struct{}, clients)
 		for range clients {
-			c := dial(t, s.addr)
+			c := testkit.Dial(t, s.addr)
 			go func() {
-				c.send(get())
+				c.TrySend(get())
 				ready <- struct{}{}
 				for range 50 {
-					c.send(get())
+					c.TrySend(get())
 				}
 				all, _ := io.ReadAll(c)
 				_ = c.Close() // or the server waits for what else it sends

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"gatehouse/internal/testkit"
 )
 
 // slow is longer than any test, and soon is as long as one may wait, and longer
@@ -39,13 +41,13 @@ func TestTimeouts(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, func(http.ResponseWriter, *http.Request) {}, withTimeouts(test.head, test.idle))
-			c := dial(t, s.addr)
+			c := testkit.Dial(t, s.addr)
 			if test.first != "" {
-				c.send(test.first)
-				c.expect("\r\n\r\n")
+				c.TrySend(test.first)
+				c.ReceiveUntil("\r\n\r\n")
 			}
-			c.send(test.sent)
-			if rest := c.rest(); rest != "" {
+			c.TrySend(test.sent)
+			if rest := c.Rest(); rest != "" {
 				t.Errorf("got %q", rest)
 			}
 		})
@@ -103,19 +105,19 @@ func TestDeadlinesAreRenewed(t *testing.T) {
 		"idle only": {idle: 2 * time.Hour, want: "none 2h0m0s none none"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := onlyListener{listen(t), make(chan *deadlines, 1)}
-			standard := &http.Server{Handler: http.HandlerFunc(hello), ErrorLog: quiet()}
+			l := onlyListener{testkit.Listen(t), make(chan *deadlines, 1)}
+			standard := &http.Server{Handler: http.HandlerFunc(hello), ErrorLog: testkit.DiscardLog()}
 			withTimeouts(test.head, test.idle)(standard)
 			s := startOn(t, New(standard), l)
-			c := dial(t, s.addr)
-			c.send(get())
-			c.expect("hello, /a")
-			c.send("GET /b HTTP/1.1\r\n")
+			c := testkit.Dial(t, s.addr)
+			c.TrySend(get())
+			c.ReceiveUntil("hello, /a")
+			c.TrySend("GET /b HTTP/1.1\r\n")
 			made := <-l.made
 			want, _ := strings.CutSuffix(test.want, " none")
-			eventually(t, "the part of a head is there", func() bool { return made.all() == want })
-			c.send("Host: h\r\nConnection: close\r\n\r\n")
-			if rest := c.rest(); !strings.HasSuffix(rest, "hello, /b") || made.all() != test.want {
+			testkit.Eventually(t, "the part of a head is there", func() bool { return made.all() == want })
+			c.TrySend("Host: h\r\nConnection: close\r\n\r\n")
+			if rest := c.Rest(); !strings.HasSuffix(rest, "hello, /b") || made.all() != test.want {
 				t.Errorf("got %s, want %s, and %q", made.all(), test.want, rest)
 			}
 		})
@@ -130,22 +132,22 @@ func TestDeadlineOfHandler(t *testing.T) {
 		}
 		_, _ = io.WriteString(w, "done")
 	})
-	c := dial(t, s.addr)
+	c := testkit.Dial(t, s.addr)
 	for range 3 {
-		c.send(get())
-		c.expect("done")
+		c.TrySend(get())
+		c.ReceiveUntil("done")
 	}
 }
 
 // A slow client gets its answer all the same, and stays the front's.
 func TestSlowHead(t *testing.T) {
 	s := start(t, hello, withTimeouts(slow, slow))
-	c := dial(t, s.addr)
+	c := testkit.Dial(t, s.addr)
 	for range 2 {
 		for _, char := range get("X: " + long(bufferSize)) {
-			c.send(string(char))
+			c.TrySend(string(char))
 		}
-		c.expect("hello, /a")
+		c.ReceiveUntil("hello, /a")
 		if s.open() != 1 {
 			t.Error("it was passed on")
 		}
