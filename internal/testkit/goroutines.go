@@ -4,6 +4,7 @@ import (
 	"runtime/pprof"
 	"slices"
 	"strings"
+	"testing"
 )
 
 // Goroutines returns the stacks of the goroutines whose stack contains one of
@@ -20,4 +21,18 @@ func Goroutines(texts ...string) []string {
 		}
 	}
 	return found
+}
+
+// WaitNoGoroutines returns when Goroutines finds none, and fails the test with
+// their stacks when it still finds some after Timeout.
+func WaitNoGoroutines(t testing.TB, texts ...string) {
+	t.Helper()
+	var left []string
+	none := func() bool {
+		left = Goroutines(texts...)
+		return len(left) == 0
+	}
+	if !poll(Timeout, none) {
+		t.Fatalf("goroutines are left:\n%s", strings.Join(left, "\n\n"))
+	}
 }

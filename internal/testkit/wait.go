@@ -19,6 +19,13 @@ func Eventually(t testing.TB, what string, yes func() bool) {
 // EventuallyWithin is Eventually with another timeout.
 func EventuallyWithin(t testing.TB, timeout time.Duration, what string, yes func() bool) {
 	t.Helper()
+	if !poll(timeout, yes) {
+		t.Fatalf("not within %v: %s", timeout, what)
+	}
+}
+
+// poll reports whether yes reports true within timeout.
+func poll(timeout time.Duration, yes func() bool) bool {
 	late := time.NewTimer(timeout)
 	defer late.Stop()
 	// Most answers come at once. What takes longer is not asked so often that
@@ -33,9 +40,10 @@ func EventuallyWithin(t testing.TB, timeout time.Duration, what string, yes func
 			pause = min(2*pause, most)
 			again.Reset(pause)
 		case <-late.C:
-			t.Fatalf("not within %v: %s", timeout, what)
+			return false
 		}
 	}
+	return true
 }
 
 // Receive returns what a channel delivers. It fails the test when nothing comes

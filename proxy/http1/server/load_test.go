@@ -141,13 +141,14 @@ func TestMemoryOfIdleConnections(t *testing.T) {
 	}
 }
 
-// noGoroutines reports whether the front has none.
-func noGoroutines() bool {
-	return len(testkit.Goroutines("server.(*Server)", "server.(*handoffListener)", "http.(*conn)")) == 0
+// waitNoGoroutines returns when the front has none.
+func waitNoGoroutines(t *testing.T) {
+	t.Helper()
+	testkit.WaitNoGoroutines(t, "server.(*Server)", "server.(*handoffListener)", "http.(*conn)")
 }
 
 func TestNoGoroutineIsLeft(t *testing.T) {
-	testkit.Eventually(t, "the tests before are over", noGoroutines)
+	waitNoGoroutines(t) // of the tests before
 	for _, end := range []func(s *running) error{
 		func(s *running) error { return s.Shutdown(t.Context()) },
 		func(s *running) error { return s.Close() },
@@ -162,7 +163,7 @@ func TestNoGoroutineIsLeft(t *testing.T) {
 			t.Error(err)
 		}
 		s.expectServed(http.ErrServerClosed)
-		testkit.Eventually(t, "all goroutines have ended", noGoroutines)
+		waitNoGoroutines(t)
 	}
 }
 

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"gatehouse/internal/testkit"
 )
 
 // stream is a connection, or a Socket of one.
@@ -102,7 +104,7 @@ func (c disturbed) test(t *testing.T, op string, p pair, do func() (int, error))
 		waitParked(t)
 		c.then(p)
 	}
-	o := soon(t, done)
+	o := testkit.Receive(t, "its end", done)
 	wantFault(t, o.err, op, p, c.want)
 	if errors.Is(c.want, os.ErrDeadlineExceeded) {
 		wantTimeout(t, o.err)
@@ -153,7 +155,7 @@ func TestReadAfterLate(t *testing.T) {
 		if _, err := s.Write([]byte("hello")); err != nil || p.hear(t, 5) != "hello" {
 			t.Errorf("it was too late to write: %v", err)
 		}
-		_ = p.ours.SetReadDeadline(time.Now().Add(testTimeout))
+		_ = p.ours.SetReadDeadline(time.Now().Add(testkit.Timeout))
 		p.said(t, "hello")
 		if n, err := s.Read(make([]byte, 10)); n != 5 || err != nil {
 			t.Errorf("read %d, %v", n, err)
@@ -179,7 +181,7 @@ func TestReset(t *testing.T) {
 			done := later(func() (int, error) { return s.Read(make([]byte, 10)) })
 			waitParked(t)
 			p.reset(t)
-			wantFault(t, soon(t, done).err, "read", p, syscall.ECONNRESET)
+			wantFault(t, testkit.Receive(t, "its end", done).err, "read", p, syscall.ECONNRESET)
 		})
 		t.Run(name+", write", func(t *testing.T) {
 			p := connect(t, "tcp")
@@ -198,7 +200,7 @@ func TestReset(t *testing.T) {
 			done := later(func() (int, error) { return s.Write(make([]byte, 64<<20)) })
 			waitParked(t)
 			p.reset(t)
-			wantFault(t, soon(t, done).err, "write", p, syscall.ECONNRESET, syscall.EPIPE)
+			wantFault(t, testkit.Receive(t, "its end", done).err, "write", p, syscall.ECONNRESET, syscall.EPIPE)
 		})
 	}
 }

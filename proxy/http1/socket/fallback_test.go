@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"gatehouse/internal/testkit"
 )
 
 // secretive is a connection that does not say which socket it is.
@@ -70,16 +72,7 @@ func TestNoSocketLate(t *testing.T) {
 
 // Connections of both kinds are served wherever this runs.
 func TestCanTurn(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	conn, err := net.Dial("tcp", listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
+	conn := testkit.Dial(t, testkit.Listen(t).Addr().String()).Conn
 	if got := New(conn).CanWriteThenRead(); got != Supported {
 		t.Errorf("it can turn: %t, want %t", got, Supported)
 	}

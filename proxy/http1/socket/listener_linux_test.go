@@ -5,6 +5,8 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"gatehouse/internal/testkit"
 )
 
 // listenPlain opens a listener that takes a filter.
@@ -28,7 +30,7 @@ func TestRefuseNew(t *testing.T) {
 	if waiting, err := HasPending(listener); waiting || err != nil {
 		t.Fatalf("somebody waits: %t, %v", waiting, err)
 	}
-	early, err := net.DialTimeout("tcp", address, testTimeout)
+	early, err := net.DialTimeout("tcp", address, testkit.Timeout)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,12 +51,12 @@ func TestRefuseNew(t *testing.T) {
 	}
 	defer conn.Close()
 	const length = 1 << 20 // in packets of all lengths
-	_ = conn.SetDeadline(time.Now().Add(testTimeout))
-	_ = early.SetDeadline(time.Now().Add(testTimeout))
+	_ = conn.SetDeadline(time.Now().Add(testkit.Timeout))
+	_ = early.SetDeadline(time.Now().Add(testkit.Timeout))
 	p := pair{ours: early, theirs: conn}
 	sent := later(func() (int, error) { return early.Write(make([]byte, length)) })
 	p.hear(t, length)
-	if o := soon(t, sent); o.n != length || o.err != nil {
+	if o := testkit.Receive(t, "the end of sending", sent); o.n != length || o.err != nil {
 		t.Errorf("sent %d, %v", o.n, o.err)
 	}
 	if waiting, err := HasPending(listener); waiting || err != nil {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"gatehouse/internal/testkit"
 )
 
 func TestRead(t *testing.T) {
@@ -42,7 +44,7 @@ func TestReadWaits(t *testing.T) {
 			done := later(func() (int, error) { return s.Read(buffer) })
 			waitParked(t)
 			p.say(t, what)
-			if o := soon(t, done); o.err != nil || string(buffer[:o.n]) != what {
+			if o := testkit.Receive(t, "its end", done); o.err != nil || string(buffer[:o.n]) != what {
 				t.Errorf("read %q, %v; want %q", buffer[:o.n], o.err, what)
 			}
 		}
@@ -85,7 +87,7 @@ func TestWriteInRounds(t *testing.T) {
 		if got := p.hear(t, len(content)); got != string(content) {
 			t.Error("what arrived is not what was written")
 		}
-		if o := soon(t, done); o.n != len(content) || o.err != nil {
+		if o := testkit.Receive(t, "its end", done); o.n != len(content) || o.err != nil {
 			t.Errorf("wrote %d of %d bytes: %v", o.n, len(content), o.err)
 		}
 		if rounds < 2 {

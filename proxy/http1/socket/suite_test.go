@@ -7,15 +7,14 @@ import (
 	"net"
 	"path/filepath"
 	"runtime"
-	"runtime/pprof"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
-)
 
-// testTimeout is how long a test waits for what ought to happen at once.
-const testTimeout = time.Minute
+	"gatehouse/internal/testkit"
+)
 
 // pair is two ends of a connection: ours, of which a Socket is made, and the
 // other.
@@ -56,7 +55,7 @@ func connect(t testing.TB, network string) pair {
 	}
 	for _, conn := range []net.Conn{ours, theirs} {
 		t.Cleanup(func() { conn.Close() })
-		if err := conn.SetDeadline(time.Now().Add(testTimeout)); err != nil {
+		if err := conn.SetDeadline(time.Now().Add(testkit.Timeout)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -86,7 +85,7 @@ func (p pair) waitHeard(t testing.TB) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(testTimeout); ; runtime.Gosched() {
+	for deadline := time.Now().Add(testkit.Timeout); ; runtime.Gosched() {
 		var heard error
 		err := raw.Control(func(fd uintptr) {
 			_, _, heard = syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
@@ -149,38 +148,9 @@ func later(do func() (int, error)) <-chan outcome {
 // waitParked returns when what was begun with later waits for the socket.
 func waitParked(t *testing.T) {
 	t.Helper()
-	timeout := time.NewTimer(testTimeout)
-	defer timeout.Stop()
-	again := time.NewTicker(time.Millisecond)
-	defer again.Stop()
-	for {
-		var all strings.Builder
-		if err := pprof.Lookup("goroutine").WriteTo(&all, 2); err != nil {
-			t.Fatal(err)
-		}
-		for stack := range strings.SplitSeq(all.String(), "\n\n") {
-			if strings.Contains(stack, "[IO wait") && strings.Contains(stack, "socket.later") {
-				return
-			}
-		}
-		select {
-		case <-again.C:
-		case <-timeout.C:
-			t.Fatalf("nobody waits:\n%s", all.String())
-		}
-	}
-}
-
-// soon receives what must arrive.
-func soon[T any](t *testing.T, from <-chan T) T {
-	t.Helper()
-	timeout := time.NewTimer(testTimeout)
-	defer timeout.Stop()
-	select {
-	case got := <-from:
-		return got
-	case <-timeout.C:
-		t.Fatal("it hangs")
-		panic("unreachable")
-	}
+	testkit.Eventually(t, "somebody waits for the socket", func() bool {
+		return slices.ContainsFunc(testkit.Goroutines("socket.later"), func(stack string) bool {
+			return strings.Contains(stack, "[IO wait")
+		})
+	})
 }

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"gatehouse/internal/testkit"
 )
 
 // eachLook runs a test with a look before speaking and without one.
@@ -43,7 +45,7 @@ func TestTurn(t *testing.T) {
 			}
 			waitParked(t)
 			p.say(t, "answer")
-			if o := soon(t, done); o.err != nil || string(buffer[:o.n]) != "answer" {
+			if o := testkit.Receive(t, "its end", done); o.err != nil || string(buffer[:o.n]) != "answer" {
 				t.Errorf("read %q, %v", buffer[:o.n], o.err)
 			}
 		}
@@ -99,7 +101,7 @@ func TestTurnLong(t *testing.T) {
 		waitParked(t)
 		p.say(t, "early") // and is read afterwards
 		p.hear(t, length)
-		if o := soon(t, done); o.n != 5 || o.err != nil {
+		if o := testkit.Receive(t, "its end", done); o.n != 5 || o.err != nil {
 			t.Errorf("read %d, %v", o.n, o.err)
 		}
 	})
@@ -222,13 +224,13 @@ func TestTurnAfterTurn(t *testing.T) {
 		_ = p.ours.SetReadDeadline(past)
 		_, err := s.WriteThenRead(look, saying(s, "question"), make([]byte, 10))
 		wantFault(t, err, "read", p, os.ErrDeadlineExceeded)
-		_ = p.ours.SetReadDeadline(time.Now().Add(testTimeout))
+		_ = p.ours.SetReadDeadline(time.Now().Add(testkit.Timeout))
 		done := later(func() (int, error) { return s.WriteThenRead(look, saying(s, "again"), make([]byte, 10)) })
 		if got := p.hear(t, 5); got != "again" {
 			t.Errorf("heard %q: what was too late was said", got)
 		}
 		p.say(t, "answer")
-		if o := soon(t, done); o.n != 6 || o.err != nil {
+		if o := testkit.Receive(t, "its end", done); o.n != 6 || o.err != nil {
 			t.Errorf("read %d, %v", o.n, o.err)
 		}
 	})

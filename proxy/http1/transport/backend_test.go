@@ -12,10 +12,9 @@ import (
 	"sync"
 	"testing"
 	"time"
-)
 
-// testTimeout is how long a test waits for what ought to happen at once.
-const testTimeout = time.Minute
+	"gatehouse/internal/testkit"
+)
 
 // plain is the answer of a backend of which nothing special is asked.
 const plain = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nplain"
@@ -78,7 +77,7 @@ func serve(t *testing.T, script func(*link)) *backend {
 			if err != nil {
 				return
 			}
-			_ = conn.SetDeadline(time.Now().Add(testTimeout))
+			_ = conn.SetDeadline(time.Now().Add(testkit.Timeout))
 			l := &link{Conn: conn, in: bufio.NewReader(conn), b: b}
 			b.change(func() {
 				b.links = append(b.links, l)
@@ -107,7 +106,7 @@ func (b *backend) change(what func()) {
 // wait returns when the condition, which is asked under b.mu, holds.
 func (b *backend) wait(what string, holds func() bool) {
 	b.t.Helper()
-	timeout := time.NewTimer(testTimeout)
+	timeout := time.NewTimer(testkit.Timeout)
 	defer timeout.Stop()
 	for {
 		b.mu.Lock()

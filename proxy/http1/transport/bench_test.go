@@ -6,18 +6,14 @@ import (
 	"net"
 	"net/http"
 	"testing"
+
+	"gatehouse/internal/testkit"
 )
 
 // BenchmarkRoundTrip is a small GET and its answer, from and to a backend that
 // does next to nothing.
 func BenchmarkRoundTrip(b *testing.B) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer listener.Close()
-	go answerAll(listener)
-	url := "http://" + listener.Addr().String() + "/"
+	url := "http://" + testkit.ServeRaw(b, answerAll) + "/"
 	for _, lane := range transports() {
 		b.Run(lane.name, func(b *testing.B) {
 			transport := lane.make(bounds{maxIdle: maxIdle, idleTimeout: idleLife, dial: new(net.Dialer).DialContext})
@@ -41,27 +37,18 @@ func BenchmarkRoundTrip(b *testing.B) {
 }
 
 // answerAll answers each head with the same answer.
-func answerAll(listener net.Listener) {
+func answerAll(conn net.Conn) {
 	answer := []byte("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Type: text/plain\r\n\r\nplain")
+	head := bufio.NewReader(conn)
 	for {
-		conn, err := listener.Accept()
+		line, err := head.ReadSlice('\n')
 		if err != nil {
 			return
 		}
-		go func() {
-			defer conn.Close()
-			head := bufio.NewReader(conn)
-			for {
-				line, err := head.ReadSlice('\n')
-				if err != nil {
-					return
-				}
-				if len(line) <= 2 {
-					if _, err := conn.Write(answer); err != nil {
-						return
-					}
-				}
+		if len(line) <= 2 {
+			if _, err := conn.Write(answer); err != nil {
+				return
 			}
-		}()
+		}
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gatehouse/internal/testkit"
 )
 
 // errCause is why a request was given up, where somebody says so.
@@ -108,9 +110,9 @@ func TestGivenUpWhileDialling(t *testing.T) {
 		r := send(ctx, t, "POST", b.url, body)
 		r.ContentLength = 5
 		done := background(client, r)
-		soon(t, "the dial", dialling)
+		testkit.Receive(t, "the dial", dialling)
 		end()
-		if o := soon(t, "the error", done); !errors.Is(o.err, want) {
+		if o := testkit.Receive(t, "the error", done); !errors.Is(o.err, want) {
 			t.Errorf("got %+v, want %v", o, want)
 		}
 		body.wantClosed(t)
@@ -139,9 +141,9 @@ func TestGivenUpBeforeTheAnswer(t *testing.T) {
 				})
 				client := l.start(t, bounds{maxConns: 1})
 				done := background(client, get(ctx, t, b.url))
-				soon(t, "the request", waiting)
+				testkit.Receive(t, "the request", waiting)
 				end()
-				if o := soon(t, "the error", done); !errors.Is(o.err, want) {
+				if o := testkit.Receive(t, "the error", done); !errors.Is(o.err, want) {
 					t.Errorf("got %+v, want %v", o, want)
 				}
 				b.waitGone(1)
@@ -179,7 +181,7 @@ func TestGivenUpWithinTheBody(t *testing.T) {
 					read <- err
 				}()
 				end()
-				if err := soon(t, "the error", read); !errors.Is(err, want) {
+				if err := testkit.Receive(t, "the error", read); !errors.Is(err, want) {
 					t.Errorf("the body ends with %v, want %v", err, want)
 				}
 				b.waitGone(1)
@@ -246,9 +248,9 @@ func TestGivenUpWhileSending(t *testing.T) {
 				r := send(ctx, t, "POST", b.url, body)
 				r.ContentLength = length
 				done := background(client, r)
-				soon(t, "the body to be read", waits.at)
+				testkit.Receive(t, "the body to be read", waits.at)
 				end()
-				if o := soon(t, "the error", done); !errors.Is(o.err, want) {
+				if o := testkit.Receive(t, "the error", done); !errors.Is(o.err, want) {
 					t.Errorf("got %+v, want %v", o, want)
 				}
 				body.wantClosed(t)
@@ -287,9 +289,9 @@ func TestGivenUpWhileNobodyReads(t *testing.T) {
 		r := send(ctx, t, "POST", b.url, body)
 		r.ContentLength = 1 << 40
 		done := background(client, r)
-		soon(t, "the request", arrived)
+		testkit.Receive(t, "the request", arrived)
 		end()
-		if o := soon(t, "the error", done); !errors.Is(o.err, want) {
+		if o := testkit.Receive(t, "the error", done); !errors.Is(o.err, want) {
 			t.Errorf("got %+v, want %v", o, want)
 		}
 		body.wantClosed(t)
@@ -329,11 +331,11 @@ func TestGivenUpTooLate(t *testing.T) {
 					t.Fatalf("got %+v", o)
 				}
 				done := background(client, get(other, t, b.url))
-				soon(t, "the second request", waiting)
+				testkit.Receive(t, "the second request", waiting)
 				cancel()
 				release <- struct{}{}
 				release <- struct{}{}
-				if o := soon(t, "the second answer", done); o.err != nil || o.bodyErr != nil || o.body != "helloworld" {
+				if o := testkit.Receive(t, "the second answer", done); o.err != nil || o.bodyErr != nil || o.body != "helloworld" {
 					t.Errorf("got %+v", o)
 				}
 				alsoCancel()
@@ -410,7 +412,7 @@ func TestNobodyWatchesAfterwards(t *testing.T) {
 					}
 					res.Body.Close()
 				}
-				wantNone(t, watching)
+				testkit.WaitNoGoroutines(t, watching)
 			})
 		}
 	})

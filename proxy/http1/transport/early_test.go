@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 	"testing"
+
+	"gatehouse/internal/testkit"
 )
 
 // gated is a body that gives its first part, tells so, and waits until it is
@@ -67,7 +69,7 @@ func TestAnswerOvertakesBody(t *testing.T) {
 					r := send(patiently(t), t, "POST", b.url, body)
 					r.ContentLength = length
 					done := background(client, r)
-					o := soon(t, "the answer", done)
+					o := testkit.Receive(t, "the answer", done)
 					if o.err != nil || o.bodyErr != nil || o.status != answer.status || o.body != answer.body {
 						t.Errorf("got %+v", o)
 					}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"gatehouse/internal/testkit"
 )
 
 // canonical are the answers into which faults are put, at every byte.
@@ -147,10 +149,10 @@ func breakAt(t *testing.T, l lane, raw string, f fault, k int, check func(outcom
 	defer cancel()
 	done := background(client, get(ctx, t, b.url))
 	if f.givesUp {
-		soon(t, "what there is", sent)
+		testkit.Receive(t, "what there is", sent)
 		cancel()
 	}
-	o := soon(t, "any outcome at all", done)
+	o := testkit.Receive(t, "any outcome at all", done)
 	check(o)
 	if times := len(b.seen()); times != 1 {
 		t.Errorf("at %d: the backend saw the request %d times", k, times)

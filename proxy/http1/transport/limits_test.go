@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"gatehouse/internal/testkit"
 )
 
 // held is a backend whose answers wait until they are released, one each.
@@ -49,7 +51,7 @@ func TestMaxConns(t *testing.T) {
 			}
 		}
 		for _, done := range all {
-			soon(t, "an answer", done).wantPlain(t)
+			testkit.Receive(t, "an answer", done).wantPlain(t)
 		}
 		if made := b.made(); made > 2 {
 			t.Errorf("%d connections", made)
@@ -67,7 +69,7 @@ func TestMaxConnsOfEach(t *testing.T) {
 		one.waitSeen(1)
 		follow(t, client, other, 1)
 		release <- struct{}{}
-		soon(t, "an answer", done).wantPlain(t)
+		testkit.Receive(t, "an answer", done).wantPlain(t)
 	})
 }
 
@@ -83,15 +85,15 @@ func TestMaxConnsGivenUp(t *testing.T) {
 		r.ContentLength = 5
 		waiting := background(client, r)
 		end()
-		if o := soon(t, "the error", waiting); !errors.Is(o.err, want) {
+		if o := testkit.Receive(t, "the error", waiting); !errors.Is(o.err, want) {
 			t.Errorf("got %+v, want %v", o, want)
 		}
 		body.wantClosed(t)
 		last := background(client, get(patiently(t), t, b.url))
 		release <- struct{}{}
 		release <- struct{}{}
-		soon(t, "the first answer", first).wantPlain(t)
-		soon(t, "the last answer", last).wantPlain(t)
+		testkit.Receive(t, "the first answer", first).wantPlain(t)
+		testkit.Receive(t, "the last answer", last).wantPlain(t)
 		if seen := b.seen(); len(seen) != 2 || b.made() != 1 {
 			t.Errorf("%d connections, %+v", b.made(), seen)
 		}
@@ -121,13 +123,13 @@ func TestMaxConnsGivenUpByMany(t *testing.T) {
 					all = append(all, background(client, send(ctx, t, "POST", b.url, body)))
 				}
 				for _, done := range all {
-					if o := soon(t, "the error", done); class(o.err) != "deadline" {
+					if o := testkit.Receive(t, "the error", done); class(o.err) != "deadline" {
 						t.Errorf("got %+v", o)
 					}
 				}
-				wantNone(t, "net/http.(*Transport).dialConnFor(")
+				testkit.WaitNoGoroutines(t, "net/http.(*Transport).dialConnFor(")
 				release <- struct{}{}
-				soon(t, "the first answer", first).wantPlain(t)
+				testkit.Receive(t, "the first answer", first).wantPlain(t)
 				if seen, made := len(b.seen()), b.made(); seen != 1 || made != 1 {
 					t.Errorf("%d requests over %d connections", seen, made)
 				}
@@ -194,7 +196,7 @@ func TestMaxConnsFreedByClose(t *testing.T) {
 		}
 		waiting := background(client, get(patiently(t), t, b.url))
 		res.Body.Close()
-		soon(t, "the next answer", waiting).wantPlain(t)
+		testkit.Receive(t, "the next answer", waiting).wantPlain(t)
 	})
 }
 
@@ -281,12 +283,12 @@ func TestMaxIdle(t *testing.T) {
 			release <- struct{}{}
 		}
 		for _, done := range all {
-			soon(t, "an answer", done).wantPlain(t)
+			testkit.Receive(t, "an answer", done).wantPlain(t)
 		}
 		b.waitOpen(2)
 		done := background(client, get(patiently(t), t, b.url))
 		release <- struct{}{}
-		soon(t, "an answer", done).wantPlain(t)
+		testkit.Receive(t, "an answer", done).wantPlain(t)
 		if made := b.made(); made != 5 {
 			t.Errorf("%d connections", made)
 		}
@@ -310,12 +312,12 @@ func TestCloseIdleConnections(t *testing.T) {
 		client.CloseIdleConnections()
 		b.waitOpen(1)
 		release <- struct{}{}
-		soon(t, "the answer on the busy one", idle).wantPlain(t)
+		testkit.Receive(t, "the answer on the busy one", idle).wantPlain(t)
 		b.waitOpen(0) // until there is another request, nothing is kept
 		client.CloseIdleConnections()
 		done := background(client, get(patiently(t), t, b.url))
 		release <- struct{}{}
-		soon(t, "an answer", done).wantPlain(t)
+		testkit.Receive(t, "an answer", done).wantPlain(t)
 		if made := b.made(); made != 3 {
 			t.Errorf("%d connections", made)
 		}
@@ -356,7 +358,7 @@ func TestIdleTimeout(t *testing.T) {
 			began := time.Now()
 			follow(t, client, b, number+1)
 			b.waitGone(number + 1)
-			if took := time.Since(began); took < 10*time.Millisecond || took > testTimeout/2 {
+			if took := time.Since(began); took < 10*time.Millisecond || took > testkit.Timeout/2 {
 				t.Errorf("the connection was kept for %v", took)
 			}
 		}

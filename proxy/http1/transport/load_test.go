@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"gatehouse/internal/testkit"
 )
 
 // echo answers with the id and the body of the request, in one of many forms.
@@ -62,7 +64,7 @@ func storm(t *testing.T, client testedTransport, url string, goroutines, request
 }
 
 func oneOfMany(t *testing.T, client testedTransport, url string, number int, giveUp bool, random *rand.Rand) error {
-	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
+	ctx, cancel := context.WithTimeout(t.Context(), testkit.Timeout)
 	defer cancel()
 	id := strconv.Itoa(number)
 	method, content, body := oneBody(number)

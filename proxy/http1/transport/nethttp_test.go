@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"gatehouse/internal/testkit"
 )
 
 // sized is an answer whose head is of that length, with a body.
@@ -147,7 +149,7 @@ func TestLargeHeadAfterClose(t *testing.T) {
 				client := l.start(t, bounds{})
 				follow(t, client, b, 1)
 				close(idle)
-				soon(t, "the end of the connection", done)
+				testkit.Receive(t, "the end of the connection", done)
 				if l.watches {
 					b.waitGone(1)
 				}

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"gatehouse/internal/testkit"
 )
 
 func TestOneConnectionForAll(t *testing.T) {
@@ -163,11 +165,11 @@ func TestCloseDuringRead(t *testing.T) {
 					}
 					read <- err
 				}()
-				soon(t, "the first bytes", begun)
+				testkit.Receive(t, "the first bytes", begun)
 				if err := res.Body.Close(); err != nil {
 					t.Errorf("close: %v", err)
 				}
-				if err := soon(t, "the end of the read", read); err == nil {
+				if err := testkit.Receive(t, "the end of the read", read); err == nil {
 					t.Errorf("%q: what was cut off looks whole", raw)
 				}
 				b.waitGone(1)
@@ -239,7 +241,7 @@ func TestSpokenWhileIdle(t *testing.T) {
 					client := l.start(t, bounds{})
 					follow(t, client, b, 1)
 					close(idle)
-					soon(t, "the backend's word", spoken)
+					testkit.Receive(t, "the backend's word", spoken)
 					if l.watches {
 						b.waitGone(1)
 					}
@@ -280,7 +282,7 @@ func TestClosedWhileIdle(t *testing.T) {
 					client := l.start(t, bounds{})
 					follow(t, client, b, 1)
 					close(idle)
-					soon(t, "the end of the connection", done)
+					testkit.Receive(t, "the end of the connection", done)
 					if l.watches && method == "POST" {
 						// It goes over the old connection if the watcher has not
 						// run yet. There is no telling when it has but this.
@@ -436,7 +438,7 @@ func TestManyStaleConnections(t *testing.T) {
 				b.waitSeen(3)
 				close(release)
 				for _, done := range all {
-					soon(t, "an answer", done).wantPlain(t)
+					testkit.Receive(t, "an answer", done).wantPlain(t)
 				}
 				if o := run(client, send(patiently(t), t, "POST", b.url, strings.NewReader("hello"))); class(o.err) != "EOF" || len(b.seen()) != 4 {
 					// bytes in memory can be rewound, but not by a transport that minds RFC 9110

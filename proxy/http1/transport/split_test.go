@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"gatehouse/internal/testkit"
 )
 
 // TestAnswersInTwoParts: wherever an answer is cut, and however much later the
@@ -69,7 +71,7 @@ func waitRead(client net.Conn) {
 	if err != nil {
 		panic(err)
 	}
-	for deadline := time.Now().Add(testTimeout); time.Now().Before(deadline); runtime.Gosched() {
+	for deadline := time.Now().Add(testkit.Timeout); time.Now().Before(deadline); runtime.Gosched() {
 		unread := false
 		err := raw.Control(func(fd uintptr) {
 			n, _, err := syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)

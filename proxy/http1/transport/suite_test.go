@@ -16,12 +16,11 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"runtime/pprof"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
+
+	"gatehouse/internal/testkit"
 )
 
 // transport is what the suite needs of one.
@@ -62,47 +61,13 @@ func (l lane) begin(b bounds) testedTransport {
 // wantNoGoroutines waits until no transport runs any.
 func wantNoGoroutines(t *testing.T) {
 	t.Helper()
-	wantNone(t, "net/http.(*persistConn)", "net/http.(*Transport)", "gatehouse/proxy/http1/transport.")
-}
-
-// wantNone waits until no goroutine is in any of the functions, or was started by one.
-func wantNone(t *testing.T, functions ...string) {
-	t.Helper()
-	timeout := time.NewTimer(testTimeout)
-	defer timeout.Stop()
-	again := time.NewTicker(time.Millisecond)
-	defer again.Stop()
-	for {
-		left := goroutines(functions)
-		if len(left) == 0 {
-			return
-		}
-		select {
-		case <-again.C:
-		case <-timeout.C:
-			t.Fatalf("goroutines are left:\n%s", strings.Join(left, "\n\n"))
-		}
-	}
-}
-
-func goroutines(functions []string) []string {
-	var all strings.Builder
-	if err := pprof.Lookup("goroutine").WriteTo(&all, 2); err != nil {
-		panic(err)
-	}
-	var left []string
-	for stack := range strings.SplitSeq(all.String(), "\n\n") {
-		if slices.ContainsFunc(functions, func(name string) bool { return strings.Contains(stack, name) }) {
-			left = append(left, stack)
-		}
-	}
-	return left
+	testkit.WaitNoGoroutines(t, "net/http.(*persistConn)", "net/http.(*Transport)", "gatehouse/proxy/http1/transport.")
 }
 
 // patiently is a context that ends when a test must have hung.
 func patiently(t *testing.T) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
+	ctx, cancel := context.WithTimeout(t.Context(), testkit.Timeout)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -201,20 +166,6 @@ func background(client testedTransport, r *http.Request) <-chan outcome {
 	return done
 }
 
-// soon receives what must arrive.
-func soon[T any](t *testing.T, what string, from <-chan T) T {
-	t.Helper()
-	timeout := time.NewTimer(testTimeout)
-	defer timeout.Stop()
-	select {
-	case got := <-from:
-		return got
-	case <-timeout.C:
-		t.Fatalf("waited in vain for %s", what)
-		panic("unreachable")
-	}
-}
-
 // watched is a request body that tells when it was closed.
 type watched struct {
 	io.Reader
@@ -234,7 +185,7 @@ func (w *watched) Close() error {
 // wantClosed fails unless the transport closed the request's body.
 func (w *watched) wantClosed(t *testing.T) {
 	t.Helper()
-	soon(t, "the request's body to be closed", w.closed)
+	testkit.Receive(t, "the request's body to be closed", w.closed)
 }
 
 // wantLine fails unless the raw text begins with the line.
