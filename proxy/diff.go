@@ -106,10 +106,10 @@ func routeFields(r *config.Route) []fieldValue {
 		{"backend", backend},
 		{"handler", r.Handler},
 		{"auth", string(r.Auth)},
-		{"roles", strings.Join(r.Roles, ", ")},
-		{"methods", strings.Join(routing.WithHead(r.Methods), ", ")},
-		{"hosts", strings.Join(slices.Sorted(slices.Values(r.Hosts)), ", ")},
-		{"headers", digests(r.Headers)},
+		{"roles", orAny(strings.Join(r.Roles, ", "))},
+		{"methods", orAny(strings.Join(routing.WithHead(r.Methods), ", "))},
+		{"hosts", orAny(strings.Join(slices.Sorted(slices.Values(r.Hosts)), ", "))},
+		{"headers", orAny(digests(r.Headers))},
 		{"strip_prefix", fmt.Sprint(r.StripPrefix)},
 		{"preserve_host", fmt.Sprint(r.PreserveHost)},
 		{"forward_token", fmt.Sprint(r.ForwardToken)},
@@ -129,6 +129,14 @@ func orNone(value string) string {
 		return "(none)"
 	}
 	return value
+}
+
+// orAny is for a limit: an empty one accepts every value.
+func orAny(limit string) string {
+	if limit == "" {
+		return "any"
+	}
+	return limit
 }
 
 // global compares what is not a route's. Whatever lets more callers in, or lets
@@ -217,7 +225,7 @@ func issuers(c *config.Config) []string {
 	list := make([]string, len(c.Tokens))
 	for i, t := range c.Tokens {
 		list[i] = fmt.Sprintf("%s (keys %s, audience %s, %s, claims %v)",
-			t.Issuer, publicURL(t.Keys), orNone(strings.Join(t.Audience, " or ")), strings.Join(t.Algorithms, " "), t.Claims)
+			t.Issuer, publicURL(t.Keys), orAny(strings.Join(t.Audience, " or ")), strings.Join(t.Algorithms, " "), t.Claims)
 	}
 	return list
 }

@@ -62,7 +62,7 @@ func TestCompare(t *testing.T) {
 			replace(", roles: [admin]", ""),
 			Diff{
 				Weaker:  []string{"GET, OTHER /api/admin: strict, roles admin (admin) → strict (admin)"},
-				Changed: []string{"route admin: roles admin → (none)"},
+				Changed: []string{"route admin: roles admin → any"},
 			},
 		},
 		"a role is added": {
@@ -76,7 +76,7 @@ func TestCompare(t *testing.T) {
 			replace(", methods: [GET]", ""),
 			Diff{
 				Weaker:  []string{"OTHER /api: 405 → strict (api)"},
-				Changed: []string{"route api: methods GET, HEAD → (none)"},
+				Changed: []string{"route api: methods GET, HEAD → any"},
 			},
 		},
 		"a strict route goes, and an open one takes its requests": {
@@ -136,10 +136,10 @@ func TestCompare(t *testing.T) {
 			Diff{
 				Weaker: []string{
 					"OTHER /api (X-Acme: #1ec1c26b): 405 → strict (acme)",
-					"route acme: hosts *.acme.example → (none)",
+					"route acme: hosts *.acme.example → any",
 				},
 				Changed: []string{
-					"route acme: hosts *.acme.example → (none)", "route acme: headers (none) → X-Acme=#1ec1c26b",
+					"route acme: hosts *.acme.example → any", "route acme: headers any → X-Acme=#1ec1c26b",
 				},
 			},
 		},

@@ -27,11 +27,11 @@ func (d *Diff) weakened(before, after *route) {
 		add("moved, and policy", policyText(before), policyText(after))
 	}
 	if len(old.Hosts) > 0 && isWidened(old.Hosts, now.Hosts) {
-		add("hosts", strings.Join(old.Hosts, ", "), strings.Join(now.Hosts, ", "))
+		add("hosts", strings.Join(old.Hosts, ", "), orAny(strings.Join(now.Hosts, ", ")))
 	}
 	for name, value := range old.Headers {
 		if now.Headers[name] != value {
-			add("header "+name, digest(value), digest(now.Headers[name]))
+			add("header "+name, digest(value), orAny(digest(now.Headers[name])))
 		}
 	}
 	if len(now.Upgrade) > 0 && isWidened(append([]string{""}, old.Upgrade...), now.Upgrade) {
