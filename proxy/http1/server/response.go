@@ -22,7 +22,7 @@ const (
 	maxBuffered = 2 << 10
 )
 
-var errHandlerDone = errors.New("front: the handler has ended")
+var errHandlerDone = errors.New("http1/server: the handler has ended")
 
 // response is the http.ResponseWriter of a simple request. It frames responses as
 // net/http does (RFC 9112 section 6).
