@@ -23,6 +23,7 @@
 //	                    emptyRouteKeys, if it is a list or a mapping; HandlerKeys, if a handler uses it
 //	schema/notes_route.go  its title, description, examples and possible values
 //	lint/               a warning, if it can be valid and still a mistake
+//	conflicts.go        its rank, if it is a condition by which proxy/route chooses a route
 //	testdata/           bad: one mistake a file, with its message; good; warn
 //
 // Then `go test ./config ./config/lint ./config/schema -update` writes the messages and
