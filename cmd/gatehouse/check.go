@@ -38,8 +38,8 @@ func newCheck(t terminal, file *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Report every problem in a route table",
-		Long: "Reads the table as `serve` would and prints every problem with its place. Nothing is contacted.\n" +
-			"Exit status 1 when there is an error; warnings alone do not count.",
+		Long: "Reads the table as `serve` would, and prints every problem with its place. It connects to nothing.\n" +
+			"The exit status is 1 when there is an error; warnings do not count.",
 	}
 	format := formatFlag(cmd)
 	cmd.RunE = func(*cobra.Command, []string) error {

@@ -13,12 +13,12 @@ func newDiff(t terminal) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "diff OLD NEW",
 		Short: "Compare two route tables: who may reach what, before and after",
-		Long: "Compares by meaning, not by text. What lets more through than before comes first: a policy lowered, a\n" +
-			"route that newly takes requests from a stricter one, a role or method limit dropped.",
+		Long: "Compares the meaning, not the text. Changes that let more requests pass come first: a weaker policy, a route\n" +
+			"that now matches requests of a stricter one, a limit on roles or methods that was removed.",
 		Example: "  gatehouse diff routes.yaml routes-new.yaml --fail-on-weaker",
 		Args:    cobra.ExactArgs(2),
 	}
-	failOnWeaker := cmd.Flags().Bool("fail-on-weaker", false, "status 1 when something weakens")
+	failOnWeaker := cmd.Flags().Bool("fail-on-weaker", false, "exit with status 1 when a change lets more requests pass")
 	format := formatFlag(cmd)
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		before, err := offlineTable(t, args[0])

@@ -58,17 +58,23 @@ func newExplain(t terminal, file *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain METHOD TARGET",
 		Short: "Show what the gateway would do with a request, without sending it",
-		Long: "Prints the canonical path, every route whose prefix fits and why it won or lost, the policy's verdict,\n" +
-			"and the URL and headers that the backend would get. Decided by the code that serves. Nobody is contacted,\n" +
-			"but for a token: the store is asked for its user, and its issuer for the keys, as the gateway would.",
+		Long: "Prints the canonical path, every route whose prefix matches and why it was chosen or not, the policy's\n" +
+			"verdict, and the URL and headers that the backend would receive. The decisions are those of the gateway's own\n" +
+			"code. Nothing is contacted, except with --token: then the store is asked for the user, and the issuer of the\n" +
+			"token for its keys.\n\n" +
+			"--as names a caller:\n" +
+			"  anonymous  sends no token\n" +
+			"  newcomer   sends a good token of a user without a company, such as a new user\n" +
+			"  member     sends a good token of a user with a company, which the policy strict requires\n" +
+			"newcomer and member have the role user. --claims and --token describe other callers.",
 		Example: "  gatehouse explain GET '/api/v1/query/chats?limit=2' --as member\n" +
 			"  gatehouse explain POST /api/v1/ingest/upload --claims '{\"sub\":\"…\",\"role\":\"admin\"}'\n" +
 			"  gatehouse explain GET https://shop.example.com/orders -H 'X-User-ID: forged'",
 		Args: cobra.ExactArgs(2),
 	}
-	cmd.Flags().StringVar(&who.as, "as", "anonymous", strings.Join(auth.Personas(), ", "))
-	cmd.Flags().StringVar(&who.claims, "claims", "", "a caller whose token holds this JSON object as its claims")
-	cmd.Flags().StringVar(&who.token, "token", "", "a caller with this token, checked as the gateway would, its user too")
+	cmd.Flags().StringVar(&who.as, "as", "anonymous", "the caller: anonymous, newcomer or member (see above)")
+	cmd.Flags().StringVar(&who.claims, "claims", "", "a caller whose token has this JSON object as its claims")
+	cmd.Flags().StringVar(&who.token, "token", "", "a caller with this token; the token and its user are checked as in the gateway")
 	cmd.Flags().StringArrayVarP(&who.headers, "header", "H", nil, "a header of the request, 'Name: value'; may be repeated")
 	cmd.MarkFlagsMutuallyExclusive("as", "claims", "token")
 	format := formatFlag(cmd)
@@ -90,7 +96,7 @@ func newExplain(t terminal, file *string) *cobra.Command {
 		}
 		for _, name := range []string{"token", "claims"} { // an empty variable must not mean an anonymous caller
 			if flag := cmd.Flags().Lookup(name); flag.Changed && flag.Value.String() == "" {
-				return &usageError{fmt.Errorf("--%s is empty: leave it out for a caller without a token", name)}
+				return &usageError{fmt.Errorf("--%s is empty: omit it for a caller without a token", name)}
 			}
 		}
 		explanation, err := who.explain(cmd.Context(), t, table, request)
@@ -213,7 +219,7 @@ func printExplanation(w io.Writer, e proxy.Explanation) error {
 		row("because", e.Verdict.Cause)
 	}
 	if e.Verdict.Status == http.StatusNotFound && len(e.Candidates) == 0 {
-		row("because", "no route has a prefix that fits this path; `gatehouse routes` lists them")
+		row("because", "no route has a prefix that matches this path; `gatehouse routes` lists the routes")
 	}
 	for _, note := range e.Notes {
 		row("note", note)

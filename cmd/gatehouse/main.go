@@ -63,7 +63,7 @@ func run(ctx context.Context, args []string, t terminal) int {
 	root := newRoot(t)
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
 		if cmd.Flags().Changed("config") && cmd.Annotations[readsTable] == "" {
-			return fmt.Errorf("%s reads no route table: --config means nothing to it", cmd.CommandPath())
+			return fmt.Errorf("%s uses no route table: omit --config", cmd.CommandPath())
 		}
 		started = true
 		return nil

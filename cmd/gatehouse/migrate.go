@@ -19,9 +19,9 @@ func discardLog() *slog.Logger { return slog.New(slog.DiscardHandler) }
 func newMigrate(t terminal) *cobra.Command {
 	return &cobra.Command{
 		Use:   "migrate",
-		Short: "Bring the database's schema up to date",
-		Long: "Applies the migrations that are missing, as `serve` does at its start. For those whose gateway may\n" +
-			"not change the schema: run this as another database user, and `serve` with GATEWAY_MIGRATE=off.",
+		Short: "Update the database's schema",
+		Long: "Applies the missing migrations, as `serve` does at its start. If the gateway's database user may not\n" +
+			"change the schema, run this as another database user, and `serve` with GATEWAY_MIGRATE=off.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := t.settings()

@@ -22,8 +22,8 @@ func newReload(t terminal) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reload",
 		Short: "Make a running gateway read its route table now",
-		Long: "Asks the gateway at GATEWAY_OPS_LISTEN to reload, and prints what it answers: what changed, or every\n" +
-			"problem, in which case it goes on as it was. Status 1 when the table was refused.",
+		Long: "Asks the gateway at GATEWAY_OPS_LISTEN to reload, and prints its answer: the changes, or every problem.\n" +
+			"After a problem the gateway keeps its old table, and the exit status is 1.",
 		Args: cobra.NoArgs,
 	}
 	format := formatFlag(cmd)
@@ -60,7 +60,7 @@ func askReload(ctx context.Context, address string) (ops.Reloaded, error) {
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return answer, hint.With(fmt.Errorf("ask for a reload: %w", err),
-			"is a gateway running here? GATEWAY_OPS_LISTEN says where it listens for its operators")
+			"is a gateway running here? GATEWAY_OPS_LISTEN is the address of its operators' listener")
 	}
 	defer func() { _ = response.Body.Close() }()
 	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
@@ -77,7 +77,7 @@ func printReloaded(w io.Writer, answer ops.Reloaded) {
 		}
 	}
 	if !answer.Reloaded {
-		fmt.Fprintln(w, "refused: the gateway goes on as it was")
+		fmt.Fprintln(w, "refused: the gateway keeps its old table")
 		return
 	}
 	fmt.Fprintln(w, "reloaded")

@@ -10,10 +10,10 @@ func newSchema(t terminal) *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema",
 		Short: "Print the JSON Schema of a route table",
-		Long: "Prints the JSON Schema (draft 2020-12) of routes.yaml, for editors: they complete keys and underline mistakes.\n" +
-			"Name the file that holds it in the first line of the table:\n\n" +
+		Long: "Prints the JSON Schema (draft 2020-12) of routes.yaml, for editors: they complete keys and mark mistakes.\n" +
+			"Name the file of the schema in the first line of the table:\n\n" +
 			"  # yaml-language-server: $schema=routes.schema.json\n\n" +
-			"A schema cannot say everything; `gatehouse check` does.",
+			"A schema cannot express every rule; `gatehouse check` checks all of them.",
 		Example: "  gatehouse schema > routes.schema.json",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {

@@ -15,9 +15,9 @@ func newServe(t terminal, file *string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "serve",
 		Short: "Run the gateway",
-		Long: "Run the gateway: the public listener (GATEWAY_LISTEN, :8080) and the operators' listener (GATEWAY_OPS_LISTEN,\n" +
-			"127.0.0.1:8081). It needs GATEWAY_JWT_SECRET or GATEWAY_JWT_PRIVATE_KEY_FILE. An edit of the route table and SIGHUP\n" +
-			"reload the table; SIGTERM stops the gateway when the requests in flight have finished.",
+		Long: "Runs the gateway: the public listener (GATEWAY_LISTEN, :8080) and the operators' listener (GATEWAY_OPS_LISTEN,\n" +
+			"127.0.0.1:8081). It needs GATEWAY_JWT_SECRET or GATEWAY_JWT_PRIVATE_KEY_FILE. An edit of the route table, and SIGHUP,\n" +
+			"reload the table. SIGTERM stops the gateway after the open requests have finished.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			lookup, err := t.environment()

@@ -12,8 +12,8 @@ func newTest(t terminal, file *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "test",
 		Short: "Run the tests listed in a route table",
-		Long: "Runs the entries of `tests:`, without sending anything. The same happens before every reload: a table\n" +
-			"that fails one is not taken over. Status 1 when one fails.",
+		Long: "Runs the entries of `tests:` without sending anything. Every reload runs them, too, and refuses a table\n" +
+			"that fails one. The exit status is 1 when one fails.",
 	}
 	format := formatFlag(cmd)
 	cmd.RunE = func(*cobra.Command, []string) error {
@@ -69,7 +69,7 @@ func printTests(t terminal, file string, results []proxy.Expectation) {
 	}
 	switch {
 	case len(results) == 0:
-		fmt.Fprintf(t.out, "%s: no tests: put some under `tests:`\n", file)
+		fmt.Fprintf(t.out, "%s: no tests: write some under `tests:`\n", file)
 	case failed > 0:
 		fmt.Fprintf(t.out, "%s: %d of %s failed\n", file, failed, count(len(results), "test"))
 	default:

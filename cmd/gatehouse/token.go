@@ -13,7 +13,7 @@ import (
 func newToken(t terminal) *cobra.Command {
 	token := &cobra.Command{
 		Use:   "token",
-		Short: "Make tokens for trying things",
+		Short: "Make tokens for trying out routes",
 		Args:  subcommand,
 		RunE:  showHelp,
 	}
@@ -25,7 +25,7 @@ func newTokenIssue(t terminal) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "issue USER",
 		Short:   "Print a token for a user, like the one a login returns",
-		Long:    "USER is an e-mail or an id. The token is signed with the gateway's own key: keep it as a password.",
+		Long:    "USER is an e-mail or an id. The token is signed with the gateway's own key: keep it as secret as a password.",
 		Example: "  curl -H \"Authorization: Bearer $(gatehouse token issue ann@example.com)\" http://localhost:8080/api/v1/users/me",
 		Args:    cobra.ExactArgs(1),
 	}

@@ -50,7 +50,7 @@ func newTokenChecker(ctx context.Context, t terminal, cfg *config.Config, token 
 		return c, nil
 	}
 	if err := c.openUsers(ctx, s); err != nil {
-		c.notes = append(c.notes, "the store was not asked for the user, whose state and role may change the verdict: "+err.Error())
+		c.notes = append(c.notes, "the store could not be asked for the user, whose state and role may change the verdict: "+err.Error())
 		c.gate = auth.NewGate(verifier, nil)
 		return c, nil
 	}
@@ -75,7 +75,7 @@ func (c *tokenChecker) readKeys(ctx context.Context, cfg *config.Config, token s
 			if state.Problem != nil {
 				why = state.Problem.Error()
 			}
-			c.notes = append(c.notes, fmt.Sprintf("the keys of issuer %s cannot be read from here, which a gateway may have: %s", strconv.Quote(state.Issuer), why))
+			c.notes = append(c.notes, fmt.Sprintf("the keys of issuer %s cannot be read from here; a running gateway may have them: %s", strconv.Quote(state.Issuer), why))
 		}
 	}
 	return issuers

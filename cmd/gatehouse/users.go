@@ -24,8 +24,8 @@ func newUsers(t terminal, file *string) *cobra.Command {
 	users := &cobra.Command{
 		Use:   "users",
 		Short: "Add, list and change users in the database",
-		Long: "These commands work on the store directly, beside a running gateway or without one.\n" +
-			"USER is an e-mail or an id. Passwords come from a prompt, or from standard input where that is no terminal.",
+		Long: "These commands use the store directly, with or without a running gateway.\n" +
+			"USER is an e-mail or an id. Passwords come from a prompt, or from standard input when that is not a terminal.",
 		Args: subcommand,
 		RunE: showHelp,
 	}
@@ -52,7 +52,7 @@ func withStore(ctx context.Context, t terminal, do func(s settings.Settings, use
 		path, _, _ = strings.Cut(path, "?")
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 			return hint.With(fmt.Errorf("there is no database %s", path),
-				"GATEWAY_DATABASE_URL says where it is; `gatehouse users add`, `migrate` and `serve` make one")
+				"GATEWAY_DATABASE_URL names it; `gatehouse users add`, `migrate` and `serve` create it")
 		}
 	}
 	return withNewStore(ctx, t, do)
@@ -133,7 +133,7 @@ func newUsersAdd(t terminal, file *string) *cobra.Command {
 			added, err := users.AddUser(cmd.Context(), user)
 			if errors.Is(err, store.ErrEmailTaken) { // the API would answer 409
 				return hint.With(fmt.Errorf("add %s: a user with this e-mail exists (409)", user.Email),
-					"`gatehouse users set-password` changes the password of one who is there")
+					"`gatehouse users set-password` changes the password of an existing user")
 			}
 			if err != nil {
 				return err
@@ -269,7 +269,7 @@ func newUsersDelete(t terminal) *cobra.Command {
 				return err
 			}
 			if !*yes && !confirm(t, fmt.Sprintf("Delete %s (%s) for good?", user.Email, user.ID)) {
-				return hint.With(errors.New("nothing was deleted"), "answer yes, or give --yes")
+				return hint.With(errors.New("nothing was deleted"), "answer yes, or use --yes")
 			}
 			if err := users.DeleteUser(cmd.Context(), user.ID); err != nil {
 				return err

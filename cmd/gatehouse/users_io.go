@@ -26,8 +26,8 @@ func newUsersExport(t terminal) *cobra.Command {
 	return &cobra.Command{
 		Use:   "export",
 		Short: "Print every user, one JSON object a line",
-		Long: "Writes the users to standard output, hashed passwords included, in the form that `users import` reads:\n" +
-			"a way from SQLite to PostgreSQL, and a backup. Keep the file as you would the database.",
+		Long: "Writes the users to standard output, with their hashed passwords, in the format of `users import`: for\n" +
+			"a move from SQLite to PostgreSQL, or as a backup. Protect the file like the database.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withStore(cmd.Context(), t, func(_ settings.Settings, users store.Store) error {
@@ -44,8 +44,8 @@ func newUsersImport(t terminal, file *string) *cobra.Command {
 
 		Use:   "import FILE",
 		Short: "Add the users of an export file, or - for standard input",
-		Long: "Reads one JSON object a line, as `users export` writes them. A user whose e-mail or id is taken is left\n" +
-			"as it is and reported; the others are added. Exit status 1 when a line was not imported.",
+		Long: "Reads one JSON object a line, as `users export` writes them. A user whose e-mail or id exists already is\n" +
+			"reported and not changed; the others are added. The exit status is 1 when a line was not imported.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			known, err := knownIn(t, cmd, *file, false)

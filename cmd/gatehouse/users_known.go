@@ -51,7 +51,7 @@ func knownIn(t terminal, cmd *cobra.Command, file string, force bool) (known, er
 		return known{}, invalidTable(t, err)
 	}
 	if err != nil {
-		fmt.Fprintf(t.err, "note: %s does not load, so that roles and companies are not held against it\n", file)
+		fmt.Fprintf(t.err, "note: %s cannot be loaded, so roles and companies are not checked\n", file)
 		return known{}, nil
 	}
 	s, err := t.settings()
@@ -82,7 +82,7 @@ func (k known) checkRole(role string) error {
 	if role == "" || len(k.roles) == 0 || slices.Contains(k.roles, role) {
 		return nil
 	}
-	return unknownWord(fmt.Errorf("no route of %s asks for the role %q", k.file, role), role, k.roles)
+	return unknownWord(fmt.Errorf("no route of %s requires the role %q", k.file, role), role, k.roles)
 }
 
 // checkCompany returns an error when the company is not listed; nil means none.
@@ -105,7 +105,7 @@ func unknownWord(err error, word string, known []string) error {
 			advice += ", …"
 		}
 	}
-	return hint.With(err, advice+"; --force takes it as it is")
+	return hint.With(err, advice+"; --force accepts it")
 }
 
 // knownChange returns a command that gives a user a role or company that the
