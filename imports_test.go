@@ -42,18 +42,19 @@ var house = map[string][]string{
 	"auth":                  {"config", "auth/keys", "store", "internal/httperr"},
 	"auth/account":          {"auth", "config", "store", "internal/httperr"},
 	"auth/keys":             {"config", "config/textfile", "internal/httperr"},
-	"proxy":                 {"config", "config/problem", "auth", "internal/descriptors", "internal/httperr", "internal/occurrence", "internal/reqctx", "internal/timerwheel", "proxy/clientip", "proxy/http1/transport", "proxy/http1/socket", "proxy/idletimer", "proxy/route", "proxy/stream", "proxy/upstream"},
+	"proxy":                 {"config", "config/problem", "auth", "internal/descriptors", "internal/httperr", "internal/occurrence", "internal/reqctx", "internal/timerwheel", "proxy/clientip", "proxy/http1/transport", "proxy/http1/socket", "proxy/idletimer", "proxy/listener", "proxy/route", "proxy/stream", "proxy/upstream"},
 	"proxy/clientip":        {"proxy/route"},
 	"proxy/http1":           {},
 	"proxy/http1/server":    {"proxy/http1/wire", "internal/reqctx"},
 	"proxy/http1/transport": {"proxy/http1/socket", "proxy/http1/wire", "internal/reqctx"},
 	"proxy/http1/socket":    {},
 	"proxy/idletimer":       {"internal/timerwheel"},
+	"proxy/listener":        {"internal/descriptors", "internal/occurrence", "internal/reqctx", "internal/timerwheel", "proxy/clientip", "proxy/http1/server", "proxy/http1/socket"},
 	"proxy/route":           {"config"},
 	"proxy/stream":          {"proxy/idletimer"},
 	"proxy/upstream":        {"config", "config/textfile", "proxy/http1/socket", "proxy/http1/transport"},
 	"proxy/http1/wire":      {},
-	"ops":                   {"config", "config/problem", "store", "auth", "auth/keys", "proxy", "internal/httperr"},
+	"ops":                   {"config", "config/problem", "store", "auth", "auth/keys", "proxy", "proxy/listener", "internal/httperr"},
 	"cmd":                   {"config", "config/lint", "config/problem", "config/schema", "config/settings", "config/textfile", "store", "auth", "auth/account", "auth/keys", "proxy", "ops", "internal/demo", "internal/hint", "internal/server"},
 	"bench":                 {},
 	"deploy":                {},
@@ -67,13 +68,12 @@ var house = map[string][]string{
 	"internal/reqctx":      {},
 	"internal/timerwheel":  {},
 	testkit:                {},
-	"internal/server":      {"config", "config/lint", "config/problem", "config/settings", "config/textfile", "config/watch", "store", "auth", "auth/account", "auth/keys", "proxy", "proxy/http1/server", "proxy/upstream", "ops", "internal/descriptors", "internal/hint"},
+	"internal/server":      {"config", "config/lint", "config/problem", "config/settings", "config/textfile", "config/watch", "store", "auth", "auth/account", "auth/keys", "proxy", "proxy/http1/server", "proxy/listener", "proxy/upstream", "ops", "internal/descriptors", "internal/hint"},
 }
 
 // testsAlso is what the tests of a package may import besides what the package reaches (see may), with the reason.
 var testsAlso = []edge{
 	{"auth/keys", "auth", "keys are tested through the Verifier that asks for them"},
-	{"proxy", "proxy/http1/server", "requests are tested through the server that reads them in production"},
 }
 
 // outside are the folders that hold programs of their own, with their own habits.
@@ -150,6 +150,7 @@ var why = []edge{
 	{"proxy/http1/transport", "*", "it is a RoundTripper for any backend, and knows nothing of routes, clients and policies"},
 	{"proxy/http1/socket", "*", "it holds the raw system calls alone, so that they can be reviewed alone"},
 	{"proxy/idletimer", "*", "silence is measured in the same way whatever is silent"},
+	{"proxy/listener", "*", "it knows connections and their limits, not what the requests on them ask for"},
 	{"proxy/route", "*", "a request is matched by itself, without proxies, gates and metrics"},
 	{"proxy/stream", "*", "bytes and frames pass, whoever sends them and whatever let them in"},
 	{"proxy/upstream", "*", "it reaches backends, whoever asks and whatever is sent"},
@@ -158,7 +159,7 @@ var why = []edge{
 	{"proxy", "store", "a request is forwarded without a database read; proxy asks auth"},
 	{"proxy", "proxy/http1/server", "a Gateway is an http.Handler: whatever server it stands behind is chosen by cmd"},
 	{"proxy", "proxy/http1/wire", "messages are read and written by the server in front and the transport behind, never between"},
-	{"ops", "proxy/...", "ops asks a Gateway, never the parts that it is made of"},
+	{"ops", "proxy/...", "ops asks a Gateway and the listener in front of it, never their parts"},
 	{"cmd", "proxy/...", "proxy puts its parts together; internal/server starts what comes out"},
 	{"internal/server", "proxy/...", "proxy puts its parts together; internal/server starts what comes out, and makes the pool that outlives tables"},
 }

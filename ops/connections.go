@@ -3,12 +3,12 @@ package ops
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
-	"gatehouse/proxy"
+	"gatehouse/proxy/listener"
 )
 
 // WatchConnections adds gatehouse_connections_open and
 // gatehouse_connections_refused_total, of the public listener.
-func (m *Metrics) WatchConnections(l *proxy.Listener) {
+func (m *Metrics) WatchConnections(l *listener.Listener) {
 	m.Registry.MustRegister(connectionMetrics{
 		listener: l,
 		open:     prometheus.NewDesc("gatehouse_connections_open", "Connections of clients that are open.", nil, nil),
@@ -19,7 +19,7 @@ func (m *Metrics) WatchConnections(l *proxy.Listener) {
 
 // connectionMetrics reads the listener's counts at each scrape.
 type connectionMetrics struct {
-	listener      *proxy.Listener
+	listener      *listener.Listener
 	open, refused *prometheus.Desc
 }
 
@@ -33,6 +33,6 @@ func (m connectionMetrics) Describe(into chan<- *prometheus.Desc) {
 func (m connectionMetrics) Collect(into chan<- prometheus.Metric) {
 	into <- prometheus.MustNewConstMetric(m.open, prometheus.GaugeValue, float64(m.listener.Open()))
 	for i, count := range m.listener.Refused() {
-		into <- prometheus.MustNewConstMetric(m.refused, prometheus.CounterValue, float64(count), string(proxy.RefusalReasons[i]))
+		into <- prometheus.MustNewConstMetric(m.refused, prometheus.CounterValue, float64(count), string(listener.RefusalReasons[i]))
 	}
 }

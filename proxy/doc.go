@@ -25,6 +25,9 @@
 //     stream/      upgraded connections: drained, ended between two frames
 //     info.go      or an answer of the gateway's own: GET / and GET /health
 //
+// Before that, package listener has accepted the client's connection, within the
+// limits that Gateway.Limit reads from the table.
+//
 // HTTP/1.1 is spoken by the packages of proxy/http1: server with clients, transport
 // with backends. What that transport does not support goes through net/http's,
 // whose connections proxy/upstream closes in time; the pool of both is there.
@@ -52,7 +55,7 @@
 //	bound                       value                       armed by                              ended by
 //	request head                10s                         http1/server readHead, net/http       the end of the head
 //	idle, between requests      GATEWAY_IDLE_TIMEOUT (120s) http1/server readHead, net/http       the first byte of the next head
-//	no byte accepted            2m (writeStall)             clientConn.Write                      each write that gets on
+//	no byte accepted            2m (writeStall)             listener Conn.Write                   each write that gets on
 //	lingering close             2s a read, 10s in all       http1/server lingeringClose           the client's close
 //	  of a pipelining client    500ms a read                http1/server lingeringClose           the client's close
 //	HTTP/2 client without pong  60s (silenceTimeout)        net/http, as internal/server says     any frame
@@ -69,7 +72,7 @@
 //	unread answer, HTTP/2       1m (lastWriteGrace)         boundUnreadResponse                   the end of the stream
 //	early answer                500ms (earlyAnswerGrace)    clientBody.waitForEnd                 the end of the client's body
 //	head whose body is late     150ms (firstFire)           idleTimer.FlushHeadSoon               the first bytes of the body
-//	check for a disconnect      100ms (disconnectCheck)     clientConn.WatchDisconnect            UnwatchDisconnect, when the handler returns
+//	check for a disconnect      100ms (disconnectCheck)     listener Conn.WatchDisconnect         UnwatchDisconnect, when the handler returns
 //	half-closed WebSocket       5s (halfCloseTimeout)       stream Backend.onHalfClose            the close of the other side
 //	close frame                 1s (closeTimeout)           stream Conn.EndWith, framedWriter     the frame is written
 //
@@ -93,10 +96,10 @@
 //	bound                       value                       armed by                              ended by
 //	before the drain            GATEWAY_SHUTDOWN_DELAY (0s) internal/server waitAndDrain          -
 //	requests and streams        GATEWAY_SHUTDOWN_TIMEOUT (30s)  internal/server waitAndDrain      the last one ends
-//	connections to be accepted  200ms idle, 1s busy         Listener.Drain (acceptQueue)          the queue is empty
-//	idle connection             1s (idleGrace)              Listener.Drain (closeIdle)            a request on it
-//	new connection              5s (newConnGrace)           Listener.Drain, http1/server Shutdown a request on it
-//	rest of a head              10s (headGrace)             clientConn.cancelClose                the end of the head
+//	connections to be accepted  200ms idle, 1s busy         listener Drain (acceptQueue)          the queue is empty
+//	idle connection             1s (idleGrace)              listener Drain (closeIdle)            a request on it
+//	new connection              5s (newConnGrace)           listener Drain, http1/server Shutdown a request on it
+//	rest of a head              10s (headGrace)             listener Conn.cancelClose             the end of the head
 //	requests of operators       1s (opsStopTimeout)         internal/server waitAndDrain          the last one ends
 //	log that nobody reads       1s (logFlushTimeout)        internal/server, at its end           the last line is written
 package proxy

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"gatehouse/proxy/http1/server"
+	"gatehouse/proxy/listener"
 )
 
 // TestHeadDoesNotWaitForTheBody has a backend whose body is long in coming: the
@@ -62,12 +63,12 @@ func TestHeadAndBodyInOneWrite(t *testing.T) {
 	for _, fronted := range []bool{true, false} {
 		k := newKit(t, openTable, backend)
 		sizes := make(chan int, 16)
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		public, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
-		limited := k.gateway.Limit(countedWrites{listener, sizes})
-		standard := &http.Server{Handler: k.gateway, ConnContext: ConnContext}
+		limited := k.gateway.Limit(countedWrites{public, sizes})
+		standard := &http.Server{Handler: k.gateway, ConnContext: listener.ConnContext}
 		t.Cleanup(func() { standard.Close() })
 		if fronted {
 			server := server.New(standard)
@@ -76,7 +77,7 @@ func TestHeadAndBodyInOneWrite(t *testing.T) {
 			go func() { _ = standard.Serve(limited) }()
 		}
 		for range 20 {
-			w := dial(t, "http://"+listener.Addr().String())
+			w := dial(t, "http://"+public.Addr().String())
 			w.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 			if res := w.receive(); res.body != "hello" {
 				t.Fatalf("%q", res.body)
@@ -96,7 +97,6 @@ func TestHeadAndBodyInOneWrite(t *testing.T) {
 // type assertion: without it, requests are answered all the same, but more slowly.
 func TestServerInterfaces(t *testing.T) {
 	t.Parallel()
-	var _ server.Conn = (*clientConn)(nil)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

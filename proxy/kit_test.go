@@ -25,6 +25,7 @@ import (
 	"gatehouse/config"
 	"gatehouse/internal/httperr"
 	"gatehouse/proxy/http1/server"
+	"gatehouse/proxy/listener"
 	"gatehouse/proxy/upstream"
 )
 
@@ -53,8 +54,6 @@ type kit struct {
 
 	transport *http.Transport // of clients without TLS
 	standard  bool            // net/http's server and transport, instead of our own
-
-	connections sync.Map // by the client's address
 }
 
 // start serves a table, written as YAML in which ${BACKEND} is the backend's
@@ -80,7 +79,7 @@ func (k *kit) serve() {
 	standard := &http.Server{
 		Handler: k.gateway, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), ReadHeaderTimeout: patient,
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	public, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		k.t.Fatal(err)
 	}
@@ -93,14 +92,11 @@ func (k *kit) serve() {
 	if k.standard {
 		serving = standard
 	}
-	server.HTTP10Head = HTTP10Head
-	standard.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
-		k.connections.Store(conn.RemoteAddr().String(), conn)
-		return ConnContext(ctx, conn)
-	}
+	server.HTTP10Head = listener.HTTP10Head
+	standard.ConnContext = listener.ConnContext
 	ended := make(chan error)
-	go func() { ended <- serving.Serve(k.gateway.Limit(listener)) }()
-	k.url = "http://" + listener.Addr().String()
+	go func() { ended <- serving.Serve(k.gateway.Limit(public)) }()
+	k.url = "http://" + public.Addr().String()
 	k.t.Cleanup(func() {
 		stopping, cancel := context.WithTimeout(context.Background(), patient)
 		defer cancel()
@@ -112,12 +108,6 @@ func (k *kit) serve() {
 			k.t.Errorf("serve: %v", err)
 		}
 	})
-}
-
-// connection is the gateway's end of a client's connection.
-func (k *kit) connection(client net.Conn) *clientConn {
-	conn, _ := k.connections.Load(client.LocalAddr().String())
-	return conn.(*clientConn)
 }
 
 // startTLS is start over TLS with HTTP/2, for a backend that is served elsewhere.

@@ -4,22 +4,23 @@ import (
 	"net"
 
 	"gatehouse/proxy/clientip"
+	"gatehouse/proxy/listener"
 )
 
 // Limit puts the table's limits on connections in front of the public listener. It
 // follows the live table.
-func (g *Gateway) Limit(public net.Listener) *Listener {
-	return NewListener(public, ListenerOptions{
+func (g *Gateway) Limit(public net.Listener) *listener.Listener {
+	return listener.New(public, listener.Options{
 		Log: g.log, Wheel: g.wheel, Descriptors: g.descriptors, Limits: g.connectionLimits,
 	})
 }
 
 // connectionLimits returns the limits of the live table. It reports false before
 // there is one: nothing is known of limits then, and nothing is served.
-func (g *Gateway) connectionLimits() (limits ListenerLimits, known bool) {
+func (g *Gateway) connectionLimits() (limits listener.Limits, known bool) {
 	table := g.table.Load()
 	if table == nil {
-		return ListenerLimits{}, false
+		return listener.Limits{}, false
 	}
 	limits.Connections = int64(table.config.Limits.Connections)
 	limits.PerClient = int64(table.config.Limits.ConnectionsPerClient)

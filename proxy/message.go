@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"gatehouse/internal/httperr"
+	"gatehouse/proxy/listener"
 )
 
 // refuseMessage refuses TRACE, which asks a backend to send back what it got:
@@ -42,7 +43,7 @@ func isBadlyFramed(r *http.Request) bool {
 	if !isHTTP10(r) {
 		return false
 	}
-	if coded, known := HTTP10Coded(r.Context()); known {
+	if coded, known := listener.HTTP10Coded(r.Context()); known {
 		return coded
 	}
 	switch r.Method {

@@ -15,6 +15,7 @@ import (
 	"gatehouse/internal/hint"
 	"gatehouse/proxy"
 	"gatehouse/proxy/http1/server"
+	"gatehouse/proxy/listener"
 )
 
 // Bounds on clients. The bounds on bodies come from the routes.
@@ -35,7 +36,7 @@ const (
 
 // listeners has the two sockets of a gateway and their servers.
 type listeners struct {
-	public                        *proxy.Listener
+	public                        *listener.Listener
 	operators                     net.Listener
 	publicServer, operatorsServer *http.Server
 	http2Server                   *http.Server // serves the HTTP/2 connections of the public server; nil without TLS
@@ -100,8 +101,8 @@ func (g *gateway) listen(handler *proxy.Gateway) (*listeners, error) {
 	l.plain = l.publicServer
 	if g.settings.Transport != settings.TransportStandard {
 		plain := server.New(l.publicServer)
-		plain.HTTP10Head = proxy.HTTP10Head
-		l.publicServer.ConnContext = proxy.ConnContext
+		plain.HTTP10Head = listener.HTTP10Head
+		l.publicServer.ConnContext = listener.ConnContext
 		l.plain = plain
 	}
 	return l, nil
@@ -123,7 +124,7 @@ func openPort(setting, address string) (net.Listener, error) {
 
 func (l *listeners) serveOperators(handler http.Handler) {
 	l.operatorsServer.Handler = handler
-	go l.watch(func() error { return l.operatorsServer.Serve(proxy.KeepAccepting(l.operators)) })
+	go l.watch(func() error { return l.operatorsServer.Serve(listener.KeepAccepting(l.operators)) })
 }
 
 func (l *listeners) servePublic() {

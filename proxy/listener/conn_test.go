@@ -1,4 +1,4 @@
-package proxy
+package listener
 
 import (
 	"errors"
@@ -35,8 +35,8 @@ func TestReadDeadlines(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				near, far := net.Pipe()
 				defer far.Close()
-				l := NewListener(nil, ListenerOptions{Wheel: timerwheel.New()})
-				conn := newClientConn(near, l, netip.Addr{})
+				l := New(nil, Options{Wheel: timerwheel.New()})
+				conn := newConn(near, l, netip.Addr{})
 				begun := time.Now()
 				for _, after := range c.set {
 					at := time.Time{}

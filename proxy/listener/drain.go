@@ -1,4 +1,4 @@
-package proxy
+package listener
 
 import (
 	"context"
@@ -11,34 +11,34 @@ import (
 // Bounds on the end of a listener.
 const (
 	// idleGrace is how long a connection has to be idle before it is closed, so
-	// that a client that is at work does not send its next request meanwhile.
+	// that an active client does not send its next request at the same time.
 	idleGrace = time.Second
 	// newConnGrace is how long a new connection may take to send its first
 	// request, as in net/http.
 	newConnGrace = 5 * time.Second
-	// queueIdleTime is how long nobody may have come before the socket is closed.
-	// Handshakes that have begun end in that time, which is a round trip.
+	// queueIdleTime is how long no connection may have been accepted before the socket
+	// is closed. Handshakes that have begun end in that time, which is a round trip.
 	queueIdleTime = 200 * time.Millisecond
-	// queueMaxTime is how long the queue may be busy, where the kernel cannot be
-	// told to refuse: then the socket is closed as soon as nobody waits.
+	// queueMaxTime is how long the queue may be busy where the kernel cannot drop new
+	// connections. Then the socket is closed as soon as none waits.
 	queueMaxTime = time.Second
-	// The pauses between two looks at what is left.
+	// The pauses between two checks of what is left.
 	minPoll = time.Millisecond
 	maxPoll = 25 * time.Millisecond
 )
 
 // Drain ends the listener without losing a request, as far as TCP allows it.
 //
-//   - Connections are refused at their first packet, those that wait to be
-//     accepted are served, and then the socket is closed. Where the kernel
-//     cannot refuse, all that come are served until there is a pause.
-//   - A connection that is busy ends by its next answer; see Gateway.Drain.
-//   - One that is idle is closed when it has been so for a moment and there is
-//     nothing in its socket. What comes after that look crosses the close.
+//   - The kernel drops new connections at their first packet, those that wait to be
+//     accepted are served, and then the socket is closed. Where the kernel cannot
+//     drop them, all are served until there is a pause.
+//   - A busy connection ends by its next answer, in which the handler has to say so.
+//   - An idle connection is closed when it has been idle for a moment and there is
+//     nothing in its socket. What arrives after that check is lost.
 //
 // It returns when all connections have ended, but for upgraded ones and those of
-// HTTP/2, or with the context's error. Answers of http.Server need its
-// ConnState to be the listener's.
+// HTTP/2, or with the context's error. The ConnState of an http.Server has to be that
+// of the Listener.
 func (l *Listener) Drain(ctx context.Context) error {
 	grace, queue := idleGrace, l.closeQueue()
 	if deadline, ok := ctx.Deadline(); ok {
@@ -68,26 +68,25 @@ func (l *Listener) Drain(ctx context.Context) error {
 	}
 }
 
-// acceptQueue is the end of the queue of those that wait to be accepted.
+// acceptQueue is the queue of connections that wait to be accepted, while it ends.
 type acceptQueue struct {
 	listener  *Listener
-	refusing  bool // nobody new comes
+	refusing  bool // the kernel drops new connections
 	since     time.Time
 	idleTime  time.Duration // see queueIdleTime
 	idleSince time.Time
-	accepted  int64 // until then
+	accepted  int64 // connections until then
 }
 
-// closeQueue begins the end of the queue: nobody new comes, where the kernel
-// can be told so.
+// closeQueue makes the kernel drop new connections, where it can.
 func (l *Listener) closeQueue() *acceptQueue {
 	refusing := socket.DropNewConns(l.Listener) == nil
 	now := time.Now()
 	return &acceptQueue{listener: l, refusing: refusing, since: now, idleTime: queueIdleTime, idleSince: now, accepted: l.accepted.Load()}
 }
 
-// isEmpty reports whether the socket can be closed. Where the queue cannot be
-// looked at, it can.
+// isEmpty reports whether the socket can be closed. It can where the queue cannot be
+// examined.
 func (q *acceptQueue) isEmpty() bool {
 	waiting, err := socket.HasPending(q.listener.Listener)
 	if err != nil {
@@ -101,7 +100,7 @@ func (q *acceptQueue) isEmpty() bool {
 	return !waiting && (busy || now.Sub(q.idleSince) >= q.idleTime)
 }
 
-// closeSocket closes the socket, and waits until what was accepted is known.
+// closeSocket closes the socket, and waits until all that was accepted has been added.
 func (l *Listener) closeSocket(ctx context.Context) error {
 	l.mu.Lock()
 	l.drained = true
@@ -110,8 +109,8 @@ func (l *Listener) closeSocket(ctx context.Context) error {
 	return l.wait(ctx)
 }
 
-// closeIdle asks connections that have been without a request for so long to end.
-// It gives the number of those that are left.
+// closeIdle asks connections that have been without a request for so long to close.
+// It returns the number of those that are left.
 func (l *Listener) closeIdle(grace time.Duration) (left int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -1,4 +1,4 @@
-package proxy
+package listener
 
 import (
 	"errors"
@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"gatehouse/internal/testkit"
 	"gatehouse/internal/timerwheel"
 	"gatehouse/proxy/http1/server"
 )
@@ -29,25 +30,28 @@ func (l failingListener) Accept() (net.Conn, error) {
 	}
 }
 
+// unlimited are the options of a Listener without limits.
+func unlimited() Options {
+	return Options{
+		Log: slog.New(slog.DiscardHandler), Wheel: timerwheel.New(),
+		Limits: func() (Limits, bool) { return Limits{}, false },
+	}
+}
+
 // An accept that fails for want of memory or by a firewall does not end the
 // gateway, and is counted; a listener that is broken does (issue 10).
 func TestFailedAccepts(t *testing.T) {
 	for _, failure := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EPERM, syscall.EPROTO, syscall.EBADF} {
 		for _, kind := range []string{"lean", "standard", "operators"} {
 			t.Run(kind+"/"+failure.Error(), func(t *testing.T) {
-				inner, err := net.Listen("tcp", "127.0.0.1:0")
-				if err != nil {
-					t.Fatal(err)
-				}
+				inner := testkit.Listen(t)
 				failing := failingListener{inner, make(chan error, 1)}
 				failing.failures <- failure
 				standard := &http.Server{
 					Handler:  http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }),
-					ErrorLog: discardLog,
+					ErrorLog: testkit.DiscardLog(),
 				}
-				serve, limited := standard.Serve, NewListener(failing, ListenerOptions{
-					Log: slog.New(slog.DiscardHandler), Wheel: timerwheel.New(), Limits: func() (ListenerLimits, bool) { return ListenerLimits{}, false },
-				})
+				serve, limited := standard.Serve, New(failing, unlimited())
 				listener := net.Listener(limited)
 				switch kind {
 				case "lean":

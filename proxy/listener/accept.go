@@ -1,4 +1,4 @@
-package proxy
+package listener
 
 import (
 	"errors"
@@ -7,9 +7,9 @@ import (
 )
 
 // KeepAccepting returns a listener whose failed accepts do not end the server
-// that uses it, unless the listener itself is at fault. For net/http only EMFILE
-// and ENFILE pass; ENOBUFS, ENOMEM, EPERM (a firewall) and errors that wait in the
-// network pass, too (accept(2), "Error handling"), and must not end the gateway
+// that uses it, unless the listener itself is broken. net/http goes on after EMFILE
+// and ENFILE only. ENOBUFS, ENOMEM, EPERM (a firewall) and network errors are
+// temporary, too (accept(2), "Error handling"), and must not end the gateway
 // (issue 10). The server waits 5 ms to 1 s before it tries again.
 func KeepAccepting(l net.Listener) net.Listener { return retryListener{l} }
 
@@ -24,7 +24,7 @@ func (l retryListener) Accept() (net.Conn, error) {
 	return conn, nil
 }
 
-// temporaryAccept marks an error of accept as one that passes, if it does.
+// temporaryAccept returns an error of accept as a temporaryError, if it is temporary.
 func temporaryAccept(err error) error {
 	var number syscall.Errno
 	if errors.Is(err, net.ErrClosed) || !errors.As(err, &number) {
@@ -46,5 +46,5 @@ func (e *temporaryError) Unwrap() error { return e.error }
 // Timeout implements net.Error.
 func (*temporaryError) Timeout() bool { return false }
 
-// Temporary implements net.Error. Package net/http asks it.
+// Temporary implements net.Error. net/http calls it.
 func (*temporaryError) Temporary() bool { return true }

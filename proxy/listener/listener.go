@@ -1,4 +1,17 @@
-package proxy
+// Package listener is the gateway's end of its clients' connections.
+//
+//	listener.go    what is accepted, and the limits on it
+//	accept.go      failed accepts, after which the server goes on
+//	refusals.go    what is not accepted, counted and logged
+//	conn.go        a connection: its deadlines
+//	disconnect.go  a client that leaves while its request is answered
+//	http10.go      what net/http hides of an HTTP/1.0 head
+//	phase.go       new, busy, idle: whether a connection may be closed
+//	drain.go       the end of a listener, without losing a request
+//
+// It serves the servers in front, http1/server and net/http's: connections are limited,
+// closed for silence and drained in the same way, whichever of them reads the requests.
+package listener
 
 import (
 	"context"
@@ -15,36 +28,36 @@ import (
 	"gatehouse/proxy/clientip"
 )
 
-// ListenerOptions are what a Listener works with.
-type ListenerOptions struct {
+// Options are what a Listener works with.
+type Options struct {
 	Log         *slog.Logger
 	Wheel       *timerwheel.Wheel    // for the deadlines of its connections
 	Descriptors descriptors.Division // of the process
 	// Limits returns the limits of now. It reports false while none are known; then
 	// connections are not counted for their clients. It is called for each connection.
-	Limits func() (limits ListenerLimits, known bool)
+	Limits func() (limits Limits, known bool)
 }
 
-// ListenerLimits bound the connections that are open at the same time; 0 is no bound.
-type ListenerLimits struct {
+// Limits bound the connections that are open at the same time; 0 is no bound.
+type Limits struct {
 	Connections int64
 	PerClient   int64
 	Trusted     []netip.Prefix // proxies, whose connections are not counted for a client
 }
 
 // Listener limits the connections of clients. A connection too many is closed at
-// once: to wait would let one client keep out the others. It knows its connections,
-// and can end without losing a request; see Drain.
+// once: if it waited, one client could keep out the others. A Listener can end
+// without losing a request; see Drain.
 type Listener struct {
 	net.Listener
-	options  ListenerOptions
+	options  Options
 	open     atomic.Int64
 	accepted atomic.Int64 // accepted so far
 	clients  *clientip.Counter
 	refusals [len(RefusalReasons)]occurrence.Counter
 
 	mu      sync.Mutex
-	conns   map[*clientConn]struct{}
+	conns   map[*Conn]struct{}
 	drained bool          // Drain has closed it
 	stopped chan struct{} // closed when nothing more is accepted
 	stop    sync.Once
@@ -52,16 +65,16 @@ type Listener struct {
 	close   sync.Once
 }
 
-// NewListener puts limits in front of a listener.
-func NewListener(l net.Listener, o ListenerOptions) *Listener {
+// New puts limits in front of a listener.
+func New(l net.Listener, o Options) *Listener {
 	return &Listener{
 		Listener: l, options: o, clients: clientip.NewCounter(),
-		conns: map[*clientConn]struct{}{}, stopped: make(chan struct{}), closed: make(chan struct{}),
+		conns: map[*Conn]struct{}{}, stopped: make(chan struct{}), closed: make(chan struct{}),
 	}
 }
 
-// Accept implements net.Listener. Once Drain has closed the listener, it waits
-// for Close: whoever serves it is not to take that for a failure.
+// Accept implements net.Listener. After Drain has closed the listener, Accept waits
+// for Close, so that its server does not report a failure.
 func (l *Listener) Accept() (net.Conn, error) {
 	for {
 		conn, err := l.Listener.Accept()
@@ -109,7 +122,7 @@ func (l *Listener) admit(conn net.Conn) net.Conn {
 	}
 	limits, known := l.options.Limits()
 	if !known {
-		return newClientConn(conn, l, netip.Addr{})
+		return newConn(conn, l, netip.Addr{})
 	}
 	if limits.Connections > 0 && open > limits.Connections {
 		l.open.Add(-1)
@@ -118,7 +131,7 @@ func (l *Listener) admit(conn net.Conn) net.Conn {
 	}
 	peer := clientip.PeerAt(conn.RemoteAddr().String()).IP
 	if !peer.IsValid() || clientip.Contains(limits.Trusted, peer) {
-		return newClientConn(conn, l, netip.Addr{})
+		return newConn(conn, l, netip.Addr{})
 	}
 	client := clientip.Key(peer)
 	if !l.clients.Acquire(client, limits.PerClient) {
@@ -126,11 +139,11 @@ func (l *Listener) admit(conn net.Conn) net.Conn {
 		l.refused(RefusedByClientLimit, nil)
 		return nil
 	}
-	return newClientConn(conn, l, client)
+	return newConn(conn, l, client)
 }
 
 // add adds a connection that was counted to those that Drain ends.
-func (l *Listener) add(c *clientConn) {
+func (l *Listener) add(c *Conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.conns != nil {
@@ -139,14 +152,14 @@ func (l *Listener) add(c *clientConn) {
 }
 
 // remove undoes add and admit for a connection that is closed.
-func (l *Listener) remove(c *clientConn) {
+func (l *Listener) remove(c *Conn) {
 	l.mu.Lock()
 	delete(l.conns, c)
 	l.mu.Unlock()
 	l.open.Add(-1)
 }
 
-// wait waits until nothing more is accepted.
+// wait returns when nothing more is accepted, or with the context's error.
 func (l *Listener) wait(ctx context.Context) error {
 	select {
 	case <-l.stopped:

@@ -1,4 +1,4 @@
-package proxy
+package listener
 
 import (
 	"crypto/tls"
@@ -12,13 +12,13 @@ import (
 	"gatehouse/internal/timerwheel"
 )
 
-// The phases of a client's connection, as far as they decide whether it may be
-// closed without losing a request.
+// The phases of a client's connection: they decide whether it may be closed without
+// losing a request.
 const (
 	phaseNew      = iota // nothing was read yet; over TLS: no request
 	phaseBusy            // a request is being read or answered
 	phaseIdle            // between two requests
-	phaseClosing         // to end, as it was new or idle for too long
+	phaseClosing         // asked to close, as it was new or idle for too long
 	phaseDetached        // HTTP/2 or upgraded: it ends in another way
 )
 
@@ -39,16 +39,16 @@ func (p *connPhase) get() (word int64, phase int, since timerwheel.Ticks) {
 }
 
 // Idle implements server.Conn.
-func (c *clientConn) Idle() { c.phase.set(phaseIdle, c.wheel.Now()) }
+func (c *Conn) Idle() { c.phase.set(phaseIdle, c.wheel.Now()) }
 
-// ConnState is for http.Server: it tells the listener what net/http's server
-// does with a connection of its own. The front tells by itself.
+// ConnState is the ConnState of the http.Server that serves a Listener. It follows
+// what that does with its connections; http1/server calls Idle by itself.
 func (l *Listener) ConnState(conn net.Conn, state http.ConnState) {
 	overTLS, encrypted := conn.(*tls.Conn)
 	if encrypted {
 		conn = overTLS.NetConn()
 	}
-	c, ok := conn.(*clientConn)
+	c, ok := conn.(*Conn)
 	if !ok {
 		return
 	}
@@ -65,31 +65,30 @@ func (l *Listener) ConnState(conn net.Conn, state http.ConnState) {
 	}
 }
 
-// ServesHTTP2 tells the listener that a connection speaks HTTP/2, which ends by
-// GOAWAY.
+// ServesHTTP2 is called when a connection speaks HTTP/2, which ends by GOAWAY.
 func (*Listener) ServesHTTP2(conn *tls.Conn) {
-	if c, ok := conn.NetConn().(*clientConn); ok {
+	if c, ok := conn.NetConn().(*Conn); ok {
 		c.phase.set(phaseDetached, 0)
 	}
 }
 
-// afterRead is the end of a Read. A connection without a request that was read
-// from has one from now on. One whose deadline has passed is looked at once
-// more before it ends: what came in the meantime is a request, and is answered.
-func (c *clientConn) afterRead(p []byte, n int, err error) (int, error) {
+// afterRead is the end of a Read. A connection that had no request has one as soon as
+// something was read. One whose deadline has passed is read once more before it ends:
+// what has arrived meanwhile is a request, and is answered.
+func (c *Conn) afterRead(p []byte, n int, err error) (int, error) {
 	word, phase, _ := c.phase.get()
 	if phase == phaseBusy || phase == phaseDetached {
 		return n, err
 	}
 	if n == 0 && (phase == phaseClosing || phase == phaseIdle) && errors.Is(err, os.ErrDeadlineExceeded) {
-		// Over TLS the server has yet to say goodbye, so it closes by itself.
+		// Over TLS the server has to send its close_notify, so it closes by itself.
 		n, _ = c.socket.ReadOrCloseWrite(p, !c.encrypted.Load())
 	}
 	if n == 0 {
 		return 0, err
 	}
 	begun := phaseWord(phaseBusy, 0)
-	if phase == phaseNew && c.encrypted.Load() { // of the handshake, perhaps
+	if phase == phaseNew && c.encrypted.Load() { // perhaps a part of the handshake
 		begun = phaseWord(phaseNew, c.wheel.Now())
 	}
 	if phase == phaseClosing || err != nil || !c.phase.word.CompareAndSwap(word, begun) {
@@ -98,9 +97,9 @@ func (c *clientConn) afterRead(p []byte, n int, err error) (int, error) {
 	return n, nil
 }
 
-// askToClose has a connection end that is in a phase since a tick, unless it has begun
-// with a request by then.
-func (c *clientConn) askToClose(word int64) {
+// askToClose makes a connection end, unless it has begun with a request since word was
+// its phase.
+func (c *Conn) askToClose(word int64) {
 	c.reading.Lock()
 	defer c.reading.Unlock()
 	_, phase, _ := c.phase.get()
@@ -114,8 +113,8 @@ func (c *clientConn) askToClose(word int64) {
 	_ = c.Conn.SetReadDeadline(time.Unix(1, 0))
 }
 
-// cancelClose keeps a connection open that was about to end, and has sent something.
-func (c *clientConn) cancelClose() {
+// cancelClose undoes askToClose for a connection on which something was read.
+func (c *Conn) cancelClose() {
 	c.reading.Lock()
 	defer c.reading.Unlock()
 	if c.socketDeadline = false; c.readDeadline == 0 {
@@ -131,5 +130,5 @@ func (c *clientConn) cancelClose() {
 }
 
 // headGrace is how long a connection that was about to end may take for the rest
-// of what it has begun to send. Its server sets the bound for a body itself.
+// of a head. Its server sets the bound for a body itself.
 const headGrace = 10 * time.Second

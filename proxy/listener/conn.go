@@ -1,0 +1,202 @@
+package listener
+
+import (
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gatehouse/internal/reqctx"
+	"gatehouse/internal/timerwheel"
+	"gatehouse/proxy/http1/server"
+	"gatehouse/proxy/http1/socket"
+)
+
+// Bounds on a client's connection.
+const (
+	// writeStall is how long a client may take to receive something at all.
+	writeStall = 2 * time.Minute
+	// readCheckInterval is how often a connection checks whether its read deadline
+	// has passed. A deadline that is nearer than that is set on the socket.
+	readCheckInterval = 5 * time.Second
+)
+
+// Conn is a connection of a Listener, which counts it.
+//
+//   - Read deadlines, of which each request sets several, are checked every few
+//     seconds by the wheel, and by the socket only when they are near.
+//   - It notices a client that leaves while its request is answered, for the
+//     requests of http1/server: net/http's server does so for its own.
+//   - A client that receives nothing loses its connection: net/http would wait
+//     without end.
+type Conn struct {
+	net.Conn
+	listener   *Listener
+	wheel      *timerwheel.Wheel
+	client     netip.Addr // invalid when it is not counted for a client
+	closed     sync.Once
+	timer      timerwheel.Timer
+	fireAt     atomic.Int64 // the tick in which the timer fires, at the latest
+	socket     *socket.Socket
+	http10Head atomic.Int32 // what is known of the next head, if it is of HTTP/1.0
+	phase      connPhase
+	encrypted  atomic.Bool // TLS is spoken
+
+	writing          sync.Mutex   // held while a write deadline is set
+	writeDeadlineSet atomic.Bool  // the server has set one
+	renewWriteAt     atomic.Int64 // the tick until which writeStall need not be set again
+
+	reading        sync.Mutex       // guards the fields below
+	readDeadline   timerwheel.Ticks // the tick in which reading ends; 0 is never
+	socketDeadline bool             // the socket has a deadline
+	disconnectCtx  *reqctx.Context  // ends when the client leaves; nil for none
+	watchAt        timerwheel.Ticks // the tick in which to begin to look for that
+	readAhead      chan struct{}    // closed when readForDisconnect ends; nil before it begins
+	closingNew     bool             // asked to close before its first request, over TLS
+	unread         []byte           // what the next Read returns
+}
+
+var _ server.Conn = (*Conn)(nil)
+
+func newConn(conn net.Conn, l *Listener, client netip.Addr) *Conn {
+	c := &Conn{Conn: conn, listener: l, wheel: l.options.Wheel, client: client, socket: socket.New(conn)}
+	c.timer.Handler = c
+	c.scheduleWithin(timerwheel.TicksIn(readCheckInterval))
+	c.phase.set(phaseNew, c.wheel.Now())
+	l.add(c)
+	return c
+}
+
+// Read implements net.Conn.
+func (c *Conn) Read(p []byte) (int, error) {
+	c.reading.Lock()
+	if len(c.unread) > 0 {
+		n := copy(p, c.unread)
+		if c.unread = c.unread[n:]; len(c.unread) == 0 {
+			c.unread = nil
+		}
+		c.reading.Unlock()
+		return c.afterRead(p, n, nil)
+	}
+	c.reading.Unlock()
+	n, err := c.socket.Read(p)
+	return c.afterRead(p, n, err)
+}
+
+// Unread implements server.Conn.
+func (c *Conn) Unread(data []byte) {
+	c.reading.Lock()
+	defer c.reading.Unlock()
+	c.unread = slices.Concat(data, c.unread)
+}
+
+// scheduleWithin makes the timer fire after so many ticks, or earlier.
+func (c *Conn) scheduleWithin(after timerwheel.Ticks) {
+	now := c.wheel.Now()
+	if fireAt := timerwheel.Ticks(c.fireAt.Load()); fireAt <= now || fireAt > now+after {
+		c.fireAt.Store(int64(now + after))
+		c.wheel.Schedule(&c.timer, after)
+	}
+}
+
+// Fire implements timerwheel.Handler. It ends a Read whose deadline has passed, and
+// begins to look for a client that leaves.
+func (c *Conn) Fire(now timerwheel.Ticks) (next timerwheel.Ticks) {
+	c.reading.Lock()
+	defer c.reading.Unlock()
+	next = now + timerwheel.TicksIn(readCheckInterval)
+	switch {
+	case c.disconnectCtx != nil && c.readAhead == nil && now < c.watchAt:
+		next = c.watchAt
+	case c.disconnectCtx != nil && c.readAhead == nil:
+		c.readForDisconnect()
+	case c.readDeadline == 0 || c.disconnectCtx != nil:
+	case c.readDeadline <= now:
+		c.readDeadline, c.socketDeadline = 0, true
+		_ = c.Conn.SetReadDeadline(time.Unix(1, 0))
+	default:
+		next = min(next, c.readDeadline)
+	}
+	c.fireAt.Store(int64(next))
+	return next
+}
+
+// SetReadDeadline implements net.Conn.
+func (c *Conn) SetReadDeadline(t time.Time) error {
+	c.reading.Lock()
+	defer c.reading.Unlock()
+	c.readDeadline = 0
+	if !t.IsZero() {
+		left := c.wheel.Until(t)
+		if left <= timerwheel.TicksIn(readCheckInterval) {
+			c.socketDeadline = true
+			return c.Conn.SetReadDeadline(t)
+		}
+		c.readDeadline = c.wheel.Now() + left
+	}
+	if !c.socketDeadline {
+		return nil
+	}
+	c.socketDeadline = false
+	return c.Conn.SetReadDeadline(time.Time{})
+}
+
+// Write implements net.Conn.
+func (c *Conn) Write(p []byte) (int, error) {
+	if !c.writeDeadlineSet.Load() && int64(c.wheel.Now()) >= c.renewWriteAt.Load() {
+		c.boundWrites()
+	}
+	return c.socket.Write(p)
+}
+
+// boundWrites sets writeStall on the socket, unless the server has set a deadline.
+func (c *Conn) boundWrites() {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	if !c.writeDeadlineSet.Load() {
+		_ = c.Conn.SetWriteDeadline(time.Now().Add(writeStall))
+		c.renewWriteAt.Store(int64(c.wheel.Now() + timerwheel.TicksIn(writeStall)/2))
+	}
+}
+
+// SetWriteDeadline implements net.Conn. Without a deadline, writeStall is the bound.
+func (c *Conn) SetWriteDeadline(t time.Time) error {
+	if t.IsZero() && !c.writeDeadlineSet.Load() {
+		return nil
+	}
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	c.writeDeadlineSet.Store(!t.IsZero())
+	c.renewWriteAt.Store(0)
+	return c.Conn.SetWriteDeadline(t)
+}
+
+// SetDeadline implements net.Conn.
+func (c *Conn) SetDeadline(t time.Time) error {
+	if err := c.SetReadDeadline(t); err != nil {
+		return err
+	}
+	return c.SetWriteDeadline(t)
+}
+
+// CloseWrite closes the writing side, or the connection where it has no sides.
+func (c *Conn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return c.Close()
+}
+
+// Close implements net.Conn.
+func (c *Conn) Close() error {
+	c.closed.Do(func() {
+		c.wheel.Stop(&c.timer)
+		c.listener.remove(c)
+		if c.client.IsValid() {
+			c.listener.clients.Release(c.client)
+		}
+	})
+	return c.Conn.Close()
+}
