@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"gatehouse/internal/testkit"
+
 	"golang.org/x/net/dns/dnsmessage"
 )
 
@@ -127,7 +129,7 @@ routes:
 				t.Fatalf("%d %q", a.status, a.body)
 			}
 			names.address.Store(&[4]byte{127, 0, 0, 2})
-			eventually(t, "requests reach the new address", func() bool {
+			testkit.Eventually(t, "requests reach the new address", func() bool {
 				for range 20 {
 					a := do(t, request{method: http.MethodPost, url: gateway.url + "/", body: "a body"})
 					if a.status != http.StatusOK {
@@ -175,7 +177,7 @@ routes:
 			if a := do(t, request{url: gateway.url + "/"}); a.body != "fine" {
 				t.Fatalf("%d %q", a.status, a.body)
 			}
-			eventually(t, "the idle connection ends", func() bool { return open.Load() == 0 })
+			testkit.Eventually(t, "the idle connection ends", func() bool { return open.Load() == 0 })
 		})
 	}
 }

@@ -8,42 +8,20 @@ import (
 	"strings"
 	"sync"
 	"testing"
-)
 
-// serveRaw accepts connections and does one thing with each.
-func serveRaw(t *testing.T, serve func(net.Conn)) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go serve(conn)
-		}
-	}()
-	return listener.Addr().String()
-}
+	"gatehouse/internal/testkit"
+)
 
 // TestBackendUp asks backends that cannot be reached in all the ways there are,
 // and some that can, for what gatehouse_backend_up says of them (issue 10).
 func TestBackendUp(t *testing.T) {
 	t.Parallel()
 	ended := make(chan struct{})
-	t.Cleanup(func() { close(ended) })
-	silent := serveRaw(t, func(conn net.Conn) { <-ended; conn.Close() })
-	closes := serveRaw(t, func(conn net.Conn) { conn.Close() })
-	garbage := serveRaw(t, func(conn net.Conn) { _, _ = io.WriteString(conn, "220 mail ready\r\n\r\n"); conn.Close() })
-	refused, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = refused.Close()
+	silent := testkit.ServeRaw(t, func(net.Conn) { <-ended })
+	closes := testkit.ServeRaw(t, func(net.Conn) {})
+	garbage := testkit.ServeRaw(t, func(conn net.Conn) { _, _ = io.WriteString(conn, "220 mail ready\r\n\r\n") })
+	refused := testkit.FreeAddress(t)
+	t.Cleanup(func() { close(ended) }) // before the servers above wait for their connections
 	answer := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/slow") {
 			select {
@@ -63,9 +41,9 @@ func TestBackendUp(t *testing.T) {
 		name, url, route string
 		up               bool
 	}{
-		{"refused", "http://" + refused.Addr().String(), "", false},
-		{"refused-h2c", "http://" + refused.Addr().String(), "protocol: h2c", false},
-		{"refused-tls", "https://" + refused.Addr().String(), "", false},
+		{"refused", "http://" + refused, "", false},
+		{"refused-h2c", "http://" + refused, "protocol: h2c", false},
+		{"refused-tls", "https://" + refused, "", false},
 		{"no-name", "http://no-such-host.invalid:80", "connect_timeout: 1s", false},
 		{"no-name-tls", "https://no-such-host.invalid:443", "connect_timeout: 1s", false},
 		{"bad-certificate", "https://" + at(secure), "", false},

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/internal/testkit"
+
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/uuid"
 )
@@ -58,7 +60,7 @@ func TestByteOrderMarks(t *testing.T) {
 		"GATEWAY_TLS_CERT_FILE": marked("cert.pem", string(contentOf(t, certFile))), "GATEWAY_TLS_KEY_FILE": marked("tls.pem", string(contentOf(t, keyFile))),
 		"GATEWAY_TLS_CLIENT_CA_FILE": marked("ca.pem", string(contentOf(t, certFile))),
 	})
-	eventually(t, "it serves", func() bool { return do(t, request{url: signer.operators + "/readyz"}).status == http.StatusOK })
+	testkit.Eventually(t, "it serves", func() bool { return do(t, request{url: signer.operators + "/readyz"}).status == http.StatusOK })
 }
 
 // TestMarkedPassword pipes a password as PowerShell does.

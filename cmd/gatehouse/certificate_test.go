@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"gatehouse/internal/testkit"
 )
 
 // TestCertificateIsRenewed replaces the files of a running gateway: first by
@@ -24,14 +26,14 @@ func TestCertificateIsRenewed(t *testing.T) {
 	first := gateway.serves(t)
 	newCert, newKey, _ := selfSigned(t)
 	copyFile(t, newCert, certFile)
-	eventually(t, "the half-renewed pair is told", func() bool {
+	testkit.Eventually(t, "the half-renewed pair is told", func() bool {
 		return strings.Contains(gateway.log.String(), "what was read before is")
 	})
 	if !bytes.Equal(gateway.serves(t), first) {
 		t.Error("a pair that does not fit was taken over")
 	}
 	copyFile(t, newKey, keyFile)
-	eventually(t, "the renewed pair is used", func() bool { return bytes.Equal(gateway.serves(t), inPEM(t, newCert)) })
+	testkit.Eventually(t, "the renewed pair is used", func() bool { return bytes.Equal(gateway.serves(t), inPEM(t, newCert)) })
 	if told := strings.Count(gateway.log.String(), "changed files cannot be used"); told != 1 {
 		t.Errorf("the half-renewed pair was told %d times", told)
 	}
@@ -41,7 +43,7 @@ func TestCertificateIsRenewed(t *testing.T) {
 	rename(t, nextKey, keyFile)
 	want := inPEM(t, nextCert)
 	rename(t, nextCert, certFile)
-	eventually(t, "the pair that was renamed is used", func() bool { return bytes.Equal(gateway.serves(t), want) })
+	testkit.Eventually(t, "the pair that was renamed is used", func() bool { return bytes.Equal(gateway.serves(t), want) })
 }
 
 // TestCertificateByRequest asks for the renewed certificate instead of waiting:
@@ -58,7 +60,7 @@ func TestCertificateByRequest(t *testing.T) {
 	if a.status != http.StatusOK || !strings.Contains(a.body, "GATEWAY_TLS_CERT_FILE") {
 		t.Errorf("a reload beside garbage: %d %s", a.status, a.body)
 	}
-	eventually(t, "the log tells of the garbage", func() bool {
+	testkit.Eventually(t, "the log tells of the garbage", func() bool {
 		return strings.Contains(gateway.log.String(), "changed files cannot be used")
 	})
 	if !bytes.Equal(gateway.serves(t), first) {
@@ -79,7 +81,7 @@ func TestCertificateByRequest(t *testing.T) {
 	if err := gateway.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the renewed certificate is served after SIGHUP", func() bool {
+	testkit.Eventually(t, "the renewed certificate is served after SIGHUP", func() bool {
 		return bytes.Equal(gateway.serves(t), inPEM(t, newCert))
 	})
 }
@@ -123,7 +125,7 @@ func TestClientAuthoritiesAreRenewed(t *testing.T) {
 		t.Fatal("a client of another authority passes")
 	}
 	rewrite(t, authorities, "\ufeff"+string(contentOf(t, newCert))) // Notepad's mark does not matter
-	eventually(t, "clients of the new authority pass", func() bool { return passes(newCert, newKey, false) && passes(newCert, newKey, true) })
+	testkit.Eventually(t, "clients of the new authority pass", func() bool { return passes(newCert, newKey, false) && passes(newCert, newKey, true) })
 	if passes(oldCert, oldKey, false) || passes(oldCert, oldKey, true) {
 		t.Error("a client of the old authority still passes")
 	}

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"gatehouse/internal/testkit"
 )
 
 // TestClockWasAhead has a clock that was a year ahead lock nobody out for a year
@@ -27,7 +29,7 @@ func TestClockWasAhead(t *testing.T) {
 		method: http.MethodPost, url: gateway.url + "/api/v1/users/login",
 		body: `{"email":"ann@example.com","password":"wrong horse"}`,
 	}
-	eventually(t, "guesses have to wait", func() bool { return do(t, wrong).status == http.StatusTooManyRequests })
+	testkit.Eventually(t, "guesses have to wait", func() bool { return do(t, wrong).status == http.StatusTooManyRequests })
 
 	database, err := sql.Open("sqlite", "file:"+path+"?_busy_timeout=10000")
 	if err != nil {

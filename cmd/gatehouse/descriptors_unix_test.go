@@ -3,10 +3,8 @@
 package main
 
 import (
-	"bufio"
 	"encoding/json"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
@@ -14,7 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
+
+	"gatehouse/internal/testkit"
 )
 
 // Clients that use up the file descriptors leave some to the backends and to the
@@ -34,18 +33,19 @@ func TestDescriptorsAreKept(t *testing.T) {
 				t.Errorf("the start does not tell of the limit:\n%s", log)
 			}
 
-			first := dialPublic(t, gateway)
+			first := testkit.Dial(t, gateway.url)
 			ask := func() {
 				t.Helper()
-				if got := answerOn(t, first, "GET /open HTTP/1.1\r\nHost: h\r\n\r\n"); got.StatusCode != http.StatusOK {
+				first.Send("GET /open HTTP/1.1\r\nHost: h\r\n\r\n")
+				if got, _ := first.Receive(); got.StatusCode != http.StatusOK {
 					t.Errorf("a client that was there first: %d", got.StatusCode)
 				}
 			}
 			ask()
 			for range 200 {
-				dialPublic(t, gateway)
+				testkit.Dial(t, gateway.url)
 			}
-			eventually(t, "connections are refused, and counted", func() bool {
+			testkit.Eventually(t, "connections are refused, and counted", func() bool {
 				a := do(t, request{url: gateway.operators + "/metrics"})
 				return a.status == http.StatusOK && strings.Contains(a.body, "\ngatehouse_connections_open ") &&
 					!strings.Contains(a.body, `gatehouse_connections_refused_total{reason="descriptors"} 0`)
@@ -67,18 +67,6 @@ func TestDescriptorsAreKept(t *testing.T) {
 	}
 }
 
-// dialPublic connects to the public listener, until the end of the test.
-func dialPublic(t *testing.T, to *process) net.Conn {
-	t.Helper()
-	conn, err := net.Dial("tcp", strings.TrimPrefix(to.url, "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(testTimeout))
-	return conn
-}
-
 // As many clients as the start announces are served at once, each with a new
 // connection to a backend, while others are refused (issue 10).
 func TestAnnouncedClientsAreServed(t *testing.T) {
@@ -98,18 +86,16 @@ func TestAnnouncedClientsAreServed(t *testing.T) {
 			command := exec.Command("/bin/sh", "-c", `ulimit -n 64 && exec "$0" serve -c "$1"`, buildGateway(t), openTable(t, backend.URL))
 			gateway := startCommand(t, command, map[string]string{"GATEWAY_TRANSPORT": transport})
 
-			clients := make([]net.Conn, announcedClients(t, gateway))
+			clients := make([]*testkit.Client, announcedClients(t, gateway))
 			for i := range clients {
-				clients[i] = dialPublic(t, gateway)
-				if _, err := io.WriteString(clients[i], "GET /open HTTP/1.1\r\nHost: h\r\n\r\n"); err != nil {
-					t.Fatal(err)
-				}
+				clients[i] = testkit.Dial(t, gateway.url)
+				clients[i].Send("GET /open HTTP/1.1\r\nHost: h\r\n\r\n")
 			}
-			eventually(t, "the requests of all announced clients are at the backend", func() bool { return came.Load() == int64(len(clients)) })
+			testkit.Eventually(t, "the requests of all announced clients are at the backend", func() bool { return came.Load() == int64(len(clients)) })
 			for range 100 {
-				dialPublic(t, gateway)
+				testkit.Dial(t, gateway.url)
 			}
-			eventually(t, "all others are refused", func() bool {
+			testkit.Eventually(t, "all others are refused", func() bool {
 				a := do(t, request{url: gateway.operators + "/metrics"})
 				return strings.Contains(a.body, `gatehouse_connections_refused_total{reason="descriptors"} 100`)
 			})
@@ -118,7 +104,7 @@ func TestAnnouncedClientsAreServed(t *testing.T) {
 			}
 			releaseAll()
 			for i, client := range clients {
-				answer, err := http.ReadResponse(bufio.NewReader(client), nil)
+				answer, err := http.ReadResponse(client.In, nil)
 				if err != nil {
 					t.Fatalf("client %d: %v", i, err)
 				}

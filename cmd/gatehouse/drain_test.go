@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/internal/testkit"
+
 	"github.com/coder/websocket"
 )
 
@@ -67,7 +69,7 @@ func TestDrainDelay(t *testing.T) {
 	// The delay does not end within the test, however slow the machine is.
 	process := startProcess(t, openTable(t, backend), map[string]string{"GATEWAY_SHUTDOWN_DELAY": "10m"})
 	socket := stopWithSocket(t, process)
-	eventually(t, "not ready", func() bool {
+	testkit.Eventually(t, "not ready", func() bool {
 		return do(t, request{url: process.operators + "/readyz"}).status == http.StatusServiceUnavailable
 	})
 	if a := do(t, request{url: process.url + "/open"}); a.status != http.StatusOK {
@@ -139,7 +141,7 @@ func TestDrainLateStream(t *testing.T) {
 	if err := process.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the listener is closed", func() bool {
+	testkit.Eventually(t, "the listener is closed", func() bool {
 		conn, err := net.DialTimeout("tcp", strings.TrimPrefix(process.url, "http://"), 50*time.Millisecond)
 		if err == nil {
 			_ = conn.Close()

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"gatehouse/internal/testkit"
 )
 
 // TestWatchesExhausted starts a gateway in a user namespace of its own, which
@@ -26,12 +28,12 @@ func TestWatchesExhausted(t *testing.T) {
 				GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
 			}
 			gateway := startCommand(t, command, nil)
-			eventually(t, "the log tells of it", func() bool {
+			testkit.Eventually(t, "the log tells of it", func() bool {
 				return strings.Contains(gateway.log.String(), "edits of files are found by polling only") &&
 					strings.Contains(gateway.log.String(), told)
 			})
 			rewrite(t, file, table(second))
-			eventually(t, "the edit is found", func() bool {
+			testkit.Eventually(t, "the edit is found", func() bool {
 				return strings.HasPrefix(do(t, request{url: gateway.url + "/open"}).body, "second ")
 			})
 		})

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"gatehouse/internal/testkit"
 )
 
 // partTable is a table whose last line is what keeps GET out.
@@ -40,7 +42,7 @@ func TestPartOfTable(t *testing.T) {
 
 	// A pause, in which the file is closed, too.
 	rewrite(t, file, head)
-	eventually(t, "the log says what is waited for", logs(waits, 1))
+	testkit.Eventually(t, "the log says what is waited for", logs(waits, 1))
 	closed("in the pause")
 	rewrite(t, file, head+tail)
 
@@ -55,22 +57,22 @@ func TestPartOfTable(t *testing.T) {
 		if _, err := writer.WriteString(piece); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "the log says that the writer has not closed the file", logs("its writer has not closed it", 1))
+		testkit.Eventually(t, "the log says that the writer has not closed the file", logs("its writer has not closed it", 1))
 		closed("while it is being written")
 	}
 	if err := writer.Close(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the whole table is served", func() bool {
+	testkit.Eventually(t, "the whole table is served", func() bool {
 		return metric(t, gateway.operators, `gatehouse_config_reloads_total{result="success"}`) != before
 	})
 	closed("with the other table")
 
 	// A writer that dies: nobody knows it, so it takes a word of the operator.
 	rewrite(t, file, "# edited\n# again\n"+head)
-	eventually(t, "the part is refused", logs(part, 1))
+	testkit.Eventually(t, "the part is refused", logs(part, 1))
 	closed("after the writer has died")
-	eventually(t, "the metric says so", func() bool {
+	testkit.Eventually(t, "the metric says so", func() bool {
 		return metric(t, gateway.operators, "gatehouse_config_last_reload_successful") == "0"
 	})
 	if a := do(t, request{method: http.MethodPost, url: gateway.operators + "/-/reload"}); a.status != http.StatusOK {
@@ -80,7 +82,7 @@ func TestPartOfTable(t *testing.T) {
 		t.Errorf("after a reload that was asked for: %d", got)
 	}
 	rewrite(t, file, "# edited\n# again\n"+head+tail)
-	eventually(t, "the whole table is served again", func() bool { return status() == http.StatusMethodNotAllowed })
+	testkit.Eventually(t, "the whole table is served again", func() bool { return status() == http.StatusMethodNotAllowed })
 }
 
 // TestBackendFilesAreRenewed renews what a backend is trusted by, and what it is
@@ -122,17 +124,17 @@ func TestBackendFilesAreRenewed(t *testing.T) {
 	shown <- served(newCert, newKey)
 	backend.CloseClientConnections()
 	rename(t, newCert, authority)
-	eventually(t, "the new authority is trusted", func() bool { return do(t, request{url: gateway.url + "/open"}).status == http.StatusOK })
+	testkit.Eventually(t, "the new authority is trusted", func() bool { return do(t, request{url: gateway.url + "/open"}).status == http.StatusOK })
 
 	rename(t, newCert, cert) // half of the pair
-	eventually(t, "the half-renewed pair is told", func() bool {
+	testkit.Eventually(t, "the half-renewed pair is told", func() bool {
 		return strings.Contains(gateway.log.String(), "changed files cannot be used")
 	})
 	if a := do(t, request{url: gateway.url + "/open"}); a.status != http.StatusOK || a.body != string(inPEM(t, oldCert)) {
 		t.Errorf("with half of a pair: %d", a.status)
 	}
 	rename(t, newKey, key)
-	eventually(t, "the new pair is shown", func() bool {
+	testkit.Eventually(t, "the new pair is shown", func() bool {
 		return do(t, request{url: gateway.url + "/open"}).body == string(inPEM(t, newCert))
 	})
 	if good, now := metric(t, gateway.operators, "gatehouse_config_last_reload_successful"),
@@ -152,11 +154,11 @@ func TestTableWaitsForItsFiles(t *testing.T) {
 	late := filepath.Join(t.TempDir(), "ca.pem")
 	rewrite(t, file, table(backend, "  - {name: more, prefix: /more, backend: '"+backend+"', auth: none}",
 		"  - {name: tls, prefix: /tls, backend: https://127.0.0.1:1, auth: none, tls: {ca: "+late+", cert: "+cert+", key: "+key+"}}"))
-	eventually(t, "the table is refused", func() bool {
+	testkit.Eventually(t, "the table is refused", func() bool {
 		return metric(t, gateway.operators, "gatehouse_config_last_reload_successful") == "0"
 	})
 	copyFile(t, cert, late)
-	eventually(t, "the table is served", func() bool { return do(t, request{url: gateway.url + "/more"}).status == http.StatusOK })
+	testkit.Eventually(t, "the table is served", func() bool { return do(t, request{url: gateway.url + "/more"}).status == http.StatusOK })
 }
 
 // TestDotenvAtReload edits .env: the table's variables are those of the last
@@ -195,7 +197,7 @@ func TestDotenvAtReload(t *testing.T) {
 // TestHangUpDuringStart sends SIGHUP while the start waits for the database.
 func TestHangUpDuringStart(t *testing.T) {
 	t.Parallel()
-	log := new(lockedBuffer)
+	log := new(testkit.Log)
 	command := exec.Command(buildGateway(t), "serve", "-c", "../../examples/atenex.yaml")
 	command.Stderr = log
 	command.Env = []string{
@@ -211,7 +213,7 @@ func TestHangUpDuringStart(t *testing.T) {
 	exited := make(chan error, 1)
 	go func() { exited <- command.Wait() }()
 	t.Cleanup(func() { _ = command.Process.Kill() })
-	eventually(t, "the store is awaited", func() bool { return strings.Contains(log.String(), "waiting for the store") })
+	testkit.Eventually(t, "the store is awaited", func() bool { return strings.Contains(log.String(), "waiting for the store") })
 	for _, each := range []syscall.Signal{syscall.SIGHUP, syscall.SIGTERM} {
 		if err := command.Process.Signal(each); err != nil {
 			t.Fatal(err)

@@ -8,6 +8,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"gatehouse/internal/testkit"
 )
 
 // TestForwardedFormats has a trusted proxy send what load balancers write, and
@@ -77,7 +79,7 @@ func seenThrough(t *testing.T, gateway *running, id, name, value string) string 
 		return string(body)
 	}
 	var client string
-	eventually(t, "the access line of "+id, func() bool {
+	testkit.Eventually(t, "the access line of "+id, func() bool {
 		_, line, found := strings.Cut(gateway.log.String(), `"request_id":"`+id+`"`)
 		_, client, _ = strings.Cut(line, `"client_ip":"`)
 		client, _, _ = strings.Cut(client, `"`)

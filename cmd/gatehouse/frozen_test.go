@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"gatehouse/internal/testkit"
 )
 
 // relay passes bytes on between clients and a server, until it is frozen: then
@@ -26,35 +28,21 @@ type relay struct {
 
 func startRelay(t testing.TB, to string) *relay {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &relay{address: listener.Addr().String(), frozen: make(chan struct{})}
+	r := &relay{frozen: make(chan struct{})}
 	ended := make(chan struct{})
-	t.Cleanup(func() {
-		close(ended)
-		listener.Close()
-	})
-	go func() {
-		for {
-			client, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			server, err := net.Dial("tcp", to)
-			if err != nil {
-				client.Close()
-				continue
-			}
-			r.mu.Lock()
-			frozen := r.frozen
-			r.opened++
-			r.mu.Unlock()
-			go pass(server, client, frozen, ended)
-			go pass(client, server, frozen, ended)
+	r.address = testkit.ServeRaw(t, func(client net.Conn) {
+		server, err := net.Dial("tcp", to)
+		if err != nil {
+			return
 		}
-	}()
+		r.mu.Lock()
+		frozen := r.frozen
+		r.opened++
+		r.mu.Unlock()
+		go pass(server, client, frozen, ended)
+		pass(client, server, frozen, ended)
+	})
+	t.Cleanup(func() { close(ended) })
 	return r
 }
 
@@ -65,6 +53,7 @@ func pass(to, from net.Conn, frozen, ended <-chan struct{}) {
 		select {
 		case <-frozen: // both ends stay open
 			<-ended
+			to.Close()
 			from.Close()
 			return
 		default:
@@ -144,7 +133,7 @@ routes:
 				t.Fatalf("%d %q over %d connections", a.status, a.body, r.connections())
 			}
 			r.freeze()
-			eventually(t, "requests are answered over a new connection", func() bool {
+			testkit.Eventually(t, "requests are answered over a new connection", func() bool {
 				return within(t, 2*time.Second, gateway.url+"/") == http.StatusOK
 			})
 		})

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/internal/testkit"
+
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 )
@@ -56,7 +58,7 @@ func overload(t *testing.T) *overloaded {
 	b.address = strings.TrimPrefix(b.url, "http://")
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}
 	t.Cleanup(transport.CloseIdleConnections)
-	b.friend = &http.Client{Transport: transport, Timeout: 2 * testTimeout}
+	b.friend = &http.Client{Transport: transport, Timeout: 2 * testkit.Timeout}
 	b.serves(t)
 	b.before = b.goroutines(t)
 	return b
@@ -75,7 +77,7 @@ func (b *overloaded) serves(t *testing.T) {
 	if body, err := io.ReadAll(res.Body); err != nil || res.StatusCode != http.StatusOK || len(body) != 1000 {
 		t.Errorf("another client: %d, %d bytes, %v", res.StatusCode, len(body), err)
 	}
-	if took := time.Since(began); took > testTimeout {
+	if took := time.Since(began); took > testkit.Timeout {
 		t.Errorf("another client waited for %v", took)
 	}
 }
@@ -96,7 +98,7 @@ func (b *overloaded) goroutines(t *testing.T) int {
 func (b *overloaded) unharmed(t *testing.T) {
 	t.Helper()
 	b.serves(t)
-	eventually(t, "the goroutines of the attacks have ended", func() bool { return b.goroutines(t) <= b.before+attackGoroutines })
+	testkit.Eventually(t, "the goroutines of the attacks have ended", func() bool { return b.goroutines(t) <= b.before+attackGoroutines })
 	if peak := residentPeak(t, b.cmd.Process.Pid); peak > attackMemory {
 		t.Errorf("resident set reached %d MiB: want less than %d MiB", peak>>20, attackMemory>>20)
 	}
@@ -110,7 +112,7 @@ func (b *overloaded) dial(t *testing.T, protocol string) *tls.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(testTimeout))
+	_ = conn.SetDeadline(time.Now().Add(testkit.Timeout))
 	return conn
 }
 
@@ -145,7 +147,7 @@ func slowHeaders(t *testing.T, b *overloaded) {
 		} else {
 			conn = b.dial(t, []string{"http/1.1", "h2"}[i%2])
 		}
-		_ = conn.SetDeadline(time.Now().Add(readHeaderTimeout + testTimeout))
+		_ = conn.SetDeadline(time.Now().Add(readHeaderTimeout + testkit.Timeout))
 		clients.Go(func() {
 			if i%4 == 2 {
 				_, _ = io.WriteString(conn, "GET /open HTTP/1.1\r\nHost: x\r\nX-Slow: ")

@@ -1,17 +1,15 @@
 package main
 
 import (
-	"bufio"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"testing"
 	"time"
+
+	"gatehouse/internal/testkit"
 
 	"golang.org/x/net/http2"
 )
@@ -48,7 +46,8 @@ func TestIdleTimeout(t *testing.T) {
 					t.Fatal(err)
 				}
 			} else {
-				answerOn(t, conn, "GET /open HTTP/1.1\r\nHost: h\r\n\r\n")
+				conn.Send("GET /open HTTP/1.1\r\nHost: h\r\n\r\n")
+				conn.Receive()
 			}
 			if _, err := io.Copy(io.Discard, conn); err != nil {
 				t.Errorf("the connection did not end: %v", err)
@@ -61,35 +60,15 @@ func TestIdleTimeout(t *testing.T) {
 }
 
 // dialClient connects to a gateway, over TLS where a protocol is named.
-func dialClient(t *testing.T, to *process, protocol string, roots *x509.CertPool) net.Conn {
+func dialClient(t *testing.T, to *process, protocol string, roots *x509.CertPool) *testkit.Client {
 	t.Helper()
-	address := strings.TrimPrefix(to.url, "http://")
-	conn, err := net.Dial("tcp", address)
-	if err == nil && protocol != "" {
-		encrypted := tls.Client(conn, &tls.Config{RootCAs: roots, ServerName: "127.0.0.1", NextProtos: []string{protocol}})
-		conn, err = encrypted, encrypted.Handshake()
+	client := testkit.Dial(t, to.url)
+	if protocol == "" {
+		return client
 	}
-	if err != nil {
+	encrypted := tls.Client(client.Conn, &tls.Config{RootCAs: roots, ServerName: "127.0.0.1", NextProtos: []string{protocol}})
+	if err := encrypted.Handshake(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(testTimeout))
-	return conn
-}
-
-// answerOn sends a request and reads its answer.
-func answerOn(t *testing.T, conn net.Conn, text string) *http.Response {
-	t.Helper()
-	if _, err := io.WriteString(conn, text); err != nil {
-		t.Fatal(err)
-	}
-	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err == nil {
-		_, err = io.Copy(io.Discard, answer.Body)
-		err = errors.Join(err, answer.Body.Close())
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer
+	return testkit.NewClient(t, encrypted)
 }

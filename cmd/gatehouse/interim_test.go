@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"gatehouse/internal/testkit"
+
 	"github.com/coder/websocket"
 )
 
@@ -80,7 +82,7 @@ func TestStreamBytesAreMeasured(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The echo of 1,000 bytes has a head of 4 (RFC 6455 section 5.2).
-	eventually(t, "the bytes in the metrics", func() bool {
+	testkit.Eventually(t, "the bytes in the metrics", func() bool {
 		return metric(t, gateway.operators, `gatehouse_http_response_bytes_total{route="open"}`) == "1004"
 	})
 }

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/internal/testkit"
+
 	"github.com/golang-jwt/jwt/v5"
 )
 
@@ -45,15 +47,15 @@ func TestPartOfIssuersKeys(t *testing.T) {
 		return do(t, request{url: gateway.url + "/closed", token: token}).status
 	}
 	for _, key := range keys[:2] {
-		eventually(t, "the keys are known", func() bool { return status(key) == http.StatusOK })
+		testkit.Eventually(t, "the keys are known", func() bool { return status(key) == http.StatusOK })
 	}
 	rewrite(t, file, mark+published[0])
-	eventually(t, "the part is told", func() bool { return strings.Contains(gateway.log.String(), "changed files cannot be used") })
+	testkit.Eventually(t, "the part is told", func() bool { return strings.Contains(gateway.log.String(), "changed files cannot be used") })
 	if got := status(keys[1]); got != http.StatusOK {
 		t.Errorf("a key that a dead writer left out: %d", got)
 	}
 	rewrite(t, file, mark+published[0]+published[2])
-	eventually(t, "the new key is known", func() bool { return status(keys[2]) == http.StatusOK })
+	testkit.Eventually(t, "the new key is known", func() bool { return status(keys[2]) == http.StatusOK })
 	if got := status(keys[1]); got != http.StatusUnauthorized {
 		t.Errorf("a key that was taken back: %d", got)
 	}

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"gatehouse/internal/testkit"
 )
 
 // issuer publishes keys, well or badly, as it is told to.
@@ -102,7 +104,7 @@ func TestReadyWithIssuersKeys(t *testing.T) {
 			good := publishes(200, jwkOf(t, key, "a", nil))
 			other.answer.Store(&good)
 			close(slow)
-			eventually(t, "ready", func() bool { return do(t, request{url: gateway.operators + "/readyz"}).body == `{"ready":true}` })
+			testkit.Eventually(t, "ready", func() bool { return do(t, request{url: gateway.operators + "/readyz"}).body == `{"ready":true}` })
 			if keys, at := issuerMetric(t, gateway, issuerKeysMetric, otherIssuer), issuerMetric(t, gateway, issuerSuccessMetric, otherIssuer); keys != "1" || at == "0" || at == "" {
 				t.Errorf("with keys: %q keys, read at %q", keys, at)
 			}
@@ -124,7 +126,7 @@ func TestReadyWithoutIssuersKeys(t *testing.T) {
 	g.IssuerWait = time.Millisecond
 	gateway := launch(t, g, log, nil)
 	var ready answer
-	eventually(t, "ready, with a note", func() bool {
+	testkit.Eventually(t, "ready, with a note", func() bool {
 		ready = do(t, request{url: gateway.operators + "/readyz"})
 		return ready.status == http.StatusOK && strings.Contains(ready.body, "status 500")
 	})
@@ -151,9 +153,9 @@ func TestReloadAddsIssuer(t *testing.T) {
 	down := newIssuer(t, publishes(500, ""))
 	file := writeFile(t, "routes.yaml", issuerTable(backend.URL, otherIssuer, good.URL))
 	g, log := newGateway(t, file, nil)
-	g.ReloadIssuerWait = testTimeout
+	g.ReloadIssuerWait = testkit.Timeout
 	gateway := launch(t, g, log, nil)
-	eventually(t, "ready", func() bool { return do(t, request{url: gateway.operators + "/readyz"}).status == http.StatusOK })
+	testkit.Eventually(t, "ready", func() bool { return do(t, request{url: gateway.operators + "/readyz"}).status == http.StatusOK })
 
 	// Not known for longer than a request waits for keys: the reload waits.
 	var once sync.Once

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 
+	"gatehouse/internal/testkit"
+
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/uuid"
 )
@@ -140,7 +142,7 @@ func TestPrivateKeyRotates(t *testing.T) {
 
 	// The next key is published before it signs.
 	replace(t, previous, nextPEM)
-	eventually(t, "the next key is published", func() bool { return strings.Contains(published(), `"kty":"RSA"`) })
+	testkit.Eventually(t, "the next key is published", func() bool { return strings.Contains(published(), `"kty":"RSA"`) })
 	if set := published(); !strings.Contains(set, `"kty":"EC"`) || strings.Contains(set, `"d":`) {
 		t.Errorf("published: %s", set)
 	}
@@ -150,10 +152,10 @@ func TestPrivateKeyRotates(t *testing.T) {
 
 	// It signs, and the old one verifies.
 	replace(t, previous, nextPEM+sec1(t, old))
-	eventually(t, "both are in the file", func() bool { return strings.Count(gateway.log.String(), "keys of tokens renewed") == 2 })
+	testkit.Eventually(t, "both are in the file", func() bool { return strings.Count(gateway.log.String(), "keys of tokens renewed") == 2 })
 	replace(t, key, nextPEM)
 	var second string
-	eventually(t, "the next key signs", func() bool {
+	testkit.Eventually(t, "the next key signs", func() bool {
 		second = login(t, gateway, "ann@example.com")
 		return kidOf(t, second) != kidOf(t, first)
 	})
@@ -165,12 +167,12 @@ func TestPrivateKeyRotates(t *testing.T) {
 
 	// Garbage changes nothing, and is told.
 	replace(t, previous, "garbage")
-	eventually(t, "the log tells of the garbage", func() bool { return strings.Contains(gateway.log.String(), "no PEM block found") })
+	testkit.Eventually(t, "the log tells of the garbage", func() bool { return strings.Contains(gateway.log.String(), "no PEM block found") })
 	passes("signed with the old key, beside garbage", first, http.StatusOK)
 
 	// Its tokens have expired: the old one goes.
 	replace(t, previous, "")
-	eventually(t, "the old key is gone", func() bool { return !strings.Contains(published(), kidOf(t, first)) })
+	testkit.Eventually(t, "the old key is gone", func() bool { return !strings.Contains(published(), kidOf(t, first)) })
 	passes("signed with the key that is gone", first, http.StatusUnauthorized)
 	passes("signed with the key in use", second, http.StatusOK)
 }
@@ -189,10 +191,10 @@ func TestSecretFilesRotate(t *testing.T) {
 	gateway := start(t, "../../examples/atenex.yaml", settings)
 	first := login(t, gateway, "ann@example.com")
 	replace(t, previous, other+"\n"+testSecret)
-	eventually(t, "the secret is among the previous ones", func() bool { return strings.Contains(gateway.log.String(), "keys of tokens renewed") })
+	testkit.Eventually(t, "the secret is among the previous ones", func() bool { return strings.Contains(gateway.log.String(), "keys of tokens renewed") })
 	replace(t, secret, other)
 	var second string
-	eventually(t, "the other secret signs", func() bool {
+	testkit.Eventually(t, "the other secret signs", func() bool {
 		second = login(t, gateway, "ann@example.com")
 		return kidOf(t, second) != kidOf(t, first)
 	})
@@ -202,7 +204,7 @@ func TestSecretFilesRotate(t *testing.T) {
 		}
 	}
 	replace(t, secret, "short")
-	eventually(t, "the log tells of a short secret", func() bool { return strings.Contains(gateway.log.String(), "it needs at least 32") })
+	testkit.Eventually(t, "the log tells of a short secret", func() bool { return strings.Contains(gateway.log.String(), "it needs at least 32") })
 	if log := gateway.log.String(); strings.Contains(log, other) || strings.Contains(log, testSecret) {
 		t.Error("the log holds a secret")
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -19,13 +18,13 @@ import (
 
 	"gatehouse/auth/account"
 	"gatehouse/internal/server"
+	"gatehouse/internal/testkit"
 	"gatehouse/store"
 )
 
 const (
 	testSecret   = "a secret of the tests, 32 bytes or more"
 	testPassword = "correct horse"
-	testTimeout  = time.Minute // for what is awaited; nothing sleeps
 	// startTimeout is for a gateway to start. On a busy machine this takes long: it
 	// reads its tables and settings, opens its store and hashes a password.
 	startTimeout = 10 * time.Minute
@@ -34,39 +33,14 @@ const (
 // running is a gateway that serves, in this process.
 type running struct {
 	url, operators string
-	log            *lockedBuffer
+	log            *testkit.Log
 	stop           func() error // ends it and gives what run returned
 }
 
-// lockedBuffer is a log that is read while it is written.
-type lockedBuffer struct {
-	mu     sync.Mutex
-	buffer bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buffer.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buffer.String()
-}
-
-// reset forgets what was written so far.
-func (b *lockedBuffer) reset() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.buffer = bytes.Buffer{}
-}
-
 // newGateway makes a gateway with a table and settings of its own, not started.
-func newGateway(t testing.TB, file string, settings map[string]string) (*server.Options, *lockedBuffer) {
+func newGateway(t testing.TB, file string, settings map[string]string) (*server.Options, *testkit.Log) {
 	t.Helper()
-	log := new(lockedBuffer)
+	log := new(testkit.Log)
 	all := map[string]string{
 		"GATEWAY_LISTEN":      "127.0.0.1:0",
 		"GATEWAY_OPS_LISTEN":  "127.0.0.1:0",
@@ -100,7 +74,7 @@ func startNotRevalidated(t testing.TB, file string, settings map[string]string) 
 }
 
 // launch runs a gateway that newGateway made until the test ends.
-func launch(t testing.TB, g *server.Options, log *lockedBuffer, settings map[string]string) *running {
+func launch(t testing.TB, g *server.Options, log *testkit.Log, settings map[string]string) *running {
 	t.Helper()
 	type addresses struct{ public, operators net.Addr }
 	ready := make(chan addresses, 1)
@@ -228,25 +202,4 @@ func login(t testing.TB, gateway *running, email string) string {
 		t.Fatalf("login: %d %s", a.status, a.body)
 	}
 	return a.field(t, "access_token")
-}
-
-// eventually asks again and again until the answer is yes.
-func eventually(t testing.TB, what string, yes func() bool) {
-	t.Helper()
-	eventuallyWithin(t, testTimeout, what, yes)
-}
-
-// eventuallyWithin is eventually with another bound.
-func eventuallyWithin(t testing.TB, bound time.Duration, what string, yes func() bool) {
-	t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(bound)
-	for !yes() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("not within %v: %s", bound, what)
-		}
-	}
 }

@@ -11,7 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
+
+	"gatehouse/internal/testkit"
 )
 
 // TestLogIsWholeAtTheEnd: however a run ends, what was logged is written by
@@ -32,13 +33,9 @@ func TestLogIsWholeAtTheEnd(t *testing.T) {
 		log = after
 	}
 
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer taken.Close()
+	taken := testkit.Listen(t)
 	g, refused := newGateway(t, openTable(t, "http://127.0.0.1:9"), map[string]string{"GATEWAY_LISTEN": taken.Addr().String()})
-	err = serve(t.Context(), *g)
+	err := serve(t.Context(), *g)
 	if err == nil || !strings.Contains(refused.String(), `"msg":"settings"`) {
 		t.Errorf("refused with %v, and the log\n%s", err, refused)
 	}
@@ -46,13 +43,13 @@ func TestLogIsWholeAtTheEnd(t *testing.T) {
 
 // stuck is where a log goes that nobody reads before it is closed.
 type stuck struct {
-	lockedBuffer
+	testkit.Log
 	read chan struct{}
 }
 
 func (s *stuck) Write(p []byte) (int, error) {
 	<-s.read
-	return s.lockedBuffer.Write(p)
+	return s.Log.Write(p)
 }
 
 // TestNobodyReadsTheLog: the gateway starts, serves and stops all the same, and
@@ -69,12 +66,7 @@ func TestNobodyReadsTheLog(t *testing.T) {
 	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- serve(ctx, *g) }()
-	var at addresses
-	select {
-	case at = <-ready:
-	case <-time.After(testTimeout):
-		t.Fatalf("the gateway did not start in %v", testTimeout)
-	}
+	at := testkit.Receive(t, "the start of the gateway", ready)
 	long := request{url: "http://" + at.public.String() + "/" + strings.Repeat("x", 600), header: http.Header{"Origin": {strings.Repeat("x", 600)}}}
 	for range 1500 {
 		if a := do(t, long); a.status != http.StatusNotFound {
@@ -86,16 +78,11 @@ func TestNobodyReadsTheLog(t *testing.T) {
 		t.Errorf("%q lines were dropped", lost)
 	}
 	cancel()
-	select {
-	case err := <-done:
-		if err != nil {
-			t.Errorf("run: %v", err)
-		}
-	case <-time.After(testTimeout):
-		t.Error("the gateway did not stop")
+	if err := testkit.Receive(t, "the end of the gateway", done); err != nil {
+		t.Errorf("run: %v", err)
 	}
 	close(log.read)
-	eventually(t, "the log tells what is missing", func() bool {
+	testkit.Eventually(t, "the log tells what is missing", func() bool {
 		return strings.Contains(log.String(), `"level":"WARN","msg":"log lines were dropped","lines":`)
 	})
 }
@@ -130,7 +117,7 @@ func TestSecondSignal(t *testing.T) {
 			if err := process.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 				t.Fatal(err)
 			}
-			eventually(t, "it drains", func() bool { return strings.Contains(process.log.String(), `"msg":"draining"`) })
+			testkit.Eventually(t, "it drains", func() bool { return strings.Contains(process.log.String(), `"msg":"draining"`) })
 			do(t, request{url: process.url + "/nowhere"})
 			if err := process.cmd.Process.Signal(c.second); err != nil {
 				t.Fatal(err)

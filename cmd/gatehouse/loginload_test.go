@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/internal/testkit"
+
 	"github.com/google/uuid"
 	"golang.org/x/crypto/bcrypt"
 )
@@ -171,7 +173,7 @@ func send(b *testing.B, perSecond int, period time.Duration, first int, one func
 }
 
 func statusOf(client *http.Client, r *http.Request) (int, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), testkit.Timeout)
 	defer cancel()
 	response, err := client.Do(r.WithContext(ctx))
 	if err != nil {

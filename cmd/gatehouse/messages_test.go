@@ -1,40 +1,26 @@
 package main
 
 import (
-	"bufio"
 	"crypto/tls"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
+
+	"gatehouse/internal/testkit"
 )
 
 // sendRaw sends bytes to a gateway over a connection of their own, and gives the
 // answer.
 func sendRaw(t *testing.T, gateway, text string) *http.Response {
 	t.Helper()
-	conn, err := net.Dial("tcp", strings.TrimPrefix(gateway, "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(testTimeout))
+	client := testkit.Dial(t, gateway)
 	begin, rest, _ := strings.Cut(text, "\n")
-	for _, piece := range []string{begin, "\n" + rest} {
-		if _, err := io.WriteString(conn, piece); err != nil {
-			t.Fatal(err)
-		}
-	}
-	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { res.Body.Close() })
-	return res
+	client.Send(begin)
+	client.Send("\n" + rest)
+	return client.ReceiveHead()
 }
 
 // TestOldCoding sends HTTP/1.0 requests with a Transfer-Encoding, which HTTP/1.0
@@ -122,31 +108,14 @@ func TestOldFramingBehindNetHTTP(t *testing.T) {
 // has read on it if that is asked for.
 func askBehind(t *testing.T, gateway string, behind bool, request string) *http.Response {
 	t.Helper()
-	scheme, address, _ := strings.Cut(gateway, "://")
-	conn, err := net.Dial("tcp", address)
-	if err != nil {
-		t.Fatal(err)
+	client := testkit.Dial(t, gateway)
+	if strings.HasPrefix(gateway, "https:") {
+		client = testkit.NewClient(t, tls.Client(client.Conn, &tls.Config{InsecureSkipVerify: true})) //nolint:gosec // a certificate of its own
 	}
-	t.Cleanup(func() { _ = conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(testTimeout))
-	if scheme == "https" {
-		conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // a certificate of its own
-	}
-	in := bufio.NewReader(conn)
 	if behind {
-		_, _ = io.WriteString(conn, "GET http://x/open HTTP/1.1\r\nHost: x\r\n\r\n") // the absolute form is net/http's
-		res, err := http.ReadResponse(in, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, _ = io.Copy(io.Discard, res.Body)
-		_ = res.Body.Close()
+		client.Send("GET http://x/open HTTP/1.1\r\nHost: x\r\n\r\n") // the absolute form is net/http's
+		client.Receive()
 	}
-	_, _ = io.WriteString(conn, request)
-	res, err := http.ReadResponse(in, nil)
-	if err != nil {
-		t.Fatalf("%q: %v", request, err)
-	}
-	t.Cleanup(func() { _ = res.Body.Close() })
-	return res
+	client.Send(request)
+	return client.ReceiveHead()
 }

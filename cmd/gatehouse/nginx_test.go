@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"gatehouse/internal/testkit"
 )
 
 // startNginx runs a real nginx that has the lines in its one server, and gives
@@ -29,12 +31,7 @@ func listenNginx(t *testing.T, parameters, lines string) string {
 	if err != nil {
 		program = "/usr/sbin/nginx" // Debian keeps it out of the PATH of most users
 	}
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := taken.Addr().String()
-	_ = taken.Close()
+	address := testkit.FreeAddress(t)
 	folder := t.TempDir()
 	file := writeFile(t, "nginx.conf", `daemon off; master_process off; pid "`+filepath.Join(folder, "pid")+`"; error_log stderr error;
 events {}
@@ -56,8 +53,8 @@ http {
 			t.Logf("nginx said: %s", &said)
 		}
 	})
-	eventually(t, "nginx listens", func() bool {
-		conn, err := net.DialTimeout("tcp", address, testTimeout)
+	testkit.Eventually(t, "nginx listens", func() bool {
+		conn, err := net.DialTimeout("tcp", address, testkit.Timeout)
 		if err == nil {
 			_ = conn.Close()
 		}
@@ -109,7 +106,7 @@ func closedAnswers(t *testing.T, gateway, path string, size, posts int) (closed 
 						t.Error(err)
 						return
 					}
-					_ = conn.SetDeadline(time.Now().Add(3 * testTimeout))
+					_ = conn.SetDeadline(time.Now().Add(3 * testkit.Timeout))
 					in = bufio.NewReader(conn)
 				}
 				for _, piece := range pieces {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"gatehouse/internal/testkit"
 	"gatehouse/store/storetest"
 )
 
@@ -35,7 +36,7 @@ func TestBehindPgBouncer(t *testing.T) {
 	disable := func(t *testing.T, gateway *running, email, token string) {
 		raw("UPDATE users SET is_active = false WHERE email = '" + email + "'")
 		began := time.Now()
-		eventually(t, email+" is out", func() bool {
+		testkit.Eventually(t, email+" is out", func() bool {
 			return do(t, request{url: gateway.url + "/member", token: token}).status == http.StatusUnauthorized
 		})
 		t.Logf("out after %s", time.Since(began).Round(time.Millisecond))
@@ -43,7 +44,7 @@ func TestBehindPgBouncer(t *testing.T) {
 
 	// Nothing was ever heard of, so that users.grace does not count.
 	gateway, token := begin(t, "ann@example.com")
-	eventually(t, "the log says that the feed is lost", func() bool {
+	testkit.Eventually(t, "the log says that the feed is lost", func() bool {
 		return strings.Contains(gateway.log.String(), "GATEWAY_FEED_DATABASE_URL names the server itself")
 	})
 	awaitFeed(t, gateway, "0")
@@ -67,7 +68,7 @@ func TestBehindPgBouncer(t *testing.T) {
 	settings["GATEWAY_FEED_DATABASE_URL"] = storetest.Postgres(t)
 	raw("UPDATE users SET is_active = true")
 	gateway, _ = begin(t, "bob@example.com")
-	eventually(t, "the log says that the feed is lost", func() bool {
+	testkit.Eventually(t, "the log says that the feed is lost", func() bool {
 		return strings.Contains(gateway.log.String(), "changes to users are not heard of")
 	})
 	awaitFeed(t, gateway, "0")

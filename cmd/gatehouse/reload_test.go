@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 
+	"gatehouse/internal/testkit"
+
 	"github.com/coder/websocket"
 )
 
@@ -57,8 +59,8 @@ func TestReloadsEdits(t *testing.T) {
 	}
 
 	rewrite(t, file, table(second))
-	eventually(t, "the edit is served", answers("second"))
-	eventually(t, "the log tells what changed", func() bool {
+	testkit.Eventually(t, "the edit is served", answers("second"))
+	testkit.Eventually(t, "the log tells what changed", func() bool {
 		return strings.Contains(gateway.log.String(), "route open: backend "+first+" → "+second)
 	})
 
@@ -70,7 +72,7 @@ func TestReloadsEdits(t *testing.T) {
 	} {
 		before := metric(t, gateway.operators, `gatehouse_config_reloads_total{result="failure"}`)
 		rewrite(t, file, bad)
-		eventually(t, name+" is counted", func() bool {
+		testkit.Eventually(t, name+" is counted", func() bool {
 			return metric(t, gateway.operators, `gatehouse_config_reloads_total{result="failure"}`) != before
 		})
 		if got := metric(t, gateway.operators, "gatehouse_config_last_reload_successful"); got != "0" {
@@ -80,13 +82,13 @@ func TestReloadsEdits(t *testing.T) {
 			t.Errorf("%s: the last good table is not served any more", name)
 		}
 	}
-	eventually(t, "the log tells the problems", func() bool {
+	testkit.Eventually(t, "the log tells the problems", func() bool {
 		log := gateway.log.String()
 		return strings.Contains(log, `did you mean \"prefix\"?`) && strings.Contains(log, "expected 401, got open")
 	})
 
 	rewrite(t, file, table(first))
-	eventually(t, "the next good table is served", answers("first"))
+	testkit.Eventually(t, "the next good table is served", answers("first"))
 	if got := metric(t, gateway.operators, "gatehouse_config_last_reload_successful"); got != "1" {
 		t.Errorf("gatehouse_config_last_reload_successful %s", got)
 	}
@@ -94,11 +96,11 @@ func TestReloadsEdits(t *testing.T) {
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the missing file is told", func() bool {
+	testkit.Eventually(t, "the missing file is told", func() bool {
 		return metric(t, gateway.operators, "gatehouse_config_last_reload_successful") == "0"
 	})
 	rewrite(t, file, table(second))
-	eventually(t, "the returned file is served", answers("second"))
+	testkit.Eventually(t, "the returned file is served", answers("second"))
 }
 
 // TestReloadsConfigMap swaps a folder under the running gateway as the kubelet
@@ -126,7 +128,7 @@ func TestReloadsConfigMap(t *testing.T) {
 	}
 	gateway := start(t, file, nil)
 	swap("..2", table(second))
-	eventually(t, "the swapped table is served", func() bool {
+	testkit.Eventually(t, "the swapped table is served", func() bool {
 		return strings.HasPrefix(do(t, request{url: gateway.url + "/open"}).body, "second ")
 	})
 }
@@ -189,7 +191,7 @@ func TestReloadBySignal(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, "the signal is in the log", func() bool { return strings.Contains(process.log.String(), `"trigger":"SIGHUP"`) })
+	testkit.Eventually(t, "the signal is in the log", func() bool { return strings.Contains(process.log.String(), `"trigger":"SIGHUP"`) })
 	if a := do(t, request{url: process.url + "/open"}); a.status != http.StatusOK {
 		t.Errorf("after the signals: %d", a.status)
 	}
@@ -327,10 +329,10 @@ func TestReloadIsFlat(t *testing.T) {
 		return runtime.NumGoroutine(), stats.HeapAlloc
 	}
 	reload(100)
-	gateway.log.reset()
+	gateway.log.Reset()
 	goroutines, heap := measure()
 	reload(1000)
-	gateway.log.reset()
+	gateway.log.Reset()
 	after, heapAfter := measure()
 	if after > goroutines+10 {
 		t.Errorf("goroutines: %d, then %d", goroutines, after)

@@ -19,6 +19,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"gatehouse/internal/testkit"
 	"gatehouse/store"
 	"gatehouse/store/storetest"
 )
@@ -108,7 +109,7 @@ func startReplicas(t *testing.T, url string, count int) *replicas {
 // awaitFeed waits until the gateway's feed is connected, or is not.
 func awaitFeed(t *testing.T, gateway *running, connected string) {
 	t.Helper()
-	eventually(t, "gatehouse_user_feed_connected "+connected, func() bool {
+	testkit.Eventually(t, "gatehouse_user_feed_connected "+connected, func() bool {
 		return strings.Contains(do(t, request{url: gateway.operators + "/metrics"}).body, "\ngatehouse_user_feed_connected "+connected)
 	})
 }
@@ -128,7 +129,7 @@ func (r *replicas) awaitEverywhere(t *testing.T, when, path, token string, statu
 	t.Helper()
 	began := time.Now()
 	for i, gateway := range r.all {
-		eventually(t, fmt.Sprintf("%s, gateway %d: %d %s", when, i, status, detail), func() bool {
+		testkit.Eventually(t, fmt.Sprintf("%s, gateway %d: %d %s", when, i, status, detail), func() bool {
 			a := do(t, request{url: gateway.url + path, token: token})
 			return a.status == status && strings.Contains(a.body, detail)
 		})
@@ -304,12 +305,12 @@ func TestStoreAwayGrace(t *testing.T) {
 	if err := os.WriteFile(table, bytes.Replace(text, []byte("grace: 1h"), []byte("grace: 1ms"), 1), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the grace is over: 503", func() bool { return ask(ann) == http.StatusServiceUnavailable })
+	testkit.Eventually(t, "the grace is over: 503", func() bool { return ask(ann) == http.StatusServiceUnavailable })
 
 	server.Start(t)
 	changeBehind(t, url, "ann@example.com")
 	awaitFeed(t, gateway, "1")
-	eventually(t, "what changed meanwhile is known", func() bool { return ask(ann) == http.StatusUnauthorized })
+	testkit.Eventually(t, "what changed meanwhile is known", func() bool { return ask(ann) == http.StatusUnauthorized })
 	if got := ask(bob); got != http.StatusOK {
 		t.Errorf("the other user, with the store back: %d", got)
 	}
@@ -344,7 +345,7 @@ func TestUntoldChange(t *testing.T) {
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
 	for do(t, request{url: r.all[0].url + "/admin", token: token}).status != http.StatusUnauthorized {
-		if <-tick.C; time.Since(began) > 4*testTimeout {
+		if <-tick.C; time.Since(began) > 4*testkit.Timeout {
 			t.Fatalf("still in after %s", time.Since(began))
 		}
 	}

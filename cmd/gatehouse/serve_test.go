@@ -29,6 +29,7 @@ import (
 	"github.com/google/uuid"
 
 	"gatehouse/internal/demo"
+	"gatehouse/internal/testkit"
 	"gatehouse/store/storetest"
 )
 
@@ -56,7 +57,7 @@ func TestStopsGracefully(t *testing.T) {
 	if err := process.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the public port is closed", func() bool {
+	testkit.Eventually(t, "the public port is closed", func() bool {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(process.url, "http://"))
 		if err == nil {
 			conn.Close()
@@ -79,7 +80,7 @@ func TestStopsGracefully(t *testing.T) {
 type process struct {
 	cmd            *exec.Cmd
 	url, operators string
-	log            *lockedBuffer
+	log            *testkit.Log
 }
 
 // startProcess runs `serve` and waits until it says that it does.
@@ -91,7 +92,7 @@ func startProcess(t testing.TB, table string, settings map[string]string) *proce
 // startCommand is startProcess for a command that runs `serve` in its own way.
 func startCommand(t testing.TB, command *exec.Cmd, settings map[string]string) *process {
 	t.Helper()
-	p := &process{cmd: command, log: new(lockedBuffer)}
+	p := &process{cmd: command, log: new(testkit.Log)}
 	if p.cmd.Dir == "" {
 		p.cmd.Dir = t.TempDir()
 	}
@@ -107,7 +108,7 @@ func startCommand(t testing.TB, command *exec.Cmd, settings map[string]string) *
 		_ = p.cmd.Process.Kill()
 		_ = p.cmd.Wait()
 	})
-	eventuallyWithin(t, startTimeout, "the gateway says that it serves", func() bool {
+	testkit.EventuallyWithin(t, startTimeout, "the gateway says that it serves", func() bool {
 		for line := range strings.Lines(p.log.String()) {
 			var said struct {
 				Msg, Listen string
@@ -224,7 +225,7 @@ func TestStoreGoesAway(t *testing.T) {
 	}
 
 	server.Stop(t)
-	eventually(t, "a strict request is refused with 503", func() bool { return do(t, strict).status == http.StatusServiceUnavailable })
+	testkit.Eventually(t, "a strict request is refused with 503", func() bool { return do(t, strict).status == http.StatusServiceUnavailable })
 	if a := do(t, strict); a.header.Get("Retry-After") == "" || strings.Contains(a.body, "postgres") {
 		t.Errorf("the refusal: %v %s", a.header, a.body)
 	}
@@ -234,7 +235,7 @@ func TestStoreGoesAway(t *testing.T) {
 	if a := do(t, request{url: gateway.url + "/api/v1/auth/x"}); a.status != http.StatusOK {
 		t.Errorf("an open route: %d %s", a.status, a.body)
 	}
-	eventually(t, "the metric tells", func() bool {
+	testkit.Eventually(t, "the metric tells", func() bool {
 		return strings.Contains(do(t, request{url: gateway.operators + "/metrics"}).body, "gatehouse_store_up 0")
 	})
 	if a := do(t, request{url: gateway.operators + "/readyz"}); a.status != http.StatusOK || !strings.Contains(a.body, "does not answer") {
@@ -245,8 +246,8 @@ func TestStoreGoesAway(t *testing.T) {
 	}
 
 	server.Start(t)
-	eventually(t, "strict requests pass again", func() bool { return do(t, strict).status == http.StatusOK })
-	eventually(t, "the metric tells", func() bool {
+	testkit.Eventually(t, "strict requests pass again", func() bool { return do(t, strict).status == http.StatusOK })
+	testkit.Eventually(t, "the metric tells", func() bool {
 		return strings.Contains(do(t, request{url: gateway.operators + "/metrics"}).body, "gatehouse_store_up 1")
 	})
 }
@@ -254,17 +255,12 @@ func TestStoreGoesAway(t *testing.T) {
 // TestStoreDownAtStart wants a refusal that names the host, not the password.
 func TestStoreDownAtStart(t *testing.T) {
 	t.Parallel()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	listener.Close() // nobody listens there now
+	address := testkit.FreeAddress(t)
 	settings := originalBackends(t)
 	settings["GATEWAY_DATABASE_URL"] = "postgres://gate:sesame@" + address + "/users"
 	g, log := newGateway(t, "../../examples/atenex.yaml", settings)
 	g.StoreWait = time.Second
-	err = serve(t.Context(), *g)
+	err := serve(t.Context(), *g)
 	if err == nil || !strings.Contains(err.Error(), address) {
 		t.Errorf("run: %v; want an error that names %s", err, address)
 	}
@@ -282,26 +278,17 @@ func TestStopsWhileWaitingForStore(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- serve(ctx, *g) }()
-	eventually(t, "the start is under way", func() bool { return strings.Contains(log.String(), "settings") })
+	testkit.Eventually(t, "the start is under way", func() bool { return strings.Contains(log.String(), "settings") })
 	cancel()
-	select {
-	case err := <-done:
-		if err != nil {
-			t.Errorf("run: %v", err)
-		}
-	case <-time.After(testTimeout):
-		t.Fatal("the start went on")
+	if err := testkit.Receive(t, "the end of the start", done); err != nil {
+		t.Errorf("run: %v", err)
 	}
 }
 
 // TestPortInUse wants the address, and what to do.
 func TestPortInUse(t *testing.T) {
 	t.Parallel()
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer taken.Close()
+	taken := testkit.Listen(t)
 	for _, setting := range []string{"GATEWAY_LISTEN", "GATEWAY_OPS_LISTEN"} {
 		g, _ := newGateway(t, openTable(t, "http://127.0.0.1:9"), map[string]string{setting: taken.Addr().String()})
 		var said bytes.Buffer
@@ -376,10 +363,10 @@ func TestDemo(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	out, log := new(lockedBuffer), new(lockedBuffer)
+	out, log := new(testkit.Log), new(testkit.Log)
 	done := make(chan int, 1)
 	go func() { done <- run(ctx, []string{"demo"}, terminal{out: out, err: log, lookup: os.LookupEnv}) }()
-	eventuallyWithin(t, startTimeout, "the demo prints its commands", func() bool { return strings.Contains(out.String(), "/readyz") })
+	testkit.EventuallyWithin(t, startTimeout, "the demo prints its commands", func() bool { return strings.Contains(out.String(), "/readyz") })
 	match := regexp.MustCompile(`running on (http://\S+) `).FindStringSubmatch(out.String())
 	if match == nil {
 		t.Fatalf("no address in\n%s", out)
@@ -442,7 +429,7 @@ func TestGuessingIsThrottledAcrossReplicas(t *testing.T) {
 				})
 			}
 			// Waits are real here: guess until they are long enough to be seen.
-			eventually(t, "the guesser has to wait some seconds", func() bool {
+			testkit.Eventually(t, "the guesser has to wait some seconds", func() bool {
 				wait, _ := strconv.Atoi(try(first, "192.0.2.1", "wrong horse").header.Get("Retry-After"))
 				return wait >= 4
 			})

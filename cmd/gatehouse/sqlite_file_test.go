@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 
+	"gatehouse/internal/testkit"
+
 	"github.com/google/uuid"
 )
 
@@ -37,7 +39,7 @@ func TestSQLiteReplaced(t *testing.T) {
 	if err := os.Rename(restored, path); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "who is disabled in the backup is out", func() bool { return ask() == http.StatusUnauthorized })
+	testkit.Eventually(t, "who is disabled in the backup is out", func() bool { return ask() == http.StatusUnauthorized })
 	awaitStoreUp(t, gateway, "1")
 	login(t, gateway, "bob@example.com")
 

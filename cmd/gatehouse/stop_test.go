@@ -21,6 +21,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"gatehouse/internal/testkit"
 )
 
 // stopCases are the ways to serve a client in HTTP/1.1, and to stop.
@@ -89,7 +91,7 @@ func (c stopCase) run(t testing.TB) {
 		}
 		s.clients.Go(func() { s.keepFetching(method) })
 	}
-	eventually(t, "the clients are at work", func() bool { return s.answered.Load() > enough })
+	testkit.Eventually(t, "the clients are at work", func() bool { return s.answered.Load() > enough })
 	if err := process.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
@@ -135,11 +137,11 @@ const pace = 3 * time.Millisecond
 
 func (s *stopLoad) dial() (net.Conn, error) {
 	begun := time.Now()
-	conn, err := net.DialTimeout("tcp", s.address, testTimeout)
+	conn, err := net.DialTimeout("tcp", s.address, testkit.Timeout)
 	if err != nil {
 		return nil, err
 	}
-	_ = conn.SetDeadline(time.Now().Add(testTimeout))
+	_ = conn.SetDeadline(time.Now().Add(testkit.Timeout))
 	if s.roots == nil {
 		return conn, nil
 	}
@@ -195,7 +197,7 @@ func (s *stopLoad) keepAsking(method string, looks bool) {
 func isClosed(conn net.Conn, reader *bufio.Reader) bool {
 	_ = conn.SetReadDeadline(time.Now().Add(time.Millisecond))
 	_, err := reader.Peek(1)
-	_ = conn.SetReadDeadline(time.Now().Add(testTimeout))
+	_ = conn.SetReadDeadline(time.Now().Add(testkit.Timeout))
 	return !errors.Is(err, os.ErrDeadlineExceeded)
 }
 
@@ -209,7 +211,7 @@ func (s *stopLoad) keepFetching(method string) {
 	before := time.Now()
 	for {
 		sending, sent := time.Now(), new(atomic.Int64) // sent is how long it took to send
-		err := s.fetch(&http.Client{Transport: transport, Timeout: testTimeout}, method, url, func() { sent.Store(int64(time.Since(sending))) })
+		err := s.fetch(&http.Client{Transport: transport, Timeout: testkit.Timeout}, method, url, func() { sent.Store(int64(time.Since(sending))) })
 		if dialing, ok := errors.AsType[*net.OpError](err); ok && dialing.Op == "dial" {
 			return
 		}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"gatehouse/internal/testkit"
 	"gatehouse/store/storetest"
 )
 
@@ -31,23 +32,10 @@ type databaseRelay struct {
 
 func newDatabaseRelay(t *testing.T, socket string) *databaseRelay {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = listener.Close() })
-	r := &databaseRelay{address: listener.Addr().String(), socket: socket, frozen: make(chan struct{})}
+	r := &databaseRelay{socket: socket, frozen: make(chan struct{})}
 	ended := make(chan struct{})
+	r.address = testkit.ServeRaw(t, func(near net.Conn) { r.serve(near, ended) })
 	t.Cleanup(func() { close(ended) })
-	go func() {
-		for {
-			near, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go r.serve(near, ended)
-		}
-	}()
 	return r
 }
 
@@ -67,7 +55,6 @@ func (r *databaseRelay) mend() {
 }
 
 func (r *databaseRelay) serve(near net.Conn, ended <-chan struct{}) {
-	defer near.Close()
 	r.mu.Lock()
 	frozen, dead := r.frozen, r.dead
 	r.opened++
@@ -157,7 +144,7 @@ func TestFrozenConnections(t *testing.T) {
 	t.Parallel()
 	gateway, r := startThroughRelay(t, 0, "ann@example.com", "bob@example.com", "carl@example.com", "dora@example.com")
 	login(t, gateway, "ann@example.com")
-	eventually(t, "the pool and the feed are connected", func() bool {
+	testkit.Eventually(t, "the pool and the feed are connected", func() bool {
 		opened, _ := r.counts()
 		return opened >= 6
 	})
@@ -200,13 +187,9 @@ func TestStoreDownAtOnce(t *testing.T) {
 			}
 		}
 	}()
-	select {
-	case <-refused:
-	case <-time.After(4 * testTimeout):
-		t.Fatal("the refusals wait for the database")
-	}
+	testkit.ReceiveWithin(t, 4*testkit.Timeout, "the refusals, which may not wait for the database", refused)
 	r.mend()
-	eventually(t, "the user passes again", func() bool { return ask() == http.StatusOK })
+	testkit.Eventually(t, "the user passes again", func() bool { return ask() == http.StatusOK })
 	awaitStoreUp(t, gateway, "1")
 	awaitFeed(t, gateway, "1")
 	if got := tryLogin(t, gateway, "ann@example.com"); got != http.StatusOK {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"gatehouse/internal/testkit"
 	"gatehouse/store/storetest"
 )
 
@@ -26,7 +27,7 @@ func tryLogin(t *testing.T, gateway *running, email string) int {
 
 func awaitStoreUp(t *testing.T, gateway *running, up string) {
 	t.Helper()
-	eventually(t, "gatehouse_store_up "+up, func() bool {
+	testkit.Eventually(t, "gatehouse_store_up "+up, func() bool {
 		return strings.Contains(do(t, request{url: gateway.operators + "/metrics"}).body, "\ngatehouse_store_up "+up)
 	})
 }
@@ -69,11 +70,11 @@ func TestSwitchOver(t *testing.T) {
 	storetest.SwitchOver(t, a, b)
 	rawSQL(t, onA)("SELECT pg_wal_replay_pause()")
 	began := time.Now()
-	eventually(t, "a login works again", func() bool { return tryLogin(t, gateway, "ann@example.com") == http.StatusOK })
+	testkit.Eventually(t, "a login works again", func() bool { return tryLogin(t, gateway, "ann@example.com") == http.StatusOK })
 	t.Logf("logins work after %s", time.Since(began).Round(time.Millisecond))
 	awaitFeed(t, gateway, "1")
 	awaitStoreUp(t, gateway, "1")
-	eventually(t, "a user who is known passes", func() bool { return member() == http.StatusOK })
+	testkit.Eventually(t, "a user who is known passes", func() bool { return member() == http.StatusOK })
 	for range 10 {
 		if got := tryLogin(t, gateway, "ann@example.com"); got != http.StatusOK {
 			t.Fatalf("a login after the first: %d", got)
@@ -81,7 +82,7 @@ func TestSwitchOver(t *testing.T) {
 	}
 
 	rawSQL(t, onB)("UPDATE users SET is_active = false WHERE email = 'bob@example.com'")
-	eventually(t, "who was disabled is out", func() bool { return member() == http.StatusUnauthorized })
+	testkit.Eventually(t, "who was disabled is out", func() bool { return member() == http.StatusUnauthorized })
 	for range 50 { // what the old primary still has is not read
 		if got := member(); got != http.StatusUnauthorized {
 			t.Fatalf("in again: %d", got)

@@ -20,6 +20,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"gatehouse/internal/testkit"
 	"gatehouse/store"
 )
 
@@ -232,12 +233,12 @@ routes:
 		},
 		{"list for a subject", signedBy(t, key, map[string]any{"kid": "a"}, map[string]any{"sub": []string{"a"}}), failed + "a claim has the wrong type.", "`sub` is neither"},
 	} {
-		gateway.log.reset()
+		gateway.log.Reset()
 		a := do(t, request{url: gateway.url + "/x", token: test.token})
 		if a.status != http.StatusUnauthorized || a.field(t, "detail") != test.detail {
 			t.Errorf("%s: %d %s", test.name, a.status, a.body)
 		}
-		eventually(t, test.name+" in the log", func() bool { return strings.Contains(gateway.log.String(), `"status":401`) })
+		testkit.Eventually(t, test.name+" in the log", func() bool { return strings.Contains(gateway.log.String(), `"status":401`) })
 		line := gateway.log.String()
 		if !strings.Contains(line, test.log) {
 			t.Errorf("%s: the log lacks %q:\n%s", test.name, test.log, line)

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gatehouse/internal/testkit"
 )
 
 // TestExpiredCertificatesAreTold serves one certificate and presents others to
@@ -44,7 +46,7 @@ func TestExpiredCertificatesAreTold(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"GATEWAY_TLS_CERT_FILE", "route brief: tls.cert"} {
-		eventually(t, "the log tells that "+name+" has expired", func() bool { return told(name) > 0 })
+		testkit.Eventually(t, "the log tells that "+name+" has expired", func() bool { return told(name) > 0 })
 	}
 
 	newCert, newKey, _ := selfSignedUntil(t, later)

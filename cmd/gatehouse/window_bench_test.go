@@ -8,19 +8,17 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"gatehouse/internal/testkit"
 )
 
 // longLine passes bytes on between clients and a server, each of them late: a
 // line that is long and as fat as there are bytes on it.
 func longLine(b *testing.B, to string, delay time.Duration) string {
 	b.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { listener.Close() })
 	type piece struct {
 		bytes []byte
 		due   time.Time
@@ -44,22 +42,16 @@ func longLine(b *testing.B, to string, delay time.Duration) string {
 		}
 		to.Close()
 	}
-	go func() {
-		for {
-			client, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			server, err := net.Dial("tcp", to)
-			if err != nil {
-				client.Close()
-				continue
-			}
-			go carry(server, client)
-			go carry(client, server)
+	return testkit.ServeRaw(b, func(client net.Conn) {
+		server, err := net.Dial("tcp", to)
+		if err != nil {
+			return
 		}
-	}()
-	return listener.Addr().String()
+		var both sync.WaitGroup
+		both.Go(func() { carry(server, client) })
+		both.Go(func() { carry(client, server) })
+		both.Wait()
+	})
 }
 
 // BenchmarkLongLine measures one answer over a long line to an HTTP/2 backend,

@@ -51,13 +51,19 @@ func poll(timeout time.Duration, yes func() bool) bool {
 // delivers the zero value.
 func Receive[T any](t testing.TB, what string, from <-chan T) T {
 	t.Helper()
-	late := time.NewTimer(Timeout)
+	return ReceiveWithin(t, Timeout, what, from)
+}
+
+// ReceiveWithin is Receive with another timeout.
+func ReceiveWithin[T any](t testing.TB, timeout time.Duration, what string, from <-chan T) T {
+	t.Helper()
+	late := time.NewTimer(timeout)
 	defer late.Stop()
 	select {
 	case value := <-from:
 		return value
 	case <-late.C:
-		t.Fatalf("waited %v in vain for %s", Timeout, what)
+		t.Fatalf("waited %v in vain for %s", timeout, what)
 		panic("unreachable")
 	}
 }
