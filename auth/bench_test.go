@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"gatehouse/auth/authtest"
+	"gatehouse/auth/keys/keystest"
 	"gatehouse/config"
 )
 
@@ -53,7 +54,7 @@ func BenchmarkVerifyMiss(b *testing.B) {
 }
 
 func BenchmarkGateStrict(b *testing.B) {
-	verifier := NewVerifier(newRing(b, authtest.Secret), nil, authtest.AtNoon)
+	verifier := NewVerifier(keystest.NewRing(b, authtest.Secret), nil, authtest.AtNoon)
 	gate := NewGate(verifier, oneUser{Active: true, CompanyID: &authtest.Acme, Role: "user"})
 	token := authtest.Signed(b, authtest.Claims(nil))
 	header := http.Header{"Authorization": {"Bearer " + token}}

@@ -11,6 +11,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"gatehouse/auth/authtest"
+	"gatehouse/auth/keys/keystest"
 	"gatehouse/config"
 	"gatehouse/internal/httperr"
 )
@@ -24,7 +25,7 @@ func TestDecideRemembered(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			users, asked := newCached(0)
 			users.Connected()
-			gate := NewGate(NewVerifier(newRing(t, authtest.Secret), nil, authtest.AtNoon), users)
+			gate := NewGate(NewVerifier(keystest.NewRing(t, authtest.Secret), nil, authtest.AtNoon), users)
 			header := bearerOf(authtest.Signed(t, authtest.Claims(nil)))
 			expect := func(when string, want *httperr.Error) {
 				t.Helper()
@@ -70,7 +71,7 @@ func TestDecideSharesIdentity(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			users, asked := newCached(0)
 			users.Connected()
-			gate := NewGate(NewVerifier(newRing(t, authtest.Secret), nil, authtest.AtNoon), users)
+			gate := NewGate(NewVerifier(keystest.NewRing(t, authtest.Secret), nil, authtest.AtNoon), users)
 			token := authtest.Signed(t, authtest.Claims(test.changes))
 			decide := func() *Identity {
 				t.Helper()
@@ -112,7 +113,7 @@ func TestDecideSharesIdentity(t *testing.T) {
 
 // A request with a remembered token and a remembered user allocates nothing.
 func TestDecideAllocatesNothing(t *testing.T) {
-	ring, now := newRing(t, authtest.Secret), authtest.AtNoon
+	ring, now := keystest.NewRing(t, authtest.Secret), authtest.AtNoon
 	ours, err := NewSigner(ring, time.Hour, now).Token(ann, "ann@example.com", &authtest.Acme)
 	if err != nil {
 		t.Fatal(err)

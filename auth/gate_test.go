@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"gatehouse/auth/authtest"
+	"gatehouse/auth/keys/keystest"
 	"gatehouse/config"
 	"gatehouse/internal/httperr"
 	"gatehouse/store"
@@ -78,7 +79,7 @@ func TestDecide(t *testing.T) {
 	voidAt := authtest.Noon.Add(-time.Minute + 300*time.Millisecond)
 	loggedOut := authtest.AddUser(t, users, store.User{Email: "out@example.com", Active: true, CompanyID: &authtest.Acme, TokensValidAfter: &voidAt}).ID.String()
 
-	tokens := NewVerifier(newRing(t, authtest.Secret), nil, authtest.AtNoon)
+	tokens := NewVerifier(keystest.NewRing(t, authtest.Secret), nil, authtest.AtNoon)
 	withUsers := NewGate(tokens, StoredUsers{Store: users})
 	withoutStore := NewGate(tokens, StoredUsers{Store: gone})
 	off := NewGate(tokens, nil)
@@ -171,7 +172,7 @@ func TestDecide(t *testing.T) {
 
 // An unknown policy must not turn out to be the weakest.
 func TestDecideUnknownPolicy(t *testing.T) {
-	gate := NewGate(NewVerifier(newRing(t, authtest.Secret), nil, authtest.AtNoon), nil)
+	gate := NewGate(NewVerifier(keystest.NewRing(t, authtest.Secret), nil, authtest.AtNoon), nil)
 	header := http.Header{"Authorization": {"Bearer " + authtest.Signed(t, authtest.Claims(nil))}}
 	for _, policy := range []config.Policy{"", "None", "stricter"} {
 		if _, refusal := gate.Decide(t.Context(), header, Rule{Policy: policy}); refusal == nil || refusal.Status != 503 {
@@ -186,7 +187,7 @@ func TestDecideIdentity(t *testing.T) {
 	users := authtest.OpenSQLite(t)
 	id := uuid.MustParse("AAAAAAAA-bbbb-4ccc-8ddd-EEEEEEEEEEEE")
 	authtest.AddUser(t, users, store.User{ID: id, Email: "ann@example.com", Active: true, CompanyID: &authtest.Acme, Role: "admin"})
-	gate := NewGate(NewVerifier(newRing(t, authtest.Secret), nil, authtest.AtNoon), StoredUsers{Store: users})
+	gate := NewGate(NewVerifier(keystest.NewRing(t, authtest.Secret), nil, authtest.AtNoon), StoredUsers{Store: users})
 	header := http.Header{"Authorization": {"Bearer " + authtest.Signed(t, authtest.Claims(jwt.MapClaims{
 		"sub":        "AAAAAAAABBBB4CCC8DDDEEEEEEEEEEEE",
 		"company_id": "9B8F7E6D-5C4B-4A39-8877-665544332222",
@@ -205,7 +206,7 @@ func TestDecideIdentity(t *testing.T) {
 // the token that was good a moment ago.
 func TestDecideRevocation(t *testing.T) {
 	authtest.EachStore(t, func(t *testing.T, users store.Store) {
-		ring := newRing(t, authtest.Secret)
+		ring := keystest.NewRing(t, authtest.Secret)
 		gate := NewGate(NewVerifier(ring, nil, authtest.AtNoon), StoredUsers{Store: users})
 		user := authtest.AddUser(t, users, store.User{Email: "ann@example.com", Active: true, CompanyID: &authtest.Acme})
 		token, err := NewSigner(ring, time.Hour, authtest.AtNoon).Token(user.ID, user.Email, user.CompanyID)

@@ -4,13 +4,14 @@ import (
 	"testing"
 
 	"gatehouse/auth/authtest"
+	"gatehouse/auth/keys/keystest"
 
 	"github.com/golang-jwt/jwt/v5"
 )
 
 // A claim is a header value or nothing: never half of one, never two.
 func TestClaim(t *testing.T) {
-	verifier := NewVerifier(newRing(t, authtest.Secret), nil, authtest.AtNoon)
+	verifier := NewVerifier(keystest.NewRing(t, authtest.Secret), nil, authtest.AtNoon)
 	identity, refusal := verifier.Verify(t.Context(), authtest.Signed(t, authtest.Claims(jwt.MapClaims{
 		"role": "admin", "text": "två words", "big": 12345678901234567, "half": 0.5, "yes": true, "no": false,
 		"broken": "a\r\nb", "spaced": " a", "list": []string{"a"}, "object": map[string]string{"a": "b"}, "null": nil,

@@ -181,7 +181,7 @@ func TestClaimsTranslated(t *testing.T) {
 		"wrong type":              {jwt.MapClaims{"oid": true}, refuseClaims},
 		"expired":                 {jwt.MapClaims{"oid": "ann", "exp": authtest.Noon.Unix()}, refuseExpired},
 	} {
-		if _, refusal := verify(test.changes); !sameAnswer(refusal, test.want) {
+		if _, refusal := verify(test.changes); !authtest.SameRefusal(refusal, test.want) {
 			t.Errorf("%s: got %v, want %v", name, refusal, test.want)
 		}
 	}

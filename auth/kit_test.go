@@ -1,18 +1,18 @@
 package auth
 
 import (
-	"bytes"
 	"encoding/json"
 	"log/slog"
 	"net/http"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"gatehouse/auth/authtest"
 	"gatehouse/auth/keys"
+	"gatehouse/auth/keys/keystest"
 	"gatehouse/config"
 	"gatehouse/internal/httperr"
+	"gatehouse/internal/testkit"
 )
 
 // This file holds what the tests of this package share.
@@ -33,21 +33,13 @@ func detailOf(t testing.TB, body []byte) string {
 type liveIssuers struct {
 	*keys.Sources
 	*Verifier
-	log *bytes.Buffer
 }
 
-// newLiveIssuers reads the issuer's keys in the background. Its time is that of the
-// bubble (see testing/synctest) in which it is made.
+// newLiveIssuers reads the issuer's keys as keystest.NewLiveSources does.
 func newLiveIssuers(t testing.TB, transport http.RoundTripper, tokens ...config.Issuer) liveIssuers {
 	t.Helper()
-	log := new(bytes.Buffer)
-	sources := keys.NewSources(keys.SourcesOptions{
-		Log: slog.New(slog.NewTextHandler(log, nil)), Transport: transport, Now: time.Now,
-	})
-	t.Cleanup(sources.Close)
-	issuers := sources.Issuers(tokens)
-	sources.Activate(issuers)
-	return liveIssuers{sources, NewVerifier(newRing(t, authtest.Secret), issuers, authtest.AtNoon), log}
+	sources, issuers, _ := keystest.NewLiveSources(t, transport, tokens...)
+	return liveIssuers{sources, NewVerifier(keystest.NewRing(t, authtest.Secret), issuers, authtest.AtNoon)}
 }
 
 // expect holds the answer to a token against the one wanted.
@@ -59,18 +51,7 @@ func (l liveIssuers) expect(t testing.TB, token string, want *httperr.Error) {
 func expectRefusal(t testing.TB, verifier *Verifier, token string, want *httperr.Error) {
 	t.Helper()
 	_, got := verifier.Verify(t.Context(), token)
-	if !sameAnswer(got, want) {
-		t.Errorf("got %v, want %v", got, want)
-	}
-}
-
-// sameAnswer reports whether two refusals are the same to a client and to the
-// metrics, whatever the log says beside.
-func sameAnswer(got, want *httperr.Error) bool {
-	if got == nil || want == nil {
-		return got == want
-	}
-	return got.Detail == want.Detail && got.Status == want.Status && got.AuthResult == want.AuthResult && got.Challenge == want.Challenge
+	authtest.ExpectRefusal(t, got, want)
 }
 
 // verifierOf has the issuers' keys read once, here and now.
@@ -92,7 +73,7 @@ func verifierFrom(t testing.TB, sources *keys.Sources, tokens ...config.Issuer) 
 			t.Fatal(state.Problem)
 		}
 	}
-	return NewVerifier(newRing(t, authtest.Secret), issuers, authtest.AtNoon)
+	return NewVerifier(keystest.NewRing(t, authtest.Secret), issuers, authtest.AtNoon)
 }
 
 // place is a file of keys whose content is changed by hand.
@@ -123,28 +104,5 @@ func (p *place) publish(t testing.TB, content []byte) {
 	before := p.verifier.issuers.Named(authtest.IssuerName).Version()
 	p.content.Store(&content)
 	p.sources.Reread(placeName)
-	deadline := time.After(time.Minute)
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for before.Current() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Error("the keys were not read within a minute")
-			return
-		}
-	}
-}
-
-func newRing(t testing.TB, secret string, previous ...string) keys.Ring {
-	t.Helper()
-	old := make([][]byte, len(previous))
-	for i, p := range previous {
-		old[i] = []byte(p)
-	}
-	keys, err := keys.FromSecret("HS256", []byte(secret), old...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return keys
+	testkit.Eventually(t, "the keys are read", func() bool { return !before.Current() })
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gatehouse/auth/authtest"
+	"gatehouse/auth/keys/keystest"
 	"gatehouse/config"
 	"gatehouse/internal/httperr"
 )
@@ -20,7 +21,7 @@ func passedIdentity(t *testing.T) (*Gate, *CachedUsers, *rows, *Identity) {
 	c.Connected()
 	began := time.Now()
 	now := func() time.Time { return authtest.Noon.Add(time.Since(began)) }
-	gate := NewGate(NewVerifier(newRing(t, authtest.Secret), nil, now), c)
+	gate := NewGate(NewVerifier(keystest.NewRing(t, authtest.Secret), nil, now), c)
 	header := http.Header{"Authorization": {"Bearer " + authtest.Signed(t, authtest.Claims(nil))}}
 	who, refusal := gate.Decide(t.Context(), header, strict)
 	if refusal != nil {

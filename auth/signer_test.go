@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"gatehouse/auth/authtest"
+	"gatehouse/auth/keys/keystest"
 	"gatehouse/config"
 	"gatehouse/store"
 )
@@ -15,7 +16,7 @@ import (
 // TestTokenFor holds a token against what made tokens void before it was made,
 // and after its row was read.
 func TestTokenFor(t *testing.T) {
-	ring := newRing(t, authtest.Secret)
+	ring := keystest.NewRing(t, authtest.Secret)
 	at := func(d time.Duration) *time.Time {
 		moment := authtest.Noon.Add(d)
 		return &moment
@@ -56,7 +57,7 @@ func TestTokenFor(t *testing.T) {
 // TestTokenLifetime: what a login takes, between the reading of the row and the
 // signature, is no part of a token's life.
 func TestTokenLifetime(t *testing.T) {
-	ring := newRing(t, authtest.Secret)
+	ring := keystest.NewRing(t, authtest.Secret)
 	for _, took := range []time.Duration{0, 700 * time.Millisecond, 5 * time.Second} {
 		for _, ttl := range []time.Duration{time.Minute, time.Hour, 90*time.Second + 400*time.Millisecond} {
 			readAt := authtest.Noon.Add(600 * time.Millisecond)

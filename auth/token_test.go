@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gatehouse/auth/authtest"
+	"gatehouse/auth/keys/keystest"
 
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/uuid"
@@ -103,7 +104,7 @@ func TestVerifyRefuses(t *testing.T) {
 		{"email with NUL", with("email", "a\x00@example.com"), wrongType},
 		{"role would break a header", with("role", "a\r\nX-Role: root"), wrongType},
 	}
-	verifier := NewVerifier(newRing(t, authtest.Secret), nil, authtest.AtNoon)
+	verifier := NewVerifier(keystest.NewRing(t, authtest.Secret), nil, authtest.AtNoon)
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			identity, refusal := verifier.Verify(t.Context(), test.token)
@@ -137,7 +138,7 @@ func nextSpelling(token string) string {
 }
 
 func TestVerifyAccepts(t *testing.T) {
-	verifier := NewVerifier(newRing(t, authtest.Secret, "an older secret, of thirty-two bytes too", "an even older one, and long enough too"), nil, authtest.AtNoon)
+	verifier := NewVerifier(keystest.NewRing(t, authtest.Secret, "an older secret, of thirty-two bytes too", "an even older one, and long enough too"), nil, authtest.AtNoon)
 	hs256 := jwt.SigningMethodHS256
 	for name, token := range map[string]string{
 		"plain":                   authtest.Signed(t, authtest.Claims(nil)),
@@ -171,7 +172,7 @@ func TestVerifyAccepts(t *testing.T) {
 // A number is its text: issuers number their users, beyond what a float can tell
 // apart.
 func TestNumbersAreText(t *testing.T) {
-	verifier := NewVerifier(newRing(t, authtest.Secret), nil, authtest.AtNoon)
+	verifier := NewVerifier(keystest.NewRing(t, authtest.Secret), nil, authtest.AtNoon)
 	for _, number := range []string{"7", "0", "-1", "9007199254740993", "123456789012345678901234567890", "1.50", "1e3"} {
 		token := authtest.Signed(t, authtest.Claims(jwt.MapClaims{"sub": json.Number(number), "company_id": json.Number(number), "email": json.Number(number), "role": json.Number(number)}))
 		identity, refusal := verifier.Verify(t.Context(), token)
@@ -188,7 +189,7 @@ func TestNumbersAreText(t *testing.T) {
 
 // What the Signer makes, the Verifier takes, until it expires.
 func TestSigner(t *testing.T) {
-	ring := newRing(t, authtest.Secret)
+	ring := keystest.NewRing(t, authtest.Secret)
 	id := uuid.New()
 	for _, company := range []*uuid.UUID{nil, &authtest.Acme} {
 		token, err := NewSigner(ring, time.Hour, authtest.AtNoon).Token(id, "ann@example.com", company)

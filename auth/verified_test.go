@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gatehouse/auth/authtest"
+	"gatehouse/auth/keys/keystest"
 	"gatehouse/internal/httperr"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -59,7 +60,7 @@ func expectRemembered(t testing.TB, verifier *Verifier, when string, want int) {
 
 // A token is verified once; another table verifies it again.
 func TestVerifiedOnce(t *testing.T) {
-	ring := newRing(t, authtest.Secret)
+	ring := keystest.NewRing(t, authtest.Secret)
 	token := authtest.Signed(t, authtest.Claims(jwt.MapClaims{"name": "Ann", "groups": []string{"a"}, "address": map[string]any{"city": "b"}}))
 	verifier := NewVerifier(ring, nil, authtest.AtNoon)
 	first := mustVerify(t, verifier, token)
@@ -106,7 +107,7 @@ func TestVerifiedTimes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			at := &clock{authtest.Noon}
-			verifier := NewVerifier(newRing(t, authtest.Secret), nil, at.now)
+			verifier := NewVerifier(keystest.NewRing(t, authtest.Secret), nil, at.now)
 			token := authtest.Signed(t, authtest.Claims(test.changes))
 			mustVerify(t, verifier, token)
 			at.at = test.at
@@ -223,7 +224,7 @@ func TestRefusalsAreNotRemembered(t *testing.T) {
 
 // What is remembered of a token says nothing of one that differs from it.
 func TestVerifiedIsTheWholeToken(t *testing.T) {
-	verifier := NewVerifier(newRing(t, authtest.Secret), nil, authtest.AtNoon)
+	verifier := NewVerifier(keystest.NewRing(t, authtest.Secret), nil, authtest.AtNoon)
 	token := authtest.Signed(t, authtest.Claims(nil))
 	mustVerify(t, verifier, token)
 	others := []string{nextSpelling(token), token[:len(token)-1], token + "A", " " + token, strings.ToUpper(token)}
@@ -262,7 +263,7 @@ func TestVerifiedIsBounded(t *testing.T) {
 		"bytes":   {limit: verifiedLimit, budget: 100 << 10, padding: 1000, want: 20},
 	} {
 		t.Run(name, func(t *testing.T) {
-			verifier := NewVerifier(newRing(t, authtest.Secret), nil, authtest.AtNoon)
+			verifier := NewVerifier(keystest.NewRing(t, authtest.Secret), nil, authtest.AtNoon)
 			verified := verifier.verified
 			verified.limit, verified.budget = test.limit, test.budget
 			inUse := distinct(flood, 0)
@@ -286,7 +287,7 @@ func TestVerifiedIsBounded(t *testing.T) {
 		})
 	}
 	t.Run("long tokens", func(t *testing.T) {
-		verifier := NewVerifier(newRing(t, authtest.Secret), nil, authtest.AtNoon)
+		verifier := NewVerifier(keystest.NewRing(t, authtest.Secret), nil, authtest.AtNoon)
 		long := distinct(0, maxVerifiedBytes)
 		for range 2 {
 			mustVerify(t, verifier, long)

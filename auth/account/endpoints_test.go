@@ -1,12 +1,9 @@
 package account
 
 import (
-	"bytes"
 	"encoding/json"
-	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -18,7 +15,9 @@ import (
 
 	"gatehouse/auth"
 	"gatehouse/auth/authtest"
+	"gatehouse/auth/keys/keystest"
 	"gatehouse/config"
+	"gatehouse/internal/testkit"
 	"gatehouse/store"
 )
 
@@ -35,13 +34,13 @@ type endpointServer struct {
 	signer      *auth.Signer
 	logins      *loginCounts
 	comparisons *int
-	log         *bytes.Buffer
+	log         *testkit.Log
 	decisions   chan auth.Decision
 }
 
 func newEndpointServer(t testing.TB, users store.Store, change func(*Options)) *endpointServer {
 	t.Helper()
-	ring := newRing(t, authtest.Secret)
+	ring := keystest.NewRing(t, authtest.Secret)
 	passwords, comparisons := countedPasswords(t)
 	f := &endpointServer{
 		store:       users,
@@ -49,7 +48,7 @@ func newEndpointServer(t testing.TB, users store.Store, change func(*Options)) *
 		signer:      auth.NewSigner(ring, time.Hour, authtest.AtNoon),
 		logins:      &loginCounts{},
 		comparisons: comparisons,
-		log:         &bytes.Buffer{},
+		log:         new(testkit.Log),
 		decisions:   make(chan auth.Decision, 1),
 	}
 	options := Options{
@@ -279,7 +278,7 @@ func TestStoreAway(t *testing.T) {
 func TestStoreAwayBehindGate(t *testing.T) {
 	users := authtest.OpenSQLite(t)
 	f := newEndpointServer(t, users, func(options *Options) {
-		options.Gate = auth.NewGate(auth.NewVerifier(newRing(t, authtest.Secret), nil, authtest.AtNoon), oneUser{Active: true, Role: "user"})
+		options.Gate = auth.NewGate(auth.NewVerifier(keystest.NewRing(t, authtest.Secret), nil, authtest.AtNoon), oneUser{Active: true, Role: "user"})
 	})
 	users.Close()
 	token := f.tokenOf(t, store.User{ID: uuid.New()})
@@ -289,13 +288,9 @@ func TestStoreAwayBehindGate(t *testing.T) {
 // A client that breaks off is not taken for one that sent less.
 func TestBodyEndsEarly(t *testing.T) {
 	f := newEndpointServer(t, authtest.OpenSQLite(t), nil)
-	client, err := net.Dial("tcp", f.Listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	fmt.Fprintf(client, "POST /api/v1/users/login HTTP/1.1\r\nHost: gatehouse\r\nContent-Length: 100\r\n\r\n{}")
-	if err := client.(*net.TCPConn).CloseWrite(); err != nil {
+	client := testkit.Dial(t, f.URL)
+	client.Send("POST /api/v1/users/login HTTP/1.1\r\nHost: gatehouse\r\nContent-Length: 100\r\n\r\n{}")
+	if err := client.CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
 	if decision := <-f.decisions; decision.Refusal == nil || decision.Refusal.Status != 400 {
@@ -306,7 +301,7 @@ func TestBodyEndsEarly(t *testing.T) {
 // Between the Gate's look at a user and the endpoint's the row may go or change.
 func TestUserGone(t *testing.T) {
 	users := authtest.OpenSQLite(t)
-	ring := newRing(t, authtest.Secret)
+	ring := keystest.NewRing(t, authtest.Secret)
 	// This gate remembers everybody.
 	f := newEndpointServer(t, users, func(options *Options) {
 		options.Gate = auth.NewGate(auth.NewVerifier(ring, nil, authtest.AtNoon), oneUser{Active: true, Role: "user"})

@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"gatehouse/auth"
-	"gatehouse/auth/keys"
 
 	"github.com/google/uuid"
 	"golang.org/x/crypto/bcrypt"
@@ -27,19 +26,6 @@ func countedPasswords(t testing.TB) (passwords *Passwords, comparisons *int) {
 		return compare(hash, password)
 	}
 	return passwords, comparisons
-}
-
-func newRing(t testing.TB, secret string, previous ...string) keys.Ring {
-	t.Helper()
-	old := make([][]byte, len(previous))
-	for i, p := range previous {
-		old[i] = []byte(p)
-	}
-	keys, err := keys.FromSecret("HS256", []byte(secret), old...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return keys
 }
 
 // oneUser is the state of every user.

@@ -9,6 +9,7 @@ import (
 
 	"gatehouse/auth"
 	"gatehouse/auth/authtest"
+	"gatehouse/auth/keys/keystest"
 	"gatehouse/store"
 )
 
@@ -19,7 +20,7 @@ func newCachedServer(t *testing.T, users store.Store) *endpointServer {
 	cached := auth.NewCachedUsers(auth.CachedUsersOptions{Users: auth.StoredUsers{Store: users}, Now: authtest.AtNoon})
 	cached.Connected()
 	return newEndpointServer(t, users, func(options *Options) {
-		options.Gate = auth.NewGate(auth.NewVerifier(newRing(t, authtest.Secret), nil, authtest.AtNoon), cached)
+		options.Gate = auth.NewGate(auth.NewVerifier(keystest.NewRing(t, authtest.Secret), nil, authtest.AtNoon), cached)
 		options.Changed = cached.Changed
 		options.Companies = []uuid.UUID{authtest.Globex}
 	})
@@ -88,7 +89,7 @@ func TestEnsureCompanyAtOnce(t *testing.T) {
 func TestRevokedBehindGate(t *testing.T) {
 	users := authtest.OpenSQLite(t)
 	f := newEndpointServer(t, users, func(options *Options) {
-		options.Gate = auth.NewGate(auth.NewVerifier(newRing(t, authtest.Secret), nil, authtest.AtNoon), oneUser{Active: true, Role: "user"})
+		options.Gate = auth.NewGate(auth.NewVerifier(keystest.NewRing(t, authtest.Secret), nil, authtest.AtNoon), oneUser{Active: true, Role: "user"})
 		options.DefaultCompanyID = &authtest.Acme
 	})
 	user := authtest.AddUser(t, users, store.User{Email: "ann@example.com", Active: true, TokensValidAfter: &authtest.Noon})

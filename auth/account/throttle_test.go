@@ -21,6 +21,7 @@ import (
 
 	"gatehouse/auth"
 	"gatehouse/auth/authtest"
+	"gatehouse/auth/keys/keystest"
 	"gatehouse/internal/httperr"
 	"gatehouse/store"
 )
@@ -47,7 +48,7 @@ func newLoginServer(t testing.TB, users store.Store) *loginServer {
 		d.comparisons.Add(1)
 		return passwords.hasher.compare(hash, password)
 	}
-	ring := newRing(t, authtest.Secret)
+	ring := keystest.NewRing(t, authtest.Secret)
 	d.Handler = New(Options{
 		Gate:   auth.NewGate(auth.NewVerifier(ring, nil, authtest.AtNoon), auth.StoredUsers{Store: users}),
 		Signer: auth.NewSigner(ring, time.Hour, authtest.AtNoon), Store: users, Passwords: passwords,

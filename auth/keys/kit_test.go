@@ -1,17 +1,16 @@
 package keys_test
 
 import (
-	"bytes"
-	"log/slog"
 	"net/http"
 	"testing"
-	"time"
 
 	"gatehouse/auth"
 	"gatehouse/auth/authtest"
 	"gatehouse/auth/keys"
+	"gatehouse/auth/keys/keystest"
 	"gatehouse/config"
 	"gatehouse/internal/httperr"
+	"gatehouse/internal/testkit"
 )
 
 // This file holds what the tests of this package share. They put tokens to an
@@ -40,21 +39,14 @@ type liveIssuers struct {
 	*keys.Sources
 	*auth.Verifier
 	issuers *keys.Issuers
-	log     *bytes.Buffer
+	log     *testkit.Log
 }
 
-// newLiveIssuers reads the issuer's keys in the background. Its time is that of the
-// bubble (see testing/synctest) in which it is made.
+// newLiveIssuers reads the issuer's keys as keystest.NewLiveSources does.
 func newLiveIssuers(t testing.TB, transport http.RoundTripper, tokens ...config.Issuer) liveIssuers {
 	t.Helper()
-	log := new(bytes.Buffer)
-	sources := keys.NewSources(keys.SourcesOptions{
-		Log: slog.New(slog.NewTextHandler(log, nil)), Transport: transport, Now: time.Now,
-	})
-	t.Cleanup(sources.Close)
-	issuers := sources.Issuers(tokens)
-	sources.Activate(issuers)
-	return liveIssuers{sources, auth.NewVerifier(newRing(t, authtest.Secret), issuers, authtest.AtNoon), issuers, log}
+	sources, issuers, log := keystest.NewLiveSources(t, transport, tokens...)
+	return liveIssuers{sources, auth.NewVerifier(keystest.NewRing(t, authtest.Secret), issuers, authtest.AtNoon), issuers, log}
 }
 
 // expect holds the answer to a token against the one wanted.
@@ -66,29 +58,5 @@ func (l liveIssuers) expect(t testing.TB, token string, want *httperr.Error) {
 func expectRefusal(t testing.TB, verifier *auth.Verifier, token string, want *httperr.Error) {
 	t.Helper()
 	_, got := verifier.Verify(t.Context(), token)
-	if !sameAnswer(got, want) {
-		t.Errorf("got %v, want %v", got, want)
-	}
-}
-
-// sameAnswer reports whether two refusals are the same to a client and to the
-// metrics, whatever the log says beside.
-func sameAnswer(got, want *httperr.Error) bool {
-	if got == nil || want == nil {
-		return got == want
-	}
-	return got.Detail == want.Detail && got.Status == want.Status && got.AuthResult == want.AuthResult && got.Challenge == want.Challenge
-}
-
-func newRing(t testing.TB, secret string, previous ...string) keys.Ring {
-	t.Helper()
-	old := make([][]byte, len(previous))
-	for i, p := range previous {
-		old[i] = []byte(p)
-	}
-	keys, err := keys.FromSecret("HS256", []byte(secret), old...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return keys
+	authtest.ExpectRefusal(t, got, want)
 }

@@ -13,6 +13,7 @@ import (
 	"gatehouse/auth"
 	"gatehouse/auth/authtest"
 	"gatehouse/auth/keys"
+	"gatehouse/auth/keys/keystest"
 
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/uuid"
@@ -67,11 +68,11 @@ func TestPrivateKeys(t *testing.T) {
 				t.Errorf("public set %s: %v", text, err)
 			}
 			// Not those of another key of the same kind, nor secrets.
-			if _, refusal := verifier.Verify(t.Context(), authtest.Signed(t, authtest.Claims(nil))); !sameAnswer(refusal, refuseAlgorithm) {
+			if _, refusal := verifier.Verify(t.Context(), authtest.Signed(t, authtest.Claims(nil))); !authtest.SameRefusal(refusal, refuseAlgorithm) {
 				t.Errorf("HS256: %+v", refusal)
 			}
 			body, signature := token[:strings.LastIndexByte(token, '.')], token[strings.LastIndexByte(token, '.')+1:]
-			if _, refusal := verifier.Verify(t.Context(), body+"."+"AAAA"+signature[4:]); !sameAnswer(refusal, refuseSignature) {
+			if _, refusal := verifier.Verify(t.Context(), body+"."+"AAAA"+signature[4:]); !authtest.SameRefusal(refusal, refuseSignature) {
 				t.Errorf("forged: %+v", refusal)
 			}
 		})
@@ -86,7 +87,7 @@ func TestPublicKeyAsSecret(t *testing.T) {
 		t.Fatal(err)
 	}
 	token := authtest.SignedWith(t, jwt.SigningMethodHS256, authtest.PublicPEM(t, key.Public()), authtest.Claims(nil), nil)
-	if _, refusal := auth.NewVerifier(ring, nil, authtest.AtNoon).Verify(t.Context(), token); !sameAnswer(refusal, refuseAlgorithm) {
+	if _, refusal := auth.NewVerifier(ring, nil, authtest.AtNoon).Verify(t.Context(), token); !authtest.SameRefusal(refusal, refuseAlgorithm) {
 		t.Errorf("got %+v", refusal)
 	}
 }
@@ -95,7 +96,7 @@ func TestPublicKeyAsSecret(t *testing.T) {
 // own, and is held against no other.
 func TestSecretsRotate(t *testing.T) {
 	const newer = "the secret that comes after it, as long"
-	old, rotated := newRing(t, authtest.Secret), newRing(t, newer, authtest.Secret)
+	old, rotated := keystest.NewRing(t, authtest.Secret), keystest.NewRing(t, newer, authtest.Secret)
 	verifier := auth.NewVerifier(rotated, nil, authtest.AtNoon)
 	var ids []any
 	for _, ring := range []keys.Ring{old, rotated} {
