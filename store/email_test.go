@@ -3,7 +3,6 @@ package store_test
 // This file tests e-mails that others have stored in other forms.
 
 import (
-	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"gatehouse/store"
+	"gatehouse/store/storetest"
 )
 
 // FuzzEmailForm holds that the one form of an e-mail is its own form, whatever
@@ -84,17 +84,5 @@ func TestEmailTwins(t *testing.T) {
 func insertBeside(t *testing.T, url string, id uuid.UUID, email string) {
 	t.Helper()
 	insert := fmt.Sprintf("INSERT INTO users (id, email, hashed_password) VALUES ('%s', '%s', 'x')", id, email)
-	path, isFile := strings.CutPrefix(url, "sqlite:")
-	if !isFile {
-		execute(t, connect(t, url), insert)
-		return
-	}
-	database, err := sql.Open("sqlite", "file:"+path+"?_busy_timeout=10000")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer database.Close()
-	if _, err := database.ExecContext(t.Context(), insert); err != nil {
-		t.Fatal(err)
-	}
+	storetest.RawSQL(t, url)(insert)
 }

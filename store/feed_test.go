@@ -4,7 +4,6 @@ package store_test
 // the feed breaks.
 
 import (
-	"database/sql"
 	"net"
 	"net/url"
 	"os"
@@ -17,32 +16,10 @@ import (
 
 	"github.com/google/uuid"
 
+	"gatehouse/internal/testkit"
 	"gatehouse/store"
 	"gatehouse/store/storetest"
 )
-
-// rawSQL returns a way to a database that is not ours.
-func rawSQL(t *testing.T, url string) func(statement string) {
-	t.Helper()
-	if path, ok := strings.CutPrefix(url, "sqlite:"); ok {
-		db, err := sql.Open("sqlite", path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { db.Close() })
-		return func(statement string) {
-			t.Helper()
-			if _, err := db.ExecContext(t.Context(), statement); err != nil {
-				t.Fatalf("execute %s: %v", statement, err)
-			}
-		}
-	}
-	conn := connect(t, url)
-	return func(statement string) {
-		t.Helper()
-		execute(t, conn, statement)
-	}
-}
 
 // TestFollowOthers has rows changed by a client that knows nothing of feeds.
 func TestFollowOthers(t *testing.T) {
@@ -51,7 +28,7 @@ func TestFollowOthers(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			s := migrated(t, url)
-			raw := rawSQL(t, url)
+			raw := storetest.RawSQL(t, url)
 			raw(`INSERT INTO users (id, email, hashed_password) VALUES ('` + annID + `', 'ann@example.com', 'x')`)
 			l := storetest.Listen(t, s)
 			l.Await(t, "connected")
@@ -92,7 +69,7 @@ func TestPasswordOfOthers(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			s := migrated(t, url)
-			raw := rawSQL(t, url)
+			raw := storetest.RawSQL(t, url)
 			raw(`INSERT INTO users (id, email, hashed_password) VALUES ('` + annID + `', 'ann@example.com', 'x')`)
 			validAfter := func() *time.Time {
 				t.Helper()
@@ -150,7 +127,7 @@ func TestFollowProcess(t *testing.T) {
 func TestFollowSchema(t *testing.T) {
 	t.Parallel()
 	url := storetest.Postgres(t)
-	raw := connect(t, url)
+	raw := storetest.Connect(t, url)
 	execute(t, raw, "CREATE SCHEMA app", "CREATE SCHEMA other")
 	s := migrated(t, withSetting(t, url, "search_path", "app"))
 	migrated(t, withSetting(t, url, "search_path", "other"))
@@ -189,7 +166,7 @@ func TestFollowComesBack(t *testing.T) {
 	server.Start(t)
 	l.Await(t, "connected")
 
-	raw := connect(t, url)
+	raw := storetest.Connect(t, url)
 	execute(t, raw, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%gatehouse_beat_%' AND pid <> pg_backend_pid()`)
 	if told := l.Next(t); told.What != "lost" {
 		t.Errorf("told %+v, want that it is lost", told)
@@ -237,28 +214,18 @@ type relay struct {
 
 func newRelay(t *testing.T, socket string) *relay {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { listener.Close() })
-	c := &relay{address: listener.Addr().String(), socket: socket}
-	go func() {
-		for {
-			near, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			far, err := net.Dial("unix", socket)
-			if err != nil {
-				near.Close()
-				continue
-			}
-			go c.carry(near, far)
-			go c.carry(far, near)
+	r := &relay{socket: socket}
+	r.address = testkit.ServeRaw(t, func(near net.Conn) {
+		far, err := net.Dial("unix", socket)
+		if err != nil {
+			return
 		}
-	}()
-	return c
+		var both sync.WaitGroup
+		both.Go(func() { r.carry(near, far) })
+		both.Go(func() { r.carry(far, near) })
+		both.Wait()
+	})
+	return r
 }
 
 func (r *relay) stop()   { r.mu.Lock() }
@@ -287,7 +254,7 @@ func TestFollowStrangers(t *testing.T) {
 	url := storetest.Postgres(t)
 	l := storetest.Listen(t, migrated(t, url))
 	l.Await(t, "connected")
-	raw := connect(t, url)
+	raw := storetest.Connect(t, url)
 	for _, payload := range []string{"", "all", "'", strings.Repeat("x", 7999)} {
 		if _, err := raw.Exec(t.Context(), "SELECT pg_notify('gatehouse_users', $1)", payload); err != nil {
 			t.Fatal(err)
@@ -307,11 +274,7 @@ func TestSQLiteLoginsAreNotChanges(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := sql.Open("sqlite", strings.TrimPrefix(url, "sqlite:"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
+	db := storetest.OpenSQLite(t, url)
 	counted := func() (count int) {
 		t.Helper()
 		if err := db.QueryRowContext(t.Context(), "SELECT counted FROM gatehouse_user_changes").Scan(&count); err != nil {

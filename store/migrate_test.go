@@ -25,19 +25,6 @@ func freshURLs(t *testing.T) map[string]string {
 	return map[string]string{"postgres": storetest.Postgres(t), "sqlite": sqliteURL(t)}
 }
 
-// connect returns a connection beside the store's. It serves cleanups too, when
-// t.Context has ended.
-func connect(t *testing.T, url string) *pgx.Conn {
-	t.Helper()
-	ctx := context.WithoutCancel(t.Context())
-	conn, err := pgx.Connect(ctx, url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close(ctx) })
-	return conn
-}
-
 func execute(t *testing.T, conn *pgx.Conn, statements ...string) {
 	t.Helper()
 	for _, statement := range statements {
@@ -123,10 +110,10 @@ func TestMigrateConcurrently(t *testing.T) {
 func TestCheckSchemaOnlyReads(t *testing.T) {
 	t.Parallel()
 	databaseURL := storetest.Postgres(t)
-	admin := connect(t, databaseURL)
+	admin := storetest.Connect(t, databaseURL)
 	reader := "reader_" + strings.ReplaceAll(uuid.NewString(), "-", "")
 	execute(t, admin, "CREATE ROLE "+reader+" LOGIN PASSWORD 'reader'", "ALTER ROLE "+reader+" SET default_transaction_read_only = on")
-	t.Cleanup(func() { execute(t, connect(t, databaseURL), "DROP OWNED BY "+reader, "DROP ROLE "+reader) })
+	t.Cleanup(func() { execute(t, storetest.Connect(t, databaseURL), "DROP OWNED BY "+reader, "DROP ROLE "+reader) })
 	parsed, err := url.Parse(databaseURL)
 	if err != nil {
 		t.Fatal(err)
@@ -154,7 +141,7 @@ func TestNewerSchema(t *testing.T) {
 	t.Parallel()
 	url := storetest.Postgres(t)
 	s := migrated(t, url)
-	execute(t, connect(t, url), "INSERT INTO gatehouse_migrations (version_id, is_applied) VALUES (99999, true)")
+	execute(t, storetest.Connect(t, url), "INSERT INTO gatehouse_migrations (version_id, is_applied) VALUES (99999, true)")
 	if err := store.CheckSchema(t.Context(), s); err != nil {
 		t.Error(err)
 	}
@@ -167,7 +154,7 @@ func TestNewerSchema(t *testing.T) {
 func TestOtherSchemas(t *testing.T) {
 	t.Parallel()
 	url := storetest.Postgres(t)
-	conn := connect(t, url)
+	conn := storetest.Connect(t, url)
 	execute(t, conn, "CREATE SCHEMA app", "CREATE SCHEMA other")
 	s := migrated(t, withSetting(t, url, "search_path", "app"))
 	ann, err := s.AddUser(t.Context(), store.User{Email: "ann@example.com"})

@@ -5,13 +5,13 @@ package store_test
 import (
 	"context"
 	"errors"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"gatehouse/internal/testkit"
 	"gatehouse/store"
 )
 
@@ -86,17 +86,8 @@ func TestOpenRefuses(t *testing.T) {
 // TestOpenUnreachable has a server that takes connections and never answers.
 func TestOpenUnreachable(t *testing.T) {
 	t.Parallel()
-	silent, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { silent.Close() })
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	closed.Close()
-	for _, address := range []string{silent.Addr().String(), closed.Addr().String()} {
+	silent, closed := testkit.Listen(t).Addr().String(), testkit.FreeAddress(t)
+	for _, address := range []string{silent, closed} {
 		s := open(t, "postgres://ann:secret@"+address+"/atenex?sslmode=disable")
 		err := store.WaitReady(t.Context(), s, 300*time.Millisecond)
 		if err == nil {
@@ -105,7 +96,7 @@ func TestOpenUnreachable(t *testing.T) {
 		if !strings.Contains(err.Error(), "reach database "+address+"/atenex within 300ms") || strings.Contains(err.Error(), "secret") {
 			t.Errorf("error %q does not name %s, or tells the password", err, address)
 		}
-		if address == closed.Addr().String() && !strings.Contains(err.Error(), "connection refused") {
+		if address == closed && !strings.Contains(err.Error(), "connection refused") {
 			t.Errorf("error %q does not tell the cause", err)
 		}
 	}

@@ -17,9 +17,9 @@ import (
 func backup(t *testing.T, url string, changes ...string) (path string) {
 	t.Helper()
 	path = strings.TrimPrefix(sqliteURL(t), "sqlite:")
-	rawSQL(t, url)("VACUUM INTO '" + path + "'")
+	storetest.RawSQL(t, url)("VACUUM INTO '" + path + "'")
 	for _, change := range changes {
-		rawSQL(t, "sqlite:"+path)(change)
+		storetest.RawSQL(t, "sqlite:"+path)(change)
 	}
 	return path
 }

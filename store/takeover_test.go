@@ -3,7 +3,6 @@ package store_test
 // This file tests that the original gateway's table is taken over as it is.
 
 import (
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -102,7 +101,7 @@ func TestTakeOver(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			url := storetest.Postgres(t)
-			conn := connect(t, url)
+			conn := storetest.Connect(t, url)
 			execute(t, conn, test.sql...)
 			before := tableText(t, conn)
 			s := migrated(t, url)
@@ -189,7 +188,7 @@ func TestTakeOverDuplicates(t *testing.T) {
 		('` + annID + `', 'ann@example.com', 'x'), ('` + bobID + `', 'Ann@Example.com', 'y'),
 		('00000000-0000-4000-8000-000000000000', 'bob@example.com', 'z')`
 	url := storetest.Postgres(t)
-	conn := connect(t, url)
+	conn := storetest.Connect(t, url)
 	execute(t, conn, original, "ALTER TABLE users DROP COLUMN last_login", insert)
 	before := tableText(t, conn)
 	s := open(t, url)
@@ -235,7 +234,7 @@ func TestTakeOverStrangers(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			url := storetest.Postgres(t)
-			conn := connect(t, url)
+			conn := storetest.Connect(t, url)
 			execute(t, conn, test.sql)
 			s := open(t, url)
 			if _, err := s.Migrate(t.Context()); err == nil || !strings.Contains(err.Error(), test.want) {
@@ -254,11 +253,7 @@ func TestTakeOverStrangers(t *testing.T) {
 func TestTakeOverSQLite(t *testing.T) {
 	t.Parallel()
 	url := sqliteURL(t)
-	db, err := sql.Open("sqlite", strings.TrimPrefix(url, "sqlite:"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
+	db := storetest.OpenSQLite(t, url)
 	for _, statement := range []string{
 		`CREATE TABLE users (id CHAR(36) PRIMARY KEY, company_id CHAR(36), email VARCHAR(255), hashed_password VARCHAR(255), full_name TEXT,
 			role VARCHAR(50), created_at DATETIME, updated_at TEXT, last_login DATETIME, is_active BOOLEAN)`,

@@ -25,7 +25,7 @@ func TestFollowReplicaRole(t *testing.T) {
 	}
 	l := storetest.Listen(t, s)
 	l.Await(t, "connected")
-	raw := connect(t, url)
+	raw := storetest.Connect(t, url)
 	for _, statement := range []string{
 		"SET session_replication_role = replica; UPDATE users SET is_active = false",
 		"UPDATE users SET hashed_password = 'y'",
@@ -62,7 +62,7 @@ func TestTriggersGone(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			s := migrated(t, url)
-			raw := rawSQL(t, url)
+			raw := storetest.RawSQL(t, url)
 			l := storetest.Listen(t, s)
 			for _, test := range tests[kind] {
 				l.Await(t, "connected")

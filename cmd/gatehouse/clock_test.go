@@ -3,7 +3,6 @@ package main
 // This file is about what a wrong clock has written.
 
 import (
-	"database/sql"
 	"net/http"
 	"path/filepath"
 	"strconv"
@@ -11,6 +10,7 @@ import (
 	"testing"
 
 	"gatehouse/internal/testkit"
+	"gatehouse/store/storetest"
 )
 
 // TestClockWasAhead has a clock that was a year ahead lock nobody out for a year
@@ -31,18 +31,12 @@ func TestClockWasAhead(t *testing.T) {
 	}
 	testkit.Eventually(t, "guesses have to wait", func() bool { return do(t, wrong).status == http.StatusTooManyRequests })
 
-	database, err := sql.Open("sqlite", "file:"+path+"?_busy_timeout=10000")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer database.Close()
+	raw := storetest.RawSQL(t, "sqlite:"+path)
 	for _, statement := range []string{
 		`UPDATE login_attempts SET next_at = next_at + 31536000000000, clear_at = clear_at + 31536000000000`,
 		`UPDATE users SET tokens_valid_after = strftime('%Y-%m-%d %H:%M:%f+00:00', 'now', '+1 year') WHERE email = 'bob@example.com'`,
 	} {
-		if _, err := database.ExecContext(t.Context(), statement); err != nil {
-			t.Fatal(err)
-		}
+		raw(statement)
 	}
 	a := do(t, request{method: wrong.method, url: wrong.url, body: strings.Replace(wrong.body, "wrong", "correct", 1)})
 	wait, err := strconv.Atoi(a.header.Get("Retry-After"))

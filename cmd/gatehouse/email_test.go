@@ -4,11 +4,12 @@ package main
 
 import (
 	"bytes"
-	"database/sql"
 	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"gatehouse/store/storetest"
 
 	"github.com/google/uuid"
 )
@@ -48,20 +49,12 @@ func TestEmailHasOneForm(t *testing.T) {
 // stored.
 func TestEmailTwinsAreTold(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "users.db")
-	url := "sqlite:" + path
+	url := "sqlite:" + filepath.Join(t.TempDir(), "users.db")
 	emails := []string{"ann@b\u00fccher.example", "ann@xn--bcher-kva.example"}
 	first := addUser(t, url, emails[0], nil)
-	database, err := sql.Open("sqlite", "file:"+path+"?_busy_timeout=10000")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer database.Close()
 	second := uuid.New()
-	if _, err := database.ExecContext(t.Context(), `INSERT INTO users (id, email, hashed_password) VALUES (?, ?, ?)`,
-		second.String(), emails[1], first.HashedPassword); err != nil {
-		t.Fatal(err)
-	}
+	storetest.RawSQL(t, url)(`INSERT INTO users (id, email, hashed_password) VALUES (?, ?, ?)`,
+		second.String(), emails[1], first.HashedPassword)
 
 	var out bytes.Buffer
 	status := run(t.Context(), []string{"migrate"}, terminal{out: &out, err: &out, lookup: func(name string) (string, bool) {

@@ -23,7 +23,7 @@ func TestBehindPgBouncer(t *testing.T) {
 		addUser(t, direct, email, &company)
 	}
 	through := storetest.PgBouncer(t, direct)
-	raw := rawSQL(t, direct)
+	raw := storetest.RawSQL(t, direct)
 	settings := map[string]string{"GATEWAY_DATABASE_URL": through, "GATEWAY_MIGRATE": "off", "GATEWAY_BCRYPT_COST": "4"}
 	begin := func(t *testing.T, email string) (gateway *running, token string) {
 		gateway = startNotRevalidated(t, revocationTable(t, "1h"), settings)

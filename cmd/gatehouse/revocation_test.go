@@ -5,8 +5,6 @@ package main
 
 import (
 	"bytes"
-	"context"
-	"database/sql"
 	"fmt"
 	"net/http"
 	"os"
@@ -17,7 +15,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"gatehouse/internal/testkit"
 	"gatehouse/store"
@@ -34,39 +31,6 @@ routes:
   - {name: admin, prefix: /admin, backend: '%s', roles: [admin]}
   - {name: member, prefix: /member, backend: '%s'}
 `, listedCompany, grace, backend, backend))
-}
-
-// rawSQL returns a way to a database that is not the gateway's.
-func rawSQL(t *testing.T, url string) func(statement string) {
-	t.Helper()
-	var execute func(ctx context.Context, statement string) error
-	if path, ok := strings.CutPrefix(url, "sqlite:"); ok {
-		db, err := sql.Open("sqlite", "file:"+path+"?_busy_timeout=10000")
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { db.Close() })
-		execute = func(ctx context.Context, statement string) error {
-			_, err := db.ExecContext(ctx, statement)
-			return err
-		}
-	} else {
-		conn, err := pgx.Connect(t.Context(), url)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { conn.Close(context.WithoutCancel(t.Context())) })
-		execute = func(ctx context.Context, statement string) error {
-			_, err := conn.Exec(ctx, statement)
-			return err
-		}
-	}
-	return func(statement string) {
-		t.Helper()
-		if err := execute(t.Context(), statement); err != nil {
-			t.Fatalf("execute %s: %v", statement, err)
-		}
-	}
 }
 
 // command runs one of ours, as an operator does beside running gateways.
@@ -89,7 +53,7 @@ func command(t *testing.T, url, input string, args ...string) {
 type replicas struct {
 	all []*running
 	url string // of the store
-	raw func(statement string)
+	raw func(statement string, args ...any)
 }
 
 func startReplicas(t *testing.T, url string, count int) *replicas {
@@ -99,7 +63,7 @@ func startReplicas(t *testing.T, url string, count int) *replicas {
 	for range count {
 		r.all = append(r.all, startNotRevalidated(t, table, map[string]string{"GATEWAY_DATABASE_URL": url}))
 	}
-	r.raw = rawSQL(t, url)
+	r.raw = storetest.RawSQL(t, url)
 	for _, gateway := range r.all {
 		awaitFeed(t, gateway, "1")
 	}
@@ -322,7 +286,7 @@ func TestStoreAwayGrace(t *testing.T) {
 // changeBehind disables a user while triggers are off, so that nobody is told.
 func changeBehind(t *testing.T, url, email string) {
 	t.Helper()
-	rawSQL(t, url)("SET session_replication_role = replica; UPDATE users SET is_active = false WHERE email = '" + email + "'")
+	storetest.RawSQL(t, url)("SET session_replication_role = replica; UPDATE users SET is_active = false WHERE email = '" + email + "'")
 }
 
 // TestUntoldChange disables a user in a way that nobody is told of, and wants
@@ -331,7 +295,7 @@ func TestUntoldChange(t *testing.T) {
 	t.Parallel()
 	url := storetest.Postgres(t)
 	p := startProcess(t, revocationTable(t, "30s"), map[string]string{"GATEWAY_DATABASE_URL": url})
-	r := &replicas{all: []*running{{url: p.url, operators: p.operators, log: p.log}}, url: url, raw: rawSQL(t, url)}
+	r := &replicas{all: []*running{{url: p.url, operators: p.operators, log: p.log}}, url: url, raw: storetest.RawSQL(t, url)}
 	awaitFeed(t, r.all[0], "1")
 	_, token := r.user(t, "ann@example.com")
 	r.raw("BEGIN")

@@ -40,7 +40,7 @@ func TestDatabaseInPieces(t *testing.T) {
 	direct := server.Database(t)
 	company := uuid.MustParse(listedCompany)
 	addUser(t, direct, "ann@example.com", &company)
-	rawSQL(t, direct)("CREATE ROLE pieces LOGIN SUPERUSER PASSWORD 'p@ss/word?'")
+	storetest.RawSQL(t, direct)("CREATE ROLE pieces LOGIN SUPERUSER PASSWORD 'p@ss/word?'")
 	relay := newDatabaseRelay(t, server.Socket())
 	host, port, _ := strings.Cut(relay.address, ":")
 	p := startProcess(t, revocationTable(t, "30s"), map[string]string{

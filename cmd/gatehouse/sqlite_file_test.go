@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"gatehouse/internal/testkit"
+	"gatehouse/store/storetest"
 
 	"github.com/google/uuid"
 )
@@ -34,8 +35,8 @@ func TestSQLiteReplaced(t *testing.T) {
 		t.Fatalf("before: %d", got)
 	}
 	restored := filepath.Join(filepath.Dir(path), "backup.db")
-	rawSQL(t, "sqlite:"+path)("VACUUM INTO '" + restored + "'")
-	rawSQL(t, "sqlite:"+restored)("UPDATE users SET is_active = false WHERE email = 'ann@example.com'")
+	storetest.RawSQL(t, "sqlite:"+path)("VACUUM INTO '" + restored + "'")
+	storetest.RawSQL(t, "sqlite:"+restored)("UPDATE users SET is_active = false WHERE email = 'ann@example.com'")
 	if err := os.Rename(restored, path); err != nil {
 		t.Fatal(err)
 	}

@@ -68,7 +68,7 @@ func TestSwitchOver(t *testing.T) {
 	}
 
 	storetest.SwitchOver(t, a, b)
-	rawSQL(t, onA)("SELECT pg_wal_replay_pause()")
+	storetest.RawSQL(t, onA)("SELECT pg_wal_replay_pause()")
 	began := time.Now()
 	testkit.Eventually(t, "a login works again", func() bool { return tryLogin(t, gateway, "ann@example.com") == http.StatusOK })
 	t.Logf("logins work after %s", time.Since(began).Round(time.Millisecond))
@@ -81,7 +81,7 @@ func TestSwitchOver(t *testing.T) {
 		}
 	}
 
-	rawSQL(t, onB)("UPDATE users SET is_active = false WHERE email = 'bob@example.com'")
+	storetest.RawSQL(t, onB)("UPDATE users SET is_active = false WHERE email = 'bob@example.com'")
 	testkit.Eventually(t, "who was disabled is out", func() bool { return member() == http.StatusUnauthorized })
 	for range 50 { // what the old primary still has is not read
 		if got := member(); got != http.StatusUnauthorized {
@@ -119,7 +119,7 @@ func TestStoreCannotBeWritten(t *testing.T) {
 			[]string{"ALTER TABLE somewhere_else RENAME TO login_attempts"},
 		},
 	} {
-		raw := rawSQL(t, databaseURL)
+		raw := storetest.RawSQL(t, databaseURL)
 		for _, statement := range trouble.begin {
 			raw(statement)
 		}

@@ -11,11 +11,9 @@ import (
 
 	"github.com/google/uuid"
 
+	"gatehouse/internal/testkit"
 	"gatehouse/store"
 )
-
-// timeout bounds each wait, on a busy machine.
-const timeout = 60 * time.Second
 
 // Told is one call of a follower's method.
 type Told struct {
@@ -63,13 +61,7 @@ func (l *Listener) Lost(cause error) { l.told <- Told{What: "lost", Err: cause} 
 // Next waits for the next call and returns it.
 func (l *Listener) Next(t testing.TB) Told {
 	t.Helper()
-	select {
-	case told := <-l.told:
-		return told
-	case <-time.After(timeout):
-		t.Fatalf("nothing was told in %s", timeout)
-		return Told{}
-	}
+	return testkit.Receive(t, "what the feed tells", l.told)
 }
 
 // Await skips calls until the wanted one.
