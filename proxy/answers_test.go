@@ -27,11 +27,17 @@ const forged = "Connection: X-Hop, keep-alive\r\nX-Hop: gone\r\nKeep-Alive: time
 	"X-Request-ID: forged\r\nX-Process-Time: forged\r\nAccess-Control-Allow-Origin: forged\r\n" +
 	"Access-Control-Allow-Credentials: forged\r\nAccess-Control-Expose-Headers: forged\r\nStrict-Transport-Security: forged\r\n"
 
+// hopByHop are fields for one hop alone, as forged names them.
+var hopByHop = []string{
+	"Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
+	"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Hop",
+}
+
 // wantClean looks for what forged has.
 func wantClean(t *testing.T, what string, header http.Header) {
 	t.Helper()
 	for name, values := range header {
-		if isHopByHop(name) || name == "X-Hop" || strings.Contains(strings.Join(values, ""), "forged") {
+		if slices.Contains(hopByHop, name) || strings.Contains(strings.Join(values, ""), "forged") {
 			t.Errorf("%s: %s = %q", what, name, values)
 		}
 	}
@@ -219,7 +225,7 @@ func TestInterimAnswersWithoutEnd(t *testing.T) {
 				continue
 			}
 			res.wantDetail(t, http.StatusBadGateway, "An unexpected error occurred communicating with upstream service.")
-			if n != maxInterim {
+			if n != 1000 {
 				t.Errorf("%d informational answers", n)
 			}
 			return

@@ -2,12 +2,10 @@ package proxy
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/httputil"
 	"net/url"
 	"testing"
 	"time"
@@ -15,8 +13,6 @@ import (
 	"github.com/google/uuid"
 
 	"gatehouse/auth"
-	"gatehouse/proxy/clientip"
-	routing "gatehouse/proxy/route"
 )
 
 // oneUser is in memory: what is measured is the gateway.
@@ -58,10 +54,7 @@ func BenchmarkStrictRequest(b *testing.B) {
 			k.parts.Metrics = quietMetrics{}
 			k.gateway = NewGateway(Options{Log: slog.New(slog.DiscardHandler), Metrics: quietMetrics{}, Transports: k.parts.Transports})
 			table := k.compile(identityTable + "cors: {origins: [\"https://app.example.com\"]}\n")
-			for _, r := range table.routes {
-				r.proxy.Transport = new(silentBackend)
-				r.lean = false
-			}
+			sendTo(table, new(silentBackend))
 			k.gateway.Swap(table)
 			header := http.Header{
 				"Authorization": {k.member()}, "Origin": {"https://app.example.com"}, "User-Agent": {"benchmark"},
@@ -123,56 +116,5 @@ func BenchmarkServed(b *testing.B) {
 		if _, err := w.Conn.Read(buf); err != nil {
 			b.Fatal(err)
 		}
-	}
-}
-
-// BenchmarkRewrite is what the gateway itself does to the headers of a request,
-// as a map: what a browser sends, with a claim that must go.
-func BenchmarkRewrite(b *testing.B) {
-	k := newKit(b, identityTable, "http://127.0.0.1:9")
-	table := k.compile(identityTable)
-	header := http.Header{
-		"Authorization": {k.member()}, "Origin": {"https://app.example.com"}, "User-Agent": {"benchmark"}, "Cookie": {"theme=dark"},
-		"Accept": {"application/json"}, "Accept-Encoding": {"gzip"}, "Accept-Language": {"en"}, "Referer": {"https://app.example.com/"},
-		"Sec-Fetch-Dest": {"empty"}, "Sec-Fetch-Mode": {"cors"}, "Sec-Fetch-Site": {"same-site"}, "X-User-Id": {"evil"},
-	}
-	identity := &auth.Identity{UserID: testUser.String(), CompanyID: testCompany.String(), Email: "user@example.com"}
-	in := &http.Request{URL: &url.URL{Path: "/strict"}, Header: header, Host: "gate.example.com", RemoteAddr: "192.0.2.1:4711"}
-	route := table.routes[0]
-	b.ReportAllocs()
-	for b.Loop() {
-		x := &exchange{table: table, route: route, sent: in, identity: identity, id: "id", caller: clientip.Find(clientip.PeerAt(in.RemoteAddr), in, nil), path: routing.Path{Raw: "/strict"}}
-		r := in.WithContext(context.WithValue(b.Context(), attemptKey{}, x.newAttempt()))
-		r.Header = nil
-		table.rewrite(route, &httputil.ProxyRequest{In: r, Out: r.Clone(r.Context())})
-	}
-}
-
-// BenchmarkForbidden looks at names of which none has to go.
-func BenchmarkForbidden(b *testing.B) {
-	table := newKit(b, identityTable, "http://127.0.0.1:9").compile(identityTable)
-	header := http.Header{}
-	for i := range 15 {
-		header.Set(fmt.Sprintf("X-Other-%d", i), "value")
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		for name := range header {
-			if table.forbidden(name, table.routes[0], false) {
-				b.Fatal(name)
-			}
-		}
-	}
-}
-
-// BenchmarkInject writes an identity into headers that have room for it.
-func BenchmarkInject(b *testing.B) {
-	table := newKit(b, identityTable, "http://127.0.0.1:9").compile(identityTable)
-	x := &exchange{identity: &auth.Identity{UserID: testUser.String(), CompanyID: testCompany.String(), Email: "user@example.com"}}
-	header := http.Header{}
-	b.ReportAllocs()
-	for b.Loop() {
-		x.singlesUsed = 0
-		x.inject(table.identity, func(name string, values []string) { header[name] = values })
 	}
 }

@@ -2,19 +2,16 @@ package proxy
 
 import (
 	"fmt"
-	"maps"
 	"net/http"
 	"net/http/httputil"
 	"net/netip"
-	"net/textproto"
 	"net/url"
-	"slices"
 	"strings"
 
 	"gatehouse/auth"
 	"gatehouse/config"
 	"gatehouse/internal/httperr"
-	"gatehouse/proxy/http1/transport"
+	"gatehouse/proxy/forward"
 	routing "gatehouse/proxy/route"
 	"gatehouse/proxy/upstream"
 )
@@ -28,11 +25,7 @@ type Table struct {
 	keySet     []byte // nil without one
 	cors       *cors
 	trusted    []netip.Prefix
-	identity   []identityHeader
-	answers    []fixedHeader // that every answer carries
-	owned      foldedNames   // headers that clients may never set
-	claims     foldedNames   // headers that only trusted proxies may set
-	overrides  foldedNames   // headers by which a request could pass for one with another method
+	headers    *forward.HeaderPolicy
 	matcher    *routing.Table
 	routes     []*route // as in the file, each at the Number of its routing.Route
 	transports upstream.Set
@@ -50,16 +43,8 @@ type route struct {
 	rule    auth.Rule
 	metrics RouteMetrics
 
-	builtIn Handler                // built in, or
-	proxy   *httputil.ReverseProxy // to the backend
-	lean    bool                   // its transport is that of http1/transport
-	base    string                 // path that is put before the request's, "" mostly
-}
-
-// fixedHeader is a header that every answer carries; they all share its value.
-type fixedHeader struct {
-	name   string // canonical
-	values []string
+	builtIn Handler          // built in, or
+	backend *forward.Backend // another server
 }
 
 // Handler is a target that is built in. Its endpoints ask the gate themselves.
@@ -91,25 +76,12 @@ func Compile(cfg *config.Config, parts Parts) (*Table, error) {
 	}
 	t := &Table{
 		config: cfg, name: cfg.Name, gate: parts.Gate, keySet: parts.KeySet, cors: rules, trusted: cfg.TrustedProxies,
-		claims: foldNames(clientClaims...), overrides: foldNames(methodOverrides...),
+		headers: forward.NewHeaderPolicy(cfg),
 	}
-	names := slices.Concat(ownHeaders, framingHeaders)
-	for header, claim := range cfg.Identity.Headers {
-		names = append(names, header)
-		t.identity = append(t.identity, identityHeader{name: textproto.CanonicalMIMEHeaderKey(header), claim: claim})
-	}
-	if len(cfg.Identity.Headers) == 0 { // the gateway says nothing, and nobody else says it instead
-		names = slices.AppendSeq(names, maps.Keys(config.DefaultIdentityHeaders()))
-	}
-	t.owned = foldNames(names...)
-	for name, value := range cfg.ResponseHeaders {
-		t.answers = append(t.answers, fixedHeader{textproto.CanonicalMIMEHeaderKey(name), []string{value}})
-	}
-
 	if t.matcher, err = routing.New(cfg.Routes); err != nil {
 		return nil, fmt.Errorf("compile %w", err)
 	}
-	buffers := newCopyBuffers()
+	buffers := forward.NewCopyBuffers()
 	t.routes = make([]*route, 0, len(cfg.Routes))
 	for i := range cfg.Routes {
 		r, err := t.compileRoute(&cfg.Routes[i], parts, buffers)
@@ -131,18 +103,16 @@ func (t *Table) compileRoute(cfg *config.Route, parts Parts, buffers httputil.Bu
 		r.builtIn = parts.Users
 		return r, nil
 	}
-	var roundTripper http.RoundTripper
+	r.metrics = parts.Metrics.Route(cfg.Name, cfg.Backend.Host)
+	options := forward.BackendOptions{Route: cfg, Gate: parts.Gate, Headers: t.headers, Metrics: r.metrics, Buffers: buffers}
 	if parts.Transports != nil {
-		made, err := parts.Transports.Get(&t.transports, cfg)
+		transport, err := parts.Transports.Get(&t.transports, cfg)
 		if err != nil {
 			return nil, err
 		}
-		roundTripper = made
-		_, r.lean = made.(*transport.Transport)
+		options.Transport = transport
 	}
-	r.metrics = parts.Metrics.Route(cfg.Name, cfg.Backend.Host)
-	r.base = strings.TrimSuffix(cfg.Backend.EscapedPath(), "/")
-	r.proxy = t.reverseProxy(r, roundTripper, buffers)
+	r.backend = forward.NewBackend(options)
 	return r, nil
 }
 

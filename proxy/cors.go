@@ -82,9 +82,9 @@ func isPreflight(r *http.Request) bool {
 // no limit refuses it: a browser reports any refusal of a preflight as an error of
 // CORS, and would not say that the client has to wait (issue 10).
 func (c *cors) preflight(x *exchange, r *http.Request) *httperr.Error {
-	header := x.Header()
+	header := x.response.Header()
 	header.Add("Vary", "Access-Control-Request-Method, Access-Control-Request-Headers")
-	if x.allowOrigin == "" {
+	if x.response.allowOrigin == "" {
 		return refuseOrigin
 	}
 	header.Set("Access-Control-Allow-Methods", x.table.preflightMethods(r))
@@ -93,11 +93,11 @@ func (c *cors) preflight(x *exchange, r *http.Request) *httperr.Error {
 	}
 	// A public page asks before it calls into a private network. An origin that
 	// the table lists may; "anybody" was not meant for that.
-	if private := r.Header["Access-Control-Request-Private-Network"]; len(private) == 1 && private[0] == "true" && x.allowOrigin != "*" {
+	if private := r.Header["Access-Control-Request-Private-Network"]; len(private) == 1 && private[0] == "true" && x.response.allowOrigin != "*" {
 		header.Set("Access-Control-Allow-Private-Network", "true")
 	}
 	header.Set("Access-Control-Max-Age", c.maxAge)
-	x.WriteHeader(http.StatusNoContent)
+	x.response.WriteHeader(http.StatusNoContent)
 	return nil
 }
 
@@ -136,18 +136,18 @@ func variesByOrigin(vary []string) bool {
 	return false
 }
 
-// decorate writes what every answer carries. What a backend said is gone by
-// then.
-func (c *cors) decorate(x *exchange, header http.Header) {
+// decorate sets what every answer carries. What a backend said is gone by then.
+// AllowOrigin holds what Access-Control-Allow-Origin should say, "" for nothing.
+func (c *cors) decorate(header http.Header, allowOrigin []string) {
 	if vary := header["Vary"]; len(vary) == 0 {
 		header["Vary"] = c.varies
 	} else if !variesByOrigin(vary) {
 		header["Vary"] = append(vary, "Origin")
 	}
-	if x.allowOrigin == "" {
+	if allowOrigin[0] == "" {
 		return
 	}
-	header["Access-Control-Allow-Origin"] = x.singleValue(x.allowOrigin)
+	header["Access-Control-Allow-Origin"] = allowOrigin
 	if c.credentials != nil {
 		header["Access-Control-Allow-Credentials"] = c.credentials
 	}

@@ -3,7 +3,8 @@
 // The life of a request, numbered by hop, each in one file:
 //
 //  1. gateway.go   ServeHTTP: the whole order, read top to bottom
-//  2. exchange.go  observe: request id, access log (access.go), metrics, recover
+//  2. exchange.go  observe: metrics, access log (access.go), recover
+//     response.go  the http.ResponseWriter of the request: what every answer carries
 //  3. clientip/    who is calling, seen through trusted proxies
 //  4. cors.go      preflights answered, the headers of every answer prepared
 //  5. limits.go    so much at once for one client, or 429
@@ -11,18 +12,7 @@
 //  7. find.go      the canonical path and the host (route/), or 400
 //  8. route/       the route in the table, or 404, or 405
 //  9. (auth)       the policy's verdict, or 401, 403, 503
-//  10. forward.go  the backend's httputil.ReverseProxy: Rewrite, answer, errors
-//     attempt.go   one attempt: its context, idle timer, answer
-//     headers.go   what a client may not say, and what the gateway does
-//     answers.go   what a backend may not say: 1xx, 101, trailers
-//     upgrade.go   the wish to switch protocols, and the backend's 101
-//     body.go      what the client sends: bounded, counted, streamed
-//     replay.go    and kept while the request may be sent again
-//     headflush.go the head of an answer whose body is long in coming
-//     earlyresponse.go an answer that comes before the body has ended
-//     idletimer/   how long the other side may be silent, by internal/timerwheel
-//     revocation.go streams end with what they were let in on
-//     stream/      upgraded connections: drained, ended between two frames
+//  10. forward/    the backend: its package documentation says what is where
 //     info.go      or an answer of the gateway's own: GET / and GET /health
 //
 // Before that, package listener has accepted the client's connection, within the
@@ -35,8 +25,7 @@
 // Questions about a table are answered by the same code: explain.go, expect.go
 // (the file's own tests), diff.go with probe.go and weakened.go.
 //
-// Everything that can fail is decided before Rewrite; Rewrite only expresses
-// the decision. Every answer that the gateway makes itself is an httperr.Error
+// Everything that can refuse a request is decided before it is forwarded. Every answer that the gateway makes itself is an httperr.Error
 // (refusals.go has those of this package).
 //
 // A table is built by Compile (compile.go) and never changes afterwards. The
@@ -64,13 +53,13 @@
 // For a request:
 //
 //	bound                       value                       armed by                              ended by
-//	response header             timeout (60s)               idleTimer.Start in forward            modifyResponse; paused while a body is read
-//	silence in both bodies      idle_timeout (5m)           idleTimer.SetTimeout, modifyResponse  each piece (Touch); Stop at the end
-//	next piece of a body        idle_timeout (5m)           clientBody.beginRead                  the answer, the end of the body
+//	response header             timeout (60s)               forward Forwarder.Forward              modifyResponse; paused while a body is read
+//	silence in both bodies      idle_timeout (5m)           forward modifyResponse                 each piece (Touch); Stop at the end
+//	next piece of a body        idle_timeout (5m)           forward clientBody.beginRead            the answer, the end of the body
 //	body for a built-in handler 30s (handlerBodyTime)       serveHandler                          the end of the request
-//	unread rest of a body       1s (lastReadGrace)          boundUnreadBody                       the end of the body
-//	unread answer, HTTP/2       1m (lastWriteGrace)         boundUnreadResponse                   the end of the stream
-//	early answer                500ms (earlyAnswerGrace)    clientBody.waitForEnd                 the end of the client's body
+//	unread rest of a body       1s (LastReadGrace)          exchange.finish                       the end of the body
+//	unread answer, HTTP/2       1m (lastWriteGrace)         response.boundUnread                   the end of the stream
+//	early answer                500ms (earlyAnswerGrace)    forward clientBody.waitForEnd            the end of the client's body
 //	head whose body is late     150ms (firstFire)           idleTimer.FlushHeadSoon               the first bytes of the body
 //	check for a disconnect      100ms (disconnectCheck)     listener Conn.WatchDisconnect         UnwatchDisconnect, when the handler returns
 //	half-closed WebSocket       5s (halfCloseTimeout)       stream Backend.onHalfClose            the close of the other side

@@ -108,7 +108,7 @@ routes:
   - {name: small, prefix: /small, backend: "${BACKEND}", auth: none, max_body: 1}
 `
 	eachTransport(t, table, hasty(t), func(t *testing.T, k *kit) {
-		k.gateway.earlyGrace = time.Minute // a busy machine may need more than a client has
+		k.gateway.forwarder.EarlyGrace = time.Minute // a busy machine may need more than a client has
 		for path, status := range map[string]int{
 			"/hasty/close": 413, "/down": 503, "/strict": 401, "/small": 413, "/users": 200, "/nowhere": 404, "//": 400,
 		} {

@@ -1,8 +1,6 @@
 package proxy
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -12,6 +10,7 @@ import (
 	"gatehouse/auth"
 	"gatehouse/internal/httperr"
 	"gatehouse/proxy/clientip"
+	"gatehouse/proxy/forward"
 	routing "gatehouse/proxy/route"
 )
 
@@ -152,51 +151,26 @@ func (t *Table) explainRoute(e *Explanation, r *http.Request, path routing.Path,
 		return
 	}
 	e.Verdict = Verdict{Allowed: true}
-	if won.proxy != nil {
+	if won.backend != nil {
 		if e.Forwarded = t.wouldForward(r, path, won, identity); e.Forwarded == nil {
-			e.Verdict = refusedBy(refuseUpstream) // httputil itself would not send it
+			e.Verdict = refusedBy(forward.ErrUpstream) // httputil itself would not send it
 		}
 	}
 }
 
-// errCaptured ends a round trip that must not happen.
-var errCaptured = errors.New("captured")
-
-// capture is a transport that keeps the request.
-type capture struct{ request *http.Request }
-
-func (c *capture) RoundTrip(r *http.Request) (*http.Response, error) {
-	c.request = r
-	return nil, errCaptured
-}
-
-// wouldForward runs the route's own proxy against a transport that sends
-// nothing. It is nil when the proxy asks for nothing to be sent.
+// wouldForward is what the route's backend would get, or nil when nothing would be sent.
 func (t *Table) wouldForward(r *http.Request, path routing.Path, won *route, identity *auth.Identity) *Forwarded {
-	x := &exchange{
-		id: "(a new UUID)", method: r.Method, http10: isHTTP10(r), table: t, path: path, route: won, identity: identity,
-		caller: clientip.Find(clientip.PeerAt(r.RemoteAddr), r, t.trusted),
+	facts := forward.Facts{
+		In: r, ID: "(a new UUID)", Path: path, Identity: identity, Caller: clientip.Find(clientip.PeerAt(r.RemoteAddr), r, t.trusted),
 	}
 	if asked := r.Header["X-Request-Id"]; len(asked) == 1 && requestID(asked) == asked[0] {
-		x.id = asked[0]
+		facts.ID = asked[0]
 	}
-	x.sent = r
-	a := x.newAttempt()
-	a.grantUpgrade(r.Header)
-	out := r.WithContext(context.WithValue(r.Context(), attemptKey{}, a))
-	out.Header = nil // as in forward
-	caught := new(capture)
-	proxy := *won.proxy
-	proxy.Transport = caught
-	proxy.ErrorHandler = func(http.ResponseWriter, *http.Request, error) {}
-	proxy.ServeHTTP(nil, out)
-	if out = caught.request; out == nil {
+	out := won.backend.Preview(facts)
+	if out == nil {
 		return nil
 	}
 	f := &Forwarded{URL: out.URL.Scheme + "://" + out.URL.Host + out.URL.RequestURI(), Host: out.Host, Headers: out.Header}
-	if agent := out.Header["User-Agent"]; len(agent) == 1 && agent[0] == "" {
-		delete(out.Header, "User-Agent") // httputil's word for "do not invent one"
-	}
 	arrives := make(http.Header, len(out.Header)) // out's are not all canonical
 	for name, values := range out.Header {
 		arrives[http.CanonicalHeaderKey(name)] = values

@@ -10,11 +10,19 @@ import (
 	"gatehouse/auth"
 	"gatehouse/internal/descriptors"
 	"gatehouse/internal/httperr"
-	"gatehouse/internal/occurrence"
 	"gatehouse/internal/timerwheel"
 	"gatehouse/proxy/clientip"
-	"gatehouse/proxy/stream"
+	"gatehouse/proxy/forward"
 	"gatehouse/proxy/upstream"
+)
+
+// Bounds on how long a client may take over what is not streamed.
+const (
+	// lastWriteGrace is for a client of HTTP/2 to take what is left of an answer
+	// that is complete.
+	lastWriteGrace = time.Minute
+	// handlerBodyTime is for the whole body of a request to a built-in handler.
+	handlerBodyTime = 30 * time.Second
 )
 
 // Options are what a Gateway works with, besides its table.
@@ -43,12 +51,9 @@ type Gateway struct {
 	requests     *clientip.Counter // that have no complete answer yet
 	unreadable   clientip.UnreadableLog
 	descriptors  descriptors.Division
-	shortages    occurrence.Counter // of descriptors or ports for backends
 	table        atomic.Pointer[Table]
 	lastWrite    time.Duration // for a client to take the rest of an answer; constant but for tests
-	earlyGrace   time.Duration // for an early answer to wait for the rest of a body; constant but for tests
-	streams      stream.Set
-	replays      replayBudget
+	forwarder    *forward.Forwarder
 	wheel        *timerwheel.Wheel
 	draining     atomic.Bool // every answer in HTTP/1 is the last on its connection
 }
@@ -58,11 +63,15 @@ func NewGateway(o Options) *Gateway {
 	if o.Access == nil {
 		o.Access = AccessThrough(o.Log.Handler())
 	}
-	return &Gateway{
+	g := &Gateway{
 		log: o.Log, access: o.Access, unmatched: o.Metrics.Route(NoRoute, ""), transports: o.Transports,
 		storeHealth: o.StoreHealth, requestCount: o.Requests, descriptors: o.Descriptors, requests: clientip.NewCounter(),
-		lastWrite: lastWriteGrace, earlyGrace: earlyAnswerGrace, wheel: timerwheel.New(),
+		lastWrite: lastWriteGrace, wheel: timerwheel.New(),
 	}
+	g.forwarder = forward.New(forward.Options{
+		Log: g.log, Wheel: g.wheel, Unreadable: &g.unreadable, DescriptorLimit: o.Descriptors.Limit,
+	})
+	return g
 }
 
 // Table returns the live table, nil before the first Swap.
@@ -88,7 +97,7 @@ func (g *Gateway) Drain() { g.draining.Store(true) }
 // waits until the upgraded connections have ended, or the context
 // has. Those that are left then are ended, WebSockets with a close frame; it
 // gives their number. net/http's Shutdown knows nothing of them.
-func (g *Gateway) DrainStreams(ctx context.Context) (left int) { return g.streams.Drain(ctx) }
+func (g *Gateway) DrainStreams(ctx context.Context) (left int) { return g.forwarder.DrainStreams(ctx) }
 
 // ServeHTTP is the life of a request; see the package documentation.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -108,10 +117,10 @@ func (g *Gateway) serve(x *exchange, r *http.Request) *httperr.Error {
 	}
 	x.caller = clientip.Find(clientip.PeerAt(r.RemoteAddr), r, table.trusted)
 	if header := x.caller.UnreadList(r); header != "" {
-		x.logUnreadable(header)
+		g.unreadable.Log(g.log, x.caller.Peer, header)
 	}
 	if table.cors != nil { // before all refusals: errors carry the CORS headers, too
-		x.allowOrigin = table.cors.allowedOrigin(r.Header)
+		x.response.allowOrigin = table.cors.allowedOrigin(r.Header)
 	}
 	if table.cors != nil && isPreflight(r) {
 		return table.cors.preflight(x, r)
@@ -141,19 +150,21 @@ func (g *Gateway) serve(x *exchange, r *http.Request) *httperr.Error {
 		return refusal
 	}
 	route.metrics.Decided(auth.ResultAllowed)
-	return forward(x, r, route)
+	return g.forwarder.Forward(&x.response, &x.transfer, route.backend, forward.Facts{
+		In: r, ID: x.response.id, Caller: x.caller, Path: path, Identity: identity,
+	})
 }
 
 // serveHandler lets a built-in handler answer. Its endpoints ask the gate
 // themselves, and leave what was decided for the log.
 func serveHandler(x *exchange, r *http.Request, route *route) *httperr.Error {
 	if r.ContentLength != 0 {
-		_ = http.NewResponseController(x.ResponseWriter).SetReadDeadline(time.Now().Add(handlerBodyTime))
+		_ = http.NewResponseController(x.response.ResponseWriter).SetReadDeadline(time.Now().Add(handlerBodyTime))
 	}
 	var decision auth.Decision
 	ctx := auth.WithClient(auth.WithDecision(r.Context(), &decision), x.caller.IP)
-	x.Header().Set("X-Request-Id", x.id) // refusals carry it in their body
-	route.builtIn.ServeHTTP(x, route.stripped(r.WithContext(ctx), x.path))
+	x.response.Header().Set("X-Request-Id", x.response.id) // refusals carry it in their body
+	route.builtIn.ServeHTTP(&x.response, route.stripped(r.WithContext(ctx), x.path))
 	x.identity, x.refusal = decision.Identity, decision.Refusal
 	switch {
 	case decision.Refusal != nil && decision.Refusal.AuthResult != "":

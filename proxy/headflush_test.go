@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"testing"
 
+	"gatehouse/proxy/forward"
 	"gatehouse/proxy/http1/server"
 	"gatehouse/proxy/listener"
 )
@@ -103,7 +104,7 @@ func TestServerInterfaces(t *testing.T) {
 	}
 	merges := make(chan bool, 1)
 	standard := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_, ok := w.(headerMerger)
+		_, ok := w.(forward.HeaderMerger)
 		merges <- ok
 	})}
 	t.Cleanup(func() { _ = standard.Close() })
@@ -115,7 +116,7 @@ func TestServerInterfaces(t *testing.T) {
 		t.Fatalf("status %d", res.StatusCode)
 	}
 	if !<-merges {
-		t.Error("the ResponseWriter of http1/server is no headerMerger")
+		t.Error("the ResponseWriter of http1/server is no HeaderMerger")
 	}
 }
 

@@ -45,13 +45,13 @@ func (g *Gateway) serveInfo(x *exchange, r *http.Request) bool {
 	}
 	switch x.path.Raw {
 	case rootPath:
-		httperr.WriteJSON(x, http.StatusOK, map[string]string{"message": x.table.name + " is running!"})
+		httperr.WriteJSON(&x.response, http.StatusOK, map[string]string{"message": x.table.name + " is running!"})
 	case healthPath:
-		httperr.WriteJSON(x, http.StatusOK, g.health(x.table.name))
+		httperr.WriteJSON(&x.response, http.StatusOK, g.health(x.table.name))
 	case keySetPath:
-		x.Header().Set("Content-Type", "application/jwk-set+json")
-		x.Header().Set("Cache-Control", "public, max-age=300")
-		_, _ = x.Write(x.table.keySet)
+		x.response.Header().Set("Content-Type", "application/jwk-set+json")
+		x.response.Header().Set("Cache-Control", "public, max-age=300")
+		_, _ = x.response.Write(x.table.keySet)
 	}
 	return true
 }

@@ -24,6 +24,7 @@ import (
 	"gatehouse/auth/keys"
 	"gatehouse/config"
 	"gatehouse/internal/httperr"
+	"gatehouse/proxy/forward"
 	"gatehouse/proxy/http1/server"
 	"gatehouse/proxy/listener"
 	"gatehouse/proxy/upstream"
@@ -260,6 +261,25 @@ func (k *kit) compile(table string) *Table {
 		k.t.Fatal(err)
 	}
 	return compiled
+}
+
+// transportOf returns the transport of one of a table's routes.
+func (k *kit) transportOf(table *Table, route int) http.RoundTripper {
+	k.t.Helper()
+	transport, err := k.parts.Transports.Get(&table.transports, table.routes[route].config)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	return transport
+}
+
+// sendTo has all routes of a table send their requests through a transport.
+func sendTo(table *Table, transport http.RoundTripper) {
+	for _, r := range table.routes {
+		r.backend = forward.NewBackend(forward.BackendOptions{
+			Route: r.config, Gate: table.gate, Headers: table.headers, Metrics: r.metrics, Transport: transport, Buffers: forward.NewCopyBuffers(),
+		})
+	}
 }
 
 // member is the Authorization of a user with a company.

@@ -7,11 +7,7 @@ import (
 	"gatehouse/internal/httperr"
 )
 
-// StatusClientGone is what the access log says when the client left before
-// the answer: there is nobody to send it to. nginx introduced the number.
-const StatusClientGone = 499
-
-// Every answer of this package to a request it does not forward, or could not.
+// Every answer of this package to a request that it does not forward.
 var (
 	refusePath = &httperr.Error{
 		Status: http.StatusBadRequest,
@@ -37,28 +33,8 @@ var (
 		Status: http.StatusForbidden,
 		Detail: "Disallowed CORS origin",
 	}
-	refuseHeaderSize = &httperr.Error{
-		Status: http.StatusRequestHeaderFieldsTooLarge,
-		Detail: "Request headers are larger than the upstream service takes.",
-	}
 	refuseTooMany = &httperr.Error{
 		Status: http.StatusTooManyRequests, RetryAfter: time.Second,
 		Detail: "Too many requests at once.",
-	}
-	refuseConnect = &httperr.Error{
-		Status: http.StatusServiceUnavailable,
-		Detail: "Could not connect to upstream service.",
-	}
-	refuseTimeout = &httperr.Error{
-		Status: http.StatusGatewayTimeout,
-		Detail: "Upstream service timed out.",
-	}
-	refuseUpstream = &httperr.Error{
-		Status: http.StatusBadGateway,
-		Detail: "An unexpected error occurred communicating with upstream service.",
-	}
-	refuseClientGone = &httperr.Error{
-		Status: StatusClientGone,
-		Detail: "The client closed the connection.",
 	}
 )

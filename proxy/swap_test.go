@@ -105,18 +105,18 @@ routes:
 `, "")
 	first := k.gateway.Table()
 	made := map[http.RoundTripper]bool{}
-	for _, r := range first.routes {
-		made[r.proxy.Transport] = true
+	for i := range first.routes {
+		made[k.transportOf(first, i)] = true
 	}
-	if len(made) != 3 || first.routes[0].proxy.Transport != first.routes[1].proxy.Transport {
+	if len(made) != 3 || k.transportOf(first, 0) != k.transportOf(first, 1) {
 		t.Errorf("%d transports", len(made))
 	}
 	second := k.compile("users: off\nroutes:\n  - {name: z, prefix: /z, backend: 'http://z'}\n")
-	if second.routes[0].proxy.Transport != first.routes[0].proxy.Transport {
+	if k.transportOf(second, 0) != k.transportOf(first, 0) {
 		t.Error("a reload made a transport anew")
 	}
 	k.gateway.Swap(second)
-	if third := k.compile("users: off\nroutes:\n  - {name: c, prefix: /c, backend: 'http://c', protocol: h2c}\n"); third.routes[0].proxy.Transport == first.routes[2].proxy.Transport {
+	if third := k.compile("users: off\nroutes:\n  - {name: c, prefix: /c, backend: 'http://c', protocol: h2c}\n"); k.transportOf(third, 0) == k.transportOf(first, 2) {
 		t.Error("a transport outlived its last table")
 	}
 }
@@ -174,10 +174,10 @@ func TestRenewedCertificateIsTakenUp(t *testing.T) {
 	table := "users: off\nroutes:\n  - {name: open, prefix: /, backend: \"${BACKEND}\", auth: none, tls: {ca: " + authority + "}}\n"
 	k := startBefore(t, table, backend.URL)
 	k.get("/").wantDetail(t, 502, sentenceUpstream)
-	before := k.gateway.Table().routes[0].proxy.Transport
+	before := k.transportOf(k.gateway.Table(), 0)
 	write(backend.Certificate().Raw)
 	k.gateway.Swap(k.compile(table))
-	if res := k.get("/"); res.body != "hello" || k.gateway.Table().routes[0].proxy.Transport == before {
+	if res := k.get("/"); res.body != "hello" || k.transportOf(k.gateway.Table(), 0) == before {
 		t.Errorf("%d %q", res.StatusCode, res.body)
 	}
 	for _, broken := range []string{"", "no PEM"} {

@@ -54,10 +54,14 @@ func (d *Diff) weakened(before, after *route) {
 	if oldTLS, nowTLS := tlsOf(old), tlsOf(now); oldTLS.CA != "" && nowTLS.CA == "" && now.Backend.Scheme == "https" {
 		add("tls.ca", oldTLS.CA, "")
 	}
-	if old.Backend.Host == now.Backend.Host && before.base != after.base && strings.HasPrefix(before.base, after.base) && now.Auth != config.PolicyStrict {
-		add("backend's base path", before.base, after.base)
+	if old.Backend.Host == now.Backend.Host && now.Auth != config.PolicyStrict {
+		if before, after := basePath(old), basePath(now); before != after && strings.HasPrefix(before, after) {
+			add("backend's base path", before, after)
+		}
 	}
 }
+
+func basePath(r *config.Route) string { return strings.TrimSuffix(r.Backend.EscapedPath(), "/") }
 
 // isWidened reports whether a limit takes in more: an empty one takes in all.
 func isWidened(old, now []string) bool {

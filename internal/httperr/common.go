@@ -2,6 +2,10 @@ package httperr
 
 import "net/http"
 
+// StatusClientGone is the status in the access log when the client left before the
+// answer: there is nobody to send it to. nginx introduced the number.
+const StatusClientGone = 499
+
 // Errors that more than one package returns.
 var (
 	BodyMalformed = &Error{Status: http.StatusBadRequest, Detail: "The request body is malformed or ended early."}

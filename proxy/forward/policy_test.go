@@ -1,4 +1,4 @@
-package proxy
+package forward
 
 import (
 	"testing"
@@ -6,12 +6,10 @@ import (
 	"gatehouse/config"
 )
 
-// TestStrip asks of each name who may not send it to a backend.
+// TestForbidden asks of each name who may not send it to a backend.
 func TestForbidden(t *testing.T) {
 	t.Parallel()
-	table := newKit(t, identityTable, "http://127.0.0.1:9").compile(identityTable)
-	limited := &route{config: &config.Route{Methods: []string{"GET"}}}
-	open := &route{config: &config.Route{}}
+	policy := NewHeaderPolicy(&config.Config{Identity: config.Identity{Headers: map[string]string{"X-User-ID": "sub", "X-User-Email": "email"}}})
 	tests := []struct {
 		name                    string
 		client, trusted, method bool // gone from a client's request, a trusted proxy's, and on a route with methods
@@ -36,11 +34,11 @@ func TestForbidden(t *testing.T) {
 	for _, tt := range tests {
 		for _, as := range []struct {
 			who     string
-			route   *route
+			limited bool
 			trusted bool
 			gone    bool
-		}{{"client", open, false, tt.client}, {"trusted proxy", open, true, tt.trusted}, {"client, route with methods", limited, false, tt.method}} {
-			if gone := table.forbidden(tt.name, as.route, as.trusted); gone != as.gone {
+		}{{"client", false, false, tt.client}, {"trusted proxy", false, true, tt.trusted}, {"client, route with methods", true, false, tt.method}} {
+			if gone := policy.forbidden(tt.name, as.limited, as.trusted); gone != as.gone {
 				t.Errorf("%q of a %s: forbidden %v, want %v", tt.name, as.who, gone, as.gone)
 			}
 		}

@@ -1,4 +1,4 @@
-package proxy
+package forward
 
 import (
 	"context"
@@ -16,17 +16,9 @@ import (
 	"gatehouse/proxy/idletimer"
 )
 
-// Bounds on how long a client may take over what is not streamed.
-const (
-	// lastReadGrace is for a body that nobody will read: net/http waits for the
-	// rest of it before it ends the request.
-	lastReadGrace = time.Second
-	// lastWriteGrace is for a client of HTTP/2 to take what is left of an answer
-	// that is complete.
-	lastWriteGrace = time.Minute
-	// handlerBodyTime is for the whole body of a request to a built-in handler.
-	handlerBodyTime = 30 * time.Second
-)
+// LastReadGrace is for a body that nobody will read: net/http waits for the
+// rest of it before it ends the request.
+const LastReadGrace = time.Second
 
 // bodyPhase says who looks after a client that sends nothing.
 type bodyPhase int
@@ -42,9 +34,9 @@ const (
 type clientBody struct {
 	io.ReadCloser
 	control   *http.ResponseController
-	idleTimer *idletimer.Timer
-	idle      time.Duration // 0 is no bound
-	left      int64         // bytes that may still come, if bounded
+	idleTimer atomic.Pointer[idletimer.Timer] // of the current attempt
+	idle      time.Duration                   // 0 is no bound
+	left      int64                           // bytes that may still come, if bounded
 	bounded   bool
 	refusal   atomic.Pointer[httperr.Error]
 	trailers  func() // hands the trailers on, once they have come; nil without
@@ -80,7 +72,7 @@ func (b *clientBody) Read(p []byte) (int, error) {
 	if !b.beginRead() {
 		return 0, errBodyAbandoned
 	}
-	defer b.idleTimer.Touch()
+	defer b.touch()
 	if b.bounded && int64(len(p)) > b.left+1 {
 		p = p[:b.left+1] // one more byte than allowed tells "exactly full" from "too large"
 	}
@@ -99,12 +91,15 @@ func (b *clientBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// touch is called when a read has ended.
+func (b *clientBody) touch() { b.idleTimer.Load().Touch() }
+
 // beginRead begins the wait for the client's next bytes, if they are still wanted.
 func (b *clientBody) beginRead() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.phase == bodyUploading {
-		b.idleTimer.Pause()
+		b.idleTimer.Load().Pause()
 		if b.idle > 0 {
 			b.deadline(b.idle)
 		}
@@ -162,7 +157,7 @@ func (b *clientBody) abandon() {
 	_ = b.control.SetReadDeadline(time.Unix(1, 0))
 	b.reading.Lock()
 	defer b.reading.Unlock()
-	b.deadline(lastReadGrace)
+	b.deadline(LastReadGrace)
 }
 
 // complete reports whether all of the body has been read.
@@ -221,13 +216,13 @@ func (b *backendBody) Read(p []byte) (n int, err error) {
 	b.a.idleTimer.Touch()
 	switch {
 	case err == io.EOF: //nolint:errorlint // as an io.Reader gives it
-		b.a.x.table.cleanTrailer(b.res.Trailer)
-	case err != nil && b.a.x.err == nil:
+		b.a.t.backend.policy.cleanTrailer(b.res.Trailer)
+	case err != nil && b.a.t.err == nil:
 		why := err
 		if ended := context.Cause(b.res.Request.Context()); ended != nil {
 			why = ended // the read failed because the request was ended
 		}
-		b.a.x.err = fmt.Errorf("read response body: %w", why)
+		b.a.t.err = fmt.Errorf("read response body: %w", why)
 	}
 	return n, err
 }

@@ -1,6 +1,9 @@
-package proxy
+package forward
 
-import "sync"
+import (
+	"net/http/httputil"
+	"sync"
+)
 
 // copyBuffers lends httputil the buffers through which bodies flow.
 type copyBuffers struct{ pool sync.Pool }
@@ -8,7 +11,8 @@ type copyBuffers struct{ pool sync.Pool }
 // copyBufferBytes is what httputil would use itself.
 const copyBufferBytes = 32 << 10
 
-func newCopyBuffers() *copyBuffers {
+// NewCopyBuffers returns the buffers that the Backends of one table share.
+func NewCopyBuffers() httputil.BufferPool {
 	return &copyBuffers{pool: sync.Pool{New: func() any { return new([copyBufferBytes]byte) }}}
 }
 

@@ -1,4 +1,4 @@
-package proxy
+package forward
 
 import (
 	"net/http"
@@ -20,8 +20,8 @@ var (
 
 // BodyAwaited implements transport.BodyWaiter.
 func (a *attempt) BodyAwaited() {
-	if a.x.status != 0 {
-		_ = http.NewResponseController(a.x.ResponseWriter).Flush()
+	if a.t.answer.begun {
+		_ = http.NewResponseController(&a.t.answer).Flush()
 	}
 }
 
@@ -29,7 +29,7 @@ func (a *attempt) BodyAwaited() {
 // they are there is given a moment: the time until the request's timer fires.
 func (b *backendBody) readFirst(p []byte) (int, error) {
 	_, notifies := b.ReadCloser.(transport.NotifyingBody)
-	if notifies || b.res.ContentLength <= 0 || b.a.x.method == http.MethodHead {
+	if notifies || b.res.ContentLength <= 0 || b.a.t.In.Method == http.MethodHead {
 		return b.ReadCloser.Read(p)
 	}
 	b.a.idleTimer.FlushHeadSoon()

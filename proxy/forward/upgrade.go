@@ -1,4 +1,4 @@
-package proxy
+package forward
 
 import (
 	"errors"
@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"gatehouse/proxy/stream"
 
@@ -16,23 +17,33 @@ import (
 // what a client may wish for, and what the backend answers. Package stream
 // has the connections afterwards.
 
+// upgrade is a switch of protocols: what the client asked for, and what became of it.
+type upgrade struct {
+	wanted    string                      // what the backend may switch to; "" for nothing
+	webSocket bool                        // that is a WebSocket
+	header    http.Header                 // of the backend's 101
+	backend   *stream.Backend             // the backend's side behind it; nil without one
+	client    atomic.Pointer[stream.Conn] // the client's side behind it
+}
+
 // grantUpgrade notes the protocol that the client asks for, if the route grants
 // it. A wish that it does not grant is dropped, which a server may do: on an
 // upgraded connection nobody would look at what is sent. Several protocols, or
 // several headers, are a choice that the backend would make, so they are dropped
 // too. In HTTP/1.0 there is no Upgrade, and a WebSocket begins with GET (RFC 6455
 // section 4.1).
-func (a *attempt) grantUpgrade(header http.Header) {
+func (a *attempt) grantUpgrade() {
+	header := a.t.In.Header
 	wanted := header["Upgrade"]
-	if len(wanted) != 1 || a.x.http10 || !isProtocol(wanted[0]) || !httpguts.HeaderValuesContainsToken(header["Connection"], "Upgrade") {
+	if len(wanted) != 1 || a.t.isHTTP10() || !isProtocol(wanted[0]) || !httpguts.HeaderValuesContainsToken(header["Connection"], "Upgrade") {
 		return
 	}
 	name, _, _ := strings.Cut(strings.ToLower(wanted[0]), "/") // a version may follow
 	webSocket := stream.IsWebSocket(name)
-	if !slices.Contains(a.x.route.config.Upgrade, name) || webSocket && a.x.method != http.MethodGet {
+	if !slices.Contains(a.t.backend.config.Upgrade, name) || webSocket && a.t.In.Method != http.MethodGet {
 		return
 	}
-	a.upgrade, a.webSocket = wanted[0], webSocket
+	a.upgrade.wanted, a.upgrade.webSocket = wanted[0], webSocket
 }
 
 var (
@@ -47,21 +58,22 @@ func (a *attempt) switchProtocols(res *http.Response) error {
 	if !strings.EqualFold(protocol, res.Request.Header.Get("Upgrade")) {
 		return errUpgrade
 	}
-	if a.x.body != nil && !a.x.body.complete() {
+	if a.t.body != nil && !a.t.body.complete() {
 		return errEarly // two would read from the client
 	}
 	conn, ok := res.Body.(io.ReadWriteCloser)
 	if !ok {
 		return errUpgrade
 	}
-	a.x.table.cleanInterim(res.Header)
-	if a.webSocket {
+	a.t.backend.policy.cleanInterim(res.Header)
+	if a.upgrade.webSocket {
 		spellWebSocket(res.Header)
 	}
-	a.switched, a.switchHeader = stream.NewBackend(conn, protocol, &a.idleTimer, a.x.route.config.IdleTimeout), res.Header
+	a.upgrade.backend = stream.NewBackend(conn, protocol, &a.idleTimer, a.t.backend.config.IdleTimeout)
+	a.upgrade.header = res.Header
 	// httputil looks at these, and adds them to what Hijack makes of the others.
 	res.Header = http.Header{"Connection": {"Upgrade"}, "Upgrade": {protocol}}
-	res.Body = a.switched
+	res.Body = a.upgrade.backend
 	return nil
 }
 
@@ -90,5 +102,5 @@ func spellWebSocket(header http.Header) {
 // lower case is ASCII, and httputil answers 502 to what is not.
 func isProtocol(text string) bool {
 	name, version, versioned := strings.Cut(text, "/")
-	return isToken(name) && (!versioned || isToken(version))
+	return httpguts.ValidHeaderFieldName(name) && (!versioned || httpguts.ValidHeaderFieldName(version)) // tokens, as a protocol is
 }

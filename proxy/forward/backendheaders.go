@@ -1,8 +1,6 @@
-package proxy
+package forward
 
 import (
-	"errors"
-	"fmt"
 	"net/http"
 	"net/textproto"
 	"strings"
@@ -16,13 +14,13 @@ import (
 // removed the hop-by-hop fields by then, and trailers by cleanTrailer.
 
 // removeOwn deletes what the gateway says of every answer by itself.
-func (t *Table) removeOwn(header http.Header) {
+func (p *HeaderPolicy) removeOwn(header http.Header) {
 	if len(header) == 0 {
 		return
 	}
 	delete(header, "X-Request-Id")
 	delete(header, "X-Process-Time")
-	if t.cors != nil {
+	if p.cors {
 		delete(header, "Access-Control-Allow-Origin")
 		delete(header, "Access-Control-Allow-Credentials")
 		delete(header, "Access-Control-Expose-Headers")
@@ -32,7 +30,7 @@ func (t *Table) removeOwn(header http.Header) {
 // cleanInterim deletes all that a backend may not say before its final answer:
 // what is for the next hop alone (RFC 9110 section 7.6.1), the length of a body
 // that there is not (section 8.6), and what the gateway says itself.
-func (t *Table) cleanInterim(header http.Header) {
+func (p *HeaderPolicy) cleanInterim(header http.Header) {
 	for _, list := range header["Connection"] {
 		for name := range strings.SplitSeq(list, ",") {
 			delete(header, http.CanonicalHeaderKey(textproto.TrimString(name)))
@@ -43,8 +41,8 @@ func (t *Table) cleanInterim(header http.Header) {
 			delete(header, name)
 		}
 	}
-	t.removeOwn(header)
-	for _, own := range t.answers {
+	p.removeOwn(header)
+	for _, own := range p.answers {
 		delete(header, own.name)
 	}
 }
@@ -52,40 +50,14 @@ func (t *Table) cleanInterim(header http.Header) {
 // cleanTrailer deletes what a backend may not say behind its answer: what the
 // gateway says itself, and what is no trailer (RFC 9110 section 6.5.1). A client
 // may merge the trailers into the header.
-func (t *Table) cleanTrailer(trailer http.Header) {
+func (p *HeaderPolicy) cleanTrailer(trailer http.Header) {
 	for name := range trailer {
 		if !httpguts.ValidTrailerHeader(name) || isHopByHop(name) {
 			delete(trailer, name)
 		}
 	}
-	t.removeOwn(trailer)
-	for _, own := range t.answers {
+	p.removeOwn(trailer)
+	for _, own := range p.answers {
 		delete(trailer, own.name)
 	}
-}
-
-// maxInterim bounds the informational answers to one request: net/http's
-// transport leaves that to whoever passes them on.
-const maxInterim = 1000
-
-// errMisbehaved is the cause of a request that was canceled because of what the
-// backend said before its answer.
-var errMisbehaved = errors.New("backend misbehaved")
-
-// writeInterim passes on an informational answer, whose header is there. A
-// client of HTTP/1.0 knows none (RFC 9110 section 15.2).
-func (x *exchange) writeInterim(status int) {
-	if x.interim++; x.interim > maxInterim {
-		x.giveUp(fmt.Errorf("%w: more than %d informational answers", errMisbehaved, maxInterim))
-		return
-	}
-	if status == http.StatusSwitchingProtocols { // over HTTP/2, which has none (RFC 9113 section 8.6)
-		x.giveUp(fmt.Errorf("%w: it switched protocols over HTTP/2", errMisbehaved))
-		return
-	}
-	if x.http10 {
-		return
-	}
-	x.table.cleanInterim(x.Header())
-	x.ResponseWriter.WriteHeader(status)
 }

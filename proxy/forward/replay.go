@@ -1,4 +1,4 @@
-package proxy
+package forward
 
 import (
 	"errors"
@@ -71,19 +71,6 @@ func (b *replayBody) newAttempt() (io.ReadCloser, error) {
 	}
 	b.latest, b.closed = &replayAttempt{body: b}, false
 	return b.latest, nil
-}
-
-// getBody is http.Request.GetBody: the transport wants the body once more,
-// whatever it has said of the attempt before.
-func (x *exchange) getBody() (io.ReadCloser, error) {
-	body, err := x.replay.newAttempt()
-	if err != nil {
-		return nil, err
-	}
-	x.body.mu.Lock()
-	x.body.released = false
-	x.body.mu.Unlock()
-	return &transportBody{body, x.body}, nil
 }
 
 // Read implements io.Reader.

@@ -1,4 +1,4 @@
-package proxy
+package forward
 
 import (
 	"net/http"
@@ -19,49 +19,62 @@ import (
 // for those that are for one hop alone (RFC 9110 section 7.6.1) and those that
 // the client may not send, and then the gateway's own.
 func (a *attempt) eachField(put func(name string, values []string)) {
-	in := a.x.sent.Header
+	in := a.t.In.Header
 	listed := connectionOptions(in["Connection"])
 	for name, values := range in {
-		if !isHopByHop(name) && !slices.Contains(listed, name) && a.x.mayPass(name) {
+		if !isHopByHop(name) && !slices.Contains(listed, name) && a.t.mayPass(name) {
 			put(a.spell(name), values)
 		}
 	}
 	if httpguts.HeaderValuesContainsToken(in["Te"], "trailers") {
 		put("Te", teTrailers)
 	}
-	if a.upgrade != "" {
+	if a.upgrade.wanted != "" {
 		put("Connection", connectionUpgrade)
-		put("Upgrade", a.x.singleValue(a.upgrade))
+		put("Upgrade", a.t.values.one(a.upgrade.wanted))
 	}
-	a.x.forwarded(put)
-	put("X-Request-Id", a.x.singleValue(a.x.id))
-	a.x.inject(a.x.table.identity, put)
+	a.t.forwarded(put)
+	put("X-Request-Id", a.t.values.one(a.t.ID))
+	a.t.inject(put)
 }
 
 // forwarded calls put for the X-Forwarded-* that a backend gets. They hold nothing that
 // a client sent. A trusted proxy's are kept; its list of addresses ends with its own.
-func (x *exchange) forwarded(put func(name string, values []string)) {
-	if addresses := x.caller.Addresses(x.sent); addresses != "" {
-		put("X-Forwarded-For", x.singleValue(addresses))
+func (t *Transfer) forwarded(put func(name string, values []string)) {
+	if addresses := t.Caller.Addresses(t.In); addresses != "" {
+		put("X-Forwarded-For", t.values.one(addresses))
 	}
-	host, readable := x.caller.Host(x.sent)
+	host, readable := t.Caller.Host(t.In)
 	if !readable {
-		x.logUnreadable("X-Forwarded-Host")
+		t.logUnreadable("X-Forwarded-Host")
 	}
 	if host != "" {
-		put("X-Forwarded-Host", x.singleValue(host))
+		put("X-Forwarded-Host", t.values.one(host))
 	}
-	scheme, readable := x.caller.Scheme(x.sent)
+	scheme, readable := t.Caller.Scheme(t.In)
 	if !readable {
-		x.logUnreadable("X-Forwarded-Proto")
+		t.logUnreadable("X-Forwarded-Proto")
 	}
-	put("X-Forwarded-Proto", x.singleValue(scheme))
+	put("X-Forwarded-Proto", t.values.one(scheme))
+}
+
+// inject calls put for what the gateway knows of the user. A claim that the token does
+// not have leaves its header absent.
+func (t *Transfer) inject(put func(name string, values []string)) {
+	if t.Identity == nil {
+		return
+	}
+	for _, h := range t.backend.policy.identity {
+		if value := t.Identity.Claim(h.claim); value != "" {
+			put(h.name, t.values.one(value))
+		}
+	}
 }
 
 // logUnreadable logs a header of a trusted proxy that was not read.
-func (x *exchange) logUnreadable(name string) {
-	if x.gateway != nil { // or the request is only explained
-		x.gateway.unreadable.Log(x.gateway.log, x.caller.Peer, name)
+func (t *Transfer) logUnreadable(name string) {
+	if f := t.forwarder; f != nil {
+		f.unreadable.Log(f.log, t.Caller.Peer, name)
 	}
 }
 
@@ -73,23 +86,23 @@ var (
 
 // mayPass reports whether the client's header goes to the backend under the
 // route's rules.
-func (x *exchange) mayPass(name string) bool {
+func (t *Transfer) mayPass(name string) bool {
 	switch name {
 	case "Authorization":
-		if !x.route.config.ForwardToken {
+		if !t.backend.config.ForwardToken {
 			return false
 		}
 	case "Expect":
-		if x.http10 { // RFC 9110 section 10.1.1: there is no 100 to wait for
+		if t.isHTTP10() { // RFC 9110 section 10.1.1: there is no 100 to wait for
 			return false
 		}
 	}
-	return !x.table.forbidden(name, x.route, x.caller.Trusted)
+	return !t.backend.policy.forbidden(name, len(t.backend.config.Methods) > 0, t.Caller.Trusted)
 }
 
 // spell returns how a client's header is written to the backend.
 func (a *attempt) spell(name string) string {
-	if a.webSocket {
+	if a.upgrade.webSocket {
 		return spelledWebSocket(name)
 	}
 	return name
@@ -112,13 +125,14 @@ func connectionOptions(connection []string) (names []string) {
 // goesDirect reports whether http1/transport may write the headers as they come.
 // It looks at a header for what concerns how the request is sent: those are
 // not in Fields; see transport.Fields.
-func (a *attempt) goesDirect(in *http.Request) bool {
+func (a *attempt) goesDirect() bool {
+	in := a.t.In
 	for _, special := range [...]string{"Expect", "Idempotency-Key", "X-Idempotency-Key"} {
 		if len(in.Header[special]) > 0 {
 			return false
 		}
 	}
-	return a.x.route.lean && in.ContentLength == 0 && a.upgrade == ""
+	return a.t.backend.lean && in.ContentLength == 0 && a.upgrade.wanted == ""
 }
 
 // AppendFields implements transport.Fields.
@@ -134,7 +148,7 @@ func (a *attempt) AppendFields(to []byte) (with []byte, ok bool) {
 
 // AsHeader implements transport.Fields.
 func (a *attempt) AsHeader() http.Header {
-	header := make(http.Header, len(a.x.sent.Header)+len(a.x.singleValues))
+	header := make(http.Header, len(a.t.In.Header)+len(a.t.values.room))
 	header["User-Agent"] = []string{""} // httputil's word for "do not invent one"
 	a.eachField(func(name string, values []string) { header[name] = values })
 	return header

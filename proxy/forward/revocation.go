@@ -1,4 +1,4 @@
-package proxy
+package forward
 
 import (
 	"context"
@@ -24,7 +24,7 @@ func isEndless(res *http.Response) bool {
 	if res.StatusCode == http.StatusSwitchingProtocols {
 		return true
 	}
-	kind := strings.ToLower(first(res.Header["Content-Type"]))
+	kind := strings.ToLower(res.Header.Get("Content-Type"))
 	for _, endless := range [...]string{
 		"text/event-stream", "application/grpc", "multipart/x-mixed-replace", "application/x-ndjson", "application/json-seq",
 	} {
@@ -38,14 +38,14 @@ func isEndless(res *http.Response) bool {
 // watchRevocation watches over a stream that somebody was let in to: it outlives the
 // decision, but not what the decision rests on. stopWatch ends the watch.
 func (a *attempt) watchRevocation(ctx context.Context) {
-	if a.x.identity == nil {
+	if a.t.Identity == nil {
 		return
 	}
-	held, release := a.x.table.gate.WithRevocation(ctx, a.x.identity, a.x.route.rule)
+	held, release := a.t.backend.gate.WithRevocation(ctx, a.t.Identity, a.t.backend.rule)
 	stop := context.AfterFunc(held, func() {
 		if refusal, refused := errors.AsType[*httperr.Error](context.Cause(held)); refused {
-			a.x.gateway.log.LogAttrs(ctx, slog.LevelInfo, "stream ended",
-				slog.String("request_id", a.x.id), slog.String("route", a.x.routeName()), slog.String("reason", refusal.Detail))
+			a.t.forwarder.log.LogAttrs(ctx, slog.LevelInfo, "stream ended",
+				slog.String("request_id", a.t.ID), slog.String("route", a.t.backend.config.Name), slog.String("reason", refusal.Detail))
 			a.revoke(refusal)
 		}
 	})
@@ -58,7 +58,7 @@ func (a *attempt) watchRevocation(ctx context.Context) {
 // revoke ends a stream: a WebSocket with a close frame, anything else by
 // cutting it off, which no client takes for its end.
 func (a *attempt) revoke(why *httperr.Error) {
-	if upgraded := a.upgraded.Load(); upgraded != nil {
+	if upgraded := a.upgrade.client.Load(); upgraded != nil {
 		upgraded.EndWith(stream.PolicyViolation)
 	}
 	a.context.Cancel(why)

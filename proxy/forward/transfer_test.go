@@ -1,4 +1,4 @@
-package proxy
+package forward
 
 import (
 	"context"
@@ -8,33 +8,16 @@ import (
 	"testing"
 
 	"gatehouse/proxy/idletimer"
-
-	"github.com/google/uuid"
 )
 
-func TestNewRequestID(t *testing.T) {
-	t.Parallel()
-	made := map[string]bool{}
-	for range 1000 {
-		id, err := uuid.Parse(newRequestID())
-		if err != nil || id.Version() != 4 || id.Variant() != uuid.RFC4122 {
-			t.Fatalf("%s: version %d, variant %v: %v", id, id.Version(), id.Variant(), err)
-		}
-		made[id.String()] = true
-	}
-	if len(made) != 1000 {
-		t.Errorf("%d of 1000 ids differ", len(made))
-	}
-}
-
-// TestHeaderValues takes more headers than an exchange has room for, and appends
+// TestHeaderValues takes more headers than a Transfer has room for, and appends
 // to them, as http.Header.Add does: none may change another.
 func TestHeaderValues(t *testing.T) {
 	t.Parallel()
-	x := &exchange{}
+	var room headerValues
 	var taken [][]string
-	for i := range 2 * len(x.singleValues) {
-		taken = append(taken, x.singleValue(fmt.Sprint(i)))
+	for i := range 2 * len(room.room) {
+		taken = append(taken, room.one(fmt.Sprint(i)))
 	}
 	for i := range taken {
 		_ = append(taken[i], "more")
@@ -50,19 +33,19 @@ func TestHeaderValues(t *testing.T) {
 // be found by its own context.
 func TestAttempts(t *testing.T) {
 	t.Parallel()
-	x := &exchange{}
-	first := x.newAttempt()
+	transfer := &Transfer{}
+	first := transfer.newAttempt()
 	first.context.Init(t.Context())
-	second := x.newAttempt()
+	second := transfer.newAttempt()
 	second.context.Init(t.Context())
-	if first == second || x.attempt != second || attemptOf(&first.context) != first || attemptOf(&second.context) != second {
+	if first == second || transfer.attempt != second || attemptOf(&first.context) != first || attemptOf(&second.context) != second {
 		t.Fatal("attempts are taken for one another")
 	}
 	first.context.Cancel(idletimer.ErrTimeout)
 	if first.context.Err() == nil || second.context.Err() != nil {
 		t.Errorf("the contexts ended with %v and %v", first.context.Err(), second.context.Err())
 	}
-	x.giveUp(errMisbehaved)
+	transfer.giveUp(errMisbehaved)
 	if cause := context.Cause(&second.context); !errors.Is(cause, errMisbehaved) {
 		t.Errorf("the current attempt ended with %v", cause)
 	}

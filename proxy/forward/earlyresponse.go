@@ -1,4 +1,4 @@
-package proxy
+package forward
 
 import (
 	"errors"
@@ -76,7 +76,7 @@ func (s *transportBody) BackendLost() {
 	}
 	b.mu.Unlock()
 	if waits {
-		b.setRefusal(refuseUpstream.Because(errBackendLost)) // before the read fails, which would be the client's fault
+		b.setRefusal(ErrUpstream.Because(errBackendLost)) // before the read fails, which would be the client's fault
 		_ = b.control.SetReadDeadline(time.Unix(1, 0))
 	}
 }
@@ -133,14 +133,13 @@ func (b *clientBody) discardRest(by time.Time) {
 	b.deadline(0)
 }
 
-// newClientBody is the body of a request that has one.
-func newClientBody(r *http.Request, a *attempt, control *http.ResponseController) *clientBody {
-	limit := int64(a.x.route.config.MaxBody)
+// newClientBody returns the body of a request that has one.
+func newClientBody(t *Transfer, control *http.ResponseController) *clientBody {
+	limit, in := int64(t.backend.config.MaxBody), t.In
 	b := &clientBody{
-		ReadCloser: r.Body, control: control, idleTimer: &a.idleTimer,
-		idle: a.x.route.config.IdleTimeout, left: limit, bounded: limit > 0,
-		expects: len(r.Header["Expect"]) > 0 && !a.x.http10, earlyGrace: a.x.gateway.earlyGrace,
+		ReadCloser: in.Body, control: control, idle: t.backend.config.IdleTimeout, left: limit, bounded: limit > 0,
+		expects: len(in.Header["Expect"]) > 0 && !t.isHTTP10(), earlyGrace: t.forwarder.EarlyGrace,
 	}
-	b.remaining.Store(r.ContentLength)
+	b.remaining.Store(in.ContentLength)
 	return b
 }

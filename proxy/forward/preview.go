@@ -1,0 +1,41 @@
+package forward
+
+import (
+	"context"
+	"errors"
+	"net/http"
+)
+
+// errCaptured ends a round trip that must not happen.
+var errCaptured = errors.New("captured")
+
+// capture is a transport that keeps the request.
+type capture struct{ request *http.Request }
+
+func (c *capture) RoundTrip(r *http.Request) (*http.Response, error) {
+	c.request = r
+	return nil, errCaptured
+}
+
+// Preview returns the request that the backend would get, without its body. It runs the
+// Backend's own proxy against a transport that sends nothing. It returns nil when
+// httputil would send nothing.
+func (b *Backend) Preview(facts Facts) *http.Request {
+	t := &Transfer{Facts: facts, backend: b}
+	a := t.newAttempt()
+	a.grantUpgrade()
+	out := facts.In.WithContext(context.WithValue(facts.In.Context(), attemptKey{}, a))
+	out.Header = nil // as in Forward
+	caught := new(capture)
+	proxy := *b.proxy
+	proxy.Transport = caught
+	proxy.ErrorHandler = func(http.ResponseWriter, *http.Request, error) {}
+	proxy.ServeHTTP(nil, out)
+	if caught.request == nil {
+		return nil
+	}
+	if agent := caught.request.Header["User-Agent"]; len(agent) == 1 && agent[0] == "" {
+		delete(caught.request.Header, "User-Agent") // httputil's word for "do not invent one"
+	}
+	return caught.request
+}

@@ -1,0 +1,33 @@
+package forward
+
+import (
+	"net/http"
+
+	"gatehouse/internal/httperr"
+)
+
+// ErrUpstream is the answer for a backend that gave none, or one that is no HTTP.
+var ErrUpstream = &httperr.Error{
+	Status: http.StatusBadGateway,
+	Detail: "An unexpected error occurred communicating with upstream service.",
+}
+
+// Every other answer of this package to a request that no backend has answered.
+var (
+	refuseHeaderSize = &httperr.Error{
+		Status: http.StatusRequestHeaderFieldsTooLarge,
+		Detail: "Request headers are larger than the upstream service takes.",
+	}
+	refuseConnect = &httperr.Error{
+		Status: http.StatusServiceUnavailable,
+		Detail: "Could not connect to upstream service.",
+	}
+	refuseTimeout = &httperr.Error{
+		Status: http.StatusGatewayTimeout,
+		Detail: "Upstream service timed out.",
+	}
+	refuseClientGone = &httperr.Error{
+		Status: httperr.StatusClientGone,
+		Detail: "The client closed the connection.",
+	}
+)
