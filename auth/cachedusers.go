@@ -266,7 +266,7 @@ func (c *CachedUsers) Connected() {
 		c.recheck = nil
 	}
 	c.mu.Unlock()
-	c.options.Log.Info("changes to users are heard of")
+	c.options.Log.Info("changes to users are received")
 	c.options.Feed(nil)
 	notify(watchers)
 }
@@ -286,7 +286,7 @@ func (c *CachedUsers) Lost(cause error) {
 	c.options.Feed(cause)
 	// Warn once, and not when the process ends.
 	if !warned && !errors.Is(cause, context.Canceled) {
-		c.options.Log.Warn("changes to users are not heard of", "error", cause.Error(), "grace", grace.String())
+		c.options.Log.Warn("changes to users are not received", "error", cause.Error(), "grace", grace.String())
 	}
 }
 

@@ -15,18 +15,18 @@ import (
 )
 
 var (
-	errScheme     = errors.New("the scheme of its Authorization is not Bearer")
-	errEmptyToken = errors.New("its Authorization has nothing after Bearer")
+	errScheme     = errors.New("the scheme of its Authorization header is not Bearer")
+	errEmptyToken = errors.New("its Authorization header has nothing after Bearer")
 	errTooLong    = fmt.Errorf("it is longer than %d KiB", maxTokenBytes>>10)
 	errLineBreak  = errors.New("it holds a line break")
-	errCritical   = errors.New("its header names critical extensions (`crit`), of which none is known here")
+	errCritical   = errors.New("its header names critical extensions (`crit`), and the gateway knows none")
 	errKeyID      = errors.New("its `kid` is not text")
-	errRepeated   = errors.New("a name comes twice in its header or claims, or something follows them")
-	errEncrypted  = errors.New("it has five parts: an encrypted token (JWE), which cannot be read here")
-	errEncoding   = errors.New("its parts are not base64url of a JSON object, of one, and of a signature")
+	errRepeated   = errors.New("a name appears twice in its header or claims, or other text follows them")
+	errEncrypted  = errors.New("it has five parts: an encrypted token (JWE), which the gateway cannot read")
+	errEncoding   = errors.New("its parts are not two JSON objects and a signature, in base64url")
 	errNoExpiry   = errors.New("`exp` is missing")
-	errAudience   = errors.New("`aud` is neither text nor a list of it")
-	errBeyondTime = errors.New("is no number of seconds since 1970 (milliseconds?)")
+	errAudience   = errors.New("`aud` is neither text nor a list of texts")
+	errBeyondTime = errors.New("is not a number of seconds since 1970 (milliseconds?)")
 )
 
 // Refusals whose reason is the same for every token.

@@ -115,7 +115,7 @@ func logStore(ctx context.Context, log *slog.Logger, before, now error) {
 	case readOnly:
 		log.WarnContext(ctx, "store cannot be written: logins are answered 503", "error", now.Error())
 	default:
-		log.WarnContext(ctx, "store lost: what needs it is answered 503", "error", now.Error())
+		log.WarnContext(ctx, "store lost: requests that need it are answered 503", "error", now.Error())
 	}
 }
 
@@ -149,7 +149,7 @@ func (h *Health) ready() readiness {
 		r.Notes = append(r.Notes, "the user store does not answer")
 	}
 	if needs && feedErr != nil {
-		r.Notes = append(r.Notes, "changes to users are not heard of: what is known of them lives for users.grace, then the store is asked each time")
+		r.Notes = append(r.Notes, "changes to users are not received: what is known of them lives for users.grace, then the store is asked each time")
 	}
 	r.Ready = len(r.Reasons) == 0
 	return r

@@ -44,7 +44,7 @@ func NewMetrics(version string) *Metrics {
 			Name: "gatehouse_store_up", Help: "Whether the store of the users answered when last asked, and could be written.",
 		}),
 		userFeed: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "gatehouse_user_feed_connected", Help: "Whether changes to users are heard of as they happen.",
+			Name: "gatehouse_user_feed_connected", Help: "Whether changes to users are received as they happen.",
 		}),
 		reloads: counter("gatehouse_config_reloads_total", "Route tables read, by result.", "result"),
 		reloadGood: prometheus.NewGauge(prometheus.GaugeOpts{

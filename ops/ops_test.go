@@ -96,13 +96,13 @@ func TestReadiness(t *testing.T) {
 	ready(503, "the user store was not reached yet")
 	o.health.StoreAnswered(nil)
 	o.serve(t, openTable)
-	ready(200, "changes to users are not heard of")
+	ready(200, "changes to users are not received")
 	o.health.UserFeed(nil)
 	ready(200, `{"ready":true}`)
 	o.health.StoreAnswered(errors.New("refused"))
 	ready(200, "the user store does not answer") // one database must not take every replica out
 	o.health.UserFeed(errors.New("refused"))
-	ready(200, "changes to users are not heard of")
+	ready(200, "changes to users are not received")
 	o.health.Drain()
 	ready(503, "draining")
 }

@@ -51,7 +51,7 @@ func Open(ctx context.Context, url string, opts Options) (Store, error) {
 		opened, err = openPostgres(ctx, url, opts)
 	case "sqlite":
 		if opts.FeedURL != "" {
-			return nil, errors.New("read database URL: a feed's URL goes with postgres:// only")
+			return nil, errors.New("read database URL: only postgres:// has a feed URL")
 		}
 		opened, err = openSQLite(ctx, rest)
 	default:

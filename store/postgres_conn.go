@@ -231,5 +231,5 @@ func (p *postgres) checkDown() error {
 	if down == nil || time.Since(down.since) > outageAge {
 		return nil
 	}
-	return fmt.Errorf("not asked, as it did not answer a moment ago: %w", down.err)
+	return fmt.Errorf("not asked, because it did not answer a moment ago: %w", down.err)
 }

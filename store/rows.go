@@ -151,5 +151,5 @@ func (t *timestamp) parse(text string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("read time: %q is none", text)
+	return fmt.Errorf("read time: %q is not a time", text)
 }

@@ -65,9 +65,9 @@ func sqlitePath(path string) (string, error) {
 	case strings.HasPrefix(path, ":memory:"):
 		return "", errors.New("sqlite::memory: would be empty at every connection; name a file")
 	case strings.Contains(path, "?"):
-		return "", errors.New("sqlite: takes a path and no parameters after a ?")
+		return "", errors.New("sqlite: is followed by a path and no parameters")
 	case strings.HasPrefix(path, "//") && !strings.HasPrefix(path, "///"):
-		return "", errors.New("sqlite:// names a host; write sqlite:data/file.db, or sqlite:/data/file.db from the root")
+		return "", errors.New("sqlite:// is followed by a host; write sqlite:data/file.db, or sqlite:/data/file.db from the root")
 	}
 	return filepath.Clean(path), nil
 }

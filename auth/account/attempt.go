@@ -49,7 +49,7 @@ func (h *Handler) clearFailures(ctx context.Context, attempt *attempt) {
 	forgiving, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
 	if err := attempt.forgive(forgiving); err != nil {
-		h.Log.WarnContext(ctx, "login attempts are not forgiven", "error", err)
+		h.Log.WarnContext(ctx, "the count of a successful login cannot be undone", "error", err)
 	}
 }
 

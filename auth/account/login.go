@@ -119,7 +119,7 @@ func (h *Handler) renewHash(ctx context.Context, user store.User, password strin
 		err = h.Store.RenewHash(ctx, user.ID, user.HashedPassword, renewed)
 	}
 	if err != nil {
-		h.Log.WarnContext(ctx, "hash of a password is not renewed", "user_id", user.ID.String(), "error", err)
+		h.Log.WarnContext(ctx, "the hash of a password cannot be renewed", "user_id", user.ID.String(), "error", err)
 	}
 }
 
@@ -179,6 +179,6 @@ func (h *Handler) recordLogin(ctx context.Context, id uuid.UUID) (deleted bool) 
 	if errors.Is(err, store.ErrNotFound) {
 		return true
 	}
-	h.Log.WarnContext(ctx, "last_login is not written", "user_id", id.String(), "error", err)
+	h.Log.WarnContext(ctx, "last_login cannot be written", "user_id", id.String(), "error", err)
 	return false
 }

@@ -174,7 +174,7 @@ func CheckHash(hash string) error {
 	case version == nil:
 		return errors.New("not a bcrypt hash: want one that begins with $2b$")
 	case version[1] != "2a" && version[1] != "2b" && version[1] != "2y":
-		return fmt.Errorf("a bcrypt hash of version %s, of implementations that were wrong: want 2a, 2b or 2y, so a new password", version[1])
+		return fmt.Errorf("a bcrypt hash of version %s, which only faulty implementations wrote: want 2a, 2b or 2y, so set a new password", version[1])
 	case len(hash) != hashLength:
 		return fmt.Errorf("not a whole bcrypt hash: it has %d characters, want %d", len(hash), hashLength)
 	case costErr != nil || !hashForm.MatchString(hash):

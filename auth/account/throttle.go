@@ -240,6 +240,6 @@ func (t *throttle) prunePeriodically(ctx context.Context) {
 		err = t.attempts.PruneAttempts(ctx, now, now.Add(-knownFor), maxTallies)
 	}
 	if err != nil {
-		t.log.WarnContext(ctx, "login attempts are not pruned", "error", err)
+		t.log.WarnContext(ctx, "old login attempts cannot be removed", "error", err)
 	}
 }

@@ -55,7 +55,7 @@ func parsePrivateKey(pemBytes []byte) (crypto.Signer, error) {
 // its content.
 func privateKeyOf(block *pem.Block) (crypto.Signer, error) {
 	if block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != "" {
-		return nil, fmt.Errorf("PEM block %q is encrypted with a passphrase: want it without, as `openssl pkey` writes it", block.Type)
+		return nil, fmt.Errorf("PEM block %q is encrypted with a passphrase: want it without one, as `openssl pkey` writes it", block.Type)
 	}
 	if key, err := x509.ParsePKCS8PrivateKey(block.Bytes); err == nil {
 		switch key := key.(type) {
@@ -101,7 +101,7 @@ func certifiedKey(der []byte) (crypto.PublicKey, error) {
 		}
 	}
 	if _, err := asn1.Unmarshal(der, &certificate); err != nil {
-		return nil, errors.New("is no certificate")
+		return nil, errors.New("is not a certificate")
 	}
 	return x509.ParsePKIXPublicKey(certificate.Signed.Key.FullBytes)
 }

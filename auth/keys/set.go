@@ -116,7 +116,7 @@ func publicMembers() []string {
 func parseJWK(entry []byte) (issuerKey, error) {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(entry, &members); err != nil {
-		return issuerKey{}, errors.New("is no JSON object")
+		return issuerKey{}, errors.New("is not a JSON object")
 	}
 	_, secret := members["k"]
 	if _, private := members["d"]; private || secret {

@@ -27,7 +27,7 @@ func TestCertificateIsRenewed(t *testing.T) {
 	newCert, newKey, _ := selfSigned(t)
 	copyFile(t, newCert, certFile)
 	testkit.Eventually(t, "the half-renewed pair is told", func() bool {
-		return strings.Contains(gateway.log.String(), "what was read before is")
+		return strings.Contains(gateway.log.String(), "the old content stays in use")
 	})
 	if !bytes.Equal(gateway.serves(t), first) {
 		t.Error("a pair that does not fit was taken over")

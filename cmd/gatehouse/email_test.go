@@ -68,7 +68,7 @@ func TestEmailTwinsAreTold(t *testing.T) {
 	}
 	gateway := start(t, writeFile(t, "routes.yaml", "routes:\n  - {name: users, prefix: /api/v1/users, handler: users}\n"),
 		map[string]string{"GATEWAY_DATABASE_URL": url})
-	if log := gateway.log.String(); !strings.Contains(log, "xn--bcher-kva") || !strings.Contains(log, "one e-mail in different forms") {
+	if log := gateway.log.String(); !strings.Contains(log, "xn--bcher-kva") || !strings.Contains(log, "the same e-mail in different forms") {
 		t.Errorf("the log does not tell of them:\n%s", log)
 	}
 	for i, want := range []string{first.ID.String(), second.String()} {

@@ -157,7 +157,7 @@ func (a answer) field(t testing.TB, name string) string {
 	t.Helper()
 	var object map[string]any
 	if err := json.Unmarshal([]byte(a.body), &object); err != nil {
-		t.Fatalf("body is no JSON object: %v\n%s", err, a.body)
+		t.Fatalf("body is not a JSON object: %v\n%s", err, a.body)
 	}
 	text, _ := object[name].(string)
 	return text

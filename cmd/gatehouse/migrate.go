@@ -43,7 +43,7 @@ func newMigrate(t terminal) *cobra.Command {
 				return err
 			}
 			for _, group := range twins {
-				fmt.Fprintf(t.out, "these users have one e-mail in different forms: %s\n  hint: %s\n", server.QuoteEmails(group), server.TwinsHint)
+				fmt.Fprintf(t.out, "these users have the same e-mail in different forms: %s\n  hint: %s\n", server.QuoteEmails(group), server.TwinsHint)
 			}
 			return nil
 		},

@@ -48,7 +48,7 @@ func TestBehindPgBouncer(t *testing.T) {
 		return strings.Contains(gateway.log.String(), "GATEWAY_FEED_DATABASE_URL names the server itself")
 	})
 	awaitFeed(t, gateway, "0")
-	if a := do(t, request{url: gateway.operators + "/readyz"}); !strings.Contains(a.body, "changes to users are not heard of") {
+	if a := do(t, request{url: gateway.operators + "/readyz"}); !strings.Contains(a.body, "changes to users are not received") {
 		t.Errorf("readyz: %s", a.body)
 	}
 	disable(t, gateway, "ann@example.com", token)
@@ -69,7 +69,7 @@ func TestBehindPgBouncer(t *testing.T) {
 	raw("UPDATE users SET is_active = true")
 	gateway, _ = begin(t, "bob@example.com")
 	testkit.Eventually(t, "the log says that the feed is lost", func() bool {
-		return strings.Contains(gateway.log.String(), "changes to users are not heard of")
+		return strings.Contains(gateway.log.String(), "changes to users are not received")
 	})
 	awaitFeed(t, gateway, "0")
 }

@@ -258,7 +258,7 @@ func TestStoreAwayGrace(t *testing.T) {
 	if got := ask(bob); got != http.StatusServiceUnavailable {
 		t.Errorf("not known, in grace: %d", got)
 	}
-	if a := do(t, request{url: gateway.operators + "/readyz"}); a.status != http.StatusOK || !strings.Contains(a.body, "changes to users are not heard of") {
+	if a := do(t, request{url: gateway.operators + "/readyz"}); a.status != http.StatusOK || !strings.Contains(a.body, "changes to users are not received") {
 		t.Errorf("readyz: %d %s", a.status, a.body)
 	}
 	// A table with another grace counts at once.

@@ -206,7 +206,7 @@ func (f *file) check(now time.Time, quiet time.Duration, log *slog.Logger) outco
 	if left := quiet - now.Sub(f.since); left > 0 {
 		if reason != "" && reason != f.loggedReason {
 			f.loggedReason = reason
-			log.Info("a file is being written in place: it is taken over when it is quiet",
+			log.Info("a file is being written in place: it is applied when the writing has stopped",
 				"file", f.path, "reason", reason, "quiet", quiet.String())
 		}
 		return outcome{wait: left}

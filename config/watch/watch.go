@@ -386,9 +386,9 @@ func (f *Files) logResult(ctx context.Context, g *group, err error) {
 	switch {
 	case g.Logs:
 	case err == nil:
-		f.options.Log.InfoContext(ctx, "changed files taken over", "name", g.Name, "files", g.Paths)
+		f.options.Log.InfoContext(ctx, "changed files applied", "name", g.Name, "files", g.Paths)
 	case err.Error() != g.lastError:
-		f.options.Log.WarnContext(ctx, "changed files cannot be used: what was read before is",
+		f.options.Log.WarnContext(ctx, "changed files cannot be used: the old content stays in use",
 			"name", g.Name, "files", g.Paths, "error", err.Error())
 	}
 	g.lastError = ""
@@ -397,8 +397,8 @@ func (f *Files) logResult(ctx context.Context, g *group, err error) {
 	}
 }
 
-var errPartial = errors.New("a file holds only the beginning of what was taken from it before, as after a writer that died: " +
-	"to take it, run `gatehouse reload` or send SIGHUP")
+var errPartial = errors.New("a file contains only the beginning of what was applied before; its writer may have died: " +
+	"to apply it, run `gatehouse reload` or send SIGHUP")
 
 // Hash returns a name for a content.
 func Hash(data []byte) string {

@@ -22,7 +22,7 @@ func logDescriptors(log *slog.Logger, cfg *config.Config) {
 		return
 	}
 	attrs := []any{"open_files", d.Limit, "client_connections", d.Clients, "limits_connections", cfg.Limits.Connections}
-	const message = "the limit of open files bounds clients' connections: raise it (ulimit -n, LimitNOFILE) to take more"
+	const message = "the limit of open files bounds the connections of clients: raise it (ulimit -n, LimitNOFILE) to accept more"
 	if d.Clients < fewClients {
 		log.Warn(message, attrs...)
 		return

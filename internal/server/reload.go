@@ -97,7 +97,7 @@ func (r *reloader) reloadAll(ctx context.Context, trigger string) (proxy.Diff, p
 	diff, warnings, err := r.reload(ctx, trigger)
 	for _, one := range unusable {
 		warnings = append(slices.Clone(warnings), problem.Problem{
-			Severity: problem.SeverityWarning, Message: one.Error() + ": what was read before is in use",
+			Severity: problem.SeverityWarning, Message: one.Error() + ": the old content stays in use",
 		})
 	}
 	return diff, warnings, err

@@ -87,7 +87,7 @@ func prepareStore(ctx context.Context, opened store.Store, s settings.Settings, 
 
 // TwinsHint says what to do about users with equal e-mails. The gateway changes
 // nothing by itself, because only people know who owns which account.
-const TwinsHint = "each logs in with the e-mail exactly as it is stored, and with no other form; " +
+const TwinsHint = "each of them can log in only with the e-mail exactly as it is stored; " +
 	"keep one of them and delete the other, or give it another e-mail"
 
 // maxTwinsLogged is how many groups of equal e-mails the log lists.
@@ -97,10 +97,10 @@ const maxTwinsLogged = 10
 func warnOfTwins(ctx context.Context, users store.Store, log *slog.Logger) {
 	twins, err := users.EmailTwins(ctx)
 	if err != nil {
-		log.WarnContext(ctx, "e-mails in different forms are not looked for", "error", err.Error())
+		log.WarnContext(ctx, "e-mails in different forms cannot be searched", "error", err.Error())
 	}
 	for _, group := range twins[:min(len(twins), maxTwinsLogged)] {
-		log.WarnContext(ctx, "users have one e-mail in different forms", "emails", QuoteEmails(group), "hint", TwinsHint, "groups", len(twins))
+		log.WarnContext(ctx, "users have the same e-mail in different forms", "emails", QuoteEmails(group), "hint", TwinsHint, "groups", len(twins))
 	}
 }
 

@@ -134,9 +134,9 @@ func (c *certificates) check(now time.Time) time.Duration {
 		c.logged[name] = v
 		log := c.log.With("name", name, "not_before", v.from.Format(time.RFC3339), "not_after", v.to.Format(time.RFC3339))
 		if early {
-			log.Error("a certificate is not valid yet: whoever checks it refuses it")
+			log.Error("a certificate is not valid yet: clients and backends that check it refuse it")
 		} else {
-			log.Error("a certificate has expired: whoever checks it refuses it")
+			log.Error("a certificate has expired: clients and backends that check it refuse it")
 		}
 	}
 	return again
