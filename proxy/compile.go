@@ -12,7 +12,7 @@ import (
 	"gatehouse/config"
 	"gatehouse/internal/httperr"
 	"gatehouse/proxy/forward"
-	routing "gatehouse/proxy/route"
+	"gatehouse/proxy/route"
 	"gatehouse/proxy/upstream"
 )
 
@@ -26,8 +26,8 @@ type Table struct {
 	cors       *cors
 	trusted    []netip.Prefix
 	headers    *forward.HeaderPolicy
-	matcher    *routing.Table
-	routes     []*route // as in the file, each at the Number of its routing.Route
+	matcher    *route.Table
+	routes     []*compiledRoute // as in the file, each at the Number of its route.Route
 	transports upstream.Set
 }
 
@@ -37,8 +37,8 @@ func (t *Table) Config() *config.Config { return t.config }
 // Presented returns the certificates that the table's routes show to backends.
 func (t *Table) Presented() []upstream.Presented { return t.transports.Presented() }
 
-// route is one compiled route.
-type route struct {
+// compiledRoute is a route with what its requests need.
+type compiledRoute struct {
 	config  *config.Route
 	rule    auth.Rule
 	metrics RouteMetrics
@@ -78,11 +78,11 @@ func Compile(cfg *config.Config, parts Parts) (*Table, error) {
 		config: cfg, name: cfg.Name, gate: parts.Gate, keySet: parts.KeySet, cors: rules, trusted: cfg.TrustedProxies,
 		headers: forward.NewHeaderPolicy(cfg),
 	}
-	if t.matcher, err = routing.New(cfg.Routes); err != nil {
+	if t.matcher, err = route.New(cfg.Routes); err != nil {
 		return nil, fmt.Errorf("compile %w", err)
 	}
 	buffers := forward.NewCopyBuffers()
-	t.routes = make([]*route, 0, len(cfg.Routes))
+	t.routes = make([]*compiledRoute, 0, len(cfg.Routes))
 	for i := range cfg.Routes {
 		r, err := t.compileRoute(&cfg.Routes[i], parts, buffers)
 		if err != nil {
@@ -93,8 +93,8 @@ func Compile(cfg *config.Config, parts Parts) (*Table, error) {
 	return t, nil
 }
 
-func (t *Table) compileRoute(cfg *config.Route, parts Parts, buffers httputil.BufferPool) (*route, error) {
-	r := &route{config: cfg, rule: auth.Rule{Policy: cfg.Auth, Roles: cfg.Roles}}
+func (t *Table) compileRoute(cfg *config.Route, parts Parts, buffers httputil.BufferPool) (*compiledRoute, error) {
+	r := &compiledRoute{config: cfg, rule: auth.Rule{Policy: cfg.Auth, Roles: cfg.Roles}}
 	if cfg.Handler != "" {
 		if parts.Users == nil {
 			return nil, fmt.Errorf("handler %q needs users, which are off", cfg.Handler)
@@ -118,7 +118,7 @@ func (t *Table) compileRoute(cfg *config.Route, parts Parts, buffers httputil.Bu
 
 // stripped is the request as a built-in handler sees it: without the route's
 // prefix, the rest of the path as it was sent.
-func (r *route) stripped(request *http.Request, path routing.Path) *http.Request {
+func (r *compiledRoute) stripped(request *http.Request, path route.Path) *http.Request {
 	rest := strings.TrimPrefix(path.Raw, strings.TrimSuffix(r.config.Prefix, "/"))
 	decoded, err := url.PathUnescape(rest)
 	if err != nil { // the canonical path has no broken escapes

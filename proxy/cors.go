@@ -8,7 +8,7 @@ import (
 
 	"gatehouse/config"
 	"gatehouse/internal/httperr"
-	routing "gatehouse/proxy/route"
+	"gatehouse/proxy/route"
 )
 
 // cors answers preflights and prepares the headers that every answer to a
@@ -105,14 +105,14 @@ func (c *cors) preflight(x *exchange, r *http.Request) *httperr.Error {
 // routes that the request after the preflight may reach. A route without methods
 // takes the one that is asked for.
 func (t *Table) preflightMethods(r *http.Request) string {
-	path, ok := routing.ParsePath(r.RequestURI)
-	host, known := routing.HostName(r.Host)
+	path, ok := route.ParsePath(r.RequestURI)
+	host, known := route.HostName(r.Host)
 	if !ok || !known {
 		return corsMethods
 	}
 	asked := r.Header["Access-Control-Request-Method"]
 	var more []string
-	t.matcher.VisitReachable(path, host, func(reached *routing.Route) {
+	t.matcher.VisitReachable(path, host, func(reached *route.Route) {
 		more = append(more, reached.Methods...)
 		if len(reached.Methods) == 0 && len(asked) == 1 && isToken(asked[0]) {
 			more = append(more, asked[0])

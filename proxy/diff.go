@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"gatehouse/config"
-	routing "gatehouse/proxy/route"
+	"gatehouse/proxy/route"
 )
 
 // Diff is what changes between two tables, by meaning. Order, comments and
@@ -61,8 +61,8 @@ func (d *Diff) routes(before, after *Table) {
 	}
 }
 
-func routesByName(t *Table) map[string]*route {
-	routes := make(map[string]*route, len(t.routes))
+func routesByName(t *Table) map[string]*compiledRoute {
+	routes := make(map[string]*compiledRoute, len(t.routes))
 	for _, r := range t.routes {
 		routes[r.config.Name] = r
 	}
@@ -107,7 +107,7 @@ func routeFields(r *config.Route) []fieldValue {
 		{"handler", r.Handler},
 		{"auth", string(r.Auth)},
 		{"roles", orAny(strings.Join(r.Roles, ", "))},
-		{"methods", orAny(strings.Join(routing.WithHead(r.Methods), ", "))},
+		{"methods", orAny(strings.Join(route.WithHead(r.Methods), ", "))},
 		{"hosts", orAny(strings.Join(slices.Sorted(slices.Values(r.Hosts)), ", "))},
 		{"headers", orAny(digests(r.Headers))},
 		{"strip_prefix", fmt.Sprint(r.StripPrefix)},

@@ -14,7 +14,7 @@ import (
 	"gatehouse/internal/httperr"
 	"gatehouse/proxy/clientip"
 	"gatehouse/proxy/forward"
-	routing "gatehouse/proxy/route"
+	"gatehouse/proxy/route"
 )
 
 // maxLogged bounds what a client can put into one field of a log line.
@@ -28,8 +28,8 @@ type exchange struct {
 	response   response
 	caller     clientip.Caller
 	countedFor netip.Addr // whom the request is counted for; invalid when for nobody
-	path       routing.Path
-	route      *route // nil where no route takes the request
+	path       route.Path
+	route      *compiledRoute // nil where no route takes the request
 	metrics    RouteMetrics
 	identity   *auth.Identity
 	refusal    *httperr.Error   // what the gateway answered instead of a backend
@@ -151,7 +151,7 @@ func (x *exchange) loggedPath(r *http.Request) string {
 	}
 	target, _, _ := strings.Cut(r.RequestURI, "?")
 	target, _, _ = strings.Cut(target, "#")
-	path, _ := routing.TargetPath(target)
+	path, _ := route.TargetPath(target)
 	return truncate(path)
 }
 

@@ -11,7 +11,7 @@ import (
 	"gatehouse/internal/httperr"
 	"gatehouse/proxy/clientip"
 	"gatehouse/proxy/forward"
-	routing "gatehouse/proxy/route"
+	"gatehouse/proxy/route"
 )
 
 // Explanation is the whole decision about one request that is not sent. It is
@@ -134,7 +134,7 @@ func (t *Table) explainPreflight(r *http.Request) Verdict {
 }
 
 // explainRoute goes on behind the match: the policy, and what is forwarded.
-func (t *Table) explainRoute(e *Explanation, r *http.Request, path routing.Path, won *route, decider auth.Decider) {
+func (t *Table) explainRoute(e *Explanation, r *http.Request, path route.Path, won *compiledRoute, decider auth.Decider) {
 	e.Route, e.Source = won.config.Name, won.source()
 	rule := won.rule
 	if won.builtIn != nil {
@@ -159,7 +159,7 @@ func (t *Table) explainRoute(e *Explanation, r *http.Request, path routing.Path,
 }
 
 // wouldForward is what the route's backend would get, or nil when nothing would be sent.
-func (t *Table) wouldForward(r *http.Request, path routing.Path, won *route, identity *auth.Identity) *Forwarded {
+func (t *Table) wouldForward(r *http.Request, path route.Path, won *compiledRoute, identity *auth.Identity) *Forwarded {
 	facts := forward.Facts{
 		In: r, ID: "(a new UUID)", Path: path, Identity: identity, Caller: clientip.Find(clientip.PeerAt(r.RemoteAddr), r, t.trusted),
 	}
@@ -194,11 +194,11 @@ func (t *Table) wouldForward(r *http.Request, path routing.Path, won *route, ide
 
 // candidates are the routes whose prefix fits, in the order in which they are
 // tried, each with why it won or lost.
-func (t *Table) candidates(path routing.Path, r *http.Request, won *route) []Candidate {
-	host, _ := routing.HostName(r.Host)
-	q := routing.Query{Method: r.Method, Host: host, Header: r.Header}
+func (t *Table) candidates(path route.Path, r *http.Request, won *compiledRoute) []Candidate {
+	host, _ := route.HostName(r.Host)
+	q := route.Query{Method: r.Method, Host: host, Header: r.Header}
 	fitting := t.matcher.Fitting(path.Raw)
-	var winner *routing.Route
+	var winner *route.Route
 	for _, candidate := range fitting {
 		if t.routes[candidate.Number] == won {
 			winner = candidate
@@ -214,6 +214,6 @@ func (t *Table) candidates(path routing.Path, r *http.Request, won *route) []Can
 	return list
 }
 
-func (r *route) source() string {
+func (r *compiledRoute) source() string {
 	return fmt.Sprintf("%s:%d", r.config.Position.File, r.config.Position.Line)
 }

@@ -5,27 +5,27 @@ import (
 
 	"gatehouse/config"
 	"gatehouse/internal/httperr"
-	routing "gatehouse/proxy/route"
+	"gatehouse/proxy/route"
 )
 
 // find takes a request to its route: the canonical path, the host, the match. The
 // refusal is 404, 405, or 400 where somebody could read the request otherwise.
-func (t *Table) find(r *http.Request) (routing.Path, *route, *httperr.Error) {
+func (t *Table) find(r *http.Request) (route.Path, *compiledRoute, *httperr.Error) {
 	if r.Method == http.MethodConnect { // a tunnel would pass what nobody has looked at
-		return routing.Path{}, nil, refuseTunnel
+		return route.Path{}, nil, refuseTunnel
 	}
 	if refusal := refuseMessage(r); refusal != nil {
-		return routing.Path{}, nil, refusal
+		return route.Path{}, nil, refusal
 	}
-	path, ok := routing.ParsePath(r.RequestURI)
+	path, ok := route.ParsePath(r.RequestURI)
 	if !ok {
-		return routing.Path{}, nil, refusePath
+		return route.Path{}, nil, refusePath
 	}
-	host, ok := routing.HostName(r.Host)
+	host, ok := route.HostName(r.Host)
 	if !ok {
 		return path, nil, refuseHost
 	}
-	found := t.matcher.Match(path, routing.Query{Method: r.Method, Host: host, Header: r.Header})
+	found := t.matcher.Match(path, route.Query{Method: r.Method, Host: host, Header: r.Header})
 	switch {
 	case found.Ambiguous:
 		return path, nil, refusePath

@@ -157,7 +157,7 @@ func (g *Gateway) serve(x *exchange, r *http.Request) *httperr.Error {
 
 // serveHandler lets a built-in handler answer. Its endpoints ask the gate
 // themselves, and leave what was decided for the log.
-func serveHandler(x *exchange, r *http.Request, route *route) *httperr.Error {
+func serveHandler(x *exchange, r *http.Request, route *compiledRoute) *httperr.Error {
 	if r.ContentLength != 0 {
 		_ = http.NewResponseController(x.response.ResponseWriter).SetReadDeadline(time.Now().Add(handlerBodyTime))
 	}

@@ -4,7 +4,7 @@ import (
 	"net/http"
 
 	"gatehouse/internal/httperr"
-	routing "gatehouse/proxy/route"
+	"gatehouse/proxy/route"
 )
 
 // What the gateway answers itself, where no route takes the path.
@@ -22,7 +22,7 @@ type health struct {
 }
 
 // isInfoPath reports whether a path is one that every gateway answers itself.
-func isInfoPath(path routing.Path) bool { return path.Raw == rootPath || path.Raw == healthPath }
+func isInfoPath(path route.Path) bool { return path.Raw == rootPath || path.Raw == healthPath }
 
 // checkInfoMethod refuses a method that asks for more than to be told.
 func checkInfoMethod(method string) *httperr.Error {

@@ -9,7 +9,7 @@ import (
 
 	"gatehouse/auth"
 	"gatehouse/config"
-	routing "gatehouse/proxy/route"
+	"gatehouse/proxy/route"
 )
 
 // maxProbes bounds a comparison: past it the tables differ in so much that a
@@ -204,12 +204,12 @@ func methodsAndHeaders(routes []*config.Route) (methods []string, headers []http
 // probed is what a probe meets: a route, or the methods that would have been
 // allowed, or neither.
 type probed struct {
-	route *route
+	route *compiledRoute
 	allow string
 }
 
 func (t *Table) lookupProbe(p probe) probed {
-	found := t.matcher.Lookup(p.path, routing.Query{Method: p.method, Host: p.host, Header: p.header})
+	found := t.matcher.Lookup(p.path, route.Query{Method: p.method, Host: p.host, Header: p.header})
 	if found.Route == nil {
 		return probed{allow: found.Allow}
 	}
@@ -244,7 +244,7 @@ func strictness(policy config.Policy) int {
 }
 
 // policyText names a route with what it asks; "" for none.
-func policyText(r *route) string {
+func policyText(r *compiledRoute) string {
 	if r == nil {
 		return ""
 	}

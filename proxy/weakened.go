@@ -14,7 +14,7 @@ import (
 // weakened compares two versions of a route for what lets more through though
 // no request that was taken before shows it: the route may have moved, or it
 // may take what was 404.
-func (d *Diff) weakened(before, after *route) {
+func (d *Diff) weakened(before, after *compiledRoute) {
 	if before.builtIn != nil || after.builtIn != nil {
 		return // probe says it
 	}
@@ -78,7 +78,7 @@ func tlsOf(r *config.Route) config.TLS {
 // backends compares what every backend is guarded by: one that only stricter
 // routes led to is newly reached with less.
 func (d *Diff) backends(before, after *Table) {
-	weakest := map[string]*route{} // the weakest route to each backend
+	weakest := map[string]*compiledRoute{} // the weakest route to each backend
 	for _, r := range before.routes {
 		if r.builtIn != nil {
 			continue
