@@ -30,6 +30,8 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/internal/testkit"
+
 	"sigs.k8s.io/yaml"
 )
 
@@ -379,25 +381,6 @@ func (p prometheus) query(ctx context.Context, expression string) ([]sample, err
 	return samples, err
 }
 
-// eventually asks until the answer is yes, and fails with the last reason when the limit is over.
-func eventually(t testing.TB, ctx context.Context, what string, ask func(ctx context.Context) error) {
-	t.Helper()
-	ticker := time.NewTicker(tick)
-	defer ticker.Stop()
-	for {
-		err := ask(ctx)
-		if err == nil {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			t.Errorf("%s: %v", what, err)
-			return
-		case <-ticker.C:
-		}
-	}
-}
-
 // hasData says why an expression gives no number, or no label that a legend names.
 func (p prometheus) hasData(ctx context.Context, expression string, wantLabels ...string) error {
 	samples, err := p.query(ctx, expression)
@@ -423,7 +406,7 @@ func TestRulesAndDashboardHaveData(t *testing.T) {
 	p := scrape(t, g)
 	ctx, cancel := context.WithTimeout(t.Context(), liveLimit)
 	defer cancel()
-	eventually(t, ctx, "the gateway is up", func(ctx context.Context) error {
+	testkit.EventuallyNil(ctx, t, "the gateway is up", func(ctx context.Context) error {
 		samples, err := p.query(ctx, `up{job="gatehouse"} == 1`)
 		if err == nil && len(samples) != 1 {
 			err = fmt.Errorf("%d targets", len(samples))
@@ -447,12 +430,12 @@ func TestRulesAndDashboardHaveData(t *testing.T) {
 				p.checkEvaluates(t, ctx, expression)
 				return
 			}
-			eventually(t, ctx, expression, func(ctx context.Context) error { return p.hasData(ctx, expression, labels...) })
+			testkit.EventuallyNil(ctx, t, expression, func(ctx context.Context) error { return p.hasData(ctx, expression, labels...) })
 		})
 	}
 	for _, expression := range d.variableSelectors() {
 		t.Run("variable "+expression, func(t *testing.T) {
-			eventually(t, ctx, expression, func(ctx context.Context) error { return p.hasData(ctx, filledIn(expression)) })
+			testkit.EventuallyNil(ctx, t, expression, func(ctx context.Context) error { return p.hasData(ctx, filledIn(expression)) })
 		})
 	}
 	for _, annotation := range d.Annotations.List {
@@ -476,7 +459,7 @@ func (p prometheus) checkRule(t *testing.T, ctx context.Context, r rule) {
 	}
 	for _, expression := range expressions {
 		if !readsOnlyMissing(expression) {
-			eventually(t, ctx, expression, func(ctx context.Context) error { return p.hasData(ctx, expression) })
+			testkit.EventuallyNil(ctx, t, expression, func(ctx context.Context) error { return p.hasData(ctx, expression) })
 		}
 	}
 }
@@ -491,7 +474,7 @@ func (p prometheus) checkEvaluates(t *testing.T, ctx context.Context, expression
 // checkHealth: Prometheus itself has evaluated every rule.
 func (p prometheus) checkHealth(t *testing.T, ctx context.Context) {
 	want := len(readRules(t))
-	eventually(t, ctx, "rules", func(ctx context.Context) error {
+	testkit.EventuallyNil(ctx, t, "rules", func(ctx context.Context) error {
 		var answer struct {
 			Groups []struct {
 				Rules []struct {
@@ -522,7 +505,7 @@ func (p prometheus) checkHealth(t *testing.T, ctx context.Context) {
 func (p prometheus) checkAlerts(t *testing.T, ctx context.Context) {
 	want := []string{"GatehouseBackendDown", "GatehouseErrorRateHigh"}
 	mayBe := append([]string{"GatehouseAuthRefusals", "GatehouseLoginGuessing"}, want...) // with patience
-	eventually(t, ctx, "alerts", func(ctx context.Context) error {
+	testkit.EventuallyNil(ctx, t, "alerts", func(ctx context.Context) error {
 		var answer struct {
 			Alerts []struct {
 				Labels, Annotations map[string]string

@@ -9,18 +9,19 @@ import (
 	"time"
 
 	"gatehouse/config/watch"
+	"gatehouse/internal/testkit"
 )
 
 // edits are told of one file, whole or not.
 type edits struct {
 	told chan struct{}
-	log  *lines
+	log  *testkit.Log
 }
 
 // followEdits follows one file until the test ends, from its first look on.
 func followEdits(t *testing.T, path string, settle, poll time.Duration) edits {
 	t.Helper()
-	e := edits{make(chan struct{}, 100), new(lines)}
+	e := edits{make(chan struct{}, 100), new(testkit.Log)}
 	files := watch.New(watch.Options{Settle: settle, Poll: poll, Log: slog.New(slog.NewTextHandler(e.log, nil))})
 	files.Follow(watch.Group{Name: "file", Paths: []string{path}, Logs: true, Apply: func(context.Context) error {
 		e.told <- struct{}{}
@@ -34,7 +35,7 @@ func followEdits(t *testing.T, path string, settle, poll time.Duration) edits {
 	}()
 	t.Cleanup(func() {
 		<-ended
-		if e.log.has("found by polling only") {
+		if e.log.Contains("found by polling only") {
 			t.Error("the system gave no watches")
 		}
 	})
@@ -44,11 +45,7 @@ func followEdits(t *testing.T, path string, settle, poll time.Duration) edits {
 
 func (e edits) await(t *testing.T, what string) {
 	t.Helper()
-	select {
-	case <-e.told:
-	case <-time.After(patience):
-		t.Fatalf("not noticed in %v: %s", patience, what)
-	}
+	testkit.Receive(t, what, e.told)
 }
 
 // settle is short, for edits that are told one by one.

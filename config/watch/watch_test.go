@@ -7,57 +7,19 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"gatehouse/config/watch"
+	"gatehouse/internal/testkit"
 )
 
-const (
-	patience = time.Minute // for what is awaited; nothing sleeps
-	never    = time.Hour   // for what does not come within a test
-)
+const never = time.Hour // for what does not come within a test
 
-// lines is a log that is read while it is written.
-type lines struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *lines) has(text string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Contains(l.text.String(), text)
-}
-
-func (l *lines) await(t *testing.T, text string) {
+// followed runs Files with that testkit.Timeout towards writers.
+func followed(t *testing.T, quiet time.Duration) (*watch.Files, *testkit.Log) {
 	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(patience)
-	for {
-		if l.has(text) {
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("not in the log: %s", text)
-		}
-	}
-}
-
-// followed runs Files with that patience towards writers.
-func followed(t *testing.T, quiet time.Duration) (*watch.Files, *lines) {
-	t.Helper()
-	log := new(lines)
+	log := new(testkit.Log)
 	files := watch.New(watch.Options{
 		Settle: 10 * time.Millisecond, Quiet: quiet, Poll: never, Log: slog.New(slog.NewTextHandler(log, nil)),
 	})
@@ -86,13 +48,8 @@ func reads(path string) (apply func(context.Context) error, told <-chan string) 
 
 func await(t *testing.T, told <-chan string, want string) {
 	t.Helper()
-	select {
-	case got := <-told:
-		if got != want {
-			t.Fatalf("took %q, want %q", got, want)
-		}
-	case <-time.After(patience):
-		t.Fatalf("%q was not taken", want)
+	if got := testkit.Receive(t, "the file to be taken", told); got != want {
+		t.Fatalf("took %q, want %q", got, want)
 	}
 }
 
@@ -132,7 +89,7 @@ func TestWholeAtOnce(t *testing.T) {
 	await(t, told, "t")
 
 	write(t, path, "") // a writer, who has to wait …
-	log.await(t, "a file is being written in place")
+	log.Await(t, "a file is being written in place")
 	replace(t, path, "three") // … and a rename, which does not
 	await(t, told, "three")
 }
@@ -169,17 +126,17 @@ func TestWriters(t *testing.T) {
 	apply, told := reads(path)
 	files.Follow(watch.Group{Name: "file", Paths: []string{path}, Apply: apply})
 	write(t, path, "one\n")
-	log.await(t, "holds only the beginning")
+	log.Await(t, "holds only the beginning")
 	write(t, path, "one\ntwo\nthree\n")
 	await(t, told, "one\ntwo\nthree\n")
 	write(t, path, "one\n")
-	log.await(t, "changed files cannot be used")
+	log.Await(t, "changed files cannot be used")
 	if failed := files.ApplyNow(t.Context()); len(failed) > 0 {
 		t.Errorf("a part that was asked for: %v", failed)
 	}
 	await(t, told, "one\n")
 	write(t, path, "")
-	log.await(t, "it holds only the beginning of what is in use")
+	log.Await(t, "it holds only the beginning of what is in use")
 }
 
 // TestGroupsAlone keeps what one group cannot use from another, and tries again
@@ -197,7 +154,7 @@ func TestGroupsAlone(t *testing.T) {
 	}})
 	replace(t, bad, "22")
 	await(t, badTold, "22")
-	log.await(t, "it is bad")
+	log.Await(t, "it is bad")
 	replace(t, good, "22")
 	await(t, told, "22")
 	replace(t, bad, "333")

@@ -8,6 +8,8 @@ import (
 	"os"
 	"syscall"
 	"testing"
+
+	"gatehouse/internal/testkit"
 )
 
 // errDial is an error around that of a connection.
@@ -26,11 +28,7 @@ func TestDivide(t *testing.T) {
 // A connection whose descriptor is one of those kept for others is not made, nor
 // admitted.
 func TestKeptDescriptors(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
+	l := testkit.Listen(t)
 	short := Division{Limit: 64, Clients: 1, Backends: 1} // 0 to 2 are taken by the standard streams
 	for name, c := range map[string]struct {
 		of   Division

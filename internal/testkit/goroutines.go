@@ -1,6 +1,7 @@
 package testkit
 
 import (
+	"context"
 	"runtime/pprof"
 	"slices"
 	"strings"
@@ -32,7 +33,9 @@ func WaitNoGoroutines(t testing.TB, texts ...string) {
 		left = Goroutines(texts...)
 		return len(left) == 0
 	}
-	if !poll(Timeout, none) {
+	ctx, cancel := context.WithTimeout(context.Background(), Timeout)
+	defer cancel()
+	if !poll(ctx, none) {
 		t.Fatalf("goroutines are left:\n%s", strings.Join(left, "\n\n"))
 	}
 }

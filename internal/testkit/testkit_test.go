@@ -1,6 +1,8 @@
 package testkit_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -47,6 +49,11 @@ func TestEventually(t *testing.T) {
 	}
 	wantFailure(t, "not within 5ms: it rains", func(t testing.TB) {
 		testkit.EventuallyWithin(t, 5*time.Millisecond, "it rains", func() bool { return false })
+	})
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	wantFailure(t, "it rains: the sun shines", func(t testing.TB) {
+		testkit.EventuallyNil(ended, t, "it rains", func(context.Context) error { return errors.New("the sun shines") })
 	})
 }
 

@@ -1,6 +1,7 @@
 package testkit
 
 import (
+	"context"
 	"testing"
 	"time"
 )
@@ -19,15 +20,30 @@ func Eventually(t testing.TB, what string, yes func() bool) {
 // EventuallyWithin is Eventually with another timeout.
 func EventuallyWithin(t testing.TB, timeout time.Duration, what string, yes func() bool) {
 	t.Helper()
-	if !poll(timeout, yes) {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	if !poll(ctx, yes) {
 		t.Fatalf("not within %v: %s", timeout, what)
 	}
 }
 
-// poll reports whether yes reports true within timeout.
-func poll(timeout time.Duration, yes func() bool) bool {
-	late := time.NewTimer(timeout)
-	defer late.Stop()
+// EventuallyNil returns when ask returns nil, and fails the test with what ask
+// returned last when ctx ends before. what is the statement that should become
+// true.
+func EventuallyNil(ctx context.Context, t testing.TB, what string, ask func(ctx context.Context) error) {
+	t.Helper()
+	var err error
+	none := func() bool {
+		err = ask(ctx)
+		return err == nil
+	}
+	if !poll(ctx, none) {
+		t.Fatalf("%s: %v", what, err)
+	}
+}
+
+// poll reports whether yes reports true before ctx ends.
+func poll(ctx context.Context, yes func() bool) bool {
 	// Most answers come at once. What takes longer is not asked so often that
 	// asking slows it down.
 	const first, most = time.Millisecond, 20 * time.Millisecond
@@ -39,7 +55,7 @@ func poll(timeout time.Duration, yes func() bool) bool {
 		case <-again.C:
 			pause = min(2*pause, most)
 			again.Reset(pause)
-		case <-late.C:
+		case <-ctx.Done():
 			return false
 		}
 	}
