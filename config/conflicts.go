@@ -169,6 +169,6 @@ func reportConflict(later, earlier candidate) {
 		what += " and host"
 	}
 	later.field.Get("prefix").Report(
-		later.field.Name()+" conflicts with "+earlier.field.Name()+": "+what+", and nothing else tells them apart",
+		later.field.Name()+" conflicts with "+earlier.field.Name()+": "+what+", and no other key distinguishes them",
 		"first defined at line "+strconv.Itoa(earlier.field.Line())+"; give one of them other methods, hosts or headers, or remove it")
 }

@@ -110,7 +110,7 @@ func (u *Users) DecodeField(d *yamldoc.Decoder, f *yamldoc.Field) {
 	default:
 		f.Reject(&problem.Fault{
 			Reason: "must be a mapping or off",
-			Hint:   "leave `users` out to have the built-in users with their defaults",
+			Hint:   "omit `users` for the built-in users with their defaults",
 		})
 	}
 }

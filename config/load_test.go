@@ -102,7 +102,7 @@ func TestUnreadableFiles(t *testing.T) {
 		"huge":      {huge, "read the route table: it is larger than 16MiB"},
 		"empty":     {write("empty.yaml", ""), "the file is empty"},
 		"comments":  {write("comments.yaml", "# nothing\n\n# at all\n"), "the file is empty"},
-		"NUL":       {write("nul.yaml", "a: b\nc: \x00\n"), "the file holds a NUL byte; it is not text"},
+		"NUL":       {write("nul.yaml", "a: b\nc: \x00\n"), "the file contains a NUL byte; it is not text"},
 		"latin1":    {write("latin1.yaml", "# caf\xe9\n"), "the file is not valid UTF-8"},
 		"utf16":     {write("utf16.yaml", "\xff\xfea\x00"), "the file is UTF-16"},
 	}

@@ -123,14 +123,14 @@ func originExpression(pattern string) (string, error) {
 func originClass(pattern string) (class, rest string, err error) {
 	inner, rest, closed := strings.Cut(pattern[1:], "]")
 	if !closed {
-		return "", "", errors.New("a `[` is never closed")
+		return "", "", errors.New("a `[` is not closed")
 	}
 	if inner == "" {
 		return "", "", errors.New("`[]` matches nothing")
 	}
 	for i := 0; i < len(inner); i++ {
 		if !isAlphanumeric(inner[i]) {
-			return "", "", fmt.Errorf("a class holds letters, digits and ranges of them, not %s", problem.Quote(inner[i:i+1]))
+			return "", "", fmt.Errorf("a class may have letters, digits and ranges of them, not %s", problem.Quote(inner[i:i+1]))
 		}
 		if i+2 < len(inner) && inner[i+1] == '-' {
 			if !sameKind(inner[i], inner[i+2]) || inner[i] > inner[i+2] {

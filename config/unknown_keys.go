@@ -25,7 +25,7 @@ func keyHint(key string, known []string) string {
 	}
 	switch folded {
 	case "listen", "port", "address", "ops_listen", "listeners":
-		return "a table does not move the listeners: GATEWAY_LISTEN and GATEWAY_OPS_LISTEN do, at the start"
+		return "a table cannot set the listeners: set GATEWAY_LISTEN and GATEWAY_OPS_LISTEN, and restart"
 	case "database", "database_url", "secret", "jwt_secret", "log_level":
 		return "this is a setting of the process: see GATEWAY_* in docs/settings.md"
 	}

@@ -36,7 +36,7 @@ func validate(c *Config, defaultRoute Route, file *yamldoc.Field) {
 func (v *validator) name() {
 	v.file.Check("name", v.config.Name, func(name string) *problem.Fault {
 		if strings.TrimSpace(name) == "" {
-			return &problem.Fault{Reason: "is empty", Hint: "leave it out to be called Gatehouse"}
+			return &problem.Fault{Reason: "is empty", Hint: "omit it for the name Gatehouse"}
 		}
 		return nil
 	})
@@ -54,7 +54,7 @@ func (v *validator) users() {
 func (v *validator) trustedProxies() {
 	for i, entry := range v.file.Get("trusted_proxies").Entries() {
 		if coversEveryAddress(v.config.TrustedProxies[i]) {
-			entry.Warn("trusted_proxies "+problem.Quote(entry.Text())+": anybody may then say where a request comes from",
+			entry.Warn("trusted_proxies "+problem.Quote(entry.Text())+": every client could then set the address that its request comes from",
 				"list the networks of your own proxies")
 		}
 	}

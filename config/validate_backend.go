@@ -18,11 +18,11 @@ func backendRule(backend *url.URL) *problem.Fault {
 	case backend.Scheme != "http" && backend.Scheme != "https":
 		return unknownScheme(backend.Scheme)
 	case backend.User != nil:
-		return &problem.Fault{Reason: "must not hold a user name or a password", Hint: "it would be visible to everybody who sees the table"}
+		return &problem.Fault{Reason: "must not contain a user name or a password", Hint: "it would be visible to everybody who sees the table"}
 	case backend.Hostname() == "":
 		return &problem.Fault{Reason: "has no host", Hint: "such as http://query-service:8080"}
 	case backend.RawQuery != "" || backend.ForceQuery:
-		return &problem.Fault{Reason: "must not have a query", Hint: "a request's own is sent on"}
+		return &problem.Fault{Reason: "must not have a query", Hint: "the request's own query is forwarded"}
 	case backend.Fragment != "":
 		return &problem.Fault{Reason: "must not have a fragment", Hint: "remove the # and what follows"}
 	}
@@ -73,7 +73,7 @@ func basePath(backend *url.URL) *problem.Fault {
 	case strings.Contains(backend.Path, "//"):
 		return &problem.Fault{Reason: "its path has an empty segment (`//`)"}
 	case strings.ContainsAny(backend.Path, `\;`):
-		return &problem.Fault{Reason: "its path holds a backslash or a semicolon", Hint: "backends disagree on what they mean in a path"}
+		return &problem.Fault{Reason: "its path contains a backslash or a semicolon", Hint: "backends disagree on what they mean in a path"}
 	}
 	return nil
 }
@@ -87,7 +87,7 @@ func hostRule(host string) *problem.Fault {
 		return &problem.Fault{Reason: "a host is matched without its port", Write: name}
 	}
 	if host == "*" {
-		return &problem.Fault{Reason: "matches every host", Hint: "leave `hosts` out for that"}
+		return &problem.Fault{Reason: "matches every host", Hint: "omit `hosts` for that"}
 	}
 	name := strings.TrimPrefix(host, "*.")
 	if strings.Contains(name, "*") {

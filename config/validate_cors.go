@@ -23,7 +23,7 @@ func (v *validator) cors() {
 		return originWithCredentials(origin)
 	})
 	if field != nil && len(v.config.CORS.Origins) == 0 && (field.Get("origins") != nil || !field.Given("origins")) {
-		field.Fail("has no origins", "list who may call, or leave `cors` out")
+		field.Fail("has no origins", "list the origins that may call, or omit `cors`")
 	}
 	field.CheckEach("expose", v.config.CORS.Expose, func(name string) *problem.Fault {
 		if name == "*" && credentials {
@@ -76,20 +76,20 @@ func originRest(rest string) *problem.Fault {
 	case hasPath && path == "":
 		return &problem.Fault{Reason: "an origin has no slash at its end", Hint: "remove the slash"}
 	case hasPath:
-		return &problem.Fault{Reason: "an origin has no path", Hint: "scheme://host, and the port if it is not the usual one"}
+		return &problem.Fault{Reason: "an origin has no path", Hint: "scheme://host, and the port if it is not the default"}
 	case strings.Contains(host, "@"):
 		return &problem.Fault{Reason: "an origin has no user name"}
 	case strings.ToLower(host) != host:
 		return &problem.Fault{Reason: "browsers send the host in lower case", Hint: "write it in lower case"}
 	case strings.Contains(host, "**"):
-		return &problem.Fault{Reason: "holds `**`", Hint: "one `*` stands for one or more characters of a label"}
+		return &problem.Fault{Reason: "contains `**`", Hint: "one `*` stands for one or more characters of a label"}
 	}
 	for _, c := range host {
 		if c >= 0x80 {
-			return &problem.Fault{Reason: "holds a character outside ASCII", Hint: "write the host in Punycode (xn--…)"}
+			return &problem.Fault{Reason: "contains a character outside ASCII", Hint: "write the host in Punycode (xn--…)"}
 		}
 		if !isAlphanumeric(byte(c)) && !strings.ContainsRune(".-_:*[]", c) {
-			return &problem.Fault{Reason: "an origin cannot hold " + problem.Quote(string(c))}
+			return &problem.Fault{Reason: "an origin cannot contain " + problem.Quote(string(c))}
 		}
 	}
 	return nil
@@ -116,7 +116,7 @@ func originAddress(origin string) *problem.Fault {
 	case host == "" && bare:
 		return &problem.Fault{Reason: "has no host"}
 	case host != "" && !bare:
-		return &problem.Fault{Reason: "holds something between the address and the port"}
+		return &problem.Fault{Reason: "contains text between the address and the port"}
 	}
 	for label := range strings.SplitSeq(host, ".") {
 		if label == "" && host != "" {
@@ -131,7 +131,7 @@ func originAddress(origin string) *problem.Fault {
 	case err != nil || number < 1 || number > 65535 || strconv.Itoa(number) != port:
 		return &problem.Fault{Reason: "port " + problem.Quote(port) + " is not between 1 and 65535"}
 	case scheme == "http" && number == 80, scheme == "https" && number == 443:
-		return &problem.Fault{Reason: "browsers leave the usual port out of an origin", Hint: "remove the :" + port}
+		return &problem.Fault{Reason: "browsers omit the default port in an origin", Hint: "remove the :" + port}
 	}
 	return nil
 }

@@ -47,7 +47,7 @@ func requestRule(request string) *problem.Fault {
 		return f
 	}
 	if strings.ContainsFunc(target, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '#' }) {
-		return &problem.Fault{Reason: "its target holds a space, a control character or a fragment", Hint: "percent-encode it"}
+		return &problem.Fault{Reason: "its target contains a space, a control character or a fragment", Hint: "percent-encode it"}
 	}
 	return nil
 }

@@ -38,7 +38,7 @@ func matchedHeader(name string) *problem.Fault {
 	}
 	says := func(prefix string) bool { return strings.HasPrefix(foldHeader(name), prefix) }
 	if isToken(name) && slices.ContainsFunc(ProxyHeaderPrefixes(), says) {
-		return &problem.Fault{Reason: "this is for proxies to say", Hint: "a client could choose the route by it: use a header of your own, or `hosts:`"}
+		return &problem.Fault{Reason: "only proxies set this header", Hint: "a client could choose the route by it: use a header of your own, or `hosts:`"}
 	}
 	return headerName(name)
 }
@@ -47,11 +47,11 @@ func matchedHeader(name string) *problem.Fault {
 func headerValue(value string) *problem.Fault {
 	switch {
 	case value == "":
-		return &problem.Fault{Reason: "is empty", Hint: "a header without a value guards nothing: leave it out, or give it one"}
+		return &problem.Fault{Reason: "is empty", Hint: "a header without a value protects nothing: omit it, or give it a value"}
 	case strings.ContainsFunc(value, unicode.IsControl):
-		return &problem.Fault{Reason: "holds a control character, which no header can"}
+		return &problem.Fault{Reason: "contains a control character, which a header cannot"}
 	case strings.TrimSpace(value) != value:
-		return &problem.Fault{Reason: "begins or ends with a space, which no header's value does", Write: strings.TrimSpace(value)}
+		return &problem.Fault{Reason: "begins or ends with a space, which a header's value cannot", Write: strings.TrimSpace(value)}
 	}
 	return nil
 }

@@ -47,11 +47,11 @@ func prefixRule(prefix string) *problem.Fault {
 		return f
 	}
 	if strings.Contains(prefix, "//") {
-		return &problem.Fault{Reason: "holds an empty segment (`//`)", Write: collapseSlashes(prefix)}
+		return &problem.Fault{Reason: "contains an empty segment (`//`)", Write: collapseSlashes(prefix)}
 	}
 	for segment := range strings.SplitSeq(prefix[1:], "/") {
 		if segment == "." || segment == ".." {
-			return &problem.Fault{Reason: "holds the dot segment " + problem.Quote(segment), Hint: "write the path it leads to"}
+			return &problem.Fault{Reason: "contains the dot segment " + problem.Quote(segment), Hint: "write the path it leads to"}
 		}
 	}
 	if prefix != "/" && strings.HasSuffix(prefix, "/") {
@@ -81,17 +81,17 @@ func prefixCharacters(prefix string) *problem.Fault {
 				return f
 			}
 		case c == '*' || c == '{' || c == '}':
-			return &problem.Fault{Reason: "holds " + problem.Quote(string(c)), Hint: "a prefix is literal, and matches everything below it"}
+			return &problem.Fault{Reason: "contains " + problem.Quote(string(c)), Hint: "a prefix is literal, and matches everything below it"}
 		case c == '?' || c == '#':
-			return &problem.Fault{Reason: "holds " + problem.Quote(string(c)), Hint: "a prefix is a path, without query and fragment"}
+			return &problem.Fault{Reason: "contains " + problem.Quote(string(c)), Hint: "a prefix is a path, without query and fragment"}
 		case c == '\\' || c == ';':
-			return &problem.Fault{Reason: "holds " + problem.Quote(string(c)), Hint: "backends disagree on what it means in a path"}
+			return &problem.Fault{Reason: "contains " + problem.Quote(string(c)), Hint: "backends disagree on what it means in a path"}
 		case c >= 0x80:
-			return &problem.Fault{Reason: "holds a character outside ASCII", Hint: "percent-encode it as UTF-8, such as %C3%A9 for é"}
+			return &problem.Fault{Reason: "contains a character outside ASCII", Hint: "percent-encode it as UTF-8, such as %C3%A9 for é"}
 		case c < ' ' || c == 0x7f:
-			return &problem.Fault{Reason: "holds a control character"}
+			return &problem.Fault{Reason: "contains a control character"}
 		case !isAlphanumeric(c) && !strings.ContainsRune("/-._~!$&'()+,=:@", rune(c)):
-			return &problem.Fault{Reason: "holds " + problem.Quote(string(c)), Hint: "percent-encode it"}
+			return &problem.Fault{Reason: "contains " + problem.Quote(string(c)), Hint: "percent-encode it"}
 		}
 	}
 	return nil
@@ -100,19 +100,19 @@ func prefixCharacters(prefix string) *problem.Fault {
 // prefixEscape checks one percent-escape, at the beginning of text.
 func prefixEscape(text string) *problem.Fault {
 	if len(text) < 3 || !isHex(text[1]) || !isHex(text[2]) {
-		return &problem.Fault{Reason: "holds a broken percent-escape", Hint: "a % is written %25"}
+		return &problem.Fault{Reason: "contains a broken percent-escape", Hint: "a % is written %25"}
 	}
 	escape := text[:3]
 	c := unhex(text[1])<<4 | unhex(text[2])
 	switch {
 	case isAlphanumeric(c) || strings.ContainsRune("-._~", rune(c)):
-		return &problem.Fault{Reason: "holds " + problem.Quote(escape) + ", an escape that is not needed", Hint: "write " + problem.Quote(string(rune(c)))}
+		return &problem.Fault{Reason: "contains " + problem.Quote(escape) + ", an escape that is not needed", Hint: "write " + problem.Quote(string(rune(c)))}
 	case c == '%' && len(text) >= 5 && isHex(text[3]) && isHex(text[4]):
-		return &problem.Fault{Reason: "holds " + problem.Quote(text[:5]) + ", which is encoded twice", Hint: "encode it once"}
+		return &problem.Fault{Reason: "contains " + problem.Quote(text[:5]) + ", which is encoded twice", Hint: "encode it once"}
 	case c == '/' || c == '\\' || c < ' ' || c == 0x7f || c == 0xc0 || c == 0xc1:
-		return &problem.Fault{Reason: "holds " + problem.Quote(escape), Hint: "requests with it are refused, so it would match nothing"}
+		return &problem.Fault{Reason: "contains " + problem.Quote(escape), Hint: "requests with it are refused, so it would never match"}
 	case strings.ToUpper(escape) != escape:
-		return &problem.Fault{Reason: "holds " + problem.Quote(escape), Hint: "write " + problem.Quote(strings.ToUpper(escape))}
+		return &problem.Fault{Reason: "contains " + problem.Quote(escape), Hint: "write " + problem.Quote(strings.ToUpper(escape))}
 	}
 	return nil
 }
@@ -146,15 +146,15 @@ func methodRule(method string) *problem.Fault {
 	known := append(MethodNames(), http.MethodConnect, http.MethodTrace)
 	switch {
 	case method == "*":
-		return &problem.Fault{Reason: "not a method", Hint: "leave `methods` out to take any"}
+		return &problem.Fault{Reason: "not a method", Hint: "omit `methods` to match every method"}
 	case !isToken(method):
 		return &problem.Fault{Reason: "not a method", Hint: "such as GET or POST"}
 	case method != strings.ToUpper(method):
 		return &problem.Fault{Reason: "methods are upper case", Write: strings.ToUpper(method)}
 	case method == http.MethodConnect:
-		return &problem.Fault{Reason: "CONNECT asks for a tunnel, which a reverse proxy has not"}
+		return &problem.Fault{Reason: "CONNECT asks for a tunnel, which a reverse proxy does not offer"}
 	case method == http.MethodTrace, method == "TRACK":
-		return &problem.Fault{Reason: method + " has a backend send back tokens and identity headers; the gateway answers 405 to it"}
+		return &problem.Fault{Reason: method + " makes a backend send back tokens and identity headers; the gateway answers it with 405"}
 	case slices.Contains(known, method):
 		return nil
 	}

@@ -29,12 +29,12 @@ func (v *validator) responseHeaders() {
 		case !httpguts.ValidHeaderFieldName(name):
 			header.RejectKey(&problem.Fault{Reason: "not a header's name", Hint: "such as Strict-Transport-Security"})
 		case slices.Contains(PerResponseHeaders(), folded):
-			header.RejectKey(&problem.Fault{Reason: "this header says something of one answer alone"})
+			header.RejectKey(&problem.Fault{Reason: "this header describes one answer only"})
 		case strings.HasPrefix(folded, "access-control-"):
-			header.RejectKey(&problem.Fault{Reason: "this header is written by cross-origin rules", Hint: "see `cors:`"})
+			header.RejectKey(&problem.Fault{Reason: "the cross-origin rules set this header", Hint: "see `cors:`"})
 		case !header.Valid():
 		case strings.TrimSpace(value) == "":
-			header.Fail("is empty", "leave it out to leave the backend's")
+			header.Fail("is empty", "omit it to keep the backend's")
 		case !httpguts.ValidHeaderFieldValue(value):
 			header.Fail("has control characters", "")
 		}

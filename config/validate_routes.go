@@ -105,9 +105,9 @@ func (v *validator) handler(field *yamldoc.Field, route *Route) {
 		hint := "remove it: a handler forwards nothing"
 		switch key {
 		case "auth", "roles":
-			hint = "remove it: the endpoints of a handler carry their own policies"
+			hint = "remove it: the endpoints of a handler have their own policies"
 		case "max_body":
-			hint = "remove it: the endpoints of a handler take no more than they need"
+			hint = "remove it: the endpoints of a handler have their own bounds"
 		}
 		given.FailKey("does not apply to a built-in handler", hint)
 	}
@@ -154,7 +154,7 @@ func policyRule(policy string) *problem.Fault {
 func upgradeRule(protocol string) *problem.Fault {
 	switch {
 	case protocol == "*":
-		return &problem.Fault{Reason: "not a protocol", Hint: "list them: what is not known cannot be trusted"}
+		return &problem.Fault{Reason: "not a protocol", Hint: "list the protocols: an unknown one cannot be trusted"}
 	case !isToken(protocol):
 		return &problem.Fault{Reason: "not a protocol", Hint: "such as websocket"}
 	case protocol != strings.ToLower(protocol):
@@ -162,7 +162,7 @@ func upgradeRule(protocol string) *problem.Fault {
 	case slices.Contains(RequestProtocols(), protocol):
 		return &problem.Fault{
 			Reason: "requests could be smuggled through it: nothing on the upgraded connection is matched or authorised",
-			Hint:   "remove it; HTTP/2 is spoken without an upgrade",
+			Hint:   "remove it; HTTP/2 needs no upgrade",
 		}
 	}
 	return nil
@@ -181,7 +181,7 @@ func (v *validator) matchedHeaders(field *yamldoc.Field, route *Route) {
 	for name, header := range field.Get("headers").Keys() {
 		f := matchedHeader(name)
 		if f == nil && claimed[foldHeader(name)] {
-			f = &problem.Fault{Reason: "an identity header, which is removed from what clients send", Hint: "a client could choose the route by it: see `identity:`"}
+			f = &problem.Fault{Reason: "an identity header, which is removed from requests of clients", Hint: "a client could choose the route by it: see `identity:`"}
 		}
 		if folded := strings.ToLower(name); f == nil && first[folded] {
 			f = &problem.Fault{Reason: "the same header in another spelling"}
@@ -206,12 +206,12 @@ func (v *validator) roles(field *yamldoc.Field, route *Route) {
 	if route.Auth != PolicyNone || len(route.Roles) == 0 {
 		return
 	}
-	const reason = "need a policy: with `auth: none` nobody's role is known"
+	const reason = "need a policy: with `auth: none` the caller's role is unknown"
 	if field.Given("roles") {
 		field.Forbid("roles", reason, "use auth: initial or strict")
 		return
 	}
-	field.FailAt("auth", "the roles in `defaults:` "+reason, "write `roles: []` here to let everybody in")
+	field.FailAt("auth", "the roles in `defaults:` "+reason, "write `roles: []` here to let every caller pass")
 }
 
 // certificate checks that a client certificate has both its parts.
@@ -227,7 +227,7 @@ func (v *validator) certificate(field *yamldoc.Field, tls *TLS) {
 	}
 	notEmpty := func(text string) *problem.Fault {
 		if text == "" {
-			return &problem.Fault{Reason: "is empty", Hint: "give it a value, or leave it out"}
+			return &problem.Fault{Reason: "is empty", Hint: "give it a value, or omit it"}
 		}
 		return nil
 	}
@@ -258,7 +258,7 @@ func (v *validator) backendTLS(field *yamldoc.Field, route *Route) {
 	if !field.Given(at) {
 		at = "backend"
 	}
-	field.FailAt(at, "protocol h2c is HTTP/2 without TLS, and the backend is https", "use protocol: auto, which speaks HTTP/2 where TLS negotiates it")
+	field.FailAt(at, "protocol h2c is HTTP/2 without TLS, and the backend is https", "use protocol: auto, which uses HTTP/2 when TLS negotiates it")
 }
 
 // emptyRouteKeys refuses empty keys where an empty value would let more
@@ -270,11 +270,11 @@ func (v *validator) emptyRouteKeys(field *yamldoc.Field, defaults *Route) {
 		key, open string
 		inherited bool
 	}{
-		{"hosts", "to take requests for any host", len(defaults.Hosts) > 0},
-		{"methods", "to take any method", len(defaults.Methods) > 0},
-		{"headers", "to ask for none", len(defaults.Headers) > 0},
-		{"roles", "to let every role in", len(defaults.Roles) > 0},
-		{"tls", "to go by the system's authorities", defaults.TLS != nil},
+		{"hosts", "to match every host", len(defaults.Hosts) > 0},
+		{"methods", "to match every method", len(defaults.Methods) > 0},
+		{"headers", "to require none", len(defaults.Headers) > 0},
+		{"roles", "to let every role pass", len(defaults.Roles) > 0},
+		{"tls", "to use the system's authorities", defaults.TLS != nil},
 	} {
 		if !k.inherited {
 			field.RefuseEmpty(k.key, k.open)

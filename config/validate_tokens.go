@@ -39,7 +39,7 @@ func (v *validator) issuers() {
 // audience checks the values for `aud`. An empty value would allow every
 // audience.
 func (v *validator) audience(field *yamldoc.Field, audiences Audiences) {
-	const hint = "what must be in `aud`; leave it out to take the issuer's tokens for any service"
+	const hint = "what `aud` must contain; omit it to accept the issuer's tokens for any service"
 	rule := func(audience string) *problem.Fault {
 		if strings.TrimSpace(audience) == "" {
 			return &problem.Fault{Reason: "is empty", Hint: hint}
@@ -59,7 +59,7 @@ func (v *validator) audience(field *yamldoc.Field, audiences Audiences) {
 }
 
 func (v *validator) algorithms(field *yamldoc.Field, algorithms []string) {
-	const hint = "such as [RS256]; they are never taken from the token"
+	const hint = "such as [RS256]; the gateway never takes them from a token"
 	if !field.Given("algorithms") {
 		field.Missing("algorithms", hint)
 		return
@@ -103,7 +103,7 @@ func keysRule(keys string) *problem.Fault {
 	case parsed.Scheme == "file":
 		return &problem.Fault{Reason: "a file is given by its path", Write: parsed.Path}
 	case parsed.User != nil:
-		return &problem.Fault{Reason: "must not hold a user name or a password"}
+		return &problem.Fault{Reason: "must not contain a user name or a password"}
 	case parsed.Hostname() == "":
 		return &problem.Fault{Reason: "has no host"}
 	case parsed.Fragment != "":
@@ -111,7 +111,7 @@ func keysRule(keys string) *problem.Fault {
 	case parsed.Scheme == "https", parsed.Scheme == "http" && isLoopback(parsed):
 		return nil
 	case parsed.Scheme == "http":
-		return &problem.Fault{Reason: "keys must come by https", Hint: "http is for loopback addresses only"}
+		return &problem.Fault{Reason: "the URL of keys must be https", Hint: "http is for loopback addresses only"}
 	}
 	return unknownScheme(parsed.Scheme)
 }
@@ -122,7 +122,7 @@ func isLoopback(u *url.URL) bool {
 }
 
 func (v *validator) claims(field *yamldoc.Field, issuer Issuer) {
-	field.RefuseEmpty("claims", "where the issuer's claims have our names")
+	field.RefuseEmpty("claims", "if the issuer's claims have our names")
 	for name, claim := range field.Get("claims").Keys() {
 		switch {
 		case name == "":

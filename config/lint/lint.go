@@ -48,8 +48,8 @@ func (l *linter) warnOrigins() {
 		if !plain || isLocalOrigin(host) {
 			continue
 		}
-		entry.Warn("cors: origins "+entry.Quoted()+": anybody on the way to this page can change it, and act for a signed-in user",
-			"use https; only localhost is safe without")
+		entry.Warn("cors: origins "+entry.Quoted()+": anybody between this page and the browser can change it, and act for a signed-in user",
+			"use https; only localhost is safe without it")
 	}
 }
 
@@ -68,8 +68,8 @@ func isLocalOrigin(host string) bool {
 func (l *linter) warnAudience() {
 	for i, field := range l.file.Get("tokens").Entries() {
 		if len(l.table.Tokens[i].Audience) == 0 {
-			field.Warn(field.Name()+" has no audience: its tokens for any other service are accepted too",
-				"name what must be in `aud`, such as audience: my-api")
+			field.Warn(field.Name()+" has no audience: its tokens for other services are accepted, too",
+				"set what `aud` must contain, such as audience: my-api")
 		}
 	}
 }
@@ -78,7 +78,7 @@ func (l *linter) warnAudience() {
 // backend without a bound.
 func (l *linter) warnUnbounded(field *yamldoc.Field, route *config.Route) {
 	if route.Backend != nil && route.Timeout == 0 && route.IdleTimeout == 0 {
-		field.WarnAt("timeout", field.Name()+": timeout and idle_timeout are both 0: a backend that falls silent is waited for without end",
-			"give one of them a bound")
+		field.WarnAt("timeout", field.Name()+": timeout and idle_timeout are both 0: the gateway waits for a silent backend without a bound",
+			"set one of them")
 	}
 }

@@ -80,8 +80,8 @@ func shadowed(c candidate, host string, first map[string][]candidate) bool {
 		}
 	}
 	if taken := methodsOf(shadowing); !slices.ContainsFunc(config.MethodNames(), func(method string) bool { return !taken[method] }) {
-		c.field.WarnAt("prefix", c.field.Name()+" is hardly ever reached"+host+": every usual method of its prefix goes to "+labelsOf(shadowing),
-			"remove it, or the methods it should take from the others")
+		c.field.WarnAt("prefix", c.field.Name()+" matches almost no request"+host+": every usual method of its prefix is matched by "+labelsOf(shadowing),
+			"remove it, or remove the methods that it should match from the others")
 		return true
 	}
 	if len(lessSpecific) == 0 {

@@ -87,9 +87,9 @@ func stricterByBackend(routes []backendRoute, weaker config.Policy) map[string]*
 // backend.
 func warnWeakerRoute(open backendRoute, behind *stricterRoutes, prefixes map[string]bool) {
 	warn := func(message, hint string) { open.field.WarnAt("auth", open.field.Name()+message, hint) }
-	who, hint := "without a token", "fine if that part is meant for everybody; else remove `auth: none`"
+	who, hint := "without a token", "right if that part is open to everybody; otherwise remove `auth: none`"
 	if open.route.Auth == config.PolicyInitial {
-		who, hint = "without a company", "fine if that part is meant for newcomers too; else remove `auth: initial`"
+		who, hint = "without a company", "right if that part is for users without a company, too; otherwise remove `auth: initial`"
 	}
 	methods := ""
 	if len(open.route.Methods) > 0 {
@@ -98,13 +98,13 @@ func warnWeakerRoute(open backendRoute, behind *stricterRoutes, prefixes map[str
 	where := open.route.Prefix + methods
 	describe := func(d backendRoute) string { return d.field.Name() + " (" + string(d.route.Auth) + ")" }
 	if d, path, found := behind.bypass(open, prefixes); found {
-		warn(" bypasses "+describe(d)+": what that one protects can be reached "+who+" under "+path+methods,
-			"make its prefix or its backend's path narrower, or its policy the same")
+		warn(" bypasses "+describe(d)+": what that route protects can be reached "+who+" under "+path+methods,
+			"make its prefix or its backend's path longer, or use the same policy")
 		return
 	}
 	if d, found := behind.ambiguousBelow(open.route.Prefix); found {
-		warn(" may be read as a part of "+describe(d)+": some backends drop what ends a segment of "+where,
-			"on Windows, with old Spring and the like it is reached "+who+"; choose another prefix, or the same policy")
+		warn(" may be read as a part of "+describe(d)+": some backends ignore the end of a segment of "+where,
+			"on Windows or with old versions of Spring it can be reached "+who+"; choose another prefix, or use the same policy")
 		return
 	}
 	if d, found := behind.nearestAbove(open.route.Prefix); found {

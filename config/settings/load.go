@@ -148,7 +148,7 @@ func (r *reader) secret(name string) string {
 		if !isPastedKey(path) && (strings.Contains(path, "/") || len(path) < 2*maxShown) {
 			shown += " " + problem.Quote(path)
 		}
-		r.fail(fmt.Sprintf("%s: %v", shown, err), "it names a file that holds the value and nothing else")
+		r.fail(fmt.Sprintf("%s: %v", shown, err), "it must name a file that contains only the value")
 		return ""
 	}
 	return text
@@ -189,18 +189,18 @@ func (r *reader) checkCombinations(s Settings) {
 		r.fail("GATEWAY_TLS_KEY_FILE is set without GATEWAY_TLS_CERT_FILE", "set both, or neither")
 	case s.TLSCertFile != "" && s.TLSClientCAFile == "" && r.isSet("GATEWAY_TLS_CLIENT_CA_FILE"):
 		// Empty counts as unset where that opens nothing.
-		r.fail("GATEWAY_TLS_CLIENT_CA_FILE is empty", "unset it to ask clients for no certificate")
+		r.fail("GATEWAY_TLS_CLIENT_CA_FILE is empty", "unset it if clients need no certificate")
 	case s.TLSClientCAFile != "" && s.TLSCertFile == "":
 		r.fail("GATEWAY_TLS_CLIENT_CA_FILE is set without GATEWAY_TLS_CERT_FILE", "client certificates need TLS: set GATEWAY_TLS_CERT_FILE and GATEWAY_TLS_KEY_FILE too")
 	}
 	if s.FeedDatabaseURL.IsSet() && strings.HasPrefix(s.DatabaseURL.Reveal(), "sqlite:") {
-		r.fail("GATEWAY_FEED_DATABASE_URL is set, and GATEWAY_DATABASE_URL is not PostgreSQL's", "both name the same database; SQLite needs no other way to it")
+		r.fail("GATEWAY_FEED_DATABASE_URL is set, but GATEWAY_DATABASE_URL is not a PostgreSQL URL", "both must name the same PostgreSQL database; SQLite needs no second URL")
 	}
 	if s.Listen == s.OpsListen && !strings.HasSuffix(s.Listen, ":0") {
 		r.fail("GATEWAY_OPS_LISTEN "+problem.Quote(s.OpsListen)+": the same address as GATEWAY_LISTEN", "give the operators' listener a port of its own")
 	}
 	if s.TLSCertFile == "" && s.TLSKeyFile == "" && (r.isSet("GATEWAY_TLS_CERT_FILE") || r.isSet("GATEWAY_TLS_KEY_FILE")) {
-		r.warn("GATEWAY_TLS_CERT_FILE and GATEWAY_TLS_KEY_FILE are empty: clients are served without TLS", "unset them if that is meant")
+		r.warn("GATEWAY_TLS_CERT_FILE and GATEWAY_TLS_KEY_FILE are empty: clients are served without TLS", "unset them if that is intended")
 	}
 	const weakCost = 10
 	if s.BcryptCost < weakCost {

@@ -23,7 +23,7 @@ func (r *reader) signing(s *Settings) {
 		r.checkSecret(name, secret, s.JWTAlgorithm)
 		s.JWTSecret = NewSecret(secret)
 		if s.JWTPrivateKeyFile != "" {
-			r.warn(name+" is not used: the key in GATEWAY_JWT_PRIVATE_KEY_FILE signs", "to accept its tokens until they have expired, make it GATEWAY_JWT_PREVIOUS_SECRETS")
+			r.warn(name+" is not used: the key in GATEWAY_JWT_PRIVATE_KEY_FILE signs", "to accept its tokens until they have expired, put it into GATEWAY_JWT_PREVIOUS_SECRETS")
 		}
 	}
 	const previous = "GATEWAY_JWT_PREVIOUS_SECRETS"
@@ -167,7 +167,7 @@ func (r *reader) feedDatabase() Secret {
 	case f != nil:
 		r.fail(name+" "+f.Reason, f.Hint)
 	case strings.HasPrefix(text, "sqlite:"):
-		r.fail(name+" is not PostgreSQL's", "the same database as GATEWAY_DATABASE_URL, without the pooler")
+		r.fail(name+" is not a PostgreSQL URL", "the same database as GATEWAY_DATABASE_URL, without the pooler")
 	}
 	return NewSecret(text)
 }
@@ -215,7 +215,7 @@ func databaseRule(text string) *problem.Fault {
 	}
 	parsed, err := url.Parse(text)
 	if err != nil {
-		return &problem.Fault{Reason: "is not a valid URL", Hint: hint + "; percent-encode what is special in the password"}
+		return &problem.Fault{Reason: "is not a valid URL", Hint: hint + "; percent-encode special characters in the password"}
 	}
 	if parsed.Scheme != "postgres" && parsed.Scheme != "postgresql" {
 		if strings.HasPrefix(parsed.Scheme, "postgres") {

@@ -38,10 +38,10 @@ func CheckHost(host string) *problem.Fault {
 		}
 		for _, c := range []byte(label) {
 			if c >= 0x80 {
-				return &problem.Fault{Reason: "the name of a host holds a character outside ASCII", Hint: "write it in Punycode (xn--…)"}
+				return &problem.Fault{Reason: "the name of a host contains a character outside ASCII", Hint: "write it in Punycode (xn--…)"}
 			}
 			if !isAlphanumeric(c) && c != '-' && c != '_' {
-				return &problem.Fault{Reason: "the name of a host cannot hold " + problem.Quote(string(rune(c)))}
+				return &problem.Fault{Reason: "the name of a host cannot contain " + problem.Quote(string(rune(c)))}
 			}
 		}
 	}

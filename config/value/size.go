@@ -55,7 +55,7 @@ func ParseSize(text string) (Size, *problem.Fault) {
 	digits, suffix := text[:end], text[end:]
 	switch {
 	case strings.HasPrefix(text, "-"):
-		return 0, &problem.Fault{Reason: "a size cannot be negative", Hint: "0 is no bound"}
+		return 0, &problem.Fault{Reason: "a size cannot be negative", Hint: "0 means no bound"}
 	case digits == "", len(digits) > 1 && digits[0] == '0', strings.HasPrefix(suffix, "."):
 		return 0, &problem.Fault{Reason: "not a size", Hint: hint}
 	}

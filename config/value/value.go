@@ -42,7 +42,7 @@ func ParseDuration(text string) (time.Duration, *problem.Fault) {
 	case text == "":
 		return 0, &problem.Fault{Reason: "is empty", Hint: hint}
 	case err == nil && value < 0, strings.HasPrefix(text, "-"):
-		return 0, &problem.Fault{Reason: "a duration cannot be negative", Hint: "0 is no bound"}
+		return 0, &problem.Fault{Reason: "a duration cannot be negative", Hint: "0 means no bound"}
 	case err == nil:
 		return value, nil
 	}
@@ -105,7 +105,7 @@ func ParseURL(text string) (*url.URL, *problem.Fault) {
 		cause = urlError.Err
 	}
 	if strings.Contains(text, "@") {
-		return nil, &problem.Fault{Reason: "not a valid URL", Hint: "it must not hold a user name or a password"}
+		return nil, &problem.Fault{Reason: "not a valid URL", Hint: "it must not contain a user name or a password"}
 	}
 	return nil, &problem.Fault{Reason: "not a valid URL: " + cause.Error()}
 }

@@ -19,9 +19,9 @@ func (d *Document) checkAliases(root *yaml.Node) bool {
 	size, cycle := measure(root, sizes)
 	switch {
 	case cycle != nil:
-		d.add(problem.SeverityError, cycle.Line, cycle.Column, "alias "+problem.Quote("*"+cycle.Value)+" is inside what it stands for", "")
+		d.add(problem.SeverityError, cycle.Line, cycle.Column, "alias "+problem.Quote("*"+cycle.Value)+" is inside its own value", "")
 	case size > maxNodes:
-		d.add(problem.SeverityError, root.Line, root.Column, "the file has too many values once its aliases are followed", "repeat yourself less, or use `defaults:`")
+		d.add(problem.SeverityError, root.Line, root.Column, "the file has too many values once its aliases are followed", "use fewer aliases, or use `defaults:`")
 	default:
 		return true
 	}

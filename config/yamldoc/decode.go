@@ -103,9 +103,9 @@ func (d *Decoder) value(f *Field, v reflect.Value) {
 func (d *Decoder) hasValue(f *Field) bool {
 	switch {
 	case isNull(f.node):
-		f.Fail("has no value", "give it one, or leave it out")
+		f.Fail("has no value", "give it a value, or omit it")
 	case isTagged(f.node):
-		d.doc.fail(f.node, f.title()+": the tag "+problem.Quote(f.node.Tag)+" means nothing here", "remove the tag")
+		d.doc.fail(f.node, f.title()+": the tag "+problem.Quote(f.node.Tag)+" has no meaning here", "remove the tag")
 	default:
 		return true
 	}

@@ -56,7 +56,7 @@ func expand(text string, lookup func(name string) (string, bool)) (expanded stri
 		}
 	}
 	if strings.ContainsFunc(b.String(), unicode.IsControl) && reference {
-		return "", true, &problem.Fault{Reason: "the environment's value holds a control character, such as a line break"}
+		return "", true, &problem.Fault{Reason: "the environment's value contains a control character, such as a line break"}
 	}
 	return b.String(), reference, nil
 }
@@ -65,7 +65,7 @@ func expand(text string, lookup func(name string) (string, bool)) (expanded stri
 func checkReference(name, fallback string, closed bool) *problem.Fault {
 	switch {
 	case !closed:
-		return &problem.Fault{Reason: "`${` is never closed", Hint: "write ${NAME}, or $${ for the two characters themselves"}
+		return &problem.Fault{Reason: "`${` is not closed", Hint: "write ${NAME}, or $${ for the two characters themselves"}
 	case !value.IsVariable(name):
 		return &problem.Fault{Reason: "not a reference to the environment", Hint: "write ${NAME} or ${NAME:-default}"}
 	case strings.Contains(fallback, "${"):

@@ -22,12 +22,12 @@ func TestExpand(t *testing.T) {
 		"${BRACE}":      {"${A}", ""},
 		"${B}":          {"", "the environment has no B"},
 		"${B} ${C}":     {"", "the environment has no B, C"},
-		"${A":           {"", "`${` is never closed"},
+		"${A":           {"", "`${` is not closed"},
 		"${}":           {"", "not a reference to the environment"},
 		"${1A}":         {"", "not a reference to the environment"},
 		"${A-b}":        {"", "not a reference to the environment"},
 		"${B:-${A}}":    {"", "a default cannot refer to another variable"},
-		"${TRICK}":      {"", "the environment's value holds a control character, such as a line break"},
+		"${TRICK}":      {"", "the environment's value contains a control character, such as a line break"},
 	}
 	for text, test := range tests {
 		got, _, f := expand(text, func(name string) (string, bool) { value, found := variables[name]; return value, found })

@@ -263,6 +263,6 @@ func (f *Field) Require(key, value, hint string) {
 // allow.
 func (f *Field) RefuseEmpty(key, open string) {
 	if child := f.Get(key); child.IsEmpty() {
-		child.Fail("is empty", "leave it out "+open)
+		child.Fail("is empty", "omit it "+open)
 	}
 }

@@ -63,11 +63,11 @@ func (d *Document) parse(data []byte) *yaml.Node {
 		second := documents[1]
 		d.add(problem.SeverityError, second.Line, second.Column, "a second document begins here", "a table is one document: remove the `---`")
 	case isNull(root):
-		d.add(problem.SeverityError, root.Line, root.Column, "the file holds nothing but null", "a table needs at least `routes:` with one route")
+		d.add(problem.SeverityError, root.Line, root.Column, "the file contains only null", "a table needs at least `routes:` with one route")
 	case root.Kind != yaml.MappingNode:
 		d.add(problem.SeverityError, root.Line, root.Column, "the top level must be a mapping, not "+kindOf(root), "begin with `routes:`")
 	case isTagged(root):
-		d.add(problem.SeverityError, root.Line, root.Column, "the top level: the tag "+problem.Quote(root.Tag)+" means nothing here", "remove the tag")
+		d.add(problem.SeverityError, root.Line, root.Column, "the top level: the tag "+problem.Quote(root.Tag)+" has no meaning here", "remove the tag")
 	case d.checkAliases(root):
 		return root
 	}
@@ -85,7 +85,7 @@ func (d *Document) checkText(data []byte) bool {
 		return false
 	}
 	invalid := bytes.IndexByte(data, 0)
-	reason := "the file holds a NUL byte; it is not text"
+	reason := "the file contains a NUL byte; it is not text"
 	if invalid < 0 && !utf8.Valid(data) {
 		invalid = firstInvalid(data)
 		reason = "the file is not valid UTF-8"

@@ -41,7 +41,7 @@ func (d *Document) findSecrets(n *yaml.Node, of, key string) {
 		d.hideSecretLines(n)
 		what := problem.DetectSecret(n.Value)
 		if what == "" && of == "headers" && problem.IsSecretName(key) && len(literalText(n.Value)) >= problem.ShortestSecret {
-			what = "the secret that header " + problem.Quote(key) + " has to hold"
+			what = "the secret value of header " + problem.Quote(key)
 		}
 		if what != "" {
 			d.secrets[n] = what
@@ -54,7 +54,7 @@ func (d *Document) findSecrets(n *yaml.Node, of, key string) {
 func (d *Document) WarnSecrets() {
 	inOrder := func(a, b *yaml.Node) int { return cmp.Or(a.Line-b.Line, a.Column-b.Column) }
 	for _, n := range slices.SortedFunc(maps.Keys(d.secrets), inOrder) {
-		d.add(problem.SeverityWarning, n.Line, n.Column, "this looks like "+d.secrets[n]+", and whoever may read the file can use it",
+		d.add(problem.SeverityWarning, n.Line, n.Column, "this looks like "+d.secrets[n]+", and everybody who can read the file can use it",
 			"write ${NAME} and put it into the environment; then replace it, since the file's history has it")
 	}
 }

@@ -113,19 +113,19 @@ func (d *Document) syntaxHint(line, column int, message string) string {
 	case strings.Contains(source, "${") && strings.Contains(message, "',' or"):
 		return `inside { } and [ ] put it in quotes: "${NAME}"`
 	case strings.Contains(source, "?") && strings.Contains(message, "',' or"):
-		return "inside { } and [ ] put a value that holds a ? in quotes"
+		return "inside { } and [ ] put a value with a ? in quotes"
 	case strings.Contains(message, "unexpected end of stream"):
-		return "a quote is never closed"
+		return "a quote is not closed"
 	case strings.Contains(message, "unknown anchor"):
 		return "put a value that begins with * in quotes"
 	case strings.Contains(message, "mapping values are not allowed"):
-		return "put a value that holds `: ` in quotes; check the indentation"
+		return "put a value with `: ` in quotes; check the indentation"
 	case strings.Contains(message, "exceeded max depth"):
-		return "nothing in a table is nested that deep"
+		return "nothing in a table is nested so deeply"
 	case strings.Contains(message, "alphabetic or numeric character"):
 		return "quote it: put a value that begins with " + anchorSign(source, column) + " in quotes"
 	case strings.Contains(message, "',' or") && column > 0:
-		return "the bracket that begins here is never closed, or a comma is missing in it"
+		return "the bracket that begins here is not closed, or a comma is missing in it"
 	case strings.Contains(message, "did not find expected"):
 		return "check the indentation and the brackets of what begins here"
 	case strings.Contains(message, "cannot start any token"):
