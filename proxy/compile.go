@@ -11,6 +11,7 @@ import (
 	"gatehouse/auth"
 	"gatehouse/config"
 	"gatehouse/internal/httperr"
+	"gatehouse/proxy/cors"
 	"gatehouse/proxy/forward"
 	"gatehouse/proxy/route"
 	"gatehouse/proxy/upstream"
@@ -22,8 +23,8 @@ type Table struct {
 	config     *config.Config
 	name       string
 	gate       *auth.Gate
-	keySet     []byte // nil without one
-	cors       *cors
+	keySet     []byte       // nil without one
+	cors       *cors.Policy // nil without one
 	trusted    []netip.Prefix
 	headers    *forward.HeaderPolicy
 	matcher    *route.Table
@@ -70,7 +71,7 @@ type Parts struct {
 // Compile turns a configuration into a table. It touches nothing live: what it
 // makes is thrown away when an error stops it.
 func Compile(cfg *config.Config, parts Parts) (*Table, error) {
-	rules, err := compileCORS(cfg.CORS)
+	rules, err := cors.New(cfg.CORS)
 	if err != nil {
 		return nil, fmt.Errorf("compile cors: %w", err)
 	}

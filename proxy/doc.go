@@ -6,7 +6,7 @@
 //  2. exchange.go  observe: metrics, access log (access.go), recover
 //     response.go  the http.ResponseWriter of the request: what every answer carries
 //  3. clientip/    who is calling, seen through trusted proxies
-//  4. cors.go      preflights answered, the headers of every answer prepared
+//  4. cors/         preflights answered, the headers of every answer prepared
 //  5. limits.go    so much at once for one client, or 429
 //  6. message.go   what only HTTP/2 can carry, or 400
 //  7. find.go      the canonical path and the host (route/), or 400

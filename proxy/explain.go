@@ -10,6 +10,7 @@ import (
 	"gatehouse/auth"
 	"gatehouse/internal/httperr"
 	"gatehouse/proxy/clientip"
+	"gatehouse/proxy/cors"
 	"gatehouse/proxy/forward"
 	"gatehouse/proxy/route"
 )
@@ -92,7 +93,7 @@ func Ask(method, target string, header http.Header) (*http.Request, error) {
 // the table's gate, and sends nothing.
 func (t *Table) Explain(r *http.Request, decider auth.Decider) Explanation {
 	e := Explanation{Request: r.Method + " " + r.RequestURI}
-	if t.cors != nil && isPreflight(r) {
+	if t.cors != nil && cors.IsPreflight(r) {
 		e.Verdict = t.explainPreflight(r)
 		return e
 	}
@@ -127,8 +128,8 @@ func refusedBy(refusal *httperr.Error) Verdict {
 }
 
 func (t *Table) explainPreflight(r *http.Request) Verdict {
-	if t.cors.allowedOrigin(r.Header) == "" {
-		return refusedBy(refuseOrigin)
+	if t.cors.AllowedOrigin(r.Header) == "" {
+		return refusedBy(cors.ErrOrigin)
 	}
 	return Verdict{Status: http.StatusNoContent, Detail: "a preflight, answered by the gateway"}
 }

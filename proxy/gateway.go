@@ -12,6 +12,7 @@ import (
 	"gatehouse/internal/httperr"
 	"gatehouse/internal/timerwheel"
 	"gatehouse/proxy/clientip"
+	"gatehouse/proxy/cors"
 	"gatehouse/proxy/forward"
 	"gatehouse/proxy/upstream"
 )
@@ -120,10 +121,10 @@ func (g *Gateway) serve(x *exchange, r *http.Request) *httperr.Error {
 		g.unreadable.Log(g.log, x.caller.Peer, header)
 	}
 	if table.cors != nil { // before all refusals: errors carry the CORS headers, too
-		x.response.allowOrigin = table.cors.allowedOrigin(r.Header)
+		x.response.allowOrigin = table.cors.AllowedOrigin(r.Header)
 	}
-	if table.cors != nil && isPreflight(r) {
-		return table.cors.preflight(x, r)
+	if table.cors != nil && cors.IsPreflight(r) {
+		return table.cors.Preflight(&x.response, r, x.response.allowOrigin, table.reachableMethods(r))
 	}
 	if !x.admit() {
 		return refuseTooMany

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"gatehouse/proxy/cors"
 )
 
 const preflightTable = `
@@ -90,7 +92,7 @@ func TestPreflightIsNotLimited(t *testing.T) {
 				t.Errorf("%s: headers %v", method, res.Header)
 			}
 		}
-		k.do(http.MethodOptions, "/free", nil, "Origin: https://evil.example.com", ask).wantDetail(t, 403, refuseOrigin.Detail)
+		k.do(http.MethodOptions, "/free", nil, "Origin: https://evil.example.com", ask).wantDetail(t, 403, cors.ErrOrigin.Detail)
 		if held.StatusCode != 200 {
 			t.Errorf("held: %d", held.StatusCode)
 		}

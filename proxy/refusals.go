@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"gatehouse/internal/httperr"
+	"gatehouse/proxy/cors"
 )
 
 // Every answer of this package to a request that it does not forward.
@@ -26,12 +27,8 @@ var (
 		Detail: "CONNECT is not supported.",
 	}
 	refuseTrace = &httperr.Error{
-		Status: http.StatusMethodNotAllowed, Allow: corsMethods,
+		Status: http.StatusMethodNotAllowed, Allow: cors.Methods,
 		Detail: "Method Not Allowed",
-	}
-	refuseOrigin = &httperr.Error{
-		Status: http.StatusForbidden,
-		Detail: "Disallowed CORS origin",
 	}
 	refuseTooMany = &httperr.Error{
 		Status: http.StatusTooManyRequests, RetryAfter: time.Second,

@@ -79,7 +79,7 @@ func (w *response) setStandardHeaders() {
 	}
 	w.table.headers.SetFixed(header)
 	if w.table.cors != nil {
-		w.table.cors.decorate(header, w.value(2, w.allowOrigin))
+		w.table.cors.Decorate(header, w.value(2, w.allowOrigin))
 	}
 }
 
