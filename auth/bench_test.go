@@ -10,6 +10,7 @@ import (
 	"gatehouse/auth/authtest"
 	"gatehouse/auth/keys/keystest"
 	"gatehouse/config"
+	"gatehouse/internal/testkit"
 )
 
 // oneUser is in memory: what is measured is the Gate.
@@ -20,7 +21,7 @@ func (u oneUser) UserState(context.Context, uuid.UUID) (UserState, error) { retu
 // benchmarkTokens runs with a token of ours and with one of another issuer.
 func benchmarkTokens(b *testing.B, run func(b *testing.B, verifier *Verifier, token string)) {
 	key := authtest.NewNamedKey(b, "a")
-	verifier := verifierOf(b, authtest.Listed(authtest.WriteFile(b, authtest.JWKS(b, key))))
+	verifier := verifierOf(b, authtest.Listed(testkit.TempFile(b, "keys", authtest.JWKS(b, key))))
 	b.Run("HS256", func(b *testing.B) { run(b, verifier, authtest.Signed(b, authtest.Claims(nil))) })
 	b.Run("ES256", func(b *testing.B) { run(b, verifier, key.Token(b)) })
 }

@@ -14,6 +14,7 @@ import (
 	"gatehouse/auth/keys/keystest"
 	"gatehouse/config"
 	"gatehouse/internal/httperr"
+	"gatehouse/internal/testkit"
 )
 
 func bearerOf(token string) http.Header { return http.Header{"Authorization": {"Bearer " + token}} }
@@ -119,7 +120,7 @@ func TestDecideAllocatesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	key := authtest.NewNamedKey(t, "a")
-	verifier := verifierOf(t, authtest.Listed(authtest.WriteFile(t, authtest.JWKS(t, key))))
+	verifier := verifierOf(t, authtest.Listed(testkit.TempFile(t, "keys", authtest.JWKS(t, key))))
 	users, _ := newCached(0)
 	users.Connected()
 	for name, test := range map[string]struct {

@@ -18,6 +18,7 @@ import (
 	"gatehouse/auth/keys"
 	"gatehouse/config"
 	"gatehouse/internal/httperr"
+	"gatehouse/internal/testkit"
 )
 
 // TestAlgorithmConfusion is every way in which what an issuer publishes could
@@ -25,7 +26,7 @@ import (
 func TestAlgorithmConfusion(t *testing.T) {
 	rsaKey, ecKey, edKey := authtest.NewRSA(t, 2048), authtest.NewEC(t, elliptic.P256()), authtest.NewEd25519(t)
 	set := authtest.JWKS(t, authtest.NamedKey{ID: "rsa", Key: rsaKey}, authtest.NamedKey{ID: "ec", Key: ecKey}, authtest.NamedKey{ID: "ed", Key: edKey})
-	theirs := authtest.Listed(authtest.WriteFile(t, set))
+	theirs := authtest.Listed(testkit.TempFile(t, "keys", set))
 	theirs.Algorithms = []string{"RS256", "ES256", "EdDSA"}
 	careless := theirs // no table gets that far
 	careless.Issuer = "https://careless.example.com/"
@@ -122,7 +123,7 @@ func TestTokenFetchesNothing(t *testing.T) {
 
 func TestAudience(t *testing.T) {
 	key := authtest.NewNamedKey(t, "a")
-	theirs := authtest.Listed(authtest.WriteFile(t, authtest.JWKS(t, key)))
+	theirs := authtest.Listed(testkit.TempFile(t, "keys", authtest.JWKS(t, key)))
 	anybody := verifierOf(t, theirs)
 	theirs.Audience = config.Audiences{"atenex"}
 	verifier := verifierOf(t, theirs)
@@ -152,7 +153,7 @@ func TestAudience(t *testing.T) {
 // What the issuer calls otherwise goes by our names, and only that does.
 func TestClaimsTranslated(t *testing.T) {
 	key := authtest.NewNamedKey(t, "a")
-	theirs := authtest.Listed(authtest.WriteFile(t, authtest.JWKS(t, key)))
+	theirs := authtest.Listed(testkit.TempFile(t, "keys", authtest.JWKS(t, key)))
 	theirs.Claims = map[string]string{"company_id": "org_id", "role": "https://example.com/role", "tenant": "company_id", "sub": "oid"}
 	verifier := verifierOf(t, theirs)
 	verify := func(changes jwt.MapClaims) (*Identity, *httperr.Error) {

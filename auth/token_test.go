@@ -11,6 +11,7 @@ import (
 
 	"gatehouse/auth/authtest"
 	"gatehouse/auth/keys/keystest"
+	"gatehouse/internal/testkit"
 
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/uuid"
@@ -232,7 +233,7 @@ func FuzzVerify(f *testing.F) {
 	f.Add(signedText(f, jwt.SigningMethodHS256, []byte(key.Public().(ed25519.PublicKey)), `{"alg":"HS256","kid":"a"}`, `{"iss":"`+authtest.IssuerName+`"}`))
 	f.Add("..")
 	f.Add("eyJhbGciOiJub25lIn0.e30.")
-	verifier := verifierOf(f, authtest.Listed(authtest.WriteFile(f, authtest.JWKS(f, authtest.NamedKey{ID: "a", Key: key}))))
+	verifier := verifierOf(f, authtest.Listed(testkit.TempFile(f, "keys", authtest.JWKS(f, authtest.NamedKey{ID: "a", Key: key}))))
 	for _, token := range []string{ours, theirs} {
 		expectRefusal(f, verifier, token, nil)
 	}

@@ -12,6 +12,7 @@ import (
 	"gatehouse/auth/authtest"
 	"gatehouse/auth/keys/keystest"
 	"gatehouse/internal/httperr"
+	"gatehouse/internal/testkit"
 
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/uuid"
@@ -192,7 +193,7 @@ func TestVerifiedWhileKeysRotate(t *testing.T) {
 // Only good tokens are remembered: strangers cannot fill anything.
 func TestRefusalsAreNotRemembered(t *testing.T) {
 	theirs := authtest.NewNamedKey(t, "a")
-	entry := authtest.Listed(authtest.WriteFile(t, authtest.JWKS(t, theirs)))
+	entry := authtest.Listed(testkit.TempFile(t, "keys", authtest.JWKS(t, theirs)))
 	entry.Audience = []string{"atenex"}
 	verifier := verifierOf(t, entry)
 	es256, header := jwt.SigningMethodES256, map[string]any{"kid": "a"}

@@ -17,6 +17,7 @@ import (
 	"gatehouse/config/configtest"
 	"gatehouse/config/problem"
 	"gatehouse/config/yamldoc"
+	"gatehouse/internal/testkit"
 )
 
 // problemsOf returns the problems in an error, and fails on any other error.
@@ -38,10 +39,7 @@ func TestBadCorpus(t *testing.T) {
 	for _, path := range files {
 		name := strings.TrimSuffix(filepath.Base(path), ".yaml")
 		t.Run(name, func(t *testing.T) {
-			data, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
+			data := testkit.ReadFile(t, path)
 			_, err = Parse("routes.yaml", data, configtest.Environment())
 			problems := problemsOf(t, err)
 			if !problems.HasErrors() {
@@ -86,9 +84,7 @@ func TestUnreadableFiles(t *testing.T) {
 	folder := t.TempDir()
 	write := func(name, content string) string {
 		path := filepath.Join(folder, name)
-		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.WriteFile(t, path, content)
 		return path
 	}
 	huge := write("huge.yaml", "")
@@ -201,10 +197,7 @@ func BenchmarkParse10000Routes(b *testing.B) {
 // A table keeps its own environment, positions and problems: what one file says
 // does not depend on what was parsed before.
 func TestParseIsPure(t *testing.T) {
-	data, err := os.ReadFile("../routes.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
+	data := testkit.ReadFile(t, "../routes.yaml")
 	first, err1 := Parse("routes.yaml", data, nil)
 	second, err2 := Parse("routes.yaml", data, nil)
 	if err1 != nil || err2 != nil {
@@ -222,11 +215,7 @@ func FuzzParse(f *testing.F) {
 			f.Fatal(err)
 		}
 		for _, path := range files {
-			data, err := os.ReadFile(path)
-			if err != nil {
-				f.Fatal(err)
-			}
-			f.Add(data)
+			f.Add(testkit.ReadFile(f, path))
 		}
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -5,7 +5,6 @@ package deploy_test
 
 import (
 	"bytes"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -13,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gatehouse/internal/testkit"
 
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	appsv1 "k8s.io/api/apps/v1"
@@ -162,9 +163,7 @@ func TestKustomizeOpenShift(t *testing.T) {
 		return filepath.ToSlash(relative)
 	}
 	text := "resources: [" + from("kustomize/base") + "]\ncomponents: [" + from("kustomize/components/openshift") + "]\n"
-	if err := os.WriteFile(filepath.Join(overlay, "kustomization.yaml"), []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.WriteFile(t, filepath.Join(overlay, "kustomization.yaml"), text)
 	pod := build(t, overlay).deployments["gatehouse"].Spec.Template.Spec.SecurityContext
 	if pod.RunAsUser != nil || pod.RunAsGroup != nil || pod.FSGroup != nil {
 		t.Errorf("the pod names ids: %+v", pod)
@@ -278,9 +277,7 @@ func TestExampleSecretIsRefused(t *testing.T) {
 	m.add(t, read(t, "kustomize/base/secret.example.yaml"))
 	folder := t.TempDir()
 	for key, value := range m.secrets["gatehouse"].StringData {
-		if err := os.WriteFile(filepath.Join(folder, key), []byte(value), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.WriteFile(t, filepath.Join(folder, key), value)
 	}
 	table, err := filepath.Abs("kustomize/base/routes.yaml")
 	if err != nil {

@@ -19,7 +19,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -71,17 +70,11 @@ func serve(t testing.TB) gateway {
 	t.Helper()
 	folder := t.TempDir()
 	table := filepath.Join(folder, "routes.yaml")
-	if err := os.WriteFile(table, []byte(liveTable), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.WriteFile(t, table, liveTable)
 	keys := filepath.Join(folder, "keys.json")
-	if err := os.WriteFile(keys, []byte(liveKeys), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.WriteFile(t, keys, liveKeys)
 	secret := filepath.Join(folder, "jwt-secret")
-	if err := os.WriteFile(secret, []byte(rand.Text()+rand.Text()), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.WriteFile(t, secret, rand.Text()+rand.Text())
 	cert, key := clientCertificate(t, folder)
 	echo := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _ = r.Write(w) }))
 	t.Cleanup(echo.Close)
@@ -145,9 +138,7 @@ func clientCertificate(t testing.TB, folder string) (cert, key string) {
 	}
 	cert, key = filepath.Join(folder, "client.pem"), filepath.Join(folder, "client.key")
 	for path, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: keyDER}} {
-		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.WriteFile(t, path, pem.EncodeToMemory(block))
 	}
 	return cert, key
 }
@@ -317,9 +308,7 @@ func scrape(t testing.TB, g gateway) prometheus {
 	}
 	folder := t.TempDir()
 	file := filepath.Join(folder, "prometheus.yml")
-	if err := os.WriteFile(file, data, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.WriteFile(t, file, data)
 	cmd := exec.CommandContext(t.Context(), installed(t, "prometheus"), "--config.file="+file,
 		"--storage.tsdb.path="+filepath.Join(folder, "data"), "--web.listen-address=127.0.0.1:0")
 	var p prometheus

@@ -19,6 +19,8 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/internal/testkit"
+
 	"sigs.k8s.io/yaml"
 )
 
@@ -142,11 +144,7 @@ func (l *lines) String() string {
 // read returns a file of this folder.
 func read(t testing.TB, name string) []byte {
 	t.Helper()
-	data, err := os.ReadFile(filepath.FromSlash(name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
+	return testkit.ReadFile(t, filepath.FromSlash(name))
 }
 
 // decode reads a YAML file into a value. Unknown and duplicate keys are errors.
@@ -182,9 +180,7 @@ func TestRouteTablesAreFine(t *testing.T) {
 func checkTable(t testing.TB, table []byte) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "routes.yaml")
-	if err := os.WriteFile(file, table, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.WriteFile(t, file, table)
 	check := command(t, nil, "check", "--config", file, "--format", "json")
 	var answer, complaints bytes.Buffer
 	check.Stdout, check.Stderr = &answer, &complaints

@@ -131,9 +131,7 @@ func TestSQLiteFileMode(t *testing.T) {
 func TestSQLiteNotADatabase(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "routes.yaml")
-	if err := os.WriteFile(path, []byte(strings.Repeat("routes: []\n", 100)), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.WriteFile(t, path, strings.Repeat("routes: []\n", 100))
 	_, err := store.Open(t.Context(), "sqlite:"+path, store.Options{})
 	if err == nil || !strings.Contains(err.Error(), path) {
 		t.Errorf("error %v, want one about %s", err, path)

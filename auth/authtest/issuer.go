@@ -10,8 +10,6 @@ import (
 	"encoding/pem"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -123,14 +121,4 @@ func Listed(keys string) config.Issuer {
 func Sleep(d time.Duration) {
 	<-time.After(d)
 	synctest.Wait()
-}
-
-// WriteFile writes a file with that content and returns its path.
-func WriteFile(t testing.TB, content []byte) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "keys")
-	if err := os.WriteFile(path, content, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
 }

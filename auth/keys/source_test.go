@@ -14,6 +14,7 @@ import (
 
 	"gatehouse/auth/authtest"
 	"gatehouse/auth/keys"
+	"gatehouse/internal/testkit"
 )
 
 // An issuer takes new keys into use, and old ones out of it.
@@ -194,9 +195,7 @@ func TestKeyFileChanges(t *testing.T) {
 	path := filepath.Join(folder, "keys")
 	write := func(name string, content []byte) {
 		t.Helper()
-		if err := os.WriteFile(filepath.Join(folder, name), content, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.WriteFile(t, filepath.Join(folder, name), content)
 	}
 	synctest.Test(t, func(t *testing.T) {
 		gateway := newLiveIssuers(t, nil, authtest.Listed(path))

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"gatehouse/internal/testkit"
 )
 
 // TestNothingIsLostByAge has connections to backends end all the time, and loses
@@ -33,7 +35,7 @@ func TestNothingIsLostByAge(t *testing.T) {
 			t.Parallel()
 			r := startRelay(t, serveAt(t, "127.0.0.1:0", c.pair, c.route == "protocol: h2c", "fine"))
 			route := strings.TrimSuffix("auth: none, "+c.route, ", ")
-			gateway := start(t, writeFile(t, "routes.yaml", `
+			gateway := start(t, testkit.TempFile(t, "routes.yaml", `
 users: off
 routes:
   - {name: open, prefix: /, backend: '`+c.scheme+`://`+r.address+`', `+route+`}

@@ -119,7 +119,7 @@ func TestChangedAddressIsFound(t *testing.T) {
 				return new(net.Dialer).DialContext(ctx, "udp", at)
 			}}
 			route := strings.TrimSuffix("auth: none, "+c.route, ", ")
-			gateway := start(t, writeFile(t, "routes.yaml", `
+			gateway := start(t, testkit.TempFile(t, "routes.yaml", `
 users: off
 routes:
   - {name: open, prefix: /, backend: '`+c.scheme+`://backend.test:`+port+`', `+route+`}
@@ -169,7 +169,7 @@ func TestIdleBackendConnections(t *testing.T) {
 			server.Config.Protocols.SetUnencryptedHTTP2(c.protocol == "h2c")
 			server.Start()
 			t.Cleanup(server.Close)
-			gateway := start(t, writeFile(t, "routes.yaml", `
+			gateway := start(t, testkit.TempFile(t, "routes.yaml", `
 users: off
 routes:
   - {name: open, prefix: /, backend: '`+server.URL+`', auth: none, protocol: `+c.protocol+`}

@@ -71,7 +71,7 @@ func TestBackendUp(t *testing.T) {
 	for _, transport := range []string{"lean", "standard"} {
 		t.Run(transport, func(t *testing.T) {
 			t.Parallel()
-			gateway := start(t, writeFile(t, "routes.yaml", table), map[string]string{"GATEWAY_TRANSPORT": transport})
+			gateway := start(t, testkit.TempFile(t, "routes.yaml", table), map[string]string{"GATEWAY_TRANSPORT": transport})
 			var all sync.WaitGroup
 			for _, c := range cases {
 				all.Go(func() {

@@ -27,10 +27,10 @@ const mark = "\ufeff"
 // secret is the same without it, and keys and certificates are read.
 func TestByteOrderMarks(t *testing.T) {
 	t.Parallel()
-	marked := func(name, content string) string { return writeFile(t, name, mark+content+"\r\n") }
+	marked := func(name, content string) string { return testkit.TempFile(t, name, mark+content+"\r\n") }
 	backend := reportingBackend(t, "backend")
 	strict := "users: off\nroutes:\n  - {name: closed, prefix: /closed, backend: '" + backend + "', auth: initial}\n"
-	plain := start(t, writeFile(t, "routes.yaml", strict), nil)
+	plain := start(t, testkit.TempFile(t, "routes.yaml", strict), nil)
 	withMarks := start(t, marked("routes.yaml", strict), map[string]string{
 		"GATEWAY_JWT_SECRET": "", "GATEWAY_JWT_SECRET_FILE": marked("secret", testSecret),
 	})
@@ -57,8 +57,8 @@ func TestByteOrderMarks(t *testing.T) {
 	certFile, keyFile, _ := selfSigned(t)
 	signer := startProcess(t, openTable(t, backend), map[string]string{
 		"GATEWAY_JWT_SECRET": "", "GATEWAY_JWT_PRIVATE_KEY_FILE": marked("key.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))),
-		"GATEWAY_TLS_CERT_FILE": marked("cert.pem", string(contentOf(t, certFile))), "GATEWAY_TLS_KEY_FILE": marked("tls.pem", string(contentOf(t, keyFile))),
-		"GATEWAY_TLS_CLIENT_CA_FILE": marked("ca.pem", string(contentOf(t, certFile))),
+		"GATEWAY_TLS_CERT_FILE": marked("cert.pem", string(testkit.ReadFile(t, certFile))), "GATEWAY_TLS_KEY_FILE": marked("tls.pem", string(testkit.ReadFile(t, keyFile))),
+		"GATEWAY_TLS_CLIENT_CA_FILE": marked("ca.pem", string(testkit.ReadFile(t, certFile))),
 	})
 	testkit.Eventually(t, "it serves", func() bool { return do(t, request{url: signer.operators + "/readyz"}).status == http.StatusOK })
 }

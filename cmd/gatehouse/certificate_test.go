@@ -7,7 +7,6 @@ import (
 	"encoding/pem"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -25,14 +24,14 @@ func TestCertificateIsRenewed(t *testing.T) {
 	})
 	first := gateway.serves(t)
 	newCert, newKey, _ := selfSigned(t)
-	copyFile(t, newCert, certFile)
+	testkit.WriteFile(t, certFile, testkit.ReadFile(t, newCert))
 	testkit.Eventually(t, "the half-renewed pair is told", func() bool {
 		return strings.Contains(gateway.log.String(), "the old content stays in use")
 	})
 	if !bytes.Equal(gateway.serves(t), first) {
 		t.Error("a pair that does not fit was taken over")
 	}
-	copyFile(t, newKey, keyFile)
+	testkit.WriteFile(t, keyFile, testkit.ReadFile(t, newKey))
 	testkit.Eventually(t, "the renewed pair is used", func() bool { return bytes.Equal(gateway.serves(t), inPEM(t, newCert)) })
 	if told := strings.Count(gateway.log.String(), "changed files cannot be used"); told != 1 {
 		t.Errorf("the half-renewed pair was told %d times", told)
@@ -40,9 +39,9 @@ func TestCertificateIsRenewed(t *testing.T) {
 
 	// As certbot and the kubelet do it: by renames.
 	nextCert, nextKey, _ := selfSigned(t)
-	rename(t, nextKey, keyFile)
+	testkit.ReplaceFile(t, keyFile, testkit.ReadFile(t, nextKey))
 	want := inPEM(t, nextCert)
-	rename(t, nextCert, certFile)
+	testkit.ReplaceFile(t, certFile, testkit.ReadFile(t, nextCert))
 	testkit.Eventually(t, "the pair that was renamed is used", func() bool { return bytes.Equal(gateway.serves(t), want) })
 }
 
@@ -55,7 +54,7 @@ func TestCertificateByRequest(t *testing.T) {
 		"GATEWAY_TLS_CERT_FILE": certFile, "GATEWAY_TLS_KEY_FILE": keyFile,
 	})
 	first := gateway.serves(t)
-	rewrite(t, certFile, "garbage")
+	testkit.WriteFile(t, certFile, "garbage")
 	a := do(t, request{method: http.MethodPost, url: gateway.operators + "/-/reload"})
 	if a.status != http.StatusOK || !strings.Contains(a.body, "GATEWAY_TLS_CERT_FILE") {
 		t.Errorf("a reload beside garbage: %d %s", a.status, a.body)
@@ -67,8 +66,8 @@ func TestCertificateByRequest(t *testing.T) {
 		t.Error("the last good certificate is not served any more")
 	}
 	newCert, newKey, _ := selfSigned(t)
-	copyFile(t, newCert, certFile)
-	copyFile(t, newKey, keyFile)
+	testkit.WriteFile(t, certFile, testkit.ReadFile(t, newCert))
+	testkit.WriteFile(t, keyFile, testkit.ReadFile(t, newKey))
 	if a := do(t, request{method: http.MethodPost, url: gateway.operators + "/-/reload"}); a.status != http.StatusOK || strings.Contains(a.body, "GATEWAY_TLS_CERT_FILE") {
 		t.Errorf("a reload: %d %s", a.status, a.body)
 	}
@@ -76,8 +75,8 @@ func TestCertificateByRequest(t *testing.T) {
 		t.Error("the renewed certificate is not served after a reload")
 	}
 	newCert, newKey, _ = selfSigned(t)
-	copyFile(t, newCert, certFile)
-	copyFile(t, newKey, keyFile)
+	testkit.WriteFile(t, certFile, testkit.ReadFile(t, newCert))
+	testkit.WriteFile(t, keyFile, testkit.ReadFile(t, newKey))
 	if err := gateway.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +92,7 @@ func TestClientAuthoritiesAreRenewed(t *testing.T) {
 	certFile, keyFile, roots := selfSigned(t)
 	oldCert, oldKey, _ := selfSigned(t)
 	newCert, newKey, _ := selfSigned(t)
-	authorities := writeFile(t, "clients.pem", string(contentOf(t, oldCert)))
+	authorities := testkit.TempFile(t, "clients.pem", testkit.ReadFile(t, oldCert))
 	gateway := startProcess(t, openTable(t, reportingBackend(t, "backend")), map[string]string{
 		"GATEWAY_TLS_CERT_FILE": certFile, "GATEWAY_TLS_KEY_FILE": keyFile, "GATEWAY_TLS_CLIENT_CA_FILE": authorities,
 	})
@@ -124,7 +123,7 @@ func TestClientAuthoritiesAreRenewed(t *testing.T) {
 	if passes(newCert, newKey, false) {
 		t.Fatal("a client of another authority passes")
 	}
-	rewrite(t, authorities, "\ufeff"+string(contentOf(t, newCert))) // Notepad's mark does not matter
+	testkit.WriteFile(t, authorities, "\ufeff"+string(testkit.ReadFile(t, newCert))) // Notepad's mark does not matter
 	testkit.Eventually(t, "clients of the new authority pass", func() bool { return passes(newCert, newKey, false) && passes(newCert, newKey, true) })
 	if passes(oldCert, oldKey, false) || passes(oldCert, oldKey, true) {
 		t.Error("a client of the old authority still passes")
@@ -145,36 +144,11 @@ func (p *process) serves(t *testing.T) []byte {
 // inPEM returns the first certificate in a file.
 func inPEM(t *testing.T, path string) []byte {
 	t.Helper()
-	block, _ := pem.Decode(contentOf(t, path))
+	block, _ := pem.Decode(testkit.ReadFile(t, path))
 	if block == nil {
 		t.Fatalf("%s holds no PEM block", path)
 	}
 	return block.Bytes
-}
-
-func contentOf(t *testing.T, path string) []byte {
-	t.Helper()
-	content, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return content
-}
-
-func rename(t *testing.T, from, to string) {
-	t.Helper()
-	content := contentOf(t, from)
-	if err := os.WriteFile(to+".new", content, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Rename(to+".new", to); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func copyFile(t *testing.T, from, to string) {
-	t.Helper()
-	rewrite(t, to, string(contentOf(t, from)))
 }
 
 // TestClientCertificates lets only those in who have a certificate of the

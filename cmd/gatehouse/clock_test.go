@@ -22,7 +22,7 @@ func TestClockWasAhead(t *testing.T) {
 	for _, email := range []string{"ann@example.com", "bob@example.com"} {
 		addUser(t, "sqlite:"+path, email, nil)
 	}
-	gateway := start(t, writeFile(t, "routes.yaml", "routes:\n  - {name: users, prefix: /api/v1/users, handler: users}\n"),
+	gateway := start(t, testkit.TempFile(t, "routes.yaml", "routes:\n  - {name: users, prefix: /api/v1/users, handler: users}\n"),
 		map[string]string{"GATEWAY_DATABASE_URL": "sqlite:" + path})
 	login(t, gateway, "bob@example.com") // whose address is known from now on
 	wrong := request{

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"gatehouse/internal/testkit"
 	"gatehouse/store/storetest"
 
 	"github.com/google/uuid"
@@ -20,7 +21,7 @@ func TestEmailHasOneForm(t *testing.T) {
 	t.Parallel()
 	url := "sqlite:" + filepath.Join(t.TempDir(), "users.db")
 	addUser(t, url, "ju\u0308rgen@xn--bcher-kva.example", nil)
-	gateway := start(t, writeFile(t, "routes.yaml", "routes:\n  - {name: users, prefix: /api/v1/users, handler: users}\n"),
+	gateway := start(t, testkit.TempFile(t, "routes.yaml", "routes:\n  - {name: users, prefix: /api/v1/users, handler: users}\n"),
 		map[string]string{"GATEWAY_DATABASE_URL": url})
 	forms := []string{
 		"j\u00fcrgen@b\u00fccher.example", "ju\u0308rgen@b\u00fccher.example", "j\u00fcrgen@xn--bcher-kva.example", "JU\u0308RGEN@XN--BCHER-KVA.EXAMPLE",
@@ -66,7 +67,7 @@ func TestEmailTwinsAreTold(t *testing.T) {
 			t.Errorf("migrate, status %d: no %s in:\n%s", status, want, out.String())
 		}
 	}
-	gateway := start(t, writeFile(t, "routes.yaml", "routes:\n  - {name: users, prefix: /api/v1/users, handler: users}\n"),
+	gateway := start(t, testkit.TempFile(t, "routes.yaml", "routes:\n  - {name: users, prefix: /api/v1/users, handler: users}\n"),
 		map[string]string{"GATEWAY_DATABASE_URL": url})
 	if log := gateway.log.String(); !strings.Contains(log, "xn--bcher-kva") || !strings.Contains(log, "the same e-mail in different forms") {
 		t.Errorf("the log does not tell of them:\n%s", log)

@@ -20,7 +20,7 @@ func TestWatchesExhausted(t *testing.T) {
 		t.Run(bound, func(t *testing.T) {
 			t.Parallel()
 			first, second := reportingBackend(t, "first"), reportingBackend(t, "second")
-			file := writeFile(t, "routes.yaml", table(first))
+			file := testkit.TempFile(t, "routes.yaml", table(first))
 			command := exec.Command("/bin/sh", "-c", `echo 0 >/proc/sys/user/`+bound+` && exec "$0" serve -c "$1"`, buildGateway(t), file)
 			command.SysProcAttr = &syscall.SysProcAttr{
 				Cloneflags:  syscall.CLONE_NEWUSER,
@@ -32,7 +32,7 @@ func TestWatchesExhausted(t *testing.T) {
 				return strings.Contains(gateway.log.String(), "edits of files are found by polling only") &&
 					strings.Contains(gateway.log.String(), told)
 			})
-			rewrite(t, file, table(second))
+			testkit.WriteFile(t, file, table(second))
 			testkit.Eventually(t, "the edit is found", func() bool {
 				return strings.HasPrefix(do(t, request{url: gateway.url + "/open"}).body, "second ")
 			})

@@ -25,7 +25,7 @@ func partTable(backend string) (head, tail string) {
 func TestPartOfTable(t *testing.T) {
 	t.Parallel()
 	head, tail := partTable(reportingBackend(t, "backend"))
-	file := writeFile(t, "routes.yaml", head+tail)
+	file := testkit.TempFile(t, "routes.yaml", head+tail)
 	gateway := startProcess(t, file, nil)
 	status := func() int { return do(t, request{url: gateway.url + "/adm"}).status }
 	closed := func(when string) {
@@ -41,10 +41,10 @@ func TestPartOfTable(t *testing.T) {
 	closed("at first")
 
 	// A pause, in which the file is closed, too.
-	rewrite(t, file, head)
+	testkit.WriteFile(t, file, head)
 	testkit.Eventually(t, "the log says what is waited for", logs(waits, 1))
 	closed("in the pause")
-	rewrite(t, file, head+tail)
+	testkit.WriteFile(t, file, head+tail)
 
 	// A pause of a writer that keeps the file open, and writes another table.
 	before := metric(t, gateway.operators, `gatehouse_config_reloads_total{result="success"}`)
@@ -69,7 +69,7 @@ func TestPartOfTable(t *testing.T) {
 	closed("with the other table")
 
 	// A writer that dies: nobody knows it, so it takes a word of the operator.
-	rewrite(t, file, "# edited\n# again\n"+head)
+	testkit.WriteFile(t, file, "# edited\n# again\n"+head)
 	testkit.Eventually(t, "the part is refused", logs(part, 1))
 	closed("after the writer has died")
 	testkit.Eventually(t, "the metric says so", func() bool {
@@ -81,7 +81,7 @@ func TestPartOfTable(t *testing.T) {
 	if got := status(); got != http.StatusOK {
 		t.Errorf("after a reload that was asked for: %d", got)
 	}
-	rewrite(t, file, "# edited\n# again\n"+head+tail)
+	testkit.WriteFile(t, file, "# edited\n# again\n"+head+tail)
 	testkit.Eventually(t, "the whole table is served again", func() bool { return status() == http.StatusMethodNotAllowed })
 }
 
@@ -90,8 +90,8 @@ func TestPartOfTable(t *testing.T) {
 func TestBackendFilesAreRenewed(t *testing.T) {
 	t.Parallel()
 	oldCert, oldKey, _ := selfSigned(t)
-	authority := writeFile(t, "ca.pem", string(contentOf(t, oldCert)))
-	cert, key := writeFile(t, "mine.pem", string(contentOf(t, oldCert))), writeFile(t, "mine.key", string(contentOf(t, oldKey)))
+	authority := testkit.TempFile(t, "ca.pem", testkit.ReadFile(t, oldCert))
+	cert, key := testkit.TempFile(t, "mine.pem", testkit.ReadFile(t, oldCert)), testkit.TempFile(t, "mine.key", testkit.ReadFile(t, oldKey))
 	backend := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write(r.TLS.PeerCertificates[0].Raw)
 	}))
@@ -112,7 +112,7 @@ func TestBackendFilesAreRenewed(t *testing.T) {
 	backend.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	backend.StartTLS()
 	defer backend.Close()
-	gateway := startProcess(t, writeFile(t, "routes.yaml", "users: off\nroutes:\n"+
+	gateway := startProcess(t, testkit.TempFile(t, "routes.yaml", "users: off\nroutes:\n"+
 		"  - {name: open, prefix: /open, backend: '"+backend.URL+"', auth: none, tls: {ca: "+authority+", cert: "+cert+", key: "+key+"}}\n"), nil)
 	if a := do(t, request{url: gateway.url + "/open"}); a.status != http.StatusOK || a.body != string(inPEM(t, oldCert)) {
 		t.Fatalf("at first: %d", a.status)
@@ -123,17 +123,17 @@ func TestBackendFilesAreRenewed(t *testing.T) {
 	<-shown
 	shown <- served(newCert, newKey)
 	backend.CloseClientConnections()
-	rename(t, newCert, authority)
+	testkit.ReplaceFile(t, authority, testkit.ReadFile(t, newCert))
 	testkit.Eventually(t, "the new authority is trusted", func() bool { return do(t, request{url: gateway.url + "/open"}).status == http.StatusOK })
 
-	rename(t, newCert, cert) // half of the pair
+	testkit.ReplaceFile(t, cert, testkit.ReadFile(t, newCert)) // half of the pair
 	testkit.Eventually(t, "the half-renewed pair is told", func() bool {
 		return strings.Contains(gateway.log.String(), "changed files cannot be used")
 	})
 	if a := do(t, request{url: gateway.url + "/open"}); a.status != http.StatusOK || a.body != string(inPEM(t, oldCert)) {
 		t.Errorf("with half of a pair: %d", a.status)
 	}
-	rename(t, newKey, key)
+	testkit.ReplaceFile(t, key, testkit.ReadFile(t, newKey))
 	testkit.Eventually(t, "the new pair is shown", func() bool {
 		return do(t, request{url: gateway.url + "/open"}).body == string(inPEM(t, newCert))
 	})
@@ -148,16 +148,16 @@ func TestBackendFilesAreRenewed(t *testing.T) {
 func TestTableWaitsForItsFiles(t *testing.T) {
 	t.Parallel()
 	backend := reportingBackend(t, "backend")
-	file := writeFile(t, "routes.yaml", table(backend))
+	file := testkit.TempFile(t, "routes.yaml", table(backend))
 	gateway := startProcess(t, file, nil)
 	cert, key, _ := selfSigned(t)
 	late := filepath.Join(t.TempDir(), "ca.pem")
-	rewrite(t, file, table(backend, "  - {name: more, prefix: /more, backend: '"+backend+"', auth: none}",
+	testkit.WriteFile(t, file, table(backend, "  - {name: more, prefix: /more, backend: '"+backend+"', auth: none}",
 		"  - {name: tls, prefix: /tls, backend: https://127.0.0.1:1, auth: none, tls: {ca: "+late+", cert: "+cert+", key: "+key+"}}"))
 	testkit.Eventually(t, "the table is refused", func() bool {
 		return metric(t, gateway.operators, "gatehouse_config_last_reload_successful") == "0"
 	})
-	copyFile(t, cert, late)
+	testkit.WriteFile(t, late, testkit.ReadFile(t, cert))
 	testkit.Eventually(t, "the table is served", func() bool { return do(t, request{url: gateway.url + "/more"}).status == http.StatusOK })
 }
 
@@ -166,8 +166,8 @@ func TestTableWaitsForItsFiles(t *testing.T) {
 func TestDotenvAtReload(t *testing.T) {
 	t.Parallel()
 	first, second := reportingBackend(t, "first"), reportingBackend(t, "second")
-	dotenv := writeFile(t, ".env", "\ufeffAPP="+first+"\n")
-	command := exec.Command(buildGateway(t), "serve", "-c", writeFile(t, "routes.yaml", table("${APP}")))
+	dotenv := testkit.TempFile(t, ".env", "\ufeffAPP="+first+"\n")
+	command := exec.Command(buildGateway(t), "serve", "-c", testkit.TempFile(t, "routes.yaml", table("${APP}")))
 	command.Dir = filepath.Dir(dotenv)
 	gateway := startCommand(t, command, nil)
 	backend := func() string {
@@ -177,7 +177,7 @@ func TestDotenvAtReload(t *testing.T) {
 	if got := backend(); got != "first" {
 		t.Fatalf("at first: %q", got)
 	}
-	rewrite(t, dotenv, "APP="+second+"\n")
+	testkit.WriteFile(t, dotenv, "APP="+second+"\n")
 	a := do(t, request{method: http.MethodPost, url: gateway.operators + "/-/reload"})
 	if a.status != http.StatusOK || !strings.Contains(a.body, "route open: backend "+first+" → "+second) {
 		t.Errorf("reload: %d %s", a.status, a.body)
@@ -185,7 +185,7 @@ func TestDotenvAtReload(t *testing.T) {
 	if got := backend(); got != "second" {
 		t.Errorf("after the reload: %q", got)
 	}
-	rewrite(t, dotenv, "APP=$\n")
+	testkit.WriteFile(t, dotenv, "APP=$\n")
 	if a := do(t, request{method: http.MethodPost, url: gateway.operators + "/-/reload"}); a.status != http.StatusBadRequest || !strings.Contains(a.body, ".env:1") {
 		t.Errorf("a reload with a bad .env: %d %s", a.status, a.body)
 	}

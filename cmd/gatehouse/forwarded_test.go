@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"testing"
 
@@ -16,15 +15,12 @@ import (
 // looks at what the log and the backend are told.
 func TestForwardedFormats(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("../../proxy/clientip/testdata/forwarded.tsv")
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.ReadFile(t, "../../proxy/clientip/testdata/forwarded.tsv")
 	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, r.Header.Get(r.URL.Query().Get("header")))
 	}))
 	t.Cleanup(backend.Close)
-	table := writeFile(t, "routes.yaml", "users: off\ntrusted_proxies: [127.0.0.0/8, 10.0.0.0/8]\nroutes:\n  - {name: open, prefix: /open, backend: '"+backend.URL+"', auth: none}\n")
+	table := testkit.TempFile(t, "routes.yaml", "users: off\ntrusted_proxies: [127.0.0.0/8, 10.0.0.0/8]\nroutes:\n  - {name: open, prefix: /open, backend: '"+backend.URL+"', auth: none}\n")
 	for _, transport := range []string{"lean", "standard"} {
 		t.Run(transport, func(t *testing.T) {
 			t.Parallel()
@@ -96,7 +92,7 @@ func TestForwardedSchemes(t *testing.T) {
 		_, _ = io.WriteString(w, r.Header.Get("X-Forwarded-Proto"))
 	}))
 	t.Cleanup(backend.Close)
-	gateway := start(t, writeFile(t, "routes.yaml", "users: off\ntrusted_proxies: [127.0.0.0/8, 10.0.0.0/8]\nroutes:\n"+
+	gateway := start(t, testkit.TempFile(t, "routes.yaml", "users: off\ntrusted_proxies: [127.0.0.0/8, 10.0.0.0/8]\nroutes:\n"+
 		"  - {name: open, prefix: /open, backend: '"+backend.URL+"', auth: none}\n"), nil)
 	for _, test := range []struct{ addresses, schemes, want string }{
 		{"203.0.113.7", "https, http", "https"},
@@ -127,7 +123,7 @@ func TestPreflightsOfAClientAtItsLimit(t *testing.T) {
 		}
 	}))
 	t.Cleanup(backend.Close)
-	gateway := start(t, writeFile(t, "routes.yaml", "users: off\ntrusted_proxies: [127.0.0.0/8]\nlimits: {requests_per_client: 1}\n"+
+	gateway := start(t, testkit.TempFile(t, "routes.yaml", "users: off\ntrusted_proxies: [127.0.0.0/8]\nlimits: {requests_per_client: 1}\n"+
 		"cors: {origins: ['https://app.example.com']}\n"+
 		"routes:\n  - {name: open, prefix: /open, backend: '"+backend.URL+"', auth: none, methods: [GET, PROPFIND]}\n"), nil)
 	ask := func(method, client string) answer {

@@ -123,7 +123,7 @@ func TestFrozenBackendConnection(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			r := startRelay(t, c.to)
-			gateway := start(t, writeFile(t, "routes.yaml", `
+			gateway := start(t, testkit.TempFile(t, "routes.yaml", `
 users: off
 routes:
   - {name: open, prefix: /, backend: '`+c.scheme+`://`+r.address+`', auth: none, `+c.route+`}
@@ -177,7 +177,7 @@ func TestFrozenIdleConnections(t *testing.T) {
 			}
 			t.Cleanup(server.Close)
 			r := startRelay(t, server.Listener.Addr().String())
-			gateway := start(t, writeFile(t, "routes.yaml", `
+			gateway := start(t, testkit.TempFile(t, "routes.yaml", `
 users: off
 routes:
   - {name: patient, prefix: /together, backend: '`+c.scheme+`://`+r.address+`', auth: none`+c.route+`}

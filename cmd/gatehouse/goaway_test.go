@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"gatehouse/internal/testkit"
 )
 
 // TestNoPostIsLostBehindNginx has a real nginx end its HTTP/2 connections every
@@ -32,7 +34,7 @@ func TestNoPostIsLostBehindNginx(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			address := strings.TrimPrefix(listenNginx(t, c.listen, c.server), "http://")
-			gateway := start(t, writeFile(t, "routes.yaml", `
+			gateway := start(t, testkit.TempFile(t, "routes.yaml", `
 users: off
 routes:
   - {name: open, prefix: /, backend: '`+c.scheme+`://`+address+`', auth: none, `+c.route+`}

@@ -32,7 +32,7 @@ func TestInterimAnswerOverHTTP2(t *testing.T) {
 	}))
 	t.Cleanup(backend.Close)
 	certificate, key, _ := selfSigned(t)
-	table := writeFile(t, "routes.yaml", "users: off\ncors: {origins: ['https://app.example.com']}\nroutes:\n  - {name: open, prefix: /open, backend: '"+backend.URL+"', auth: none}\n")
+	table := testkit.TempFile(t, "routes.yaml", "users: off\ncors: {origins: ['https://app.example.com']}\nroutes:\n  - {name: open, prefix: /open, backend: '"+backend.URL+"', auth: none}\n")
 	gateway := start(t, table, map[string]string{"GATEWAY_TLS_CERT_FILE": certificate, "GATEWAY_TLS_KEY_FILE": key})
 	transport := &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // a certificate of its own
 	t.Cleanup(transport.CloseIdleConnections)

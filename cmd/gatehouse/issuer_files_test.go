@@ -33,8 +33,8 @@ func TestPartOfIssuersKeys(t *testing.T) {
 		keys = append(keys, key)
 		published = append(published, string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})))
 	}
-	file := writeFile(t, "keys.pem", mark+published[0]+published[1])
-	gateway := startProcess(t, writeFile(t, "routes.yaml", "users: off\ntokens:\n"+
+	file := testkit.TempFile(t, "keys.pem", mark+published[0]+published[1])
+	gateway := startProcess(t, testkit.TempFile(t, "routes.yaml", "users: off\ntokens:\n"+
 		"  - {issuer: 'https://login.example.com/', keys: "+file+", algorithms: [RS256]}\n"+
 		"routes:\n  - {name: closed, prefix: /closed, backend: '"+reportingBackend(t, "backend")+"', auth: initial}\n"), nil)
 	status := func(key *rsa.PrivateKey) int {
@@ -49,12 +49,12 @@ func TestPartOfIssuersKeys(t *testing.T) {
 	for _, key := range keys[:2] {
 		testkit.Eventually(t, "the keys are known", func() bool { return status(key) == http.StatusOK })
 	}
-	rewrite(t, file, mark+published[0])
+	testkit.WriteFile(t, file, mark+published[0])
 	testkit.Eventually(t, "the part is told", func() bool { return strings.Contains(gateway.log.String(), "changed files cannot be used") })
 	if got := status(keys[1]); got != http.StatusOK {
 		t.Errorf("a key that a dead writer left out: %d", got)
 	}
-	rewrite(t, file, mark+published[0]+published[2])
+	testkit.WriteFile(t, file, mark+published[0]+published[2])
 	testkit.Eventually(t, "the new key is known", func() bool { return status(keys[2]) == http.StatusOK })
 	if got := status(keys[1]); got != http.StatusUnauthorized {
 		t.Errorf("a key that was taken back: %d", got)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -91,7 +90,7 @@ func TestReadyWithIssuersKeys(t *testing.T) {
 				}
 			}
 			other := newIssuer(t, bad)
-			g, log := newGateway(t, writeFile(t, "routes.yaml", issuerTable(backend.URL, otherIssuer, other.URL)), nil)
+			g, log := newGateway(t, testkit.TempFile(t, "routes.yaml", issuerTable(backend.URL, otherIssuer, other.URL)), nil)
 			g.IssuerWait = time.Hour
 			gateway := launch(t, g, log, nil)
 			ready := do(t, request{url: gateway.operators + "/readyz"})
@@ -122,7 +121,7 @@ func TestReadyWithoutIssuersKeys(t *testing.T) {
 	backend := httptest.NewServer(publishes(200, "fine"))
 	defer backend.Close()
 	down := newIssuer(t, publishes(500, ""))
-	g, log := newGateway(t, writeFile(t, "routes.yaml", issuerTable(backend.URL, otherIssuer, down.URL+"/keys?secret=1")), nil)
+	g, log := newGateway(t, testkit.TempFile(t, "routes.yaml", issuerTable(backend.URL, otherIssuer, down.URL+"/keys?secret=1")), nil)
 	g.IssuerWait = time.Millisecond
 	gateway := launch(t, g, log, nil)
 	var ready answer
@@ -151,7 +150,7 @@ func TestReloadAddsIssuer(t *testing.T) {
 	const second, third = "https://second.example.com/", "https://third.example.com/"
 	good := newIssuer(t, publishes(200, jwkOf(t, key, "a", nil)))
 	down := newIssuer(t, publishes(500, ""))
-	file := writeFile(t, "routes.yaml", issuerTable(backend.URL, otherIssuer, good.URL))
+	file := testkit.TempFile(t, "routes.yaml", issuerTable(backend.URL, otherIssuer, good.URL))
 	g, log := newGateway(t, file, nil)
 	g.ReloadIssuerWait = testkit.Timeout
 	gateway := launch(t, g, log, nil)
@@ -167,9 +166,7 @@ func TestReloadAddsIssuer(t *testing.T) {
 	})
 	reload := func(keys ...string) {
 		t.Helper()
-		if err := os.WriteFile(file, []byte(issuerTable(backend.URL, keys...)), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.WriteFile(t, file, issuerTable(backend.URL, keys...))
 		if a := do(t, request{method: http.MethodPost, url: gateway.operators + "/-/reload"}); a.status != http.StatusOK {
 			t.Fatalf("reload: %d %s", a.status, a.body)
 		}

@@ -9,7 +9,6 @@ import (
 	"encoding/pem"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -37,7 +36,7 @@ func TestPrivateKeySigns(t *testing.T) {
 	settings := originalBackends(t)
 	settings["GATEWAY_DATABASE_URL"] = "sqlite:" + filepath.Join(t.TempDir(), "users.db")
 	settings["GATEWAY_JWT_SECRET"] = ""
-	settings["GATEWAY_JWT_PRIVATE_KEY_FILE"] = writeFile(t, "key.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})))
+	settings["GATEWAY_JWT_PRIVATE_KEY_FILE"] = testkit.TempFile(t, "key.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})))
 	addUser(t, settings["GATEWAY_DATABASE_URL"], "ann@example.com", &company)
 	gateway := start(t, "../../examples/atenex.yaml", settings)
 
@@ -54,10 +53,10 @@ func TestPrivateKeySigns(t *testing.T) {
 	// no issuer, so they are checked as its own would be: refused.
 	backend := httptest.NewServer(http.NotFoundHandler())
 	defer backend.Close()
-	other := start(t, writeFile(t, "routes.yaml", `users: off
+	other := start(t, testkit.TempFile(t, "routes.yaml", `users: off
 tokens:
   - issuer: https://login.example.com/
-    keys: `+writeFile(t, "keys.json", keys.body)+`
+    keys: `+testkit.TempFile(t, "keys.json", keys.body)+`
     algorithms: [ES256]
 routes:
   - {name: query, prefix: /, backend: "`+backend.URL+`"}
@@ -81,17 +80,6 @@ func sec1(t testing.TB, key *ecdsa.PrivateKey) string {
 	curve := []byte{6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7}
 	return string(pem.EncodeToMemory(&pem.Block{Type: "EC PARAMETERS", Bytes: curve})) +
 		string(pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}))
-}
-
-// replace puts a file in the place of another, as those do who write whole files.
-func replace(t testing.TB, path, content string) {
-	t.Helper()
-	if err := os.WriteFile(path+".new", []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Rename(path+".new", path); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // kidOf is the key that a token names.
@@ -125,7 +113,7 @@ func TestPrivateKeyRotates(t *testing.T) {
 	settings["GATEWAY_JWT_SECRET"] = secret
 	before := login(t, start(t, "../../examples/atenex.yaml", settings), "ann@example.com") // by the secret
 
-	key, previous := writeFile(t, "key.pem", sec1(t, old)), writeFile(t, "previous.pem", "")
+	key, previous := testkit.TempFile(t, "key.pem", sec1(t, old)), testkit.TempFile(t, "previous.pem", "")
 	settings["GATEWAY_JWT_SECRET"], settings["GATEWAY_JWT_PREVIOUS_SECRETS"] = "", secret
 	settings["GATEWAY_JWT_PRIVATE_KEY_FILE"], settings["GATEWAY_JWT_PREVIOUS_KEYS_FILE"] = key, previous
 	gateway := start(t, "../../examples/atenex.yaml", settings)
@@ -141,7 +129,7 @@ func TestPrivateKeyRotates(t *testing.T) {
 	passes("signed with the first key", first, http.StatusOK)
 
 	// The next key is published before it signs.
-	replace(t, previous, nextPEM)
+	testkit.ReplaceFile(t, previous, nextPEM)
 	testkit.Eventually(t, "the next key is published", func() bool { return strings.Contains(published(), `"kty":"RSA"`) })
 	if set := published(); !strings.Contains(set, `"kty":"EC"`) || strings.Contains(set, `"d":`) {
 		t.Errorf("published: %s", set)
@@ -151,9 +139,9 @@ func TestPrivateKeyRotates(t *testing.T) {
 	}
 
 	// It signs, and the old one verifies.
-	replace(t, previous, nextPEM+sec1(t, old))
+	testkit.ReplaceFile(t, previous, nextPEM+sec1(t, old))
 	testkit.Eventually(t, "both are in the file", func() bool { return strings.Count(gateway.log.String(), "keys of tokens renewed") == 2 })
-	replace(t, key, nextPEM)
+	testkit.ReplaceFile(t, key, nextPEM)
 	var second string
 	testkit.Eventually(t, "the next key signs", func() bool {
 		second = login(t, gateway, "ann@example.com")
@@ -166,12 +154,12 @@ func TestPrivateKeyRotates(t *testing.T) {
 	}
 
 	// Garbage changes nothing, and is told.
-	replace(t, previous, "garbage")
+	testkit.ReplaceFile(t, previous, "garbage")
 	testkit.Eventually(t, "the log tells of the garbage", func() bool { return strings.Contains(gateway.log.String(), "no PEM block found") })
 	passes("signed with the old key, beside garbage", first, http.StatusOK)
 
 	// Its tokens have expired: the old one goes.
-	replace(t, previous, "")
+	testkit.ReplaceFile(t, previous, "")
 	testkit.Eventually(t, "the old key is gone", func() bool { return !strings.Contains(published(), kidOf(t, first)) })
 	passes("signed with the key that is gone", first, http.StatusUnauthorized)
 	passes("signed with the key in use", second, http.StatusOK)
@@ -185,14 +173,14 @@ func TestSecretFilesRotate(t *testing.T) {
 	settings["GATEWAY_DATABASE_URL"] = "sqlite:" + filepath.Join(t.TempDir(), "users.db")
 	addUser(t, settings["GATEWAY_DATABASE_URL"], "ann@example.com", &company)
 	const other = "another secret of the tests, as long as the first"
-	secret, previous := writeFile(t, "secret", testSecret), writeFile(t, "previous", other)
+	secret, previous := testkit.TempFile(t, "secret", testSecret), testkit.TempFile(t, "previous", other)
 	settings["GATEWAY_JWT_SECRET"] = ""
 	settings["GATEWAY_JWT_SECRET_FILE"], settings["GATEWAY_JWT_PREVIOUS_SECRETS_FILE"] = secret, previous
 	gateway := start(t, "../../examples/atenex.yaml", settings)
 	first := login(t, gateway, "ann@example.com")
-	replace(t, previous, other+"\n"+testSecret)
+	testkit.ReplaceFile(t, previous, other+"\n"+testSecret)
 	testkit.Eventually(t, "the secret is among the previous ones", func() bool { return strings.Contains(gateway.log.String(), "keys of tokens renewed") })
-	replace(t, secret, other)
+	testkit.ReplaceFile(t, secret, other)
 	var second string
 	testkit.Eventually(t, "the other secret signs", func() bool {
 		second = login(t, gateway, "ann@example.com")
@@ -203,7 +191,7 @@ func TestSecretFilesRotate(t *testing.T) {
 			t.Errorf("%d %s", a.status, a.body)
 		}
 	}
-	replace(t, secret, "short")
+	testkit.ReplaceFile(t, secret, "short")
 	testkit.Eventually(t, "the log tells of a short secret", func() bool { return strings.Contains(gateway.log.String(), "it needs at least 32") })
 	if log := gateway.log.String(); strings.Contains(log, other) || strings.Contains(log, testSecret) {
 		t.Error("the log holds a secret")

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -101,16 +100,6 @@ func launch(t testing.TB, g *server.Options, log *testkit.Log, settings map[stri
 		t.Fatalf("the gateway did not start in %v:\n%s", startTimeout, log)
 	}
 	return nil
-}
-
-// writeFile writes a file into the test's own folder.
-func writeFile(t testing.TB, name, content string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), name)
-	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
 }
 
 // AddUser puts a user with testPassword into a store, beside the gateway.

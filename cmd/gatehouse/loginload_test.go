@@ -41,7 +41,7 @@ func BenchmarkLoginLoad(b *testing.B) {
 	defer backend.Close()
 	url, company := "sqlite:"+filepath.Join(b.TempDir(), "users.db"), uuid.New()
 	addUser(b, url, "ann@example.com", &company)
-	gateway := startProcess(b, writeFile(b, "routes.yaml", "trusted_proxies: [127.0.0.0/8]\nroutes:\n"+
+	gateway := startProcess(b, testkit.TempFile(b, "routes.yaml", "trusted_proxies: [127.0.0.0/8]\nroutes:\n"+
 		"  - {name: users, prefix: /api/v1/users, handler: users}\n"+
 		"  - {name: query, prefix: /query, backend: '"+backend.URL+"'}\n"),
 		map[string]string{"GATEWAY_DATABASE_URL": url})

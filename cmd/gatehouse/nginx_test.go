@@ -33,7 +33,7 @@ func listenNginx(t *testing.T, parameters, lines string) string {
 	}
 	address := testkit.FreeAddress(t)
 	folder := t.TempDir()
-	file := writeFile(t, "nginx.conf", `daemon off; master_process off; pid "`+filepath.Join(folder, "pid")+`"; error_log stderr error;
+	file := testkit.TempFile(t, "nginx.conf", `daemon off; master_process off; pid "`+filepath.Join(folder, "pid")+`"; error_log stderr error;
 events {}
 http {
   access_log off; client_body_temp_path "`+folder+`"; proxy_temp_path "`+folder+`";

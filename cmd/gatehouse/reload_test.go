@@ -25,14 +25,6 @@ func table(backend string, more ...string) string {
 	return "users: off\nroutes:\n  - {name: open, prefix: /open, backend: '" + backend + "', auth: none}\n" + strings.Join(more, "\n")
 }
 
-// rewrite replaces a file's content in place.
-func rewrite(t *testing.T, path, content string) {
-	t.Helper()
-	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // metric returns a sample's value as /metrics writes it, "" when it is not there.
 func metric(t *testing.T, operators, name string) string {
 	t.Helper()
@@ -49,7 +41,7 @@ func metric(t *testing.T, operators, name string) string {
 func TestReloadsEdits(t *testing.T) {
 	t.Parallel()
 	first, second := reportingBackend(t, "first"), reportingBackend(t, "second")
-	file := writeFile(t, "routes.yaml", table(first))
+	file := testkit.TempFile(t, "routes.yaml", table(first))
 	gateway := start(t, file, nil)
 	answers := func(name string) func() bool {
 		return func() bool { return strings.HasPrefix(do(t, request{url: gateway.url + "/open"}).body, name+" ") }
@@ -58,7 +50,7 @@ func TestReloadsEdits(t *testing.T) {
 		t.Fatal("the first table is not served")
 	}
 
-	rewrite(t, file, table(second))
+	testkit.WriteFile(t, file, table(second))
 	testkit.Eventually(t, "the edit is served", answers("second"))
 	testkit.Eventually(t, "the log tells what changed", func() bool {
 		return strings.Contains(gateway.log.String(), "route open: backend "+first+" → "+second)
@@ -71,7 +63,7 @@ func TestReloadsEdits(t *testing.T) {
 		"users now":     strings.Replace(table(first), "users: off", "", 1),
 	} {
 		before := metric(t, gateway.operators, `gatehouse_config_reloads_total{result="failure"}`)
-		rewrite(t, file, bad)
+		testkit.WriteFile(t, file, bad)
 		testkit.Eventually(t, name+" is counted", func() bool {
 			return metric(t, gateway.operators, `gatehouse_config_reloads_total{result="failure"}`) != before
 		})
@@ -87,7 +79,7 @@ func TestReloadsEdits(t *testing.T) {
 		return strings.Contains(log, `did you mean \"prefix\"?`) && strings.Contains(log, "expected 401, got open")
 	})
 
-	rewrite(t, file, table(first))
+	testkit.WriteFile(t, file, table(first))
 	testkit.Eventually(t, "the next good table is served", answers("first"))
 	if got := metric(t, gateway.operators, "gatehouse_config_last_reload_successful"); got != "1" {
 		t.Errorf("gatehouse_config_last_reload_successful %s", got)
@@ -99,7 +91,7 @@ func TestReloadsEdits(t *testing.T) {
 	testkit.Eventually(t, "the missing file is told", func() bool {
 		return metric(t, gateway.operators, "gatehouse_config_last_reload_successful") == "0"
 	})
-	rewrite(t, file, table(second))
+	testkit.WriteFile(t, file, table(second))
 	testkit.Eventually(t, "the returned file is served", answers("second"))
 }
 
@@ -113,7 +105,7 @@ func TestReloadsConfigMap(t *testing.T) {
 		if err := os.Mkdir(filepath.Join(mount, dated), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		rewrite(t, filepath.Join(mount, dated, "routes.yaml"), content)
+		testkit.WriteFile(t, filepath.Join(mount, dated, "routes.yaml"), content)
 		if err := os.Symlink(dated, filepath.Join(mount, "..data_tmp")); err != nil {
 			t.Fatal(err)
 		}
@@ -137,11 +129,11 @@ func TestReloadsConfigMap(t *testing.T) {
 func TestReloadByRequest(t *testing.T) {
 	t.Parallel()
 	backend := reportingBackend(t, "backend")
-	file := writeFile(t, "routes.yaml", table(backend))
+	file := testkit.TempFile(t, "routes.yaml", table(backend))
 	gateway := start(t, file, nil)
 	reload := request{method: http.MethodPost, url: gateway.operators + "/-/reload", body: strings.Repeat("ignored ", 1000)}
 
-	rewrite(t, file, table(backend, "  - {name: more, prefix: /more, backend: '"+backend+"', auth: none}"))
+	testkit.WriteFile(t, file, table(backend, "  - {name: more, prefix: /more, backend: '"+backend+"', auth: none}"))
 	a := do(t, reload)
 	var good struct {
 		Reloaded bool
@@ -158,7 +150,7 @@ func TestReloadByRequest(t *testing.T) {
 		t.Errorf("the new route: %d", a.status)
 	}
 
-	rewrite(t, file, "routes: 7\n")
+	testkit.WriteFile(t, file, "routes: 7\n")
 	a = do(t, reload)
 	if a.status != http.StatusBadRequest || !strings.Contains(a.body, `"line":1,"column":9`) {
 		t.Errorf("a bad table: %d %s", a.status, a.body)
@@ -168,7 +160,7 @@ func TestReloadByRequest(t *testing.T) {
 	}
 
 	// Many at once, while the file is edited: each is answered, none is torn.
-	rewrite(t, file, table(backend))
+	testkit.WriteFile(t, file, table(backend))
 	var callers sync.WaitGroup
 	for range 8 {
 		callers.Go(func() {
@@ -184,7 +176,7 @@ func TestReloadByRequest(t *testing.T) {
 func TestReloadBySignal(t *testing.T) {
 	t.Parallel()
 	backend := reportingBackend(t, "backend")
-	file := writeFile(t, "routes.yaml", table(backend))
+	file := testkit.TempFile(t, "routes.yaml", table(backend))
 	process := startProcess(t, file, nil)
 	for range 20 {
 		if err := process.cmd.Process.Signal(syscall.SIGHUP); err != nil {
@@ -210,7 +202,7 @@ func TestReloadLosesNothing(t *testing.T) {
 	for i, name := range []string{"a", "b"} {
 		tables[i] = "users: off\nroutes:\n  - {name: " + name + ", prefix: /open, backend: '" + backend.URL + "/" + name + "', auth: none}\n"
 	}
-	file := writeFile(t, "routes.yaml", tables[0])
+	file := testkit.TempFile(t, "routes.yaml", tables[0])
 	gateway := start(t, file, nil)
 
 	var answered, wrong atomic.Int64
@@ -232,7 +224,7 @@ func TestReloadLosesNothing(t *testing.T) {
 		})
 	}
 	for i := range 100 {
-		rewrite(t, file, tables[(i+1)%2])
+		testkit.WriteFile(t, file, tables[(i+1)%2])
 		if a := do(t, request{method: http.MethodPost, url: gateway.operators + "/-/reload"}); a.status != http.StatusOK {
 			t.Fatalf("reload %d: %s", i, a.body)
 		}
@@ -272,7 +264,7 @@ func TestReloadKeepsStreams(t *testing.T) {
 	}))
 	defer backend.Close()
 	defer close(events)
-	file := writeFile(t, "routes.yaml", table(backend.URL))
+	file := testkit.TempFile(t, "routes.yaml", table(backend.URL))
 	gateway := start(t, file, nil)
 
 	socket, response, err := websocket.Dial(t.Context(), gateway.url+"/open/socket", nil)
@@ -288,7 +280,7 @@ func TestReloadKeepsStreams(t *testing.T) {
 	defer stream.Body.Close()
 	lines := bufio.NewReader(stream.Body)
 
-	rewrite(t, file, strings.Replace(table(backend.URL), "/open", "/elsewhere", 1))
+	testkit.WriteFile(t, file, strings.Replace(table(backend.URL), "/open", "/elsewhere", 1))
 	if a := do(t, request{method: http.MethodPost, url: gateway.operators + "/-/reload"}); a.status != http.StatusOK {
 		t.Fatalf("reload: %s", a.body)
 	}
@@ -311,7 +303,7 @@ func TestReloadKeepsStreams(t *testing.T) {
 // byte more than after the first hundred. It runs alone: it counts.
 func TestReloadIsFlat(t *testing.T) {
 	backend := reportingBackend(t, "backend")
-	file := writeFile(t, "routes.yaml", table(backend))
+	file := testkit.TempFile(t, "routes.yaml", table(backend))
 	gateway := start(t, file, nil)
 	reload := func(times int) {
 		for range times {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"gatehouse/internal/testkit"
 	"gatehouse/store"
 	"gatehouse/store/storetest"
 )
@@ -22,7 +23,7 @@ func TestRaisedCostReachesHashes(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			ann := addUser(t, url, "ann@example.com", nil) // at a cost of 4
-			table := writeFile(t, "routes.yaml", "routes:\n  - {name: users, prefix: /api/v1/users, handler: users}\n")
+			table := testkit.TempFile(t, "routes.yaml", "routes:\n  - {name: users, prefix: /api/v1/users, handler: users}\n")
 			before := start(t, table, map[string]string{"GATEWAY_DATABASE_URL": url})
 			earlier := login(t, before, "ann@example.com")
 			if got := storedUser(t, url, ann); got.HashedPassword != ann.HashedPassword {

@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -24,7 +23,7 @@ import (
 // revocationTable has a route for administrators, and one for all members.
 func revocationTable(t *testing.T, grace string) string {
 	backend := reportingBackend(t, "backend")
-	return writeFile(t, "routes.yaml", fmt.Sprintf(`
+	return testkit.TempFile(t, "routes.yaml", fmt.Sprintf(`
 users: {companies: [%s], grace: %s}
 routes:
   - {name: users, prefix: /api/v1/users, handler: users}
@@ -262,13 +261,7 @@ func TestStoreAwayGrace(t *testing.T) {
 		t.Errorf("readyz: %d %s", a.status, a.body)
 	}
 	// A table with another grace counts at once.
-	text, err := os.ReadFile(table)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(table, bytes.Replace(text, []byte("grace: 1h"), []byte("grace: 1ms"), 1), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.WriteFile(t, table, bytes.Replace(testkit.ReadFile(t, table), []byte("grace: 1h"), []byte("grace: 1ms"), 1))
 	testkit.Eventually(t, "the grace is over: 503", func() bool { return ask(ann) == http.StatusServiceUnavailable })
 
 	server.Start(t)

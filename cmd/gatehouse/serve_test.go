@@ -35,7 +35,7 @@ import (
 
 // openTable is a table with one open route, and no users.
 func openTable(t testing.TB, backend string) string {
-	return writeFile(t, "routes.yaml", "users: off\nroutes:\n  - {name: open, prefix: /open, backend: '"+backend+"', auth: none}\n")
+	return testkit.TempFile(t, "routes.yaml", "users: off\nroutes:\n  - {name: open, prefix: /open, backend: '"+backend+"', auth: none}\n")
 }
 
 // TestStopsGracefully sends the real binary SIGTERM while a request is in
@@ -127,10 +127,7 @@ func startCommand(t testing.TB, command *exec.Cmd, settings map[string]string) *
 // residentPeak returns a process's highest resident set so far, in bytes.
 func residentPeak(t *testing.T, pid int) int64 {
 	t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
+	status := testkit.ReadFile(t, fmt.Sprintf("/proc/%d/status", pid))
 	match := regexp.MustCompile(`VmHWM:\s+(\d+) kB`).FindSubmatch(status)
 	if match == nil {
 		t.Fatalf("no VmHWM in\n%s", status)
@@ -212,12 +209,9 @@ func TestStoreGoesAway(t *testing.T) {
 	addUser(t, url, "ann@example.com", &company)
 	settings := originalBackends(t)
 	settings["GATEWAY_DATABASE_URL"] = url
-	text, err := os.ReadFile("../../examples/atenex.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.ReadFile(t, "../../examples/atenex.yaml")
 	withoutGrace := strings.Replace(string(text), "\nusers:\n", "\nusers:\n  grace: 0s\n", 1)
-	gateway := start(t, writeFile(t, "routes.yaml", withoutGrace), settings)
+	gateway := start(t, testkit.TempFile(t, "routes.yaml", withoutGrace), settings)
 	token := login(t, gateway, "ann@example.com")
 	strict := request{url: gateway.url + "/api/v1/query/chats", token: token}
 	if a := do(t, strict); a.status != http.StatusOK {
@@ -355,7 +349,7 @@ func selfSignedUntil(t testing.TB, expires time.Time) (certificate, key string, 
 	block := func(kind string, der []byte) string {
 		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
 	}
-	return writeFile(t, "cert.pem", block("CERTIFICATE", der)), writeFile(t, "key.pem", block("PRIVATE KEY", keyDER)), roots
+	return testkit.TempFile(t, "cert.pem", block("CERTIFICATE", der)), testkit.TempFile(t, "key.pem", block("PRIVATE KEY", keyDER)), roots
 }
 
 // TestDemo does what the demonstration tells a newcomer to do.
@@ -418,7 +412,7 @@ func TestGuessingIsThrottledAcrossReplicas(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			addUser(t, url, "ann@example.com", nil)
-			table := writeFile(t, "routes.yaml", "trusted_proxies: [127.0.0.0/8]\nroutes:\n  - {name: users, prefix: /api/v1/users, handler: users}\n")
+			table := testkit.TempFile(t, "routes.yaml", "trusted_proxies: [127.0.0.0/8]\nroutes:\n  - {name: users, prefix: /api/v1/users, handler: users}\n")
 			settings := map[string]string{"GATEWAY_DATABASE_URL": url}
 			first, second := start(t, table, settings), start(t, table, settings)
 			try := func(gateway *running, client, password string) answer {

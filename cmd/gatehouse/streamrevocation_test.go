@@ -11,6 +11,7 @@ import (
 	"github.com/coder/websocket"
 	"github.com/google/uuid"
 
+	"gatehouse/internal/testkit"
 	"gatehouse/store"
 	"gatehouse/store/storetest"
 )
@@ -42,7 +43,7 @@ func TestStreamsOfARevokedUserEnd(t *testing.T) {
 	url := storetest.Postgres(t)
 	ann := addUser(t, url, "ann@example.com", &company)
 	addUser(t, url, "bob@example.com", &company)
-	gateway := start(t, writeFile(t, "routes.yaml", `routes:
+	gateway := start(t, testkit.TempFile(t, "routes.yaml", `routes:
   - {name: users, prefix: /api/v1/users, handler: users}
   - {name: strict, prefix: /strict, backend: "`+backend.URL+`"}
 `), map[string]string{"GATEWAY_DATABASE_URL": url})

@@ -143,10 +143,10 @@ func TestTokensOfOthers(t *testing.T) {
 		"JWK, odd others": jwkOf(t, key, "a", map[string]any{"x5c": 7, "x5u": "::", "x5t": "?", "x5t#S256": []int{1}, "jku": true, "oth": "x"}),
 		"certificate":     string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate})),
 	} {
-		gateway := start(t, writeFile(t, "routes.yaml", `users: off
+		gateway := start(t, testkit.TempFile(t, "routes.yaml", `users: off
 tokens:
   - issuer: `+otherIssuer+`
-    keys: `+writeFile(t, "keys", keys)+`
+    keys: `+testkit.TempFile(t, "keys", keys)+`
     algorithms: [RS256]
     audience: [orders, https://api.example.com/]
 routes:
@@ -195,9 +195,9 @@ func TestWhyTokenIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	gateway := start(t, writeFile(t, "routes.yaml", `users: off
+	gateway := start(t, testkit.TempFile(t, "routes.yaml", `users: off
 tokens:
-  - {issuer: "`+otherIssuer+`", keys: `+writeFile(t, "keys", jwkOf(t, key, "a", nil))+`, algorithms: [RS256], audience: orders}
+  - {issuer: "`+otherIssuer+`", keys: `+testkit.TempFile(t, "keys", jwkOf(t, key, "a", nil))+`, algorithms: [RS256], audience: orders}
 routes:
   - {name: all, prefix: /, backend: "http://127.0.0.1:9"}
 `), nil)
@@ -257,7 +257,7 @@ func TestNoIdentityHeaders(t *testing.T) {
 		fmt.Fprintf(w, "%q %q", r.Header.Get("X-User-ID"), r.Header.Get("X_Company_Id"))
 	}))
 	defer backend.Close()
-	gateway := start(t, writeFile(t, "routes.yaml", `users: off
+	gateway := start(t, testkit.TempFile(t, "routes.yaml", `users: off
 identity: {headers: {}}
 routes:
   - {name: all, prefix: /, backend: "`+backend.URL+`", auth: none}
@@ -285,7 +285,7 @@ func TestExplainOthersToken(t *testing.T) {
 		"away":      {newIssuer(t, publishes(500, "")).URL, []string{`"status": 503`, `"notes": [`, "cannot be read from here", "status 500"}},
 	} {
 		var out, errs bytes.Buffer
-		table := writeFile(t, "routes.yaml", issuerTable("http://127.0.0.1:9", otherIssuer, test.keys))
+		table := testkit.TempFile(t, "routes.yaml", issuerTable("http://127.0.0.1:9", otherIssuer, test.keys))
 		term := terminal{out: &out, err: &errs, lookup: func(name string) (string, bool) {
 			return testSecret, name == "GATEWAY_JWT_SECRET"
 		}}

@@ -20,7 +20,7 @@ func TestExpiredCertificatesAreTold(t *testing.T) {
 	mine, mineKey, _ := selfSignedUntil(t, later)
 	soon := time.Now().Add(4 * time.Second)
 	brief, briefKey, _ := selfSignedUntil(t, soon)
-	file := writeFile(t, "routes.yaml", table(reportingBackend(t, "backend"),
+	file := testkit.TempFile(t, "routes.yaml", table(reportingBackend(t, "backend"),
 		"  - {name: mine, prefix: /mine, backend: https://127.0.0.1:1, auth: none, tls: {cert: "+mine+", key: "+mineKey+"}}",
 		"  - {name: brief, prefix: /brief, backend: https://127.0.0.1:1, auth: none, tls: {cert: "+brief+", key: "+briefKey+"}}"))
 	gateway := startProcess(t, file, map[string]string{"GATEWAY_TLS_CERT_FILE": certFile, "GATEWAY_TLS_KEY_FILE": keyFile})
@@ -50,10 +50,10 @@ func TestExpiredCertificatesAreTold(t *testing.T) {
 	}
 
 	newCert, newKey, _ := selfSignedUntil(t, later)
-	copyFile(t, newCert, certFile)
-	copyFile(t, newKey, keyFile)
-	copyFile(t, newCert, brief)
-	copyFile(t, newKey, briefKey)
+	testkit.WriteFile(t, certFile, testkit.ReadFile(t, newCert))
+	testkit.WriteFile(t, keyFile, testkit.ReadFile(t, newKey))
+	testkit.WriteFile(t, brief, testkit.ReadFile(t, newCert))
+	testkit.WriteFile(t, briefKey, testkit.ReadFile(t, newKey))
 	if a := do(t, request{method: http.MethodPost, url: gateway.operators + "/-/reload"}); a.status != http.StatusOK {
 		t.Fatalf("reload: %d %s", a.status, a.body)
 	}

@@ -79,7 +79,7 @@ func BenchmarkLongLine(b *testing.B) {
 					backend = server.URL
 				}
 				protocol := map[string]string{"download": "h2c", "upload": "auto"}[kind]
-				gateway := start(b, writeFile(b, "routes.yaml", `
+				gateway := start(b, testkit.TempFile(b, "routes.yaml", `
 users: off
 routes:
   - {name: open, prefix: /, backend: '`+backend+`', auth: none, protocol: `+protocol+`}

@@ -48,7 +48,7 @@ func TestStalledClientsOfAnHTTP2Backend(t *testing.T) {
 			}
 		}
 	})
-	p := startProcess(t, writeFile(t, "routes.yaml", `
+	p := startProcess(t, testkit.TempFile(t, "routes.yaml", `
 users: off
 routes:
   - {name: open, prefix: /open, backend: '`+backend+`', auth: none, protocol: h2c}
@@ -97,7 +97,7 @@ func TestStalledUploadsStopNoOther(t *testing.T) {
 	t.Cleanup(fine.Close)
 	t.Cleanup(func() { close(release) })
 	certificate, key, roots := selfSigned(t)
-	gateway := start(t, writeFile(t, "routes.yaml", `
+	gateway := start(t, testkit.TempFile(t, "routes.yaml", `
 users: off
 defaults: {auth: none, timeout: 2m}
 routes:

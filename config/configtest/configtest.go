@@ -7,6 +7,8 @@ import (
 	"os"
 	"testing"
 
+	"gatehouse/internal/testkit"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -38,16 +40,6 @@ func Environment() func(name string) (string, bool) {
 	})
 }
 
-// ReadFile returns the content of a file.
-func ReadFile(t testing.TB, path string) []byte {
-	t.Helper()
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
-}
-
 // Golden compares a text with the file at path, or writes the file with -update.
 func Golden(t *testing.T, path, got string) {
 	t.Helper()
@@ -57,7 +49,7 @@ func Golden(t *testing.T, path, got string) {
 		}
 		return
 	}
-	if diff := cmp.Diff(string(ReadFile(t, path)), got); diff != "" {
+	if diff := cmp.Diff(string(testkit.ReadFile(t, path)), got); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"gatehouse/config"
 	"gatehouse/config/configtest"
+	"gatehouse/internal/testkit"
 )
 
 // Each file gives rise to one kind of warning; the text beside it is what an
@@ -23,7 +24,7 @@ func TestWarnCorpus(t *testing.T) {
 	}
 	for _, path := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".yaml"), func(t *testing.T) {
-			table, err := config.Parse("routes.yaml", configtest.ReadFile(t, path), configtest.Environment(), Check)
+			table, err := config.Parse("routes.yaml", testkit.ReadFile(t, path), configtest.Environment(), Check)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -162,7 +163,7 @@ func FuzzCheck(f *testing.F) {
 		f.Fatal(err)
 	}
 	for _, path := range append(warned, goodTables(f)...) {
-		f.Add(configtest.ReadFile(f, path))
+		f.Add(testkit.ReadFile(f, path))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		start := time.Now()

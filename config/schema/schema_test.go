@@ -22,6 +22,7 @@ import (
 
 	"gatehouse/config"
 	"gatehouse/config/configtest"
+	"gatehouse/internal/testkit"
 )
 
 const schemaFile = "../routes.schema.json"
@@ -172,7 +173,7 @@ func TestSchemaTakesGoodTables(t *testing.T) {
 		files = append(files, found...)
 	}
 	for _, path := range files {
-		document, err := asJSON(configtest.ReadFile(t, path))
+		document, err := asJSON(testkit.ReadFile(t, path))
 		if err != nil {
 			t.Fatal(path, err)
 		}
@@ -228,7 +229,7 @@ func TestSchemaRefusesBadTables(t *testing.T) {
 		name := strings.TrimSuffix(filepath.Base(path), ".yaml")
 		reason, beyond := excused[name]
 		delete(excused, name)
-		document, err := asJSON(configtest.ReadFile(t, path))
+		document, err := asJSON(testkit.ReadFile(t, path))
 		if err == nil {
 			err = schema.Validate(document)
 		}

@@ -18,6 +18,7 @@ import (
 	"github.com/google/uuid"
 
 	"gatehouse/config/problem"
+	"gatehouse/internal/testkit"
 )
 
 const goodSecret = "q8Zk2mXw7rTn5vBc9yLd3fHs6jPa1gUe4oIxR0"
@@ -215,16 +216,12 @@ func TestPostgresParts(t *testing.T) {
 func TestSecretFiles(t *testing.T) {
 	folder := t.TempDir()
 	path := filepath.Join(folder, "secrets")
-	if err := os.WriteFile(path, []byte(goodSecret+"1\n"+goodSecret+",2\r\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.WriteFile(t, path, goodSecret+"1\n"+goodSecret+",2\r\n")
 	s, err := load(map[string]string{"GATEWAY_JWT_PREVIOUS_SECRETS_FILE": path})
 	if err != nil || len(s.JWTPreviousSecrets) != 2 || s.JWTPreviousSecrets[1].Reveal() != goodSecret+",2" {
 		t.Errorf("%v", err)
 	}
-	if err := os.WriteFile(path, []byte(goodSecret+"\r\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.WriteFile(t, path, goodSecret+"\r\n")
 	s, err = load(map[string]string{"GATEWAY_JWT_SECRET_FILE": path})
 	if err != nil || s.JWTSecret.Reveal() != goodSecret {
 		t.Errorf("%v", err)
@@ -234,24 +231,18 @@ func TestSecretFiles(t *testing.T) {
 		goodSecret: goodSecret, "\ufeff" + goodSecret + "\r\n": goodSecret, "\ufeff" + goodSecret: goodSecret,
 		goodSecret + "\n\n": goodSecret + "\n", goodSecret + "\r": goodSecret + "\r",
 	} {
-		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.WriteFile(t, path, content)
 		if s, err := load(map[string]string{"GATEWAY_JWT_SECRET_FILE": path}); err != nil || s.JWTSecret.Reveal() != want {
 			t.Errorf("%q: %v", content, err)
 		}
 	}
 	for _, content := range []string{"", "\ufeff", "\ufeff\r\n", "\xff\xfea\x00b\x00"} {
-		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.WriteFile(t, path, content)
 		if _, err := load(map[string]string{"GATEWAY_JWT_SECRET_FILE": path}); err == nil {
 			t.Errorf("%q is taken", content)
 		}
 	}
-	if err := os.WriteFile(path, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.WriteFile(t, path, "")
 	for _, bad := range []string{path, folder} {
 		if _, err := load(map[string]string{"GATEWAY_DATABASE_URL_FILE": bad}); err == nil {
 			t.Errorf("%s is taken", bad)
@@ -316,9 +307,7 @@ func TestEnvironmentFile(t *testing.T) {
 	if value, found := lookup("A"); value != "real" || !found {
 		t.Errorf("without a file: %q", value)
 	}
-	if err := os.WriteFile(path, []byte("# ours\nA=file\nB='two words'\nEMPTY=file\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.WriteFile(t, path, "# ours\nA=file\nB='two words'\nEMPTY=file\n")
 	lookup, err = Environment(path, process)
 	if err != nil {
 		t.Fatal(err)
@@ -331,9 +320,7 @@ func TestEnvironmentFile(t *testing.T) {
 	if _, found := lookup("C"); found {
 		t.Error("C is found")
 	}
-	if err := os.WriteFile(path, []byte("SECRET=hunter2\nhunter2 hunter2\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.WriteFile(t, path, "SECRET=hunter2\nhunter2 hunter2\n")
 	if _, err = Environment(path, process); err == nil || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("a broken file: %v", err)
 	}

@@ -4,10 +4,11 @@ package textfile
 
 import (
 	"bytes"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"gatehouse/internal/testkit"
 )
 
 func TestRead(t *testing.T) {
@@ -27,9 +28,7 @@ func TestRead(t *testing.T) {
 		"too large": {data: strings.Repeat("a", maxText+1), want: "it is larger than 1024 KiB", err: true},
 	} {
 		path := filepath.Join(folder, name)
-		if err := os.WriteFile(path, []byte(test.data), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.WriteFile(t, path, test.data)
 		got, err := Read(path)
 		switch {
 		case test.err && (err == nil || !strings.HasPrefix(err.Error(), path+": "+test.want)):

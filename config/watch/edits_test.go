@@ -187,7 +187,7 @@ func TestWatchSameContent(t *testing.T) {
 	must(t, err)
 	must(t, same.Close())
 	must(t, os.Chtimes(path, time.Now(), time.Now()))
-	replace(t, path, "two")
+	testkit.ReplaceFile(t, path, "two")
 	file.await(t, "the edit")
 	if len(file.told) != 0 {
 		t.Error("told of a file whose content did not change")

@@ -55,16 +55,8 @@ func await(t *testing.T, told <-chan string, want string) {
 
 func write(t *testing.T, path, content string) string {
 	t.Helper()
-	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.WriteFile(t, path, content)
 	return path
-}
-
-// replace is a write that is whole at once.
-func replace(t *testing.T, path, content string) {
-	t.Helper()
-	must(t, os.Rename(write(t, path+".new", content), path))
 }
 
 func must(t *testing.T, err error) {
@@ -83,14 +75,14 @@ func TestWholeAtOnce(t *testing.T) {
 	files, log := followed(t, never)
 	apply, told := reads(path)
 	files.Follow(watch.Group{Name: "file", Paths: []string{path}, Apply: apply})
-	replace(t, path, "two")
+	testkit.ReplaceFile(t, path, "two")
 	await(t, told, "two")
-	replace(t, path, "t") // the beginning of it, but whole
+	testkit.ReplaceFile(t, path, "t") // the beginning of it, but whole
 	await(t, told, "t")
 
 	write(t, path, "") // a writer, who has to wait …
 	log.Await(t, "a file is being written in place")
-	replace(t, path, "three") // … and a rename, which does not
+	testkit.ReplaceFile(t, path, "three") // … and a rename, which does not
 	await(t, told, "three")
 }
 
@@ -152,12 +144,12 @@ func TestGroupsAlone(t *testing.T) {
 	files.Follow(watch.Group{Name: "bad", Paths: []string{bad}, Apply: func(ctx context.Context) error {
 		return errors.Join(badApply(ctx), errors.New("it is bad"))
 	}})
-	replace(t, bad, "22")
+	testkit.ReplaceFile(t, bad, "22")
 	await(t, badTold, "22")
 	log.Await(t, "it is bad")
-	replace(t, good, "22")
+	testkit.ReplaceFile(t, good, "22")
 	await(t, told, "22")
-	replace(t, bad, "333")
+	testkit.ReplaceFile(t, bad, "333")
 	await(t, badTold, "333")
 	if failed := files.ApplyNow(t.Context(), "good"); len(failed) != 1 || !strings.Contains(failed[0].Error(), "bad: ") {
 		t.Errorf("TakeNow: %v", failed)
@@ -177,7 +169,7 @@ func TestApplied(t *testing.T) {
 	apply, told := reads(path)
 	files.Follow(watch.Group{Name: "file", Paths: []string{path}, Apply: apply})
 	files.Applied("file", path, watch.Hash([]byte("one")))
-	replace(t, path, "two")
+	testkit.ReplaceFile(t, path, "two")
 	await(t, told, "two")
 	files.Applied("file", path, watch.Hash([]byte("three"))) // which it held for a moment
 	await(t, told, "two")

@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
-	"os"
 	"strings"
 	"testing"
 	"time"
+
+	"gatehouse/internal/testkit"
 )
 
 // forwardedRow is a row of testdata/forwarded.tsv.
@@ -19,10 +20,7 @@ type forwardedRow struct {
 
 func forwardedRows(t testing.TB) []forwardedRow {
 	t.Helper()
-	text, err := os.ReadFile("testdata/forwarded.tsv")
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.ReadFile(t, "testdata/forwarded.tsv")
 	var rows []forwardedRow
 	for line := range strings.Lines(string(text)) {
 		if strings.HasPrefix(line, "#") {
