@@ -1,20 +1,20 @@
-# The workshop. `make help` lists what can be made; CONTRIBUTING.md says more.
+# Build, test and lint. `make help` lists the targets; CONTRIBUTING.md explains them.
 
 GO           ?= go
 TEST_TIMEOUT ?= 30m
-# How long `make fuzz` tries each parser.
+# How long `make fuzz` runs each fuzz test.
 FUZZTIME     ?= 1m
-# What `gatehouse version` tells, and "devel" outside a git checkout.
+# What `gatehouse version` prints; "devel" outside a git checkout.
 VERSION      ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
-# The linter is built once for each version of Go, which it has to match.
+# The linter must match the version of Go, so it is built once for each version.
 LINT := .cache/$(shell $(GO) env GOVERSION)/golangci-lint
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
 .PHONY: help
-help: ## list what can be made
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: build
@@ -22,7 +22,7 @@ build: ## build bin/gatehouse, one static binary
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/gatehouse ./cmd/gatehouse
 
 .PHONY: run
-run: build ## build, then try it: bin/gatehouse demo, with nothing to set up
+run: build ## build, then run a demonstration that needs no setup
 	bin/gatehouse demo
 
 # Flags for bench, such as BENCH='-only small,gatehouse -rounds 9'; `go run ./bench -h` lists them.
@@ -33,22 +33,22 @@ bench: build ## compare with a bare proxy, HAProxy, nginx, Caddy: CPU per reques
 	$(GO) run ./bench $(BENCH)
 
 .PHONY: pgo
-pgo: build ## renew the profile that builds are optimised by, cmd/gatehouse/default.pgo (a minute)
+pgo: build ## renew the profile for optimised builds, cmd/gatehouse/default.pgo (a minute)
 	$(GO) run ./bench -profile cmd/gatehouse/default.pgo
 
 .PHONY: bench-quick
-bench-quick: build ## the same in two minutes: small and large answers, tokens
+bench-quick: build ## like bench, in two minutes: small and large answers, tokens
 	$(GO) run ./bench -quick $(BENCH)
 
 .PHONY: test
-test: ## run every test with the race detector, against a real PostgreSQL too; ./proxy also as it is shipped
+test: ## run every test with the race detector and a real PostgreSQL; then ./proxy as it is shipped
 	@tools/test-programs
 	CGO_ENABLED=1 $(GO) test -pgo=off -race -timeout $(TEST_TIMEOUT) ./...
 	@echo 'once more without the race detector, which replaces the system calls of proxy/http1/socket:'
 	$(GO) test -pgo=off -timeout $(TEST_TIMEOUT) ./proxy/...
 
 .PHONY: fuzz
-fuzz: ## try every fuzz test for a minute (FUZZTIME); what it finds goes into testdata/fuzz
+fuzz: ## run every fuzz test for a minute (FUZZTIME); it saves failing inputs in testdata/fuzz
 	@for package in $$($(GO) list ./...); do \
 		names=$$($(GO) test -list '^Fuzz' $$package) || { echo "$$names"; exit 1; }; \
 		for name in $$(echo "$$names" | grep '^Fuzz'); do \
@@ -58,13 +58,13 @@ fuzz: ## try every fuzz test for a minute (FUZZTIME); what it finds goes into te
 	done
 
 .PHONY: cover
-cover: ## run every test and show what it covers, in coverage.out
+cover: ## run every test and write the coverage to coverage.out
 	@tools/test-programs
 	$(GO) test -timeout $(TEST_TIMEOUT) -coverpkg ./... -coverprofile coverage.out ./...
 	$(GO) tool cover -func coverage.out | tail -n 1
 
 .PHONY: lint
-lint: $(LINT) ## check formatting, habits, and that go.mod and go.sum are right
+lint: $(LINT) ## check formatting, style, go.mod and go.sum
 	$(GO) mod tidy -diff
 	$(GO) mod verify
 	$(GO) vet ./...
@@ -75,7 +75,7 @@ fmt: $(LINT) ## format every Go file: gofumpt, goimports
 	$(LINT) fmt ./...
 
 .PHONY: clean
-clean: ## remove what was built, but not the linter: it takes minutes
+clean: ## remove what was built, except the linter, which takes minutes to build
 	rm -rf bin coverage.out
 
 $(LINT): tools/go.mod tools/go.sum
