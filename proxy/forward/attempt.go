@@ -12,8 +12,8 @@ import (
 	"gatehouse/proxy/idletimer"
 )
 
-// attempt is one attempt to get an answer from a backend. What is known of the
-// request outlives it, in its Transfer.
+// attempt is one attempt to get an answer from a backend. The facts of the request
+// are in its Transfer, which lives longer.
 type attempt struct {
 	t *Transfer
 
@@ -22,31 +22,31 @@ type attempt struct {
 	idleTimer idletimer.Timer
 
 	upgrade      upgrade
-	backendSpoke bool        // something that is HTTP has come from the backend
-	answered     atomic.Bool // the backend's response headers have come
-	responseBody backendBody // once it has answered
-	headMu       sync.Mutex  // held while a head is sent before its body
-	endless      bool        // the answer goes on for as long as its client likes
-	stopWatch    func()      // ends watchRevocation; nil when nobody is watched over
+	backendSpoke bool        // the backend has sent some HTTP
+	answered     atomic.Bool // the backend has sent its response headers
+	responseBody backendBody // set when the backend has answered
+	headMu       sync.Mutex  // held while the head is sent before its body
+	endless      bool        // the answer lasts as long as its client wants
+	stopWatch    func()      // stops watchRevocation; nil when nothing is watched
 }
 
 // OnTimeout implements idletimer.Handler.
 func (a *attempt) OnTimeout() {
 	a.context.Cancel(idletimer.ErrTimeout)
 	if upgraded := a.upgrade.client.Load(); upgraded != nil {
-		_ = upgraded.Close() // httputil closes the backend's side only, and waits for both
+		_ = upgraded.Close() // httputil closes only the backend's side, and waits for both
 		return
 	}
 	if a.answered.Load() {
-		// A client that takes nothing holds a write, which the canceled request
-		// alone would not end.
+		// A client that reads nothing blocks a write. Canceling the request alone
+		// does not unblock it.
 		_ = http.NewResponseController(&a.t.answer).SetWriteDeadline(time.Unix(1, 0))
 	}
 }
 
-// attemptContext is the context of an attempt. It ends with that of the client's
-// request, and when the gateway gives the attempt up. It is part of the attempt
-// that it leads to, where context.WithValue would allocate.
+// attemptContext is the context of an attempt. It is canceled with the context of the
+// client's request, and when the gateway gives up the attempt. It is a field of
+// the attempt because context.WithValue would allocate.
 type attemptContext struct {
 	reqctx.Context
 	attempt *attempt
@@ -62,7 +62,7 @@ func (c *attemptContext) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-// attemptOf finds the attempt in the context of a forwarded request.
+// attemptOf returns the attempt in the context of a forwarded request, or nil.
 func attemptOf(ctx context.Context) *attempt {
 	a, _ := ctx.Value(attemptKey{}).(*attempt)
 	return a

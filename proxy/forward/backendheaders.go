@@ -8,12 +8,14 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// This file is the one place that decides what a backend may say to a client.
-// Every message passes it: informational answers (1xx) and a switch of protocols
-// (101) by cleanInterim, final answers by removeOwn, behind httputil, which has
-// removed the hop-by-hop fields by then, and trailers by cleanTrailer.
+// This file alone decides which header fields a backend may send to a client. Each
+// kind of message has its function:
+//
+//   - cleanInterim cleans informational answers (1xx) and a switch of protocols (101).
+//   - removeOwn cleans final answers. httputil has removed the hop-by-hop fields before.
+//   - cleanTrailer cleans trailers.
 
-// removeOwn deletes what the gateway says of every answer by itself.
+// removeOwn deletes the fields that the gateway itself sets in every answer.
 func (p *HeaderPolicy) removeOwn(header http.Header) {
 	if len(header) == 0 {
 		return
@@ -27,9 +29,9 @@ func (p *HeaderPolicy) removeOwn(header http.Header) {
 	}
 }
 
-// cleanInterim deletes all that a backend may not say before its final answer:
-// what is for the next hop alone (RFC 9110 section 7.6.1), the length of a body
-// that there is not (section 8.6), and what the gateway says itself.
+// cleanInterim deletes the fields that a backend may not send before its final answer:
+// those for the next hop only (RFC 9110 section 7.6.1), Content-Length, as such
+// an answer has no body (section 8.6), and those that the gateway itself sets.
 func (p *HeaderPolicy) cleanInterim(header http.Header) {
 	for _, list := range header["Connection"] {
 		for name := range strings.SplitSeq(list, ",") {
@@ -47,9 +49,9 @@ func (p *HeaderPolicy) cleanInterim(header http.Header) {
 	}
 }
 
-// cleanTrailer deletes what a backend may not say behind its answer: what the
-// gateway says itself, and what is no trailer (RFC 9110 section 6.5.1). A client
-// may merge the trailers into the header.
+// cleanTrailer deletes the fields that a backend may not send after its answer: those
+// that the gateway itself sets, and those that are not allowed in trailers (RFC
+// 9110 section 6.5.1). A client may merge the trailers into the header.
 func (p *HeaderPolicy) cleanTrailer(trailer http.Header) {
 	for name := range trailer {
 		if !httpguts.ValidTrailerHeader(name) || isHopByHop(name) {

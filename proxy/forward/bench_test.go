@@ -35,8 +35,8 @@ var member = &auth.Identity{
 	UserID: "11111111-1111-4111-8111-111111111111", CompanyID: "22222222-2222-4222-8222-222222222222", Email: "user@example.com",
 }
 
-// BenchmarkRewrite is what the gateway itself does to the headers of a request,
-// as a map: what a browser sends, with a claim that must go.
+// BenchmarkRewrite measures how the gateway makes the headers of a request, as a map.
+// The client sends the headers of a browser, and one that must be removed.
 func BenchmarkRewrite(b *testing.B) {
 	backend := newBackend()
 	header := http.Header{
@@ -56,7 +56,7 @@ func BenchmarkRewrite(b *testing.B) {
 	}
 }
 
-// BenchmarkForbidden looks at names of which none has to go.
+// BenchmarkForbidden checks names that may all pass.
 func BenchmarkForbidden(b *testing.B) {
 	policy := newBackend().policy
 	header := http.Header{}
@@ -73,7 +73,7 @@ func BenchmarkForbidden(b *testing.B) {
 	}
 }
 
-// BenchmarkInject writes an identity into headers that have room for it.
+// BenchmarkInject measures adding an identity to a header map with room for it.
 func BenchmarkInject(b *testing.B) {
 	t := &Transfer{backend: newBackend(), Facts: Facts{Identity: member}}
 	header := http.Header{}

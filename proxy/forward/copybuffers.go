@@ -5,13 +5,13 @@ import (
 	"sync"
 )
 
-// copyBuffers lends httputil the buffers through which bodies flow.
+// copyBuffers is the pool of buffers that httputil copies bodies with.
 type copyBuffers struct{ pool sync.Pool }
 
-// copyBufferBytes is what httputil would use itself.
+// copyBufferBytes is the size that httputil uses without a pool.
 const copyBufferBytes = 32 << 10
 
-// NewCopyBuffers returns the buffers that the Backends of one table share.
+// NewCopyBuffers returns a pool of buffers, which the Backends of one table share.
 func NewCopyBuffers() httputil.BufferPool {
 	return &copyBuffers{pool: sync.Pool{New: func() any { return new([copyBufferBytes]byte) }}}
 }

@@ -15,8 +15,8 @@ import (
 	"gatehouse/proxy/upstream"
 )
 
-// handleError is httputil.ReverseProxy.ErrorHandler. It answers for a backend that did
-// not: the client gets a fixed sentence, the log has the cause.
+// handleError is the ErrorHandler of httputil.ReverseProxy. It is called when the
+// backend gave no answer. The client gets a fixed sentence, the log gets the cause.
 func handleError(_ http.ResponseWriter, r *http.Request, err error) {
 	a := attemptOf(r.Context())
 	refusal := diagnose(r.Context(), a, err)
@@ -33,10 +33,10 @@ func handleError(_ http.ResponseWriter, r *http.Request, err error) {
 	a.t.refuse(refusal)
 }
 
-// isUnreachable reports whether the backend gave no sign of itself: it could not be
-// connected to, the handshake failed, or what came is no answer in HTTP. One that
-// takes too long for this request may be well, unless it has answered nothing at
-// all since it was connected to.
+// isUnreachable reports whether the backend counts as down: the connection or the
+// handshake failed, or the backend did not answer in HTTP. A backend that is too slow
+// for this request may be healthy, unless it has never answered since the first
+// connection to it.
 func (a *attempt) isUnreachable(ctx context.Context, refusal *httperr.Error, err error) bool {
 	switch cause := context.Cause(ctx); {
 	case a.backendSpoke || errors.Is(err, errNotReplayable) || descriptors.IsShortage(err):
@@ -47,12 +47,13 @@ func (a *attempt) isUnreachable(ctx context.Context, refusal *httperr.Error, err
 	return refusal.Status == ErrUpstream.Status || refusal.Status == refuseConnect.Status || refusal.Status == refuseTimeout.Status
 }
 
-// headersTooLarge ends net/http's error for a request whose headers are larger than
-// an HTTP/2 backend has said it takes (RFC 9113 section 6.5.2). The error has no
-// name that others may use.
+// headersTooLarge is the end of net/http's error for a request whose headers exceed
+// the limit that an HTTP/2 backend announced (RFC 9113 section 6.5.2). net/http does
+// not export this error.
 const headersTooLarge = "request header list larger than peer's advertised limit"
 
-// diagnose tells whose fault it was that the backend gave no answer.
+// diagnose returns the refusal for a request that the backend did not answer. It finds
+// out whether the client or the backend caused err.
 func diagnose(ctx context.Context, a *attempt, err error) *httperr.Error {
 	var network net.Error
 	cause := context.Cause(ctx)
@@ -65,7 +66,8 @@ func diagnose(ctx context.Context, a *attempt, err error) *httperr.Error {
 		if refusal == nil && errors.Is(cause, context.Canceled) {
 			refusal = a.t.body.finalRefusal()
 		}
-		if refusal != nil && !(canceled && refusal.Status == httperr.BodyMalformed.Status) { // a body that breaks off has no other form
+		// When the client leaves, its body looks malformed: it breaks off.
+		if refusal != nil && !(canceled && refusal.Status == httperr.BodyMalformed.Status) {
 			return refusal
 		}
 	}
@@ -84,8 +86,8 @@ func diagnose(ctx context.Context, a *attempt, err error) *httperr.Error {
 	return ErrUpstream.Because(err)
 }
 
-// noteShortage logs a request whose backend was not asked for want of a descriptor or
-// a local port.
+// noteShortage logs that a request was not sent because the process has no free
+// descriptor or local port.
 func (f *Forwarder) noteShortage(ctx context.Context, err error) {
 	if !f.shortages.Note(time.Now()) {
 		return

@@ -11,13 +11,14 @@ import (
 	"gatehouse/proxy/http1/transport"
 )
 
-// This file says which headers a backend gets: one function, eachField, whose
-// output http1/transport writes, net/http's transport gets as a map, and explain
-// shows. httputil copies none: it is given a request without a header.
+// This file defines which header fields a backend gets. One function, eachField,
+// produces them for all users: http1/transport writes them, net/http's transport
+// gets them as a map, and explain shows them. httputil copies no fields, because it
+// gets a request without a header.
 
-// eachField calls put for every header that the backend gets: the client's, but
-// for those that are for one hop alone (RFC 9110 section 7.6.1) and those that
-// the client may not send, and then the gateway's own.
+// eachField calls put for every header field that the backend gets: first the client's,
+// then the gateway's own. It omits fields of the client that are for one hop only (RFC
+// 9110 section 7.6.1), and those that the client may not send.
 func (a *attempt) eachField(put func(name string, values []string)) {
 	in := a.t.In.Header
 	listed := connectionOptions(in["Connection"])
@@ -38,8 +39,9 @@ func (a *attempt) eachField(put func(name string, values []string)) {
 	a.t.inject(put)
 }
 
-// forwarded calls put for the X-Forwarded-* that a backend gets. They hold nothing that
-// a client sent. A trusted proxy's are kept; its list of addresses ends with its own.
+// forwarded calls put for the X-Forwarded-* fields that a backend gets. Values from a
+// client are dropped. Values from a trusted proxy are kept, and the address of that
+// proxy is added to the list of addresses.
 func (t *Transfer) forwarded(put func(name string, values []string)) {
 	if addresses := t.Caller.Addresses(t.In); addresses != "" {
 		put("X-Forwarded-For", t.values.one(addresses))
@@ -58,8 +60,8 @@ func (t *Transfer) forwarded(put func(name string, values []string)) {
 	put("X-Forwarded-Proto", t.values.one(scheme))
 }
 
-// inject calls put for what the gateway knows of the user. A claim that the token does
-// not have leaves its header absent.
+// inject calls put for the identity headers of the user. The header of a claim that
+// the token does not have is not sent.
 func (t *Transfer) inject(put func(name string, values []string)) {
 	if t.Identity == nil {
 		return
@@ -71,21 +73,21 @@ func (t *Transfer) inject(put func(name string, values []string)) {
 	}
 }
 
-// logUnreadable logs a header of a trusted proxy that was not read.
+// logUnreadable logs that a header of a trusted proxy is unreadable.
 func (t *Transfer) logUnreadable(name string) {
 	if f := t.forwarder; f != nil {
 		f.unreadable.Log(f.log, t.Caller.Peer, name)
 	}
 }
 
-// The values of headers that are the same in all requests.
+// Header values that are the same in all requests.
 var (
 	teTrailers        = []string{"trailers"}
 	connectionUpgrade = []string{"Upgrade"}
 )
 
-// mayPass reports whether the client's header goes to the backend under the
-// route's rules.
+// mayPass reports whether the route's rules let the client's header pass to the
+// backend.
 func (t *Transfer) mayPass(name string) bool {
 	switch name {
 	case "Authorization":
@@ -93,14 +95,14 @@ func (t *Transfer) mayPass(name string) bool {
 			return false
 		}
 	case "Expect":
-		if t.isHTTP10() { // RFC 9110 section 10.1.1: there is no 100 to wait for
+		if t.isHTTP10() { // HTTP/1.0 has no 100 (RFC 9110 section 10.1.1)
 			return false
 		}
 	}
 	return !t.backend.policy.forbidden(name, len(t.backend.config.Methods) > 0, t.Caller.Trusted)
 }
 
-// spell returns how a client's header is written to the backend.
+// spell returns the spelling in which a client's header name goes to the backend.
 func (a *attempt) spell(name string) string {
 	if a.upgrade.webSocket {
 		return spelledWebSocket(name)
@@ -108,8 +110,9 @@ func (a *attempt) spell(name string) string {
 	return name
 }
 
-// connectionOptions returns the names that a client's Connection lists. Of the
-// usual ones, which name no header, it makes no list.
+// connectionOptions returns the names that a client's Connection header lists, in
+// canonical form. It returns nil for the usual values keep-alive and close, which
+// name no header.
 func connectionOptions(connection []string) (names []string) {
 	if len(connection) == 0 || len(connection) == 1 && (strings.EqualFold(connection[0], "keep-alive") || connection[0] == "close") {
 		return nil
@@ -122,9 +125,9 @@ func connectionOptions(connection []string) (names []string) {
 	return names
 }
 
-// goesDirect reports whether http1/transport may write the headers as they come.
-// It looks at a header for what concerns how the request is sent: those are
-// not in Fields; see transport.Fields.
+// goesDirect reports whether http1/transport may write the header fields straight from
+// eachField. It may not when a field changes how the request is sent: the transport
+// finds such a field only in the header map; see transport.Fields.
 func (a *attempt) goesDirect() bool {
 	in := a.t.In
 	for _, special := range [...]string{"Expect", "Idempotency-Key", "X-Idempotency-Key"} {
@@ -149,7 +152,7 @@ func (a *attempt) AppendFields(to []byte) (with []byte, ok bool) {
 // AsHeader implements transport.Fields.
 func (a *attempt) AsHeader() http.Header {
 	header := make(http.Header, len(a.t.In.Header)+len(a.t.values.room))
-	header["User-Agent"] = []string{""} // httputil's word for "do not invent one"
+	header["User-Agent"] = []string{""} // keeps net/http from adding its own
 	a.eachField(func(name string, values []string) { header[name] = values })
 	return header
 }

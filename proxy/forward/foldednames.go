@@ -1,9 +1,9 @@
 package forward
 
-// foldedNames is a set of header names that a backend may take for one
-// another: case does not matter, and CGI-like servers turn "-" and "_" (some
-// every character but letters and digits) into the same variable. They are
-// kept folded and grouped by length, by which most headers are dismissed.
+// foldedNames is a set of header names. It compares them as a careless backend does:
+// case does not matter, and CGI-like servers turn "-" and "_" into the same variable.
+// Some do so with every character except letters and digits. The names are stored
+// folded and grouped by length, because the length alone excludes most headers.
 type foldedNames [][]string
 
 func foldNames(names ...string) foldedNames {
@@ -21,7 +21,7 @@ func foldNames(names ...string) foldedNames {
 	return set
 }
 
-// has reports whether the header is one of the names, however it is spelled.
+// has reports whether the header is one of the names, in any spelling.
 func (s foldedNames) has(header string) bool {
 	if len(header) >= len(s) {
 		return false
@@ -34,7 +34,7 @@ func (s foldedNames) has(header string) bool {
 	return false
 }
 
-// equalFolded compares a header with a folded name of its length.
+// equalFolded reports whether a header equals a folded name of the same length.
 func equalFolded(folded, header string) bool {
 	for i := range len(folded) {
 		if folded[i] != foldByte(header[i]) {
@@ -54,7 +54,7 @@ func foldByte(c byte) byte {
 	return '-'
 }
 
-// isAlias reports whether a name has a character that folds to "-" and is none.
+// isAlias reports whether a name has a character, other than "-", that folds to "-".
 func isAlias(name string) bool {
 	for i := range len(name) {
 		if name[i] != '-' && foldByte(name[i]) == '-' {

@@ -18,15 +18,15 @@ import (
 	"gatehouse/proxy/stream"
 )
 
-// Options are what a Forwarder works with.
+// Options configure a Forwarder.
 type Options struct {
 	Log             *slog.Logger
 	Wheel           *timerwheel.Wheel
-	Unreadable      *clientip.UnreadableLog // of headers of trusted proxies
-	DescriptorLimit int                     // of the process, for the log; 0 is unknown
+	Unreadable      *clientip.UnreadableLog // logs unreadable headers of trusted proxies
+	DescriptorLimit int                     // of the process, for the log; 0 means unknown
 }
 
-// Forwarder forwards requests. It outlives route tables.
+// Forwarder forwards requests. One Forwarder serves all route tables of the process.
 type Forwarder struct {
 	log             *slog.Logger
 	wheel           *timerwheel.Wheel
@@ -36,29 +36,31 @@ type Forwarder struct {
 	streams         stream.Set
 	replays         replayBudget
 
-	// EarlyGrace is how long an answer that comes before the end of a body waits for
-	// the rest: 500 ms, but for tests. It must not change while requests are forwarded.
+	// EarlyGrace is how long an answer that comes before the end of the request body
+	// waits for the rest of the body. It is 500 ms; tests may change it. It must not
+	// change while requests are forwarded.
 	EarlyGrace time.Duration
 }
 
-// New makes a Forwarder.
+// New returns a Forwarder.
 func New(o Options) *Forwarder {
 	return &Forwarder{
 		log: o.Log, wheel: o.Wheel, unreadable: o.Unreadable, descriptorLimit: o.DescriptorLimit, EarlyGrace: earlyAnswerGrace,
 	}
 }
 
-// DrainStreams waits until the upgraded connections have ended, or ctx has. Then it
-// ends those that are left, WebSockets by a close frame, and returns their number.
+// DrainStreams waits until all upgraded connections have ended, or ctx is done. Then it
+// closes the remaining ones, WebSockets with a close frame, and returns their number.
 func (f *Forwarder) DrainStreams(ctx context.Context) (left int) { return f.streams.Drain(ctx) }
 
 // Forward sends a request to its backend and writes the answer to w. The caller closes
-// the Transfer afterwards. All that can refuse the request before a byte is sent has
-// done so, but for the size that it announces.
+// the Transfer afterwards. The caller has checked everything that can refuse the
+// request before a byte is sent, except its Content-Length.
 //
-// Forward returns the refusal where the backend gave no answer. It has written the
-// refusal to w, but for the one before the request was sent, and for that of a client
-// that has left. It panics with http.ErrAbortHandler to cut off an answer.
+// Forward returns a refusal when the backend gave no answer, and nil otherwise. It has
+// written the refusal to w, with two exceptions: a body whose Content-Length is too
+// large, and a client that has disconnected. It panics with http.ErrAbortHandler to cut
+// off an answer.
 func (f *Forwarder) Forward(w http.ResponseWriter, t *Transfer, to *Backend, facts Facts) *httperr.Error {
 	in := facts.In
 	if limit := int64(to.config.MaxBody); limit > 0 && in.ContentLength > limit {
@@ -78,7 +80,7 @@ func (f *Forwarder) Forward(w http.ResponseWriter, t *Transfer, to *Backend, fac
 		a.hooks.Fields = a
 	}
 	out := in.WithContext(transport.WithHooks(&a.context, &a.hooks))
-	out.Header = nil // eachField makes it
+	out.Header = nil // eachField produces it
 	if in.ContentLength != 0 {
 		t.prepareBody(out)
 	}
@@ -86,42 +88,44 @@ func (f *Forwarder) Forward(w http.ResponseWriter, t *Transfer, to *Backend, fac
 	return t.refusal
 }
 
-// prepareBody has the client's body pass through the Transfer.
+// prepareBody makes the client's body pass through the Transfer.
 func (t *Transfer) prepareBody(out *http.Request) {
 	control := http.NewResponseController(t.answer.ResponseWriter)
 	if t.In.ProtoMajor == 1 {
-		// The answer may begin before the request has ended, in both directions at
-		// once; HTTP/2 does so anyway.
+		// The answer may begin before the request has ended. Over HTTP/2 this is
+		// always possible.
 		_ = control.EnableFullDuplex()
 	}
 	t.body = newClientBody(t, control)
 	t.body.idleTimer.Store(&t.attempt.idleTimer)
 	out.Body = t.body
-	if !t.backend.lean { // which sends nothing again that has a body
+	if !t.backend.lean { // http1/transport never sends a body twice
 		t.replay = &replayBody{source: t.body, budget: &t.forwarder.replays}
 		out.Body, out.GetBody = t.replay.firstAttempt(), t.getBody
 	}
 }
 
-// Metrics are what a Backend reports. They are safe for concurrent use.
+// Metrics receive the counts of a Backend. Implementations must be safe for concurrent
+// use.
 type Metrics interface {
-	// Backend reports whether the backend could be connected to just now.
+	// Backend is called with whether the backend was reachable just now.
 	Backend(up bool)
-	// Sent counts bytes sent on an upgraded connection, as they pass.
+	// Sent is called with the number of bytes just sent to a client on an upgraded
+	// connection.
 	Sent(bytes int64)
 }
 
-// BackendOptions are what a Backend is made of.
+// BackendOptions configure a Backend.
 type BackendOptions struct {
 	Route     *config.Route
-	Gate      *auth.Gate // watches over streams
+	Gate      *auth.Gate // reports when the user of a stream loses access
 	Headers   *HeaderPolicy
 	Metrics   Metrics
 	Transport http.RoundTripper
 	Buffers   httputil.BufferPool
 }
 
-// Backend is where one route forwards its requests to, and how. It never changes.
+// Backend says where one route forwards its requests, and how. It never changes.
 type Backend struct {
 	config  *config.Route
 	rule    auth.Rule
@@ -129,15 +133,16 @@ type Backend struct {
 	policy  *HeaderPolicy
 	metrics Metrics
 	proxy   *httputil.ReverseProxy
-	lean    bool   // its transport is that of http1/transport
-	base    string // path that is put before the request's, "" mostly
+	lean    bool   // the transport is of package http1/transport
+	base    string // path that is put before the path of a request; mostly ""
 }
 
-// discardLog is for httputil, which logs what it also gives to the ErrorHandler or
-// cuts off; the access line has it, with the request id.
+// discardLog is the ErrorLog of httputil.ReverseProxy. httputil logs errors that the
+// ErrorHandler gets too, and answers that it cuts off. The access line has both,
+// with the request id.
 var discardLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)
 
-// NewBackend makes the Backend of a route.
+// NewBackend returns the Backend of a route.
 func NewBackend(o BackendOptions) *Backend {
 	b := &Backend{
 		config: o.Route, rule: auth.Rule{Policy: o.Route.Auth, Roles: o.Route.Roles}, gate: o.Gate, policy: o.Headers, metrics: o.Metrics,

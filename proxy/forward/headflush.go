@@ -7,10 +7,10 @@ import (
 	"gatehouse/proxy/idletimer"
 )
 
-// This file sends the head of an answer when its body is not there yet. The head
-// of an answer of known length is written together with the first bytes of its
-// body, which spares a system call; when they are long in coming, the client
-// would wait for the head, too (issue 10).
+// This file sends the head of an answer before its body, when the body comes late. The
+// head of an answer of known length is normally written together with the first bytes
+// of the body, which saves a system call. Without this file, the client would wait
+// for the head as long as for the body (issue 10).
 
 var (
 	_ transport.BodyWaiter  = (*attempt)(nil)
@@ -18,15 +18,16 @@ var (
 	_ idletimer.HeadFlusher = (*attempt)(nil)
 )
 
-// BodyAwaited implements transport.BodyWaiter.
+// BodyAwaited implements transport.BodyWaiter. It sends the head when the answer has
+// begun.
 func (a *attempt) BodyAwaited() {
 	if a.t.answer.begun {
 		_ = http.NewResponseController(&a.t.answer).Flush()
 	}
 }
 
-// readFirst reads the first bytes of a body. A transport that does not say whether
-// they are there is given a moment: the time until the request's timer fires.
+// readFirst reads the first bytes of a body. Some transports do not report that the
+// body comes late. Then the head is sent when the request's timer fires.
 func (b *backendBody) readFirst(p []byte) (int, error) {
 	_, notifies := b.ReadCloser.(transport.NotifyingBody)
 	if notifies || b.res.ContentLength <= 0 || b.a.t.In.Method == http.MethodHead {
@@ -37,14 +38,16 @@ func (b *backendBody) readFirst(p []byte) (int, error) {
 	return b.ReadCloser.Read(p)
 }
 
-// bodyStarted returns when no head is being sent, and none will be any more.
+// bodyStarted stops FlushHead. When it returns, FlushHead is not sending the head and
+// will not send it later.
 func (a *attempt) bodyStarted() {
 	a.headMu.Lock()
 	defer a.headMu.Unlock()
 	a.idleTimer.BodyStarted()
 }
 
-// FlushHead implements idletimer.HeadFlusher: it sends the head, if the first bytes are still not there.
+// FlushHead implements idletimer.HeadFlusher. It sends the head if the first bytes of
+// the body have not come yet.
 func (a *attempt) FlushHead() {
 	a.headMu.Lock()
 	defer a.headMu.Unlock()

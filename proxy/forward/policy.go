@@ -9,25 +9,25 @@ import (
 	"gatehouse/config"
 )
 
-// HeaderPolicy is what a route table says about headers: which ones a client may not
-// send, which ones the gateway sends itself, and which ones a backend may not answer
+// HeaderPolicy is the part of a route table about headers: those that a client may not
+// send, those that the gateway itself sends, and those that a backend may not answer
 // with. It never changes.
 type HeaderPolicy struct {
 	identity  []identityHeader
-	answers   []fixedHeader // that every answer carries
-	cors      bool          // the gateway answers for all origins
-	owned     foldedNames   // headers that clients may never set
-	claims    foldedNames   // headers that only trusted proxies may set
-	overrides foldedNames   // headers by which a request could pass for one with another method
+	answers   []fixedHeader // set in every answer
+	cors      bool          // the gateway, not the backend, sets the CORS headers
+	owned     foldedNames   // headers that clients may never send
+	claims    foldedNames   // headers that only trusted proxies may send
+	overrides foldedNames   // headers that make some backends use another method
 }
 
-// identityHeader carries one claim to the backends.
+// identityHeader is a header that sends one claim of the user to the backends.
 type identityHeader struct {
 	name  string // canonical
 	claim string
 }
 
-// fixedHeader is a header that every answer carries; all answers share its value.
+// fixedHeader is a header that every answer has. All answers share its values.
 type fixedHeader struct {
 	name   string // canonical
 	values []string
@@ -41,7 +41,7 @@ func NewHeaderPolicy(cfg *config.Config) *HeaderPolicy {
 		owned = append(owned, header)
 		p.identity = append(p.identity, identityHeader{name: textproto.CanonicalMIMEHeaderKey(header), claim: claim})
 	}
-	if len(cfg.Identity.Headers) == 0 { // the gateway sends none, and nobody else may send them instead
+	if len(cfg.Identity.Headers) == 0 { // the gateway sends none, and a client may not send them either
 		owned = slices.AppendSeq(owned, maps.Keys(config.DefaultIdentityHeaders()))
 	}
 	p.owned = foldNames(owned...)
@@ -51,29 +51,29 @@ func NewHeaderPolicy(cfg *config.Config) *HeaderPolicy {
 	return p
 }
 
-// SetFixed sets the headers that every answer carries.
+// SetFixed sets the headers that every answer has.
 func (p *HeaderPolicy) SetFixed(header http.Header) {
 	for _, h := range p.answers {
 		header[h.name] = h.values
 	}
 }
 
-// ownHeaders are those that only the gateway sends to backends, besides the
-// identity headers. Those of a trusted proxy it has read before. Proxy is nobody's:
-// in CGI it becomes HTTP_PROXY (CVE-2016-5385).
+// ownHeaders are the headers, besides the identity headers, that only the gateway
+// sends to backends. It has read those of a trusted proxy before. The gateway does
+// not send Proxy, and no one else may: CGI turns it into HTTP_PROXY (CVE-2016-5385).
 var ownHeaders = []string{"X-Request-ID", "Proxy", "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"}
 
-// framingHeaders are for one hop alone, or say where a message ends. Under their
-// own names the transports write or leave out what is right; a backend that folds
-// names would take `Transfer_Encoding` for one of them (issue 10). Names without
-// a hyphen have no other spelling.
+// framingHeaders are headers for one hop only, and headers that define where a message
+// ends. The transports handle them under their own names. But a backend that folds names
+// would read `Transfer_Encoding` as one of them (issue 10). Names without a hyphen are
+// not here because they have no other spelling.
 var framingHeaders = []string{
 	"Transfer-Encoding", "Content-Length", "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization", "HTTP2-Settings",
 }
 
-// clientClaims are headers in which a client could claim what only a trusted
-// proxy may say, besides the families of claimFamilies. X-Rewrite-URL makes some
-// frameworks route by it instead of by the path.
+// clientClaims are headers that only a trusted proxy may send, besides those in
+// claimFamilies: a client could lie in them. Some frameworks route by X-Rewrite-URL
+// instead of the path.
 var clientClaims = []string{
 	"X-Real-IP", "X-Client-IP", "True-Client-IP", "X-Cluster-Client-IP", "CF-Connecting-IP", "Fastly-Client-IP",
 	"X-Host", "X-Rewrite-URL", "X-Envoy-Original-Path", "X-Envoy-External-Address",
@@ -81,14 +81,15 @@ var clientClaims = []string{
 	"Forwarded-For",
 }
 
-// claimFamilies are beginnings, folded, of whole families of such headers.
+// claimFamilies are folded prefixes. A header with such a prefix counts as one of
+// clientClaims.
 var claimFamilies = []string{"x-forwarded", "x-original-"}
 
-// methodOverrides let a request be taken for one with another method, which a
-// route that limits methods would have refused.
+// methodOverrides are headers that make some backends use another method than that of
+// the request. The route may limit methods, and would refuse that other method.
 var methodOverrides = []string{"X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"}
 
-// claimed reports whether the header is one that only a trusted proxy may send.
+// claimed reports whether only a trusted proxy may send the header.
 func (p *HeaderPolicy) claimed(header string) bool {
 	if p.claims.has(header) {
 		return true
@@ -101,10 +102,10 @@ func (p *HeaderPolicy) claimed(header string) bool {
 	return false
 }
 
-// forbidden reports whether a client may not send the header to a backend, on a route
-// that limits methods or not. A trusted proxy may make its claims, but not under
-// spellings that a proxy which writes the headers under their own names does not know:
-// a client's would pass it.
+// forbidden reports whether the header must not pass to a backend. limitsMethods says
+// that the route limits methods; trusted says that a trusted proxy sent the request.
+// A trusted proxy may send clientClaims, but only under their usual names. It would not
+// remove a client's header with an unusual spelling.
 func (p *HeaderPolicy) forbidden(name string, limitsMethods, trusted bool) bool {
 	switch {
 	case p.owned.has(name) || limitsMethods && p.overrides.has(name):
@@ -115,8 +116,8 @@ func (p *HeaderPolicy) forbidden(name string, limitsMethods, trusted bool) bool 
 	return p.claimed(name)
 }
 
-// isHopByHop tells of a header that is for the next hop alone (RFC 9110 section
-// 7.6.1), or that only a proxy sends on: X-Forwarded-* are written anew.
+// isHopByHop reports whether a header is for the next hop only (RFC 9110 section
+// 7.6.1). Forwarded and X-Forwarded-* count as such, because the gateway replaces them.
 func isHopByHop(name string) bool {
 	switch name {
 	case "Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Te", "Trailer",

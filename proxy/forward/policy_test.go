@@ -6,13 +6,13 @@ import (
 	"gatehouse/config"
 )
 
-// TestForbidden asks of each name who may not send it to a backend.
+// TestForbidden checks for each name who may not send it to a backend.
 func TestForbidden(t *testing.T) {
 	t.Parallel()
 	policy := NewHeaderPolicy(&config.Config{Identity: config.Identity{Headers: map[string]string{"X-User-ID": "sub", "X-User-Email": "email"}}})
 	tests := []struct {
 		name                    string
-		client, trusted, method bool // gone from a client's request, a trusted proxy's, and on a route with methods
+		client, trusted, method bool // removed from a client's request, from a trusted proxy's, on a route with methods
 	}{
 		{"Accept", false, false, false},
 		{"X-Request-Idx", false, false, false},
@@ -21,7 +21,7 @@ func TestForbidden(t *testing.T) {
 		{"x_user.id", true, true, true},
 		{"X-Request-Id", true, true, true},
 		{"Proxy", true, true, true},
-		{"X-Forwarded-For", true, true, true}, // which the gateway writes anew
+		{"X-Forwarded-For", true, true, true}, // the gateway replaces it
 		{"X-Forwarded-Server", true, false, true},
 		{"X_Forwarded_Server", true, false, true},
 		{"X-Original-Url", true, false, true},

@@ -6,10 +6,10 @@ import (
 	"net/http"
 )
 
-// errCaptured ends a round trip that must not happen.
+// errCaptured is the error of capture.RoundTrip, which sends nothing.
 var errCaptured = errors.New("captured")
 
-// capture is a transport that keeps the request.
+// capture is a transport that stores the request instead of sending it.
 type capture struct{ request *http.Request }
 
 func (c *capture) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -18,8 +18,8 @@ func (c *capture) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // Preview returns the request that the backend would get, without its body. It runs the
-// Backend's own proxy against a transport that sends nothing. It returns nil when
-// httputil would send nothing.
+// Backend's own proxy with a transport that sends nothing. It returns nil when
+// httputil would not send the request.
 func (b *Backend) Preview(facts Facts) *http.Request {
 	t := &Transfer{Facts: facts, backend: b}
 	a := t.newAttempt()
@@ -35,7 +35,7 @@ func (b *Backend) Preview(facts Facts) *http.Request {
 		return nil
 	}
 	if agent := caught.request.Header["User-Agent"]; len(agent) == 1 && agent[0] == "" {
-		delete(caught.request.Header, "User-Agent") // httputil's word for "do not invent one"
+		delete(caught.request.Header, "User-Agent") // net/http sends no User-Agent then
 	}
 	return caught.request
 }

@@ -6,13 +6,13 @@ import (
 	"gatehouse/internal/httperr"
 )
 
-// ErrUpstream is the answer for a backend that gave none, or one that is no HTTP.
+// ErrUpstream is the answer when the backend gave none, or one that is not HTTP.
 var ErrUpstream = &httperr.Error{
 	Status: http.StatusBadGateway,
 	Detail: "An unexpected error occurred communicating with upstream service.",
 }
 
-// Every other answer of this package to a request that no backend has answered.
+// The other answers of this package to requests that no backend has answered.
 var (
 	refuseHeaderSize = &httperr.Error{
 		Status: http.StatusRequestHeaderFieldsTooLarge,

@@ -12,7 +12,7 @@ func replayOf(source io.Reader, budget *replayBudget) *replayBody {
 	return &replayBody{source: io.NopCloser(source), budget: budget}
 }
 
-// TestReplayBody reads a body by several attempts, each from the start.
+// TestReplayBody reads a body in several attempts, each from the start.
 func TestReplayBody(t *testing.T) {
 	t.Parallel()
 	budget := new(replayBudget)
@@ -46,8 +46,8 @@ func TestReplayBody(t *testing.T) {
 	}
 }
 
-// TestReplayIsBounded has a body that is too long to be kept, and one for which
-// others leave no room: they pass whole, once.
+// TestReplayIsBounded reads a body that is too long to be kept, and one for which other
+// bodies leave no room. Both pass whole, but once only.
 func TestReplayIsBounded(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", replayBytes+1)
@@ -75,8 +75,8 @@ func TestReplayIsBounded(t *testing.T) {
 	}
 }
 
-// TestReplayIsSettledWhileReading has the answer begin in the middle of a body,
-// as with every stream: what was kept is let go, and the rest passes.
+// TestReplayIsSettledWhileReading begins the answer in the middle of a body, as every
+// stream does. The kept bytes are released, and the rest of the body passes.
 func TestReplayIsSettledWhileReading(t *testing.T) {
 	t.Parallel()
 	budget := new(replayBudget)

@@ -5,8 +5,9 @@ import (
 	"net/http"
 )
 
-// modifyResponse cleans the backend's response headers: what the gateway says of every
-// answer is not the backend's to say, and from here on bodies are streams.
+// modifyResponse is the ModifyResponse of httputil.ReverseProxy. It removes headers
+// that a backend may not send, and prepares the attempt for the response body. It
+// returns an error when the status cannot be written.
 func (b *Backend) modifyResponse(res *http.Response) error {
 	a := attemptOf(res.Request.Context())
 	a.backendSpoke = true
@@ -24,14 +25,14 @@ func (b *Backend) modifyResponse(res *http.Response) error {
 		if len(res.Header["Content-Type"]) == 0 {
 			res.Header["Content-Type"] = nil // or net/http would guess one
 		}
-		if a.upgrade.webSocket { // it is refused: 426 has a Sec-WebSocket-Version
+		if a.upgrade.webSocket { // refused: a 426 has a Sec-WebSocket-Version
 			spellWebSocket(res.Header)
 		}
 		a.responseBody = backendBody{ReadCloser: res.Body, a: a, res: res}
 		res.Body = &a.responseBody
 	}
 	if a.t.In.ProtoMajor == 1 && len(res.Trailer) > 0 {
-		delete(res.Header, "Content-Length") // HTTP/2 has both; in HTTP/1.1 trailers come with chunks only
+		delete(res.Header, "Content-Length") // in HTTP/1.1, trailers need chunks; HTTP/2 may have both
 	}
 	if a.t.body != nil {
 		a.t.body.startStreaming()
@@ -47,19 +48,22 @@ func (b *Backend) modifyResponse(res *http.Response) error {
 		mergeHeader(&a.t.answer, res)
 	}
 	a.answered.Store(true)
-	a.idleTimer.SetTimeout(b.config.IdleTimeout) // after answer, so that no reader pauses it again
+	a.idleTimer.SetTimeout(b.config.IdleTimeout) // after answered is set, so that no reader pauses it again
 	return nil
 }
 
-// HeaderMerger is a ResponseWriter that need not copy a header.
+// HeaderMerger is implemented by a ResponseWriter that can use a header without copying
+// it.
 type HeaderMerger interface {
-	// MergeHeader adds a header that nobody else uses any more.
+	// MergeHeader adds header to that of the answer. The caller must not use header
+	// afterwards.
 	MergeHeader(header http.Header)
 }
 
-// mergeHeader makes the backend's headers those of the answer. httputil would add them
-// value by value, and has only the length of the body to look at afterwards. Like
-// http.ResponseController it looks below wrappers for a writer that can do it.
+// mergeHeader moves the headers of res to the answer, because httputil would add them
+// value by value. Afterwards httputil needs only the length of the body. Like
+// http.ResponseController, mergeHeader unwraps the writer until it finds a HeaderMerger.
+// Without one it adds the values itself.
 func mergeHeader(to http.ResponseWriter, res *http.Response) {
 	header := res.Header
 	res.Header = nil
@@ -80,5 +84,5 @@ func mergeHeader(to http.ResponseWriter, res *http.Response) {
 	}
 }
 
-// errStatus is for a status that nobody can write.
+// errStatus is the error for a status with fewer or more than three digits.
 var errStatus = errors.New("backend answered with a status that there is not")

@@ -11,15 +11,16 @@ import (
 	"gatehouse/proxy/stream"
 )
 
-// isStream tells the answers that may go on for long: an upgrade, and a body of
-// unknown length, such as server-sent events.
+// isStream reports whether an answer may last long: it is an upgrade, or its body has
+// no known length, as with server-sent events.
 func isStream(res *http.Response) bool {
 	return res.StatusCode == http.StatusSwitchingProtocols || res.ContentLength < 0
 }
 
-// isEndless tells the streams that go on for as long as their client likes: how
-// long that was tells nothing of how fast the backend is. A single answer of gRPC
-// begins when it is ready, so its head tells that.
+// isEndless reports whether an answer is a stream that lasts as long as its client
+// wants. The duration of such a stream does not say how fast the backend is. gRPC counts
+// as endless too: its answers begin when they are ready, so the time to the head says
+// how fast the backend is.
 func isEndless(res *http.Response) bool {
 	if res.StatusCode == http.StatusSwitchingProtocols {
 		return true
@@ -35,8 +36,9 @@ func isEndless(res *http.Response) bool {
 	return false
 }
 
-// watchRevocation watches over a stream that somebody was let in to: it outlives the
-// decision, but not what the decision rests on. stopWatch ends the watch.
+// watchRevocation ends the stream when its user loses access: the stream lasts longer
+// than the policy's decision about the request. stopWatch stops watching. It does
+// nothing when the request has no user.
 func (a *attempt) watchRevocation(ctx context.Context) {
 	if a.t.Identity == nil {
 		return
@@ -55,8 +57,8 @@ func (a *attempt) watchRevocation(ctx context.Context) {
 	}
 }
 
-// revoke ends a stream: a WebSocket with a close frame, anything else by
-// cutting it off, which no client takes for its end.
+// revoke ends a stream. A WebSocket ends with a close frame. Any other stream is cut
+// off, so that the client does not mistake this for the regular end.
 func (a *attempt) revoke(why *httperr.Error) {
 	if upgraded := a.upgrade.client.Load(); upgraded != nil {
 		upgraded.EndWith(stream.PolicyViolation)

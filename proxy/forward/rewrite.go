@@ -9,16 +9,16 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// rewrite is httputil.ReverseProxy.Rewrite. It expresses what was decided; nothing in it
-// can fail.
+// rewrite is the Rewrite of httputil.ReverseProxy. It applies what was decided before.
+// Nothing in it can fail.
 func (b *Backend) rewrite(pr *httputil.ProxyRequest) {
 	a := attemptOf(pr.In.Context())
 	in, out := pr.In, pr.Out
 
 	out.URL.Scheme, out.URL.Host = b.config.Backend.Scheme, b.config.Backend.Host
-	// Opaque goes out byte for byte; Path would be encoded anew.
+	// Opaque is sent byte for byte. net/http would encode Path again.
 	out.URL.Opaque = b.base + b.forwardedPath(a.t.Path.Raw)
-	out.URL.RawQuery = in.URL.RawQuery // as it came, unparsable parts and all
+	out.URL.RawQuery = in.URL.RawQuery // httputil drops the parts that it cannot parse
 	if b.config.PreserveHost {
 		out.Host = in.Host
 	} else {
@@ -35,8 +35,8 @@ func (b *Backend) rewrite(pr *httputil.ProxyRequest) {
 	}
 }
 
-// forwardedPath returns the path as matched, without the prefix where the route says
-// so.
+// forwardedPath returns the path that the backend gets. It removes the prefix when the
+// route says so.
 func (b *Backend) forwardedPath(path string) string {
 	if !b.config.StripPrefix {
 		return path
@@ -47,11 +47,11 @@ func (b *Backend) forwardedPath(path string) string {
 	return path
 }
 
-// passTrailers forwards the announced trailers whose values come after the
-// body (RFC 9110 section 6.5), but none that could pass for a header of the
-// gateway's own. It leaves out names that are no names and fields that may be no
-// trailers, such as Host (section 6.5.1): a transport refuses the whole request
-// for some of them, and the backend would be blamed.
+// passTrailers forwards the trailers that the client has announced. Their values come
+// after the body (RFC 9110 section 6.5). It omits trailers that look like the gateway's
+// own headers. It also omits invalid names and fields that are not allowed in trailers,
+// such as Host (section 6.5.1). For some of those a transport refuses the whole request,
+// and the backend would get the blame.
 func (t *Transfer) passTrailers(in, out *http.Request) {
 	if len(in.Trailer) == 0 || t.body == nil {
 		return
@@ -70,8 +70,8 @@ func (t *Transfer) passTrailers(in, out *http.Request) {
 	}
 }
 
-// validValues leaves out what may not be a field's value: net/http looks at the
-// values of headers alone (RFC 9110 section 5.5).
+// validValues returns the values without invalid ones (RFC 9110 section 5.5). net/http
+// checks the values of headers, but not those of trailers.
 func validValues(values []string) []string {
 	return slices.DeleteFunc(slices.Clone(values), func(value string) bool { return !httpguts.ValidHeaderFieldValue(value) })
 }

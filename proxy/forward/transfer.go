@@ -10,37 +10,37 @@ import (
 	"gatehouse/proxy/route"
 )
 
-// Facts are what is known of a request before it is forwarded. Nobody changes them
-// afterwards.
+// Facts are what the gateway knows about a request before it is forwarded. They never
+// change afterwards.
 type Facts struct {
 	In       *http.Request // as the client sent it; its body is read by the Transfer
 	ID       string        // the X-Request-ID
 	Caller   clientip.Caller
 	Path     route.Path
-	Identity *auth.Identity // nil where nobody had to be known
+	Identity *auth.Identity // the user; nil when the policy asks for none
 }
 
 func (f *Facts) isHTTP10() bool { return f.In.ProtoMajor == 1 && f.In.ProtoMinor == 0 }
 
-// Transfer takes one request to its backend, and the answer to the client. The zero
-// value is ready for Forwarder.Forward, which is called once. Only its goroutine uses
-// a Transfer.
+// Transfer is one request while it is forwarded, and its answer. The zero value is ready
+// for Forwarder.Forward, which is called once. A Transfer is not safe for concurrent
+// use: only the goroutine of Forward uses it.
 type Transfer struct {
 	Facts
-	forwarder *Forwarder // nil where nothing is sent
+	forwarder *Forwarder // nil in Preview, which sends nothing
 	backend   *Backend
 	answer    answer
 	body      *clientBody // nil without a body
-	replay    *replayBody // of body, where the request may be sent again; else nil
-	attempt   *attempt    // the current one; nil before there is one
-	first     attempt     // hardly any request has another
+	replay    *replayBody // a copy of body for sending it again; nil when that is not possible
+	attempt   *attempt    // the current attempt; nil before the first
+	first     attempt     // saves an allocation: most requests have one attempt
 	refusal   *httperr.Error
-	err       error // why an answer that had begun was cut off
+	err       error // why an answer that had begun was cut off; see Err
 	values    headerValues
 }
 
-// newAttempt makes the next attempt the current one. The body is read for it from now
-// on: its idle timer waits for the client.
+// newAttempt starts an attempt, makes it the current one and returns it. From now on,
+// reading the body pauses the idle timer of this attempt.
 func (t *Transfer) newAttempt() *attempt {
 	a := &t.first
 	if t.attempt != nil {
@@ -61,18 +61,19 @@ func (t *Transfer) giveUp(cause error) {
 	}
 }
 
-// refuse answers for the backend, unless an answer has begun.
+// refuse records the refusal and writes it to the client, unless an answer has begun.
 func (t *Transfer) refuse(refusal *httperr.Error) {
 	t.refusal = refusal
-	if t.answer.begun || refusal.Status == httperr.StatusClientGone { // or there is nobody to tell
+	if t.answer.begun || refusal.Status == httperr.StatusClientGone {
 		return
 	}
-	t.answer.Header().Set("X-Request-Id", t.ID) // for the body of the refusal
+	t.answer.Header().Set("X-Request-Id", t.ID) // WriteTo copies it into the body
 	refusal.WriteTo(&t.answer)
 }
 
-// getBody is http.Request.GetBody. The transport wants the body once more, whatever
-// it has said of the attempt before.
+// getBody is the GetBody of http.Request. The transport calls it when it sends the
+// request once more. From now on the transport uses the body again, even if it has
+// closed it before.
 func (t *Transfer) getBody() (io.ReadCloser, error) {
 	body, err := t.replay.newAttempt()
 	if err != nil {
@@ -84,10 +85,12 @@ func (t *Transfer) getBody() (io.ReadCloser, error) {
 	return &transportBody{body, t.body}, nil
 }
 
-// Err returns why an answer that had begun was cut off; nil when it was not.
+// Err returns the reason why an answer was cut off after it had begun. It returns nil
+// when it was not cut off.
 func (t *Transfer) Err() error { return t.err }
 
-// IsEndless reports whether the answer goes on for as long as its client likes.
+// IsEndless reports whether the answer is a stream that lasts as long as its client
+// wants.
 func (t *Transfer) IsEndless() bool { return t.attempt != nil && t.attempt.endless }
 
 // Upgraded returns how many bytes were sent to the client on an upgraded connection,
@@ -103,13 +106,13 @@ func (t *Transfer) Upgraded() (sent int64, ok bool) {
 	return upgraded.Sent(), true
 }
 
-// HasUnreadBody reports whether there is a body that was not read to its end. Nothing
-// behind it on a connection of HTTP/1.1 may be taken for a request.
+// HasUnreadBody reports whether the request has a body that was not read to its end. On
+// an HTTP/1.1 connection, the bytes after it must not be read as a request.
 func (t *Transfer) HasUnreadBody() bool { return t.body != nil && !t.body.complete() }
 
-// Close releases what the request holds. It is called when the whole answer is
-// written. It reports whether there was a body, whose rest net/http reads within a
-// second from now on.
+// Close releases the resources of the request. It is called when the whole answer is
+// written. It reports whether the request had a body. From now on net/http has one
+// second to read the rest of it.
 func (t *Transfer) Close() (hadBody bool) {
 	if t.body != nil {
 		t.body.abandon()
@@ -123,14 +126,14 @@ func (t *Transfer) Close() (hadBody bool) {
 	return t.body != nil
 }
 
-// headerValues has room for the values of the headers of a request that have one
-// value: about nine, which would be as many allocations.
+// headerValues is room for the values of headers that have one value each. A request
+// has about nine of them, and each would be an allocation.
 type headerValues struct {
 	room [8]string
 	used int
 }
 
-// one returns the values of a header that has one value. To append to it copies it.
+// one returns a slice with one header value. Appending to the slice copies it.
 func (v *headerValues) one(value string) []string {
 	if v.used == len(v.room) {
 		return []string{value}

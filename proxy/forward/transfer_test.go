@@ -10,8 +10,8 @@ import (
 	"gatehouse/proxy/idletimer"
 )
 
-// TestHeaderValues takes more headers than a Transfer has room for, and appends
-// to them, as http.Header.Add does: none may change another.
+// TestHeaderValues makes more headers than a Transfer has room for, and appends to each,
+// as http.Header.Add does. No header may change another.
 func TestHeaderValues(t *testing.T) {
 	t.Parallel()
 	var room headerValues
@@ -29,8 +29,8 @@ func TestHeaderValues(t *testing.T) {
 	}
 }
 
-// TestAttempts wants the end of one attempt to leave the next alone, and each to
-// be found by its own context.
+// TestAttempts checks that the end of one attempt does not affect the next, and that the
+// context of each leads to it.
 func TestAttempts(t *testing.T) {
 	t.Parallel()
 	transfer := &Transfer{}
