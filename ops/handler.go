@@ -11,11 +11,12 @@ import (
 	"gatehouse/config/problem"
 	"gatehouse/internal/httperr"
 	"gatehouse/proxy"
+	"gatehouse/proxy/explain"
 )
 
 // Reload reads the route table again. It returns what changed, and the warnings
 // about the new table. The error is a problem.List when the table is invalid.
-type Reload func(ctx context.Context) (proxy.Diff, problem.List, error)
+type Reload func(ctx context.Context) (explain.Diff, problem.List, error)
 
 // Handler returns the handler of the operators' listener.
 func Handler(metrics *Metrics, health *Health, gateway *proxy.Gateway, reload Reload) http.Handler {

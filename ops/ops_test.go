@@ -20,6 +20,7 @@ import (
 	"gatehouse/config/problem"
 	"gatehouse/ops"
 	"gatehouse/proxy"
+	"gatehouse/proxy/explain"
 	"gatehouse/proxy/upstream"
 )
 
@@ -398,11 +399,11 @@ func TestHandler(t *testing.T) {
 		Position: problem.Position{File: "routes.yaml", Line: 3, Column: 5}, Message: "unknown key", Hint: "did you mean?",
 	}}
 	var fail bool
-	o := newOperators(t, func(context.Context) (proxy.Diff, problem.List, error) {
+	o := newOperators(t, func(context.Context) (explain.Diff, problem.List, error) {
 		if fail {
-			return proxy.Diff{}, nil, problems
+			return explain.Diff{}, nil, problems
 		}
-		return proxy.Diff{Weaker: []string{}, Added: []string{"route x"}, Removed: []string{}, Changed: []string{}}, nil, nil
+		return explain.Diff{Weaker: []string{}, Added: []string{"route x"}, Removed: []string{}, Changed: []string{}}, nil, nil
 	})
 	if w := o.ask("GET", "/routes"); w.Code != http.StatusServiceUnavailable {
 		t.Errorf("routes without a table: %d", w.Code)

@@ -6,14 +6,14 @@ import (
 
 	"gatehouse/config/problem"
 	"gatehouse/internal/httperr"
-	"gatehouse/proxy"
+	"gatehouse/proxy/explain"
 )
 
 // Reloaded is the answer to POST /-/reload.
 type Reloaded struct {
-	Reloaded bool        `json:"reloaded"`
-	Changes  *proxy.Diff `json:"changes,omitempty"` // nil when the table was refused
-	Problems []Problem   `json:"problems"`          // why the table was refused; or warnings about the new table
+	Reloaded bool          `json:"reloaded"`
+	Changes  *explain.Diff `json:"changes,omitempty"` // nil when the table was refused
+	Problems []Problem     `json:"problems"`          // why the table was refused; or warnings about the new table
 }
 
 // Problem is a problem.Problem as JSON, here and in `check --format json`.

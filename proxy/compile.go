@@ -35,12 +35,16 @@ type Table struct {
 // Config is what the table was compiled from.
 func (t *Table) Config() *config.Config { return t.config }
 
+// Routes returns the table that requests are matched by.
+func (t *Table) Routes() *route.Table { return t.matcher }
+
 // Presented returns the certificates that the table's routes show to backends.
 func (t *Table) Presented() []upstream.Presented { return t.transports.Presented() }
 
 // compiledRoute is a route with what its requests need.
 type compiledRoute struct {
-	config  *config.Route
+	route   *route.Route
+	config  *config.Route // of route
 	rule    auth.Rule
 	metrics RouteMetrics
 
@@ -85,7 +89,7 @@ func Compile(cfg *config.Config, parts Parts) (*Table, error) {
 	buffers := forward.NewCopyBuffers()
 	t.routes = make([]*compiledRoute, 0, len(cfg.Routes))
 	for i := range cfg.Routes {
-		r, err := t.compileRoute(&cfg.Routes[i], parts, buffers)
+		r, err := t.compileRoute(t.matcher.Route(i), parts, buffers)
 		if err != nil {
 			return nil, fmt.Errorf("compile route %q: %w", cfg.Routes[i].Name, err)
 		}
@@ -94,8 +98,9 @@ func Compile(cfg *config.Config, parts Parts) (*Table, error) {
 	return t, nil
 }
 
-func (t *Table) compileRoute(cfg *config.Route, parts Parts, buffers httputil.BufferPool) (*compiledRoute, error) {
-	r := &compiledRoute{config: cfg, rule: auth.Rule{Policy: cfg.Auth, Roles: cfg.Roles}}
+func (t *Table) compileRoute(of *route.Route, parts Parts, buffers httputil.BufferPool) (*compiledRoute, error) {
+	cfg := of.Config
+	r := &compiledRoute{route: of, config: cfg, rule: auth.Rule{Policy: cfg.Auth, Roles: cfg.Roles}}
 	if cfg.Handler != "" {
 		if parts.Users == nil {
 			return nil, fmt.Errorf("handler %q needs users, which are off", cfg.Handler)

@@ -22,11 +22,12 @@
 // with backends. What that transport does not support goes through net/http's,
 // whose connections proxy/upstream closes in time; the pool of both is there.
 //
-// Questions about a table are answered by the same code: explain.go, expect.go
-// (the file's own tests), diff.go with probe.go and weakened.go.
+// Questions about a table are answered by the same code: decide.go has the same hops,
+// and sends nothing. Package explain puts the answers into words.
 //
-// Everything that can refuse a request is decided before it is forwarded. Every answer that the gateway makes itself is an httperr.Error
-// (refusals.go has those of this package).
+// Everything that can refuse a request is decided before it is forwarded. Every answer
+// that the gateway makes itself is an httperr.Error (refusals.go has those of this
+// package).
 //
 // A table is built by Compile (compile.go) and never changes afterwards. The
 // Gateway holds the live one behind an atomic pointer; Swap replaces it. A

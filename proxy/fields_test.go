@@ -149,7 +149,7 @@ func comparableFields(lines []string) []string {
 	return lines
 }
 
-// explainedFields is what explain says that a backend gets.
+// explainedFields are those that explain prints: of the request that Decide returns.
 func explainedFields(t *testing.T, k *kit, text string) []string {
 	t.Helper()
 	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(text)))
@@ -157,12 +157,12 @@ func explainedFields(t *testing.T, k *kit, text string) []string {
 		t.Fatal(err)
 	}
 	r.RemoteAddr = "127.0.0.1:1"
-	e := k.gateway.Table().Explain(r, k.parts.Gate)
-	if e.Forwarded == nil {
-		t.Fatalf("explained as %v", e.Verdict)
+	d := k.gateway.Table().Decide(r, k.parts.Gate)
+	if d.Forwarded == nil {
+		t.Fatalf("decided as %v", d.Refusal)
 	}
 	var lines []string
-	for name, values := range e.Forwarded.Headers {
+	for name, values := range d.Forwarded.Header {
 		for _, value := range values {
 			lines = append(lines, fmt.Sprintf("%s: %s", name, value))
 		}

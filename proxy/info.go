@@ -21,8 +21,10 @@ type health struct {
 	Checks  map[string]string `json:"checks,omitempty"`
 }
 
-// isInfoPath reports whether a path is one that every gateway answers itself.
-func isInfoPath(path route.Path) bool { return path.Raw == rootPath || path.Raw == healthPath }
+// isInfoPath reports whether a path is one that the gateway answers itself.
+func (t *Table) isInfoPath(path route.Path) bool {
+	return path.Raw == rootPath || path.Raw == healthPath || path.Raw == keySetPath && t.keySet != nil
+}
 
 // checkInfoMethod refuses a method that asks for more than to be told.
 func checkInfoMethod(method string) *httperr.Error {
@@ -36,7 +38,7 @@ func checkInfoMethod(method string) *httperr.Error {
 // private key, GET /.well-known/jwks.json. It gives false for any other path,
 // and is asked only when no route takes it.
 func (g *Gateway) serveInfo(x *exchange, r *http.Request) bool {
-	if !isInfoPath(x.path) && (x.path.Raw != keySetPath || x.table.keySet == nil) {
+	if !x.table.isInfoPath(x.path) {
 		return false
 	}
 	if refusal := checkInfoMethod(r.Method); refusal != nil {

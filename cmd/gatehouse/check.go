@@ -12,6 +12,7 @@ import (
 	"gatehouse/config"
 	"gatehouse/config/problem"
 	"gatehouse/ops"
+	"gatehouse/proxy/explain"
 )
 
 // formatFlag adds --format to a command whose output programs may read.
@@ -76,7 +77,7 @@ func checkTests(cfg *config.Config) (problem.List, error) {
 	if err != nil {
 		return nil, err
 	}
-	return slices.Concat(cfg.Warnings, table.Failures()), nil
+	return slices.Concat(cfg.Warnings, explain.Failures(table)), nil
 }
 
 // report is the output of `check --format json`.

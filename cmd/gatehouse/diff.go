@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/spf13/cobra"
+	"gatehouse/proxy/explain"
 
-	"gatehouse/proxy"
+	"github.com/spf13/cobra"
 )
 
 func newDiff(t terminal) *cobra.Command {
@@ -29,7 +29,7 @@ func newDiff(t terminal) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		diff := proxy.Compare(before, after)
+		diff := explain.Compare(before, after)
 		if *format == "json" {
 			if err := printJSON(t.out, diff); err != nil {
 				return err
@@ -45,7 +45,7 @@ func newDiff(t terminal) *cobra.Command {
 	return cmd
 }
 
-func printDiff(w io.Writer, d proxy.Diff) {
+func printDiff(w io.Writer, d explain.Diff) {
 	if d.Empty() {
 		fmt.Fprintln(w, "no change")
 		return

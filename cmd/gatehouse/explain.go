@@ -19,6 +19,7 @@ import (
 	"gatehouse/config"
 	"gatehouse/ops"
 	"gatehouse/proxy"
+	"gatehouse/proxy/explain"
 )
 
 // offlineTable compiles the table of a file for questions, without connections.
@@ -90,7 +91,7 @@ func newExplain(t terminal, file *string) *cobra.Command {
 		if err := checkTarget(args[1]); err != nil {
 			return err
 		}
-		request, err := proxy.Ask(strings.ToUpper(args[0]), args[1], header)
+		request, err := explain.NewRequest(strings.ToUpper(args[0]), args[1], header)
 		if err != nil {
 			return &usageError{err}
 		}
@@ -156,34 +157,34 @@ func (a caller) simulated() (auth.Decider, error) {
 
 // explain explains the request with the table. For a token it asks the same
 // sources as the gateway, and notes what it could not ask.
-func (a caller) explain(ctx context.Context, t terminal, table *proxy.Table, request *http.Request) (proxy.Explanation, error) {
+func (a caller) explain(ctx context.Context, t terminal, table *proxy.Table, request *http.Request) (explain.Explanation, error) {
 	if a.token == "" {
 		decider, err := a.simulated()
 		if err != nil {
-			return proxy.Explanation{}, err
+			return explain.Explanation{}, err
 		}
-		return table.Explain(request, decider), nil
+		return explain.Request(table, request, decider), nil
 	}
 	checker, err := newTokenChecker(ctx, t, table.Config(), a.token)
 	if err != nil {
-		return proxy.Explanation{}, err
+		return explain.Explanation{}, err
 	}
 	defer checker.close()
 	ctx, cancel := context.WithTimeout(ctx, tokenCheckTimeout)
 	defer cancel()
-	explanation := table.Explain(request.WithContext(ctx), checker.gate)
+	explanation := explain.Request(table, request.WithContext(ctx), checker.gate)
 	explanation.Notes = checker.notes
 	return explanation, nil
 }
 
 // redact hides the token, which the backend would receive.
-func redact(e proxy.Explanation) {
+func redact(e explain.Explanation) {
 	if e.Forwarded != nil && e.Forwarded.Headers.Get("Authorization") != "" {
 		e.Forwarded.Headers["Authorization"] = []string{"Bearer [redacted]"}
 	}
 }
 
-func printExplanation(w io.Writer, e proxy.Explanation) error {
+func printExplanation(w io.Writer, e explain.Explanation) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(key, value string) { fmt.Fprintf(table, "%s\t%s\n", key, value) }
 	row("request", e.Request)
@@ -232,7 +233,7 @@ func printExplanation(w io.Writer, e proxy.Explanation) error {
 
 // printForwarded prints what the backend would receive, with the gateway's
 // changes first.
-func printForwarded(row func(key, value string), f *proxy.Forwarded) {
+func printForwarded(row func(key, value string), f *explain.Forwarded) {
 	row("sent to", f.URL)
 	row("with Host", f.Host)
 	line := func(key string, names []string) {

@@ -3,9 +3,9 @@ package main
 import (
 	"fmt"
 
-	"github.com/spf13/cobra"
+	"gatehouse/proxy/explain"
 
-	"gatehouse/proxy"
+	"github.com/spf13/cobra"
 )
 
 func newTest(t terminal, file *string) *cobra.Command {
@@ -21,7 +21,7 @@ func newTest(t terminal, file *string) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		results := table.Expectations()
+		results := explain.Expectations(table)
 		if *format == "json" {
 			err = printJSON(t.out, testReports(results))
 		} else {
@@ -50,7 +50,7 @@ type testReport struct {
 	Fine    bool   `json:"fine"`
 }
 
-func testReports(results []proxy.Expectation) []testReport {
+func testReports(results []explain.Expectation) []testReport {
 	reports := make([]testReport, 0, len(results))
 	for _, r := range results {
 		reports = append(reports, testReport{r.Position.String(), r.Request, r.As, r.Expect, r.Got, r.Passed})
@@ -58,7 +58,7 @@ func testReports(results []proxy.Expectation) []testReport {
 	return reports
 }
 
-func printTests(t terminal, file string, results []proxy.Expectation) {
+func printTests(t terminal, file string, results []explain.Expectation) {
 	failed := 0
 	for _, r := range results {
 		if r.Passed {

@@ -16,6 +16,7 @@ import (
 	"gatehouse/config/settings"
 	"gatehouse/config/watch"
 	"gatehouse/proxy"
+	"gatehouse/proxy/explain"
 )
 
 // reloader replaces the table of a running gateway. It runs one reload at a
@@ -40,7 +41,7 @@ type reloader struct {
 
 // reload performs the steps of a new configuration: load, compile, test, swap.
 // Any error stops it before the swap, and the last good table is still served.
-func (r *reloader) reload(ctx context.Context, trigger string) (proxy.Diff, problem.List, error) {
+func (r *reloader) reload(ctx context.Context, trigger string) (explain.Diff, problem.List, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	defer debug.FreeOSMemory() // frees the old table, and the memory for reading the new one, which is five times its size
@@ -48,14 +49,14 @@ func (r *reloader) reload(ctx context.Context, trigger string) (proxy.Diff, prob
 	next, err := r.next()
 	if err != nil {
 		r.refuse(ctx, trigger, err)
-		return proxy.Diff{}, nil, err
+		return explain.Diff{}, nil, err
 	}
 	before := r.gateway.Table()
 	r.awaitKeys(ctx, next)
 	r.parts.swap(r.gateway, next)
 	r.refused = false
 	r.swapped(next.table)
-	diff := proxy.Compare(before, next.table)
+	diff := explain.Compare(before, next.table)
 	r.log.LogAttrs(ctx, slog.LevelInfo, "route table reloaded", slog.String("trigger", trigger),
 		slog.Int("routes", len(next.table.Config().Routes)), slog.String("hash", next.table.Config().Hash),
 		slog.Float64("duration_ms", float64(time.Since(began).Microseconds())/1000),
@@ -83,16 +84,16 @@ func (r *reloader) awaitKeys(ctx context.Context, next snapshot) {
 }
 
 // onRequest serves POST /-/reload.
-func (r *reloader) onRequest(ctx context.Context) (proxy.Diff, problem.List, error) {
+func (r *reloader) onRequest(ctx context.Context) (explain.Diff, problem.List, error) {
 	if r.gateway.Table() == nil {
-		return proxy.Diff{}, nil, errors.New("the gateway is still starting: it has no route table yet")
+		return explain.Diff{}, nil, errors.New("the gateway is still starting: it has no route table yet")
 	}
 	return r.reloadAll(ctx, "request")
 }
 
 // reloadAll loads everything that has changed, without waiting until a file is
 // complete: first the other files of settings and table, then the table itself.
-func (r *reloader) reloadAll(ctx context.Context, trigger string) (proxy.Diff, problem.List, error) {
+func (r *reloader) reloadAll(ctx context.Context, trigger string) (explain.Diff, problem.List, error) {
 	unusable := r.files.ApplyNow(ctx, tableFile)
 	diff, warnings, err := r.reload(ctx, trigger)
 	for _, one := range unusable {

@@ -13,6 +13,7 @@ import (
 	"gatehouse/config/settings"
 	"gatehouse/ops"
 	"gatehouse/proxy"
+	"gatehouse/proxy/explain"
 	"gatehouse/proxy/upstream"
 	"gatehouse/store"
 )
@@ -46,7 +47,7 @@ func (p *parts) compile(cfg *config.Config) (snapshot, error) {
 	if err != nil {
 		return snapshot{}, err
 	}
-	if unmet := table.Failures(); len(unmet) > 0 {
+	if unmet := explain.Failures(table); len(unmet) > 0 {
 		return snapshot{}, unmet
 	}
 	return snapshot{table, issuers}, nil

@@ -40,6 +40,9 @@ func New(routes []config.Route) (*Table, error) {
 	return t, nil
 }
 
+// Route returns the route with a number.
+func (t *Table) Route(number int) *Route { return t.routes[number] }
+
 // Query is what a request is matched by, besides its path.
 type Query struct {
 	Method string

@@ -1,4 +1,4 @@
-package proxy
+package explain
 
 import (
 	"fmt"
@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"gatehouse/config"
+	"gatehouse/proxy"
 )
 
 const diffTable = `
@@ -182,11 +183,11 @@ func TestCompare(t *testing.T) {
 			Diff{Weaker: []string{"trusted_proxies: (none) → 10.0.0.0/8"}},
 		},
 	}
-	before := newKit(t, diffTable, "")
+	before := compile(t, diffTable, "")
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := Compare(before.gateway.Table(), before.compile(test.after))
+			got := Compare(before, compile(t, test.after, ""))
 			if diff := cmp.Diff(test.want, got, cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
@@ -221,16 +222,16 @@ func TestDiffOfManyTenants(t *testing.T) {
 		fmt.Fprintf(&table, "  - {name: t%d, prefix: /, hosts: [t%d.example.com], backend: 'http://t%d'}\n", i, i, i)
 		fmt.Fprintf(&table, "  - {name: p%d, prefix: /p%d, backend: 'http://p%d'}\n", i, i, i)
 	}
-	k := newKit(t, table.String(), "")
-	after := k.compile(strings.Replace(table.String(), "backend: 'http://t7'", "backend: 'http://t7', auth: none", 1))
+	before := compile(t, table.String(), "")
+	after := compile(t, strings.Replace(table.String(), "backend: 'http://t7'", "backend: 'http://t7', auth: none", 1), "")
 	asked := 0
-	for range probes(k.gateway.Table(), after) {
+	for range probes(before, after) {
 		asked++
 	}
 	if limit := 10_000; asked > limit {
 		t.Errorf("%d requests were asked about for one edit: want less than %d", asked, limit)
 	}
-	if got := Compare(k.gateway.Table(), after); len(got.Weaker) != 1 {
+	if got := Compare(before, after); len(got.Weaker) != 1 {
 		t.Errorf("weaker: %q", got.Weaker)
 	}
 }
@@ -239,9 +240,8 @@ func TestDiffOfManyTenants(t *testing.T) {
 // and one that is lowered not.
 func TestCompareBodyBounds(t *testing.T) {
 	t.Parallel()
-	k := newKit(t, diffTable, "")
-	with := func(bound string) *Table {
-		return k.compile(strings.Replace(diffTable, "methods: [GET]}", "methods: [GET], max_body: "+bound+"}", 1))
+	with := func(bound string) *proxy.Table {
+		return compile(t, strings.Replace(diffTable, "methods: [GET]}", "methods: [GET], max_body: "+bound+"}", 1), "")
 	}
 	for _, test := range []struct {
 		before, after string

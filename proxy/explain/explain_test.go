@@ -1,13 +1,18 @@
-package proxy
+package explain
 
 import (
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"gatehouse/auth"
+	"gatehouse/internal/testkit"
+	"gatehouse/proxy"
+	"gatehouse/proxy/upstream"
 )
 
 const explainTable = `
@@ -25,7 +30,7 @@ routes:
 // would come of it.
 func TestExplain(t *testing.T) {
 	t.Parallel()
-	k := newKit(t, explainTable, "http://127.0.0.1:9")
+	table := compile(t, explainTable, "")
 	admin := auth.SimulatedIdentity{"sub": "a", "company_id": "c", "role": "admin"}
 	tests := []struct {
 		method, target string
@@ -72,11 +77,8 @@ func TestExplain(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.method+" "+test.target, func(t *testing.T) {
 			t.Parallel()
-			r, err := Ask(test.method, test.target, test.header)
-			if err != nil {
-				t.Fatal(err)
-			}
-			e := k.gateway.Table().Explain(r, test.as)
+			r := newRequest(t, test.method, test.target, test.header)
+			e := Request(table, r, test.as)
 			url := ""
 			if e.Forwarded != nil {
 				url = e.Forwarded.URL
@@ -109,16 +111,13 @@ func persona(t *testing.T, name string) auth.SimulatedIdentity {
 // TestExplainShowsHeaders wants what a backend would get, to the last header.
 func TestExplainShowsHeaders(t *testing.T) {
 	t.Parallel()
-	k := newKit(t, explainTable, "http://127.0.0.1:9")
-	r, err := Ask("GET", "/api/v1/query/x", http.Header{
+	table := compile(t, explainTable, "")
+	r := newRequest(t, "GET", "/api/v1/query/x", http.Header{
 		"X-User-Id": {"forged"}, "X_user_email": {"forged"}, "X-Real-Ip": {"6.6.6.6"}, "Accept": {"*/*"},
 		"Connection": {"X-Company-Id, close"}, "Authorization": {"Bearer x"}, "X-Request-Id": {"mine"},
 		"Upgrade": {"h2c"},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	e := k.gateway.Table().Explain(r, persona(t, "member"))
+	e := Request(table, r, persona(t, "member"))
 	want := &Forwarded{
 		URL: "http://query/api/v1/query/x", Host: "query",
 		Headers: http.Header{
@@ -139,21 +138,37 @@ func TestExplainShowsHeaders(t *testing.T) {
 	}
 }
 
+const servedTable = `
+users: off
+routes:
+  - {name: strict, prefix: /strict, backend: "${BACKEND}"}
+  - {name: initial, prefix: /initial, backend: "${BACKEND}", auth: initial}
+  - {name: none, prefix: /none, backend: "${BACKEND}", auth: none}
+  - {name: admins, prefix: /admins, backend: "${BACKEND}", roles: [admin, owner]}
+`
+
 // TestExplainAgreesWithServing puts the same requests to both: what explain
 // says is what happens.
 func TestExplainAgreesWithServing(t *testing.T) {
 	t.Parallel()
-	k := start(t, policyTable, nil)
+	backend := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(backend.Close)
+	table := compile(t, servedTable, backend.URL)
+	gateway := proxy.NewGateway(proxy.Options{
+		Log: slog.New(slog.DiscardHandler), Metrics: noMetrics{}, Transports: upstream.NewPool(upstream.PoolOptions{}),
+	})
+	gateway.Swap(table)
+	front := httptest.NewServer(gateway)
+	t.Cleanup(front.Close)
 	for _, path := range []string{
 		"/", "/health", "/none", "/strict", "/initial", "/strict/../none", "//none", "/nowhere", "/none/%2f", "/none;x", "/%6eone",
 	} {
 		for _, method := range []string{"GET", "POST", "BREW"} {
-			r, err := Ask(method, path, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			e := k.gateway.Table().Explain(r, persona(t, "anonymous"))
-			got := k.raw(method + " " + path + " HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
+			r := newRequest(t, method, path, nil)
+			e := Request(table, r, persona(t, "anonymous"))
+			client := testkit.Dial(t, front.URL)
+			client.Send(method + " " + path + " HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
+			got, _ := client.Receive()
 			want := e.Verdict.Status
 			if e.Verdict.Allowed {
 				want = http.StatusOK
@@ -168,15 +183,15 @@ func TestExplainAgreesWithServing(t *testing.T) {
 // TestExpectations runs a file's own tests.
 func TestExpectations(t *testing.T) {
 	t.Parallel()
-	k := newKit(t, explainTable+`
+	table := compile(t, explainTable+`
 tests:
   - {request: GET /api/v1/query/x, as: member, expect: query}
   - {request: GET /api/v1/query/x, as: anonymous, expect: 401}
   - {request: GET /api/v1/query/x, as: newcomer, expect: query}
   - {request: GET /api/v1/users/me, as: newcomer, expect: users}
   - {request: GET /nowhere, as: member, expect: 200}
-`, "http://127.0.0.1:9")
-	unmet := k.gateway.Table().Failures()
+`, "")
+	unmet := Failures(table)
 	var got []string
 	for _, problem := range unmet {
 		got = append(got, problem.String())
@@ -193,28 +208,24 @@ tests:
 	}
 }
 
-// BenchmarkExplain shows that explain pays the lookup of a request, and what
+// BenchmarkExplain shows that explain pays the decision about a request, and what
 // telling about it costs besides.
 func BenchmarkExplain(b *testing.B) {
-	k := newKit(b, explainTable, "http://127.0.0.1:9")
-	r, err := Ask("GET", "/api/v1/query/chats?limit=2", nil)
-	if err != nil {
-		b.Fatal(err)
-	}
-	table := k.gateway.Table()
-	b.Run("find", func(b *testing.B) {
+	table := compile(b, explainTable, "")
+	r := newRequest(b, "GET", "/api/v1/query/chats?limit=2", nil)
+	who, _ := auth.Persona("member")
+	b.Run("decide", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			if _, _, refusal := table.find(r); refusal != nil {
-				b.Fatal(refusal)
+			if d := table.Decide(r, who); d.Refusal != nil {
+				b.Fatal(d.Refusal)
 			}
 		}
 	})
 	b.Run("explain", func(b *testing.B) {
 		b.ReportAllocs()
-		who, _ := auth.Persona("member")
 		for b.Loop() {
-			table.Explain(r, who)
+			Request(table, r, who)
 		}
 	})
 }
@@ -223,11 +234,11 @@ func BenchmarkExplain(b *testing.B) {
 // about a built-in handler behind a prefix with escapes.
 func TestExplainOddRequests(t *testing.T) {
 	t.Parallel()
-	k := newKit(t, `
+	table := compile(t, `
 routes:
   - {name: users, prefix: /caf%C3%A9/users, handler: users}
   - {name: open, prefix: /open, backend: "http://open", auth: none, upgrade: [websocket]}
-`, "http://127.0.0.1:9")
+`, "")
 	tests := []struct {
 		target string
 		header http.Header
@@ -240,11 +251,8 @@ routes:
 		{"/open", http.Header{"Connection": {"upgrade"}, "Upgrade": {"websocket/13, h2c"}}, 0, "open"},
 	}
 	for _, test := range tests {
-		r, err := Ask("GET", test.target, test.header)
-		if err != nil {
-			t.Fatal(err)
-		}
-		e := k.gateway.Table().Explain(r, persona(t, "newcomer"))
+		r := newRequest(t, "GET", test.target, test.header)
+		e := Request(table, r, persona(t, "newcomer"))
 		if e.Verdict.Status != test.status || e.Route != test.route {
 			t.Errorf("%s %v: route %q, verdict %+v", test.target, test.header, e.Route, e.Verdict)
 		}

@@ -1,4 +1,4 @@
-package proxy
+package explain
 
 import (
 	"crypto/sha256"
@@ -9,22 +9,22 @@ import (
 	"strings"
 
 	"gatehouse/config"
+	"gatehouse/proxy"
 )
 
 // weakened compares two versions of a route for what lets more through though
 // no request that was taken before shows it: the route may have moved, or it
 // may take what was 404.
-func (d *Diff) weakened(before, after *compiledRoute) {
-	if before.builtIn != nil || after.builtIn != nil {
+func (d *Diff) weakened(old, now *config.Route) {
+	if old.Handler != "" || now.Handler != "" {
 		return // probe says it
 	}
-	add := func(what, old, now string) {
-		d.Weaker = append(d.Weaker, fmt.Sprintf("route %s: %s %s → %s", after.config.Name, what, orNone(old), orNone(now)))
+	add := func(what, before, after string) {
+		d.Weaker = append(d.Weaker, fmt.Sprintf("route %s: %s %s → %s", now.Name, what, orNone(before), orNone(after)))
 	}
-	old, now := before.config, after.config
 	moved := old.Prefix != now.Prefix || !slices.Equal(old.Hosts, now.Hosts) || !maps.Equal(old.Headers, now.Headers)
-	if moved && weaker(before.rule, after.rule) {
-		add("moved, and policy", policyText(before), policyText(after))
+	if moved && weaker(ruleOf(old), ruleOf(now)) {
+		add("moved, and policy", policyText(old), policyText(now))
 	}
 	if len(old.Hosts) > 0 && isWidened(old.Hosts, now.Hosts) {
 		add("hosts", strings.Join(old.Hosts, ", "), orAny(strings.Join(now.Hosts, ", ")))
@@ -77,32 +77,32 @@ func tlsOf(r *config.Route) config.TLS {
 
 // backends compares what every backend is guarded by: one that only stricter
 // routes led to is newly reached with less.
-func (d *Diff) backends(before, after *Table) {
-	weakest := map[string]*compiledRoute{} // the weakest route to each backend
-	for _, r := range before.routes {
-		if r.builtIn != nil {
+func (d *Diff) backends(before, after *proxy.Table) {
+	weakest := map[string]*config.Route{} // the weakest route to each backend
+	for _, r := range routesOf(before) {
+		if r.Handler != "" {
 			continue
 		}
-		key := r.config.Backend.Host
-		if has := weakest[key]; has == nil || weaker(has.rule, r.rule) {
+		key := r.Backend.Host
+		if has := weakest[key]; has == nil || weaker(ruleOf(has), ruleOf(r)) {
 			weakest[key] = r
 		}
 	}
 	old := routesByName(before)
-	for _, r := range after.routes {
-		if r.builtIn != nil {
+	for _, r := range routesOf(after) {
+		if r.Handler != "" {
 			continue
 		}
-		was := weakest[r.config.Backend.Host]
-		if was == nil || strictness(r.rule.Policy) >= strictness(was.rule.Policy) {
+		was := weakest[r.Backend.Host]
+		if was == nil || strictness(r.Auth) >= strictness(was.Auth) {
 			continue
 		}
-		if same := old[r.config.Name]; same != nil && same.builtIn == nil && same.config.Backend.Host == r.config.Backend.Host &&
-			same.config.Prefix == r.config.Prefix {
+		if same := old[r.Name]; same != nil && same.Handler == "" && same.Backend.Host == r.Backend.Host &&
+			same.Prefix == r.Prefix {
 			continue // its own policy was lowered, which probe has said
 		}
 		d.Weaker = append(d.Weaker, fmt.Sprintf("backend %s: reached with %s at least → %s",
-			r.config.Backend.Host, policyText(was), policyText(r)))
+			r.Backend.Host, policyText(was), policyText(r)))
 	}
 }
 

@@ -1,4 +1,4 @@
-package proxy
+package explain
 
 import (
 	"fmt"
@@ -9,6 +9,7 @@ import (
 
 	"gatehouse/auth"
 	"gatehouse/config"
+	"gatehouse/proxy"
 	"gatehouse/proxy/route"
 )
 
@@ -22,7 +23,7 @@ const maxProbes = 200_000
 // a request meets changes only at a prefix, so one request at each prefix and
 // one below it, for each host, method and header that a route there names,
 // stand for all there are. Only where a route changed need be asked.
-func (d *Diff) probe(before, after *Table) {
+func (d *Diff) probe(before, after *proxy.Table) {
 	found := map[string]*weakening{}
 	var list []*weakening
 	count := 0
@@ -31,7 +32,7 @@ func (d *Diff) probe(before, after *Table) {
 			d.Weaker = append(d.Weaker, "the tables differ in too much to compare every request: look at the routes themselves")
 			break
 		}
-		change := describeWeakening(before.lookupProbe(probe), after.lookupProbe(probe))
+		change := describeWeakening(lookup(before, probe), lookup(after, probe))
 		if change == "" {
 			continue
 		}
@@ -66,7 +67,7 @@ func (w *weakening) String() string {
 func describeWeakening(old, now probed) string {
 	switch {
 	case now.route == nil: // nothing is left that could let it through
-	case old.route != nil && weaker(old.route.rule, now.route.rule):
+	case old.route != nil && weaker(ruleOf(old.route), ruleOf(now.route)):
 		return policyText(old.route) + " → " + policyText(now.route)
 	case old.allow != "":
 		return "405 → " + policyText(now.route)
@@ -122,14 +123,14 @@ func parentPrefix(prefix string) string {
 }
 
 // probes returns the requests to compare two tables by, one after the other.
-func probes(before, after *Table) func(yield func(probe) bool) {
+func probes(before, after *proxy.Table) func(yield func(probe) bool) {
 	all, changed := byPrefix{}, byPrefix{}
-	gather := func(t, other *Table) {
+	gather := func(t, other *proxy.Table) {
 		others := routesByName(other)
-		for _, r := range t.routes {
-			all[r.config.Prefix] = append(all[r.config.Prefix], r.config)
-			if twin := others[r.config.Name]; twin == nil || accessKey(r.config) != accessKey(twin.config) {
-				changed[r.config.Prefix] = append(changed[r.config.Prefix], r.config)
+		for _, r := range routesOf(t) {
+			all[r.Prefix] = append(all[r.Prefix], r)
+			if twin := others[r.Name]; twin == nil || accessKey(r) != accessKey(twin) {
+				changed[r.Prefix] = append(changed[r.Prefix], r)
 			}
 		}
 	}
@@ -204,17 +205,21 @@ func methodsAndHeaders(routes []*config.Route) (methods []string, headers []http
 // probed is what a probe meets: a route, or the methods that would have been
 // allowed, or neither.
 type probed struct {
-	route *compiledRoute
+	route *config.Route
 	allow string
 }
 
-func (t *Table) lookupProbe(p probe) probed {
-	found := t.matcher.Lookup(p.path, route.Query{Method: p.method, Host: p.host, Header: p.header})
+// lookup returns what a probe meets in a table.
+func lookup(t *proxy.Table, p probe) probed {
+	found := t.Routes().Lookup(p.path, route.Query{Method: p.method, Host: p.host, Header: p.header})
 	if found.Route == nil {
 		return probed{allow: found.Allow}
 	}
-	return probed{route: t.routes[found.Route.Number]}
+	return probed{route: found.Route.Config}
 }
+
+// ruleOf returns what a route asks of its callers.
+func ruleOf(r *config.Route) auth.Rule { return auth.Rule{Policy: r.Auth, Roles: r.Roles} }
 
 // weaker reports whether somebody who was refused passes now. Policy and roles
 // are apart: a stricter policy does not make up for a role that is let in.
@@ -244,16 +249,16 @@ func strictness(policy config.Policy) int {
 }
 
 // policyText names a route with what it asks; "" for none.
-func policyText(r *compiledRoute) string {
+func policyText(r *config.Route) string {
 	if r == nil {
 		return ""
 	}
-	policy := string(r.config.Auth)
-	if r.builtIn != nil {
+	policy := string(r.Auth)
+	if r.Handler != "" {
 		policy = "own policies"
 	}
-	if len(r.config.Roles) > 0 {
-		policy += ", roles " + strings.Join(r.config.Roles, " ")
+	if len(r.Roles) > 0 {
+		policy += ", roles " + strings.Join(r.Roles, " ")
 	}
-	return fmt.Sprintf("%s (%s)", policy, r.config.Name)
+	return fmt.Sprintf("%s (%s)", policy, r.Name)
 }

@@ -1,4 +1,4 @@
-package proxy
+package explain
 
 import (
 	"fmt"
@@ -8,6 +8,7 @@ import (
 	"gatehouse/auth"
 	"gatehouse/config"
 	"gatehouse/config/problem"
+	"gatehouse/proxy"
 )
 
 // Expectation is one of the file's own tests, and how it came out.
@@ -17,19 +18,20 @@ type Expectation struct {
 	Passed bool
 }
 
-// Expectations runs the file's own tests, in its order. Nothing is sent.
-func (t *Table) Expectations() []Expectation {
-	results := make([]Expectation, 0, len(t.config.Tests))
-	for _, test := range t.config.Tests {
-		got := t.expect(test)
+// Expectations runs the table's own tests, in its order. Nothing is sent.
+func Expectations(table *proxy.Table) []Expectation {
+	tests := table.Config().Tests
+	results := make([]Expectation, 0, len(tests))
+	for _, test := range tests {
+		got := expect(table, test)
 		results = append(results, Expectation{Test: test, Got: got, Passed: got == test.Expect})
 	}
 	return results
 }
 
-func (t *Table) expect(test config.Test) string {
+func expect(table *proxy.Table, test config.Test) string {
 	method, target, _ := strings.Cut(test.Request, " ")
-	r, err := Ask(method, strings.TrimSpace(target), nil)
+	r, err := NewRequest(method, strings.TrimSpace(target), nil)
 	if err != nil {
 		return err.Error()
 	}
@@ -37,7 +39,7 @@ func (t *Table) expect(test config.Test) string {
 	if !known {
 		return fmt.Sprintf("nobody is called %q", test.As)
 	}
-	e := t.Explain(r, persona)
+	e := Request(table, r, persona)
 	if e.Verdict.Allowed {
 		return e.Route
 	}
@@ -45,9 +47,9 @@ func (t *Table) expect(test config.Test) string {
 }
 
 // Failures returns a problem for every expectation that the table does not meet.
-func (t *Table) Failures() problem.List {
+func Failures(table *proxy.Table) problem.List {
 	var problems problem.List
-	for _, result := range t.Expectations() {
+	for _, result := range Expectations(table) {
 		if !result.Passed {
 			problems = append(problems, problem.Problem{
 				Position: result.Position,

@@ -1,4 +1,8 @@
-package proxy
+// Package explain answers questions about a route table: what becomes of a request
+// (explain.go), whether the table's own tests pass (expect.go), and what changes
+// between two tables (diff.go, with probe.go and weakened.go). The code that serves
+// decides; here the answers are put into words.
+package explain
 
 import (
 	"fmt"
@@ -9,9 +13,7 @@ import (
 
 	"gatehouse/auth"
 	"gatehouse/internal/httperr"
-	"gatehouse/proxy/clientip"
-	"gatehouse/proxy/cors"
-	"gatehouse/proxy/forward"
+	"gatehouse/proxy"
 	"gatehouse/proxy/route"
 )
 
@@ -60,9 +62,9 @@ type Forwarded struct {
 	Removed  []string    `json:"removed,omitempty"`  // headers of the client that do not arrive
 }
 
-// Ask makes the request that an Explanation is about. The target is a path
+// NewRequest makes the request that an Explanation is about. The target is a path
 // with or without a query, or an absolute URL, whose host it is sent to.
-func Ask(method, target string, header http.Header) (*http.Request, error) {
+func NewRequest(method, target string, header http.Header) (*http.Request, error) {
 	if method == "" || strings.ContainsFunc(method, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
 		return nil, fmt.Errorf("method %q: want a word such as GET", method)
 	}
@@ -89,32 +91,36 @@ func Ask(method, target string, header http.Header) (*http.Request, error) {
 	}, nil
 }
 
-// Explain decides about a request as ServeHTTP would, asking decider instead of
-// the table's gate, and sends nothing.
-func (t *Table) Explain(r *http.Request, decider auth.Decider) Explanation {
-	e := Explanation{Request: r.Method + " " + r.RequestURI}
-	if t.cors != nil && cors.IsPreflight(r) {
-		e.Verdict = t.explainPreflight(r)
-		return e
+// Request explains what becomes of a request. It asks decider instead of the table's gate,
+// and nothing is sent.
+func Request(table *proxy.Table, r *http.Request, decider auth.Decider) Explanation {
+	d := table.Decide(r, decider)
+	e := Explanation{Request: r.Method + " " + r.RequestURI, Path: d.Path.Raw}
+	if d.Path.Lenient != d.Path.Raw {
+		e.Lenient = d.Path.Lenient
 	}
-	path, won, refusal := t.find(r)
-	e.Path = path.Raw
-	if path.Lenient != path.Raw {
-		e.Lenient = path.Lenient
-	}
-	if read := path.WithoutTails(); refusal == refusePath && read != "" {
+	if read := d.Path.WithoutTails(); d.Ambiguous && read != "" {
 		e.Lenient = read
 	}
-	e.Candidates = t.candidates(path, r, won)
+	if !d.Preflight {
+		e.Candidates = candidates(table, d, r)
+	}
+	if d.Route != nil {
+		e.Route, e.Source = d.Route.Config.Name, source(d.Route)
+		e.Policy, e.Roles = string(d.Rule.Policy), d.Rule.Roles
+	}
 	switch {
-	case refusal == httperr.NotFound && isInfoPath(path) && checkInfoMethod(r.Method) != nil:
-		e.Verdict = refusedBy(checkInfoMethod(r.Method))
-	case refusal == httperr.NotFound && isInfoPath(path):
-		e.Verdict = Verdict{Status: http.StatusOK, Detail: "answered by the gateway itself"}
-	case refusal != nil:
-		e.Verdict = refusedBy(refusal)
+	case d.Refusal != nil:
+		e.Verdict = refusedBy(d.Refusal)
+	case d.Preflight:
+		e.Verdict = Verdict{Status: d.Answered, Detail: "a preflight, answered by the gateway"}
+	case d.Answered != 0:
+		e.Verdict = Verdict{Status: d.Answered, Detail: "answered by the gateway itself"}
 	default:
-		t.explainRoute(&e, r, path, won, decider)
+		e.Verdict = Verdict{Allowed: true}
+	}
+	if d.Forwarded != nil {
+		e.Forwarded = describeForwarded(r, d.Forwarded)
 	}
 	return e
 }
@@ -127,50 +133,8 @@ func refusedBy(refusal *httperr.Error) Verdict {
 	return verdict
 }
 
-func (t *Table) explainPreflight(r *http.Request) Verdict {
-	if t.cors.AllowedOrigin(r.Header) == "" {
-		return refusedBy(cors.ErrOrigin)
-	}
-	return Verdict{Status: http.StatusNoContent, Detail: "a preflight, answered by the gateway"}
-}
-
-// explainRoute goes on behind the match: the policy, and what is forwarded.
-func (t *Table) explainRoute(e *Explanation, r *http.Request, path route.Path, won *compiledRoute, decider auth.Decider) {
-	e.Route, e.Source = won.config.Name, won.source()
-	rule := won.rule
-	if won.builtIn != nil {
-		var refusal *httperr.Error
-		if rule, refusal = won.builtIn.Rule(won.stripped(r, path)); refusal != nil {
-			e.Verdict = refusedBy(refusal)
-			return
-		}
-	}
-	e.Policy, e.Roles = string(rule.Policy), rule.Roles
-	identity, refusal := decider.Decide(r.Context(), r.Header, rule)
-	if refusal != nil {
-		e.Verdict = refusedBy(refusal)
-		return
-	}
-	e.Verdict = Verdict{Allowed: true}
-	if won.backend != nil {
-		if e.Forwarded = t.wouldForward(r, path, won, identity); e.Forwarded == nil {
-			e.Verdict = refusedBy(forward.ErrUpstream) // httputil itself would not send it
-		}
-	}
-}
-
-// wouldForward is what the route's backend would get, or nil when nothing would be sent.
-func (t *Table) wouldForward(r *http.Request, path route.Path, won *compiledRoute, identity *auth.Identity) *Forwarded {
-	facts := forward.Facts{
-		In: r, ID: "(a new UUID)", Path: path, Identity: identity, Caller: clientip.Find(clientip.PeerAt(r.RemoteAddr), r, t.trusted),
-	}
-	if asked := r.Header["X-Request-Id"]; len(asked) == 1 && requestID(asked) == asked[0] {
-		facts.ID = asked[0]
-	}
-	out := won.backend.Preview(facts)
-	if out == nil {
-		return nil
-	}
+// describeForwarded compares what the backend would get with what the client sent.
+func describeForwarded(r, out *http.Request) *Forwarded {
 	f := &Forwarded{URL: out.URL.Scheme + "://" + out.URL.Host + out.URL.RequestURI(), Host: out.Host, Headers: out.Header}
 	arrives := make(http.Header, len(out.Header)) // out's are not all canonical
 	for name, values := range out.Header {
@@ -193,28 +157,21 @@ func (t *Table) wouldForward(r *http.Request, path route.Path, won *compiledRout
 	return f
 }
 
-// candidates are the routes whose prefix fits, in the order in which they are
-// tried, each with why it won or lost.
-func (t *Table) candidates(path route.Path, r *http.Request, won *compiledRoute) []Candidate {
+// candidates returns the routes whose prefix fits, in the order in which they are tried,
+// each with why it wins or loses.
+func candidates(table *proxy.Table, d proxy.Decision, r *http.Request) []Candidate {
 	host, _ := route.HostName(r.Host)
 	q := route.Query{Method: r.Method, Host: host, Header: r.Header}
-	fitting := t.matcher.Fitting(path.Raw)
-	var winner *route.Route
-	for _, candidate := range fitting {
-		if t.routes[candidate.Number] == won {
-			winner = candidate
-		}
-	}
 	var list []Candidate
-	for _, candidate := range fitting {
+	for _, candidate := range table.Routes().Fitting(d.Path.Raw) {
 		list = append(list, Candidate{
-			Route: candidate.Config.Name, Prefix: candidate.Config.Prefix, Source: t.routes[candidate.Number].source(),
-			Won: candidate == winner, Why: candidate.Why(q, winner),
+			Route: candidate.Config.Name, Prefix: candidate.Config.Prefix, Source: source(candidate),
+			Won: candidate == d.Route, Why: candidate.Why(q, d.Route),
 		})
 	}
 	return list
 }
 
-func (r *compiledRoute) source() string {
-	return fmt.Sprintf("%s:%d", r.config.Position.File, r.config.Position.Line)
+func source(r *route.Route) string {
+	return fmt.Sprintf("%s:%d", r.Config.Position.File, r.Config.Position.Line)
 }

@@ -1,4 +1,4 @@
-package proxy
+package explain
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"gatehouse/config"
+	"gatehouse/proxy"
 	"gatehouse/proxy/route"
 )
 
@@ -25,46 +26,56 @@ func (d Diff) Empty() bool {
 }
 
 // Compare says what changes for whom when a table replaces another.
-func Compare(before, after *Table) Diff {
+func Compare(before, after *proxy.Table) Diff {
 	d := Diff{Weaker: []string{}, Added: []string{}, Removed: []string{}, Changed: []string{}}
 	d.routes(before, after)
 	d.probe(before, after)
 	old := routesByName(before)
-	for _, r := range after.routes {
-		if was := old[r.config.Name]; was != nil {
+	for _, r := range routesOf(after) {
+		if was := old[r.Name]; was != nil {
 			d.weakened(was, r)
 		}
 	}
 	d.backends(before, after)
-	d.global(before.config, after.config)
+	d.global(before.Config(), after.Config())
 	return d
 }
 
 // routes compares the routes by name.
-func (d *Diff) routes(before, after *Table) {
+func (d *Diff) routes(before, after *proxy.Table) {
 	old := routesByName(before)
-	for _, r := range after.routes {
-		was := old[r.config.Name]
-		delete(old, r.config.Name)
+	for _, r := range routesOf(after) {
+		was := old[r.Name]
+		delete(old, r.Name)
 		if was == nil {
-			d.Added = append(d.Added, "route "+describe(r.config))
+			d.Added = append(d.Added, "route "+describe(r))
 			continue
 		}
-		for _, change := range changes(was.config, r.config) {
-			d.Changed = append(d.Changed, fmt.Sprintf("route %s: %s", r.config.Name, change))
+		for _, change := range changes(was, r) {
+			d.Changed = append(d.Changed, fmt.Sprintf("route %s: %s", r.Name, change))
 		}
 	}
-	for _, r := range before.routes {
-		if old[r.config.Name] != nil {
-			d.Removed = append(d.Removed, "route "+describe(r.config))
+	for _, r := range routesOf(before) {
+		if old[r.Name] != nil {
+			d.Removed = append(d.Removed, "route "+describe(r))
 		}
 	}
 }
 
-func routesByName(t *Table) map[string]*compiledRoute {
-	routes := make(map[string]*compiledRoute, len(t.routes))
-	for _, r := range t.routes {
-		routes[r.config.Name] = r
+// routesOf returns the routes of a table, as in its file.
+func routesOf(t *proxy.Table) []*config.Route {
+	routes := t.Config().Routes
+	list := make([]*config.Route, len(routes))
+	for i := range routes {
+		list[i] = &routes[i]
+	}
+	return list
+}
+
+func routesByName(t *proxy.Table) map[string]*config.Route {
+	routes := make(map[string]*config.Route, len(t.Config().Routes))
+	for _, r := range routesOf(t) {
+		routes[r.Name] = r
 	}
 	return routes
 }

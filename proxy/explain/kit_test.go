@@ -1,0 +1,56 @@
+package explain
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"gatehouse/auth"
+	"gatehouse/config"
+	"gatehouse/internal/httperr"
+	"gatehouse/proxy"
+	"gatehouse/proxy/upstream"
+)
+
+// noMetrics counts nothing.
+type noMetrics struct{}
+
+func (noMetrics) Route(string, string) proxy.RouteMetrics    { return noMetrics{} }
+func (noMetrics) Started()                                   {}
+func (noMetrics) Finished(string, int, time.Duration, int64) {}
+func (noMetrics) Sent(int64)                                 {}
+func (noMetrics) Decided(auth.Result)                        {}
+func (noMetrics) Backend(bool)                               {}
+
+// endpoints is a built-in handler whose endpoints ask for a valid token.
+type endpoints struct{ http.Handler }
+
+func (endpoints) Rule(*http.Request) (auth.Rule, *httperr.Error) {
+	return auth.Rule{Policy: config.PolicyInitial}, nil
+}
+
+// compile makes a table of its text, in which ${BACKEND} is the backend's URL.
+func compile(t testing.TB, table, backend string) *proxy.Table {
+	t.Helper()
+	cfg, err := config.Parse("routes.yaml", []byte(table), func(name string) (string, bool) { return backend, name == "BACKEND" })
+	if err != nil {
+		t.Fatalf("parse table: %v\n%s", err, table)
+	}
+	compiled, err := proxy.Compile(cfg, proxy.Parts{
+		Gate: auth.NewGate(nil, nil), Users: endpoints{}, Metrics: noMetrics{}, Transports: upstream.NewPool(upstream.PoolOptions{}),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return compiled
+}
+
+// newRequest is NewRequest for a request that can be made.
+func newRequest(t testing.TB, method, target string, header http.Header) *http.Request {
+	t.Helper()
+	r, err := NewRequest(method, target, header)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
