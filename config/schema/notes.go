@@ -39,7 +39,7 @@ func tableNotes() map[string]note {
 	return map[string]note{
 		"name": {
 			title:       "Name of the gateway",
-			description: "What GET / and GET /health call the gateway.",
+			description: "The name of the gateway in the answers to GET / and GET /health.",
 			examples:    []any{"Atenex API Gateway"},
 			value:       notBlankText,
 		},
@@ -49,34 +49,34 @@ func tableNotes() map[string]note {
 		},
 		"identity.headers": {
 			title: "Header: claim",
-			description: "The headers that carry a token's claims to the backend. All of them are removed from what clients send, on every route. " +
-				"Given, they replace the defaults; {} sends none, and removes the defaults from what clients send.",
+			description: "The headers that carry a token's claims to the backend. All of them are removed from requests of clients, on every route. " +
+				"They replace the default headers. {} sends none, and removes the default headers from requests of clients.",
 			examples: []any{map[string]string{"X-User-ID": "sub", "X-Company-ID": "company_id"}},
 			keys:     identityHeaderName(),
 			value:    notEmptyText,
 		},
 		"users": {
 			title: "Built-in users",
-			description: "The users that log in here. `users: off` is a gateway that only verifies tokens: " +
-				"no store, no login, no look at the user behind a token.",
+			description: "The users that log in here. With `users: off` the gateway only verifies tokens: " +
+				"it has no store and no login, and does not check the user of a token.",
 			examples: []any{"off", map[string]string{"join": "listed"}},
 		},
 		"tokens": {
-			title:       "Other people's tokens",
+			title:       "Tokens of other issuers",
 			description: "Issuers whose tokens are accepted, besides those signed here.",
 		},
 		"cors": {
 			title:       "Cross-origin policy",
-			description: "Which pages may call from a browser. Left out, none but the gateway's own.",
+			description: "Which pages may call from a browser. Without it, only the gateway's own.",
 		},
 		"trusted_proxies": {
 			title:       "Trusted proxies",
-			description: "Addresses and networks (CIDR) of your own proxies, whose X-Forwarded-* headers are believed. Nobody's, when left out.",
+			description: "Addresses and networks (CIDR) of your own proxies, whose X-Forwarded-* headers are believed. Without it, no proxy is trusted.",
 			examples:    []any{[]string{"10.0.0.0/8", "2001:db8::/32", "192.0.2.7"}},
 		},
 		"response_headers": {
 			title:       "Headers of every answer",
-			description: "Headers that every answer carries, over what a backend says.",
+			description: "Headers that are set on every answer. They replace the backend's.",
 			examples:    []any{map[string]string{"Strict-Transport-Security": "max-age=31536000"}},
 			keys:        responseHeaderName(),
 			value:       notBlankText,
@@ -84,19 +84,19 @@ func tableNotes() map[string]note {
 		},
 		"defaults": {
 			title:       "Defaults of routes",
-			description: "What every route starts from: any of its keys but name, prefix, backend and handler. A route's own key replaces it.",
+			description: "Defaults for every route: any of its keys except name, prefix, backend and handler. A route's own key replaces the default.",
 			examples:    []any{map[string]string{"auth": "strict", "timeout": "60s"}},
 		},
 		"routes": {
 			title: "Routes",
-			description: "Where requests go. The longest prefix wins; then the route with a host, with methods, with headers. " +
-				"Two routes that nothing tells apart are an error.",
+			description: "Where requests go. The longest prefix wins; then a route with a host comes before one with methods, and that before one with headers. " +
+				"Two routes for the same requests are an error.",
 			required: true,
 			notEmpty: true,
 		},
 		"tests": {
 			title:       "Tests",
-			description: "What has to hold. A reload that fails one of these is refused, and the last good table goes on serving.",
+			description: "What must stay true. A reload that fails one of these is refused, and the last good table stays in use.",
 		},
 	}
 }
@@ -106,21 +106,21 @@ func limitNotes() map[string]note {
 	return map[string]note{
 		"limits": {
 			title:       "Limits on clients",
-			description: "What clients may hold open. A client is an address, or the /64 of an IPv6 address. 0 is no bound.",
+			description: "What clients may have open at the same time. A client is an address, or the /64 of an IPv6 address. 0 means no bound.",
 		},
 		"limits.connections": {
 			title:       "Connections",
-			description: "Open connections to the public listener. Further ones are closed at once.",
+			description: "Open connections to the public listener. More are closed at once.",
 			examples:    []any{32768},
 		},
 		"limits.connections_per_client": {
 			title:       "Connections of one client",
-			description: "Open connections of one client. Further ones are closed at once. Those of trusted proxies do not count.",
+			description: "Open connections of one client. More are closed at once. Those of trusted proxies do not count.",
 			examples:    []any{8192},
 		},
 		"limits.requests_per_client": {
 			title:       "Requests of one client at once",
-			description: "Requests of one client that have no complete answer yet, open streams among them. Further ones are answered 429.",
+			description: "Requests of one client without a complete answer, including open streams. More are answered 429.",
 			examples:    []any{1024},
 		},
 	}
@@ -131,18 +131,18 @@ func userNotes() map[string]note {
 	return map[string]note{
 		"users.companies": {
 			title:       "Companies that may be joined",
-			description: "UUIDs of companies that a user may join, besides GATEWAY_DEFAULT_COMPANY_ID.",
+			description: "UUIDs of companies that users may join, besides GATEWAY_DEFAULT_COMPANY_ID.",
 			examples:    []any{[]string{"9b8f7e6d-5c4b-4a39-8877-665544332222"}},
 		},
 		"users.join": {
-			title:       "Who may be joined",
-			description: "`listed`: the default company and those under `companies`. `any`: whoever knows the id of a company may join it.",
+			title:       "Companies to join",
+			description: "`listed`: the default company and those under `companies`. `any`: users may join every company whose id they know.",
 			value:       func() *schema { return oneWord(string(config.JoinListed), string(config.JoinAny)) },
 		},
 		"users.grace": {
-			title: "Grace without news",
-			description: "While changes to users cannot be heard of, as when the database is away: how long users pass by what was last known " +
-				"of them, before the database is asked each time and a request is refused with 503 when it cannot be. 0 is at once.",
+			title: "Grace without the feed",
+			description: "How long users pass by their last known state while changes to users cannot be received, such as when the database is down. " +
+				"After that, the database is asked on each request, and a request is refused with 503 when it cannot be asked. 0 means no grace.",
 			examples: []any{"30s"},
 		},
 	}
@@ -160,20 +160,20 @@ func issuerNotes() map[string]note {
 		},
 		"tokens.keys": {
 			title:       "Keys",
-			description: "Where its public keys are: an https URL or a file, with a JWKS or a PEM. http is for loopback addresses only.",
+			description: "Where its public keys are: an https URL or a file, with JWKS or PEM. http is for loopback addresses only.",
 			examples:    []any{"https://login.example.com/.well-known/jwks.json", "/etc/gatehouse/issuer.pem"},
 			required:    true,
 			value:       keysValue,
 		},
 		"tokens.audience": {
 			title:       "Audience",
-			description: "What must be in the `aud` claim: a name, or a list of which one must be. Left out, tokens that the issuer made for other services are accepted too.",
+			description: "A name, or a list of names, of which the `aud` claim must have one. Without it, tokens that the issuer made for other services are accepted, too.",
 			examples:    []any{"atenex", []string{"atenex", "https://api.example.com/"}},
 			value:       notBlankText,
 		},
 		"tokens.algorithms": {
 			title:       "Algorithms",
-			description: "The signature algorithms that are accepted. They are never taken from a token, so they have to be listed.",
+			description: "The accepted signature algorithms. They must be listed, because the gateway never takes them from a token.",
 			examples:    []any{[]string{"RS256", "ES256"}},
 			required:    true,
 			value:       func() *schema { return oneWord(config.AlgorithmNames()...) },
@@ -182,7 +182,7 @@ func issuerNotes() map[string]note {
 		},
 		"tokens.claims": {
 			title:       "Claims",
-			description: "Names of claims, ours: theirs. What is not listed has the same name there.",
+			description: "Names of claims, as our name: the issuer's name. Other claims have the same name in both.",
 			examples:    []any{map[string]string{"company_id": "org_id"}},
 			keys:        &schema{MinLength: 1},
 			value:       notEmptyText,
@@ -196,8 +196,8 @@ func corsNotes() map[string]note {
 	return map[string]note{
 		"cors.origins": {
 			title: "Origins",
-			description: "Who may call: scheme://host, with the port if it is not the usual one. " +
-				"`*` stands for letters, digits and hyphens of one label, `[0-9]` for one character; \"*\" alone is anybody, and not with credentials.",
+			description: "The origins that may call: scheme://host, with the port if it is not the default. " +
+				"`*` stands for letters, digits and hyphens within one label, `[0-9]` for one character. \"*\" alone means every origin, and is not allowed with credentials.",
 			examples: []any{[]string{"https://app.example.com", "https://preview-*.example.com", "http://localhost:300[0-9]"}},
 			required: true,
 			value:    originValue,
@@ -210,7 +210,7 @@ func corsNotes() map[string]note {
 		},
 		"cors.expose": {
 			title:       "Exposed headers",
-			description: "Headers of answers that a page may read, besides the usual few.",
+			description: "Headers of answers that a page may read, besides those that browsers always allow.",
 			examples:    []any{[]string{"X-Request-ID", "X-Process-Time"}},
 			value:       func() *schema { return matchingToken(tokenPattern) },
 			unique:      true,
@@ -228,20 +228,20 @@ func testNotes() map[string]note {
 	return map[string]note{
 		"tests.request": {
 			title:       "Request",
-			description: "METHOD /path, with a query if it matters. Nothing is sent.",
+			description: "METHOD /path, with a query if necessary. Nothing is sent.",
 			examples:    []any{"GET /api/v1/query/chats?limit=2"},
 			required:    true,
 			value:       requestValue,
 		},
 		"tests.as": {
-			title:       "Who asks",
-			description: "anonymous: no token; newcomer: a token without a company; member: a token with one.",
+			title:       "Caller",
+			description: "anonymous: no token. newcomer: a token without a company. member: a token with a company.",
 			required:    true,
 			value:       func() *schema { return oneWord("anonymous", "newcomer", "member") },
 		},
 		"tests.expect": {
 			title:       "Expectation",
-			description: "A status, such as 401; or the name of a route: the request is let through to it.",
+			description: "A status, such as 401; or the name of a route to which the request must pass.",
 			examples:    []any{401, "query"},
 			required:    true,
 			value:       expectValue,

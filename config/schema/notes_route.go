@@ -16,39 +16,39 @@ func matchNotes() map[string]note {
 		},
 		"routes.prefix": {
 			title: "Prefix of the path",
-			description: "Matches itself and everything below it: /api/v1/query takes /api/v1/query/chats, never /api/v1/queryx. " +
-				"Literal, in canonical form, without a slash at its end; / matches everything.",
+			description: "Matches itself and everything below it: /api/v1/query matches /api/v1/query/chats, never /api/v1/queryx. " +
+				"It is literal, in canonical form, and without a slash at its end. / matches everything.",
 			examples: []any{"/api/v1/query"},
 			required: true,
 			value:    func() *schema { return matching(prefixPattern) },
 		},
 		"routes.backend": {
 			title:       "Backend",
-			description: "Where requests go: an http or https URL, maybe with a path that is put before theirs. No user name, password or query.",
+			description: "Where requests go: an http or https URL. Its path, if any, is put before the request's path. No user name, password or query.",
 			examples:    []any{"http://query-service:8080", "${INGEST_URL:-http://ingest-api-service}"},
 		},
 		"routes.handler": {
 			title:       "Handler",
-			description: "Something built in, instead of a backend: `users` has login and ensure-company. Its endpoints carry their own policies.",
+			description: "A built-in handler instead of a backend: `users` has login and ensure-company. Its endpoints have their own policies.",
 			value:       func() *schema { return oneWord(config.HandlerUsers) },
 		},
 		"routes.hosts": {
 			title:       "Hosts",
-			description: "Names that the request must be for, without port; *.example.com takes every name below example.com. Left out, any; [] only takes back those of `defaults`.",
+			description: "Host names of matching requests, without port. *.example.com matches every name below example.com. Without it: every host. [] is allowed only to undo `defaults`.",
 			examples:    []any{[]string{"api.example.com", "*.example.com"}},
 			value:       func() *schema { return matchingToken(matchedHost) },
 			unique:      true,
 		},
 		"routes.methods": {
 			title:       "Methods",
-			description: "Upper case; other methods are answered 405. GET brings HEAD. Left out, any; [] only takes back those of `defaults`.",
+			description: "Upper case. Other methods are answered 405. GET includes HEAD. Without it: every method. [] is allowed only to undo `defaults`.",
 			examples:    []any{[]string{"GET", "POST"}},
 			value:       methodValue,
 			unique:      true,
 		},
 		"routes.headers": {
 			title:       "Headers",
-			description: "Exact values that the request must have, all of them. {} only takes back those of `defaults`.",
+			description: "Headers with exact values; a matching request has all of them. {} is allowed only to undo `defaults`.",
 			examples:    []any{map[string]string{"X-Canary": "1"}},
 			keys:        matchedHeaderName(),
 			value:       func() *schema { return text(headerText) },
@@ -62,7 +62,7 @@ func matchNotes() map[string]note {
 		},
 		"routes.roles": {
 			title:       "Roles",
-			description: "One of these must be among the caller's roles. Left out, any; [] only takes back those of `defaults`. Not with `auth: none`.",
+			description: "The caller must have one of these roles. Without it: every role. [] is allowed only to undo `defaults`. Not with `auth: none`.",
 			examples:    []any{[]string{"admin"}},
 			value:       notBlankText,
 			unique:      true,
@@ -83,30 +83,30 @@ func forwardNotes() map[string]note {
 		},
 		"routes.forward_token": {
 			title:       "Forward the token",
-			description: "Send the Authorization header on to the backend.",
+			description: "Forward the Authorization header to the backend.",
 		},
 		"routes.allow_encoded_slashes": {
 			title:       "Allow encoded slashes",
-			description: "Let %2F through as data, not as a separator. Otherwise a path with one is answered 400.",
+			description: "Accept %2F as data that is not a separator. Otherwise a path with %2F is answered 400.",
 		},
 		"routes.protocol": {
 			title:       "Protocol",
-			description: "auto: HTTP/1.1, or HTTP/2 where TLS negotiates it. http1: HTTP/1.1 only. h2c: HTTP/2 without TLS, as gRPC uses.",
+			description: "auto: HTTP/1.1, or HTTP/2 when TLS negotiates it. http1: HTTP/1.1 only. h2c: HTTP/2 without TLS, as gRPC uses.",
 			value: func() *schema {
 				return oneWord(string(config.ProtocolAuto), string(config.ProtocolHTTP1), string(config.ProtocolH2C))
 			},
 		},
 		"routes.upgrade": {
 			title: "Upgrades",
-			description: "Protocols that a client may switch to with an Upgrade header; [] is none. " +
-				"h2c and others that carry requests are refused: requests could be smuggled through them.",
+			description: "Protocols that a client may switch to with an Upgrade header. [] means none. " +
+				"Protocols that carry requests, such as h2c, are refused: requests could be smuggled through them.",
 			examples: []any{[]string{"websocket"}, []string{}},
 			value:    upgradeValue,
 			unique:   true,
 		},
 		"routes.tls": {
 			title:       "TLS to the backend",
-			description: "How an https backend is met. Its certificate is always verified.",
+			description: "TLS to an https backend. The backend's certificate is always verified.",
 		},
 		"routes.tls.ca": {
 			title:       "Authorities",
@@ -116,7 +116,7 @@ func forwardNotes() map[string]note {
 		},
 		"routes.tls.cert": {
 			title:       "Client certificate",
-			description: "PEM file of the certificate that the gateway shows. Needs `key`.",
+			description: "PEM file of the certificate that the gateway presents. Needs `key`.",
 			examples:    []any{"/etc/gatehouse/client.pem"},
 			value:       notEmptyText,
 		},
@@ -128,7 +128,7 @@ func forwardNotes() map[string]note {
 		},
 		"routes.tls.server_name": {
 			title:       "Server name",
-			description: "The name that is verified, instead of the backend's host.",
+			description: "The name in the certificate that is verified, instead of the backend's host.",
 			examples:    []any{"query.internal"},
 			value:       func() *schema { return matchingToken(serverName) },
 		},
@@ -137,11 +137,11 @@ func forwardNotes() map[string]note {
 
 // boundNotes returns the notes about the bounds of a route.
 func boundNotes() map[string]note {
-	const unit = " A number and a unit (ms, s, m, h); 0 is no bound."
+	const unit = " A number and a unit (ms, s, m, h); 0 means no bound."
 	return map[string]note{
 		"routes.timeout": {
 			title:       "Timeout",
-			description: "How long the backend may take until its response headers; 504 after it. Streams have idle_timeout instead." + unit,
+			description: "How long the backend may take until its response headers; after that, 504. Streams are bounded by idle_timeout." + unit,
 			examples:    []any{"60s", "5m"},
 		},
 		"routes.connect_timeout": {
@@ -151,13 +151,13 @@ func boundNotes() map[string]note {
 		},
 		"routes.idle_timeout": {
 			title:       "Idle timeout",
-			description: "How long a body or an upgraded stream may be silent." + unit,
+			description: "How long a body or an upgraded stream may pause." + unit,
 			examples:    []any{"5m"},
 		},
 		"routes.max_body": {
 			title: "Largest body",
-			description: "How large a request's body may be, counted while it streams; 413 past it. " +
-				"Bytes, or a unit: KiB, MiB, GiB (1024) or kB, MB, GB (1000); 0 is no bound.",
+			description: "How large a request's body may be, counted while it streams. Larger bodies get 413. " +
+				"Bytes, or a unit: KiB, MiB, GiB (1024) or kB, MB, GB (1000); 0 means no bound.",
 			examples: []any{"100MiB", "64kB"},
 		},
 	}
