@@ -9,19 +9,19 @@ import (
 	"gatehouse/proxy/route"
 )
 
-// Caller is who sent a request, as far as the network tells.
+// Caller is the sender of a request, identified by its address.
 type Caller struct {
-	IP         netip.Addr // the client; invalid where the listener has no addresses
+	IP         netip.Addr // the client; invalid when the listener has no addresses
 	Peer       Peer       // the client, or a trusted proxy
-	Trusted    bool       // Peer is a trusted proxy: its X-Forwarded-* are believed
-	Unreadable bool       // the list of addresses ends in an entry that is no address
-	hops       uint32     // trusted proxies that wrote into the list of addresses
+	Trusted    bool       // Peer is a trusted proxy: the gateway uses its X-Forwarded-*
+	Unreadable bool       // the list of addresses has an entry that is not an address
+	hops       uint32     // number of trusted proxies that added to the list of addresses
 }
 
-// Find returns the caller of a request. That is the peer or, where the peer is a
-// trusted proxy, the last address in X-Forwarded-For that is not a trusted proxy's:
-// the client may have written whatever stands further left. An entry that cannot be
-// read ends the list, and the proxy that wrote it counts as the client.
+// Find returns the caller of a request. The caller is the peer, unless the peer is a
+// trusted proxy. Then it is the last address in X-Forwarded-For that is not a trusted
+// proxy's: the client may have written anything to the left of it. Find stops at an
+// entry that it cannot read. The proxy that wrote that entry counts as the client.
 func Find(from Peer, r *http.Request, trusted []netip.Prefix) Caller {
 	c := Caller{IP: from.IP, Peer: from, Trusted: Contains(trusted, from.IP)}
 	if !c.Trusted {
@@ -29,7 +29,7 @@ func Find(from Peer, r *http.Request, trusted []netip.Prefix) Caller {
 	}
 	lines := r.Header["X-Forwarded-For"]
 	if len(lines) == 0 {
-		c.Unreadable = len(r.Header["Forwarded"]) > 0 // RFC 7239's form is not read
+		c.Unreadable = len(r.Header["Forwarded"]) > 0 // the format of RFC 7239 is not supported
 		return c
 	}
 	entries := Backward(lines)
@@ -48,13 +48,13 @@ func Find(from Peer, r *http.Request, trusted []netip.Prefix) Caller {
 	return c
 }
 
-// Contains reports whether an address is in one of the networks.
+// Contains reports whether one of the networks contains the address.
 func Contains(networks []netip.Prefix, ip netip.Addr) bool {
 	return slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(ip) })
 }
 
-// UnreadList returns the name of the header whose addresses were not read; "" when
-// all were.
+// UnreadList returns the name of the header with unreadable addresses. It returns ""
+// when all addresses were read.
 func (c *Caller) UnreadList(r *http.Request) (header string) {
 	switch {
 	case !c.Unreadable:
@@ -65,8 +65,9 @@ func (c *Caller) UnreadList(r *http.Request) (header string) {
 	return "X-Forwarded-For"
 }
 
-// Scheme returns the scheme that the client used: what a trusted proxy says, or that
-// of the connection. It is false when a trusted proxy says something unreadable.
+// Scheme returns the scheme that the client used: the one that a trusted proxy sent, or
+// that of the connection. readable is false when a trusted proxy sent an unknown scheme;
+// then scheme is that of the connection.
 func (c *Caller) Scheme(r *http.Request) (scheme string, readable bool) {
 	readable = true
 	if c.Trusted {
@@ -82,10 +83,10 @@ func (c *Caller) Scheme(r *http.Request) (scheme string, readable bool) {
 	return "http", readable
 }
 
-// forwardedScheme returns the entry of X-Forwarded-Proto that counts. Where the
-// list has as many entries as that of addresses, each proxy has appended to both,
-// and the outermost trusted one's counts. Else somebody has appended to one of them
-// only, and the first entry counts, as with other proxies (issue 10).
+// forwardedScheme returns the entry of X-Forwarded-Proto to use. When it has as many
+// entries as the list of addresses, each proxy has appended to both. Then the result is
+// the entry of the outermost trusted proxy. Otherwise some proxy has appended to only
+// one of them. Then the result is the first entry, as in other proxies (issue 10).
 func (c *Caller) forwardedScheme(r *http.Request) string {
 	schemes, addresses := r.Header["X-Forwarded-Proto"], r.Header["X-Forwarded-For"]
 	hops := int(c.hops)
@@ -95,8 +96,9 @@ func (c *Caller) forwardedScheme(r *http.Request) string {
 	return At(schemes, hops)
 }
 
-// Host returns the host that the client asked for: what a trusted proxy says, or
-// that of the request. It is false when a trusted proxy says something unreadable.
+// Host returns the host that the client asked for: the one that a trusted proxy sent, or
+// that of the request. readable is false when a trusted proxy sent an invalid host; then
+// host is that of the request.
 func (c *Caller) Host(r *http.Request) (host string, readable bool) {
 	if !c.Trusted {
 		return r.Host, true
@@ -111,8 +113,8 @@ func (c *Caller) Host(r *http.Request) (host string, readable bool) {
 	return said, true
 }
 
-// Addresses returns the X-Forwarded-For that a backend gets: a trusted proxy's list
-// and the peer, or the peer alone. It is "" where the listener has no addresses.
+// Addresses returns the X-Forwarded-For that a backend gets: the list of a trusted proxy
+// and the peer, or only the peer. It returns "" when the listener has no addresses.
 func (c *Caller) Addresses(r *http.Request) string {
 	if !c.Trusted {
 		return c.Peer.Text

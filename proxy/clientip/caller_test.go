@@ -34,8 +34,8 @@ func forwardedRows(t testing.TB) []forwardedRow {
 
 var tenNet = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 
-// TestForwardedFormats reads what proxies write. cmd/gatehouse has the same rows
-// for the program.
+// TestForwardedFormats reads the headers that proxies write. cmd/gatehouse tests the
+// program with the same rows.
 func TestForwardedFormats(t *testing.T) {
 	t.Parallel()
 	for _, row := range forwardedRows(t) {
@@ -65,7 +65,8 @@ func TestForwardedFormats(t *testing.T) {
 	}
 }
 
-// TestForwardedByHops has a client send what only a proxy may, and proxies append to it.
+// TestForwardedByHops sends headers that only a proxy may send, and proxies append to
+// them.
 func TestForwardedByHops(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -103,7 +104,7 @@ func TestForwardedByHops(t *testing.T) {
 	}
 }
 
-// TestForwardedListIsClean wants no empty entries before the proxy's own.
+// TestForwardedListIsClean checks that no empty entries come before that of the proxy.
 func TestForwardedListIsClean(t *testing.T) {
 	t.Parallel()
 	for sent, want := range map[string]string{
@@ -117,8 +118,8 @@ func TestForwardedListIsClean(t *testing.T) {
 	}
 }
 
-// TestUnreadHeadersAreBounded has the log told once a minute, and no more often
-// for many proxies.
+// TestUnreadHeadersAreBounded checks that a header is logged once a minute, and that many
+// proxies do not make more lines than the limit.
 func TestUnreadHeadersAreBounded(t *testing.T) {
 	t.Parallel()
 	var unread UnreadableLog
@@ -152,7 +153,8 @@ func TestUnreadHeadersAreBounded(t *testing.T) {
 	}
 }
 
-// TestForwardedCostsNothing finds the caller, its scheme and its host without an allocation.
+// TestForwardedCostsNothing checks that finding the caller, its scheme and its host does
+// not allocate.
 func TestForwardedCostsNothing(t *testing.T) {
 	r := &http.Request{Host: "gate", Header: http.Header{
 		"X-Forwarded-For": {"203.0.113.7:1, [2001:db8::1]:443, 10.0.0.9"}, "X-Forwarded-Proto": {"https, http"}, "X-Forwarded-Host": {"shop.example.com:8443"},
@@ -169,8 +171,8 @@ func TestForwardedCostsNothing(t *testing.T) {
 	}
 }
 
-// FuzzForwardedFor has a client begin the list, and a trusted proxy append the
-// client's address: that is the client, whatever the client wrote.
+// FuzzForwardedFor begins the list as a client does. A trusted proxy appends the client's
+// address. That address must be the caller, whatever the client wrote.
 func FuzzForwardedFor(f *testing.F) {
 	for _, begun := range []string{"", "1.1.1.1", `"`, "[", "unknown", ",", "10.0.0.9,", `"1.1.1.1, `, "\t:80", "%"} {
 		f.Add(begun, "https")
@@ -180,7 +182,7 @@ func FuzzForwardedFor(f *testing.F) {
 		forged := cmp.Or(strings.Trim(strings.ReplaceAll(scheme, ",", ""), " \t"), "https")
 		for _, own := range []string{"203.0.113.7", "203.0.113.7:54321", `"203.0.113.7"`, "::ffff:203.0.113.7", "[::ffff:203.0.113.7]:1", "203.0.113.7, 10.0.0.9:2", "203.0.113.7,"} {
 			for _, lines := range [][]string{{begun + ", " + own}, {begun, own}} {
-				// Who appends to both lists keeps them of one length.
+				// A proxy that appends to both lists keeps their lengths equal.
 				proxies := Count([]string{own})
 				schemes := strings.Repeat(forged+", ", Count(lines)-proxies) + strings.Repeat("http, ", proxies)
 				r := &http.Request{RemoteAddr: "10.0.0.5:1", Header: http.Header{

@@ -1,12 +1,14 @@
-// Package clientip is about the addresses of clients.
+// Package clientip finds and counts the addresses of clients.
 //
-//	clientip.go  what proxies write about the client: X-Forwarded-For and its relatives
-//	peer.go      the address of who is connected
-//	counter.go   what each client has open, for limits
+//	clientip.go    parses what proxies write about the client: X-Forwarded-For and similar
+//	caller.go      finds the client of a request, behind trusted proxies
+//	peer.go        the address at the other end of the connection
+//	counter.go     counts what each client has open, for limits
+//	unreadable.go  logs headers of trusted proxies that cannot be read
 //
-// No RFC says what X-Forwarded-For looks like, so proxies write addresses with
-// and without ports, brackets and quotes (issue 10). Nothing in here decides who
-// is believed.
+// No RFC defines X-Forwarded-For, so proxies write addresses with and without ports,
+// brackets and quotes (issue 10). The caller of this package decides which proxies are
+// trusted.
 package clientip
 
 import (
@@ -14,10 +16,10 @@ import (
 	"strings"
 )
 
-// ParseAddr reads one entry of X-Forwarded-For: an address, with or without a
-// port, in quotes or not (RFC 7239 section 6). IPv6 with a port has brackets. The
-// address has no zone, and is IPv4 where IPv6 only wraps it. ParseAddr does not
-// allocate, but for what it cannot read.
+// ParseAddr parses one entry of X-Forwarded-For. The entry is an address with or without
+// a port, in quotes or not (RFC 7239 section 6). IPv6 with a port needs brackets. The
+// result has no zone, and is IPv4 for an IPv4-mapped IPv6 address. ParseAddr allocates
+// only for entries that it cannot read.
 func ParseAddr(entry string) (addr netip.Addr, ok bool) {
 	text := Unquote(entry)
 	switch {
@@ -41,8 +43,8 @@ func ParseAddr(entry string) (addr netip.Addr, ok bool) {
 	return addr.Unmap(), ok
 }
 
-// parse reads an address and drops its zone, which means something on the machine
-// of the proxy only.
+// parse parses an address and removes its zone, which is meaningful only on the machine
+// of the proxy.
 func parse(text string) (netip.Addr, bool) {
 	address, zone, zoned := strings.Cut(text, "%")
 	addr, err := netip.ParseAddr(address)
@@ -52,7 +54,7 @@ func parse(text string) (netip.Addr, bool) {
 	return addr, true
 }
 
-// isPort takes "", or ":" and up to five digits.
+// isPort reports whether text is "" or a ":" followed by a port number.
 func isPort(text string) bool {
 	if text == "" {
 		return true
@@ -70,8 +72,9 @@ func isPort(text string) bool {
 	return port <= 65535
 }
 
-// ParseScheme reads one entry of X-Forwarded-Proto. Schemes know no case (RFC 3986
-// section 3.1); a WebSocket is opened by a request of HTTP (RFC 6455 section 3).
+// ParseScheme parses one entry of X-Forwarded-Proto. It ignores case (RFC 3986 section
+// 3.1). It returns "http" for ws and "https" for wss, because an HTTP request opens a
+// WebSocket (RFC 6455 section 3).
 func ParseScheme(entry string) (scheme string, ok bool) {
 	text := Unquote(entry)
 	switch {
@@ -83,7 +86,7 @@ func ParseScheme(entry string) (scheme string, ok bool) {
 	return "", false
 }
 
-// Unquote removes the white space around an entry, and its quotes if it has two.
+// Unquote removes the white space around an entry, and its quotes if it has both.
 func Unquote(entry string) string {
 	text := strings.Trim(entry, " \t")
 	if len(text) >= 2 && text[0] == '"' && text[len(text)-1] == '"' {
@@ -92,18 +95,19 @@ func Unquote(entry string) string {
 	return text
 }
 
-// Entries reads the lists of a header with several lines from their end, where the
-// proxy that is connected has written. Empty entries are none (RFC 9110 section
-// 5.6.1).
+// Entries iterates over the entries of a header from the last to the first. The header
+// may have several lines, each with a list. The connected proxy has written the last
+// entry. Empty entries are skipped (RFC 9110 section 5.6.1).
 type Entries struct {
 	lines []string
-	rest  string // of the last line that was begun
+	rest  string // the unread part of the current line
 }
 
-// Backward returns the entries of a header, the last one first.
+// Backward returns an iterator over the entries of a header, from the last to the first.
 func Backward(lines []string) Entries { return Entries{lines: lines} }
 
-// Next returns the next entry to the left.
+// Next returns the next entry to the left. ok is false after the first entry of the
+// header.
 func (e *Entries) Next() (entry string, ok bool) {
 	for {
 		for e.rest == "" {
@@ -130,9 +134,9 @@ func Count(lines []string) (n int) {
 	return n
 }
 
-// At returns the entry that the outermost of so many proxies wrote: each of them
-// appends one. It is the first of all where they wrote fewer, or where hops is 0,
-// and "" where there is none.
+// At returns the entry that the outermost of hops proxies wrote. Each proxy appends one
+// entry, so this is the entry number hops from the end. When there are fewer entries, or
+// hops is 0, At returns the first entry. When there is none, it returns "".
 func At(lines []string, hops int) (entry string) {
 	entries := Backward(lines)
 	for i := 0; i < hops || hops == 0; i++ {

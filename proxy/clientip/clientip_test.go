@@ -52,7 +52,7 @@ func TestParseAddr(t *testing.T) {
 		"[2001:db8::1]443":             "",
 		"[2001:db8::1]:":               "",
 		"[]:80":                        "",
-		"2001:db8:1:2:3:4:5:6:443":     "", // a port without brackets is anybody's guess
+		"2001:db8:1:2:3:4:5:6:443":     "", // a port without brackets is ambiguous
 		"unix:":                        "",
 		"for=203.0.113.7":              "",
 		"client.example.com":           "",
@@ -118,7 +118,7 @@ func TestBackward(t *testing.T) {
 	}
 }
 
-// TestNoAllocations reads what proxies usually write.
+// TestNoAllocations parses entries that proxies usually write.
 func TestNoAllocations(t *testing.T) {
 	lines := []string{"2001:db8::1, [2001:db8::2]:443", `"203.0.113.7:54321", fe80::1%eth0,`}
 	if allocations := testing.AllocsPerRun(100, func() {
@@ -136,8 +136,8 @@ func TestNoAllocations(t *testing.T) {
 	}
 }
 
-// FuzzParseAddr wants an address in its one form from whatever is read, and the
-// same from every way to write it.
+// FuzzParseAddr checks that every parsed address is in canonical form, and that all
+// spellings of it give the same address.
 func FuzzParseAddr(f *testing.F) {
 	for _, entry := range []string{"203.0.113.7:1", `"[2001:db8::1%x]:443"`, "::ffff:1.2.3.4", "unknown", `"`, "[", "%", ":", "1.2.3.4%", "[]:"} {
 		f.Add(entry)

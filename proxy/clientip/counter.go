@@ -6,8 +6,9 @@ import (
 	"sync"
 )
 
-// Key returns whom limits count: an address, or the /64 of an IPv6 address, out of
-// which one client may choose at will (RFC 7707 section 2.1).
+// Key returns the key by which limits count clients. For IPv4 it is the address. For IPv6
+// it is the address of the /64 network, because one client can use all addresses of its
+// network (RFC 7707 section 2.1).
 func Key(ip netip.Addr) netip.Addr {
 	if ip.Is6() {
 		if network, err := ip.Prefix(64); err == nil {
@@ -17,8 +18,8 @@ func Key(ip netip.Addr) netip.Addr {
 	return ip
 }
 
-// Counter counts what each client has open, by its Key. It knows only those who
-// have something open, so it is as large as what is open.
+// Counter counts what each client has open, by its Key. It stores only clients that have
+// something open, so its size is limited by what is open. It is safe for concurrent use.
 type Counter struct {
 	seed   maphash.Seed
 	shards [32]counterShard // so that clients seldom wait for one another
@@ -29,15 +30,15 @@ type counterShard struct {
 	open map[netip.Addr]int
 }
 
-// NewCounter returns a Counter of nothing.
+// NewCounter returns an empty Counter.
 func NewCounter() *Counter { return &Counter{seed: maphash.MakeSeed()} }
 
 func (c *Counter) shard(client netip.Addr) *counterShard {
 	return &c.shards[maphash.Comparable(c.seed, client)%uint64(len(c.shards))]
 }
 
-// Acquire counts one more for a client, unless it has as many open as the limit
-// allows; 0 is no limit. It reports whether it has counted.
+// Acquire adds one to the count of a client, unless the count has reached limit. A limit
+// of 0 means no limit. Acquire reports whether it has added one.
 func (c *Counter) Acquire(client netip.Addr, limit int64) bool {
 	s := c.shard(client)
 	s.mu.Lock()
@@ -52,7 +53,7 @@ func (c *Counter) Acquire(client netip.Addr, limit int64) bool {
 	return true
 }
 
-// Release counts one less.
+// Release subtracts one from the count of a client.
 func (c *Counter) Release(client netip.Addr) {
 	s := c.shard(client)
 	s.mu.Lock()

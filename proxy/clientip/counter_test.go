@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestTallyForgets: nothing is left of clients who have nothing open.
+// TestTallyForgets checks that the Counter stores nothing for clients with nothing open.
 func TestTallyForgets(t *testing.T) {
 	t.Parallel()
 	counts := NewCounter()

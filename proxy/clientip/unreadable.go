@@ -9,13 +9,13 @@ import (
 )
 
 const (
-	unreadableInterval = time.Minute // after a line, until the next one about the same
+	unreadableInterval = time.Minute // between two lines about the same header of the same proxy
 	maxUnreadableLines = 64          // within that time, about all proxies together
 )
 
-// UnreadableLog tells the log about headers of trusted proxies that cannot be read. A
-// proxy sends a header with every request, and clients may have written a part of it,
-// so lines and memory are bounded. The zero value has told nothing.
+// UnreadableLog logs headers of trusted proxies that cannot be read. A proxy sends its
+// headers with every request, and clients may have written a part of them. So the number
+// of lines and the memory are limited. The zero value is ready to use.
 type UnreadableLog struct {
 	mu     sync.Mutex
 	logged map[unreadableHeader]time.Time
@@ -26,7 +26,7 @@ type unreadableHeader struct {
 	name  string
 }
 
-// isDue reports whether the log is to tell of the header now, and remembers it.
+// isDue reports whether the header should be logged now. If so, it stores the time.
 func (u *UnreadableLog) isDue(header unreadableHeader, now time.Time) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -50,8 +50,8 @@ func (u *UnreadableLog) isDue(header unreadableHeader, now time.Time) bool {
 	return true
 }
 
-// Log logs that a header of a proxy was not read, at most once a minute. The line does
-// not have the value, in which there may be anything.
+// Log logs that a header of a proxy cannot be read, at most once a minute. It does not
+// log the value, which a client may have written.
 func (u *UnreadableLog) Log(log *slog.Logger, proxy Peer, name string) {
 	if !u.isDue(unreadableHeader{proxy.IP, name}, time.Now()) {
 		return

@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// HostName is the host of a request without port and trailing dot, in lower
-// case, an IPv6 address without brackets and in its shortest form. ok is false
-// for what cannot be a host (RFC 3986 section 3.2.2). A request may have none
-// (RFC 9112 section 3.2), and then goes to routes that ask for none.
+// HostName returns the host of a request without port and trailing dot, in lower case.
+// An IPv6 address has no brackets and is in its shortest form. ok is false when host is
+// not a valid host (RFC 3986 section 3.2.2). A request may have no host (RFC 9112 section
+// 3.2). Then name is "", ok is true, and only routes without hosts match.
 func HostName(host string) (name string, ok bool) {
 	if host == "" {
 		return "", true

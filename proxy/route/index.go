@@ -5,23 +5,23 @@ import (
 	"strings"
 )
 
-// index finds the route of a request: a tree of path segments, and at each
-// prefix the routes by host. A lookup costs one map access a segment, for no
-// more segments than the longest prefix has, however many routes there are.
+// index is a tree of path segments. Each prefix in it has its routes by host. A lookup
+// costs one map access for each segment, and never more than the longest prefix has
+// segments. The number of routes does not matter.
 type index struct {
 	children map[string]*index
-	routes   *hostRoutes // nil where no prefix ends
+	routes   *hostRoutes // nil when no prefix ends here
 }
 
-// hostRoutes are the routes of one prefix, by what they ask of the host.
+// hostRoutes are the routes of one prefix, grouped by host.
 type hostRoutes struct {
-	exact map[string][]*Route // by host name; nil for none
-	wild  map[string][]*Route // by what follows "*."; nil for none
+	exact map[string][]*Route // by host name; nil means none
+	wild  map[string][]*Route // by the name after "*."; nil means none
 	any   []*Route            // without hosts
 }
 
-// lookup wants the longest prefix that has a route for the request. rest
-// begins with "/", or is empty past the last segment.
+// lookup returns the outcome at the longest prefix that has a route for the request.
+// rest begins with "/", or is empty after the last segment.
 func (n *index) lookup(rest string, q *Query) Outcome {
 	if len(n.children) > 0 && rest != "" {
 		segment, after := rest[1:], ""
@@ -40,9 +40,9 @@ func (n *index) lookup(rest string, q *Query) Outcome {
 	return n.routes.pick(q)
 }
 
-// lookupWithoutTails is lookup for a backend that drops tails of segments
-// (withoutTail). A prefix that the table spells with such a tail is taken as it
-// is written.
+// lookupWithoutTails is like lookup, but reads the path as a backend does that drops
+// tails of segments (withoutTail). A prefix of the table that has such a tail is
+// matched as written.
 func (n *index) lookupWithoutTails(rest string, q *Query) Outcome {
 	for len(n.children) > 0 && rest != "" {
 		segment, after := rest[1:], ""
@@ -52,7 +52,7 @@ func (n *index) lookupWithoutTails(rest string, q *Query) Outcome {
 		child := n.children[segment]
 		if child == nil {
 			name := withoutTail(segment)
-			if name == "" { // The backend drops the segment. A client may send many, so no call for each.
+			if name == "" { // The backend drops the segment. Do not recurse: a client may send many.
 				rest = after
 				continue
 			}
@@ -71,10 +71,10 @@ func (n *index) lookupWithoutTails(rest string, q *Query) Outcome {
 	return n.routes.pick(q)
 }
 
-// pick wants the most particular route of one prefix: by exact host, by
-// wildcard from the longest, without a host. A method that none of them takes
-// is answered 405 with what they would take, and does not fall back to a
-// shorter prefix, whose policy was meant for something else.
+// pick returns the most specific route of one prefix: with the exact host, then with
+// the longest wildcard, then without hosts. When only the method does not fit, the
+// outcome is 405 with the allowed methods. The request does not fall back to a shorter
+// prefix, because the policy of that prefix is meant for other requests.
 func (h *hostRoutes) pick(q *Query) Outcome {
 	var allow []string
 	try := func(routes []*Route) *Route {
@@ -106,8 +106,8 @@ func (h *hostRoutes) pick(q *Query) Outcome {
 	return Outcome{Allow: strings.Join(slices.Compact(allow), ", ")}
 }
 
-// visitReachable is Table.VisitReachable below a prefix. It reports whether no request
-// gets to a shorter prefix.
+// visitReachable implements Table.VisitReachable below a prefix. It reports whether no
+// request can match a shorter prefix.
 func (n *index) visitReachable(rest, host string, visit func(*Route)) bool {
 	if len(n.children) > 0 && rest != "" {
 		segment, after := rest[1:], ""
@@ -138,8 +138,8 @@ func (h *hostRoutes) visitReachable(host string, visit func(*Route)) (ends bool)
 	return ends
 }
 
-// add puts a route into the index under its prefix, keeping each list in the
-// order of pick: with methods before without, more headers before fewer.
+// add adds a route to the index under its prefix. It keeps each list in the order that
+// pick needs: routes with methods before routes without, more headers before fewer.
 func (n *index) add(prefix string, r *Route) {
 	at := n
 	if prefix != "/" {

@@ -6,10 +6,11 @@ import (
 	"strings"
 )
 
-// Ordered returns the routes in the order in which they are tried: the longest
-// prefix first; then with an exact host, with a wildcard from the longest,
-// without; then with methods; then with more headers. Routes that can never
-// meet are in the order of their prefixes and names.
+// Ordered returns the routes in the order in which they are tried. The longest prefix
+// comes first. Then come exact hosts before wildcards, longer wildcards before shorter
+// ones, and routes without hosts last. Then come routes with methods before routes
+// without, and more headers before fewer. Routes that no request can match both are in
+// the order of their prefixes and names.
 func (t *Table) Ordered() []*Route {
 	routes := slices.Clone(t.routes)
 	slices.SortStableFunc(routes, func(a, b *Route) int {
@@ -24,7 +25,7 @@ func (t *Table) Ordered() []*Route {
 	return routes
 }
 
-// Fitting returns the routes whose prefix fits a path, in the order in which they
+// Fitting returns the routes whose prefix matches a path, in the order in which they
 // are tried.
 func (t *Table) Fitting(path string) []*Route {
 	var routes []*Route
@@ -37,7 +38,7 @@ func (t *Table) Fitting(path string) []*Route {
 	return routes
 }
 
-// depth counts the segments of a prefix.
+// depth returns the number of segments of a prefix.
 func depth(prefix string) int {
 	if prefix == "/" {
 		return 0
@@ -45,10 +46,11 @@ func depth(prefix string) int {
 	return strings.Count(prefix, "/")
 }
 
-// exactHost ranks above the longest wildcard.
+// exactHost is the rank of an exact host. It is greater than that of any wildcard.
 const exactHost = 1 << 10
 
-// hostRank is how particular a route is about the host, at its most particular.
+// hostRank returns the rank of a route's most specific host. Greater ranks are more
+// specific; 0 means no hosts.
 func hostRank(r *Route) int {
 	rank := 0
 	for _, host := range r.Config.Hosts {
@@ -61,7 +63,8 @@ func hostRank(r *Route) int {
 	return rank
 }
 
-// moreParticular orders two routes of one prefix and host.
+// moreParticular compares two routes of one prefix and host. It returns a negative
+// number when a is more specific.
 func moreParticular(a, b *Route) int {
 	if withMethods := len(b.Methods) > 0; withMethods != (len(a.Methods) > 0) {
 		if withMethods {

@@ -5,34 +5,34 @@ import (
 	"unicode/utf8"
 )
 
-// Path is the canonical path of a request: the bytes that are matched, that
-// the policy is decided on and that are forwarded.
+// Path is the canonical path of a request. The gateway matches it, applies the policy to
+// it and forwards it.
 type Path struct {
-	// Raw is the path as the client sent it, escapes and all. It begins with "/".
+	// Raw is the path as the client sent it, with its escapes. It begins with "/".
 	Raw string
-	// Lenient is what a careless backend might read in Raw: escapes decoded
-	// until none is left, path parameters and what then looks like a query cut
-	// off, slashes collapsed. It is
-	// Raw itself for nearly every request. A request whose two readings match
-	// different routes is refused.
+	// Lenient is the path that a careless backend might read in Raw. All escapes are
+	// decoded, repeatedly if necessary. Path parameters, and then anything that looks
+	// like a query, are removed. Repeated slashes become one. For most requests
+	// Lenient equals Raw. A request whose Raw and Lenient match different routes
+	// is refused.
 	Lenient string
-	// EncodedSlash tells that Raw holds %2F, which only a route with
-	// allow_encoded_slashes takes.
+	// EncodedSlash says that Raw contains %2F. Only a route with
+	// allow_encoded_slashes accepts that.
 	EncodedSlash bool
-	// mayHaveTail reports whether a segment of Lenient may have a tail or a
-	// space that some backends drop; see withoutTail.
+	// mayHaveTail says that a segment of Lenient may have a tail or a space that some
+	// backends drop; see withoutTail.
 	mayHaveTail bool
 }
 
-// maxDecodings is how often a path may be encoded over: once is usual, twice
-// is for data that holds a percent sign, more is an attack.
+// maxDecodings is how many times a path may be encoded. Once is usual. Twice is for data
+// that contains a percent sign. More is an attack.
 const maxDecodings = 2
 
-// ParsePath returns the path of a request target (RFC 9112 section 3.2) as it
-// stands in the request line, or in HTTP/2's :path. It refuses, with
-// ok false, what two readers could read in two ways: dot segments plain or
-// encoded, empty segments, backslashes, control characters, broken escapes,
-// overlong UTF-8, a fragment, a target that is not a path.
+// ParsePath returns the path of a request target (RFC 9112 section 3.2). The target is
+// that of the request line, or HTTP/2's :path. ok is false when two programs could read
+// the target in two ways, or when it is not a path. That is the case for dot segments,
+// encoded or not, empty segments, backslashes, control characters, broken escapes,
+// overlong UTF-8 and fragments.
 func ParsePath(target string) (path Path, ok bool) {
 	raw, ok := TargetPath(target)
 	if !ok {
@@ -55,10 +55,11 @@ func ParsePath(target string) (path Path, ok bool) {
 	return readLeniently(raw)
 }
 
-// TargetPath returns the path in an origin-form or absolute-form target.
-// Authority-form and asterisk-form have none that could be forwarded. A space
-// in the query, which HTTP/2 can carry, would end the target of an HTTP/1.1
-// request line early; a "#" begins a fragment, which nobody may send.
+// TargetPath returns the path of a target in origin-form or absolute-form. It returns
+// false for authority-form and asterisk-form, which have no path to forward. It also
+// returns false when the query contains a space, a control character or a "#". HTTP/2
+// allows a space there, but in HTTP/1.1 it would end the target of the request line. A
+// "#" begins a fragment, which clients must not send.
 func TargetPath(target string) (string, bool) {
 	path, query, _ := strings.Cut(target, "?")
 	for i := range len(query) {
@@ -83,9 +84,9 @@ func TargetPath(target string) (string, bool) {
 	return path, host != "" && !strings.ContainsAny(authority, " #\\") // RFC 9110 section 4.2.1
 }
 
-// scan looks at a path byte by byte. It is unambiguous when every reader must read
-// it the same way, but for odd tails of segments; ok is false when it is
-// refused as it stands.
+// scan checks a path byte by byte. unambiguous means that all programs read the path in
+// the same way, except for tails of segments. odd means that a segment may have such a
+// tail. ok is false when the path is refused.
 func scan(raw string) (unambiguous, odd, ok bool) {
 	unambiguous = true
 	segment := 1 // where the current segment begins
@@ -120,8 +121,8 @@ func hidesDots(segment string) bool {
 	return isDots(trimmed) || (stream || strings.Contains(name, " ")) && trimmed != "" && strings.Trim(trimmed, ". ") == ""
 }
 
-// readLeniently makes the careless backend's reading of a path that scan let
-// pass, and refuses it where that reading is dangerous by itself.
+// readLeniently returns the Path of a raw path that scan found ambiguous. It computes
+// how a careless backend reads it. ok is false when that reading is dangerous in itself.
 func readLeniently(raw string) (Path, bool) {
 	path := Path{Raw: raw, mayHaveTail: true}
 	decoded := raw
@@ -162,17 +163,17 @@ func readLeniently(raw string) (Path, bool) {
 	return path, true
 }
 
-// withoutTail is what a backend on Windows, or one that trims segments as old
-// Spring does, reads in a decoded segment: no stream name of NTFS (as in
-// "name::$DATA"), no dots and spaces at the end, no spaces at the beginning
-// (issue 10). It is empty for a segment that such a backend may drop.
+// withoutTail returns a decoded segment as a backend reads it that runs on Windows, or
+// trims segments as old versions of Spring do. It removes an NTFS stream name (as in
+// "name::$DATA"), dots and spaces at the end, and spaces at the beginning (issue 10).
+// It returns "" for a segment that such a backend may drop.
 func withoutTail(segment string) string {
 	name, _, _ := strings.Cut(segment, ":")
 	return strings.TrimLeft(strings.TrimRight(name, ". "), " ")
 }
 
-// WithoutTails returns Lenient with every segment read as by a backend that drops
-// tails; "" where no segment may have one.
+// WithoutTails returns Lenient without the tails of its segments, as some backends read
+// it. It returns "" when no segment may have a tail.
 func (p Path) WithoutTails() string {
 	if !p.mayHaveTail {
 		return ""
@@ -180,7 +181,7 @@ func (p Path) WithoutTails() string {
 	return withoutTails(p.Lenient)
 }
 
-// withoutTails is a path with every segment read as withoutTail does.
+// withoutTails returns the path with withoutTail applied to each segment.
 func withoutTails(path string) string {
 	var read strings.Builder
 	for segment := range strings.SplitSeq(path[1:], "/") {
@@ -194,8 +195,8 @@ func withoutTails(path string) string {
 	return read.String()
 }
 
-// beforeQuery is what is left of a decoded path for a backend that looks for
-// query and fragment only then.
+// beforeQuery returns the part of a decoded path before "?" or "#". Some backends look
+// for query and fragment only after decoding.
 func beforeQuery(decoded string) string {
 	if end := strings.IndexAny(decoded, "?#"); end >= 0 {
 		return decoded[:end]
@@ -203,9 +204,10 @@ func beforeQuery(decoded string) string {
 	return decoded
 }
 
-// decode decodes the escapes once. A percent sign without two hexadecimal
-// digits is refused in the path as sent; in what was already decoded it is a
-// percent sign. Control characters and backslashes are refused at any depth.
+// decode decodes the escapes once. slash reports whether one of them was a slash. ok is
+// false for escaped control characters and backslashes. It is also false for a percent
+// sign without two hexadecimal digits, but only in a path that was not decoded
+// before. In a decoded path, it is just a percent sign.
 func decode(text string, decodedBefore bool) (decoded string, slash, ok bool) {
 	var out strings.Builder
 	out.Grow(len(text))
@@ -247,9 +249,9 @@ func unhex(c byte) byte {
 	}
 }
 
-// overlong reports whether the text holds a UTF-8 sequence longer than its
-// character needs: a careless decoder reads C0 AF as a slash (RFC 3629
-// section 10). Other bytes that are not UTF-8, such as Latin-1, may pass.
+// overlong reports whether the text contains a UTF-8 sequence that is longer than its
+// character needs. A careless decoder reads C0 AF as a slash (RFC 3629 section 10). Other
+// bytes that are not UTF-8, such as Latin-1, are allowed.
 func overlong(text string) bool {
 	for i := 0; i < len(text); i++ {
 		next := byte(0xff)
@@ -263,7 +265,7 @@ func overlong(text string) bool {
 			return true
 		case c == 0xf0 && 0x80 <= next && next < 0x90:
 			return true
-		case c == 0xf8 && 0x80 <= next && next < 0x88: // of RFC 2279, with up to six bytes
+		case c == 0xf8 && 0x80 <= next && next < 0x88: // sequences of up to six bytes, as in RFC 2279
 			return true
 		case c == 0xfc && 0x80 <= next && next < 0x84:
 			return true

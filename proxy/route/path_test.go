@@ -24,9 +24,9 @@ func TestCanonicalPath(t *testing.T) {
 	}
 }
 
-// readings are what careless backends make of a path: decoded up to twice,
-// path parameters cut off before or after, a query found only then, backslashes taken for slashes,
-// slashes collapsed, dots resolved.
+// readings returns the paths that careless backends may read. They decode up to twice
+// and remove path parameters before or after decoding. They may find a query only then,
+// read backslashes as slashes, collapse slashes and resolve dots.
 func readings(raw string) []string {
 	decode := func(s string) string {
 		if decoded, err := url.PathUnescape(s); err == nil {
@@ -59,7 +59,8 @@ func readings(raw string) []string {
 	return resolved
 }
 
-// resolve is a file system's reading: path.Clean, above the root too.
+// resolve returns the path as a file system reads it, as path.Clean does. Dots may also
+// lead above the root.
 func resolve(text string) string {
 	var stack []string
 	for segment := range strings.SplitSeq(text, "/") {
@@ -76,13 +77,13 @@ func resolve(text string) string {
 	return "/" + strings.Join(stack, "/")
 }
 
-// FuzzCanonicalPath holds the promise: whatever a careless backend makes of a
-// path that is forwarded, it lies under the prefix that was matched, and no
-// other route would have taken it.
+// FuzzCanonicalPath checks what the gateway promises of a forwarded path. However a
+// careless backend reads it, the result is under the prefix that was matched, and would
+// not match another route.
 func FuzzCanonicalPath(f *testing.F) {
 	accepted, refused := routetest.Targets(f)
 	for target := range accepted {
-		if len(target) < 1<<10 { // the larger ones would only make it slow
+		if len(target) < 1<<10 { // larger ones only make it slow
 			f.Add(target)
 		}
 	}
@@ -122,7 +123,7 @@ func FuzzCanonicalPath(f *testing.F) {
 			if reading != prefix && !strings.HasPrefix(reading, prefix+"/") {
 				t.Fatalf("%q matched %s and could be read as %q", path.Raw, prefix, reading)
 			}
-			for _, reading := range []string{reading, withoutTails(reading)} { // the latter as on Windows
+			for _, reading := range []string{reading, withoutTails(reading)} { // the second as on Windows
 				if other := table.Lookup(reading, q); other.Route != found {
 					t.Fatalf("%q matched %s and could be read as %q, which is %s's", path.Raw, prefix, reading, other.Route.Config.Prefix)
 				}

@@ -11,16 +11,17 @@ import (
 	"gatehouse/config"
 )
 
-// Route is one route of a Table: what it asks of a request.
+// Route is one route of a Table, with what it requires of a request.
 type Route struct {
 	Config *config.Route
-	Number int // of the routes before it in the file
-	// Methods are sorted, with the HEAD that GET brings; empty is any.
+	Number int // index in the file, from 0
+	// Methods are the sorted methods of the route. GET includes HEAD. Empty means any
+	// method.
 	Methods []string
 	headers []wantedHeader
 }
 
-// wantedHeader is a header that a request must have for a route.
+// wantedHeader is a header that a request must have to match a route.
 type wantedHeader struct{ name, value string }
 
 func newRoute(number int, cfg *config.Route) *Route {
@@ -31,8 +32,8 @@ func newRoute(number int, cfg *config.Route) *Route {
 	return r
 }
 
-// WithHead sorts the methods and adds the HEAD that GET brings (RFC 9110
-// section 9.3.2).
+// WithHead returns the methods sorted and without duplicates. It adds HEAD when they
+// contain GET (RFC 9110 section 9.3.2).
 func WithHead(methods []string) []string {
 	sorted := slices.Clone(methods)
 	if slices.Contains(sorted, http.MethodGet) {
@@ -62,8 +63,8 @@ func (r *Route) wantsHost(host string) bool {
 	})
 }
 
-// Why says in a few words why a route whose prefix fits a request takes it or does
-// not. won is the route that takes it; nil for none.
+// Why explains in a few words whether and why a route gets a request that matches its
+// prefix. won is the route that gets the request; nil means none.
 func (r *Route) Why(q Query, won *Route) string {
 	switch {
 	case r == won:

@@ -7,16 +7,17 @@ import (
 	"gatehouse/config"
 )
 
-// Table finds the route of a request. It never changes, and is safe for any
-// number of requests at once.
+// Table finds the route of a request. It never changes, so it is safe for concurrent
+// use.
 type Table struct {
-	routes  []*Route // as in the file
-	exact   index    // by prefix
-	lenient index    // by what a careless backend reads in the prefix; mostly the same tree
+	routes  []*Route // in the order of the file
+	exact   index    // by Path.Raw of the prefix
+	lenient index    // by Path.Lenient of the prefix; mostly the same tree
 	escapes bool     // a prefix has escapes, so that exact and lenient differ
 }
 
-// New makes the table of the routes of a file. It keeps the pointers to them.
+// New returns a Table of the routes, in the order of the file. It keeps pointers to the
+// elements of routes. It returns an error when a prefix is ambiguous.
 func New(routes []config.Route) (*Table, error) {
 	t := &Table{routes: make([]*Route, 0, len(routes))}
 	for i := range routes {
@@ -40,27 +41,27 @@ func New(routes []config.Route) (*Table, error) {
 	return t, nil
 }
 
-// Route returns the route with a number.
+// Route returns the route with the Number number.
 func (t *Table) Route(number int) *Route { return t.routes[number] }
 
-// Query is what a request is matched by, besides its path.
+// Query contains what a request is matched by, besides its path.
 type Query struct {
 	Method string
 	Host   string // as HostName returns it
 	Header http.Header
 }
 
-// Outcome is what becomes of a request. The zero value is that of one that no
-// route takes.
+// Outcome is the result of matching a request. The zero value means that no route
+// matches.
 type Outcome struct {
-	Route     *Route // the route that takes it, or nil
-	Allow     string // the methods that would have been taken, where only the method is wrong
-	Ambiguous bool   // a careless backend would read the path as another route's, or where it is not allowed
+	Route     *Route // the route that gets the request, or nil
+	Allow     string // the allowed methods, when only the method does not match; else ""
+	Ambiguous bool   // the path has two readings that lead to different routes, or a slash that is not allowed
 }
 
 func (o Outcome) found() bool { return o.Route != nil || o.Allow != "" }
 
-// Match finds the route of a request.
+// Match returns the outcome for a request.
 func (t *Table) Match(path Path, q Query) Outcome {
 	found := t.exact.lookup(path.Raw, &q)
 	switch {
@@ -72,12 +73,12 @@ func (t *Table) Match(path Path, q Query) Outcome {
 	return found
 }
 
-// Lookup is Match for a path that has one reading only.
+// Lookup is like Match, for a path that has only one reading.
 func (t *Table) Lookup(path string, q Query) Outcome { return t.exact.lookup(path, &q) }
 
-// VisitReachable calls visit with each route that some request with this path and
-// host gets to, whatever its method and headers: a preflight does not say what
-// headers the request will have.
+// VisitReachable calls visit with each route that a request with this path and host can
+// match, with any method and headers. It is for preflights: a preflight does not say
+// which headers the request will have.
 func (t *Table) VisitReachable(path Path, host string, visit func(*Route)) {
 	t.exact.visitReachable(path.Raw, host, visit)
 }

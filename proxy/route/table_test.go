@@ -9,7 +9,8 @@ import (
 	"gatehouse/config"
 )
 
-// newTable makes the table of routes, each "name: {…}" of a flow mapping without backend.
+// newTable returns the table of the routes. Each is the content of a YAML flow mapping,
+// without a backend.
 func newTable(t testing.TB, routes ...string) *Table {
 	t.Helper()
 	var text strings.Builder
@@ -28,8 +29,8 @@ func newTable(t testing.TB, routes ...string) *Table {
 	return made
 }
 
-// matched returns the name of the route, or the status and Allow of the refusal
-// that the gateway makes of the outcome.
+// matched returns the name of the route, or the status and Allow of the refusal that
+// the gateway would answer with.
 func matched(table *Table, method, host, path string, header http.Header) string {
 	p, ok := ParsePath(path)
 	if !ok {
@@ -89,7 +90,7 @@ func TestMatch(t *testing.T) {
 		// The longest prefix wins.
 		{"GET", "x", "/api/v1/query/chats/1", nil, "chats"},
 		{"GET", "x", "/api/v1/query/chatsx", nil, "query"},
-		// GET brings HEAD; other methods do not fall back to a shorter prefix.
+		// GET includes HEAD; other methods do not fall back to a shorter prefix.
 		{"HEAD", "x", "/api/v1/query/chats", nil, "chats"},
 		{"DELETE", "x", "/api/v1/query/chats", nil, "405 GET, HEAD, POST"},
 		{"get", "x", "/api/v1/query/chats", nil, "405 GET, HEAD, POST"},
@@ -122,7 +123,7 @@ func TestMatch(t *testing.T) {
 		{"POST", "x", "/flags", http.Header{"X-Beta": {"1 "}}, "flags"},
 		{"POST", "x", "/only", nil, "404"},
 		{"POST", "x", "/only", beta, "onlybeta"},
-		// Allow tells of all routes of the prefix.
+		// Allow lists the methods of all routes of the prefix.
 		{"PUT", "x", "/split", nil, "writes"},
 		{"HEAD", "x", "/split", nil, "deletes"},
 		{"PATCH", "x", "/split", nil, "405 DELETE, GET, HEAD, POST, PUT"},
@@ -136,8 +137,8 @@ func TestMatch(t *testing.T) {
 	}
 }
 
-// A path that a careless backend would read as another route's is refused, or
-// the weaker policy of one route would open the other.
+// A path that a careless backend would read as a path of another route is refused.
+// Otherwise the weaker policy of one route would apply to the other.
 func TestMatchRefusesTwoReadings(t *testing.T) {
 	t.Parallel()
 	table := newTable(t,
@@ -159,7 +160,7 @@ func TestMatchRefusesTwoReadings(t *testing.T) {
 		"/%61dmi":          "root",
 		"/admin/%61":       "admin",
 		"/admin/a;b":       "admin",
-		"/admin/a%2Fb":     "400", // the route does not take encoded slashes
+		"/admin/a%2Fb":     "400", // the route does not allow encoded slashes
 		"/data/100%25":     "data",
 		"/data/100%2525":   "data",
 		"/caf%C3%A9":       "cafe",

@@ -11,21 +11,21 @@ import (
 )
 
 const (
-	// keepAliveProbe is how long a connection is quiet before the kernel asks whether
-	// the other end is there.
+	// keepAliveProbe is how long a connection is quiet before the kernel sends a TCP
+	// keep-alive probe.
 	keepAliveProbe = 15 * time.Second
-	// writeErrorWait is how long a write that failed waits for somebody to read the
-	// answer. It bounds what HTTP/2 over TLS may wait in vain: its reader may want to
-	// write.
+	// writeErrorWait is how long a failed write waits until the answer is read. A wait
+	// can be useless with HTTP/2 over TLS: the reader itself may need to write.
 	writeErrorWait = time.Second
 )
 
-// ErrDial marks an error as one of opening the connection: nothing was sent.
+// ErrDial marks an error that occurred while opening the connection. Nothing was sent.
 var ErrDial = errors.New("dial")
 
 type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
 
-// dialer opens connections within a time, to wherever the options allow.
+// dialer returns a function that opens connections. Each attempt is limited by timeout
+// and checked by options.Control. Its errors wrap ErrDial.
 func (p *Pool) dialer(timeout time.Duration) dialFunc {
 	dialer := &net.Dialer{Timeout: timeout, KeepAlive: keepAliveProbe, Control: p.options.Control}
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -37,8 +37,8 @@ func (p *Pool) dialer(timeout time.Duration) dialFunc {
 	}
 }
 
-// delayWriteErrors dials for an http.Transport, which would drop an answer for an error
-// of a write.
+// delayWriteErrors returns a dial function for http.Transport. The errors of writes are
+// delayed, because http.Transport drops an answer after a failed write.
 func delayWriteErrors(dial dialFunc) dialFunc {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := dial(ctx, network, address)

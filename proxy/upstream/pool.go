@@ -11,57 +11,56 @@ import (
 	"gatehouse/proxy/http1/transport"
 )
 
-// Pool shares connections between routes and between tables: routes that reach
-// their backends in the same way use one transport, and a reload finds the one it
-// had.
+// Pool shares connections between routes and between tables. Routes that reach their
+// backends in the same way use one transport. After a reload, they still use it.
 type Pool struct {
 	options PoolOptions
 
 	mu   sync.Mutex
-	live Set // what the live table uses
+	live Set // the transports of the live table
 }
 
-// key is all in which two transports can differ. The files of a
-// route's `tls` count by what they hold: a renewed certificate makes a new
-// transport.
+// key contains everything in which two transports can differ. It has the content of the
+// files of a route's `tls`, so that a renewed certificate makes a new transport.
 type key struct {
-	lean          bool // of http1/transport, for plain-text HTTP/1.1
+	lean          bool // a transport of http1/transport, for HTTP/1.1 without TLS
 	protocol      config.Protocol
 	connect       time.Duration
-	ca, cert, key string // PEM; "" for none
+	ca, cert, key string // PEM; "" means none
 	serverName    string
 }
 
-// Set is what one table uses. The zero value is empty.
+// Set contains the transports and client certificates of one table. The zero value is
+// empty.
 type Set struct {
-	transports map[key]transport.RoundTripCloser // each a Transport, or one of http1/transport
+	transports map[key]transport.RoundTripCloser // each a Transport of this package or of http1/transport
 	presented  []Presented
 }
 
-// Presented returns the certificates that the table's routes show to backends, as
-// they were read when it was compiled.
+// Presented returns the certificates that the table's routes show to backends. They were
+// read when the table was compiled.
 func (s Set) Presented() []Presented { return s.presented }
 
-// PoolOptions say how backends are reached.
+// PoolOptions configure a Pool.
 type PoolOptions struct {
-	MaxConns int  // to one backend; 0 is no bound
-	MaxIdle  int  // kept for reuse, to one backend
-	Standard bool // http.Transport for plain-text HTTP/1.1, too, instead of http1/transport
+	MaxConns int  // connections to one backend; 0 means no limit
+	MaxIdle  int  // idle connections to one backend
+	Standard bool // use http.Transport also for HTTP/1.1 without TLS, instead of http1/transport
 
-	IdleTimeout time.Duration // of a connection that is kept for reuse; 0 is no bound
-	MaxAge      time.Duration // of a connection that is given new requests; 0 is no bound
+	IdleTimeout time.Duration // after which an idle connection is closed; 0 means no limit
+	MaxAge      time.Duration // after which a connection gets no new requests; 0 means no limit
 
-	// Control is called before a connection is opened, as that of a net.Dialer. It
-	// may be nil.
+	// Control is called before a connection is opened, like the Control of a
+	// net.Dialer. It may be nil.
 	Control func(network, address string, conn syscall.RawConn) error
 }
 
-// NewPool makes an empty pool.
+// NewPool returns an empty Pool.
 func NewPool(o PoolOptions) *Pool { return &Pool{options: o} }
 
-// Get finds the transport for a route in the set that is being gathered or in
-// the live one, or makes it. It reads the route's TLS files, connects to
-// nothing and changes only the set.
+// Get returns the transport for a route and adds it to set. It takes the transport from
+// set or from the live set, or makes a new one. It reads the route's TLS files and
+// returns an error when they are unusable. It opens no connection.
 func (p *Pool) Get(set *Set, r *config.Route) (transport.RoundTripCloser, error) {
 	k, err := keyOf(r)
 	if err != nil {
@@ -92,7 +91,8 @@ func (p *Pool) liveOrNew(k key) (transport.RoundTripCloser, error) {
 	return p.newTransport(k)
 }
 
-// keyOf reads the files of the route's `tls`.
+// keyOf returns the key of a route's transport. It reads the files of the route's
+// `tls`.
 func keyOf(r *config.Route) (key, error) {
 	k := key{protocol: r.Protocol, connect: r.ConnectTimeout}
 	if r.TLS == nil {
@@ -122,8 +122,8 @@ func keyOf(r *config.Route) (key, error) {
 	return k, nil
 }
 
-// Activate makes the set the live one, and closes the idle connections of every
-// transport that the old one alone used. Requests under way finish.
+// Activate makes set the live set. It closes the idle connections of every transport
+// that only the old set used. Running requests finish.
 func (p *Pool) Activate(set Set) {
 	p.mu.Lock()
 	old := p.live

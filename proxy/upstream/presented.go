@@ -5,10 +5,10 @@ import "encoding/pem"
 // Presented is a certificate that a route shows to its backend.
 type Presented struct {
 	Route string
-	Chain [][]byte // DER, the route's own first
+	Chain [][]byte // in DER; the route's own certificate first
 }
 
-// present remembers what a route shows, if anything.
+// present stores the certificate chain that a route shows, if it shows one.
 func (s *Set) present(route, certificate string) {
 	var chain [][]byte
 	for rest := []byte(certificate); ; {

@@ -12,27 +12,27 @@ import (
 	"gatehouse/proxy/http1/transport"
 )
 
-// Bounds towards backends.
+// Limits for backends.
 const (
 	maxAnswerHeaderBytes = 256 << 10
 
-	// streamWindow is what an HTTP/2 backend may send of one answer before the
-	// client takes some of it, and so what a client that reads nothing costs.
-	// net/http's own is 4 MiB. The connection's window stays as large as net/http
-	// makes it: clients that read nothing must not use it up for all others.
+	// streamWindow is how many bytes of one answer an HTTP/2 backend may send before
+	// the client reads. So it is the memory that a client costs that reads nothing.
+	// net/http's default is 4 MiB. The window of the connection keeps net/http's
+	// size: clients that read nothing must not block the others.
 	streamWindow = 512 << 10
-	// writeTimeout is how long an HTTP/2 backend may take not a byte of what is to be
-	// written: behind it all streams of the connection wait.
+	// writeTimeout is how long a write to an HTTP/2 backend may make no progress. All
+	// streams of the connection wait during that time.
 	writeTimeout = 30 * time.Second
-	// pingInterval and pingTimeout end streams that have no other bound on a connection
-	// whose other end is lost. gRPC servers allow a ping in five minutes. New
-	// requests have gone elsewhere long before; see the package documentation.
+	// pingInterval and pingTimeout end streams without another time limit when the
+	// connection is dead. gRPC servers allow one ping in five minutes. New requests
+	// use another connection long before that; see the package documentation.
 	pingInterval = 5*time.Minute + 10*time.Second
 	pingTimeout  = 30 * time.Second
 )
 
-// newTransport makes a transport that passes bodies as they are (no transparent gzip)
-// and ignores HTTP_PROXY: a gateway reaches its backends directly.
+// newTransport returns a new transport. It does not change bodies (no transparent gzip).
+// It ignores HTTP_PROXY, because a gateway connects to its backends directly.
 func (p *Pool) newTransport(k key) (transport.RoundTripCloser, error) {
 	standard, err := p.newStandard(k)
 	if err != nil {
@@ -52,7 +52,8 @@ func (p *Pool) newTransport(k key) (transport.RoundTripCloser, error) {
 	}), nil
 }
 
-// withMaxAge gives up connections for their age, and those of HTTP/2 for silence.
+// withMaxAge wraps standard in a Transport, which retires connections that are too old
+// and HTTP/2 connections that are silent.
 func (p *Pool) withMaxAge(standard *http.Transport) transport.RoundTripCloser {
 	return New(Options{Transport: standard, MaxAge: p.options.MaxAge})
 }
@@ -91,8 +92,8 @@ func (p *Pool) newStandard(k key) (*http.Transport, error) {
 	}, nil
 }
 
-// backendTLS is how a route's `tls` asks for the backend to be met.
-// Certificates are verified always; there is no way to say otherwise.
+// backendTLS returns the TLS configuration for a route's `tls`. Certificates are always
+// verified; no setting turns that off.
 func backendTLS(k key) (*tls.Config, error) {
 	made := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: k.serverName}
 	if k.ca != "" {

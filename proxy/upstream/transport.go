@@ -12,37 +12,38 @@ import (
 	"time"
 )
 
-// How long a backend over HTTP/2 may say nothing at all while requests wait,
-// before new ones get another connection.
+// How long an HTTP/2 backend may send nothing while requests wait. After that, new
+// requests get another connection.
 const (
 	defaultSilence = 5 * time.Second
 	longestSilence = time.Minute // after false alarms
-	// failedSilence is the same once a request has ended without an answer: net/http resets
-	// it together with a ping, so a living backend says something at once.
+	// failedSilence replaces them after a request has ended without an answer. net/http
+	// then resets the stream and sends a ping, which a working backend answers at once.
 	failedSilence = time.Second
 )
 
-// jitter is the part of the age by which connections may end earlier, so that
-// they do not end at the same moment in every replica.
+// jitter is the fraction of the maximum age by which connections may end earlier, so
+// that they do not end at the same time in all replicas.
 const jitter = 0.2
 
-// ErrNothingHeard marks the error of a request that ended without an answer, where
-// the backend has answered nothing since it was first connected to.
+// ErrNothingHeard marks the error of a request that ended without an answer, when the
+// backend has never answered since the first connection to it.
 var ErrNothingHeard = errors.New("the backend has answered nothing on this connection or others")
 
-// Options say how backends are reached.
+// Options configure a Transport.
 type Options struct {
-	// Transport is cloned for each backend, and not used itself.
+	// Transport is cloned for each backend. It is not used itself.
 	Transport *http.Transport
-	// MaxAge is how long a connection is given new requests; 0 is for ever.
+	// MaxAge is the age at which a connection gets no more new requests; 0 means no
+	// limit.
 	MaxAge time.Duration
-	// Silence is how long a backend over HTTP/2 may say nothing while requests
-	// wait; 0 is 5 seconds.
+	// Silence is how long an HTTP/2 backend may send nothing while requests wait; 0
+	// means 5 seconds.
 	Silence time.Duration
 }
 
-// Transport is an http.RoundTripper. The errors wrap those of
-// http.Transport.
+// Transport is an http.RoundTripper that retires connections; see the package
+// documentation. Its errors wrap those of http.Transport.
 type Transport struct {
 	options Options
 
@@ -50,23 +51,24 @@ type Transport struct {
 	backends map[address]*backend
 }
 
-// address is what has connections of its own. Requests to upgrade do: they need
-// HTTP/1.1, and what comes on their connections says nothing of an HTTP/2 one.
+// address identifies a backend. Each address has its own connections. Upgrade requests
+// have an address of their own: they need HTTP/1.1, and bytes on their connections do
+// not show that an HTTP/2 connection works.
 type address struct {
 	scheme, host string
 	upgrade      bool
 }
 
-// backend is what is known of one address.
+// backend is the state of one address.
 type backend struct {
-	http2 atomic.Bool // it answers over HTTP/2
+	http2 atomic.Bool // the backend answers over HTTP/2
 
 	mu      sync.Mutex
-	current *generation   // nil where the next request makes one
+	current *generation   // nil when the next request makes one
 	silence time.Duration // grows with false alarms
 }
 
-// New makes a Transport without connections.
+// New returns a Transport without connections.
 func New(o Options) *Transport {
 	if o.Silence == 0 {
 		o.Silence = defaultSilence
@@ -91,8 +93,8 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Context().Err() != nil {
 		g.unanswered()
 		if timeout, ok := context.Cause(r.Context()).(interface{ Timeout() bool }); ok && timeout.Timeout() && !g.backend.http2.Load() {
-			// What became of this connection while it waited may have become of others,
-			// or each of them would cost a request.
+			// The idle connections may be dead, too. Without this, each of them
+			// would cost a request.
 			g.transport.CloseIdleConnections()
 		}
 		if !g.answered.Load() {
@@ -102,8 +104,8 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return nil, err
 }
 
-// CloseIdleConnections closes what waits for a request. What is in use is closed
-// when it is no more.
+// CloseIdleConnections closes idle connections. Connections in use are closed when they
+// become idle.
 func (t *Transport) CloseIdleConnections() {
 	t.mu.Lock()
 	all := t.backends
@@ -119,7 +121,7 @@ func (t *Transport) CloseIdleConnections() {
 	}
 }
 
-// generation finds the http.Transport for a URL, or makes one.
+// generation returns the current generation for a URL. It makes one if there is none.
 func (t *Transport) generation(u *url.URL, upgrade bool) *generation {
 	at := address{u.Scheme, u.Host, upgrade}
 	t.mu.RLock()
@@ -148,13 +150,13 @@ func (t *Transport) generation(u *url.URL, upgrade bool) *generation {
 	return b.current
 }
 
-// expire gives up what has reached its age, and forgets an address to which
-// nothing is sent for as long again.
+// expire retires a generation that has reached its maximum age. It removes the address
+// when no request comes for the same time again.
 func (t *Transport) expire(at address, b *backend, age time.Duration) {
 	b.mu.Lock()
 	old := b.current
 	b.mu.Unlock()
-	if old == nil { // given up for another reason just now
+	if old == nil { // just retired for another reason
 		return
 	}
 	old.retire()
@@ -169,7 +171,8 @@ func (t *Transport) expire(at address, b *backend, age time.Duration) {
 	})
 }
 
-// allowLongerSilence lets a backend be silent for longer from now on.
+// allowLongerSilence doubles the silence that the backend is allowed, up to
+// longestSilence. It is called after a false alarm.
 func (b *backend) allowLongerSilence() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

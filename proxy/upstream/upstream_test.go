@@ -18,7 +18,7 @@ import (
 type backend struct {
 	url          string
 	opened, open atomic.Int64
-	release      chan struct{} // what ends a request below /wait
+	release      chan struct{} // closed to end requests to /wait and /stream
 }
 
 func serve(t *testing.T) *backend {
@@ -86,8 +86,8 @@ func wantBody(t *testing.T, res *http.Response) {
 	}
 }
 
-// TestSilenceEndsNoRequest has a backend that only takes long: new requests get
-// another connection, and the one that waits gets its answer over the old one.
+// TestSilenceEndsNoRequest uses a backend that is slow, but works. New requests get
+// another connection, and the waiting request gets its answer over the old one.
 func TestSilenceEndsNoRequest(t *testing.T) {
 	t.Parallel()
 	b := serve(t)
@@ -101,7 +101,7 @@ func TestSilenceEndsNoRequest(t *testing.T) {
 		if b.opened.Load() > 1 {
 			return true
 		}
-		// An answer would show that the connection is well, so none comes.
+		// An answer would show that the connection works, so the backend sends none.
 		time.AfterFunc(100*time.Millisecond, cancel)
 		req, _ := http.NewRequestWithContext(ctx, http.MethodGet, b.url+"/wait", nil)
 		if res, err := transport.RoundTrip(req); err == nil {
@@ -112,12 +112,12 @@ func TestSilenceEndsNoRequest(t *testing.T) {
 	wantBody(t, get(t.Context(), t, transport, b.url))
 	close(b.release)
 	wantBody(t, <-waits)
-	// The old connection ends, now that nothing is on it.
+	// The old connection ends, because it has no more requests.
 	testkit.Eventually(t, "the old connection ends", func() bool { return b.open.Load() <= 1 })
 }
 
-// TestAgeWaitsForStreams has a connection reach its age while an answer streams:
-// new requests go elsewhere, and it ends with the stream.
+// TestAgeWaitsForStreams lets a connection reach its maximum age during a stream. New
+// requests get another connection, and the old one ends with the stream.
 func TestAgeWaitsForStreams(t *testing.T) {
 	t.Parallel()
 	b := serve(t)
@@ -132,7 +132,7 @@ func TestAgeWaitsForStreams(t *testing.T) {
 	testkit.Eventually(t, "every connection has ended", func() bool { return b.open.Load() == 0 })
 }
 
-// TestUnlimitedAge keeps a connection that nothing is wrong with.
+// TestUnlimitedAge checks that a working connection is kept without a maximum age.
 func TestUnlimitedAge(t *testing.T) {
 	t.Parallel()
 	b := serve(t)

@@ -1,4 +1,4 @@
-// Package routetest holds the request targets that tests of paths go through.
+// Package routetest contains the request targets that tests of paths use.
 package routetest
 
 import (
@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Path is what an accepted target is read as; see route.Path.
+// Path is the path of an accepted target; see route.Path.
 type Path struct {
 	Raw, Lenient string
 	EncodedSlash bool
@@ -17,9 +17,9 @@ type Path struct {
 //go:embed paths.txt
 var paths string
 
-// Targets returns the request targets of paths.txt, and some that a file would be too
-// small for, and what becomes of them. What is refused comes with the reason that
-// its section gives.
+// Targets returns the request targets of paths.txt, and some that are too large for a
+// file. accepted maps a target to its path, refused maps a target to the reason. The
+// reason is the heading of the section in paths.txt.
 func Targets(t testing.TB) (accepted map[string]Path, refused map[string]string) {
 	t.Helper()
 	accepted, refused = map[string]Path{}, map[string]string{}
@@ -45,7 +45,7 @@ func Targets(t testing.TB) (accepted map[string]Path, refused map[string]string)
 			t.Fatalf("paths.txt:%d: %q", number+1, line)
 		}
 	}
-	// What a file would be too small for.
+	// Targets that are too large for a file.
 	for _, size := range []int{8 << 10, 1 << 20} {
 		segment := strings.Repeat("a", size)
 		accepted["/"+segment] = Path{Raw: "/" + segment, Lenient: "/" + segment}
