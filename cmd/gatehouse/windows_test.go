@@ -32,7 +32,7 @@ func serveHTTP2(t testing.TB, handler http.HandlerFunc) string {
 // backend, which all of them share, goes on serving others (issue 10).
 func TestStalledClientsOfAnHTTP2Backend(t *testing.T) {
 	t.Parallel()
-	const clients, bound = 60, 96 << 20
+	const clients, bound = 60, 160 << 20 // with windows of 4 MiB it was 268 MiB
 	var begun, written atomic.Int64
 	backend := serveHTTP2(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/open/small" {

@@ -157,6 +157,9 @@ func breakAt(t *testing.T, l lane, raw string, f fault, k int, check func(outcom
 	if times := len(b.seen()); times != 1 {
 		t.Errorf("at %d: the backend saw the request %d times", k, times)
 	}
+	if l.name == "standard" { // net/http may use a connection again before it has noticed its end
+		b.wait("the end of connection 1", func() bool { return b.links[0].over })
+	}
 	follow(t, client, b, 2)
 	if f.givesUp {
 		return class(o.err) + class(o.bodyErr) // the end may come before the head or after it
