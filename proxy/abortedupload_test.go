@@ -8,13 +8,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gatehouse/internal/testkit"
 )
 
 // TestBrokenOffUpload has clients leave in the middle of a body, in every way and
 // whoever reads it: the log says so, and nobody is answered.
 func TestBrokenOffUpload(t *testing.T) {
 	t.Parallel()
-	backend := serveBackend(t, func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) })
+	backend := testkit.Serve(t, func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) })
 	heads := map[string]string{
 		"small":   "Content-Length: 10\r\n\r\nabc",
 		"nothing": "Content-Length: 10\r\n\r\n",
@@ -67,7 +69,7 @@ func TestBrokenOffUpload(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_ = conn.SetDeadline(time.Now().Add(patient))
+			_ = conn.SetDeadline(time.Now().Add(testkit.Timeout))
 			return conn, conn.NetConn().(*net.TCPConn)
 		})
 	})

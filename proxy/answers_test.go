@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"gatehouse/internal/testkit"
 )
 
 const answersTable = `
@@ -48,7 +50,7 @@ func wantClean(t *testing.T, what string, header http.Header) {
 
 func TestInterimAnswersAreClean(t *testing.T) {
 	t.Parallel()
-	backend := rawBackend(t, func(conn net.Conn, _ *http.Request) {
+	backend := testkit.ServeRequest(t, func(conn *testkit.ServerConn, _ *http.Request) {
 		_, _ = io.WriteString(conn, "HTTP/1.1 103 Early Hints\r\nX-Other: kept\r\nUpgrade: x\r\nContent-Length: 7\r\n"+forged+"\r\n"+
 			"HTTP/1.1 102 Processing\r\nX-Other: kept\r\n"+forged+"\r\n"+
 			"HTTP/1.1 200 OK\r\nX-Other: kept\r\nContent-Length: 4\r\n"+forged+"\r\ndone")
@@ -94,14 +96,14 @@ func TestInterimAnswersAreClean(t *testing.T) {
 
 func TestSwitchingProtocolsIsClean(t *testing.T) {
 	t.Parallel()
-	backend := rawBackend(t, func(conn net.Conn, _ *http.Request) {
+	backend := testkit.ServeRequest(t, func(conn *testkit.ServerConn, _ *http.Request) {
 		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: shout\r\nX-Other: kept\r\nVary: Accept\r\n"+
 			strings.Replace(forged, "X-Hop,", "Upgrade, X-Hop,", 1)+"Content-Length: 7\r\n\r\n")
 	})
 	eachLane(t, answersTable, backend, func(t *testing.T, k *kit) {
 		w := k.dial()
-		w.send("GET / HTTP/1.1\r\nHost: x\r\nOrigin: https://app.example.com\r\nConnection: upgrade\r\nUpgrade: shout\r\n\r\n")
-		res, err := http.ReadResponse(w.in, nil)
+		w.Send("GET / HTTP/1.1\r\nHost: x\r\nOrigin: https://app.example.com\r\nConnection: upgrade\r\nUpgrade: shout\r\n\r\n")
+		res, err := http.ReadResponse(w.In, nil)
 		if err != nil || res.StatusCode != http.StatusSwitchingProtocols {
 			t.Fatalf("%+v, %v", res, err)
 		}
@@ -123,7 +125,7 @@ func TestSwitchingProtocolsIsClean(t *testing.T) {
 // What is no trailer must not become one: a client may merge them.
 func TestTrailersAreClean(t *testing.T) {
 	t.Parallel()
-	backend := rawBackend(t, func(conn net.Conn, r *http.Request) {
+	backend := testkit.ServeRequest(t, func(conn *testkit.ServerConn, r *http.Request) {
 		announced := ""
 		if r.URL.Path == "/announced" {
 			announced = "Trailer: X-Other, X-Request-ID, Strict-Transport-Security\r\n"
@@ -152,7 +154,7 @@ func TestTrailersAreClean(t *testing.T) {
 // and 7.8), and expects no 100 (section 10.1.1).
 func TestHTTP10GetsOneAnswer(t *testing.T) {
 	t.Parallel()
-	backend := rawBackend(t, func(conn net.Conn, r *http.Request) {
+	backend := testkit.ServeRequest(t, func(conn *testkit.ServerConn, r *http.Request) {
 		for _, name := range []string{"Upgrade", "Connection", "Expect"} {
 			if r.Header[name] != nil {
 				t.Errorf("the backend saw %s: %q", name, r.Header[name])
@@ -170,8 +172,8 @@ func TestHTTP10GetsOneAnswer(t *testing.T) {
 			"POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nhi",
 		} {
 			w := k.dial()
-			w.send(ask)
-			all, err := io.ReadAll(w.in)
+			w.Send(ask)
+			all, err := io.ReadAll(w.In)
 			if text := string(all); err != nil || !strings.HasPrefix(text, "HTTP/1.0 200 OK\r\n") || strings.Count(text, "HTTP/1") != 1 || !strings.HasSuffix(text, "\r\n\r\ndone") {
 				t.Errorf("%q: %q, %v", ask, text, err)
 			}
@@ -183,7 +185,7 @@ func TestHTTP10GetsOneAnswer(t *testing.T) {
 // with any method.
 func TestWebSocketBeginsWithGET(t *testing.T) {
 	t.Parallel()
-	backend := rawBackend(t, func(conn net.Conn, r *http.Request) {
+	backend := testkit.ServeRequest(t, func(conn *testkit.ServerConn, r *http.Request) {
 		if protocol := r.Header.Get("Upgrade"); protocol != "" {
 			fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %s\r\n\r\n", protocol)
 			return
@@ -194,8 +196,8 @@ func TestWebSocketBeginsWithGET(t *testing.T) {
 		for ask, want := range map[string]int{"GET websocket": 101, "GET shout": 101, "POST shout": 101, "POST websocket": 200, "PUT WebSocket": 200} {
 			method, protocol, _ := strings.Cut(ask, " ")
 			w := k.dial()
-			w.send(method + " / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: " + protocol + "\r\n\r\n")
-			res, err := http.ReadResponse(w.in, nil)
+			w.Send(method + " / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: " + protocol + "\r\n\r\n")
+			res, err := http.ReadResponse(w.In, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -209,7 +211,7 @@ func TestWebSocketBeginsWithGET(t *testing.T) {
 // A backend that never comes to the point is given up.
 func TestInterimAnswersWithoutEnd(t *testing.T) {
 	t.Parallel()
-	backend := rawBackend(t, func(conn net.Conn, _ *http.Request) {
+	backend := testkit.ServeRequest(t, func(conn *testkit.ServerConn, _ *http.Request) {
 		for {
 			if _, err := io.WriteString(conn, "HTTP/1.1 102 Processing\r\n\r\n"); err != nil {
 				return
@@ -218,9 +220,9 @@ func TestInterimAnswersWithoutEnd(t *testing.T) {
 	})
 	eachLane(t, answersTable, backend, func(t *testing.T, k *kit) {
 		w := k.dial()
-		w.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		w.Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 		for n := 0; ; n++ {
-			res := w.receive()
+			res := receive(w)
 			if res.StatusCode == http.StatusProcessing {
 				continue
 			}
@@ -236,7 +238,7 @@ func TestInterimAnswersWithoutEnd(t *testing.T) {
 // HTTP/2 has no 101 (RFC 9113 section 8.6): passed on, it would end the answer.
 func TestSwitchOverHTTP2IsRefused(t *testing.T) {
 	t.Parallel()
-	backend := serveH2C(t, func(w http.ResponseWriter, _ *http.Request) {
+	backend := testkit.ServeH2C(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusSwitchingProtocols)
 		flush(w)
 		w.WriteHeader(http.StatusOK)
@@ -269,41 +271,27 @@ func headOf(t *testing.T, in *bufio.Reader) string {
 // there are devices that know them in no other way.
 func TestWebSocketSpelling(t *testing.T) {
 	t.Parallel()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
 	heads := make(chan string, 8)
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				head := headOf(t, bufio.NewReader(conn))
-				heads <- head
-				if strings.HasPrefix(head, "GET /refused ") {
-					_, _ = io.WriteString(conn, "HTTP/1.1 426 Upgrade Required\r\nContent-Length: 0\r\nsec-websocket-version: 13\r\n\r\n")
-					return
-				}
-				_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
-					"sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-Websocket-Protocol: chat\r\nsec-websocket-extensions: x\r\n\r\n")
-			}()
+	backend := testkit.ServeRaw(t, func(conn net.Conn) {
+		head := headOf(t, bufio.NewReader(conn))
+		heads <- head
+		if strings.HasPrefix(head, "GET /refused ") {
+			_, _ = io.WriteString(conn, "HTTP/1.1 426 Upgrade Required\r\nContent-Length: 0\r\nsec-websocket-version: 13\r\n\r\n")
+			return
 		}
-	}()
+		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+			"sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-Websocket-Protocol: chat\r\nsec-websocket-extensions: x\r\n\r\n")
+	})
 	t.Run("lanes", func(t *testing.T) {
-		eachLane(t, answersTable, "http://"+listener.Addr().String(), func(t *testing.T, k *kit) {
+		eachLane(t, answersTable, "http://"+backend, func(t *testing.T, k *kit) {
 			for path, said := range map[string][]string{
 				"/":        {"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", "Sec-WebSocket-Protocol: chat", "Sec-WebSocket-Extensions: x"},
 				"/refused": {"Sec-WebSocket-Version: 13"},
 			} {
 				w := k.dial()
-				w.send("GET " + path + " HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\nsec-websocket-version: 13\r\n" +
+				w.Send("GET " + path + " HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\nsec-websocket-version: 13\r\n" +
 					"Sec-Websocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSEC-WEBSOCKET-PROTOCOL: chat\r\nsec-websocket-extensions: x\r\n\r\n")
-				asked, got := wait(t, "the backend's head", heads), headOf(t, w.in)
+				asked, got := testkit.Receive(t, "the backend's head", heads), headOf(t, w.In)
 				for _, want := range []string{
 					"Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Protocol: chat", "Sec-WebSocket-Extensions: x",
 				} {

@@ -2,11 +2,11 @@ package proxy
 
 import (
 	"io"
-	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"gatehouse/internal/testkit"
 )
 
 // TestBackendLeavesPausedUpload has a backend close its connection in the middle
@@ -15,7 +15,7 @@ import (
 func TestBackendLeavesPausedUpload(t *testing.T) {
 	t.Parallel()
 	const detail = "An unexpected error occurred communicating with upstream service."
-	backend := rawBackend(t, func(net.Conn, *http.Request) {}) // closes at once
+	backend := testkit.ServeRequest(t, func(*testkit.ServerConn, *http.Request) {}) // closes at once
 	small := "POST /open HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc"
 	large := strings.Replace(small, "Length: 10", "Length: 1000000", 1)
 	chunked := "POST /open HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"
@@ -37,12 +37,7 @@ func TestBackendLeavesPausedUpload(t *testing.T) {
 	})
 	t.Run("h2c", func(t *testing.T) {
 		t.Parallel()
-		server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
-		server.Config.Protocols = new(http.Protocols)
-		server.Config.Protocols.SetUnencryptedHTTP2(true)
-		server.Start()
-		defer server.Close()
-		k := startBefore(t, h2cTable, server.URL)
+		k := startBefore(t, h2cTable, testkit.ServeH2C(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
 		k.raw(large).wantDetail(t, http.StatusBadGateway, detail)
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"gatehouse/auth"
+	"gatehouse/internal/testkit"
 )
 
 // oneUser is in memory: what is measured is the gateway.
@@ -79,29 +80,16 @@ func BenchmarkStrictRequest(b *testing.B) {
 // BenchmarkServed is a small request from the client's socket to the backend's and
 // back, on one connection; allocations are those of all three.
 func BenchmarkServed(b *testing.B) {
-	backend, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { _ = backend.Close() })
-	go func() {
+	backend := testkit.ServeRaw(b, func(conn net.Conn) {
+		buf := make([]byte, 8<<10)
 		for {
-			c, err := backend.Accept()
-			if err != nil {
+			if _, err := conn.Read(buf); err != nil {
 				return
 			}
-			go func() {
-				buf := make([]byte, 8<<10)
-				for {
-					if _, err := c.Read(buf); err != nil {
-						return
-					}
-					_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: text/plain\r\n\r\nok")
-				}
-			}()
+			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: text/plain\r\n\r\nok")
 		}
-	}()
-	k := newKit(b, identityTable, "http://"+backend.Addr().String())
+	})
+	k := newKit(b, identityTable, "http://"+backend)
 	k.gateway = NewGateway(Options{Log: slog.New(slog.DiscardHandler), Metrics: quietMetrics{}, Transports: k.parts.Transports})
 	k.gateway.Swap(k.compile(identityTable))
 	k.serve()

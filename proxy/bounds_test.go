@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"gatehouse/internal/testkit"
 )
 
 const (
@@ -23,12 +25,7 @@ func bounded(bounds string) string {
 
 func TestBackendRefusesConnections(t *testing.T) {
 	t.Parallel()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	listener.Close()
+	address := testkit.FreeAddress(t)
 	k := startBefore(t, openTable, "http://"+address)
 	res := k.get("/")
 	res.wantDetail(t, 503, sentenceConnect)
@@ -89,19 +86,19 @@ func TestResponseHeaderTimeout(t *testing.T) {
 		cancelled <- struct{}{}
 	})
 	k.get("/").wantDetail(t, 504, sentenceTimeout)
-	wait(t, "the cancellation", cancelled)
+	testkit.Receive(t, "the cancellation", cancelled)
 	if line := k.line(); line["status"] != 504.0 {
 		t.Errorf("logged %v", line)
 	}
 	k.do("POST", "/", strings.NewReader("a body")).wantDetail(t, 504, sentenceTimeout)
-	wait(t, "the cancellation", cancelled)
+	testkit.Receive(t, "the cancellation", cancelled)
 }
 
 // A backend that takes the connection and then nothing of a big upload is too slow, too.
 func TestBackendThatDoesNotRead(t *testing.T) {
 	t.Parallel()
 	done := make(chan struct{})
-	k := startBefore(t, bounded("timeout: 100ms"), rawBackend(t, func(net.Conn, *http.Request) { <-done }))
+	k := startBefore(t, bounded("timeout: 100ms"), testkit.ServeRequest(t, func(*testkit.ServerConn, *http.Request) { <-done }))
 	defer close(done)
 	k.do("POST", "/", zeros(64<<20)).wantDetail(t, 504, sentenceTimeout)
 }
@@ -123,7 +120,7 @@ func TestIdleTimeoutCutsTheAnswer(t *testing.T) {
 		if got, err := io.ReadAll(res.Body); err == nil {
 			t.Errorf("the client read %q as complete", got)
 		}
-		wait(t, "the cancellation", cancelled)
+		testkit.Receive(t, "the cancellation", cancelled)
 		if line := k.line(); line["error"] == nil {
 			t.Errorf("logged %v", line)
 		}
@@ -204,10 +201,10 @@ func TestClientStallsMidUpload(t *testing.T) {
 	k := start(t, bounded("idle_timeout: 50ms"), func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) })
 	for _, framing := range []string{"Content-Length: 10\r\n\r\nabc", "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"} {
 		w := k.dial()
-		w.send("POST / HTTP/1.1\r\nHost: x\r\n" + framing)
-		res := w.receive()
+		w.Send("POST / HTTP/1.1\r\nHost: x\r\n" + framing)
+		res := receive(w)
 		res.wantDetail(t, 408, "The request body did not arrive in time.")
-		if rest, err := io.ReadAll(w.in); err != nil || len(rest) != 0 { // closed, in bounded time
+		if rest, err := io.ReadAll(w.In); err != nil || len(rest) != 0 { // closed, in bounded time
 			t.Errorf("read %q, %v", rest, err)
 		}
 	}
@@ -228,11 +225,11 @@ routes:
 `, nil)
 	for path, status := range map[string]int{"/": 401, "/%2e%2e": 400, "/users": 200} {
 		w := k.dial()
-		w.send("POST " + path + " HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc")
-		if res := w.receive(); res.StatusCode != status {
+		w.Send("POST " + path + " HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc")
+		if res := receive(w); res.StatusCode != status {
 			t.Errorf("%s: status %d", path, res.StatusCode)
 		}
-		if rest, err := io.ReadAll(w.in); err != nil || len(rest) != 0 {
+		if rest, err := io.ReadAll(w.In); err != nil || len(rest) != 0 {
 			t.Errorf("%s: read %q, %v", path, rest, err)
 		}
 	}
@@ -253,7 +250,7 @@ func TestBackendAnswersBadly(t *testing.T) {
 		"huge head":       "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 256<<10+1) + "\r\n\r\n",
 		"unknown framing": "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
 	} {
-		k := startBefore(t, openTable, rawBackend(t, func(conn net.Conn, _ *http.Request) { _, _ = io.WriteString(conn, text) }))
+		k := startBefore(t, openTable, testkit.ServeRequest(t, func(conn *testkit.ServerConn, _ *http.Request) { _, _ = io.WriteString(conn, text) }))
 		for _, body := range []int{1, 100_000} { // the lean transport's, and the other's
 			res := k.do("POST", "/", strings.NewReader(strings.Repeat("x", body)))
 			if res.StatusCode != 502 {
@@ -305,9 +302,9 @@ func TestBodyThatEndsEarly(t *testing.T) {
 	t.Parallel()
 	k := start(t, openTable, func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) })
 	w := k.dial()
-	w.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc")
-	_ = w.Conn.(*net.TCPConn).CloseWrite()
-	if rest, _ := io.ReadAll(w.in); strings.HasPrefix(string(rest), "HTTP/1.1 2") {
+	w.Send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc")
+	_ = w.CloseWrite()
+	if rest, _ := io.ReadAll(w.In); strings.HasPrefix(string(rest), "HTTP/1.1 2") {
 		t.Errorf("read %q", rest)
 	}
 	if line := k.line(); line["status"] != 499.0 && line["status"] != 400.0 {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/internal/testkit"
 	"gatehouse/internal/timerwheel"
 )
 
@@ -43,15 +44,15 @@ routes:
 				<-r.Context().Done()
 				close(ended)
 			}
-			k := newKit(t, table, serveBackend(t, linger))
+			k := newKit(t, table, testkit.Serve(t, linger))
 			k.parts.Users = builtIn(linger)
 			k.gateway.Swap(k.compile(table))
 			k.serve()
 			client := k.dial()
-			client.send(request)
-			wait(t, "the request", begun)
+			client.Send(request)
+			testkit.Receive(t, "the request", begun)
 			_ = client.Conn.Close()
-			wait(t, "the end of the request", ended)
+			testkit.Receive(t, "the end of the request", ended)
 		})
 	}
 }
@@ -90,14 +91,14 @@ func TestLoadOfClients(t *testing.T) {
 					fmt.Fprintf(&sent, "POST %s HTTP/1.1\r\nHost: x\r\n%sContent-Length: %d\r\n\r\n%s", path, slow, len(body), body)
 					want = append(want, path+" "+body)
 				}
-				w.send(sent.String())
+				w.Send(sent.String())
 				if chance.IntN(10) == 0 {
 					_ = w.Conn.Close()
 					w = k.dial()
 					continue
 				}
 				for _, answer := range want {
-					if res := w.receive(); res.StatusCode != http.StatusOK || res.body != answer {
+					if res := receive(w); res.StatusCode != http.StatusOK || res.body != answer {
 						t.Errorf("client %d: %d %q, want %q", i, res.StatusCode, res.body, answer)
 						return
 					}

@@ -9,18 +9,19 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"gatehouse/internal/testkit"
 )
 
 // hasty serves backends that answer before they have read a request, and then
 // end the connection in the way that the path says.
 func hasty(t testing.TB) string {
 	t.Helper()
-	return rawBackend(t, func(conn net.Conn, r *http.Request) {
+	return testkit.ServeRequest(t, func(conn *testkit.ServerConn, r *http.Request) {
 		const answer = "HTTP/1.1 413 Content Too Large\r\nContent-Length: 7\r\n"
 		switch r.URL.Path {
 		case "/close":
@@ -30,10 +31,10 @@ func hasty(t testing.TB) string {
 			_, _ = io.WriteString(conn, answer+"\r\ntoo big")
 		case "/reset":
 			_, _ = io.WriteString(conn, answer+"\r\ntoo big")
-			_ = conn.(readAhead).Conn.(*net.TCPConn).SetLinger(0)
+			conn.Reset()
 		case "/half": // and waits for the gateway
 			_, _ = io.WriteString(conn, answer+"Connection: close\r\n\r\ntoo big")
-			_ = conn.(readAhead).CloseWrite()
+			_ = conn.CloseWrite()
 			_, _ = io.CopyN(io.Discard, conn, 4<<20)
 		}
 	})
@@ -67,7 +68,7 @@ func TestEarlyRefusalOfAnUpload(t *testing.T) {
 // answer meanwhile.
 func (k *kit) upload(t *testing.T, path string, size int64, known bool) (status int, body string) {
 	t.Helper()
-	w := dial(t, k.url)
+	w := testkit.Dial(t, k.url)
 	defer w.Close()
 	sent := make(chan struct{})
 	go func() {
@@ -81,7 +82,7 @@ func (k *kit) upload(t *testing.T, path string, size int64, known bool) (status 
 		_, _ = io.Copy(w.Conn, zeros(size))
 		_, _ = io.WriteString(w.Conn, "\r\n0\r\n\r\n")
 	}()
-	res, err := http.ReadResponse(w.in, nil)
+	res, err := http.ReadResponse(w.In, nil)
 	if err != nil {
 		t.Errorf("read answer: %v", err)
 		return 0, ""
@@ -115,9 +116,9 @@ routes:
 			for _, size := range []int{2, 20_000, 200_000} {
 				w := k.dial()
 				for range 20 {
-					w.send(fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", path, size))
-					w.send(strings.Repeat("x", size))
-					if res := w.receive(); res.StatusCode != status || res.Close {
+					w.Send(fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", path, size))
+					w.Send(strings.Repeat("x", size))
+					if res := receive(w); res.StatusCode != status || res.Close {
 						t.Fatalf("%s with %d bytes = %d, close %t", path, size, res.StatusCode, res.Close)
 					}
 				}
@@ -131,10 +132,10 @@ routes:
 // it has an answer.
 func TestAnswerBeforeTheRestIsSent(t *testing.T) {
 	t.Parallel()
-	eachTransport(t, openTable, serveBackend(t, echo), func(t *testing.T, k *kit) {
+	eachTransport(t, openTable, testkit.Serve(t, echo), func(t *testing.T, k *kit) {
 		w := k.dial()
-		w.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\nabc")
-		res, err := http.ReadResponse(w.in, nil)
+		w.Send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\nabc")
+		res, err := http.ReadResponse(w.In, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -143,7 +144,7 @@ func TestAnswerBeforeTheRestIsSent(t *testing.T) {
 		if got, err := io.ReadAll(io.LimitReader(in, 3)); err != nil || string(got) != "abc" {
 			t.Fatalf("%q, %v", got, err)
 		}
-		w.send("def")
+		w.Send("def")
 		if got, err := io.ReadAll(in); err != nil || string(got) != "def" {
 			t.Errorf("%q, %v", got, err)
 		}
@@ -153,22 +154,14 @@ func TestAnswerBeforeTheRestIsSent(t *testing.T) {
 // TestEarlyRefusalOverHTTP2 has real HTTP/2 servers refuse uploads unread.
 func TestEarlyRefusalOverHTTP2(t *testing.T) {
 	t.Parallel()
-	h2c := new(http.Protocols)
-	h2c.SetUnencryptedHTTP2(true)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := &http.Server{Protocols: h2c, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	backend := testkit.ServeH2C(t, func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "too big", http.StatusRequestEntityTooLarge)
-	})}
-	go func() { _ = server.Serve(listener) }()
-	t.Cleanup(func() { server.Close() })
+	})
 	k := startBefore(t, `
 users: off
 routes:
   - {name: open, prefix: /, backend: "${BACKEND}", auth: none, protocol: h2c}
-`, "http://"+listener.Addr().String())
+`, backend)
 	for _, size := range []int64{2, 60 << 10, 20 << 20} {
 		for range 5 {
 			if status, body := k.upload(t, "/", size, true); status != 413 || body != "too big\n" {
@@ -183,36 +176,22 @@ func TestEarlyRefusalOverTLS(t *testing.T) {
 	t.Parallel()
 	own := httptest.NewTLSServer(http.NotFoundHandler()) // for its certificate
 	t.Cleanup(own.Close)
-	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: own.TLS.Certificates})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				_ = conn.SetDeadline(time.Now().Add(patient))
-				if _, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
-					_, _ = io.WriteString(conn, "HTTP/1.1 413 Content Too Large\r\nContent-Length: 7\r\nConnection: close\r\n\r\ntoo big")
-				}
-			}()
+	backend := testkit.ServeRaw(t, func(plain net.Conn) {
+		conn := tls.Server(plain, &tls.Config{Certificates: own.TLS.Certificates})
+		defer conn.Close()
+		_ = conn.SetDeadline(time.Now().Add(testkit.Timeout))
+		if _, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
+			_, _ = io.WriteString(conn, "HTTP/1.1 413 Content Too Large\r\nContent-Length: 7\r\nConnection: close\r\n\r\ntoo big")
 		}
-	}()
+	})
 	ca := filepath.Join(t.TempDir(), "ca.pem")
 	block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: own.Certificate().Raw})
-	if err := os.WriteFile(ca, block, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.WriteFile(t, ca, block)
 	k := startBefore(t, `
 users: off
 routes:
   - {name: open, prefix: /, backend: "${BACKEND}", auth: none, tls: {ca: "`+ca+`"}}
-`, "https://"+listener.Addr().String())
+`, "https://"+backend)
 	for _, size := range []int64{60 << 10, 20 << 20} {
 		for range 5 {
 			if status, body := k.upload(t, "/", size, true); status != 413 || body != "too big" {

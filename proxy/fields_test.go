@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"gatehouse/internal/testkit"
 	"gatehouse/proxy/upstream"
 
 	"github.com/google/go-cmp/cmp"
@@ -78,8 +79,8 @@ func TestOneHeaderPolicy(t *testing.T) {
 				}
 				for _, k := range []*kit{direct, standard} {
 					w := k.dial()
-					w.send(text)
-					if res := w.receive(); res.StatusCode != http.StatusOK {
+					w.Send(text)
+					if res := receive(w); res.StatusCode != http.StatusOK {
 						t.Fatalf("%d %s", res.StatusCode, res.body)
 					}
 				}
@@ -103,13 +104,7 @@ func TestOneHeaderPolicy(t *testing.T) {
 // serveHeads is a backend that answers one request on each connection, and
 // passes on its fields as comparableFields makes them.
 func serveHeads(t *testing.T, heads chan<- []string) string {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = listener.Close() })
-	serve := func(conn net.Conn) {
-		defer conn.Close()
+	return "http://" + testkit.ServeRaw(t, func(conn net.Conn) {
 		in := textproto.NewReader(bufio.NewReader(conn))
 		var fields []string
 		for line, err := in.ReadLine(); line != ""; line, err = in.ReadLine() {
@@ -121,17 +116,7 @@ func serveHeads(t *testing.T, heads chan<- []string) string {
 		heads <- comparableFields(fields[1:])
 		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 		_, _ = io.Copy(io.Discard, conn) // the rest of a body
-	}
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go serve(conn)
-		}
-	}()
-	return "http://" + listener.Addr().String()
+	})
 }
 
 // comparableFields sorts field lines, and leaves out those that are the transport's.

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"bufio"
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
@@ -16,6 +15,7 @@ import (
 	"strings"
 	"testing"
 
+	"gatehouse/internal/testkit"
 	"gatehouse/proxy/clientip"
 
 	"github.com/google/uuid"
@@ -273,7 +273,7 @@ func TestFindCaller(t *testing.T) {
 
 func TestUnixListenerHasNoAddresses(t *testing.T) {
 	t.Parallel()
-	k := newKit(t, openTable, serveBackend(t, mirror))
+	k := newKit(t, openTable, testkit.Serve(t, mirror))
 	listener, err := net.Listen("unix", t.TempDir()+"/gate")
 	if err != nil {
 		t.Fatal(err)
@@ -286,9 +286,9 @@ func TestUnixListenerHasNoAddresses(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	w := &wire{t: t, Conn: conn, in: bufio.NewReader(conn)}
-	w.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-	if got, has := w.receive().seen(t).Header["X-Forwarded-For"]; has {
+	w := testkit.NewClient(t, conn)
+	w.Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	if got, has := receive(w).seen(t).Header["X-Forwarded-For"]; has {
 		t.Errorf("X-Forwarded-For = %q", got)
 	}
 	if got := k.line()["client_ip"]; got != "" {
@@ -398,13 +398,13 @@ func TestEarlyHints(t *testing.T) {
 		_, _ = io.WriteString(w, "done")
 	})
 	w := k.dial()
-	w.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	w.Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 	for _, want := range []string{"</a.css>; rel=preload", "</b.css>; rel=preload"} {
-		if res := w.receive(); res.StatusCode != http.StatusEarlyHints || !slices.Equal(res.header("Link"), []string{want}) {
+		if res := receive(w); res.StatusCode != http.StatusEarlyHints || !slices.Equal(res.header("Link"), []string{want}) {
 			t.Errorf("%d, Link %q, want %q", res.StatusCode, res.header("Link"), want)
 		}
 	}
-	res := w.receive()
+	res := receive(w)
 	if res.StatusCode != 200 || res.body != "done" || res.Header.Get("X-Final") != "yes" || len(res.header("Link")) != 0 {
 		t.Errorf("%d %v %q", res.StatusCode, res.Header, res.body)
 	}
@@ -413,7 +413,7 @@ func TestEarlyHints(t *testing.T) {
 
 func TestHopByHopHeaders(t *testing.T) {
 	t.Parallel()
-	k := startBefore(t, openTable, rawBackend(t, func(conn net.Conn, r *http.Request) {
+	k := startBefore(t, openTable, testkit.ServeRequest(t, func(conn *testkit.ServerConn, r *http.Request) {
 		body, _ := json.Marshal(seen{Header: r.Header})
 		fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nConnection: X-Hop, keep-alive\r\nX-Hop: gone\r\nKeep-Alive: timeout=5\r\n"+
 			"Proxy-Authenticate: Basic\r\nX-End: stays\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
@@ -534,12 +534,12 @@ func TestAmbiguousFramingIsRefused(t *testing.T) {
 		"X: y\r\n Transfer-Encoding: chunked\r\n",
 	} {
 		w := k.dial()
-		w.send("POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + headers + "\r\n" + "0\r\n\r\n" + smuggled)
-		res := w.receive()
+		w.Send("POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + headers + "\r\n" + "0\r\n\r\n" + smuggled)
+		res := receive(w)
 		if res.StatusCode < 400 && !strings.HasPrefix(headers, "X: y") { // obs-fold is one header's value to net/http
 			t.Errorf("%q: status %d", headers, res.StatusCode)
 		}
-		if _, err := w.in.ReadByte(); err != io.EOF {
+		if _, err := w.In.ReadByte(); err != io.EOF {
 			t.Errorf("%q: more than one answer", headers)
 		}
 	}

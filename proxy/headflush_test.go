@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"testing"
 
+	"gatehouse/internal/testkit"
 	"gatehouse/proxy/forward"
 	"gatehouse/proxy/http1/server"
 	"gatehouse/proxy/listener"
@@ -34,23 +35,14 @@ func TestHeadDoesNotWaitForTheBody(t *testing.T) {
 			}
 		}
 	}
-	eachTransport(t, openTable, serveBackend(t, slow), test)
-	t.Run("to HTTP/2", func(t *testing.T) { test(t, startTLS(t, openTable, serveBackend(t, slow))) })
+	eachTransport(t, openTable, testkit.Serve(t, slow), test)
+	t.Run("to HTTP/2", func(t *testing.T) { test(t, startTLS(t, openTable, testkit.Serve(t, slow))) })
 	t.Run("from h2c", func(t *testing.T) {
-		h2c := new(http.Protocols)
-		h2c.SetUnencryptedHTTP2(true)
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		server := &http.Server{Handler: http.HandlerFunc(slow), Protocols: h2c}
-		go func() { _ = server.Serve(listener) }()
-		t.Cleanup(func() { server.Close() })
 		test(t, startBefore(t, `
 users: off
 routes:
   - {name: open, prefix: /, backend: "${BACKEND}", auth: none, protocol: h2c}
-`, "http://"+listener.Addr().String()))
+`, testkit.ServeH2C(t, slow)))
 	})
 }
 
@@ -58,16 +50,13 @@ routes:
 // came with its head leaves with it.
 func TestHeadAndBodyInOneWrite(t *testing.T) {
 	t.Parallel()
-	backend := rawBackend(t, func(conn net.Conn, _ *http.Request) {
+	backend := testkit.ServeRequest(t, func(conn *testkit.ServerConn, _ *http.Request) {
 		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello")
 	})
 	for _, fronted := range []bool{true, false} {
 		k := newKit(t, openTable, backend)
 		sizes := make(chan int, 16)
-		public, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
+		public := testkit.Listen(t)
 		limited := k.gateway.Limit(countedWrites{public, sizes})
 		standard := &http.Server{Handler: k.gateway, ConnContext: listener.ConnContext}
 		t.Cleanup(func() { standard.Close() })
@@ -78,9 +67,9 @@ func TestHeadAndBodyInOneWrite(t *testing.T) {
 			go func() { _ = standard.Serve(limited) }()
 		}
 		for range 20 {
-			w := dial(t, "http://"+public.Addr().String())
-			w.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-			if res := w.receive(); res.body != "hello" {
+			w := testkit.Dial(t, "http://"+public.Addr().String())
+			w.Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+			if res := receive(w); res.body != "hello" {
 				t.Fatalf("%q", res.body)
 			}
 			_ = w.Close()
@@ -98,10 +87,7 @@ func TestHeadAndBodyInOneWrite(t *testing.T) {
 // type assertion: without it, requests are answered all the same, but more slowly.
 func TestServerInterfaces(t *testing.T) {
 	t.Parallel()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	listener := testkit.Listen(t)
 	merges := make(chan bool, 1)
 	standard := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, ok := w.(forward.HeaderMerger)
@@ -110,9 +96,9 @@ func TestServerInterfaces(t *testing.T) {
 	t.Cleanup(func() { _ = standard.Close() })
 	gateway := newKit(t, openTable, "http://127.0.0.1:9").gateway
 	go func() { _ = server.New(standard).Serve(gateway.Limit(listener)) }()
-	w := dial(t, "http://"+listener.Addr().String())
-	w.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-	if res := w.receive(); res.StatusCode != http.StatusOK {
+	w := testkit.Dial(t, "http://"+listener.Addr().String())
+	w.Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	if res := receive(w); res.StatusCode != http.StatusOK {
 		t.Fatalf("status %d", res.StatusCode)
 	}
 	if !<-merges {

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/internal/testkit"
+
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 )
@@ -37,7 +39,7 @@ func dial2(t testing.TB, url string, settings ...http2.Setting) *wire2 {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(patient))
+	_ = conn.SetDeadline(time.Now().Add(testkit.Timeout))
 	w := &wire2{t: t, conn: conn, Framer: http2.NewFramer(conn, conn)}
 	w.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
 	w.encoder = hpack.NewEncoder(&w.block)
@@ -181,7 +183,7 @@ users: off
 routes:
   - {name: open, prefix: /open, backend: "${BACKEND}", auth: none, idle_timeout: 1s}
   - {name: strict, prefix: /strict, backend: "${BACKEND}"}
-`, serveBackend(t, func(w http.ResponseWriter, r *http.Request) {
+`, testkit.Serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/open/small" {
 			_, _ = io.WriteString(w, "small")
 			return
@@ -203,7 +205,7 @@ routes:
 				t.Errorf("ended with %s", got)
 			}
 			if path == "/open/large" {
-				wait(t, "the backend to be released", ended)
+				testkit.Receive(t, "the backend to be released", ended)
 			}
 			// The connection is as good as before.
 			_ = w.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1 << 16})

@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
 
+	"gatehouse/internal/testkit"
 	"gatehouse/proxy/upstream"
 )
 
@@ -57,7 +57,7 @@ var oddTrailers = []string{
 // transport would write: it is no fault of the backend's.
 func TestOddTrailersAreNotForwarded(t *testing.T) {
 	t.Parallel()
-	backend := serveBackend(t, healthyBackend)
+	backend := testkit.Serve(t, healthyBackend)
 	eachTransport(t, openTable, backend, func(t *testing.T, k *kit) {
 		for _, name := range oddTrailers {
 			res := k.raw("POST /a HTTP/1.1\r\nHost: x\r\nTrailer: X-Good, " + name + "\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Good: a\r\n\r\n")
@@ -116,7 +116,7 @@ func TestHTTP2EndsTooEarly(t *testing.T) {
 // would take for those of the framing or of the connection.
 func TestFoldedFramingIsRemoved(t *testing.T) {
 	t.Parallel()
-	eachTransport(t, openTable, serveBackend(t, healthyBackend), func(t *testing.T, k *kit) {
+	eachTransport(t, openTable, testkit.Serve(t, healthyBackend), func(t *testing.T, k *kit) {
 		for _, name := range []string{
 			"Transfer_Encoding", "transfer.encoding", "TRANSFER_ENCODING", "Content_Length", "Content.Length", "Keep_Alive",
 			"Proxy_Connection", "Proxy_Authorization", "Proxy_Authenticate", "HTTP2_Settings",
@@ -155,7 +155,7 @@ func TestTraceIsRefused(t *testing.T) {
 // listed, to readers that are not careful.
 func TestOddUpgradeIsDropped(t *testing.T) {
 	t.Parallel()
-	eachTransport(t, openTable, serveBackend(t, healthyBackend), func(t *testing.T, k *kit) {
+	eachTransport(t, openTable, testkit.Serve(t, healthyBackend), func(t *testing.T, k *kit) {
 		for _, protocol := range []string{"websoc\u212aet", "websocket/\xff", "websocket/1 3", "websocket/", "websocket;a"} {
 			res := k.raw("GET /a HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: " + protocol + "\r\n\r\n")
 			if seen := strings.Join(res.Header["Seen"], " "); res.StatusCode != 200 || strings.Contains(seen, "Upgrade") {
@@ -168,20 +168,12 @@ func TestOddUpgradeIsDropped(t *testing.T) {
 // TestHeadersTooLargeForTheBackend sends more headers than an HTTP/2 backend takes.
 func TestHeadersTooLargeForTheBackend(t *testing.T) {
 	t.Parallel()
-	h2c := new(http.Protocols)
-	h2c.SetUnencryptedHTTP2(true)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := &http.Server{Handler: http.HandlerFunc(healthyBackend), Protocols: h2c, MaxHeaderBytes: 4 << 10}
-	go func() { _ = server.Serve(listener) }()
-	t.Cleanup(func() { server.Close() })
+	backend := testkit.ServeH2C(t, healthyBackend, func(s *http.Server) { s.MaxHeaderBytes = 4 << 10 })
 	k := startBefore(t, `
 users: off
 routes:
   - {name: open, prefix: /, backend: "${BACKEND}", auth: none, protocol: h2c}
-`, "http://"+listener.Addr().String())
+`, backend)
 	if res := k.get("/"); res.StatusCode != 200 { // and the backend's settings are known
 		t.Fatalf("status %d", res.StatusCode)
 	}
@@ -202,7 +194,7 @@ func blamesTheBackend(status int) bool {
 
 // fuzzBefore are gateways before a healthy backend, one for each transport.
 func fuzzBefore(f *testing.F) (urls []string) {
-	backend := serveBackend(f, healthyBackend)
+	backend := testkit.Serve(f, healthyBackend)
 	for _, standard := range []bool{false, true} {
 		k := newKit(f, healthyTable, backend)
 		if standard {
@@ -264,10 +256,10 @@ func FuzzHealthyBackend(f *testing.F) {
 			head += fields + "\r\n"
 		}
 		for _, url := range urls {
-			w := dial(t, url)
+			w := testkit.Dial(t, url)
 			_, _ = io.WriteString(w.Conn, head+"\r\n"+body)
-			_ = w.Conn.(*net.TCPConn).CloseWrite()
-			all, _ := io.ReadAll(w.in)
+			_ = w.CloseWrite()
+			all, _ := io.ReadAll(w.In)
 			for answer := range bytes.SplitSeq(all, []byte("HTTP/1.1 ")) {
 				var status int
 				if n, _ := fmt.Sscanf(string(answer), "%d", &status); n == 1 && blamesTheBackend(status) {
@@ -310,7 +302,7 @@ func FuzzHealthyBackendHTTP2(f *testing.F) {
 		f.Add("POST", "/a", "x", field[0], field[1], "abc")
 		f.Add("POST", "/a", "x", field[0], field[1], "")
 	}
-	backend := serveBackend(f, healthyBackend)
+	backend := testkit.Serve(f, healthyBackend)
 	k := newKit(f, healthyTable, backend)
 	k.serveTLS()
 	f.Fuzz(func(t *testing.T, method, path, authority, name, value, body string) {

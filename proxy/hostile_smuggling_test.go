@@ -15,6 +15,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"gatehouse/internal/testkit"
 )
 
 // countingBackend keeps every byte that reaches it. It reads requests as
@@ -32,29 +34,13 @@ type countingBackend struct {
 // count serves a backend that answers every whole request with 200.
 func count(t testing.TB) *countingBackend {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := &countingBackend{t: t, url: "http://" + listener.Addr().String()}
-	var connections sync.WaitGroup
-	t.Cleanup(connections.Wait)
-	t.Cleanup(func() { listener.Close() })
-	connections.Go(func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			connections.Go(func() { b.serve(conn) })
-		}
-	})
+	b := &countingBackend{t: t}
+	b.url = "http://" + testkit.ServeRaw(t, b.serve)
 	return b
 }
 
 func (b *countingBackend) serve(conn net.Conn) {
-	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(patient))
+	_ = conn.SetDeadline(time.Now().Add(testkit.Timeout))
 	in := bufio.NewReader(conn)
 	for {
 		request, err := readNarrowly(in)
@@ -348,7 +334,7 @@ func TestNothingIsSmuggled(t *testing.T) {
 				k := startBefore(t, bounded("idle_timeout: 2s"), backend.url)
 				w := k.dial()
 				_, _ = io.WriteString(w.Conn, attack.sent) // it may be closed before all is sent
-				if got := w.statuses(); !slices.Equal(got, attack.statuses) {
+				if got := statusesOf(t, w); !slices.Equal(got, attack.statuses) {
 					t.Errorf("answered %v, want %v", got, attack.statuses)
 				}
 				if got := backend.seen(); !slices.Equal(got, attack.requests) {
@@ -359,24 +345,24 @@ func TestNothingIsSmuggled(t *testing.T) {
 	}
 }
 
-// statuses reads answers until the connection is closed.
-func (w *wire) statuses() []int {
-	w.t.Helper()
+// statusesOf reads answers until the connection is closed.
+func statusesOf(t testing.TB, w *testkit.Client) []int {
+	t.Helper()
 	var statuses []int
 	for {
 		asked := &http.Request{Method: http.MethodHead} // no body is waited for ...
-		res, err := http.ReadResponse(w.in, asked)
+		res, err := http.ReadResponse(w.In, asked)
 		if err != nil {
 			if network, ok := errors.AsType[net.Error](err); ok && network.Timeout() {
-				w.t.Error("the connection is not closed")
+				t.Error("the connection is not closed")
 			}
 			return statuses
 		}
 		statuses = append(statuses, res.StatusCode)
-		next, _ := w.in.Peek(5) // ... but skipped, as far as there is one
+		next, _ := w.In.Peek(5) // ... but skipped, as far as there is one
 		for len(next) > 0 && string(next) != "HTTP/" {
-			_, _ = w.in.Discard(1)
-			next, _ = w.in.Peek(5)
+			_, _ = w.In.Discard(1)
+			next, _ = w.In.Peek(5)
 		}
 	}
 }

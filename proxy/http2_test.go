@@ -9,14 +9,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"gatehouse/internal/testkit"
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
@@ -29,17 +28,6 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
-
-// serveH2C serves a backend over HTTP/2 without TLS only.
-func serveH2C(t testing.TB, handler http.HandlerFunc) string {
-	t.Helper()
-	server := httptest.NewUnstartedServer(handler)
-	server.Config.Protocols = new(http.Protocols)
-	server.Config.Protocols.SetUnencryptedHTTP2(true)
-	server.Start()
-	t.Cleanup(server.Close)
-	return server.URL
-}
 
 const h2cTable = `
 users: off
@@ -59,9 +47,9 @@ func TestHTTP2OnEitherSide(t *testing.T) {
 		w.Header().Set("X-Sum", "42")
 	}
 	for name, k := range map[string]*kit{
-		"h2 to h1":  startTLS(t, openTable, serveBackend(t, protocol)),
-		"h2 to h2c": startTLS(t, h2cTable, serveH2C(t, protocol)),
-		"h1 to h2c": startBefore(t, h2cTable, serveH2C(t, protocol)),
+		"h2 to h1":  startTLS(t, openTable, testkit.Serve(t, protocol)),
+		"h2 to h2c": startTLS(t, h2cTable, testkit.ServeH2C(t, protocol)),
+		"h1 to h2c": startBefore(t, h2cTable, testkit.ServeH2C(t, protocol)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -98,7 +86,7 @@ func TestHTTP2OnEitherSide(t *testing.T) {
 
 func TestHTTP2Streams(t *testing.T) {
 	t.Parallel()
-	k := startTLS(t, h2cTable, serveH2C(t, func(w http.ResponseWriter, r *http.Request) {
+	k := startTLS(t, h2cTable, testkit.ServeH2C(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/small" {
 			mirror(w, r)
 			return
@@ -163,7 +151,7 @@ func rawHTTP2(t *testing.T, k *kit, path string, headers ...string) (string, err
 // become another request line in HTTP/1.1.
 func TestHTTP2Targets(t *testing.T) {
 	t.Parallel()
-	k := startTLS(t, openTable, serveBackend(t, mirror))
+	k := startTLS(t, openTable, testkit.Serve(t, mirror))
 	if got, err := rawHTTP2(t, k, "/a?b"); got != "200" {
 		t.Fatalf("status %q, %v", got, err)
 	}
@@ -231,10 +219,7 @@ var shoutService = grpc.ServiceDesc{
 
 func TestGRPC(t *testing.T) {
 	t.Parallel()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	listener := testkit.Listen(t)
 	server := grpc.NewServer()
 	server.RegisterService(&shoutService, new(any))
 	healthpb.RegisterHealthServer(server, grpchealth.NewServer())
@@ -253,7 +238,7 @@ routes:
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	ctx, cancel := context.WithTimeout(context.Background(), patient)
+	ctx, cancel := context.WithTimeout(context.Background(), testkit.Timeout)
 	t.Cleanup(cancel)
 	member := metadata.AppendToOutgoingContext(ctx, "authorization", k.member(), "x-user-id", "evil")
 
@@ -338,7 +323,7 @@ func TestBackendOverTLS(t *testing.T) {
 	}))
 	backend.EnableHTTP2 = true
 	backend.TLS = &tls.Config{ClientAuth: tls.RequestClientCert}
-	backend.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	backend.Config.ErrorLog = testkit.DiscardLog()
 	backend.StartTLS()
 	t.Cleanup(backend.Close)
 	authority := filepath.Join(t.TempDir(), "ca.pem")
@@ -348,9 +333,7 @@ func TestBackendOverTLS(t *testing.T) {
 		authority + ".mine": {Type: "CERTIFICATE", Bytes: mine},
 		authority + ".key":  {Type: "PRIVATE KEY", Bytes: key},
 	} {
-		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.WriteFile(t, path, pem.EncodeToMemory(block))
 	}
 	k := startBefore(t, `
 users: off

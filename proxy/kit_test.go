@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -12,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -24,14 +22,12 @@ import (
 	"gatehouse/auth/keys"
 	"gatehouse/config"
 	"gatehouse/internal/httperr"
+	"gatehouse/internal/testkit"
 	"gatehouse/proxy/forward"
 	"gatehouse/proxy/http1/server"
 	"gatehouse/proxy/listener"
 	"gatehouse/proxy/upstream"
 )
-
-// patient is how long a test waits for what should happen at once.
-const patient = time.Minute
 
 const testSecret = "a secret of the tests, 32 bytes or more"
 
@@ -61,7 +57,10 @@ type kit struct {
 // URL, over HTTP/1.1.
 func start(t testing.TB, table string, backend http.HandlerFunc) *kit {
 	t.Helper()
-	return startBefore(t, table, serveBackend(t, backend))
+	if backend == nil {
+		backend = func(http.ResponseWriter, *http.Request) {}
+	}
+	return startBefore(t, table, testkit.Serve(t, backend))
 }
 
 // startBefore is start for a backend that is served already.
@@ -78,7 +77,7 @@ func (k *kit) serve() {
 	k.transport = &http.Transport{}
 	k.t.Cleanup(k.transport.CloseIdleConnections)
 	standard := &http.Server{
-		Handler: k.gateway, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), ReadHeaderTimeout: patient,
+		Handler: k.gateway, ErrorLog: testkit.DiscardLog(), ReadHeaderTimeout: testkit.Timeout,
 	}
 	public, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -99,7 +98,7 @@ func (k *kit) serve() {
 	go func() { ended <- serving.Serve(k.gateway.Limit(public)) }()
 	k.url = "http://" + public.Addr().String()
 	k.t.Cleanup(func() {
-		stopping, cancel := context.WithTimeout(context.Background(), patient)
+		stopping, cancel := context.WithTimeout(context.Background(), testkit.Timeout)
 		defer cancel()
 		if err := serving.Shutdown(stopping); err != nil {
 			k.t.Errorf("shutdown: %v", err)
@@ -121,64 +120,12 @@ func startTLS(t testing.TB, table, backend string) *kit {
 
 func (k *kit) serveTLS() {
 	k.server = httptest.NewUnstartedServer(k.gateway)
-	k.server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	k.server.Config.ErrorLog = testkit.DiscardLog()
 	k.server.EnableHTTP2 = true
 	k.server.StartTLS()
 	k.url = k.server.URL
 	k.t.Cleanup(k.server.Close)
 }
-
-func serveBackend(t testing.TB, handler http.HandlerFunc) string {
-	t.Helper()
-	if handler == nil {
-		handler = func(http.ResponseWriter, *http.Request) {}
-	}
-	server := httptest.NewUnstartedServer(handler)
-	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
-	server.Start()
-	t.Cleanup(server.Close)
-	return server.URL
-}
-
-// rawBackend reads the head of one request from each connection, and leaves
-// the rest to the test. The connection is closed when the test is done with it.
-func rawBackend(t testing.TB, serve func(conn net.Conn, r *http.Request)) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var connections sync.WaitGroup
-	t.Cleanup(connections.Wait)
-	t.Cleanup(func() { listener.Close() })
-	connections.Go(func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			connections.Go(func() {
-				defer conn.Close()
-				_ = conn.SetDeadline(time.Now().Add(patient))
-				in := bufio.NewReader(conn)
-				if r, err := http.ReadRequest(in); err == nil {
-					serve(readAhead{conn, in}, r)
-				}
-			})
-		}
-	})
-	return "http://" + listener.Addr().String()
-}
-
-// readAhead is a connection of which a part was read into a buffer.
-type readAhead struct {
-	net.Conn
-	in *bufio.Reader
-}
-
-func (c readAhead) Read(p []byte) (int, error) { return c.in.Read(p) }
-
-func (c readAhead) CloseWrite() error { return c.Conn.(*net.TCPConn).CloseWrite() }
 
 // builtIn is a built-in handler without endpoints of its own.
 type builtIn func(http.ResponseWriter, *http.Request)
@@ -334,7 +281,7 @@ func (k *kit) open(method, target string, body io.Reader, headers ...string) *ht
 
 func (k *kit) request(method, target string, body io.Reader, headers ...string) *http.Request {
 	k.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patient)
+	ctx, cancel := context.WithTimeout(context.Background(), testkit.Timeout)
 	k.t.Cleanup(cancel)
 	req, err := http.NewRequestWithContext(ctx, method, k.url+target, body)
 	if err != nil {
@@ -361,60 +308,20 @@ func (k *kit) client() *http.Client {
 	return &client
 }
 
-// wire is a raw connection, for what a client library would tidy.
-type wire struct {
-	t testing.TB
-	net.Conn
-	in *bufio.Reader
-}
-
-func dial(t testing.TB, server string) *wire {
-	t.Helper()
-	u, err := url.Parse(server)
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn, err := net.Dial("tcp", u.Host)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	if err := conn.SetDeadline(time.Now().Add(patient)); err != nil {
-		t.Fatal(err)
-	}
-	return &wire{t, conn, bufio.NewReader(conn)}
-}
-
-func (k *kit) dial() *wire { return dial(k.t, k.url) }
-
-func (w *wire) send(text string) {
-	w.t.Helper()
-	if _, err := io.WriteString(w.Conn, text); err != nil {
-		w.t.Fatalf("send %q: %v", text, err)
-	}
-}
+func (k *kit) dial() *testkit.Client { return testkit.Dial(k.t, k.url) }
 
 // receive reads one answer whole.
-func (w *wire) receive() answer {
-	w.t.Helper()
-	res, err := http.ReadResponse(w.in, nil)
-	if err != nil {
-		w.t.Fatalf("receive: %v", err)
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
-	if err != nil {
-		w.t.Fatalf("receive body: %v", err)
-	}
-	return answer{res, string(body)}
+func receive(c *testkit.Client) answer {
+	res, body := c.Receive()
+	return answer{res, body}
 }
 
 // raw sends bytes over a connection of their own and reads one answer.
 func (k *kit) raw(text string) answer {
 	k.t.Helper()
 	w := k.dial()
-	w.send(text)
-	return w.receive()
+	w.Send(text)
+	return receive(w)
 }
 
 // wantDetail holds an answer of the gateway's own against what it should say.
@@ -455,17 +362,12 @@ func (l *accessLog) Write(p []byte) (int, error) {
 // line waits for the next line of the log.
 func (k *kit) line() map[string]any {
 	k.t.Helper()
-	select {
-	case text := <-k.log.lines:
-		var line map[string]any
-		if err := json.Unmarshal([]byte(text), &line); err != nil {
-			k.t.Fatalf("log line %q: %v", text, err)
-		}
-		return line
-	case <-time.After(patient):
-		k.t.Fatal("nothing was logged")
-		return nil
+	text := testkit.Receive(k.t, "a line of the log", k.log.lines)
+	var line map[string]any
+	if err := json.Unmarshal([]byte(text), &line); err != nil {
+		k.t.Fatalf("log line %q: %v", text, err)
 	}
+	return line
 }
 
 // recorder implements Metrics.
@@ -526,18 +428,6 @@ func (r *routeRecorder) Backend(up bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.backend = append(r.backend, up)
-}
-
-// wait receives from a channel that should deliver soon.
-func wait[T any](t testing.TB, what string, from <-chan T) T {
-	t.Helper()
-	select {
-	case value := <-from:
-		return value
-	case <-time.After(patient):
-		t.Fatalf("waited in vain for %s", what)
-		panic("unreachable")
-	}
 }
 
 // open is a table of one route without a policy.

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"gatehouse/internal/testkit"
 )
 
 // TestRequestsPerClient holds as many requests as one client may, and has one
@@ -57,22 +59,7 @@ routes:
 	for _, res := range held {
 		_, _ = io.Copy(io.Discard, res.Body)
 	}
-	until(t, func() bool { return get("192.0.2.1").StatusCode == http.StatusOK })
-}
-
-// until asks again until the answer is yes; the test's own time bounds it.
-func until(t *testing.T, yes func() bool) {
-	t.Helper()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(patient)
-	for !yes() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatal("waited in vain")
-		}
-	}
+	testkit.Eventually(t, "a place that became free is given again", func() bool { return get("192.0.2.1").StatusCode == http.StatusOK })
 }
 
 // TestConnections opens as many connections as there may be; one more is
@@ -89,10 +76,7 @@ func TestConnections(t *testing.T) {
 		t.Run(limits, func(t *testing.T) {
 			t.Parallel()
 			k := newKit(t, "users: off\nlimits: {"+limits+"}\nroutes:\n  - {name: open, prefix: /x, backend: 'http://127.0.0.1:9', auth: none}\n", "")
-			listener, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
+			listener := testkit.Listen(t)
 			server := &http.Server{Handler: k.gateway, ReadHeaderTimeout: time.Minute}
 			go func() { _ = server.Serve(k.gateway.Limit(listener)) }()
 			t.Cleanup(func() { _ = server.Close() })
@@ -117,7 +101,7 @@ func TestConnections(t *testing.T) {
 				t.Fatalf("%d connections were served", len(open))
 			}
 			_ = open[0].Close()
-			until(t, func() bool { _, ok := served(); return ok })
+			testkit.Eventually(t, "a place that became free is given again", func() bool { _, ok := served(); return ok })
 		})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"gatehouse/internal/testkit"
 	"gatehouse/proxy/cors"
 )
 
@@ -24,7 +25,7 @@ routes:
 // request behind the preflight has to be allowed where a route takes it.
 func TestPreflightMethods(t *testing.T) {
 	t.Parallel()
-	backend := serveBackend(t, func(_ http.ResponseWriter, r *http.Request) {
+	backend := testkit.Serve(t, func(_ http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodOptions {
 			t.Error("the backend was asked for a preflight")
 		}
@@ -69,7 +70,7 @@ func TestPreflightMethods(t *testing.T) {
 func TestPreflightIsNotLimited(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})
-	backend := serveBackend(t, func(w http.ResponseWriter, _ *http.Request) {
+	backend := testkit.Serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		flush(w)
 		<-release
 	})

@@ -8,13 +8,14 @@ import (
 
 	"gatehouse/config"
 	"gatehouse/internal/descriptors"
+	"gatehouse/internal/testkit"
 	"gatehouse/proxy/upstream"
 )
 
 // A connection to a backend whose descriptor is one of those kept for others is
 // not made.
 func TestDescriptorsOfBackends(t *testing.T) {
-	backend, err := url.Parse(serveBackend(t, mirror))
+	backend, err := url.Parse(testkit.Serve(t, mirror))
 	if err != nil {
 		t.Fatal(err)
 	}

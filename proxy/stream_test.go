@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"runtime"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
+
+	"gatehouse/internal/testkit"
 )
 
 // TestDownloadIsStreamed lets the client see the first piece before the
@@ -90,16 +90,16 @@ func TestUploadIsStreamed(t *testing.T) {
 				_, _ = io.Copy(w, r.Body)
 			})
 			w := k.dial()
-			w.send("POST / HTTP/1.1\r\nHost: x\r\n" + framing)
-			if got := wait(t, "the first piece", arrived); got != "first" {
+			w.Send("POST / HTTP/1.1\r\nHost: x\r\n" + framing)
+			if got := testkit.Receive(t, "the first piece", arrived); got != "first" {
 				t.Errorf("the backend read %q", got)
 			}
 			if name == "chunked" {
-				w.send("6\r\nsecond\r\n0\r\n\r\n")
+				w.Send("6\r\nsecond\r\n0\r\n\r\n")
 			} else {
-				w.send("second")
+				w.Send("second")
 			}
-			if res := w.receive(); res.body != "second" {
+			if res := receive(w); res.body != "second" {
 				t.Errorf("body %q", res.body)
 			}
 		})
@@ -209,8 +209,8 @@ func TestTrailers(t *testing.T) {
 		w.Header().Set(http.TrailerPrefix+"X-Process-Time", "evil")
 	})
 	w := k.dial()
-	w.send("POST / HTTP/1.1\r\nHost: x\r\nTE: trailers\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n5\r\nhello\r\n0\r\nX-Sum: 42\r\n\r\n")
-	res := w.receive()
+	w.Send("POST / HTTP/1.1\r\nHost: x\r\nTE: trailers\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n5\r\nhello\r\n0\r\nX-Sum: 42\r\n\r\n")
+	res := receive(w)
 	if res.body != "hello" || res.Header.Get("X-Sum-Seen") != "42" {
 		t.Errorf("body %q, the backend saw X-Sum %q", res.body, res.Header.Get("X-Sum-Seen"))
 	}
@@ -237,21 +237,21 @@ routes:
 	})
 	head := " HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: "
 	w := k.dial()
-	w.send("POST /open" + head + "5\r\n\r\n")
-	if res := w.receive(); res.StatusCode != http.StatusContinue {
+	w.Send("POST /open" + head + "5\r\n\r\n")
+	if res := receive(w); res.StatusCode != http.StatusContinue {
 		t.Fatalf("status %d, want 100", res.StatusCode)
 	}
-	w.send("hello")
-	if res := w.receive(); res.body != "read hello" {
+	w.Send("hello")
+	if res := receive(w); res.body != "read hello" {
 		t.Errorf("%d %q", res.StatusCode, res.body)
 	}
 	for target, status := range map[string]int{"/open/no" + head + "5": 417, "/strict" + head + "5": 401, "/open" + head + "11": 413} {
 		w := k.dial()
-		w.send("POST " + target + "\r\n\r\n")
-		if res := w.receive(); res.StatusCode != status {
+		w.Send("POST " + target + "\r\n\r\n")
+		if res := receive(w); res.StatusCode != status {
 			t.Errorf("%.12s: status %d, want %d and no 100 before", target, res.StatusCode, status)
 		}
-		if _, err := w.in.ReadByte(); err != io.EOF {
+		if _, err := w.In.ReadByte(); err != io.EOF {
 			t.Errorf("%.12s: the connection is not closed: %v", target, err)
 		}
 	}
@@ -261,15 +261,15 @@ routes:
 func TestEarlyAnswerToABigUpload(t *testing.T) {
 	t.Parallel()
 	done := make(chan struct{})
-	k := startBefore(t, openTable, rawBackend(t, func(conn net.Conn, _ *http.Request) {
+	k := startBefore(t, openTable, testkit.ServeRequest(t, func(conn *testkit.ServerConn, _ *http.Request) {
 		_, _ = io.WriteString(conn, "HTTP/1.1 413 Content Too Large\r\nContent-Length: 7\r\n\r\ntoo big")
 		<-done
 	}))
 	defer close(done)
 	for _, length := range []string{"Content-Length: 1073741824", "Transfer-Encoding: chunked"} {
 		w := k.dial()
-		w.send("POST / HTTP/1.1\r\nHost: x\r\n" + length + "\r\n\r\n" + "8\r\n--------\r\n")
-		if res := w.receive(); res.StatusCode != 413 || res.body != "too big" {
+		w.Send("POST / HTTP/1.1\r\nHost: x\r\n" + length + "\r\n\r\n" + "8\r\n--------\r\n")
+		if res := receive(w); res.StatusCode != 413 || res.body != "too big" {
 			t.Errorf("%s: %d %q", length, res.StatusCode, res.body)
 		}
 	}
@@ -319,12 +319,12 @@ routes:
 				}
 			})
 			w := k.dial()
-			w.send(tt.head)
-			if res := w.receive(); res.StatusCode != tt.status {
+			w.Send(tt.head)
+			if res := receive(w); res.StatusCode != tt.status {
 				t.Errorf("status %d, want %d", res.StatusCode, tt.status)
 			}
 			// The connection ends within the grace, whether or not more comes.
-			if left, err := io.ReadAll(w.in); err != nil || len(left) != 0 {
+			if left, err := io.ReadAll(w.In); err != nil || len(left) != 0 {
 				t.Errorf("read %q, %v", left, err)
 			}
 			_, _ = io.WriteString(w.Conn, tt.tail)
@@ -337,10 +337,10 @@ func TestPipelinedRequestsAreAnsweredInTurn(t *testing.T) {
 	t.Parallel()
 	k := start(t, openTable, mirror)
 	w := k.dial()
-	w.send("POST /1 HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc" +
+	w.Send("POST /1 HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc" +
 		"GET /2 HTTP/1.1\r\nHost: x\r\n\r\nPOST /3 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
 	for _, want := range []string{"/1", "/2", "/3"} {
-		if got := w.receive().seen(t); got.URI != want {
+		if got := receive(w).seen(t); got.URI != want {
 			t.Errorf("answer to %s, want %s", got.URI, want)
 		}
 	}
@@ -370,13 +370,13 @@ func TestClientGoneCancelsTheBackend(t *testing.T) {
 				res.Body.Close()
 			}
 		}()
-		wait(t, "the request", began)
+		testkit.Receive(t, "the request", began)
 		if path == "/begun" {
-			wait(t, "the answer", begun)
+			testkit.Receive(t, "the answer", begun)
 		}
 		leave()
-		wait(t, "the client", done)
-		wait(t, "the cancellation", cancelled)
+		testkit.Receive(t, "the client", done)
+		testkit.Receive(t, "the cancellation", cancelled)
 		line := k.line()
 		if line["status"] != status || line["error"] == nil {
 			t.Errorf("%s: logged %v", path, line)
@@ -400,11 +400,10 @@ func TestClientGoneMidUpload(t *testing.T) {
 		failed <- err
 	})
 	w := k.dial()
-	w.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nfirst")
-	wait(t, "the first piece", arrived)
-	_ = w.Conn.(*net.TCPConn).SetLinger(0) // a reset, as from a client that crashed
-	w.Close()
-	if err := wait(t, "the backend's error", failed); err == nil {
+	w.Send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nfirst")
+	testkit.Receive(t, "the first piece", arrived)
+	w.Reset() // as from a client that crashed
+	if err := testkit.Receive(t, "the backend's error", failed); err == nil {
 		t.Error("the backend saw a complete body")
 	}
 	if line := k.line(); line["status"] != 499.0 {
@@ -420,7 +419,7 @@ func TestBackendDiesMidBody(t *testing.T) {
 		"length":       "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nfirst",
 		"broken chunk": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\nzz\r\n",
 	} {
-		k := startBefore(t, openTable, rawBackend(t, func(conn net.Conn, _ *http.Request) {
+		k := startBefore(t, openTable, testkit.ServeRequest(t, func(conn *testkit.ServerConn, _ *http.Request) {
 			_, _ = io.WriteString(conn, head)
 		}))
 		res := k.open("GET", "/", nil)
@@ -469,16 +468,13 @@ routes:
 		}
 		k.client().CloseIdleConnections()
 	})
-	deadline := time.After(patient)
-	for runtime.NumGoroutine() > before {
-		select {
-		case <-deadline:
-			stacks := make([]byte, 1<<20)
-			t.Fatalf("%d goroutines before, %d after\n%s", before, runtime.NumGoroutine(), stacks[:runtime.Stack(stacks, true)])
-		default:
-			runtime.Gosched()
+	stacks := make([]byte, 1<<20)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("%d goroutines before, %d after\n%s", before, runtime.NumGoroutine(), stacks[:runtime.Stack(stacks, true)])
 		}
-	}
+	})
+	testkit.Eventually(t, "there are as many goroutines as before", func() bool { return runtime.NumGoroutine() <= before })
 }
 
 // TestStalledReaderIsCutOff has a client that takes nothing: what it was
@@ -495,12 +491,12 @@ routes:
 		_, _ = io.Copy(w, zeros(1<<30))
 	})
 	w := k.dial()
-	w.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-	wait(t, "the backend to be released", ended)
+	w.Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	testkit.Receive(t, "the backend to be released", ended)
 	if line := k.line(); line["error"] == nil {
 		t.Errorf("logged %v", line)
 	}
-	if res, err := http.ReadResponse(w.in, nil); err == nil {
+	if res, err := http.ReadResponse(w.In, nil); err == nil {
 		defer res.Body.Close()
 		if n, err := io.Copy(io.Discard, res.Body); err == nil {
 			t.Errorf("the client read %d bytes as complete", n)

@@ -3,11 +3,12 @@ package proxy
 import (
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
+
+	"gatehouse/internal/testkit"
 )
 
 const askShout = "GET /open HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: shout\r\n\r\n"
@@ -20,7 +21,7 @@ func TestEarlyBytesArrive(t *testing.T) {
 	const early = "ABCDEFGH"
 	long := strings.Repeat("0123456789abcdef", 3<<10) // more than any buffer on the way
 	for _, said := range []string{early, long} {
-		backend := rawBackend(t, func(conn net.Conn, _ *http.Request) {
+		backend := testkit.ServeRequest(t, func(conn *testkit.ServerConn, _ *http.Request) {
 			fmt.Fprint(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: shout\r\n\r\n", said)
 			heard := make([]byte, len(said)+len("later"))
 			_, _ = io.ReadFull(conn, heard)
@@ -34,16 +35,16 @@ func TestEarlyBytesArrive(t *testing.T) {
 					_, _ = io.WriteString(w.Conn, askShout+said[:split])
 					_, _ = io.WriteString(w.Conn, said[split:])
 				}()
-				if res, err := http.ReadResponse(w.in, nil); err != nil || res.StatusCode != 101 {
+				if res, err := http.ReadResponse(w.In, nil); err != nil || res.StatusCode != 101 {
 					t.Fatalf("%+v, %v", res, err)
 				}
 				fromBackend := make([]byte, len(said))
-				if _, err := io.ReadFull(w.in, fromBackend); err != nil || string(fromBackend) != said {
+				if _, err := io.ReadFull(w.In, fromBackend); err != nil || string(fromBackend) != said {
 					t.Fatalf("split at %d: behind the 101 came %.40q, %v", split, fromBackend, err)
 				}
 				<-sent // what the backend says may come before all of it is
-				w.send("later")
-				if got, err := io.ReadAll(w.in); err != nil || string(got) != said+"later" {
+				w.Send("later")
+				if got, err := io.ReadAll(w.In); err != nil || string(got) != said+"later" {
 					t.Errorf("split at %d: the backend heard %d bytes, %.40q, %v", split, len(got), got, err)
 				}
 			}
@@ -55,7 +56,7 @@ func TestEarlyBytesArrive(t *testing.T) {
 // read by two.
 func TestSwitchBeforeTheBodyIsRefused(t *testing.T) {
 	t.Parallel()
-	backend := rawBackend(t, func(conn net.Conn, r *http.Request) {
+	backend := testkit.ServeRequest(t, func(conn *testkit.ServerConn, r *http.Request) {
 		if r.URL.Path == "/open/after" {
 			_, _ = io.ReadAll(r.Body)
 		}
@@ -66,8 +67,8 @@ func TestSwitchBeforeTheBodyIsRefused(t *testing.T) {
 		head := " HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: shout\r\nContent-Length: 4\r\n\r\n"
 		k.raw("POST /open/early"+head+"ab").wantDetail(t, 502, "An unexpected error occurred communicating with upstream service.")
 		w := k.dial()
-		w.send("POST /open/after" + head + "abcd")
-		if res, err := http.ReadResponse(w.in, nil); err != nil || res.StatusCode != 101 {
+		w.Send("POST /open/after" + head + "abcd")
+		if res, err := http.ReadResponse(w.In, nil); err != nil || res.StatusCode != 101 {
 			t.Errorf("%+v, %v", res, err)
 		}
 	})
@@ -79,10 +80,10 @@ func TestWebSocketOfWhichOneSideLeft(t *testing.T) {
 	t.Parallel()
 	for _, leaves := range []string{"client", "backend"} {
 		released, done := make(chan struct{}, 2), make(chan struct{})
-		backend := rawBackend(t, func(conn net.Conn, _ *http.Request) {
+		backend := testkit.ServeRequest(t, func(conn *testkit.ServerConn, _ *http.Request) {
 			_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
 			if leaves == "backend" {
-				_ = conn.(readAhead).CloseWrite()
+				_ = conn.CloseWrite()
 			}
 			_, _ = io.Copy(io.Discard, conn) // ignores what it sees here
 			if leaves == "client" {
@@ -92,21 +93,21 @@ func TestWebSocketOfWhichOneSideLeft(t *testing.T) {
 		})
 		eachLane(t, upgradeTable, backend, func(t *testing.T, k *kit) {
 			w := k.dial()
-			w.send("GET /open HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")
-			if res, err := http.ReadResponse(w.in, nil); err != nil || res.StatusCode != 101 {
+			w.Send("GET /open HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")
+			if res, err := http.ReadResponse(w.In, nil); err != nil || res.StatusCode != 101 {
 				t.Fatalf("%+v, %v", res, err)
 			}
 			if leaves == "client" {
-				_ = w.Conn.(*net.TCPConn).CloseWrite()
+				_ = w.CloseWrite()
 			}
-			if _, err := io.Copy(io.Discard, w.in); err != nil {
+			if _, err := io.Copy(io.Discard, w.In); err != nil {
 				t.Errorf("the client's connection: %v", err)
 			}
 			if line := k.line(); line["status"] != 101.0 {
 				t.Errorf("logged %v", line)
 			}
 			if leaves == "backend" {
-				wait(t, "the backend to be released", released)
+				testkit.Receive(t, "the backend to be released", released)
 			}
 		})
 		t.Cleanup(func() { close(done) })
@@ -118,7 +119,7 @@ func TestWebSocketOfWhichOneSideLeft(t *testing.T) {
 func TestStreamsAreCounted(t *testing.T) {
 	t.Parallel()
 	const said = "hello, whoever is there"
-	backend := rawBackend(t, func(conn net.Conn, r *http.Request) {
+	backend := testkit.ServeRequest(t, func(conn *testkit.ServerConn, r *http.Request) {
 		if r.Header.Get("Upgrade") != "" {
 			_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: shout\r\n\r\n"+said)
 			_, _ = io.Copy(io.Discard, conn)
@@ -133,13 +134,13 @@ func TestStreamsAreCounted(t *testing.T) {
 			eachLane(t, upgradeTable, backend, func(t *testing.T, k *kit) {
 				w := k.dial()
 				began := time.Now()
-				w.send(ask)
-				res, err := http.ReadResponse(w.in, nil)
+				w.Send(ask)
+				res, err := http.ReadResponse(w.In, nil)
 				if err != nil {
 					t.Fatal(err)
 				}
 				untilHead := time.Since(began)
-				from := io.Reader(w.in)
+				from := io.Reader(w.In)
 				if what == "events" {
 					from = res.Body
 				}

@@ -8,11 +8,9 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
-	"log/slog"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -24,6 +22,7 @@ import (
 
 	"gatehouse/auth"
 	"gatehouse/config"
+	"gatehouse/internal/testkit"
 	"gatehouse/proxy/upstream"
 )
 
@@ -158,16 +157,14 @@ func TestSwapForgetsTokens(t *testing.T) {
 func TestRenewedCertificateIsTakenUp(t *testing.T) {
 	t.Parallel()
 	backend := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") }))
-	backend.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	backend.Config.ErrorLog = testkit.DiscardLog()
 	backend.StartTLS()
 	t.Cleanup(backend.Close)
 	authority := filepath.Join(t.TempDir(), "ca.pem")
 	write := func(certificate []byte) {
 		t.Helper()
 		block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate})
-		if err := os.WriteFile(authority, block, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.WriteFile(t, authority, block)
 	}
 	stranger, _ := selfSigned(t)
 	write(stranger)
@@ -181,9 +178,7 @@ func TestRenewedCertificateIsTakenUp(t *testing.T) {
 		t.Errorf("%d %q", res.StatusCode, res.body)
 	}
 	for _, broken := range []string{"", "no PEM"} {
-		if err := os.WriteFile(authority, []byte(broken), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.WriteFile(t, authority, broken)
 		if _, err := Compile(parse(t, table, backend.URL), k.parts); err == nil || !strings.Contains(err.Error(), "tls.ca") {
 			t.Errorf("compiled with %q: %v", broken, err)
 		}
@@ -214,7 +209,7 @@ func selfSigned(t *testing.T) (certificate, key []byte) {
 func TestConnectionsAreBounded(t *testing.T) {
 	t.Parallel()
 	var now, most atomic.Int32
-	backend := serveBackend(t, func(w http.ResponseWriter, r *http.Request) {
+	backend := testkit.Serve(t, func(w http.ResponseWriter, r *http.Request) {
 		n := now.Add(1)
 		defer now.Add(-1)
 		for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {

@@ -7,10 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
+
+	"gatehouse/internal/testkit"
 
 	"github.com/coder/websocket"
 )
@@ -50,7 +51,7 @@ func echoSocket(w http.ResponseWriter, r *http.Request) {
 func TestWebSocket(t *testing.T) {
 	t.Parallel()
 	k := start(t, upgradeTable, echoSocket)
-	ctx, cancel := context.WithTimeout(context.Background(), patient)
+	ctx, cancel := context.WithTimeout(context.Background(), testkit.Timeout)
 	defer cancel()
 
 	socket, res, err := websocket.Dial(ctx, k.url+"/strict?room=1", &websocket.DialOptions{
@@ -99,7 +100,7 @@ func TestWebSocket(t *testing.T) {
 func TestWebSocketPing(t *testing.T) {
 	t.Parallel()
 	k := start(t, upgradeTable, echoSocket)
-	ctx, cancel := context.WithTimeout(context.Background(), patient)
+	ctx, cancel := context.WithTimeout(context.Background(), testkit.Timeout)
 	defer cancel()
 	socket, res, err := websocket.Dial(ctx, k.url+"/open", nil)
 	if err != nil {
@@ -125,8 +126,8 @@ func TestPolicyHoldsForUpgrades(t *testing.T) {
 }
 
 // switchTo answers 101 and hands the connection to talk.
-func switchTo(t *testing.T, protocol string, talk func(conn net.Conn)) string {
-	return rawBackend(t, func(conn net.Conn, r *http.Request) {
+func switchTo(t *testing.T, protocol string, talk func(conn *testkit.ServerConn)) string {
+	return testkit.ServeRequest(t, func(conn *testkit.ServerConn, r *http.Request) {
 		if !strings.EqualFold(r.Header.Get("Upgrade"), protocol) {
 			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nplain")
 			return
@@ -139,22 +140,22 @@ func switchTo(t *testing.T, protocol string, talk func(conn net.Conn)) string {
 // TestOtherUpgradeWithHalfClose has the client end its side first.
 func TestOtherUpgradeWithHalfClose(t *testing.T) {
 	t.Parallel()
-	k := startBefore(t, upgradeTable, switchTo(t, "shout/1", func(conn net.Conn) {
+	k := startBefore(t, upgradeTable, switchTo(t, "shout/1", func(conn *testkit.ServerConn) {
 		said, _ := io.ReadAll(conn)
 		_, _ = io.WriteString(conn, strings.ToUpper(string(said)))
 	}))
 	w := k.dial()
-	w.send("GET /open HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: shout/1\r\n\r\n")
-	res, err := http.ReadResponse(w.in, nil)
+	w.Send("GET /open HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: shout/1\r\n\r\n")
+	res, err := http.ReadResponse(w.In, nil)
 	if err != nil || res.StatusCode != 101 || res.Header.Get("X-Other") != "kept" || res.Header.Get("Upgrade") != "shout/1" {
 		t.Fatalf("%+v, %v", res, err)
 	}
 	answer{Response: res}.wantSealed(t, "101")
-	w.send("hello")
-	if err := w.Conn.(*net.TCPConn).CloseWrite(); err != nil {
+	w.Send("hello")
+	if err := w.CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := io.ReadAll(w.in); err != nil || string(got) != "HELLO" {
+	if got, err := io.ReadAll(w.In); err != nil || string(got) != "HELLO" {
 		t.Errorf("read %q, %v", got, err)
 	}
 }
@@ -163,23 +164,23 @@ func TestOtherUpgradeWithHalfClose(t *testing.T) {
 func TestOtherUpgradeWithHalfCloseOfTheBackend(t *testing.T) {
 	t.Parallel()
 	heard := make(chan string, 1)
-	k := startBefore(t, upgradeTable, switchTo(t, "shout/1", func(conn net.Conn) {
+	k := startBefore(t, upgradeTable, switchTo(t, "shout/1", func(conn *testkit.ServerConn) {
 		_, _ = io.WriteString(conn, "bye")
-		_ = conn.(readAhead).CloseWrite()
+		_ = conn.CloseWrite()
 		said, _ := io.ReadAll(conn)
 		heard <- string(said)
 	}))
 	w := k.dial()
-	w.send("GET /open HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: shout/1\r\n\r\n")
-	if _, err := http.ReadResponse(w.in, nil); err != nil {
+	w.Send("GET /open HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: shout/1\r\n\r\n")
+	if _, err := http.ReadResponse(w.In, nil); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := io.ReadAll(w.in); err != nil || string(got) != "bye" {
+	if got, err := io.ReadAll(w.In); err != nil || string(got) != "bye" {
 		t.Errorf("read %q, %v", got, err)
 	}
-	w.send("too late?")
-	_ = w.Conn.(*net.TCPConn).CloseWrite()
-	if got := wait(t, "the backend", heard); got != "too late?" {
+	w.Send("too late?")
+	_ = w.CloseWrite()
+	if got := testkit.Receive(t, "the backend", heard); got != "too late?" {
 		t.Errorf("the backend heard %q", got)
 	}
 }
@@ -188,7 +189,7 @@ func TestOtherUpgradeWithHalfCloseOfTheBackend(t *testing.T) {
 func TestUpgradeToHTTPIsNotPassed(t *testing.T) {
 	t.Parallel()
 	for _, protocol := range []string{"h2c", "H2C", "h2c-14", "h2", "HTTP/2.0", "TLS/1.0", "websocket, h2c", "wéb", "websocket, h\x80c"} {
-		k := startBefore(t, upgradeTable, rawBackend(t, func(conn net.Conn, r *http.Request) {
+		k := startBefore(t, upgradeTable, testkit.ServeRequest(t, func(conn *testkit.ServerConn, r *http.Request) {
 			if r.Header["Upgrade"] != nil || r.Header["Http2-Settings"] != nil || r.Header["Connection"] != nil {
 				t.Errorf("%q: the backend saw %v", protocol, r.Header)
 			}
@@ -207,14 +208,14 @@ func TestUnaskedUpgradeIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, ask := range []string{"", "Connection: Upgrade\r\nUpgrade: websocket\r\n"} {
 		closed := make(chan struct{})
-		k := startBefore(t, upgradeTable, rawBackend(t, func(conn net.Conn, _ *http.Request) {
+		k := startBefore(t, upgradeTable, testkit.ServeRequest(t, func(conn *testkit.ServerConn, _ *http.Request) {
 			_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
 			_, _ = io.Copy(io.Discard, conn)
 			close(closed)
 		}))
 		res := k.raw("GET /open HTTP/1.1\r\nHost: x\r\n" + ask + "\r\n")
 		res.wantDetail(t, 502, "An unexpected error occurred communicating with upstream service.")
-		wait(t, "the backend's connection to close", closed)
+		testkit.Receive(t, "the backend's connection to close", closed)
 	}
 }
 
@@ -224,36 +225,36 @@ func TestSilentUpgradeEnds(t *testing.T) {
 	t.Parallel()
 	table := strings.Replace(upgradeTable, "auth: none", "auth: none, idle_timeout: 200ms", 1)
 	released := make(chan struct{}, 1)
-	k := startBefore(t, table, switchTo(t, "shout/1", func(conn net.Conn) {
+	k := startBefore(t, table, switchTo(t, "shout/1", func(conn *testkit.ServerConn) {
 		_, _ = io.Copy(io.Discard, conn)
 		released <- struct{}{}
 	}))
 	w := k.dial()
-	w.send("GET /open HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: shout/1\r\n\r\n")
-	if _, err := http.ReadResponse(w.in, nil); err != nil {
+	w.Send("GET /open HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: shout/1\r\n\r\n")
+	if _, err := http.ReadResponse(w.In, nil); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := io.ReadAll(w.in); len(got) != 0 {
+	if got, err := io.ReadAll(w.In); len(got) != 0 {
 		t.Errorf("read %q, %v", got, err)
 	}
-	wait(t, "the backend to be released", released)
+	testkit.Receive(t, "the backend to be released", released)
 }
 
 // A client that leaves an upgraded connection releases the backend.
 func TestUpgradedClientLeaves(t *testing.T) {
 	t.Parallel()
 	released := make(chan struct{}, 1)
-	k := startBefore(t, upgradeTable, switchTo(t, "shout/1", func(conn net.Conn) {
+	k := startBefore(t, upgradeTable, switchTo(t, "shout/1", func(conn *testkit.ServerConn) {
 		_, _ = io.Copy(io.Discard, conn)
 		released <- struct{}{}
 	}))
 	w := k.dial()
-	w.send("GET /open HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: shout/1\r\n\r\n")
+	w.Send("GET /open HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: shout/1\r\n\r\n")
 	if _, err := http.ReadResponse(bufio.NewReader(w.Conn), nil); err != nil {
 		t.Fatal(err)
 	}
 	w.Close()
-	wait(t, "the backend to be released", released)
+	testkit.Receive(t, "the backend to be released", released)
 	if line := k.line(); line["status"] != 101.0 {
 		t.Errorf("logged %v", line)
 	}

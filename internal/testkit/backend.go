@@ -14,40 +14,47 @@ import (
 // serve returns or the test ends; the test does not end before serve returns.
 func ServeRaw(t testing.TB, serve func(conn net.Conn)) (address string) {
 	t.Helper()
+	open := openConns{conns: map[net.Conn]bool{}}
+	address = accept(t, func(conn net.Conn) {
+		open.add(conn)
+		defer open.remove(conn)
+		serve(conn)
+	})
+	t.Cleanup(open.close)
+	return address
+}
+
+// ServeRequest is ServeRaw for backends: it reads the head of one request from
+// each connection, and leaves the rest to serve. It returns the backend's URL.
+// The deadline of a connection is Timeout. When the test ends, serve may go on
+// until its client or the deadline ends the connection.
+func ServeRequest(t testing.TB, serve func(conn *ServerConn, r *http.Request)) (url string) {
+	t.Helper()
+	return "http://" + accept(t, func(conn net.Conn) {
+		_ = conn.SetDeadline(time.Now().Add(Timeout))
+		in := bufio.NewReader(conn)
+		if r, err := http.ReadRequest(in); err == nil {
+			serve(&ServerConn{conn, in}, r)
+		}
+	})
+}
+
+// accept accepts connections until the test ends, and then waits for those that
+// it has accepted.
+func accept(t testing.TB, serve func(conn net.Conn)) (address string) {
+	t.Helper()
 	listener := Listen(t)
-	var mu sync.Mutex
-	open := map[net.Conn]struct{}{}
 	var running sync.WaitGroup
 	t.Cleanup(running.Wait)
-	t.Cleanup(func() {
-		listener.Close()
-		mu.Lock()
-		defer mu.Unlock()
-		for conn := range open {
-			conn.Close()
-		}
-		open = nil
-	})
+	t.Cleanup(func() { listener.Close() })
 	running.Go(func() {
 		for {
 			conn, err := listener.Accept()
 			if err != nil {
 				return
 			}
-			mu.Lock()
-			if open == nil {
-				conn.Close() // the test has ended meanwhile
-			} else {
-				open[conn] = struct{}{}
-			}
-			mu.Unlock()
 			running.Go(func() {
-				defer func() {
-					conn.Close()
-					mu.Lock()
-					delete(open, conn)
-					mu.Unlock()
-				}()
+				defer conn.Close()
 				serve(conn)
 			})
 		}
@@ -55,26 +62,52 @@ func ServeRaw(t testing.TB, serve func(conn net.Conn)) (address string) {
 	return listener.Addr().String()
 }
 
-// ServeRequest is ServeRaw for backends: it reads the head of one request from
-// each connection, and leaves the rest to serve. It returns the backend's URL.
-// The deadline of a connection is Timeout.
-func ServeRequest(t testing.TB, serve func(conn net.Conn, r *http.Request)) (url string) {
-	t.Helper()
-	return "http://" + ServeRaw(t, func(conn net.Conn) {
-		_ = conn.SetDeadline(time.Now().Add(Timeout))
-		in := bufio.NewReader(conn)
-		if r, err := http.ReadRequest(in); err == nil {
-			serve(readAhead{conn, in}, r)
-		}
-	})
+// openConns are connections that are closed together.
+type openConns struct {
+	mu     sync.Mutex
+	conns  map[net.Conn]bool
+	closed bool
 }
 
-// readAhead is a connection of which a part was read into a buffer.
-type readAhead struct {
+func (o *openConns) add(conn net.Conn) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.conns[conn] = true
+	if o.closed {
+		conn.Close()
+	}
+}
+
+func (o *openConns) remove(conn net.Conn) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.conns, conn)
+}
+
+func (o *openConns) close() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.closed = true
+	for conn := range o.conns {
+		conn.Close()
+	}
+}
+
+// ServerConn is a backend's end of a connection, of which a part was read into a
+// buffer.
+type ServerConn struct {
 	net.Conn
 	in *bufio.Reader
 }
 
-func (c readAhead) Read(p []byte) (int, error) { return c.in.Read(p) }
+// Read reads what is buffered first.
+func (c *ServerConn) Read(p []byte) (int, error) { return c.in.Read(p) }
 
-func (c readAhead) CloseWrite() error { return c.Conn.(*net.TCPConn).CloseWrite() }
+// CloseWrite ends what the backend sends. It can still read.
+func (c *ServerConn) CloseWrite() error { return c.Conn.(*net.TCPConn).CloseWrite() }
+
+// Reset ends the connection with RST.
+func (c *ServerConn) Reset() {
+	_ = c.Conn.(*net.TCPConn).SetLinger(0)
+	c.Close()
+}

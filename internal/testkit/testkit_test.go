@@ -73,7 +73,7 @@ func TestReceive(t *testing.T) {
 // TestRawConnection speaks HTTP by hand on both sides.
 func TestRawConnection(t *testing.T) {
 	t.Parallel()
-	backend := testkit.ServeRequest(t, func(conn net.Conn, r *http.Request) {
+	backend := testkit.ServeRequest(t, func(conn *testkit.ServerConn, r *http.Request) {
 		body, _ := io.ReadAll(io.LimitReader(conn, 2))
 		fmt.Fprintf(conn, "%s %sHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n%srest", r.Method, r.URL, body)
 	})
