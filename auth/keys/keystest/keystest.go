@@ -1,6 +1,6 @@
-// Package keystest makes keys for the tests of auth/keys and of the packages that
-// verify with them. It is apart from authtest, which the tests inside auth/keys
-// use themselves.
+// Package keystest makes keys for the tests of auth/keys and of the packages
+// that verify with them. It is separate from authtest, because the tests inside
+// auth/keys use authtest.
 package keystest
 
 import (
@@ -14,7 +14,7 @@ import (
 	"gatehouse/internal/testkit"
 )
 
-// NewRing returns the keys made of a secret and of previous ones.
+// NewRing returns a ring with a secret and previous secrets.
 func NewRing(t testing.TB, secret string, previous ...string) keys.Ring {
 	t.Helper()
 	old := make([][]byte, len(previous))
@@ -28,8 +28,9 @@ func NewRing(t testing.TB, secret string, previous ...string) keys.Ring {
 	return ring
 }
 
-// NewLiveSources reads the keys of issuers in the background until the test ends.
-// Its time is that of the bubble (see testing/synctest) in which it is made.
+// NewLiveSources reads the keys of issuers in the background until the test
+// ends. It uses the time of the bubble (see testing/synctest) in which it is
+// called.
 func NewLiveSources(t testing.TB, transport http.RoundTripper, tokens ...config.Issuer) (*keys.Sources, *keys.Issuers, *testkit.Log) {
 	t.Helper()
 	log := new(testkit.Log)

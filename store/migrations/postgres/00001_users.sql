@@ -1,15 +1,14 @@
--- The table of users: created, or taken over from the original gateway, which
--- may go on using it. Rows and columns it has stay as they are; reading copes
--- with the nulls it may hold.
+-- The table of users: created, or adopted from the original gateway, which may
+-- still use it. Its rows and columns do not change. Reading accepts the nulls
+-- that it may contain.
 
 -- +goose Up
 
--- Whoever waits for this lock makes everybody else wait behind. Rather fail.
+-- A statement that waits for this lock makes all others wait. It is better to fail.
 SET LOCAL lock_timeout = '20s';
 
--- Found along the search_path, and only created where it is in none of its
--- schemas: CREATE TABLE IF NOT EXISTS looks in the first alone, and would hide
--- a table in the second.
+-- Created only when no schema of the search_path has it: CREATE TABLE IF NOT
+-- EXISTS checks only the first schema, and would hide a table in the second.
 -- +goose StatementBegin
 DO $$
 BEGIN
@@ -31,7 +30,7 @@ END
 $$;
 -- +goose StatementEnd
 
--- A table of another application is refused here rather than at the first login.
+-- Refuse a table of another application here, not at the first login.
 -- +goose StatementBegin
 DO $$
 BEGIN
@@ -44,7 +43,7 @@ END
 $$;
 -- +goose StatementEnd
 
--- Where a column was missing nobody was ever disabled, so all are active.
+-- Without this column nobody could be disabled, so all users are active.
 ALTER TABLE users
     ADD COLUMN IF NOT EXISTS company_id uuid,
     ADD COLUMN IF NOT EXISTS full_name text,

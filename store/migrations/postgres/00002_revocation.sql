@@ -1,6 +1,6 @@
--- From when on a user's tokens are good, and word of every change to a user
--- that matters to a request, whoever makes it: a gateway, the original one, or
--- somebody with psql.
+-- The time from which a user's tokens are good, and a notification of every
+-- change to a user that matters to a request, whoever makes it: a gateway, the
+-- original one, or a person with psql.
 
 -- +goose Up
 
@@ -8,9 +8,8 @@ SET LOCAL lock_timeout = '20s';
 
 ALTER TABLE users ADD COLUMN IF NOT EXISTS tokens_valid_after timestamptz;
 
--- The functions live beside the table, wherever along the search_path it is.
--- What they call is PostgreSQL's own, whatever the search_path of the client
--- that changes a row.
+-- The functions are in the schema of the table. They call PostgreSQL's own
+-- functions, whatever the search_path of the client that changes a row.
 -- +goose StatementBegin
 DO $migration$
 DECLARE

@@ -1,5 +1,5 @@
--- What bounds the guessing of passwords, for all gateways on this database. Keys
--- are hashes: no e-mail and no address can be read here. Times are microseconds
+-- Limits the guessing of passwords, for all gateways on this database. Keys are
+-- hashes, so the table contains no readable e-mail or address. Times are microseconds
 -- since 1970.
 
 -- +goose Up

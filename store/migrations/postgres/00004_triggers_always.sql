@@ -1,7 +1,7 @@
--- The triggers fire for changes that a replica writes, too: by logical
+-- The triggers also fire for changes that a replica writes: by logical
 -- replication, a restore, or `SET session_replication_role = replica` (issue 10).
--- Whoever switches triggers off and on again (`ENABLE TRIGGER ALL`, as pg_dump
--- does with --disable-triggers) undoes this; the gateway looks, and says so.
+-- Disabling and enabling triggers (`ENABLE TRIGGER ALL`, as pg_dump does with
+-- --disable-triggers) undoes this. The gateway checks it and reports it.
 
 -- +goose Up
 

@@ -2,8 +2,8 @@
 
 -- +goose Up
 
--- Two processes that migrate one file at the same time both try; the second
--- finds its version noted already, and what it did is undone.
+-- When two processes migrate one file at the same time, the second finds its
+-- version recorded already, and its work is rolled back.
 CREATE UNIQUE INDEX IF NOT EXISTS gatehouse_migrations_version_key ON gatehouse_migrations (version_id);
 
 CREATE TABLE IF NOT EXISTS users (
@@ -19,8 +19,8 @@ CREATE TABLE IF NOT EXISTS users (
     is_active boolean NOT NULL DEFAULT true
 );
 
--- A table that was there already must have the columns we read. SQLite cannot
--- add a missing one on condition; no original gateway ever used SQLite.
+-- An existing table must have the columns that we read. SQLite cannot add a
+-- column only if it is missing. The original gateways never used SQLite.
 SELECT id, company_id, email, hashed_password, full_name, role, created_at, updated_at, last_login, is_active
 FROM users LIMIT 0;
 

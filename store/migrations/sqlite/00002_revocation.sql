@@ -1,18 +1,19 @@
--- From when on a user's tokens are good, and a count of the changes to users
--- that matter to a request, the same as in PostgreSQL.
+-- The time from which a user's tokens are good, and a count of the changes to
+-- users that matter to requests, as in PostgreSQL.
 
 -- +goose Up
 
--- SQLite cannot add a column on condition. Of two processes that migrate at the
--- same time the second fails here, as it would at the end (see the first
+-- SQLite cannot add a column only if it is missing. When two processes migrate
+-- at the same time, the second fails here, as it would at the end (see the first
 -- migration).
 INSERT INTO gatehouse_migrations (version_id, is_applied) VALUES (2, 1);
 DELETE FROM gatehouse_migrations WHERE version_id = 2;
 
 ALTER TABLE users ADD COLUMN tokens_valid_after timestamp;
 
--- Who reads the file notices that something was written, and here whether it
--- was something of note. last_login, which every login writes, is not.
+-- A reader of the file notices that something was written. This table shows
+-- whether that matters to requests. last_login, which every login writes, does
+-- not.
 CREATE TABLE gatehouse_user_changes (counted integer NOT NULL);
 INSERT INTO gatehouse_user_changes (counted) VALUES (0);
 
