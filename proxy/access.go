@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// Access is what one request leaves in the access log. What a client wrote is
-// in it as it came, but for its length.
+// Access is the entry of one request in the access log. Text from the client is
+// unchanged, except that long text is cut.
 type Access struct {
-	Time      time.Time // of the end of the answer
+	Time      time.Time // when the answer ended
 	Level     slog.Level
 	RequestID string
 	Method    string
@@ -18,27 +18,29 @@ type Access struct {
 	Route     string
 	Status    int
 	Duration  time.Duration
-	Bytes     int64      // of the answer's body
-	ClientIP  netip.Addr // without a zone; invalid where the listener has none
-	Origin    string     // "" without one
-	UserID    string     // "" when nobody was identified
+	Bytes     int64      // size of the answer's body
+	ClientIP  netip.Addr // without a zone; invalid when the listener has no addresses
+	Origin    string     // the Origin header; "" without one
+	UserID    string     // "" when no user was identified
 	CompanyID string
-	Error     string // "" when all went well
+	Error     string // "" when there was none
 }
 
 // AccessMessage is the message of every access line.
 const AccessMessage = "request"
 
-// AccessLog takes an entry for each request that the gateway's log is enabled for.
+// AccessLog writes access entries.
 type AccessLog interface {
+	// LogAccess is called for each request, when the level of the entry is enabled in
+	// the gateway's log.
 	LogAccess(entry Access)
 }
 
-// Milliseconds is the duration as it is logged.
+// Milliseconds returns the duration in the unit of the log.
 func (a *Access) Milliseconds() float64 { return float64(a.Duration.Microseconds()) / 1000 }
 
-// Record is the entry as a line of slog's: it says which fields there are, and
-// in which order.
+// Record returns the entry as a record of slog. It defines the fields of the access log
+// and their order.
 func (a *Access) Record() slog.Record {
 	record := slog.NewRecord(a.Time, a.Level, AccessMessage, 0)
 	record.AddAttrs(
@@ -63,7 +65,7 @@ func (a *Access) Record() slog.Record {
 	return record
 }
 
-// addressText returns the address, or "" where the listener has none.
+// addressText returns the address as text, or "" if it is invalid.
 func addressText(ip netip.Addr) string {
 	if !ip.IsValid() {
 		return ""
@@ -71,7 +73,7 @@ func addressText(ip netip.Addr) string {
 	return ip.String()
 }
 
-// AccessThrough is an access log in any format that slog has.
+// AccessThrough returns an AccessLog that writes to a slog.Handler.
 func AccessThrough(handler slog.Handler) AccessLog { return accessThrough{handler} }
 
 type accessThrough struct{ handler slog.Handler }

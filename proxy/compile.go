@@ -17,22 +17,21 @@ import (
 	"gatehouse/proxy/upstream"
 )
 
-// Table is a compiled route table: immutable, and safe for any number of
-// requests at once.
+// Table is a compiled route table. It never changes, so it is safe for concurrent use.
 type Table struct {
 	config     *config.Config
 	name       string
 	gate       *auth.Gate
-	keySet     []byte       // nil without one
-	cors       *cors.Policy // nil without one
+	keySet     []byte       // see Parts.KeySet
+	cors       *cors.Policy // nil without `cors`
 	trusted    []netip.Prefix
 	headers    *forward.HeaderPolicy
 	matcher    *route.Table
-	routes     []*compiledRoute // as in the file, each at the Number of its route.Route
+	routes     []*compiledRoute // in the order of the file; the index is route.Route.Number
 	transports upstream.Set
 }
 
-// Config is what the table was compiled from.
+// Config returns the configuration that the table was compiled from.
 func (t *Table) Config() *config.Config { return t.config }
 
 // Routes returns the table that requests are matched by.
@@ -41,39 +40,42 @@ func (t *Table) Routes() *route.Table { return t.matcher }
 // Presented returns the certificates that the table's routes show to backends.
 func (t *Table) Presented() []upstream.Presented { return t.transports.Presented() }
 
-// compiledRoute is a route with what its requests need.
+// compiledRoute is a route with everything that its requests need.
 type compiledRoute struct {
 	route   *route.Route
 	config  *config.Route // of route
 	rule    auth.Rule
 	metrics RouteMetrics
 
-	builtIn Handler          // built in, or
-	backend *forward.Backend // another server
+	// Either builtIn or backend is set.
+	builtIn Handler
+	backend *forward.Backend
 }
 
-// Handler is a target that is built in. Its endpoints ask the gate themselves.
+// Handler is a built-in target of routes. Its endpoints themselves ask the gate for
+// decisions.
 type Handler interface {
 	http.Handler
-	// Rule tells what the endpoint of a request asks, without answering it. The
-	// route's prefix is stripped, as for ServeHTTP.
+	// Rule returns the rule of the endpoint that a request is for, without answering
+	// the request. It returns a refusal when there is no such endpoint. The route's
+	// prefix is removed from the path, as for ServeHTTP.
 	Rule(r *http.Request) (auth.Rule, *httperr.Error)
 }
 
-// Parts are what a table is compiled with, besides its configuration.
+// Parts contains what Compile needs besides the configuration.
 type Parts struct {
 	Gate       *auth.Gate
 	Users      Handler // the built-in users endpoints; nil with `users: off`
 	Metrics    Metrics
 	Transports *upstream.Pool // nil for a table that only answers questions
-	// KeySet is the JSON of GET /.well-known/jwks.json (RFC 7517 section 5),
-	// nil where tokens are signed with a secret. It comes with the table, since
-	// the table's endpoints sign with one of these keys.
+	// KeySet is the JSON of GET /.well-known/jwks.json (RFC 7517 section 5). It is nil
+	// when tokens are signed with a secret. It belongs to the table because the
+	// table's endpoints sign with one of these keys.
 	KeySet []byte
 }
 
-// Compile turns a configuration into a table. It touches nothing live: what it
-// makes is thrown away when an error stops it.
+// Compile returns the table of a configuration, or an error. It does not affect the live
+// table.
 func Compile(cfg *config.Config, parts Parts) (*Table, error) {
 	rules, err := cors.New(cfg.CORS)
 	if err != nil {
@@ -122,8 +124,8 @@ func (t *Table) compileRoute(of *route.Route, parts Parts, buffers httputil.Buff
 	return r, nil
 }
 
-// stripped is the request as a built-in handler sees it: without the route's
-// prefix, the rest of the path as it was sent.
+// stripped returns the request as a built-in handler gets it: without the route's prefix.
+// The rest of the path is as it was sent.
 func (r *compiledRoute) stripped(request *http.Request, path route.Path) *http.Request {
 	rest := strings.TrimPrefix(path.Raw, strings.TrimSuffix(r.config.Prefix, "/"))
 	decoded, err := url.PathUnescape(rest)

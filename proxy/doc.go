@@ -1,55 +1,56 @@
-// Package proxy decides where a request goes and takes it there.
+// Package proxy decides where a request goes and forwards it.
 //
-// The life of a request, numbered by hop, each in one file:
+// A request passes these hops, in this order:
 //
 //  1. gateway.go   ServeHTTP: the whole order, read top to bottom
 //  2. exchange.go  observe: metrics, access log (access.go), recover
-//     response.go  the http.ResponseWriter of the request: what every answer carries
-//  3. clientip/    who is calling, seen through trusted proxies
-//  4. cors/         preflights answered, the headers of every answer prepared
-//  5. limits.go    so much at once for one client, or 429
-//  6. message.go   what only HTTP/2 can carry, or 400
-//  7. find.go      the canonical path and the host (route/), or 400
-//  8. route/       the route in the table, or 404, or 405
-//  9. (auth)       the policy's verdict, or 401, 403, 503
-//  10. forward/    the backend: its package documentation says what is where
-//     info.go      or an answer of the gateway's own: GET / and GET /health
+//     response.go  the http.ResponseWriter of the request: headers of every answer
+//  3. clientip/    find the client, behind trusted proxies
+//  4. cors/        answer preflights, prepare the headers of every answer
+//  5. limits.go    limit the running requests of one client, or 429
+//  6. message.go   refuse messages that only HTTP/2 can express, with 400
+//  7. find.go      read the canonical path and the host (route/), or 400
+//  8. route/       find the route in the table, or 404, or 405
+//  9. (auth)       decide by the policy, or 401, 403, 503
+//  10. forward/    ask the backend; see that package's documentation
+//     info.go      or answer GET / and GET /health without a backend
 //
 // Before that, package listener has accepted the client's connection, within the
 // limits that Gateway.Limit reads from the table.
 //
-// HTTP/1.1 is spoken by the packages of proxy/http1: server with clients, transport
-// with backends. What that transport does not support goes through net/http's,
-// whose connections proxy/upstream closes in time; the pool of both is there.
+// The packages of proxy/http1 implement HTTP/1.1: server for clients, transport for
+// backends. Requests that this transport does not support go through net/http's.
+// Package upstream pools both kinds of transports, and retires the connections of
+// net/http's.
 //
-// Questions about a table are answered by the same code: decide.go has the same hops,
-// and sends nothing. Package explain puts the answers into words.
+// The same code answers questions about a table: decide.go has the same hops and sends
+// nothing. Package explain writes the answers as text.
 //
-// Everything that can refuse a request is decided before it is forwarded. Every answer
-// that the gateway makes itself is an httperr.Error (refusals.go has those of this
-// package).
+// Everything that can refuse a request is decided before the request is forwarded. Every
+// error that the gateway itself answers is an httperr.Error. Those of this package are in
+// refusals.go.
 //
-// A table is built by Compile (compile.go) and never changes afterwards. The
-// Gateway holds the live one behind an atomic pointer; Swap replaces it. A
-// request loads the pointer once, so it never sees two tables.
+// Compile (compile.go) builds a table, which never changes afterwards. The Gateway has
+// an atomic pointer to the live table. Swap replaces it. A request loads the pointer
+// once, so it never sees two tables.
 //
 // # Time bounds
 //
-// This is the one list of how long the gateway waits for what. A value in capitals
-// is a setting, one in lower case a key of a route, with the default. "Armed by" is
-// what starts the time, "ended by" what stops it without harm. Most of these times
-// are kept by internal/timerwheel, and may end up to two ticks (100 ms) late.
+// This list has every time that the gateway waits for something. A value in capitals is a
+// setting, and one in lower case a key of a route; the default is in parentheses. "Armed
+// by" names what starts the time. "Ended by" names what normally stops it. Most of these
+// times use internal/timerwheel, and may end up to two ticks (100 ms) late.
 //
 // For a client's connection:
 //
 //	bound                       value                       armed by                              ended by
 //	request head                10s                         http1/server readHead, net/http       the end of the head
 //	idle, between requests      GATEWAY_IDLE_TIMEOUT (120s) http1/server readHead, net/http       the first byte of the next head
-//	no byte accepted            2m (writeStall)             listener Conn.Write                   each write that gets on
+//	no byte accepted            2m (writeStall)             listener Conn.Write                   each write that makes progress
 //	lingering close             2s a read, 10s in all       http1/server lingeringClose           the client's close
 //	  of a pipelining client    500ms a read                http1/server lingeringClose           the client's close
-//	HTTP/2 client without pong  60s (silenceTimeout)        net/http, as internal/server says     any frame
-//	requests of operators       40s (opsTimeout)            net/http, as internal/server says     the end of the answer
+//	HTTP/2 client without pong  60s (silenceTimeout)        net/http, set by internal/server      any frame
+//	requests of operators       40s (opsTimeout)            net/http, set by internal/server      the end of the answer
 //
 // For a request:
 //
@@ -74,9 +75,9 @@
 //	age of a connection         GATEWAY_MAX_CONNECTION_AGE (5m)     http1/transport pools.sweep, upstream  its last request ends first
 //	HTTP/2 backend is silent    5s to 1m (defaultSilence)   upstream generation.beforeRequest     any byte
 //	  after a failed request    1s (failedSilence)          upstream generation.unanswered        any byte
-//	HTTP/2 ping                 5m10s, 30s for the pong     net/http, as upstream says            any frame
-//	HTTP/2 write                30s (writeTimeout)          net/http, as upstream says            a write that gets on
-//	100 (Continue)              1s                          net/http, as upstream says            the 100
+//	HTTP/2 ping                 5m10s, 30s for the pong     net/http, set by upstream             any frame
+//	HTTP/2 write                30s (writeTimeout)          net/http, set by upstream             a write that makes progress
+//	100 (Continue)              1s                          net/http, set by upstream             the 100
 //	end of a sent body          20ms (sendGrace)            http1/transport conn.finish           sendBody returns
 //	read after a failed write   1s (writeErrorWait)         socket.DelayWriteErrors               each read
 //	answer after a lost backend 1s (answerGrace)            upstream uploadWatch.startTimer       RoundTrip returns

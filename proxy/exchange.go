@@ -17,26 +17,26 @@ import (
 	"gatehouse/proxy/route"
 )
 
-// maxLogged bounds what a client can put into one field of a log line.
+// maxLogged is how many bytes of a client's text one field of a log line may have.
 const maxLogged = 512
 
-// exchange is one request on its way through the hops of the Gateway: what each hop has
-// found out, for those behind it and for the log.
+// exchange is one request while it passes the hops of the Gateway. It has the results of
+// each hop, for the next hops and for the log.
 type exchange struct {
 	gateway    *Gateway
 	table      *Table
 	response   response
 	caller     clientip.Caller
-	countedFor netip.Addr // whom the request is counted for; invalid when for nobody
+	countedFor netip.Addr // the client that the request is counted for; invalid when it is not counted
 	path       route.Path
-	route      *compiledRoute // nil where no route takes the request
+	route      *compiledRoute // nil when no route matches
 	metrics    RouteMetrics
 	identity   *auth.Identity
-	refusal    *httperr.Error   // what the gateway answered instead of a backend
+	refusal    *httperr.Error   // the gateway's answer in place of a backend's; nil without one
 	transfer   forward.Transfer // to a backend
 }
 
-// begin opens the exchange: from here on everything is observed.
+// begin returns the exchange of a request. Everything after it is logged and measured.
 func (g *Gateway) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	table := g.table.Load()
 	x := &exchange{gateway: g, table: table, metrics: g.unmatched}
@@ -50,23 +50,23 @@ func (g *Gateway) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	return x
 }
 
-// refuse answers with a refusal, unless an answer has begun.
+// refuse records the refusal and answers with it, unless an answer has begun.
 func (x *exchange) refuse(refusal *httperr.Error) {
 	x.refusal = refusal
 	if x.response.status != 0 {
 		return
 	}
-	if refusal.Status == httperr.StatusClientGone { // there is nobody to tell
+	if refusal.Status == httperr.StatusClientGone { // no client is left to read an answer
 		x.response.status = httperr.StatusClientGone
 		return
 	}
-	x.response.Header().Set("X-Request-Id", x.response.id) // for the body of the refusal
+	x.response.Header().Set("X-Request-Id", x.response.id) // WriteTo copies it into the body
 	refusal.WriteTo(&x.response)
 }
 
-// finish closes the exchange, whatever happened in it: a panic, too. It counts,
-// logs, and panics on with http.ErrAbortHandler where the answer must be cut
-// off, which net/http understands.
+// finish ends the exchange. panicked is the value of a recovered panic, or nil. finish
+// releases resources, counts and logs. It panics with http.ErrAbortHandler to make the
+// server cut off the answer.
 func (x *exchange) finish(r *http.Request, panicked any) {
 	w := &x.response
 	if panicked != nil && panicked != http.ErrAbortHandler { //nolint:errorlint // net/http compares it in the same way
@@ -77,11 +77,11 @@ func (x *exchange) finish(r *http.Request, panicked any) {
 		x.refuse(httperr.Internal.Because(fmt.Errorf("panic: %v", panicked)))
 		panicked = nil
 		if begun {
-			panicked = http.ErrAbortHandler // half an answer is out: only cutting it off is honest
+			panicked = http.ErrAbortHandler // cut off, so that the client does not take half an answer for a whole one
 		}
 	}
 	if w.status == 0 && panicked == nil {
-		w.WriteHeader(http.StatusOK) // as net/http would; now it carries our headers
+		w.WriteHeader(http.StatusOK) // net/http would do it later, without our headers
 	}
 	if hadBody := x.transfer.Close(); !hadBody && r.ContentLength != 0 {
 		_ = http.NewResponseController(w.ResponseWriter).SetReadDeadline(time.Now().Add(forward.LastReadGrace))
@@ -90,7 +90,7 @@ func (x *exchange) finish(r *http.Request, panicked any) {
 	x.release()
 	x.count(r)
 	if w.status == httperr.StatusClientGone && panicked == nil {
-		panicked = http.ErrAbortHandler // or net/http would answer 200 to a client that only stopped sending
+		panicked = http.ErrAbortHandler // otherwise net/http would answer 200 to a client that only stopped sending
 	}
 	if panicked != nil {
 		panic(panicked)
@@ -111,12 +111,12 @@ func (x *exchange) count(r *http.Request) {
 	x.metrics.Finished(r.Method, w.status, counted, w.bytes)
 	bytes := w.bytes
 	if sent, ok := x.transfer.Upgraded(); ok {
-		bytes = sent // the metrics count them as they pass
+		bytes = sent // the metrics have counted them already; see RouteMetrics.Sent
 	}
 	x.logAccess(r, duration, bytes)
 }
 
-// logAccess writes the one line of this request. Never a query string.
+// logAccess writes the access line of the request. It never logs a query string.
 func (x *exchange) logAccess(r *http.Request, duration time.Duration, bytes int64) {
 	level := slog.LevelInfo
 	if x.path.Raw == "/health" && x.route == nil {
@@ -127,7 +127,7 @@ func (x *exchange) logAccess(r *http.Request, duration time.Duration, bytes int6
 	}
 	w := &x.response
 	entry := Access{
-		Time:  w.start.Add(duration), // the clock was read for it already
+		Time:  w.start.Add(duration), // saves reading the clock again
 		Level: level, RequestID: w.id, Method: truncate(r.Method), Path: x.loggedPath(r), Route: x.routeName(),
 		Status: w.status, Duration: duration, Bytes: bytes, ClientIP: x.caller.IP, Origin: truncate(first(r.Header["Origin"])),
 	}
@@ -142,9 +142,9 @@ func (x *exchange) logAccess(r *http.Request, duration time.Duration, bytes int6
 	x.gateway.access.LogAccess(entry)
 }
 
-// loggedPath is the path without the query, also of a request that was answered
-// before its path was looked at. What else a target can hold, such as a
-// password or a fragment, is nobody's to read.
+// loggedPath returns the path without the query. It also works for a request that was
+// answered before its path was parsed. Other parts of the target, such as a password or a
+// fragment, are not logged.
 func (x *exchange) loggedPath(r *http.Request) string {
 	if x.path.Raw != "" {
 		return truncate(x.path.Raw)

@@ -8,10 +8,11 @@ import (
 	"gatehouse/proxy/route"
 )
 
-// find takes a request to its route: the canonical path, the host, the match. The
-// refusal is 404, 405, or 400 where somebody could read the request otherwise.
+// find returns the canonical path and the route of a request, or a refusal. The refusal is
+// 404, 405, 501 for CONNECT, or 400 for a request that a backend could read in another
+// way.
 func (t *Table) find(r *http.Request) (route.Path, *compiledRoute, *httperr.Error) {
-	if r.Method == http.MethodConnect { // a tunnel would pass what nobody has looked at
+	if r.Method == http.MethodConnect { // the gateway could not check the bytes in a tunnel
 		return route.Path{}, nil, refuseTunnel
 	}
 	if refusal := refuseMessage(r); refusal != nil {
@@ -47,8 +48,8 @@ func (t *Table) Ordered() []*config.Route {
 	return routes
 }
 
-// reachableMethods returns the methods of the routes that the request after a preflight
-// may reach. A route without methods takes the one that is asked for.
+// reachableMethods returns the methods of all routes that the request after a preflight
+// may match. A route without methods adds the method that the preflight asks for.
 func (t *Table) reachableMethods(r *http.Request) (methods []string) {
 	path, ok := route.ParsePath(r.RequestURI)
 	host, known := route.HostName(r.Host)

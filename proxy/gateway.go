@@ -17,49 +17,50 @@ import (
 	"gatehouse/proxy/upstream"
 )
 
-// Bounds on how long a client may take over what is not streamed.
+// How long a client may take when nothing is streamed.
 const (
-	// lastWriteGrace is for a client of HTTP/2 to take what is left of an answer
-	// that is complete.
+	// lastWriteGrace is how long an HTTP/2 client may take to receive the rest of an
+	// answer after the handler has written all of it.
 	lastWriteGrace = time.Minute
-	// handlerBodyTime is for the whole body of a request to a built-in handler.
+	// handlerBodyTime is how long a client may take to send the whole body of a request
+	// to a built-in handler.
 	handlerBodyTime = 30 * time.Second
 )
 
-// Options are what a Gateway works with, besides its table.
+// Options configure a Gateway.
 type Options struct {
-	Log        *slog.Logger // decides by level: access lines are at info, /health at debug
-	Access     AccessLog    // nil for access lines in Log
+	Log        *slog.Logger // its level also enables access lines: info, or debug for /health
+	Access     AccessLog    // nil means that access lines go to Log
 	Metrics    Metrics
 	Transports *upstream.Pool
-	// StoreHealth tells whether the store of the users answers, for GET
-	// /health; nil without a store.
+	// StoreHealth returns an error when the store of the users does not work. GET
+	// /health calls it. It is nil without a store.
 	StoreHealth func() error
-	// Requests counts every request from its beginning on; nil counts none.
+	// Requests counts requests when they begin. It may be nil.
 	Requests    *atomic.Uint64
 	Descriptors descriptors.Division // of the process
 }
 
-// Gateway is the public http.Handler. It serves the table that Swap gave it
-// last, and 503 before.
+// Gateway is the public http.Handler. It serves the table of the last call of Swap. Before
+// the first call, it answers 503.
 type Gateway struct {
 	log          *slog.Logger
 	access       AccessLog
 	unmatched    RouteMetrics
 	transports   *upstream.Pool
 	storeHealth  func() error
-	requestCount *atomic.Uint64    // requests so far; nil when nobody asks
-	requests     *clientip.Counter // that have no complete answer yet
+	requestCount *atomic.Uint64    // all requests; may be nil
+	requests     *clientip.Counter // running requests by client
 	unreadable   clientip.UnreadableLog
 	descriptors  descriptors.Division
 	table        atomic.Pointer[Table]
-	lastWrite    time.Duration // for a client to take the rest of an answer; constant but for tests
+	lastWrite    time.Duration // lastWriteGrace; tests may change it
 	forwarder    *forward.Forwarder
 	wheel        *timerwheel.Wheel
-	draining     atomic.Bool // every answer in HTTP/1 is the last on its connection
+	draining     atomic.Bool // every HTTP/1 answer is the last on its connection
 }
 
-// NewGateway makes a gateway without a table.
+// NewGateway returns a Gateway without a table.
 func NewGateway(o Options) *Gateway {
 	if o.Access == nil {
 		o.Access = AccessThrough(o.Log.Handler())
@@ -75,11 +76,11 @@ func NewGateway(o Options) *Gateway {
 	return g
 }
 
-// Table returns the live table, nil before the first Swap.
+// Table returns the live table. It is nil before the first Swap.
 func (g *Gateway) Table() *Table { return g.table.Load() }
 
-// Swap makes the table the live one: one store of one pointer. Requests that
-// have begun finish with the table they began with. It gives back the old one.
+// Swap makes table the live table, by storing one pointer. Running requests finish with
+// the old table. Swap returns the old table, or nil if there was none.
 func (g *Gateway) Swap(table *Table) (old *Table) {
 	old = g.table.Swap(table)
 	g.transports.Activate(table.transports)
@@ -89,18 +90,18 @@ func (g *Gateway) Swap(table *Table) (old *Table) {
 	return old
 }
 
-// Drain has every answer in HTTP/1 end its connection from now on, so that the
-// busy ones are gone before the listener closes (RFC 9112 section 9.6). Those
-// over HTTP/2 are told by GOAWAY, when no new ones are taken any more.
+// Drain makes every HTTP/1 answer close its connection from now on (RFC 9112 section
+// 9.6). So busy connections end before the listener closes. HTTP/2 connections get a
+// GOAWAY instead, when no new connections are accepted any more.
 func (g *Gateway) Drain() { g.draining.Store(true) }
 
-// DrainStreams is called when no request is left that could be upgraded. It
-// waits until the upgraded connections have ended, or the context
-// has. Those that are left then are ended, WebSockets with a close frame; it
-// gives their number. net/http's Shutdown knows nothing of them.
+// DrainStreams waits until all upgraded connections have ended, or ctx is done. Then it
+// closes the remaining ones, WebSockets with a close frame, and returns their number.
+// net/http's Shutdown does not do that. Call DrainStreams when no more requests can be
+// upgraded.
 func (g *Gateway) DrainStreams(ctx context.Context) (left int) { return g.forwarder.DrainStreams(ctx) }
 
-// ServeHTTP is the life of a request; see the package documentation.
+// ServeHTTP implements http.Handler. The package documentation lists its steps.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := g.begin(w, r)
 	defer func() { x.finish(r, recover()) }()
@@ -109,7 +110,8 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serve takes the request through its hops. Whoever refuses ends it.
+// serve passes the request through the hops. It returns the refusal of the first hop that
+// refuses the request, or nil.
 func (g *Gateway) serve(x *exchange, r *http.Request) *httperr.Error {
 	table := x.table
 	if table == nil {
@@ -120,7 +122,7 @@ func (g *Gateway) serve(x *exchange, r *http.Request) *httperr.Error {
 	if header := x.caller.UnreadList(r); header != "" {
 		g.unreadable.Log(g.log, x.caller.Peer, header)
 	}
-	if table.cors != nil { // before all refusals: errors carry the CORS headers, too
+	if table.cors != nil { // before all refusals, because they need the CORS headers too
 		x.response.allowOrigin = table.cors.AllowedOrigin(r.Header)
 	}
 	if table.cors != nil && cors.IsPreflight(r) {
@@ -156,15 +158,15 @@ func (g *Gateway) serve(x *exchange, r *http.Request) *httperr.Error {
 	})
 }
 
-// serveHandler lets a built-in handler answer. Its endpoints ask the gate
-// themselves, and leave what was decided for the log.
+// serveHandler lets a built-in handler answer. Its endpoints themselves ask the gate, and
+// store the decision in the context for the log.
 func serveHandler(x *exchange, r *http.Request, route *compiledRoute) *httperr.Error {
 	if r.ContentLength != 0 {
 		_ = http.NewResponseController(x.response.ResponseWriter).SetReadDeadline(time.Now().Add(handlerBodyTime))
 	}
 	var decision auth.Decision
 	ctx := auth.WithClient(auth.WithDecision(r.Context(), &decision), x.caller.IP)
-	x.response.Header().Set("X-Request-Id", x.response.id) // refusals carry it in their body
+	x.response.Header().Set("X-Request-Id", x.response.id) // refusals copy it into their body
 	route.builtIn.ServeHTTP(&x.response, route.stripped(r.WithContext(ctx), x.path))
 	x.identity, x.refusal = decision.Identity, decision.Refusal
 	switch {

@@ -7,7 +7,7 @@ import (
 	"gatehouse/proxy/route"
 )
 
-// What the gateway answers itself, where no route takes the path.
+// Paths that the gateway itself answers when no route matches.
 const (
 	rootPath   = "/"
 	healthPath = "/health"
@@ -21,12 +21,12 @@ type health struct {
 	Checks  map[string]string `json:"checks,omitempty"`
 }
 
-// isInfoPath reports whether a path is one that the gateway answers itself.
+// isInfoPath reports whether the gateway itself answers the path when no route matches.
 func (t *Table) isInfoPath(path route.Path) bool {
 	return path.Raw == rootPath || path.Raw == healthPath || path.Raw == keySetPath && t.keySet != nil
 }
 
-// checkInfoMethod refuses a method that asks for more than to be told.
+// checkInfoMethod returns a refusal for a method other than GET and HEAD.
 func checkInfoMethod(method string) *httperr.Error {
 	if method == http.MethodGet || method == http.MethodHead {
 		return nil
@@ -34,9 +34,9 @@ func checkInfoMethod(method string) *httperr.Error {
 	return httperr.MethodNotAllowed("GET, HEAD")
 }
 
-// serveInfo answers GET /, GET /health and, where tokens are signed with a
-// private key, GET /.well-known/jwks.json. It gives false for any other path,
-// and is asked only when no route takes it.
+// serveInfo answers GET / and GET /health. When tokens are signed with a private key, it
+// also answers GET /.well-known/jwks.json. It returns false for any other path. It is
+// called only when no route matches.
 func (g *Gateway) serveInfo(x *exchange, r *http.Request) bool {
 	if !x.table.isInfoPath(x.path) {
 		return false
@@ -58,8 +58,8 @@ func (g *Gateway) serveInfo(x *exchange, r *http.Request) bool {
 	return true
 }
 
-// health stays 200 when the store is in trouble: a front end that looks here
-// is told, and open routes go on.
+// health returns the body of GET /health. The status is 200 even when the store fails,
+// because open routes still work. The body reports the failure.
 func (g *Gateway) health(service string) health {
 	answer := health{Status: "healthy", Service: service}
 	if g.storeHealth != nil {

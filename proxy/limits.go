@@ -7,16 +7,16 @@ import (
 	"gatehouse/proxy/listener"
 )
 
-// Limit puts the table's limits on connections in front of the public listener. It
-// follows the live table.
+// Limit returns a listener that applies the table's limits on connections to the public
+// listener. It always uses the limits of the live table.
 func (g *Gateway) Limit(public net.Listener) *listener.Listener {
 	return listener.New(public, listener.Options{
 		Log: g.log, Wheel: g.wheel, Descriptors: g.descriptors, Limits: g.connectionLimits,
 	})
 }
 
-// connectionLimits returns the limits of the live table. It reports false before
-// there is one: nothing is known of limits then, and nothing is served.
+// connectionLimits returns the limits of the live table. known is false before the first
+// table, when no requests are served.
 func (g *Gateway) connectionLimits() (limits listener.Limits, known bool) {
 	table := g.table.Load()
 	if table == nil {
@@ -28,8 +28,8 @@ func (g *Gateway) connectionLimits() (limits listener.Limits, known bool) {
 	return limits, true
 }
 
-// admit counts the request for its client, and reports whether the client may have
-// one more.
+// admit counts the request for its client. It reports whether the client may have another
+// running request.
 func (x *exchange) admit() bool {
 	limit := int64(x.table.config.Limits.RequestsPerClient)
 	if limit == 0 || !x.caller.IP.IsValid() {

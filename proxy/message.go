@@ -10,12 +10,15 @@ import (
 	"gatehouse/proxy/listener"
 )
 
-// refuseMessage refuses TRACE, which asks a backend to send back what it got:
-// the token and the identity headers would be in the answer (RFC 9110 section
-// 9.3.8), and the framing of HTTP/1.0 that nobody can be sure of (RFC 9112 section
-// 6.1). It also refuses what only HTTP/2 can carry, and net/http lets pass
-// there: to write it down as HTTP/1.1 would be to send another request, or to
-// blame the backend for it (RFC 9113 sections 8.1.1 and 8.3.1).
+// refuseMessage returns a refusal for messages that must not be forwarded, and nil for all
+// others. It refuses
+//
+//   - TRACE. The backend would answer with the headers that it got, among them the token
+//     and the identity headers (RFC 9110 section 9.3.8).
+//   - HTTP/1.0 requests with unclear framing (RFC 9112 section 6.1).
+//   - HTTP/2 requests that HTTP/1.1 cannot express, which net/http accepts (RFC 9113
+//     sections 8.1.1 and 8.3.1). In HTTP/1.1 they would be different requests, or
+//     the backend would get the blame for an error.
 func refuseMessage(r *http.Request) *httperr.Error {
 	switch {
 	case isTrace(r.Method):
@@ -34,11 +37,11 @@ func refuseMessage(r *http.Request) *httperr.Error {
 	return nil
 }
 
-// isBadlyFramed reports whether the request is of HTTP/1.0 and nobody knows where
-// it ends: it has a Transfer-Encoding, which HTTP/1.0 has not (RFC 9112 section
-// 6.1). net/http hides that field. Over TLS, and where net/http reads all requests
-// of a connection, a request that is to have a body has to have the Content-Length
-// that HTTP/1.0 asks for (RFC 1945 section 8.3).
+// isBadlyFramed reports whether it is unclear where an HTTP/1.0 request ends. That is so
+// when it has a Transfer-Encoding, which HTTP/1.0 does not define (RFC 9112 section 6.1).
+// net/http hides that field. So when net/http has read the request, as it does over TLS,
+// isBadlyFramed instead requires a Content-Length for methods with a body, as HTTP/1.0
+// does (RFC 1945 section 8.3).
 func isBadlyFramed(r *http.Request) bool {
 	if !isHTTP10(r) {
 		return false
@@ -53,25 +56,25 @@ func isBadlyFramed(r *http.Request) bool {
 	return false
 }
 
-// isTrace reports whether a method is TRACE or TRACK, to a backend that does not
-// heed the case of methods either.
+// isTrace reports whether a method is TRACE or TRACK. It ignores case, because some
+// backends do.
 func isTrace(method string) bool {
 	return len(method) == len(methodTrack) && (strings.EqualFold(method, http.MethodTrace) || strings.EqualFold(method, methodTrack))
 }
 
-// methodTrack is TRACE as old servers of Microsoft know it.
+// methodTrack is the name of TRACE in old Microsoft servers.
 const methodTrack = "TRACK"
 
-// endsTooEarly reports whether the request ends with its headers though they
-// announce a body (RFC 9113 section 8.1.1). net/http reads such a request as one
-// without a body. Where the data end too early, reading them fails.
+// endsTooEarly reports whether an HTTP/2 request ends with its headers although they
+// announce a body (RFC 9113 section 8.1.1). net/http accepts it as a request without a
+// body. When a body ends too early, reading it fails, so that case needs no check.
 func endsTooEarly(r *http.Request) bool {
 	announced := r.Header["Content-Length"]
 	return len(announced) == 1 && r.ContentLength == 0 && strings.Trim(announced[0], "0") != ""
 }
 
-// isLength takes no length, or one. net/http reads what is no number as 0, and
-// goes on.
+// isLength reports whether the values of Content-Length are none, or one number. net/http
+// reads any other text as 0.
 func isLength(values []string) bool {
 	if len(values) == 0 {
 		return true
@@ -80,7 +83,7 @@ func isLength(values []string) bool {
 	return len(values) == 1 && err == nil
 }
 
-// isToken tells a token of RFC 9110 section 5.6.2, which a method is.
+// isToken reports whether text is a token (RFC 9110 section 5.6.2), as a method must be.
 func isToken(text string) bool {
 	for i := range len(text) {
 		switch c := text[i]; {

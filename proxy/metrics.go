@@ -9,26 +9,30 @@ import (
 // NoRoute is the label of requests that matched no route.
 const NoRoute = "_none"
 
-// Metrics hands out the instruments of a route, once for each when a table is
-// compiled, so that a request looks up none. Nothing may be counted with them
-// yet: the table may be refused. A route of the same name counts on where that
-// of another table is.
+// Metrics returns the counters of routes.
 type Metrics interface {
+	// Route returns the counters of a route. It is called once for each route when a
+	// table is compiled, so that requests need no lookup. The counters of a route must
+	// not appear before they are used, because the table may still be refused.
+	// Routes of the same name in several tables share their counters.
 	Route(name, backend string) RouteMetrics
 }
 
-// RouteMetrics are the instruments of one route. They are safe for concurrent use.
+// RouteMetrics are the counters of one route. Implementations must be safe for concurrent
+// use.
 type RouteMetrics interface {
-	// Started counts a request in flight, until Finished.
+	// Started is called when a request begins. The request is running until Finished.
 	Started()
-	// Finished counts a request: its method as sent, status, duration, and the
-	// bytes of body answered. The duration of a stream, such as a WebSocket or an
-	// event stream, ends with the header of its answer.
+	// Finished is called when a request has ended, with its method as sent, its status,
+	// its duration and the size of the answer's body in bytes. The duration of a
+	// stream, such as a WebSocket or an event stream, ends with the header of its
+	// answer.
 	Finished(method string, status int, duration time.Duration, bytes int64)
-	// Sent counts bytes sent on an upgraded connection, as they pass.
+	// Sent is called with the number of bytes just sent to a client on an upgraded
+	// connection.
 	Sent(bytes int64)
-	// Decided counts a verdict of the policy.
+	// Decided is called with a decision of the policy.
 	Decided(result auth.Result)
-	// Backend tells whether the backend could be connected to just now.
+	// Backend is called with whether the backend was reachable just now.
 	Backend(up bool)
 }

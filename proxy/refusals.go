@@ -8,7 +8,7 @@ import (
 	"gatehouse/proxy/cors"
 )
 
-// Every answer of this package to a request that it does not forward.
+// The answers of this package to requests that it refuses.
 var (
 	refusePath = &httperr.Error{
 		Status: http.StatusBadRequest,

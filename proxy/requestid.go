@@ -7,8 +7,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// requestID believes the client's id when it is 1 to 128 characters of
-// [A-Za-z0-9._-]; else it makes one.
+// requestID returns the client's id if it has 1 to 128 characters of [A-Za-z0-9._-].
+// Otherwise it returns a new one.
 func requestID(sent []string) string {
 	if len(sent) == 1 && len(sent[0]) >= 1 && len(sent[0]) <= 128 {
 		for i := 0; ; i++ {
@@ -25,9 +25,9 @@ func requestID(sent []string) string {
 	return newRequestID()
 }
 
-// newRequestID makes a random UUID (RFC 9562 section 5.4). It has to be unlike
-// others, not secret, so it comes from the runtime's generator, which is seeded
-// by the system, and needs no system call for each request.
+// newRequestID returns a random UUID (RFC 9562 section 5.4). The id must be unique, but it
+// is not a secret. So it comes from the runtime's generator, which needs no system call
+// for each request.
 func newRequestID() string {
 	var id uuid.UUID
 	binary.LittleEndian.PutUint64(id[:8], rand.Uint64())

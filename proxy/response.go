@@ -10,43 +10,43 @@ import (
 	"time"
 )
 
-// response is the http.ResponseWriter of one request, which everything behind it writes
-// to. It sets the headers that every answer carries in one place, when the status is
-// written, and notes what the log and the metrics want to know.
+// response is the http.ResponseWriter of one request. All answers go through it. When the
+// status is written, it sets the headers that every answer has. It also records what the
+// log and the metrics need.
 type response struct {
 	http.ResponseWriter
 
-	table       *Table    // nil before there is one
+	table       *Table    // nil before the first Swap
 	start       time.Time // of the request
 	id          string    // X-Request-ID
 	allowOrigin string    // for Access-Control-Allow-Origin
-	head        bool      // the answer to HEAD, whose body net/http keeps to itself
+	head        bool      // the request is a HEAD, so net/http discards the body
 	http1       bool
 	last        bool         // no other request is read from the connection
 	draining    *atomic.Bool // of the gateway
 
-	headTime time.Duration // until the header of the answer
-	status   int           // 0 until written; 101 once hijacked
-	bytes    int64         // of body, written
-	length   int64         // of body, announced; -1 when unknown
-	err      error         // why writing failed
-	values   [3]string     // of headers with one value
+	headTime time.Duration // from start to the header of the answer
+	status   int           // 0 until it is written; 101 after Hijack
+	bytes    int64         // bytes of the body written
+	length   int64         // Content-Length of the body; -1 when unknown
+	err      error         // the first error of writing
+	values   [3]string     // room for headers with one value; see value
 }
 
 func isHTTP10(r *http.Request) bool { return r.ProtoMajor == 1 && r.ProtoMinor == 0 }
 
-// mustClose reports of a request whether it is one behind which nothing on its connection may be taken
-// for another. One with both Transfer-Encoding and Content-Length, or with the
-// former in HTTP/1.0, ends its connection (RFC 9112 section 6.1): a proxy in
-// front may have framed it by the other. net/http hides which of them it had,
-// so all that may have had both are taken for such.
+// mustClose reports whether the connection must be closed after the request. That is so
+// for a request with both Transfer-Encoding and Content-Length, and for an HTTP/1.0
+// request with Transfer-Encoding (RFC 9112 section 6.1). A proxy in front may have found
+// another end of such a request. net/http hides which of the fields were sent, so
+// mustClose returns true for all requests that may have had them.
 func mustClose(r *http.Request) bool {
 	return r.ProtoMajor == 1 && (r.ProtoMinor == 0 || len(r.TransferEncoding) > 0 || r.Method == http.MethodConnect)
 }
 
-// WriteHeader implements http.ResponseWriter. Informational answers (1xx) pass. The
-// final one gets what every answer carries: here, not before, because httputil clears
-// all headers after an informational answer.
+// WriteHeader implements http.ResponseWriter. It passes on informational answers (1xx). It
+// adds to the final answer the headers that every answer has. It cannot add them
+// earlier, because httputil clears all headers after an informational answer.
 func (w *response) WriteHeader(status int) {
 	if status < 200 {
 		w.ResponseWriter.WriteHeader(status)
@@ -83,21 +83,21 @@ func (w *response) setStandardHeaders() {
 	}
 }
 
-// value returns the values of a header that has one, without an allocation. To append
-// to it copies it.
+// value returns a slice with one header value, without an allocation. Appending to the
+// slice copies it.
 func (w *response) value(i int, value string) []string {
 	w.values[i] = value
 	return w.values[i : i+1 : i+1]
 }
 
-// processTime writes a duration like "12.34ms".
+// processTime formats a duration like "12.34ms".
 func processTime(d time.Duration) string {
 	text := strconv.AppendFloat(make([]byte, 0, 16), float64(d)/float64(time.Millisecond), 'f', 2, 64)
 	return string(append(text, "ms"...))
 }
 
-// Write implements http.ResponseWriter. A piece that is not the last one of an
-// announced length is sent at once: the next may be long in coming.
+// Write implements http.ResponseWriter. When the length is known and p is not the end of
+// the body, Write flushes: the next part may come late.
 func (w *response) Write(p []byte) (int, error) {
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
@@ -115,8 +115,7 @@ func (w *response) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Hijack implements http.Hijacker. The header is that of a 101, which whoever hijacks
-// writes.
+// Hijack implements http.Hijacker. It sets the headers of a 101, which the caller writes.
 func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, buffered, err := http.NewResponseController(w.ResponseWriter).Hijack()
 	if err == nil {
@@ -126,12 +125,13 @@ func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return conn, buffered, err
 }
 
-// Unwrap lets http.ResponseController reach flushing, deadlines and full duplex.
+// Unwrap returns the server's ResponseWriter. http.ResponseController needs it for
+// flushing, deadlines and full duplex.
 func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// boundUnread bounds how long an HTTP/2 client may leave the rest of an answer where it
-// is: net/http would keep it, and a goroutine with it, for as long as the client opens no
-// window. In HTTP/1.1 the connection has a bound itself.
+// boundUnread limits how long an HTTP/2 client may take to receive the rest of an answer.
+// Otherwise net/http would keep the answer and a goroutine until the client opens its
+// flow-control window. An HTTP/1.1 connection has its own limit.
 func (w *response) boundUnread(limit time.Duration) {
 	if !w.http1 && w.bytes > 0 {
 		_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(limit))

@@ -1,5 +1,5 @@
-// Package cors answers preflights, and says what every answer to a cross-origin request
-// carries (Fetch standard, section 3.2).
+// Package cors answers preflights, and sets the CORS headers of all other answers (Fetch
+// standard, section 3.2).
 package cors
 
 import (
@@ -12,29 +12,30 @@ import (
 	"gatehouse/internal/httperr"
 )
 
-// Policy is what a route table says about other origins. It never changes. A gateway
-// without one leaves cross-origin matters to the backends.
+// Policy is the `cors` part of a route table. It never changes. Without a Policy, the
+// backends handle CORS.
 type Policy struct {
 	origins     []config.OriginPattern
 	any         bool     // one of the origins is "*"
-	varies      []string // "Origin"; all answers share it, as they do the next two
-	credentials []string // nil for none
-	expose      []string // nil for none
-	maxAge      string
+	varies      []string // value of Vary: "Origin"; all answers share it and the next two
+	credentials []string // value of Access-Control-Allow-Credentials, or nil
+	expose      []string // value of Access-Control-Expose-Headers, or nil
+	maxAge      string   // in seconds
 }
 
-// Methods are the methods that the answer to every preflight allows. Whether a route
-// takes one is the route's to say, in an answer that the page can read.
+// Methods are the methods that the answer to every preflight allows. A route may still
+// refuse one of them, with an answer that the page can read.
 const Methods = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
 
-// never are methods that no answer to a preflight adds: the usual ones are there, and no
-// route takes the others.
+// never are methods that Preflight does not add to Methods: those of Methods, and those
+// that no route accepts.
 var never = append(strings.Split(Methods, ", "), http.MethodConnect, http.MethodTrace, "TRACK")
 
 // ErrOrigin is the answer to a preflight from an origin that is not listed.
 var ErrOrigin = &httperr.Error{Status: http.StatusForbidden, Detail: "Disallowed CORS origin"}
 
-// New makes the Policy of `cors`, or returns nil without one.
+// New returns the Policy of cfg. It returns nil if cfg is nil, and an error if an origin is
+// invalid.
 func New(cfg *config.CORS) (*Policy, error) {
 	if cfg == nil {
 		return nil, nil
@@ -63,8 +64,8 @@ func New(cfg *config.CORS) (*Policy, error) {
 	return p, nil
 }
 
-// AllowedOrigin returns what Access-Control-Allow-Origin should say, or "" for
-// an origin that is absent, repeated, opaque ("null") or not listed.
+// AllowedOrigin returns the value for Access-Control-Allow-Origin. It returns "" when the
+// Origin header is absent, repeated, opaque ("null") or not listed.
 func (p *Policy) AllowedOrigin(header http.Header) string {
 	values := header["Origin"]
 	if len(values) != 1 || values[0] == "null" {
@@ -80,18 +81,18 @@ func (p *Policy) AllowedOrigin(header http.Header) string {
 	return ""
 }
 
-// IsPreflight reports whether a request is a preflight, and no ordinary OPTIONS.
+// IsPreflight reports whether a request is a preflight. Other OPTIONS requests are not.
 func IsPreflight(r *http.Request) bool {
 	return r.Method == http.MethodOptions &&
 		len(r.Header["Origin"]) > 0 && len(r.Header["Access-Control-Request-Method"]) > 0
 }
 
-// Preflight answers a preflight for the gateway: no backend, no token. It holds nothing,
-// so no limit refuses it: a browser reports any refusal of a preflight as an error of
-// CORS, and would not say that the client has to wait (issue 10).
+// Preflight answers a preflight, without a backend or a token. No limit on requests
+// applies: a browser reports every refused preflight as a CORS error, and would not say
+// that the client must wait (issue 10).
 //
-// AllowOrigin is what AllowedOrigin returned; for "" Preflight returns the refusal. More
-// are methods to allow besides Methods.
+// allowOrigin is the result of AllowedOrigin. If it is "", Preflight returns a refusal.
+// more are methods to allow besides Methods.
 func (p *Policy) Preflight(w http.ResponseWriter, r *http.Request, allowOrigin string, more []string) *httperr.Error {
 	header := w.Header()
 	header.Add("Vary", "Access-Control-Request-Method, Access-Control-Request-Headers")
@@ -102,8 +103,8 @@ func (p *Policy) Preflight(w http.ResponseWriter, r *http.Request, allowOrigin s
 	if asked := r.Header["Access-Control-Request-Headers"]; len(asked) > 0 {
 		header.Set("Access-Control-Allow-Headers", strings.Join(asked, ", "))
 	}
-	// A public page asks before it calls into a private network. An origin that
-	// the table lists may; "anybody" was not meant for that.
+	// A public page asks before it sends a request into a private network. A listed
+	// origin is allowed to; "*" does not include that.
 	if private := r.Header["Access-Control-Request-Private-Network"]; len(private) == 1 && private[0] == "true" && allowOrigin != "*" {
 		header.Set("Access-Control-Allow-Private-Network", "true")
 	}
@@ -112,14 +113,14 @@ func (p *Policy) Preflight(w http.ResponseWriter, r *http.Request, allowOrigin s
 	return nil
 }
 
-// allowedMethods returns Methods and the others.
+// allowedMethods returns Methods and more as a list.
 func allowedMethods(more []string) string {
 	more = slices.DeleteFunc(more, func(method string) bool { return slices.Contains(never, method) })
 	slices.Sort(more)
 	return strings.Join(append([]string{Methods}, slices.Compact(more)...), ", ")
 }
 
-// variesByOrigin reports whether Origin is in a list of header names.
+// variesByOrigin reports whether the values of a Vary header contain Origin.
 func variesByOrigin(vary []string) bool {
 	for _, list := range vary {
 		for name := range strings.SplitSeq(list, ",") {
@@ -131,8 +132,9 @@ func variesByOrigin(vary []string) bool {
 	return false
 }
 
-// Decorate sets what every answer carries. What a backend said is gone by then.
-// AllowOrigin holds what Access-Control-Allow-Origin should say, "" for nothing.
+// Decorate sets the CORS headers of an answer. The caller has removed those of a backend.
+// allowOrigin has one value, for Access-Control-Allow-Origin; "" means that the header
+// is not sent.
 func (p *Policy) Decorate(header http.Header, allowOrigin []string) {
 	if vary := header["Vary"]; len(vary) == 0 {
 		header["Vary"] = p.varies

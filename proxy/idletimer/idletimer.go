@@ -18,7 +18,7 @@ type timeoutError struct{}
 
 func (timeoutError) Error() string { return "silent for too long" }
 
-// Timeout reports true: the time was over, no client has left.
+// Timeout returns true.
 func (timeoutError) Timeout() bool { return true }
 
 // firstFire is when a timer fires for the first time, at the latest, so that
@@ -37,25 +37,26 @@ type HeadFlusher interface {
 	FlushHead()
 }
 
-// Timer measures how long nothing has happened. One Timer serves a whole request:
-// until the response headers it has the route's timeout, afterwards its idle
-// timeout. Whoever sees progress calls Touch. The zero value is ready for Start.
+// Timer measures how long the other side is silent. One Timer serves a whole request:
+// until the response headers with the route's timeout, afterwards with its idle
+// timeout. Touch is called when bytes are read or written. The zero value is ready for
+// Start.
 type Timer struct {
 	wheel   *timerwheel.Wheel
 	timer   timerwheel.Timer
 	handler Handler
 
-	timeout      atomic.Int64 // ticks of silence; 0 is no bound
+	timeout      atomic.Int64 // ticks of silence; 0 means no limit
 	lastActivity atomic.Int64 // the tick of the last Touch
 	paused       atomic.Bool
 	firstPending atomic.Bool // the timer has not fired yet, and fires within firstFire
 	headPending  atomic.Bool // the head of the answer waits for the first bytes of its body
 
 	mu      sync.Mutex
-	stopped bool // no call of the handler begins any more
+	stopped bool // the handler is not called any more
 }
 
-// Start starts the timer. A timeout of 0 is no bound.
+// Start starts the timer. A timeout of 0 means no limit.
 func (t *Timer) Start(w *timerwheel.Wheel, handler Handler, timeout time.Duration) {
 	t.wheel, t.handler = w, handler
 	t.timer.Handler = t
@@ -67,7 +68,7 @@ func (t *Timer) Start(w *timerwheel.Wheel, handler Handler, timeout time.Duratio
 	t.Touch() // after Schedule: an idle wheel does not count ticks
 }
 
-// timeoutTicks converts a timeout to ticks, and keeps 0.
+// timeoutTicks converts a timeout to ticks. It returns 0 for 0.
 func timeoutTicks(timeout time.Duration) int64 {
 	if timeout <= 0 {
 		return 0
@@ -105,7 +106,7 @@ func (t *Timer) expire() {
 	}
 }
 
-// Touch starts the silence anew, and ends a pause.
+// Touch restarts the timeout and ends a pause.
 func (t *Timer) Touch() {
 	if now := int64(t.wheel.Now()); t.lastActivity.Load() != now {
 		t.lastActivity.Store(now)
@@ -115,11 +116,11 @@ func (t *Timer) Touch() {
 	}
 }
 
-// Pause stops the timer until the next Touch: somebody else is awaited, who has
-// another bound.
+// Pause pauses the timer until the next Touch. It is called when the request waits for
+// another side, which has its own time limit.
 func (t *Timer) Pause() { t.paused.Store(true) }
 
-// SetTimeout changes the timeout, and starts the silence anew.
+// SetTimeout changes the timeout and restarts it.
 func (t *Timer) SetTimeout(timeout time.Duration) {
 	t.Touch()
 	now := timeoutTicks(timeout)
@@ -129,8 +130,8 @@ func (t *Timer) SetTimeout(timeout time.Duration) {
 	}
 }
 
-// FlushHeadSoon has the handler's FlushHead called in a moment, unless BodyStarted
-// is called before.
+// FlushHeadSoon makes the timer call the handler's FlushHead soon, unless BodyStarted is
+// called before.
 func (t *Timer) FlushHeadSoon() {
 	t.headPending.Store(true)
 	if t.firstPending.Load() {
@@ -143,13 +144,13 @@ func (t *Timer) FlushHeadSoon() {
 	}
 }
 
-// BodyStarted undoes FlushHeadSoon.
+// BodyStarted cancels FlushHeadSoon.
 func (t *Timer) BodyStarted() { t.headPending.Store(false) }
 
 // HeadPending reports whether the head still waits for its body.
 func (t *Timer) HeadPending() bool { return t.headPending.Load() }
 
-// Stop stops the timer for good.
+// Stop stops the timer. OnTimeout is not called afterwards.
 func (t *Timer) Stop() {
 	t.mu.Lock()
 	t.stopped = true

@@ -38,8 +38,8 @@ func unlimited() Options {
 	}
 }
 
-// An accept that fails for want of memory or by a firewall does not end the
-// gateway, and is counted; a listener that is broken does (issue 10).
+// TestFailedAccepts checks that an accept that fails because of memory or a firewall is
+// counted and does not end the gateway. A broken listener ends it (issue 10).
 func TestFailedAccepts(t *testing.T) {
 	for _, failure := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EPERM, syscall.EPROTO, syscall.EBADF} {
 		for _, kind := range []string{"lean", "standard", "operators"} {

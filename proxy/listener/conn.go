@@ -14,23 +14,23 @@ import (
 	"gatehouse/proxy/http1/socket"
 )
 
-// Bounds on a client's connection.
+// Time limits of a client's connection.
 const (
-	// writeStall is how long a client may take to receive something at all.
+	// writeStall is how long a client may receive nothing while the gateway writes.
 	writeStall = 2 * time.Minute
 	// readCheckInterval is how often a connection checks whether its read deadline
 	// has passed. A deadline that is nearer than that is set on the socket.
 	readCheckInterval = 5 * time.Second
 )
 
-// Conn is a connection of a Listener, which counts it.
+// Conn is a client's connection, which its Listener counts.
 //
-//   - Read deadlines, of which each request sets several, are checked every few
-//     seconds by the wheel, and by the socket only when they are near.
-//   - It notices a client that leaves while its request is answered, for the
-//     requests of http1/server: net/http's server does so for its own.
-//   - A client that receives nothing loses its connection: net/http would wait
-//     without end.
+//   - The wheel checks read deadlines every few seconds, because each request sets several
+//     of them. Only a deadline that is near is set on the socket.
+//   - Conn detects a client that disconnects while http1/server answers its request.
+//     net/http's server does that itself.
+//   - Conn closes when the client receives nothing for writeStall. net/http would wait
+//     without a limit.
 type Conn struct {
 	net.Conn
 	listener   *Listener
@@ -38,24 +38,24 @@ type Conn struct {
 	client     netip.Addr // invalid when it is not counted for a client
 	closed     sync.Once
 	timer      timerwheel.Timer
-	fireAt     atomic.Int64 // the tick in which the timer fires, at the latest
+	fireAt     atomic.Int64 // the latest tick at which the timer fires
 	socket     *socket.Socket
-	http10Head atomic.Int32 // what is known of the next head, if it is of HTTP/1.0
+	http10Head atomic.Int32 // see HTTP10Head
 	phase      connPhase
-	encrypted  atomic.Bool // TLS is spoken
+	encrypted  atomic.Bool // the connection uses TLS
 
 	writing          sync.Mutex   // held while a write deadline is set
 	writeDeadlineSet atomic.Bool  // the server has set one
-	renewWriteAt     atomic.Int64 // the tick until which writeStall need not be set again
+	renewWriteAt     atomic.Int64 // the tick at which writeStall must be set again
 
 	reading        sync.Mutex       // guards the fields below
-	readDeadline   timerwheel.Ticks // the tick in which reading ends; 0 is never
+	readDeadline   timerwheel.Ticks // the tick at which reading fails; 0 means never
 	socketDeadline bool             // the socket has a deadline
-	disconnectCtx  *reqctx.Context  // ends when the client leaves; nil for none
-	watchAt        timerwheel.Ticks // the tick in which to begin to look for that
+	disconnectCtx  *reqctx.Context  // canceled when the client disconnects; may be nil
+	watchAt        timerwheel.Ticks // the tick at which to start readForDisconnect
 	readAhead      chan struct{}    // closed when readForDisconnect ends; nil before it begins
 	closingNew     bool             // asked to close before its first request, over TLS
-	unread         []byte           // what the next Read returns
+	unread         []byte           // bytes for the next Read
 }
 
 var _ server.Conn = (*Conn)(nil)
@@ -92,7 +92,7 @@ func (c *Conn) Unread(data []byte) {
 	c.unread = slices.Concat(data, c.unread)
 }
 
-// scheduleWithin makes the timer fire after so many ticks, or earlier.
+// scheduleWithin makes the timer fire after this number of ticks, or earlier.
 func (c *Conn) scheduleWithin(after timerwheel.Ticks) {
 	now := c.wheel.Now()
 	if fireAt := timerwheel.Ticks(c.fireAt.Load()); fireAt <= now || fireAt > now+after {
@@ -101,8 +101,8 @@ func (c *Conn) scheduleWithin(after timerwheel.Ticks) {
 	}
 }
 
-// Fire implements timerwheel.Handler. It ends a Read whose deadline has passed, and
-// begins to look for a client that leaves.
+// Fire implements timerwheel.Handler. It ends a Read whose deadline has passed, and starts
+// readForDisconnect.
 func (c *Conn) Fire(now timerwheel.Ticks) (next timerwheel.Ticks) {
 	c.reading.Lock()
 	defer c.reading.Unlock()
@@ -161,7 +161,7 @@ func (c *Conn) boundWrites() {
 	}
 }
 
-// SetWriteDeadline implements net.Conn. Without a deadline, writeStall is the bound.
+// SetWriteDeadline implements net.Conn. Without a deadline, writeStall applies.
 func (c *Conn) SetWriteDeadline(t time.Time) error {
 	if t.IsZero() && !c.writeDeadlineSet.Load() {
 		return nil
@@ -181,7 +181,8 @@ func (c *Conn) SetDeadline(t time.Time) error {
 	return c.SetWriteDeadline(t)
 }
 
-// CloseWrite closes the writing side, or the connection where it has no sides.
+// CloseWrite closes the writing half of the connection, or the whole connection if it has
+// no halves.
 func (c *Conn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()

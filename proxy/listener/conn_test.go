@@ -12,13 +12,13 @@ import (
 	"gatehouse/internal/timerwheel"
 )
 
-// TestReadDeadlines sets deadlines as net/http's server does, and wants a read
-// to end at the last of them, and at none that was lifted.
+// TestReadDeadlines sets deadlines as net/http's server does. A read must end at the last
+// of them, and must ignore deadlines that were removed.
 func TestReadDeadlines(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		set  []time.Duration // -1 lifts it
-		want time.Duration   // 0 is never
+		set  []time.Duration // -1 removes the deadline
+		want time.Duration   // 0 means never
 	}{
 		"none":               {nil, 0},
 		"near":               {[]time.Duration{time.Second}, time.Second},

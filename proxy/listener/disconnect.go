@@ -6,8 +6,8 @@ import (
 	"gatehouse/internal/reqctx"
 )
 
-// disconnectCheck is how long a request takes before the connection begins to look
-// whether its client is still there.
+// disconnectCheck is how long a request runs before the connection starts to check
+// whether its client is still connected.
 const disconnectCheck = 2 // ticks
 
 // WatchDisconnect implements server.Conn.
@@ -36,8 +36,8 @@ func (c *Conn) UnwatchDisconnect() {
 	_ = c.Conn.SetReadDeadline(time.Time{})
 }
 
-// readForDisconnect reads ahead until the client leaves or sends something. That is its
-// next request, so the client is still there. The caller holds c.reading.
+// readForDisconnect reads ahead until the client disconnects or sends bytes. Such bytes are
+// its next request, so the client is still connected. The caller holds c.reading.
 func (c *Conn) readForDisconnect() {
 	if len(c.unread) > 0 {
 		return

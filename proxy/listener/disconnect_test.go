@@ -12,8 +12,8 @@ import (
 	"gatehouse/proxy/http1/server"
 )
 
-// TestSlowAnswersAndTheNextRequest asks again on a connection that was watched, also
-// by a request that came while the first was answered: nothing of it may be lost.
+// TestSlowAnswersAndTheNextRequest sends another request on a connection that was watched,
+// also while the first request is answered. No byte of it may be lost.
 func TestSlowAnswersAndTheNextRequest(t *testing.T) {
 	t.Parallel()
 	asked, answer := make(chan string, 1), make(chan struct{})
@@ -62,7 +62,7 @@ func TestSlowAnswersAndTheNextRequest(t *testing.T) {
 	}
 }
 
-// notedConns sends each connection that it accepts to a test.
+// notedConns sends each accepted connection to a test.
 type notedConns struct {
 	*Listener
 	conns chan<- *Conn

@@ -8,7 +8,7 @@ import (
 	"gatehouse/proxy/http1/socket"
 )
 
-// Bounds on the end of a listener.
+// Time limits of Drain.
 const (
 	// idleGrace is how long a connection has to be idle before it is closed, so
 	// that an active client does not send its next request at the same time.
@@ -16,29 +16,30 @@ const (
 	// newConnGrace is how long a new connection may take to send its first
 	// request, as in net/http.
 	newConnGrace = 5 * time.Second
-	// queueIdleTime is how long no connection may have been accepted before the socket
-	// is closed. Handshakes that have begun end in that time, which is a round trip.
+	// queueIdleTime is how long no connection must have been accepted before the socket
+	// is closed. Started handshakes end in that time, which is a round trip.
 	queueIdleTime = 200 * time.Millisecond
-	// queueMaxTime is how long the queue may be busy where the kernel cannot drop new
-	// connections. Then the socket is closed as soon as none waits.
+	// queueMaxTime is how long the queue may be busy when the kernel cannot drop new
+	// connections. After that, the socket is closed as soon as no connection waits.
 	queueMaxTime = time.Second
-	// The pauses between two checks of what is left.
+	// The pauses between two checks of the remaining connections.
 	minPoll = time.Millisecond
 	maxPoll = 25 * time.Millisecond
 )
 
-// Drain ends the listener without losing a request, as far as TCP allows it.
+// Drain closes the listener without losing a request, as far as TCP allows it.
 //
-//   - The kernel drops new connections at their first packet, those that wait to be
-//     accepted are served, and then the socket is closed. Where the kernel cannot
-//     drop them, all are served until there is a pause.
-//   - A busy connection ends by its next answer, in which the handler has to say so.
-//   - An idle connection is closed when it has been idle for a moment and there is
-//     nothing in its socket. What arrives after that check is lost.
+//   - The kernel drops new connections at their first packet. Connections that wait to be
+//     accepted are served. Then the socket is closed. When the kernel cannot drop new
+//     connections, all are served until there is a pause.
+//   - A busy connection ends after its next answer. The handler must set Connection: close
+//     in that answer.
+//   - An idle connection is closed when it has been idle for a moment and its socket has
+//     no data. Data that arrives after that check is lost.
 //
-// It returns when all connections have ended, but for upgraded ones and those of
-// HTTP/2, or with the context's error. The ConnState of an http.Server has to be that
-// of the Listener.
+// Drain returns nil when all connections have ended, except upgraded ones and HTTP/2. It
+// returns the context's error when ctx is done before. The http.Server must use the
+// Listener's ConnState.
 func (l *Listener) Drain(ctx context.Context) error {
 	grace, queue := idleGrace, l.closeQueue()
 	if deadline, ok := ctx.Deadline(); ok {
@@ -68,14 +69,14 @@ func (l *Listener) Drain(ctx context.Context) error {
 	}
 }
 
-// acceptQueue is the queue of connections that wait to be accepted, while it ends.
+// acceptQueue is the queue of connections that wait to be accepted, during Drain.
 type acceptQueue struct {
 	listener  *Listener
-	refusing  bool // the kernel drops new connections
-	since     time.Time
+	refusing  bool          // the kernel drops new connections
+	since     time.Time     // when Drain was called
 	idleTime  time.Duration // see queueIdleTime
-	idleSince time.Time
-	accepted  int64 // connections until then
+	idleSince time.Time     // when the queue was last seen busy
+	accepted  int64         // connections accepted until idleSince
 }
 
 // closeQueue makes the kernel drop new connections, where it can.
@@ -85,8 +86,8 @@ func (l *Listener) closeQueue() *acceptQueue {
 	return &acceptQueue{listener: l, refusing: refusing, since: now, idleTime: queueIdleTime, idleSince: now, accepted: l.accepted.Load()}
 }
 
-// isEmpty reports whether the socket can be closed. It can where the queue cannot be
-// examined.
+// isEmpty reports whether the socket can be closed. It returns true when the queue cannot
+// be examined.
 func (q *acceptQueue) isEmpty() bool {
 	waiting, err := socket.HasPending(q.listener.Listener)
 	if err != nil {
@@ -100,7 +101,7 @@ func (q *acceptQueue) isEmpty() bool {
 	return !waiting && (busy || now.Sub(q.idleSince) >= q.idleTime)
 }
 
-// closeSocket closes the socket, and waits until all that was accepted has been added.
+// closeSocket closes the socket, and waits until all accepted connections are in l.conns.
 func (l *Listener) closeSocket(ctx context.Context) error {
 	l.mu.Lock()
 	l.drained = true
@@ -109,8 +110,8 @@ func (l *Listener) closeSocket(ctx context.Context) error {
 	return l.wait(ctx)
 }
 
-// closeIdle asks connections that have been without a request for so long to close.
-// It returns the number of those that are left.
+// closeIdle asks connections to close that have had no request for longer than grace. It
+// returns the number of open connections, without detached ones.
 func (l *Listener) closeIdle(grace time.Duration) (left int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// TestQueueEnd holds when the public socket may be closed: when nobody waits and
-// there was a pause, or, where the kernel does not refuse, time is up.
+// TestQueueEnd checks when the public socket may be closed: when no connection waits and
+// there was a pause. When the kernel does not drop connections, also after queueMaxTime.
 func TestQueueEnd(t *testing.T) {
 	socket, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

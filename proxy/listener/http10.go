@@ -7,8 +7,8 @@ import (
 
 type connKey struct{}
 
-// ConnContext is the ConnContext of the http.Server that serves a Listener. It lets
-// HTTP10Coded find the connection of a request.
+// ConnContext is the ConnContext of the http.Server that serves a Listener. HTTP10Coded
+// needs it to find the connection of a request.
 func ConnContext(ctx context.Context, conn net.Conn) context.Context {
 	if c, ok := conn.(*Conn); ok {
 		return context.WithValue(ctx, connKey{}, c)
@@ -16,15 +16,15 @@ func ConnContext(ctx context.Context, conn net.Conn) context.Context {
 	return ctx
 }
 
-// What is known of an HTTP/1.0 head.
+// What the connection knows about its next HTTP/1.0 head.
 const (
 	http10Unknown int32 = iota
 	http10Plain
 	http10Coded // it has a Transfer-Encoding
 )
 
-// HTTP10Head is the HTTP10Head of the server.Server that serves a Listener. Coded
-// reports whether the next request of the connection has a Transfer-Encoding.
+// HTTP10Head is the HTTP10Head of the server.Server that serves a Listener. coded
+// says whether the next request of the connection has a Transfer-Encoding.
 func HTTP10Head(conn net.Conn, coded bool) {
 	if c, ok := conn.(*Conn); ok {
 		c.http10Head.Store(http10Plain)
@@ -34,9 +34,9 @@ func HTTP10Head(conn net.Conn, coded bool) {
 	}
 }
 
-// HTTP10Coded reports whether the HTTP/1.0 request of a context has a
-// Transfer-Encoding, which net/http hides. Known is true for a request whose head was
-// read by server.Server, the first time it is asked about.
+// HTTP10Coded reports whether the HTTP/1.0 request of a context has a Transfer-Encoding,
+// which net/http hides. known is true if server.Server has read the head of the request.
+// It is false after the first call for a request.
 func HTTP10Coded(ctx context.Context) (coded, known bool) {
 	head := http10Unknown
 	if c, ok := ctx.Value(connKey{}).(*Conn); ok {

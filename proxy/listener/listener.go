@@ -1,16 +1,16 @@
-// Package listener is the gateway's end of its clients' connections.
+// Package listener manages clients' connections: limits, deadlines, disconnects, shutdown.
 //
-//	listener.go    what is accepted, and the limits on it
-//	accept.go      failed accepts, after which the server goes on
-//	refusals.go    what is not accepted, counted and logged
-//	conn.go        a connection: its deadlines
-//	disconnect.go  a client that leaves while its request is answered
+//	listener.go    accepts connections, within limits
+//	accept.go      keeps the server running after failed accepts
+//	refusals.go    counts and logs refused connections
+//	conn.go        a connection and its deadlines
+//	disconnect.go  detects a client that disconnects while its request is answered
 //	http10.go      what net/http hides of an HTTP/1.0 head
 //	phase.go       new, busy, idle: whether a connection may be closed
-//	drain.go       the end of a listener, without losing a request
+//	drain.go       closes a listener without losing a request
 //
-// It serves the servers in front, http1/server and net/http's: connections are limited,
-// closed for silence and drained in the same way, whichever of them reads the requests.
+// Both HTTP servers, http1/server and net/http's, use it. So connections have the same
+// limits and deadlines, and are drained in the same way, with either of them.
 package listener
 
 import (
@@ -28,26 +28,26 @@ import (
 	"gatehouse/proxy/clientip"
 )
 
-// Options are what a Listener works with.
+// Options configure a Listener.
 type Options struct {
 	Log         *slog.Logger
 	Wheel       *timerwheel.Wheel    // for the deadlines of its connections
 	Descriptors descriptors.Division // of the process
-	// Limits returns the limits of now. It reports false while none are known; then
+	// Limits returns the current limits. known is false before there are any; then
 	// connections are not counted for their clients. It is called for each connection.
 	Limits func() (limits Limits, known bool)
 }
 
-// Limits bound the connections that are open at the same time; 0 is no bound.
+// Limits are limits on the connections that are open at the same time; 0 means no limit.
 type Limits struct {
 	Connections int64
 	PerClient   int64
 	Trusted     []netip.Prefix // proxies, whose connections are not counted for a client
 }
 
-// Listener limits the connections of clients. A connection too many is closed at
-// once: if it waited, one client could keep out the others. A Listener can end
-// without losing a request; see Drain.
+// Listener limits the connections of clients. It closes a connection over the limit at
+// once: if such connections waited, one client could block the others. A Listener can
+// be closed without losing a request; see Drain.
 type Listener struct {
 	net.Listener
 	options  Options
@@ -65,7 +65,7 @@ type Listener struct {
 	close   sync.Once
 }
 
-// New puts limits in front of a listener.
+// New returns a Listener that accepts connections from l.
 func New(l net.Listener, o Options) *Listener {
 	return &Listener{
 		Listener: l, options: o, clients: clientip.NewCounter(),
@@ -85,7 +85,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 				return nil, err
 			}
 			if !errors.Is(err, net.ErrClosed) {
-				l.refused(RefusedByAccept, err) // whoever serves tries again in a while
+				l.refused(RefusedByAccept, err) // the server tries again after a pause
 			}
 			return nil, temporaryAccept(err)
 		}
@@ -112,7 +112,8 @@ func (l *Listener) isDrained() bool {
 	return l.drained
 }
 
-// admit counts a connection, and returns it, or nil for one too many.
+// admit counts a connection and returns it as a Conn. It returns nil if the connection is
+// over a limit.
 func (l *Listener) admit(conn net.Conn) net.Conn {
 	open := l.open.Add(1)
 	if !l.options.Descriptors.Admits(conn, open) {
@@ -142,7 +143,7 @@ func (l *Listener) admit(conn net.Conn) net.Conn {
 	return newConn(conn, l, client)
 }
 
-// add adds a connection that was counted to those that Drain ends.
+// add adds a counted connection to those that Drain closes.
 func (l *Listener) add(c *Conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -151,7 +152,7 @@ func (l *Listener) add(c *Conn) {
 	}
 }
 
-// remove undoes add and admit for a connection that is closed.
+// remove reverts add and admit when a connection is closed.
 func (l *Listener) remove(c *Conn) {
 	l.mu.Lock()
 	delete(l.conns, c)
@@ -159,7 +160,7 @@ func (l *Listener) remove(c *Conn) {
 	l.open.Add(-1)
 }
 
-// wait returns when nothing more is accepted, or with the context's error.
+// wait returns nil when no more connections are accepted, or the context's error.
 func (l *Listener) wait(ctx context.Context) error {
 	select {
 	case <-l.stopped:

@@ -9,7 +9,7 @@ import (
 	"gatehouse/internal/descriptors"
 )
 
-// connsFrom accepts a connection from each of the addresses, and is closed then.
+// connsFrom accepts a connection from each of the addresses. Then it is closed.
 type connsFrom struct {
 	net.Listener
 	addresses []string
@@ -42,9 +42,9 @@ func TestLimits(t *testing.T) {
 	for name, c := range map[string]struct {
 		limits  Limits
 		unknown bool
-		clients int // as many as descriptors allow; 0 is no bound
+		clients int // as many as descriptors allow; 0 means no limit
 		from    []string
-		want    []string // those of from that are accepted
+		want    []string // the accepted ones among from
 		reason  RefusalReason
 	}{
 		"no limits":           {from: []string{a, a, a}, want: []string{a, a, a}},

@@ -12,17 +12,17 @@ import (
 	"gatehouse/internal/timerwheel"
 )
 
-// The phases of a client's connection: they decide whether it may be closed without
-// losing a request.
+// The phases of a client's connection. They decide whether the connection may be closed
+// without losing a request.
 const (
-	phaseNew      = iota // nothing was read yet; over TLS: no request
+	phaseNew      = iota // nothing has been read yet; over TLS, no request
 	phaseBusy            // a request is being read or answered
 	phaseIdle            // between two requests
-	phaseClosing         // asked to close, as it was new or idle for too long
-	phaseDetached        // HTTP/2 or upgraded: it ends in another way
+	phaseClosing         // asked to close, after it was new or idle for too long
+	phaseDetached        // HTTP/2 or upgraded; Drain does not close it
 )
 
-// connPhase is a phase and the tick in which it began, in one word.
+// connPhase is a phase and the tick at which it began, in one word.
 type connPhase struct{ word atomic.Int64 }
 
 const phaseBits = 3
@@ -41,8 +41,8 @@ func (p *connPhase) get() (word int64, phase int, since timerwheel.Ticks) {
 // Idle implements server.Conn.
 func (c *Conn) Idle() { c.phase.set(phaseIdle, c.wheel.Now()) }
 
-// ConnState is the ConnState of the http.Server that serves a Listener. It follows
-// what that does with its connections; http1/server calls Idle by itself.
+// ConnState is the ConnState of the http.Server that serves a Listener. It sets the phase
+// of the connection. http1/server calls Idle itself.
 func (l *Listener) ConnState(conn net.Conn, state http.ConnState) {
 	overTLS, encrypted := conn.(*tls.Conn)
 	if encrypted {
@@ -65,23 +65,23 @@ func (l *Listener) ConnState(conn net.Conn, state http.ConnState) {
 	}
 }
 
-// ServesHTTP2 is called when a connection speaks HTTP/2, which ends by GOAWAY.
+// ServesHTTP2 is called when a connection uses HTTP/2. GOAWAY ends such a connection.
 func (*Listener) ServesHTTP2(conn *tls.Conn) {
 	if c, ok := conn.NetConn().(*Conn); ok {
 		c.phase.set(phaseDetached, 0)
 	}
 }
 
-// afterRead is the end of a Read. A connection that had no request has one as soon as
-// something was read. One whose deadline has passed is read once more before it ends:
-// what has arrived meanwhile is a request, and is answered.
+// afterRead returns the result of a Read, and sets the phase. A connection without a
+// request becomes busy as soon as bytes are read. When the deadline of an idle connection
+// has passed, afterRead reads once more: a request that has just arrived is answered.
 func (c *Conn) afterRead(p []byte, n int, err error) (int, error) {
 	word, phase, _ := c.phase.get()
 	if phase == phaseBusy || phase == phaseDetached {
 		return n, err
 	}
 	if n == 0 && (phase == phaseClosing || phase == phaseIdle) && errors.Is(err, os.ErrDeadlineExceeded) {
-		// Over TLS the server has to send its close_notify, so it closes by itself.
+		// Over TLS the server must send its close_notify, so it closes the connection.
 		n, _ = c.socket.ReadOrCloseWrite(p, !c.encrypted.Load())
 	}
 	if n == 0 {
@@ -97,8 +97,8 @@ func (c *Conn) afterRead(p []byte, n int, err error) (int, error) {
 	return n, nil
 }
 
-// askToClose makes a connection end, unless it has begun with a request since word was
-// its phase.
+// askToClose makes a connection close, unless its phase is no longer word because a
+// request has begun.
 func (c *Conn) askToClose(word int64) {
 	c.reading.Lock()
 	defer c.reading.Unlock()
@@ -113,7 +113,7 @@ func (c *Conn) askToClose(word int64) {
 	_ = c.Conn.SetReadDeadline(time.Unix(1, 0))
 }
 
-// cancelClose undoes askToClose for a connection on which something was read.
+// cancelClose reverts askToClose after bytes were read from the connection.
 func (c *Conn) cancelClose() {
 	c.reading.Lock()
 	defer c.reading.Unlock()
@@ -129,6 +129,6 @@ func (c *Conn) cancelClose() {
 	c.phase.set(phaseBusy, 0)
 }
 
-// headGrace is how long a connection that was about to end may take for the rest
-// of a head. Its server sets the bound for a body itself.
+// headGrace is how long the client may take to send the rest of a head after cancelClose.
+// The server sets the time limit for a body.
 const headGrace = 10 * time.Second

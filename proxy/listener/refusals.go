@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// RefusalReason is why a client's connection was closed at once, or could not
+// RefusalReason is the reason why a client's connection was closed at once, or could not
 // be accepted. It is a label of a metric.
 type RefusalReason string
 
@@ -18,11 +18,11 @@ const (
 	RefusedByAccept      RefusalReason = "accept"                 // accept failed
 )
 
-// RefusalReasons are all of them.
+// RefusalReasons are all reasons.
 var RefusalReasons = [...]RefusalReason{RefusedByLimit, RefusedByClientLimit, RefusedByDescriptors, RefusedByAccept}
 
-// refused counts a connection that was refused, and logs the first for a while. Err is
-// that of accept; nil where the connection was closed.
+// refused counts a refused connection. It logs the first one, and the next one after a
+// minute without any. err is the error of accept, or nil when the connection was closed.
 func (l *Listener) refused(reason RefusalReason, err error) {
 	for i, one := range RefusalReasons {
 		if one != reason || !l.refusals[i].Note(time.Now()) {
@@ -37,10 +37,10 @@ func (l *Listener) refused(reason RefusalReason, err error) {
 	}
 }
 
-// Open returns how many connections of clients are open.
+// Open returns the number of open client connections.
 func (l *Listener) Open() int64 { return l.open.Load() }
 
-// Refused returns how many connections were refused, in the order of RefusalReasons.
+// Refused returns the numbers of refused connections, in the order of RefusalReasons.
 func (l *Listener) Refused() (counts [len(RefusalReasons)]int64) {
 	for i := range l.refusals {
 		counts[i] = l.refusals[i].Count()

@@ -14,12 +14,12 @@ type framedWriter struct {
 
 	mu     sync.Mutex
 	frames frames
-	final  []byte        // the close frame, once the direction is to end
-	ended  chan struct{} // closed when final is out, or cannot be
+	final  []byte        // the close frame; nil until endWith is called
+	ended  chan struct{} // closed when final has been written, or writing it has failed
 }
 
-// Write implements io.Writer. Once the direction is to end it finishes the
-// frame that has begun, and nothing after that.
+// Write implements io.Writer. After endWith was called, it writes only the rest of the
+// current frame.
 func (f *framedWriter) Write(p []byte) (int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -39,7 +39,7 @@ func (f *framedWriter) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// finish writes the close frame when it is its turn.
+// finish writes the close frame, unless another frame is incomplete.
 func (f *framedWriter) finish() {
 	if !f.frames.atBoundary() {
 		return
@@ -52,8 +52,8 @@ func (f *framedWriter) finish() {
 	}
 }
 
-// endWith writes the last frame as soon as the one that has begun is complete, and
-// waits for that, for a bounded time.
+// endWith writes a close frame as soon as the current frame is complete. It returns when
+// the close frame is written, or after closeTimeout.
 func (f *framedWriter) endWith(last []byte) {
 	f.mu.Lock()
 	if f.final == nil {

@@ -2,20 +2,18 @@ package stream
 
 import "encoding/binary"
 
-// frames follows the frames of one direction of a WebSocket (RFC 6455 section
-// 5.2), so that a frame of the gateway's own can be put between two of them.
-// It looks at lengths only.
+// frames tracks the frames of one direction of a WebSocket (RFC 6455 section 5.2), so that
+// the gateway can write its own frame between two of them. It reads only the lengths.
 type frames struct {
-	header []byte // of the frame that has begun, as far as it has come
-	left   uint64 // bytes of its payload still to come
+	header []byte // the part of the current frame's header that has been read
+	left   uint64 // payload bytes of the current frame that have not been read
 }
 
 // atBoundary reports whether the next byte begins a frame.
 func (f *frames) atBoundary() bool { return len(f.header) == 0 && f.left == 0 }
 
-// advance follows bytes on their way, up to the end of all of them or, if
-// untilBoundary, to the end of the frame that has begun. It gives how many it
-// followed.
+// advance reads the bytes of p, or, if untilBoundary is set, only those that belong to the
+// current frame. It returns the number of bytes read.
 func (f *frames) advance(p []byte, untilBoundary bool) int {
 	followed := 0
 	for followed < len(p) {
@@ -37,7 +35,8 @@ func (f *frames) advance(p []byte, untilBoundary bool) int {
 	return followed
 }
 
-// payloadLength reads a frame's header; complete is false while it lacks bytes.
+// payloadLength returns the length of the payload that a frame's header announces.
+// complete is false while bytes of the header are missing.
 func payloadLength(header []byte) (payload uint64, complete bool) {
 	if len(header) < 2 {
 		return 0, false
@@ -65,19 +64,19 @@ func payloadLength(header []byte) (payload uint64, complete bool) {
 	return length, true
 }
 
-// CloseCode says why a WebSocket is closed (RFC 6455 section 7.4.1).
+// CloseCode is the reason why a WebSocket is closed (RFC 6455 section 7.4.1).
 type CloseCode uint16
 
-// The codes of a gateway.
+// The codes that a gateway sends.
 const (
 	GoingAway       CloseCode = 1001
 	PolicyViolation CloseCode = 1008
 )
 
-// closeFrame returns a frame that ends a WebSocket. What goes to a server is masked
-// (section 5.3); a mask of zeros changes nothing.
+// closeFrame returns a frame that closes a WebSocket. Frames to a server must be masked
+// (section 5.3); the mask of zeros does not change the payload.
 func closeFrame(code CloseCode, masked bool) []byte {
-	frame := []byte{0x88, 2} // the last fragment of a close; two bytes of payload
+	frame := []byte{0x88, 2} // FIN and the opcode of close; two bytes of payload
 	if masked {
 		frame = append(frame[:1], 0x80|2, 0, 0, 0, 0)
 	}

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// frame makes a WebSocket frame as RFC 6455 section 5.2 draws it.
+// frame returns a WebSocket frame (RFC 6455 section 5.2).
 func frame(payload int, masked bool) []byte {
 	var mask byte
 	if masked {
@@ -27,8 +27,8 @@ func frame(payload int, masked bool) []byte {
 	return append(made, make([]byte, payload)...)
 }
 
-// TestFrames cuts a conversation at every byte: the boundary is seen exactly
-// where a frame ends, whatever pieces it comes in.
+// TestFrames cuts a series of frames at every byte. A boundary must be reported exactly
+// where a frame ends, however the bytes are divided.
 func TestFrames(t *testing.T) {
 	t.Parallel()
 	var stream []byte
@@ -54,8 +54,8 @@ func TestFrames(t *testing.T) {
 	}
 }
 
-// TestFramedWriterEndsBetweenFrames asks for the end in the middle of a frame:
-// the frame is finished, the close frame follows, and nothing after it.
+// TestFramedWriterEndsBetweenFrames calls endWith in the middle of a frame. The frame is
+// finished, the close frame follows, and nothing comes after it.
 func TestFramedWriterEndsBetweenFrames(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
@@ -70,7 +70,7 @@ func TestFramedWriterEndsBetweenFrames(t *testing.T) {
 		close(ended)
 	}()
 	rest := append(bytes.Clone(first[4:]), second...)
-	for { // until end has taken effect, what is written is still the first frame
+	for { // until endWith has taken effect, these bytes belong to the first frame
 		writer.mu.Lock()
 		asked := writer.final != nil
 		writer.mu.Unlock()

@@ -1,6 +1,6 @@
-// Package stream carries upgraded connections, after a 101 (Switching Protocols,
-// RFC 9110 section 15.2.2). net/http no longer knows of them, so a Set counts
-// them and ends them. A WebSocket ends between two frames, by a close frame.
+// Package stream manages upgraded connections, after a 101 (Switching Protocols, RFC 9110
+// section 15.2.2). net/http does not track them, so a Set counts and closes them. A
+// WebSocket is closed with a close frame between two other frames.
 package stream
 
 import (
@@ -15,11 +15,12 @@ import (
 // closeTimeout is how long a peer may take to receive the end of a stream.
 const closeTimeout = time.Second
 
-// Set holds the upgraded connections of a gateway. The zero value is empty.
+// Set contains the upgraded connections of a gateway. The zero value is empty. A Set is
+// safe for concurrent use.
 type Set struct {
 	mu    sync.Mutex
 	live  map[*Conn]struct{}
-	empty chan struct{} // closed when live becomes empty; nil while nobody waits
+	empty chan struct{} // closed when live becomes empty; nil while Drain does not wait
 }
 
 // Conn is the client's side of an upgraded connection. It is a net.Conn for
@@ -30,13 +31,14 @@ type Conn struct {
 	backend  *Backend
 	toClient io.Writer     // a framedWriter for a WebSocket
 	early    []byte        // read from the client with its request; for Read
-	onSent   func(n int64) // is called with the bytes that each Write has sent
+	onSent   func(n int64) // called with the number of bytes that each Write has sent
 	sent     atomic.Int64  // bytes written to the client
 	once     sync.Once
 }
 
-// Add makes the Conn of a client's connection. Early holds the bytes that were read
-// with the request. OnSent is called with the bytes that each Write has sent.
+// Add returns the Conn of a client's connection and adds it to the set. early contains the
+// bytes that were read together with the request. onSent is called with the number of
+// bytes that each Write has sent.
 func (s *Set) Add(conn net.Conn, early []byte, backend *Backend, onSent func(n int64)) *Conn {
 	made := &Conn{Conn: conn, set: s, backend: backend, toClient: conn, early: early, onSent: onSent}
 	if backend.frames != nil {
@@ -51,9 +53,8 @@ func (s *Set) Add(conn net.Conn, early []byte, backend *Backend, onSent func(n i
 	return made
 }
 
-// Drain waits until all connections have ended, or ctx has. Then it ends those that
-// are left, each by a close frame with code 1001 or by closing it, and returns their
-// number.
+// Drain waits until all connections have ended, or ctx is done. Then it closes the
+// remaining ones, WebSockets with a close frame with code 1001, and returns their number.
 func (s *Set) Drain(ctx context.Context) (left int) {
 	s.mu.Lock()
 	if len(s.live) == 0 {
@@ -95,7 +96,7 @@ func (s *Set) remove(c *Conn) {
 	}
 }
 
-// Read implements net.Conn: from the client to the backend.
+// Read implements net.Conn. It reads bytes for the backend.
 func (c *Conn) Read(p []byte) (int, error) {
 	if len(c.early) > 0 {
 		n := copy(p, c.early)
@@ -109,7 +110,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Write implements net.Conn: from the backend to the client.
+// Write implements net.Conn. It writes bytes from the backend.
 func (c *Conn) Write(p []byte) (int, error) {
 	n, err := c.toClient.Write(p)
 	c.sent.Add(int64(n))
@@ -117,10 +118,11 @@ func (c *Conn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Sent returns how many bytes were written to the client.
+// Sent returns the number of bytes written to the client.
 func (c *Conn) Sent() int64 { return c.sent.Load() }
 
-// CloseWrite passes a half-close on.
+// CloseWrite closes the writing half of the connection, or the whole connection if it has
+// no halves.
 func (c *Conn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
@@ -134,9 +136,9 @@ func (c *Conn) Close() error {
 	return c.Conn.Close()
 }
 
-// EndWith ends both directions of a WebSocket by a close frame with the code, each
-// between two frames, and closes the connection. Of any other protocol, or when the
-// peer does not take the frame within a second, it only closes the connection.
+// EndWith closes the connection. For a WebSocket it first sends a close frame with the code
+// in both directions, each between two other frames. It waits at most a second for
+// each of them.
 func (c *Conn) EndWith(code CloseCode) {
 	_ = c.SetDeadline(time.Now().Add(closeTimeout))
 	if framed, ok := c.toClient.(*framedWriter); ok {
