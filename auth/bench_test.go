@@ -13,7 +13,7 @@ import (
 	"gatehouse/internal/testkit"
 )
 
-// oneUser is in memory: what is measured is the Gate.
+// oneUser is in memory, so that only the Gate is measured.
 type oneUser UserState
 
 func (u oneUser) UserState(context.Context, uuid.UUID) (UserState, error) { return UserState(u), nil }
@@ -26,10 +26,10 @@ func benchmarkTokens(b *testing.B, run func(b *testing.B, verifier *Verifier, to
 	b.Run("ES256", func(b *testing.B) { run(b, verifier, key.Token(b)) })
 }
 
-// forgetToken makes the token one that was never seen.
+// forgetToken makes the token unknown.
 func forgetToken(v *verifiedTokens, token string) { v.drop(token, v.entries[token]) }
 
-// BenchmarkVerifyHit is a token that is remembered.
+// BenchmarkVerifyHit verifies a remembered token.
 func BenchmarkVerifyHit(b *testing.B) {
 	benchmarkTokens(b, func(b *testing.B, verifier *Verifier, token string) {
 		b.ReportAllocs()
@@ -41,7 +41,7 @@ func BenchmarkVerifyHit(b *testing.B) {
 	})
 }
 
-// BenchmarkVerifyMiss is a token that comes for the first time.
+// BenchmarkVerifyMiss verifies an unknown token.
 func BenchmarkVerifyMiss(b *testing.B) {
 	benchmarkTokens(b, func(b *testing.B, verifier *Verifier, token string) {
 		b.ReportAllocs()

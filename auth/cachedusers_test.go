@@ -15,7 +15,7 @@ import (
 	"gatehouse/store"
 )
 
-// rows is a store that counts how often it is asked, and answers when it may.
+// rows is a store that counts its queries, and can block its answers.
 type rows struct {
 	mu     sync.Mutex
 	states map[uuid.UUID]UserState
@@ -47,7 +47,7 @@ func (r *rows) UserState(ctx context.Context, id uuid.UUID) (UserState, error) {
 	return state, nil
 }
 
-// ListUserStates is one read, however many ids there are.
+// ListUserStates counts as one read, for any number of ids.
 func (r *rows) ListUserStates(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]UserState, error) {
 	r.mu.Lock()
 	found := map[uuid.UUID]UserState{}
@@ -81,7 +81,7 @@ func (r *rows) fail(err error) {
 	r.err = err
 }
 
-// block makes every answer from now on wait for release.
+// block makes all later answers wait for release.
 func (r *rows) block() (release chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -111,7 +111,7 @@ func newCached(limit int) (*CachedUsers, *rows) {
 	return NewCachedUsers(CachedUsersOptions{Users: asked, Limit: limit, Grace: 30 * time.Second, Now: time.Now}), asked
 }
 
-// expectState asks and compares.
+// expectState asks for a state and compares it.
 func expectState(t *testing.T, users UserStates, when string, id uuid.UUID, want UserState, wantErr error) {
 	t.Helper()
 	got, err := users.UserState(t.Context(), id)
@@ -120,8 +120,8 @@ func expectState(t *testing.T, users UserStates, when string, id uuid.UUID, want
 	}
 }
 
-// TestCachedUsersSteadyState asks the store once for a user, present or not,
-// however often the user comes.
+// TestCachedUsersSteadyState requires one query per user, present or not, for
+// any number of requests.
 func TestCachedUsersSteadyState(t *testing.T) {
 	c, asked := newCached(0)
 	c.Connected()
@@ -149,8 +149,8 @@ func TestCachedUsersSteadyState(t *testing.T) {
 	asked.expectReads(t, "after all changed", 1)
 }
 
-// TestCachedUsersOneQuestion: many who want to know at once are one question,
-// which goes on when the first of them leaves.
+// TestCachedUsersOneQuestion requires that simultaneous callers share one
+// query, which continues when the first of them leaves.
 func TestCachedUsersOneQuestion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, asked := newCached(0)
@@ -178,9 +178,9 @@ func TestCachedUsersOneQuestion(t *testing.T) {
 	})
 }
 
-// TestCachedUsersRace: a change that is told while an old row is being read
-// must not be followed by remembering that row, nor by handing it to who comes
-// later.
+// TestCachedUsersRace reports a change while an old row is being read.
+// Afterwards the old row must be neither remembered nor returned to later
+// callers.
 func TestCachedUsersRace(t *testing.T) {
 	for name, change := range map[string]func(*CachedUsers){
 		"one changed": func(c *CachedUsers) { c.Changed(ann) },
@@ -220,9 +220,9 @@ func TestCachedUsersRace(t *testing.T) {
 	}
 }
 
-// TestCachedUsersGrace follows what happens when the feed is lost: what is known
-// lives for the grace and no longer, then the store is asked each time, then
-// nobody knows.
+// TestCachedUsersGrace loses the feed. Known states stay for the grace and no
+// longer. Then the store is asked each time, and without the store there is no
+// state.
 func TestCachedUsersGrace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, asked := newCached(0)
@@ -257,7 +257,7 @@ func TestCachedUsersGrace(t *testing.T) {
 		asked.fail(errAway)
 		expectState(t, c, "with the store away", ann, UserState{}, errAway)
 
-		// What comes back is not trusted before it is asked.
+		// After the feed is back, older entries are not trusted.
 		asked.fail(nil)
 		asked.set(ann, member)
 		asked.expectReads(t, "with the store away", 1)
@@ -274,7 +274,7 @@ func TestCachedUsersGrace(t *testing.T) {
 	})
 }
 
-// TestCachedUsersHanging bounds what a store may take that never answers.
+// TestCachedUsersHanging requires a bound on a store that never answers.
 func TestCachedUsersHanging(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, asked := newCached(0)
@@ -287,7 +287,7 @@ func TestCachedUsersHanging(t *testing.T) {
 	})
 }
 
-// TestCachedUsersErrors are not remembered.
+// TestCachedUsersErrors requires that errors are not remembered.
 func TestCachedUsersErrors(t *testing.T) {
 	c, asked := newCached(0)
 	c.Connected()
@@ -297,8 +297,8 @@ func TestCachedUsersErrors(t *testing.T) {
 	expectState(t, c, "back", ann, member, nil)
 }
 
-// TestCachedUsersBounded: strangers cannot fill the memory, and who comes often
-// stays.
+// TestCachedUsersBounded requires that unknown users cannot fill the memory,
+// and that a frequent user stays.
 func TestCachedUsersBounded(t *testing.T) {
 	const limit = 1000
 	c, asked := newCached(limit)
@@ -315,7 +315,8 @@ func TestCachedUsersBounded(t *testing.T) {
 	}
 }
 
-// TestCachedUsersWatch tells who watches, and whom nobody tells, to look.
+// TestCachedUsersWatch requires calls of the watchers, also of those of unknown
+// users.
 func TestCachedUsersWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, _ := newCached(0)

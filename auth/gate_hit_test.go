@@ -19,8 +19,8 @@ import (
 
 func bearerOf(token string) http.Header { return http.Header{"Authorization": {"Bearer " + token}} }
 
-// A remembered token opens nothing to a user who is out, from the next request
-// on, and is good again with the user.
+// A remembered token does not pass for a disabled user, from the next request
+// on. It passes again when the user is enabled.
 func TestDecideRemembered(t *testing.T) {
 	for name, out := range outs {
 		synctest.Test(t, func(t *testing.T) {
@@ -54,8 +54,8 @@ func TestDecideRemembered(t *testing.T) {
 	}
 }
 
-// One token is one identity, until the user's role is another. Who passed
-// before keeps the role of then.
+// One token has one identity, until the user's role changes. An identity that
+// was returned before keeps its role.
 func TestDecideSharesIdentity(t *testing.T) {
 	for name, test := range map[string]struct {
 		changes jwt.MapClaims

@@ -16,7 +16,7 @@ import (
 	"gatehouse/store"
 )
 
-// answer is what a client sees of a decision; the zero answer is a pass.
+// answer is what a client sees of a decision; the zero answer means pass.
 type answer struct {
 	status    int
 	detail    string
@@ -52,7 +52,7 @@ func insufficient(detail string) answer {
 	return answer{403, detail, `Bearer error="insufficient_scope"`}
 }
 
-// answerOf is the answer that a refusal makes of a response.
+// answerOf returns the answer that a refusal writes.
 func answerOf(t testing.TB, refusal *httperr.Error) answer {
 	t.Helper()
 	if refusal == nil {
@@ -66,8 +66,8 @@ func answerOf(t testing.TB, refusal *httperr.Error) answer {
 	return answer{recorder.Code, detailOf(t, recorder.Body.Bytes()), recorder.Header().Get("WWW-Authenticate")}
 }
 
-// TestDecide is the truth table of the package documentation, with built-in
-// users and without.
+// TestDecide tests the truth table of the package documentation, with and
+// without built-in users.
 func TestDecide(t *testing.T) {
 	users, gone := authtest.OpenSQLite(t), authtest.OpenSQLite(t)
 	gone.Close()
@@ -170,7 +170,7 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-// An unknown policy must not turn out to be the weakest.
+// An unknown policy must not be treated as the weakest one.
 func TestDecideUnknownPolicy(t *testing.T) {
 	gate := NewGate(NewVerifier(keystest.NewRing(t, authtest.Secret), nil, authtest.AtNoon), nil)
 	header := http.Header{"Authorization": {"Bearer " + authtest.Signed(t, authtest.Claims(nil))}}
@@ -181,8 +181,7 @@ func TestDecideUnknownPolicy(t *testing.T) {
 	}
 }
 
-// Whatever the token's spelling of an id, backends see the canonical one, and
-// the role that the user has now.
+// Backends get the canonical spelling of each id, and the user's current role.
 func TestDecideIdentity(t *testing.T) {
 	users := authtest.OpenSQLite(t)
 	id := uuid.MustParse("AAAAAAAA-bbbb-4ccc-8ddd-EEEEEEEEEEEE")
@@ -202,8 +201,8 @@ func TestDecideIdentity(t *testing.T) {
 	}
 }
 
-// A user who is moved, disabled or deleted is out with the next request, with
-// the token that was good a moment ago.
+// A user who is moved, disabled or deleted is refused with the next request,
+// although the token has not changed.
 func TestDecideRevocation(t *testing.T) {
 	authtest.EachStore(t, func(t *testing.T, users store.Store) {
 		ring := keystest.NewRing(t, authtest.Secret)

@@ -9,7 +9,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// A claim is a header value or nothing: never half of one, never two.
+// A claim becomes one complete header value, or none.
 func TestClaim(t *testing.T) {
 	verifier := NewVerifier(keystest.NewRing(t, authtest.Secret), nil, authtest.AtNoon)
 	identity, refusal := verifier.Verify(t.Context(), authtest.Signed(t, authtest.Claims(jwt.MapClaims{

@@ -21,8 +21,8 @@ import (
 	"gatehouse/internal/testkit"
 )
 
-// TestAlgorithmConfusion is every way in which what an issuer publishes could
-// be made to sign.
+// TestAlgorithmConfusion tries every way to sign with something that an issuer
+// publishes.
 func TestAlgorithmConfusion(t *testing.T) {
 	rsaKey, ecKey, edKey := authtest.NewRSA(t, 2048), authtest.NewEC(t, elliptic.P256()), authtest.NewEd25519(t)
 	set := authtest.JWKS(t, authtest.NamedKey{ID: "rsa", Key: rsaKey}, authtest.NamedKey{ID: "ec", Key: ecKey}, authtest.NamedKey{ID: "ed", Key: edKey})
@@ -92,7 +92,7 @@ func TestAlgorithmConfusion(t *testing.T) {
 	}
 }
 
-// A token cannot make the gateway fetch anything.
+// A token cannot cause the gateway to fetch anything.
 func TestTokenFetchesNothing(t *testing.T) {
 	good, evil := authtest.NewNamedKey(t, "good"), authtest.NewNamedKey(t, "evil")
 	server, trap := authtest.NewIssuerServer(t, good), authtest.NewIssuerServer(t, evil)
@@ -100,8 +100,8 @@ func TestTokenFetchesNothing(t *testing.T) {
 		gateway := newLiveIssuers(t, nil, authtest.Listed(server.URL))
 		gateway.expect(t, good.Token(t), nil)
 		authtest.Sleep(keys.ReadInterval)
-		// Where a token says that its key is makes no difference: not to one that
-		// a known key has signed, and least of all to any other.
+		// Fields of a token that name its key make no difference, neither for a
+		// token signed with a known key nor for any other.
 		for _, header := range []string{"jku", "x5u"} {
 			for id, want := range map[string]*httperr.Error{"evil": refuseKey, "good": refuseSignature, trap.URL: refuseKey} {
 				token := authtest.SignedWith(t, jwt.SigningMethodES256, evil.Key, authtest.IssuerClaims(nil), map[string]any{"kid": id, header: trap.URL})
@@ -150,7 +150,7 @@ func TestAudience(t *testing.T) {
 	}
 }
 
-// What the issuer calls otherwise goes by our names, and only that does.
+// Only claims that the issuer names differently are translated.
 func TestClaimsTranslated(t *testing.T) {
 	key := authtest.NewNamedKey(t, "a")
 	theirs := authtest.Listed(testkit.TempFile(t, "keys", authtest.JWKS(t, key)))
@@ -188,7 +188,7 @@ func TestClaimsTranslated(t *testing.T) {
 	}
 }
 
-// TestGateIssuers: tokens of other issuers go through the same table.
+// TestGateIssuers checks that tokens of other issuers follow the same table.
 func TestGateIssuers(t *testing.T) {
 	key := authtest.NewNamedKey(t, "a")
 	server := authtest.NewIssuerServer(t, key)

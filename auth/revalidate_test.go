@@ -1,7 +1,7 @@
 package auth
 
-// This file tests that nothing remembered about a user is older than a minute,
-// without a request that waits for it.
+// This file tests that no remembered state is older than a minute, and that no
+// request waits for this.
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 	"gatehouse/store"
 )
 
-// revalidating runs c.Revalidate until the test ends, on the bubble's clock.
+// revalidating runs c.Revalidate until the test ends, with the bubble's clock.
 func revalidating(t *testing.T, limit int) (*CachedUsers, *rows) {
 	t.Helper()
 	c, asked := newCached(limit)
@@ -34,7 +34,7 @@ func revalidating(t *testing.T, limit int) (*CachedUsers, *rows) {
 	return c, asked
 }
 
-// passTime lets time go by, with ann asking every second.
+// passTime advances the time, with a request of ann every second.
 func passTime(t *testing.T, c *CachedUsers, how time.Duration, want UserState, wantErr error) {
 	t.Helper()
 	for range how / time.Second {
@@ -43,7 +43,7 @@ func passTime(t *testing.T, c *CachedUsers, how time.Duration, want UserState, w
 	}
 }
 
-// TestRevalidate changes rows and tells nobody.
+// TestRevalidate changes rows without reporting it.
 func TestRevalidate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, asked := revalidating(t, 0)
@@ -78,8 +78,8 @@ func TestRevalidate(t *testing.T) {
 	})
 }
 
-// TestRevalidateHanging: a store that does not answer holds nobody up, and
-// users.grace decides.
+// TestRevalidateHanging uses a store that does not answer: no request waits,
+// and users.grace decides.
 func TestRevalidateHanging(t *testing.T) {
 	for name, trouble := range map[string]func(*rows){
 		"hangs":   func(r *rows) { r.block() },
@@ -113,7 +113,8 @@ func TestRevalidateHanging(t *testing.T) {
 	}
 }
 
-// TestRevalidateRace: what was told while an older row was being read stays.
+// TestRevalidateRace keeps a change that was reported while an older row was
+// being read.
 func TestRevalidateRace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, asked := revalidating(t, 0)
@@ -134,8 +135,8 @@ func TestRevalidateRace(t *testing.T) {
 	})
 }
 
-// TestRevalidateIdle: whom nobody asks for is not read for ever, and many are read
-// in few questions.
+// TestRevalidateIdle requires that unused entries are dropped, and that many
+// users are read in few queries.
 func TestRevalidateIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, asked := revalidating(t, 0)
@@ -158,8 +159,8 @@ func TestRevalidateIdle(t *testing.T) {
 	})
 }
 
-// TestRevalidateUnknownWatched: who watches a user that is not remembered any more
-// looks for itself.
+// TestRevalidateUnknownWatched requires that the watcher of a user who is no
+// longer remembered checks by itself.
 func TestRevalidateUnknownWatched(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, _ := revalidating(t, 1)

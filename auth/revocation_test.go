@@ -14,7 +14,8 @@ import (
 	"gatehouse/internal/httperr"
 )
 
-// passedIdentity returns a gate before cached users, and somebody who passed it.
+// passedIdentity returns a gate with cached users, and the identity of a caller
+// who passed.
 func passedIdentity(t *testing.T) (*Gate, *CachedUsers, *rows, *Identity) {
 	t.Helper()
 	c, asked := newCached(0)
@@ -32,7 +33,7 @@ func passedIdentity(t *testing.T) (*Gate, *CachedUsers, *rows, *Identity) {
 
 var strict = Rule{Policy: config.PolicyStrict}
 
-// without is the state of a member with a change.
+// without returns the state of a member with a change.
 func without(change func(*UserState)) UserState {
 	state := member
 	change(&state)
@@ -50,7 +51,7 @@ var outs = map[string]struct {
 	"logged out":     {without(func(u *UserState) { u.ValidAfter = authtest.Noon }), strict, refuseRevoked},
 }
 
-// TestRecheck decides as Decide would now, of somebody who passed.
+// TestRecheck requires the decision that Decide would make now.
 func TestRecheck(t *testing.T) {
 	for name, out := range outs {
 		synctest.Test(t, func(t *testing.T) {
@@ -82,8 +83,8 @@ func TestRecheck(t *testing.T) {
 	})
 }
 
-// TestRevocation ends what somebody holds open when that somebody would not pass any
-// longer.
+// TestRevocation requires that an open stream ends when its caller would no
+// longer pass.
 func TestRevocation(t *testing.T) {
 	for name, out := range outs {
 		synctest.Test(t, func(t *testing.T) {
@@ -106,8 +107,8 @@ func TestRevocation(t *testing.T) {
 	}
 }
 
-// TestRevocationBeforeTheWatch: the user changed after the decision, before anybody
-// watched.
+// TestRevocationBeforeTheWatch changes the user after the decision and before
+// the watch.
 func TestRevocationBeforeTheWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gate, c, asked, who := passedIdentity(t)
@@ -135,7 +136,7 @@ func TestRevocationByExpiry(t *testing.T) {
 	})
 }
 
-// TestRevocationReleased leaves nothing behind.
+// TestRevocationReleased requires that a released watch is gone.
 func TestRevocationReleased(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gate, c, _, who := passedIdentity(t)
@@ -154,7 +155,7 @@ func TestRevocationReleased(t *testing.T) {
 		if same != t.Context() {
 			t.Error("nobody is revocable")
 		}
-		// A gate without users, or with some that nobody watches.
+		// A gate without users, or with users that report no changes.
 		for _, other := range []*Gate{NewGate(gate.tokens, nil), NewGate(gate.tokens, oneUser(member))} {
 			revocable, release := other.WithRevocation(t.Context(), who, strict)
 			synctest.Wait()
@@ -166,8 +167,8 @@ func TestRevocationReleased(t *testing.T) {
 	})
 }
 
-// TestRevocationWithoutFeed: while nobody tells of changes, those who hold something
-// open are looked at now and then, and what cannot be known ends it.
+// TestRevocationWithoutFeed requires that open streams are checked at intervals
+// while the feed is lost, and end when the state is unknown.
 func TestRevocationWithoutFeed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gate, c, asked, who := passedIdentity(t)

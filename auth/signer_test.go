@@ -13,8 +13,8 @@ import (
 	"gatehouse/store"
 )
 
-// TestTokenFor holds a token against what made tokens void before it was made,
-// and after its row was read.
+// TestTokenFor tests tokens with revocations before the token was made, and
+// after its row was read.
 func TestTokenFor(t *testing.T) {
 	ring := keystest.NewRing(t, authtest.Secret)
 	at := func(d time.Duration) *time.Time {
@@ -54,8 +54,8 @@ func TestTokenFor(t *testing.T) {
 	}
 }
 
-// TestTokenLifetime: what a login takes, between the reading of the row and the
-// signature, is no part of a token's life.
+// TestTokenLifetime requires that the time between reading the row and signing
+// is not part of the token's life.
 func TestTokenLifetime(t *testing.T) {
 	ring := keystest.NewRing(t, authtest.Secret)
 	for _, took := range []time.Duration{0, 700 * time.Millisecond, 5 * time.Second} {

@@ -17,7 +17,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// Every way in which somebody could bend a token.
+// Many ways to manipulate a token.
 func TestVerifyRefuses(t *testing.T) {
 	secret := []byte(authtest.Secret)
 	good := authtest.Signed(t, authtest.Claims(nil))
@@ -31,7 +31,7 @@ func TestVerifyRefuses(t *testing.T) {
 		return authtest.SignedWith(t, jwt.SigningMethodHS256, secret, authtest.Claims(nil), header)
 	}
 
-	// as is a token with exactly this text in it, signed as it should be.
+	// asIs returns a token with exactly this text, properly signed.
 	as := func(header, payload string) string {
 		return signedText(t, jwt.SigningMethodHS256, secret, header, payload)
 	}
@@ -119,7 +119,7 @@ func TestVerifyRefuses(t *testing.T) {
 	}
 }
 
-// signedText is a token with this text in it, whatever it is.
+// signedText returns a signed token with any text.
 func signedText(t testing.TB, method jwt.SigningMethod, key any, header, payload string) string {
 	t.Helper()
 	text := base64.RawURLEncoding.EncodeToString([]byte(header)) + "." + base64.RawURLEncoding.EncodeToString([]byte(payload))
@@ -170,8 +170,8 @@ func TestVerifyAccepts(t *testing.T) {
 	}
 }
 
-// A number is its text: issuers number their users, beyond what a float can tell
-// apart.
+// A number becomes its text, because issuers number their users, beyond the
+// precision of a float.
 func TestNumbersAreText(t *testing.T) {
 	verifier := NewVerifier(keystest.NewRing(t, authtest.Secret), nil, authtest.AtNoon)
 	for _, number := range []string{"7", "0", "-1", "9007199254740993", "123456789012345678901234567890", "1.50", "1e3"} {
@@ -188,7 +188,7 @@ func TestNumbersAreText(t *testing.T) {
 	}
 }
 
-// What the Signer makes, the Verifier takes, until it expires.
+// The Verifier accepts the Signer's tokens until they expire.
 func TestSigner(t *testing.T) {
 	ring := keystest.NewRing(t, authtest.Secret)
 	id := uuid.New()
@@ -222,7 +222,7 @@ func TestSigner(t *testing.T) {
 	}
 }
 
-// FuzzVerify: whatever a token is, an answer is a signed identity or a 401.
+// FuzzVerify requires a signed identity or a 401 for every token.
 func FuzzVerify(f *testing.F) {
 	key := authtest.NewEd25519(f)
 	header := map[string]any{"kid": "a"}

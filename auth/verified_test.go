@@ -18,15 +18,15 @@ import (
 	"github.com/google/uuid"
 )
 
-// defaultFresh is how long keys are kept of an issuer that does not say.
+// defaultFresh is how long the keys of an issuer are kept without max-age.
 const defaultFresh = 10 * time.Minute
 
-// clock is a time that a test sets.
+// clock is a clock that the test sets.
 type clock struct{ at time.Time }
 
 func (c *clock) now() time.Time { return c.at }
 
-// mustVerify returns whom a good token names.
+// mustVerify returns the identity of a good token.
 func mustVerify(t testing.TB, verifier *Verifier, token string) *Identity {
 	t.Helper()
 	identity, refusal := verifier.Verify(t.Context(), token)
@@ -36,7 +36,7 @@ func mustVerify(t testing.TB, verifier *Verifier, token string) *Identity {
 	return identity
 }
 
-// remembered tells how many tokens are, and whether they are counted right.
+// remembered returns the number of remembered tokens, and checks their sizes.
 func remembered(t testing.TB, verifier *Verifier) int {
 	t.Helper()
 	v := verifier.verified
@@ -59,7 +59,7 @@ func expectRemembered(t testing.TB, verifier *Verifier, when string, want int) {
 	}
 }
 
-// A token is verified once; another table verifies it again.
+// A token is verified once per table.
 func TestVerifiedOnce(t *testing.T) {
 	ring := keystest.NewRing(t, authtest.Secret)
 	token := authtest.Signed(t, authtest.Claims(jwt.MapClaims{"name": "Ann", "groups": []string{"a"}, "address": map[string]any{"city": "b"}}))
@@ -87,7 +87,7 @@ func TestVerifiedOnce(t *testing.T) {
 	}
 }
 
-// A remembered token is good as long as it says, by the clock of now.
+// A remembered token is good until it expires, by the current clock.
 func TestVerifiedTimes(t *testing.T) {
 	for name, test := range map[string]struct {
 		changes jwt.MapClaims
@@ -125,8 +125,8 @@ func TestVerifiedTimes(t *testing.T) {
 	}
 }
 
-// A remembered token is dropped with its key: whatever the issuer publishes
-// anew, its tokens are held against.
+// A remembered token is dropped with its key, and is then verified with the
+// keys that the issuer publishes now.
 func TestVerifiedKeysRotate(t *testing.T) {
 	before, after := authtest.NewNamedKey(t, "before"), authtest.NewNamedKey(t, "after")
 	server := authtest.NewIssuerServer(t, before)
@@ -169,8 +169,8 @@ func TestVerifiedKeysRotate(t *testing.T) {
 	})
 }
 
-// Keys that change while a token is held against the old ones make nothing of
-// what was found.
+// When keys change during a verification with the old keys, its result is not
+// remembered.
 func TestVerifiedWhileKeysRotate(t *testing.T) {
 	key := authtest.NewNamedKey(t, "a")
 	place, verifier := newPlace(t, authtest.JWKS(t, key))
@@ -190,7 +190,7 @@ func TestVerifiedWhileKeysRotate(t *testing.T) {
 	expectRemembered(t, verifier, "keys changed after it was", 0)
 }
 
-// Only good tokens are remembered: strangers cannot fill anything.
+// Only good tokens are remembered, so strangers cannot fill the memory.
 func TestRefusalsAreNotRemembered(t *testing.T) {
 	theirs := authtest.NewNamedKey(t, "a")
 	entry := authtest.Listed(testkit.TempFile(t, "keys", authtest.JWKS(t, theirs)))
@@ -223,7 +223,7 @@ func TestRefusalsAreNotRemembered(t *testing.T) {
 	}
 }
 
-// What is remembered of a token says nothing of one that differs from it.
+// A remembered token does not affect a token that differs from it.
 func TestVerifiedIsTheWholeToken(t *testing.T) {
 	verifier := NewVerifier(keystest.NewRing(t, authtest.Secret), nil, authtest.AtNoon)
 	token := authtest.Signed(t, authtest.Claims(nil))
@@ -249,7 +249,7 @@ func TestVerifiedIsTheWholeToken(t *testing.T) {
 	}
 }
 
-// However many good tokens come, so many are kept, and one in use stays.
+// The number of remembered tokens is bounded, and one in use stays.
 func TestVerifiedIsBounded(t *testing.T) {
 	const flood = 600
 	distinct := func(i, padding int) string {
@@ -297,7 +297,8 @@ func TestVerifiedIsBounded(t *testing.T) {
 	})
 }
 
-// Many verify at once, while entries are evicted, expire and lose their keys.
+// Many verifications at once, while entries are evicted, expire and lose their
+// keys.
 func TestVerifiedAtOnce(t *testing.T) {
 	key := authtest.NewNamedKey(t, "a")
 	set := authtest.JWKS(t, key)
@@ -326,7 +327,7 @@ func TestVerifiedAtOnce(t *testing.T) {
 	}
 	all.Go(func() {
 		for i := range 50 {
-			// The same keys in other words.
+			// The same keys in another spelling.
 			place.publish(t, []byte(string(set)+strings.Repeat(" ", i+1)))
 			if i%10 == 0 {
 				verifier.verified.forget()

@@ -1,4 +1,4 @@
-// Tests of what decoding makes of a table: values, defaults, positions.
+// Tests of decoding a table: values, defaults, positions.
 
 package config
 
@@ -17,7 +17,7 @@ import (
 
 func equalPrefix(a, b netip.Prefix) bool { return a == b }
 
-// mustParse parses a table that is right.
+// mustParse parses a valid table.
 func mustParse(t *testing.T, text string, variables map[string]string) *Config {
 	t.Helper()
 	table, err := Parse("routes.yaml", []byte(text), configtest.Lookup(variables))
@@ -46,8 +46,9 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
-// A route's own keys go before the file's defaults, and those before the
-// built-in ones; lists and mappings replace. The order in the file is free.
+// A route's own keys replace the file's defaults, and those replace the
+// built-in ones. Lists and mappings are replaced as a whole. The order in the
+// file does not matter.
 func TestFileDefaults(t *testing.T) {
 	table := mustParse(t, `
 routes:
@@ -68,7 +69,7 @@ defaults: {auth: initial, methods: [GET, POST], headers: {X-A: "1"}, timeout: 5s
 	}
 }
 
-// An upgrade is offered where something is forwarded over HTTP/1.1.
+// A default upgrade exists only for forwarding over HTTP/1.1.
 func TestUpgrade(t *testing.T) {
 	table := mustParse(t, `
 routes:
@@ -125,7 +126,7 @@ func TestCanonicalForms(t *testing.T) {
 	}
 }
 
-// The environment is text: it can never add keys, lists or comments.
+// The environment is text: it cannot add keys, lists or comments.
 func TestEnvironmentIsText(t *testing.T) {
 	for _, value := range []string{"a, b: c", "x # y", "{a: b}", "[1]", "- a", "'", `"`, "*x", "&x", "!!int 1", "yes", "~", "a: b"} {
 		table := mustParse(t, "name: ${N}\n"+configtest.OneRoute, map[string]string{"N": value})
@@ -135,8 +136,8 @@ func TestEnvironmentIsText(t *testing.T) {
 	}
 }
 
-// Every field is either a key of the file or says that it is none: a field that
-// was forgotten would never be set.
+// Every field is a key of the file or is marked as none: a forgotten field
+// would never be set.
 func TestEveryFieldHasATag(t *testing.T) {
 	for _, kind := range []reflect.Type{
 		reflect.TypeFor[Config](), reflect.TypeFor[Identity](), reflect.TypeFor[Users](), reflect.TypeFor[Issuer](),

@@ -12,8 +12,8 @@ import (
 	"gatehouse/config/yamldoc"
 )
 
-// emptyValues are all ways to write nothing: YAML's null, text, the environment's
-// nothing, and what has no entries or empty ones.
+// emptyValues are all ways to write nothing: YAML's null, empty text, an empty
+// variable, and lists or mappings without entries or with empty ones.
 func emptyValues() []string {
 	return []string{
 		"", "~", "null", `""`, "''", "${EMPTY}", `"${EMPTY}"`, `"${NOWHERE:-}"`, "[]", "{}",
@@ -21,8 +21,8 @@ func emptyValues() []string {
 	}
 }
 
-// emptyIsFine are the keys that may be there and empty, each since nothing lets
-// no more through than something would.
+// emptyIsFine are the keys that may be present and empty, because this lets no
+// more through than another value.
 func emptyIsFine() map[string]string {
 	return map[string]string{
 		"identity {}":         "the defaults hold",
@@ -40,8 +40,8 @@ func emptyIsFine() map[string]string {
 	}
 }
 
-// frames are a small good table for each mapping of the file, with the keys of
-// that mapping left open.
+// frames has a small valid table for each mapping of the file, without the keys
+// of that mapping.
 func frames() map[string]struct {
 	t     reflect.Type
 	keys  map[string]string
@@ -74,9 +74,9 @@ func frames() map[string]struct {
 	}
 }
 
-// TestEmptyIsRefused: a key that is there and empty is an error wherever nothing
-// would be more open than something (issue 10). It goes through every key of the
-// types, those to come among them.
+// TestEmptyIsRefused requires an error for a key that is present and empty,
+// when that would let more through (issue 10). It tests every key of the types,
+// including future ones.
 func TestEmptyIsRefused(t *testing.T) {
 	d := yamldoc.NewDecoder(nil, nil)
 	unused := emptyIsFine()
@@ -123,7 +123,7 @@ func TestEmptyIsRefused(t *testing.T) {
 	}
 }
 
-// TestEmptyOverridesDefault: what `defaults:` say can be taken back by a route.
+// TestEmptyOverridesDefault requires that a route can undo `defaults:`.
 func TestEmptyOverridesDefault(t *testing.T) {
 	table, err := Parse("routes.yaml", []byte(`
 defaults: {hosts: [a.example.com], methods: [GET], headers: {X-A: b}, roles: [admin], upgrade: [irc], tls: {ca: ca.pem}}

@@ -1,4 +1,4 @@
-// Tests of what problems must not show, and of where they are.
+// Tests of what problems must not show, and of their positions.
 
 package config
 
@@ -11,8 +11,8 @@ import (
 	"gatehouse/config/problem"
 )
 
-// A value of the environment that ended up in the wrong place is not repeated,
-// wherever that place is.
+// A value of the environment in the wrong place is not repeated, for every
+// place.
 func TestEnvironmentStaysHidden(t *testing.T) {
 	table := `name: %s
 users: {companies: [%[1]s], join: %[1]s, grace: %[1]s}
@@ -47,7 +47,7 @@ tests: [{request: %[1]s, as: %[1]s, expect: %[1]s}]
 	}
 }
 
-// A password is not shown by a problem beside it either, however it is written.
+// A problem near a password does not show it, in any spelling.
 func TestPasswordsStayHidden(t *testing.T) {
 	for _, backend := range []string{
 		`"http://me:hunter2@b"`, `"http:\u002f/me:hunter2@b"`, "'http://me:hunter2@b'", `"http://me:hun%zzter2@b"`, `"http://me:/hunter2@b:x"`,
@@ -73,7 +73,7 @@ func TestTrustingEverybodyIsAWarning(t *testing.T) {
 	}
 }
 
-// A problem beside a secret does not show it either, whatever kind it is.
+// A problem of any kind near a secret does not show the secret.
 func TestWrittenSecretsStayHidden(t *testing.T) {
 	for _, entry := range []string{
 		"prefix: ghp_hunter2hunter2hunter2hunter2hunter2", "headers: ghp_hunter2hunter2hunter2hunter2hunter2", "bogus: ghp_hunter2hunter2hunter2hunter2hunter2",

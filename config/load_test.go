@@ -148,7 +148,8 @@ func TestBombs(t *testing.T) {
 	}
 }
 
-// bigTable has n routes; each gives its prefix, hosts and headers.
+// bigTable returns a table of n routes; each function returns prefix, hosts and
+// headers of a route.
 func bigTable(n int, each func(i int) string) []byte {
 	var b strings.Builder
 	b.WriteString("routes:\n")
@@ -175,8 +176,9 @@ func TestBigTables(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			// Well under a second alone, minutes pair by pair; the race detector and a busy
-			// machine get room.
+			// It takes well under a second; comparing all pairs would take
+			// minutes. The bound is generous for the race detector and a busy
+			// machine.
 			if took := time.Since(start); took > time.Minute || len(table.Routes) != n {
 				t.Errorf("%d routes took %v", len(table.Routes), took)
 			}
@@ -194,8 +196,8 @@ func BenchmarkParse10000Routes(b *testing.B) {
 	}
 }
 
-// A table keeps its own environment, positions and problems: what one file says
-// does not depend on what was parsed before.
+// A table has its own environment, positions and problems: an earlier parse
+// does not affect it.
 func TestParseIsPure(t *testing.T) {
 	data := testkit.ReadFile(t, "../routes.yaml")
 	first, err1 := Parse("routes.yaml", data, nil)

@@ -68,7 +68,7 @@ func TestOriginPattern(t *testing.T) {
 	}
 }
 
-// With credentials a pattern has to stay within what one owner has.
+// With credentials, a pattern must stay within the names of one owner.
 func TestOriginsWithCredentials(t *testing.T) {
 	for origin, fine := range map[string]bool{
 		"https://atenex-frontend-*.vercel.app": true, "https://*.example.com": true, "https://*.example.co.uk": true, "https://a-*.github.io": true,
@@ -92,7 +92,7 @@ func TestCompileOriginRefuses(t *testing.T) {
 	}
 }
 
-// A pattern with many stars does not try their combinations one by one.
+// Matching a pattern with many stars does not try all combinations.
 func TestOriginPatternIsLinear(t *testing.T) {
 	pattern, err := CompileOrigin("https://" + strings.Repeat("*a", 100) + ".example.com")
 	if err != nil {
@@ -128,8 +128,7 @@ func FuzzOriginPattern(f *testing.F) {
 		if text == "*" || !pattern.Match(origin) {
 			return
 		}
-		// Whatever it stands for, a pattern never covers another scheme or a
-		// different number of labels.
+		// A pattern never matches another scheme or another number of labels.
 		scheme, _, _ := strings.Cut(text, "://")
 		if !strings.HasPrefix(origin, scheme+"://") || strings.Count(origin, ".") != strings.Count(text, ".") {
 			t.Fatalf("%q matches %q", text, origin)

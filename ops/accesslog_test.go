@@ -13,7 +13,7 @@ import (
 	"gatehouse/proxy"
 )
 
-// entry is what a strict request of a browser leaves.
+// entry is the access entry of a strict request of a browser.
 var entry = proxy.Access{
 	Time: time.Date(2026, 3, 1, 12, 30, 0, 123456789, time.UTC), Level: slog.LevelInfo, RequestID: "0b5f3f5e-8a52-4d2c-9c53-3e9d3f0a7c11",
 	Method: "GET", Path: "/api/v1/query/chats", Route: "query", Status: 200, Duration: 1234567 * time.Nanosecond, Bytes: 4096,
@@ -21,7 +21,7 @@ var entry = proxy.Access{
 	UserID: "11111111-1111-4111-8111-111111111111", CompanyID: "22222222-2222-4222-8222-222222222222",
 }
 
-// newComparison holds the lines of entries to what slog makes of them.
+// newComparison compares the lines of entries with those of slog.
 func newComparison() func(*testing.T, proxy.Access) {
 	var got, want strings.Builder
 	lines := ops.NewLogWriter(&got, jsonFormat)
@@ -93,7 +93,7 @@ func FuzzAccessLine(f *testing.F) {
 	})
 }
 
-// TestAccessLineTakesNoMemory: a line costs the collector nothing.
+// TestAccessLineTakesNoMemory requires that a line allocates nothing.
 func TestAccessLineTakesNoMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // so that nothing is written meanwhile
 		to := new(destination)

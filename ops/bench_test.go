@@ -11,8 +11,9 @@ import (
 	"gatehouse/proxy"
 )
 
-// BenchmarkAccessLine is what a request waits for its line: through slog, one
-// write a line, and as `serve` does it; to nowhere, and to a pipe that is read.
+// BenchmarkAccessLine measures how long a request waits for its line: through
+// slog with one write per line, and as `serve` does it; into nothing, and into
+// a pipe that is read.
 func BenchmarkAccessLine(b *testing.B) {
 	for name, open := range map[string]func(b *testing.B) io.Writer{
 		"discard": func(*testing.B) io.Writer { return io.Discard },

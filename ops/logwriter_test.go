@@ -41,7 +41,7 @@ func (d *destination) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// written returns the writes so far, and when they were.
+// written returns the writes so far, with their times.
 func (d *destination) written() ([]string, []time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -57,7 +57,7 @@ func jsonFormat(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, nil) }
 
 func textFormat(w io.Writer) slog.Handler { return slog.NewTextHandler(w, nil) }
 
-// logLines writes lines to a log; each has to be taken whole.
+// logLines writes lines to a log. Each must be accepted completely.
 func logLines(t testing.TB, w io.Writer, lines ...string) {
 	t.Helper()
 	for _, line := range lines {
@@ -67,7 +67,7 @@ func logLines(t testing.TB, w io.Writer, lines ...string) {
 	}
 }
 
-// droppedIn returns the numbers in the lines about dropped ones.
+// droppedIn returns the numbers in the lines about dropped lines.
 func droppedIn(log string) (lines []int) {
 	for _, match := range regexp.MustCompile(`log lines were dropped"[ ,]"?lines"?[:=](\d+)`).FindAllStringSubmatch(log, -1) {
 		n, _ := strconv.Atoi(match[1])
@@ -76,8 +76,8 @@ func droppedIn(log string) (lines []int) {
 	return lines
 }
 
-// TestLogWaitsForOthers: lines are written together, 100 milliseconds after the
-// first of them, and nothing happens while nothing is logged.
+// TestLogWaitsForOthers requires that lines are written together, 100
+// milliseconds after the first, and that nothing runs while nothing is logged.
 func TestLogWaitsForOthers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -108,8 +108,8 @@ func TestLogWaitsForOthers(t *testing.T) {
 	})
 }
 
-// TestLogFlushedEarly: plenty of lines, one that somebody waits for, and the end
-// are not kept waiting.
+// TestLogFlushedEarly requires that many lines, an unbuffered line, and the end
+// cause an early write.
 func TestLogFlushedEarly(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -137,8 +137,8 @@ func TestLogFlushedEarly(t *testing.T) {
 	})
 }
 
-// TestLogGathersDuringAWrite: lines that come while others are being written
-// are written together as well, and not the moment the destination is free.
+// TestLogGathersDuringAWrite requires that lines that arrive during a write are
+// also written together, and not at the moment when the destination is free.
 func TestLogGathersDuringAWrite(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -163,9 +163,9 @@ func TestLogGathersDuringAWrite(t *testing.T) {
 	})
 }
 
-// TestLogIsDroppedWhenNobodyReads fills a log that stands still: it takes no
-// more than its bound, and says afterwards, where they are missing, how many
-// lines it did not.
+// TestLogIsDroppedWhenNobodyReads fills a log whose destination is blocked. The
+// log must stay within its bound, and report in the right place how many lines
+// are missing.
 func TestLogIsDroppedWhenNobodyReads(t *testing.T) {
 	t.Parallel()
 	for name, format := range map[string]func(io.Writer) slog.Handler{"json": jsonFormat, "text": textFormat} {
@@ -217,7 +217,7 @@ func TestLogIsDroppedWhenNobodyReads(t *testing.T) {
 	}
 }
 
-// TestLogLineTooLong is larger than all that may wait.
+// TestLogLineTooLong writes a line that is larger than the buffer.
 func TestLogLineTooLong(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -233,8 +233,9 @@ func TestLogLineTooLong(t *testing.T) {
 	})
 }
 
-// TestLogDestinationFails: what cannot be written is lost, counted and told of,
-// once, in front of what can be; a line that was cut in half ends there.
+// TestLogDestinationFails requires that lines that cannot be written are
+// counted and reported once, before the next lines, and that an incomplete line
+// gets a line break.
 func TestLogDestinationFails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -272,8 +273,8 @@ func TestLogDestinationFails(t *testing.T) {
 	})
 }
 
-// TestLogDestinationTakesLittle writes on where a write was short, but not to
-// a writer that takes nothing.
+// TestLogDestinationTakesLittle requires that a short write is continued, but
+// not to a writer that accepts nothing.
 func TestLogDestinationTakesLittle(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -295,7 +296,8 @@ func TestLogDestinationTakesLittle(t *testing.T) {
 	})
 }
 
-// TestLogFlushIsBounded: nobody reads, and the process ends all the same.
+// TestLogFlushIsBounded requires that the process can end although nobody reads
+// the log.
 func TestLogFlushIsBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -316,8 +318,8 @@ func TestLogFlushIsBounded(t *testing.T) {
 	})
 }
 
-// TestLogOfMany has many write at once: every line is whole, and each writer's
-// are in order.
+// TestLogOfMany writes from many goroutines: every line is complete, and the
+// lines of each are in order.
 func TestLogOfMany(t *testing.T) {
 	t.Parallel()
 	to := new(destination)

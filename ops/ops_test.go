@@ -131,8 +131,8 @@ func TestWatchStore(t *testing.T) {
 	}
 }
 
-// TestRouteMetrics counts a request, and keeps what clients invent out of the
-// labels.
+// TestRouteMetrics counts a request, and requires that labels contain nothing
+// that clients invent.
 func TestRouteMetrics(t *testing.T) {
 	t.Parallel()
 	o := newOperators(t, nil)
@@ -172,8 +172,8 @@ func TestRouteMetrics(t *testing.T) {
 	}
 }
 
-// TestRouteMetricsBegin lets the series of a route begin with its first request,
-// and go on in a table that is compiled later.
+// TestRouteMetricsBegin requires that the series of a route begin with its
+// first request, and continue in a table that is compiled later.
 func TestRouteMetricsBegin(t *testing.T) {
 	t.Parallel()
 	o := newOperators(t, nil)
@@ -210,8 +210,8 @@ func TestRouteMetricsBegin(t *testing.T) {
 	}
 }
 
-// TestRouteMetricsEnd takes the series of a route away that left the table: told
-// of once more, and not before its last request has ended.
+// TestRouteMetricsEnd requires that the series of a removed route are reported
+// once more, and not before its last request has ended.
 func TestRouteMetricsEnd(t *testing.T) {
 	t.Parallel()
 	const (
@@ -277,8 +277,8 @@ func TestRouteMetricsEnd(t *testing.T) {
 	}
 }
 
-// TestRouteMetricsRenamed reloads a table whose routes have other names each
-// time, under requests and scrapes.
+// TestRouteMetricsRenamed reloads a table with new route names each time,
+// during requests and scrapes.
 func TestRouteMetricsRenamed(t *testing.T) {
 	t.Parallel()
 	o := newOperators(t, nil)
@@ -312,8 +312,8 @@ func TestRouteMetricsRenamed(t *testing.T) {
 	}
 }
 
-// TestRouteMetricsManyAnswers counts in an order that is not that of the codes,
-// from several requests at once.
+// TestRouteMetricsManyAnswers counts answers from several requests at once, not
+// in the order of their codes.
 func TestRouteMetricsManyAnswers(t *testing.T) {
 	t.Parallel()
 	o := newOperators(t, nil)
@@ -350,7 +350,8 @@ func TestRouteMetricsManyAnswers(t *testing.T) {
 	}
 }
 
-// TestRouteMetricsAllocateNothing keeps the counting of a request free.
+// TestRouteMetricsAllocateNothing requires that counting a request allocates
+// nothing.
 func TestRouteMetricsAllocateNothing(t *testing.T) {
 	route := ops.NewMetrics("test").Route("query", "backend:80")
 	count := func() {
@@ -367,7 +368,8 @@ func TestRouteMetricsAllocateNothing(t *testing.T) {
 	}
 }
 
-// TestReloadMetrics tells which table is served, and that the last one read is not.
+// TestReloadMetrics requires metrics about the served table, and about a
+// refused one.
 func TestReloadMetrics(t *testing.T) {
 	t.Parallel()
 	o := newOperators(t, nil)

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// What golang.org/x/crypto's bcrypt makes of a password we take, and what we
-// make of it, that takes.
+// Hashes of golang.org/x/crypto's bcrypt match here, and our hashes match
+// there, for every valid password.
 func TestBcrypt(t *testing.T) {
 	for _, password := range []string{
 		"", "a", "correct horse", "pässwörd", "\x00", "a\x00b", "\xff\xfe", strings.Repeat("x", 71), strings.Repeat("x", 72),
@@ -45,8 +45,9 @@ func checkBcrypt(t *testing.T, password []byte) {
 		t.Errorf("%q: our %s: %v", password, ours, err)
 	}
 	wrong := append([]byte("wrong"), password...)
-	// More than 72 bytes count for nothing, and a password repeats: bcrypt takes
-	// "a" and "a\x00a" for the same. What they say of a wrong one, we say.
+	// Bytes after the first 72 do not count, and bcrypt repeats a password: it
+	// treats "a" and "a\x00a" as equal. For a wrong password, both
+	// implementations must agree.
 	if got, want := bcryptOfOurs.compare(theirs, wrong) == nil, bcrypt.CompareHashAndPassword(theirs, wrong) == nil; got != want {
 		t.Errorf("%q for %q: %v, want %v", wrong, password, got, want)
 	}

@@ -12,8 +12,8 @@ import (
 	"gatehouse/store"
 )
 
-// TestEnsureCompany: who joins what, by what was asked for, what the user has
-// and what an operator allows.
+// TestEnsureCompany tests who may join which company, by the requested company,
+// the user's company and the configuration.
 func TestEnsureCompany(t *testing.T) {
 	authtest.EachStore(t, func(t *testing.T, users store.Store) {
 		initech := uuid.MustParse("22222222-3333-4444-8555-666666666666")
@@ -109,8 +109,8 @@ func TestEnsureCompanyInvalid(t *testing.T) {
 	}
 }
 
-// A second look at the same user: after the move the old token is out, and the
-// new one confirms.
+// The same user again: after the move, the old token is refused, and the new
+// one confirms the company.
 func TestEnsureCompanyTwice(t *testing.T) {
 	users := authtest.OpenSQLite(t)
 	f := newEndpointServer(t, users, func(options *Options) { options.Companies = []uuid.UUID{authtest.Globex} })

@@ -21,7 +21,7 @@ import (
 	"gatehouse/store"
 )
 
-// loginCounts keeps the results in their order.
+// loginCounts keeps the results in order.
 type loginCounts struct{ results []string }
 
 func (c *loginCounts) Login(result string) { c.results = append(c.results, result) }
@@ -69,7 +69,7 @@ func newEndpointServer(t testing.TB, users store.Store, change func(*Options)) *
 	return f
 }
 
-// reply is what came back, and what was left for the access log.
+// reply is the answer, with what the access log received.
 type reply struct {
 	status   int
 	header   http.Header
@@ -119,7 +119,7 @@ func (r reply) expect(t testing.TB, status int, body string) {
 	}
 }
 
-// expectDetail wants an error with that sentence.
+// expectDetail requires an error with that sentence.
 func (r reply) expectDetail(t testing.TB, status int, detail string) {
 	t.Helper()
 	quoted, _ := json.Marshal(detail)
@@ -129,7 +129,7 @@ func (r reply) expectDetail(t testing.TB, status int, detail string) {
 	}
 }
 
-// field is a text in the JSON object that came back.
+// field returns a text in the answer's JSON object.
 func (r reply) field(t testing.TB, name string) string {
 	t.Helper()
 	var fields map[string]any
@@ -175,8 +175,8 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// Each endpoint carries its policy: but for login all want a token, and none
-// wants a company.
+// Each endpoint has its policy. All except the login require a token, and none
+// requires a company.
 func TestEndpointPolicies(t *testing.T) {
 	f := newEndpointServer(t, authtest.OpenSQLite(t), nil)
 	for _, endpoint := range New(Options{}).endpoints {
@@ -249,8 +249,8 @@ func TestChangePassword(t *testing.T) {
 	})
 }
 
-// A database that is away is a 503 everywhere, and nothing of the request is
-// in the log.
+// When the database is down, every endpoint answers 503, and the log contains
+// nothing of the request.
 func TestStoreAway(t *testing.T) {
 	users := authtest.OpenSQLite(t)
 	f := newEndpointServer(t, users, nil)
@@ -274,7 +274,7 @@ func TestStoreAway(t *testing.T) {
 	}
 }
 
-// The Gate may remember a user while the database is away.
+// The Gate may remember a user while the database is down.
 func TestStoreAwayBehindGate(t *testing.T) {
 	users := authtest.OpenSQLite(t)
 	f := newEndpointServer(t, users, func(options *Options) {
@@ -285,7 +285,7 @@ func TestStoreAwayBehindGate(t *testing.T) {
 	f.send(t, "GET", "/me", token, "").expectDetail(t, 503, "The user database cannot be reached.")
 }
 
-// A client that breaks off is not taken for one that sent less.
+// An aborted request must not count as a shorter one.
 func TestBodyEndsEarly(t *testing.T) {
 	f := newEndpointServer(t, authtest.OpenSQLite(t), nil)
 	client := testkit.Dial(t, f.URL)
@@ -298,11 +298,12 @@ func TestBodyEndsEarly(t *testing.T) {
 	}
 }
 
-// Between the Gate's look at a user and the endpoint's the row may go or change.
+// The row may be deleted or changed between the Gate's check and the
+// endpoint's.
 func TestUserGone(t *testing.T) {
 	users := authtest.OpenSQLite(t)
 	ring := keystest.NewRing(t, authtest.Secret)
-	// This gate remembers everybody.
+	// This gate remembers every user.
 	f := newEndpointServer(t, users, func(options *Options) {
 		options.Gate = auth.NewGate(auth.NewVerifier(ring, nil, authtest.AtNoon), oneUser{Active: true, Role: "user"})
 		options.DefaultCompanyID = &authtest.Acme

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// newSingleLimiter hashes one at a time, and has room for two more to wait.
+// newSingleLimiter allows one hash at a time, and two more attempts to wait.
 func newSingleLimiter() *hashLimiter {
 	return &hashLimiter{admitted: make(chan struct{}, 3), slots: make(chan struct{}, 1), wait: maxWait}
 }
@@ -71,7 +71,7 @@ func TestHashLimiterGivesUp(t *testing.T) {
 	})
 }
 
-// Work that panics does not stand in the way for ever.
+// A panic must not block the slot forever.
 func TestHashLimiterPanic(t *testing.T) {
 	limiter := newSingleLimiter()
 	func() {
@@ -88,7 +88,7 @@ func wantNoneAdmitted(t *testing.T, limiter *hashLimiter) {
 	}
 }
 
-// Processors are left for everything else, but for a single one.
+// Half of the processors stay free, unless there is only one.
 func TestHashLimiterBounded(t *testing.T) {
 	limiter := newHashLimiter()
 	if working := cap(limiter.slots); working < 1 || cap(limiter.admitted) != working+maxWaiting {

@@ -12,7 +12,7 @@ import (
 
 // This file holds what the tests of this package share.
 
-// countedPasswords are as cheap as bcrypt gets, and count the comparisons.
+// countedPasswords use the cheapest bcrypt, and count the comparisons.
 func countedPasswords(t testing.TB) (passwords *Passwords, comparisons *int) {
 	t.Helper()
 	passwords, err := NewPasswords(bcrypt.MinCost, nil)

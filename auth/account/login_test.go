@@ -54,8 +54,8 @@ func TestLogin(t *testing.T) {
 	})
 }
 
-// Who cannot log in is not told why, neither in words nor by the time it
-// takes: bcrypt runs once, whatever the reason.
+// A refused login does not show its reason, neither by its answer nor by its
+// time: bcrypt runs once for every reason.
 func TestLoginRefused(t *testing.T) {
 	authtest.EachStore(t, func(t *testing.T, users store.Store) {
 		f := newEndpointServer(t, users, nil)
@@ -169,12 +169,12 @@ func TestLoginBodySize(t *testing.T) {
 	}
 	f.send(t, "POST", "/login", "", body(maxBodyBytes)).expectDetail(t, 401, "Incorrect email or password")
 	f.send(t, "POST", "/login", "", body(maxBodyBytes+1)).expectDetail(t, 413, "Request body is too large.")
-	// Without a length it is counted.
+	// Without a length, the bytes are counted.
 	chunked := struct{ *strings.Reader }{strings.NewReader(body(maxBodyBytes + 1))}
 	f.sendWith(t, "POST", "/login", http.Header{}, chunked).expectDetail(t, 413, "Request body is too large.")
 }
 
-// readOnly is a store in the middle of a failover.
+// readOnly is a store during a failover.
 type readOnly struct {
 	store.Store
 	err error
@@ -202,7 +202,7 @@ func TestLoginNotRecorded(t *testing.T) {
 	f.send(t, "POST", "/login", "", body).expectDetail(t, 401, "Incorrect email or password")
 }
 
-// FuzzLoginBody: whatever is sent, the answer is one that a front end knows.
+// FuzzLoginBody requires that every body gets an answer that front ends know.
 func FuzzLoginBody(f *testing.F) {
 	users := authtest.OpenSQLite(f)
 	authtest.AddUser(f, users, store.User{Email: "ann@example.com", Active: true, HashedPassword: hashOfCorrectHorse})
@@ -215,7 +215,8 @@ func FuzzLoginBody(f *testing.F) {
 		f.Add("application/json", seed)
 	}
 	f.Fuzz(func(t *testing.T, contentType, body string) {
-		// Not through the network: a fuzzer sends headers that no client can.
+		// Not through the network, because a fuzzer sends headers that no
+		// client can send.
 		got := httptest.NewRecorder()
 		request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/api/v1/users/login", strings.NewReader(body))
 		request.Header.Set("Content-Type", contentType)

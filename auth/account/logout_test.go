@@ -1,6 +1,6 @@
 package account
 
-// This file tests what makes tokens void, at the endpoints.
+// This file tests the revocation of tokens at the endpoints.
 
 import (
 	"testing"
@@ -13,8 +13,8 @@ import (
 	"gatehouse/store"
 )
 
-// newCachedServer is an endpointServer whose gate remembers, and hears of changes from the
-// endpoints alone: no feed is connected to it.
+// newCachedServer returns an endpointServer whose gate caches users. Only the
+// endpoints report changes to it, because it has no feed.
 func newCachedServer(t *testing.T, users store.Store) *endpointServer {
 	t.Helper()
 	cached := auth.NewCachedUsers(auth.CachedUsersOptions{Users: auth.StoredUsers{Store: users}, Now: authtest.AtNoon})
@@ -43,7 +43,7 @@ func TestLogoutEverywhere(t *testing.T) {
 			f.send(t, "POST", "/me/logout-everywhere", token, "").expectDetail(t, 401, "Token has been revoked.")
 			f.send(t, "POST", "/me/ensure-company", token, "").expectDetail(t, 401, "Token has been revoked.")
 		}
-		// At once, in the second in which the others were made void.
+		// A token issued in the same second as the revocation is good at once.
 		third := f.send(t, "POST", "/login", "", loginOfAnn).field(t, "access_token")
 		if got := f.send(t, "GET", "/me", third, ""); got.status != 200 {
 			t.Errorf("after another login: %d %s", got.status, got.body)
@@ -69,7 +69,7 @@ func TestChangePasswordRevokes(t *testing.T) {
 	})
 }
 
-// A company joined is known here at once, and its token is good.
+// A joined company is known at once, and the new token is good.
 func TestEnsureCompanyAtOnce(t *testing.T) {
 	authtest.EachStore(t, func(t *testing.T, users store.Store) {
 		f := newCachedServer(t, users)
@@ -85,7 +85,7 @@ func TestEnsureCompanyAtOnce(t *testing.T) {
 	})
 }
 
-// The Gate may know a user from before: an endpoint looks at the row.
+// The Gate may have cached an older state: an endpoint reads the row.
 func TestRevokedBehindGate(t *testing.T) {
 	users := authtest.OpenSQLite(t)
 	f := newEndpointServer(t, users, func(options *Options) {

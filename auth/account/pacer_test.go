@@ -7,8 +7,8 @@ import (
 	"gatehouse/auth/authtest"
 )
 
-// TestPacer rests only where others have work, and for as long as they may have
-// been kept waiting.
+// TestPacer requires rests only while others have work, and only for as long as
+// the step took.
 func TestPacer(t *testing.T) {
 	const stepCost = 30 * time.Microsecond // one call of step
 	for _, test := range []struct {

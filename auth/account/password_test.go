@@ -9,7 +9,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// Hashes that libcrypt wrote, in the form that passlib writes them.
+// Hashes written by libcrypt, in passlib's form.
 const (
 	hashOfCorrectHorse = "$2b$04$N9qo8uLOickgx2ZMRZoMye7lwnnKjdKULIb0Soe6BjJXxCPR1R3dC"
 	hashAtCost12       = "$2b$12$N9qo8uLOickgx2ZMRZoMyeZgvdYuT0nWX1dSOrmMrdhIpcCb1nx2u" // of the same
@@ -87,7 +87,7 @@ func TestHash(t *testing.T) {
 	}
 }
 
-// Nobody waits for the answer any more: no work is done.
+// The caller has left, so no work is done.
 func TestPasswordsCancelled(t *testing.T) {
 	passwords, comparisons := countedPasswords(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -111,7 +111,7 @@ func TestNewPasswordsCost(t *testing.T) {
 	}
 }
 
-// TestMissingWork wants a cheap row and nobody's hash to take the same work.
+// TestMissingWork requires equal work for a cheap hash and for no hash.
 func TestMissingWork(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ done, wanted int }{{4, 4}, {4, 12}, {10, 12}, {12, 13}, {13, 12}} {

@@ -1,7 +1,7 @@
 package account
 
-// This file is the guesser's side of a login: what he gets for trying, and what
-// he cannot do to others.
+// This file tests a login from an attacker's view: what guessing reveals, and
+// that it cannot lock out others.
 
 import (
 	"context"
@@ -31,8 +31,8 @@ const (
 	stranger = "198.51.100.1"
 )
 
-// loginServer is the users handler, a clock that is set by hand, and the count of
-// comparisons.
+// loginServer is the users handler with a clock that the test sets, and a count
+// of the comparisons.
 type loginServer struct {
 	*Handler
 	time        time.Time
@@ -57,7 +57,7 @@ func newLoginServer(t testing.TB, users store.Store) *loginServer {
 	return d
 }
 
-// try tries to log in from an address, "" for a listener that has none.
+// try tries to log in from an address; "" means a listener without addresses.
 func (d *loginServer) try(t testing.TB, address, email, password string) *httptest.ResponseRecorder {
 	t.Helper()
 	body := strings.NewReader(`{"email":"` + email + `","password":"` + password + `"}`)
@@ -70,7 +70,7 @@ func (d *loginServer) try(t testing.TB, address, email, password string) *httpte
 	return answer
 }
 
-// expect wants a status, and of a 429 the seconds to wait.
+// expect requires a status, and for a 429 the seconds to wait.
 func (d *loginServer) expect(t testing.TB, address, email, password string, status int, wait ...int) {
 	t.Helper()
 	before := d.comparisons.Load()
@@ -141,8 +141,9 @@ func TestRightPasswordStartsAnew(t *testing.T) {
 	})
 }
 
-// Hundreds of addresses guess at Ann's password. Each gets one try and the next
-// a quarter of an hour later; Ann gets in, from home and from a hotel.
+// Hundreds of addresses guess at Ann's password. Each gets one attempt, and the
+// next a quarter of an hour later. Ann can still log in, from home and from a
+// hotel.
 func TestManyAddressesGuessAtOneAccount(t *testing.T) {
 	authtest.EachStore(t, func(t *testing.T, users store.Store) {
 		d := newLoginServer(t, users)
@@ -168,7 +169,7 @@ func TestManyAddressesGuessAtOneAccount(t *testing.T) {
 		d.expect(t, home, "ann@example.com", "wrong horse", 401)
 		d.expect(t, home, "ann@example.com", "correct horse", 200)
 		d.expect(t, "203.0.113.99", "ann@example.com", "correct horse", 200)
-		// When the guessing ends, so does this.
+		// When the guessing ends, the waits end, too.
 		d.advance(6 * 3_600)
 		for range pairFree {
 			d.expect(t, bot(200), "ann@example.com", "wrong horse", 401)
@@ -176,8 +177,8 @@ func TestManyAddressesGuessAtOneAccount(t *testing.T) {
 	})
 }
 
-// One address guesses at many accounts. It has to wait; who is known there, or
-// comes from elsewhere, does not.
+// One address guesses at many accounts and must wait. Accounts that are known
+// there, and users on other addresses, need not.
 func TestOneAddressGuessesAtManyAccounts(t *testing.T) {
 	authtest.EachStore(t, func(t *testing.T, users store.Store) {
 		d := newLoginServer(t, users)
@@ -197,8 +198,8 @@ func TestOneAddressGuessesAtManyAccounts(t *testing.T) {
 	})
 }
 
-// A right password forgives itself and no more: who has an account of his own
-// does not get an address clean with it.
+// A right password only clears its own failures: an attacker cannot clear an
+// address with an own account.
 func TestOwnAccountDoesNotCleanAnAddress(t *testing.T) {
 	users := authtest.OpenSQLite(t)
 	d := newLoginServer(t, users)
@@ -232,8 +233,8 @@ func TestNetworkOf(t *testing.T) {
 	}
 }
 
-// Who asks for one that exists, for one that does not and for one that is
-// disabled, sees the same, from the first try to the last.
+// Attempts at an existing, an unknown and a disabled account look the same,
+// from the first to the last.
 func TestGuessingTellsNothing(t *testing.T) {
 	users := authtest.OpenSQLite(t)
 	addAnn(t, users)
@@ -259,7 +260,7 @@ func TestGuessingTellsNothing(t *testing.T) {
 	}
 }
 
-// Those who guess all at once, through two gateways, get no more tries.
+// Simultaneous guesses through two gateways get no more attempts.
 func TestGuessingAllAtOnce(t *testing.T) {
 	authtest.EachStore(t, func(t *testing.T, users store.Store) {
 		gateways := []*loginServer{newLoginServer(t, users), newLoginServer(t, users)}
@@ -282,8 +283,8 @@ func TestGuessingAllAtOnce(t *testing.T) {
 	})
 }
 
-// Too many at a time: those who find no place are told so, at once, and nothing
-// is asked of the store.
+// With too many simultaneous attempts, those without a place are refused at
+// once, and the store is not asked.
 func TestLoginOverloaded(t *testing.T) {
 	users := authtest.OpenSQLite(t)
 	d := newLoginServer(t, users)
@@ -313,7 +314,7 @@ func TestLoginOverloaded(t *testing.T) {
 	wantNoneAdmitted(t, d.Passwords.limiter)
 }
 
-// brokenAttempts is a store whose tallies cannot be had.
+// brokenAttempts is a store that cannot count attempts.
 type brokenAttempts struct {
 	store.Store
 	readable bool
@@ -400,7 +401,7 @@ func TestOldPasswordIsSlowed(t *testing.T) {
 	})
 }
 
-// prunedStore counts how often it is pruned.
+// prunedStore counts its prunings.
 type prunedStore struct {
 	store.Store
 	pruned int
@@ -411,7 +412,8 @@ func (p *prunedStore) PruneAttempts(ctx context.Context, now, seenSince time.Tim
 	return p.Store.PruneAttempts(ctx, now, seenSince, most)
 }
 
-// Hundreds of e-mails and addresses leave nothing behind that stays.
+// Attempts at hundreds of e-mails from hundreds of addresses leave no rows for
+// long.
 func TestGuessesArePruned(t *testing.T) {
 	users := &prunedStore{Store: authtest.OpenSQLite(t)}
 	d := newLoginServer(t, users)
@@ -442,8 +444,8 @@ func TestGuessesArePruned(t *testing.T) {
 	}
 }
 
-// A clock that was a year ahead locks nobody out for longer than the right one
-// could have (issue 10).
+// A clock that was a year ahead locks out nobody for longer than the right
+// clock could have (issue 10).
 func TestClockAhead(t *testing.T) {
 	authtest.EachStore(t, func(t *testing.T, users store.Store) {
 		d := newLoginServer(t, users)
@@ -459,12 +461,13 @@ func TestClockAhead(t *testing.T) {
 		d.advance(900)
 		d.expect(t, home, "ann@example.com", "correct horse", 200)
 		d.expect(t, stranger, "ann@example.com", "correct horse", 200)
-		// The address was known a year later, and is known for no longer than that.
+		// The address became known a year in the future, and stays known no
+		// longer than usual.
 		seen, err := users.AddressSeen(t.Context(), tallyKey("account", "ann@example.com"), tallyKey("address", home))
 		if err != nil || seen.After(d.time) {
 			t.Errorf("the address was seen at %s, %v", seen, err)
 		}
-		// Rows are pruned again, although the next time was due in a year.
+		// Rows are pruned again, although the next pruning was due in a year.
 		for i := range pairFree {
 			d.expect(t, stranger, fmt.Sprintf("nobody%d@example.com", i), "wrong horse", 401)
 		}

@@ -28,8 +28,7 @@ func TestFreshness(t *testing.T) {
 	}
 }
 
-// Keys come over https all the way, from whoever the issuer's certificate
-// vouches for.
+// Every hop of a fetch uses https, with a verified certificate.
 func TestFetchRedirects(t *testing.T) {
 	plain := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		t.Error("keys were asked for over plain http")

@@ -56,7 +56,7 @@ func TestPrivateKeys(t *testing.T) {
 			if _, refusal := verifier.Verify(t.Context(), token); refusal != nil {
 				t.Error(refusal)
 			}
-			// Those who have the public set only can verify it too.
+			// Others can verify the token with the public set only.
 			text, ok := ring.PublicSet()
 			if !ok {
 				t.Fatalf("public set %s", text)
@@ -67,7 +67,8 @@ func TestPrivateKeys(t *testing.T) {
 			}, jwt.WithTimeFunc(authtest.AtNoon)); err != nil {
 				t.Errorf("public set %s: %v", text, err)
 			}
-			// Not those of another key of the same kind, nor secrets.
+			// The tokens of another key of the same kind, or of a secret, are
+			// refused.
 			if _, refusal := verifier.Verify(t.Context(), authtest.Signed(t, authtest.Claims(nil))); !authtest.SameRefusal(refusal, refuseAlgorithm) {
 				t.Errorf("HS256: %+v", refusal)
 			}
@@ -79,7 +80,7 @@ func TestPrivateKeys(t *testing.T) {
 	}
 }
 
-// The public key is public: who signs with it as a secret is a forger.
+// A token that is signed with the public key as a secret is forged.
 func TestPublicKeyAsSecret(t *testing.T) {
 	key := authtest.NewRSA(t, 2048)
 	ring, err := keys.FromPEM(authtest.PrivatePEM(t, key))
@@ -92,8 +93,8 @@ func TestPublicKeyAsSecret(t *testing.T) {
 	}
 }
 
-// A secret is replaced while tokens signed with it are about: each names its
-// own, and is held against no other.
+// A secret is replaced while its tokens are in use: each token names its own
+// secret, and is verified only with that one.
 func TestSecretsRotate(t *testing.T) {
 	const newer = "the secret that comes after it, as long"
 	old, rotated := keystest.NewRing(t, authtest.Secret), keystest.NewRing(t, newer, authtest.Secret)
@@ -124,9 +125,9 @@ func TestSecretsRotate(t *testing.T) {
 	}
 }
 
-// A private key is replaced while tokens signed with it are about, whatever kinds
-// of keys the old and the new one are: each token names its own, and is held
-// against no other.
+// A private key is replaced while its tokens are in use, for all kinds of old
+// and new keys. Each token names its own key, and is verified only with that
+// one.
 func TestPrivateKeysRotate(t *testing.T) {
 	old, next := authtest.NewEC(t, elliptic.P256()), authtest.NewRSA(t, 2048)
 	keysOf := func(current crypto.Signer, previous ...[]byte) keys.Ring {
@@ -165,7 +166,7 @@ func TestPrivateKeysRotate(t *testing.T) {
 				}
 			}
 		}
-		// The name of one key, the signature of another.
+		// The name of one key with the signature of another.
 		crossed := authtest.SignedWith(t, jwt.SigningMethodRS256, next, authtest.Claims(nil), map[string]any{"kid": keys.KeyIDs(announced)[0]})
 		expectRefusal(t, verifier, crossed, refuseAlgorithm)
 

@@ -20,8 +20,8 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// TestParseKeySet: what is taken of what issuers publish, by algorithm and key
-// id.
+// TestParseKeySet tests which of the published keys are used, by algorithm and
+// key id.
 func TestParseKeySet(t *testing.T) {
 	rsaKey, ecKey, edKey := authtest.NewRSA(t, 2048), authtest.NewEC(t, elliptic.P256()), authtest.NewEd25519(t)
 	rsaPublic, ecPublic := rsaKey.Public(), ecKey.Public()
@@ -130,7 +130,7 @@ func TestParseKeySet(t *testing.T) {
 	}
 }
 
-// FuzzParseKeySet: a set that is taken holds keys that may be used.
+// FuzzParseKeySet requires that an accepted set has only usable keys.
 func FuzzParseKeySet(f *testing.F) {
 	f.Add(authtest.JWKS(f, authtest.NewNamedKey(f, "a"), authtest.NamedKey{ID: "b", Key: authtest.NewEd25519(f)}))
 	f.Add(authtest.PublicPEM(f, authtest.NewEd25519(f).Public()))

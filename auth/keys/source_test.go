@@ -17,7 +17,7 @@ import (
 	"gatehouse/internal/testkit"
 )
 
-// An issuer takes new keys into use, and old ones out of it.
+// An issuer starts to use new keys, and stops using old ones.
 func TestKeysRotate(t *testing.T) {
 	before, after := authtest.NewNamedKey(t, "before"), authtest.NewNamedKey(t, "after")
 	server := authtest.NewIssuerServer(t, before)
@@ -43,8 +43,8 @@ func TestKeysRotate(t *testing.T) {
 	})
 }
 
-// Whoever makes up key ids costs the issuer one request in five seconds, all
-// of them together, and holds nobody else up.
+// Invented key ids cost the issuer one request in five seconds in total, and
+// delay no other request.
 func TestUnknownKeysUnderLoad(t *testing.T) {
 	known, stranger := authtest.NewNamedKey(t, "known"), authtest.NewNamedKey(t, "")
 	server := authtest.NewIssuerServer(t, known)
@@ -70,8 +70,8 @@ func TestUnknownKeysUnderLoad(t *testing.T) {
 	})
 }
 
-// Whatever becomes of the issuer, the last good keys are kept; what they cannot
-// answer is 503. The log tells once.
+// The last good keys stay in use, whatever happens to the issuer. Tokens with
+// other keys are answered 503. The log reports it once.
 func TestIssuerGoesBad(t *testing.T) {
 	good, next := authtest.NewNamedKey(t, "good"), authtest.NewNamedKey(t, "next")
 	weak := authtest.JWKS(t, authtest.NamedKey{ID: "weak", Key: authtest.NewRSA(t, 1024)})
@@ -134,7 +134,7 @@ func TestIssuerGoesBad(t *testing.T) {
 	}
 }
 
-// An issuer that is away at the start is asked for again by the first token.
+// The first token causes another reading when the issuer was down at the start.
 func TestIssuerAwayAtStart(t *testing.T) {
 	good := authtest.NewNamedKey(t, "good")
 	server := authtest.NewIssuerServer(t, good)
@@ -157,8 +157,8 @@ type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// An issuer that does not answer holds a request up for a moment only, and
-// itself is not waited for endlessly.
+// A silent issuer delays a request for a moment only, and the gateway does not
+// wait for it forever.
 func TestIssuerSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
@@ -188,7 +188,7 @@ func TestIssuerSlow(t *testing.T) {
 	})
 }
 
-// A file is read again when it changes, however it is replaced.
+// A file is read again when it changes, in whatever way it is replaced.
 func TestKeyFileChanges(t *testing.T) {
 	first, second, third := authtest.NewNamedKey(t, "1"), authtest.NewNamedKey(t, "2"), authtest.NewNamedKey(t, "3")
 	folder := t.TempDir()

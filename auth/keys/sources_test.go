@@ -10,8 +10,8 @@ import (
 	"gatehouse/config"
 )
 
-// A table that is not taken leaves nothing behind; one that is takes over the
-// keys that were there, and ends the reading of those that nobody wants.
+// A refused table has no effect on the sources. An activated one keeps the keys
+// that exist, and stops reading those that it does not use.
 func TestKeySourcesAdopt(t *testing.T) {
 	a, b := authtest.NewNamedKey(t, "a"), authtest.NewNamedKey(t, "b")
 	serverA, serverB := authtest.NewIssuerServer(t, a), authtest.NewIssuerServer(t, b)
@@ -54,7 +54,7 @@ func TestKeySourcesAdopt(t *testing.T) {
 	})
 }
 
-// Issuers that publish their keys together are read together.
+// Issuers with the same place of keys share one source.
 func TestKeySourcesShared(t *testing.T) {
 	key := authtest.NewNamedKey(t, "a")
 	server := authtest.NewIssuerServer(t, key)

@@ -1,5 +1,5 @@
-// Tests of warnings: the corpus of files that load and are worth a look, what
-// must not be warned of, and that a large table is looked at quickly.
+// Tests of warnings: the corpus of valid files with warnings, files without
+// warnings, and the time for a large table.
 
 package lint
 
@@ -15,8 +15,8 @@ import (
 	"gatehouse/internal/testkit"
 )
 
-// Each file gives rise to one kind of warning; the text beside it is what an
-// operator reads.
+// Each file causes one kind of warning. The text beside it is what an operator
+// reads.
 func TestWarnCorpus(t *testing.T) {
 	files, err := filepath.Glob("../testdata/warn/*.yaml")
 	if err != nil || len(files) == 0 {
@@ -43,7 +43,7 @@ func TestWarnCorpus(t *testing.T) {
 	}
 }
 
-// routesTable makes a table of routes in flow style, without their braces.
+// routesTable returns a table of routes in flow style, without their braces.
 func routesTable(routes ...string) string {
 	var b strings.Builder
 	b.WriteString("routes:\n")
@@ -53,7 +53,7 @@ func routesTable(routes ...string) string {
 	return b.String()
 }
 
-// mustCheck parses and checks a table that is right.
+// mustCheck parses and checks a valid table.
 func mustCheck(t *testing.T, text string, variables map[string]string) *config.Config {
 	t.Helper()
 	table, err := config.Parse("routes.yaml", []byte(text), configtest.Lookup(variables), Check)
@@ -63,7 +63,7 @@ func mustCheck(t *testing.T, text string, variables map[string]string) *config.C
 	return table
 }
 
-// What is all right is not warned of: who is warned too often stops reading.
+// A correct table has no warnings, because operators ignore too many of them.
 func TestNoWarning(t *testing.T) {
 	for name, text := range map[string]string{
 		"reads and the rest": routesTable(`prefix: /a, backend: "http://a", methods: [GET]`, `prefix: /a, backend: "http://a"`),
@@ -98,7 +98,7 @@ func TestNoWarning(t *testing.T) {
 	}
 }
 
-// Large tables that are made to be compared route by route.
+// Large tables that would need a comparison of all pairs of routes.
 func TestWarningsOfBigTables(t *testing.T) {
 	for name, each := range map[string]func(i int) string{
 		"one backend": func(i int) string {
@@ -124,7 +124,8 @@ func TestWarningsOfBigTables(t *testing.T) {
 			if _, err := config.Parse("routes.yaml", text, nil, Check); err != nil {
 				t.Fatal(err)
 			}
-			// A tenth of a second alone; pair by pair it would be minutes.
+			// It takes a tenth of a second; comparing all pairs would take
+			// minutes.
 			if took := time.Since(start); took > time.Minute {
 				t.Errorf("took %v", took)
 			}
@@ -132,7 +133,7 @@ func TestWarningsOfBigTables(t *testing.T) {
 	}
 }
 
-// The tables that people begin with have nothing to be warned of.
+// The example tables have no warnings.
 func TestGoodCorpusHasNoWarning(t *testing.T) {
 	for _, path := range goodTables(t) {
 		table, err := config.Load(path, configtest.Environment(), Check)
@@ -142,7 +143,7 @@ func TestGoodCorpusHasNoWarning(t *testing.T) {
 	}
 }
 
-// goodTables are the files of the corpus that load, and those for people to copy.
+// goodTables are the valid files of the corpus, and the example tables.
 func goodTables(t testing.TB) []string {
 	t.Helper()
 	var files []string
@@ -156,7 +157,7 @@ func goodTables(t testing.TB) []string {
 	return files
 }
 
-// Whatever a table says, looking at it ends, and ends soon.
+// Checking ends soon, for every table.
 func FuzzCheck(f *testing.F) {
 	warned, err := filepath.Glob("../testdata/warn/*.yaml")
 	if err != nil {

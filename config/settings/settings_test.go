@@ -100,7 +100,7 @@ func TestSettingsChanged(t *testing.T) {
 
 const strayAtMessage = "GATEWAY_DATABASE_URL has an @ in the wrong place (percent-encode / ? # @ in the password)"
 
-// What nobody could have loaded is not shown either.
+// An invalid value is not shown either.
 func TestAttrsHideWhatIsPasted(t *testing.T) {
 	for _, s := range []Settings{
 		{DatabaseURL: NewSecret("postgres://user:12/34hunter2@h/db")},
@@ -226,7 +226,8 @@ func TestSecretFiles(t *testing.T) {
 	if err != nil || s.JWTSecret.Reveal() != goodSecret {
 		t.Errorf("%v", err)
 	}
-	// What editors put around a secret is no part of it; a second line break is.
+	// A byte order mark and a line break from an editor are not part of a
+	// secret; a second line break is.
 	for content, want := range map[string]string{
 		goodSecret: goodSecret, "\ufeff" + goodSecret + "\r\n": goodSecret, "\ufeff" + goodSecret: goodSecret,
 		goodSecret + "\n\n": goodSecret + "\n", goodSecret + "\r": goodSecret + "\r",
@@ -329,8 +330,8 @@ func TestEnvironmentFile(t *testing.T) {
 	}
 }
 
-// TestEmptySettings: an empty variable counts as unset, but where a check of
-// clients would be off.
+// TestEmptySettings requires that an empty variable counts as unset, except
+// where that would turn off a check of clients.
 func TestEmptySettings(t *testing.T) {
 	for name, test := range map[string]struct {
 		set      map[string]string
