@@ -31,7 +31,7 @@ func TestVerifyRefuses(t *testing.T) {
 		return authtest.SignedWith(t, jwt.SigningMethodHS256, secret, authtest.Claims(nil), header)
 	}
 
-	// asIs returns a token with exactly this text, properly signed.
+	// as returns a token with exactly this text, properly signed.
 	as := func(header, payload string) string {
 		return signedText(t, jwt.SigningMethodHS256, secret, header, payload)
 	}

@@ -1,7 +1,7 @@
 package store_test
 
-// This file tests that a change is told whoever makes it, and what happens when
-// the feed breaks.
+// This file tests that every change is reported, whoever makes it, and what
+// happens when the feed breaks.
 
 import (
 	"net"
@@ -21,7 +21,7 @@ import (
 	"gatehouse/store/storetest"
 )
 
-// TestFollowOthers has rows changed by a client that knows nothing of feeds.
+// TestFollowOthers changes rows with a client that knows nothing of feeds.
 func TestFollowOthers(t *testing.T) {
 	t.Parallel()
 	for kind, url := range freshURLs(t) {
@@ -61,8 +61,8 @@ func TestFollowOthers(t *testing.T) {
 	}
 }
 
-// TestPasswordOfOthers: a password changed behind our back makes tokens void,
-// and a client that says from when on is believed.
+// TestPasswordOfOthers requires that a password that another program changes
+// revokes tokens, and that a client may set tokens_valid_after itself.
 func TestPasswordOfOthers(t *testing.T) {
 	t.Parallel()
 	for kind, url := range freshURLs(t) {
@@ -101,7 +101,7 @@ func TestPasswordOfOthers(t *testing.T) {
 	}
 }
 
-// TestFollowProcess is a command beside the running gateway.
+// TestFollowProcess tests a command beside the running gateway.
 func TestFollowProcess(t *testing.T) {
 	t.Parallel()
 	for kind, url := range freshURLs(t) {
@@ -122,8 +122,8 @@ func TestFollowProcess(t *testing.T) {
 	}
 }
 
-// TestFollowSchema: the trigger is found by clients whose search_path does not
-// lead to it, and works beside another gateway in the same database.
+// TestFollowSchema requires that the trigger works for clients with another
+// search_path, and beside another gateway in the same database.
 func TestFollowSchema(t *testing.T) {
 	t.Parallel()
 	url := storetest.Postgres(t)
@@ -150,7 +150,7 @@ func TestFollowSchema(t *testing.T) {
 	}
 }
 
-// TestFollowComesBack takes the server away, and then only the feed's connection.
+// TestFollowComesBack stops the server, and then only the feed's connection.
 func TestFollowComesBack(t *testing.T) {
 	t.Parallel()
 	server := storetest.StartPostgres(t)
@@ -181,8 +181,8 @@ func TestFollowComesBack(t *testing.T) {
 	l.AwaitChange(t, "adding", user.ID)
 }
 
-// TestFollowHangs goes through a connection that stops to carry anything and
-// stays open, as one to a machine that lost its power.
+// TestFollowHangs uses a connection that stays open but no longer carries data,
+// as to a machine that lost its power.
 func TestFollowHangs(t *testing.T) {
 	t.Parallel()
 	parsed, err := url.Parse(storetest.Postgres(t))
@@ -248,7 +248,7 @@ func (r *relay) carry(to, from net.Conn) {
 	}
 }
 
-// TestFollowStrangers has somebody else notify the channel.
+// TestFollowStrangers notifies the channel from another client.
 func TestFollowStrangers(t *testing.T) {
 	t.Parallel()
 	url := storetest.Postgres(t)
@@ -265,7 +265,8 @@ func TestFollowStrangers(t *testing.T) {
 	}
 }
 
-// TestSQLiteLoginsAreNotChanges: what every login writes does not count.
+// TestSQLiteLoginsAreNotChanges requires that the columns that every login
+// writes do not count as changes.
 func TestSQLiteLoginsAreNotChanges(t *testing.T) {
 	t.Parallel()
 	url := sqliteURL(t)

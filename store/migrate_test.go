@@ -1,7 +1,7 @@
 package store_test
 
-// This file tests migrations on databases that are empty, shared, or not ours
-// to change; takeover_test.go has those of the original gateway.
+// This file tests migrations on databases that are empty, shared, or that we
+// may not change; takeover_test.go tests those of the original gateway.
 
 import (
 	"context"
@@ -65,7 +65,7 @@ func TestMigrateReportsWhatItApplied(t *testing.T) {
 	}
 }
 
-// TestMigrateConcurrently is replicas that start together.
+// TestMigrateConcurrently migrates like replicas that start together.
 func TestMigrateConcurrently(t *testing.T) {
 	t.Parallel()
 	const replicas = 8
@@ -136,7 +136,7 @@ func TestCheckSchemaOnlyReads(t *testing.T) {
 	}
 }
 
-// TestNewerSchema is an old replica that starts again in the middle of an update.
+// TestNewerSchema tests an old replica that starts in the middle of an update.
 func TestNewerSchema(t *testing.T) {
 	t.Parallel()
 	url := storetest.Postgres(t)
@@ -161,12 +161,13 @@ func TestOtherSchemas(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Two gateways in one database do not see each other.
+	// Two gateways in one database do not affect each other.
 	other := migrated(t, withSetting(t, url, "search_path", "other"))
 	if _, err := other.AddUser(t.Context(), store.User{Email: "ann@example.com"}); err != nil {
 		t.Error(err)
 	}
-	// The table of a later schema is used, and not hidden by a new one.
+	// The table of a later schema in the search_path is used, and not hidden by
+	// a new one.
 	both := migrated(t, withSetting(t, url, "search_path", "public,app"))
 	if _, err := both.UserByID(t.Context(), ann.ID); err != nil {
 		t.Error(err)

@@ -1,6 +1,7 @@
 package store_test
 
-// This file tests which URLs are taken, and that no message holds a password.
+// This file tests which URLs are accepted, and that no message contains a
+// password.
 
 import (
 	"context"
@@ -83,7 +84,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// TestOpenUnreachable has a server that takes connections and never answers.
+// TestOpenUnreachable uses a server that accepts connections and never answers.
 func TestOpenUnreachable(t *testing.T) {
 	t.Parallel()
 	silent, closed := testkit.Listen(t).Addr().String(), testkit.FreeAddress(t)

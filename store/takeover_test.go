@@ -1,6 +1,6 @@
 package store_test
 
-// This file tests that the original gateway's table is taken over as it is.
+// This file tests that the original gateway's table is adopted unchanged.
 
 import (
 	"encoding/json"
@@ -124,8 +124,8 @@ func changed(user store.User, change func(*store.User)) store.User {
 	return user
 }
 
-// tableText is the whole table as PostgreSQL writes it, one JSON object a row,
-// without the column that is ours.
+// tableText returns the whole table as PostgreSQL writes it, one JSON object
+// per row, without our own column.
 func tableText(t *testing.T, conn *pgx.Conn) []string {
 	t.Helper()
 	rows, err := conn.Query(t.Context(), "SELECT (to_jsonb(users) - 'tokens_valid_after')::text FROM users ORDER BY id")
@@ -222,7 +222,8 @@ func wantDuplicates(t *testing.T, s store.Store, emails []string) {
 	}
 }
 
-// TestTakeOverStrangers refuses tables that are not the gateway's, untouched.
+// TestTakeOverStrangers requires that tables of other applications are refused
+// unchanged.
 func TestTakeOverStrangers(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, sql, want string }{

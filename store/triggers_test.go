@@ -1,7 +1,7 @@
 package store_test
 
-// This file tests that changes are told that no ordinary client makes, and that
-// a feed whose triggers are gone says so (issue 10).
+// This file tests that unusual changes are reported, too, and that a feed
+// without its triggers reports this (issue 10).
 
 import (
 	"strings"
@@ -14,7 +14,8 @@ import (
 	"gatehouse/store/storetest"
 )
 
-// TestFollowReplicaRole changes rows as logical replication and restores do.
+// TestFollowReplicaRole changes rows in the same way as logical replication and
+// restores.
 func TestFollowReplicaRole(t *testing.T) {
 	t.Parallel()
 	url := storetest.Postgres(t)
@@ -40,8 +41,8 @@ func TestFollowReplicaRole(t *testing.T) {
 	l.Await(t, "all")
 }
 
-// TestTriggersGone takes a trigger away under a feed, and wants it lost, until
-// a migration puts it back.
+// TestTriggersGone drops a trigger while a feed runs. The feed must be lost
+// until a migration restores the trigger.
 func TestTriggersGone(t *testing.T) {
 	t.Parallel()
 	const rebuild = `CREATE TABLE copy AS SELECT * FROM users; DROP TABLE users; ALTER TABLE copy RENAME TO users`

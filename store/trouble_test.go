@@ -1,7 +1,7 @@
 package store_test
 
-// This file tests what happens when a database goes away and comes back, and
-// when two processes use one file.
+// This file tests a database that is stopped and started again, and two
+// processes on one file.
 
 import (
 	"context"

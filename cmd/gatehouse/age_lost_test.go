@@ -12,8 +12,8 @@ import (
 	"gatehouse/internal/testkit"
 )
 
-// TestNothingIsLostByAge has connections to backends end all the time, and loses
-// none of the requests on them.
+// TestNothingIsLostByAge ends connections to backends all the time, and
+// requires that no request on them is lost.
 func TestNothingIsLostByAge(t *testing.T) {
 	t.Parallel()
 	certificate, key, _ := selfSigned(t)

@@ -17,7 +17,7 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// nameServer answers every question with one address, which can be changed.
+// nameServer answers every query with one address, which can be changed.
 type nameServer struct{ address atomic.Pointer[[4]byte] }
 
 func startNameServer(t *testing.T, first [4]byte) (*nameServer, string) {
@@ -61,7 +61,7 @@ func (s *nameServer) answer(packet []byte) ([]byte, error) {
 	return m.Pack()
 }
 
-// serveAt serves a backend at an address, over TLS where there is a certificate.
+// serveAt serves a backend at an address, over TLS if there is a certificate.
 func serveAt(t *testing.T, address string, pair *tls.Certificate, h2c bool, answer string) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", address)
@@ -87,10 +87,10 @@ func serveAt(t *testing.T, address string, pair *tls.Certificate, h2c bool, answ
 	return listener.Addr().String()
 }
 
-// TestChangedAddressIsFound changes what a backend's name resolves to while its
-// connections are never idle: both addresses go on serving, and the gateway
-// turns to the new one when its connections reach their age (issue 10). It is
-// not parallel, for the resolver is the process's.
+// TestChangedAddressIsFound changes the address of a backend's name while its
+// connections are never idle. Both addresses still serve. The gateway uses the
+// new one when its connections reach their age (issue 10). The test is not
+// parallel, because the resolver belongs to the process.
 func TestChangedAddressIsFound(t *testing.T) {
 	resolver := net.DefaultResolver
 	t.Cleanup(func() { net.DefaultResolver = resolver })
@@ -145,8 +145,8 @@ routes:
 	}
 }
 
-// TestIdleBackendConnections has connections to backends end when they have
-// been idle for GATEWAY_BACKEND_IDLE_TIMEOUT.
+// TestIdleBackendConnections requires that connections to backends end after
+// GATEWAY_BACKEND_IDLE_TIMEOUT without a request.
 func TestIdleBackendConnections(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, transport, protocol string }{

@@ -12,8 +12,8 @@ import (
 	"gatehouse/internal/testkit"
 )
 
-// TestBackendUp asks backends that cannot be reached in all the ways there are,
-// and some that can, for what gatehouse_backend_up says of them (issue 10).
+// TestBackendUp checks gatehouse_backend_up for backends that cannot be reached
+// in various ways, and for some that can (issue 10).
 func TestBackendUp(t *testing.T) {
 	t.Parallel()
 	ended := make(chan struct{})
@@ -84,7 +84,7 @@ func TestBackendUp(t *testing.T) {
 					testkit.Eventually(t, c.name+" answers in time", func() bool {
 						return do(t, request{url: gateway.url + "/" + c.name}).status == http.StatusInternalServerError
 					})
-					// An endpoint that takes too long says nothing of the others.
+					// A slow endpoint does not make the backend count as down.
 					if a := do(t, request{url: gateway.url + "/" + c.name + "/slow"}); a.status != http.StatusGatewayTimeout {
 						t.Errorf("%s, slow: status %d", c.name, a.status)
 					}

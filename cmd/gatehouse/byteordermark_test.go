@@ -20,11 +20,12 @@ import (
 	"github.com/google/uuid"
 )
 
-// mark is what Notepad and PowerShell put before a text.
+// mark is the byte order mark that Notepad and PowerShell put before a text.
 const mark = "\ufeff"
 
-// TestByteOrderMarks puts the mark before everything that a gateway reads: the
-// secret is the same without it, and keys and certificates are read.
+// TestByteOrderMarks puts the mark before everything that a gateway reads. The
+// secret must be the same without it, and keys and certificates must be
+// readable.
 func TestByteOrderMarks(t *testing.T) {
 	t.Parallel()
 	marked := func(name, content string) string { return testkit.TempFile(t, name, mark+content+"\r\n") }

@@ -1,6 +1,6 @@
 package main
 
-// This file is about what a wrong clock has written.
+// This file tests what a wrong clock has written.
 
 import (
 	"net/http"
@@ -13,9 +13,9 @@ import (
 	"gatehouse/store/storetest"
 )
 
-// TestClockWasAhead has a clock that was a year ahead lock nobody out for a year
-// (issue 10): neither by the wait after wrong passwords nor by when tokens are
-// good again.
+// TestClockWasAhead requires that a clock that was a year ahead locks out
+// nobody for a year (issue 10), neither by the wait after wrong passwords nor
+// by tokens_valid_after.
 func TestClockWasAhead(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "users.db")

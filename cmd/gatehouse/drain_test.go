@@ -17,8 +17,8 @@ import (
 	"github.com/coder/websocket"
 )
 
-// serveEchoSocket is a backend whose /open/socket is a WebSocket that echoes. The
-// channel tells how one was closed.
+// serveEchoSocket serves a backend whose /open/socket is a WebSocket that
+// echoes. The channel receives how each one was closed.
 func serveEchoSocket(t *testing.T) (url string, closed <-chan websocket.StatusCode) {
 	t.Helper()
 	backendClosed := make(chan websocket.StatusCode, 1)
@@ -61,8 +61,8 @@ func stopWithSocket(t *testing.T, process *process) *websocket.Conn {
 	return socket
 }
 
-// TestDrainDelay follows a rolling update: not ready at once, but requests and
-// streams go on for the delay.
+// TestDrainDelay follows a rolling update: the gateway is unready at once, but
+// requests and streams continue during the delay.
 func TestDrainDelay(t *testing.T) {
 	t.Parallel()
 	backend, _ := serveEchoSocket(t)
@@ -84,7 +84,8 @@ func TestDrainDelay(t *testing.T) {
 }
 
 // TestDrain follows a rolling update to its end: after the delay, a WebSocket
-// that stays until the timeout gets a close frame, and so does its backend.
+// that is still open at the timeout gets a close frame, and so does its
+// backend.
 func TestDrain(t *testing.T) {
 	t.Parallel()
 	backend, backendClosed := serveEchoSocket(t)
@@ -106,8 +107,8 @@ func TestDrain(t *testing.T) {
 	}
 }
 
-// TestDrainLateStream has a backend take its time for an upgrade. The stream
-// that begins when the listener has closed gets its close frame, too.
+// TestDrainLateStream uses a backend that upgrades slowly. A stream that begins
+// after the listener has closed also gets its close frame.
 func TestDrainLateStream(t *testing.T) {
 	t.Parallel()
 	const timeout = 30 * time.Second // the stream has to begin before

@@ -1,6 +1,6 @@
 package main
 
-// This file is about e-mails that are one in several forms.
+// This file tests different forms of one e-mail.
 
 import (
 	"bytes"
@@ -15,8 +15,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// TestEmailHasOneForm has whoever types an e-mail in another form log in, and
-// guesses in whatever form count for one account.
+// TestEmailHasOneForm logs in with other forms of an e-mail, and requires that
+// guesses with any form count for one account.
 func TestEmailHasOneForm(t *testing.T) {
 	t.Parallel()
 	url := "sqlite:" + filepath.Join(t.TempDir(), "users.db")

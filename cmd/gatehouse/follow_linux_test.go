@@ -10,8 +10,8 @@ import (
 	"gatehouse/internal/testkit"
 )
 
-// TestWatchesExhausted starts a gateway in a user namespace of its own, which
-// has no inotify to give: the log says so at once, and edits are still found.
+// TestWatchesExhausted starts a gateway in its own user namespace without
+// inotify watches. The log must say so at once, and edits must still be found.
 func TestWatchesExhausted(t *testing.T) {
 	t.Parallel()
 	for bound, told := range map[string]string{

@@ -15,13 +15,14 @@ import (
 	"gatehouse/internal/testkit"
 )
 
-// partTable is a table whose last line is what keeps GET out.
+// partTable is a table whose last line protects the route against GET.
 func partTable(backend string) (head, tail string) {
 	return "users: off\nroutes:\n  - name: adm\n    prefix: /adm\n    backend: " + backend + "\n    auth: none\n", "    methods: [POST]\n"
 }
 
-// TestPartOfTable has a writer pause and die in the middle of a table whose
-// first part is a valid table, too: what the rest closes stays closed.
+// TestPartOfTable uses a writer that pauses and dies in the middle of a table
+// whose first part is also a valid table. What the rest protects must stay
+// protected.
 func TestPartOfTable(t *testing.T) {
 	t.Parallel()
 	head, tail := partTable(reportingBackend(t, "backend"))
@@ -40,13 +41,13 @@ func TestPartOfTable(t *testing.T) {
 	const waits, part = "a file is being written in place", "holds only the beginning of the route table"
 	closed("at first")
 
-	// A pause, in which the file is closed, too.
+	// A pause with the file closed.
 	testkit.WriteFile(t, file, head)
 	testkit.Eventually(t, "the log says what is waited for", logs(waits, 1))
 	closed("in the pause")
 	testkit.WriteFile(t, file, head+tail)
 
-	// A pause of a writer that keeps the file open, and writes another table.
+	// A pause with the file open, before the writer writes another table.
 	before := metric(t, gateway.operators, `gatehouse_config_reloads_total{result="success"}`)
 	writer, err := os.Create(file)
 	if err != nil {
@@ -68,7 +69,8 @@ func TestPartOfTable(t *testing.T) {
 	})
 	closed("with the other table")
 
-	// A writer that dies: nobody knows it, so it takes a word of the operator.
+	// A writer that dies: the gateway cannot know this, so the operator must
+	// ask for a reload.
 	testkit.WriteFile(t, file, "# edited\n# again\n"+head)
 	testkit.Eventually(t, "the part is refused", logs(part, 1))
 	closed("after the writer has died")
@@ -85,8 +87,8 @@ func TestPartOfTable(t *testing.T) {
 	testkit.Eventually(t, "the whole table is served again", func() bool { return status() == http.StatusMethodNotAllowed })
 }
 
-// TestBackendFilesAreRenewed renews what a backend is trusted by, and what it is
-// shown, as an authority inside a company does, without a reload.
+// TestBackendFilesAreRenewed renews the authority for a backend and the client
+// certificate for it, without a reload.
 func TestBackendFilesAreRenewed(t *testing.T) {
 	t.Parallel()
 	oldCert, oldKey, _ := selfSigned(t)
@@ -143,8 +145,8 @@ func TestBackendFilesAreRenewed(t *testing.T) {
 	}
 }
 
-// TestTableWaitsForItsFiles refuses a table whose certificate is not there yet,
-// and takes it when it comes.
+// TestTableWaitsForItsFiles refuses a table whose certificate is still missing,
+// and uses the table when the certificate arrives.
 func TestTableWaitsForItsFiles(t *testing.T) {
 	t.Parallel()
 	backend := reportingBackend(t, "backend")

@@ -51,8 +51,8 @@ func TestForwardedFormats(t *testing.T) {
 	}
 }
 
-// seenThrough sends a header, and returns what is made of it: the client in the
-// log for a list of addresses, else the header that the backend gets.
+// seenThrough sends a header and returns its effect: for a list of addresses
+// the client in the log, otherwise the header that the backend gets.
 func seenThrough(t *testing.T, gateway *running, id, name, value string) string {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, gateway.url+"/open?header="+name, nil)
@@ -84,8 +84,8 @@ func seenThrough(t *testing.T, gateway *running, id, name, value string) string 
 	return client
 }
 
-// TestForwardedSchemes has a trusted proxy send a list of schemes that some
-// proxy has not appended to. Its first entry counts.
+// TestForwardedSchemes uses a trusted proxy with a list of schemes to which
+// some proxy has not appended. The first entry counts.
 func TestForwardedSchemes(t *testing.T) {
 	t.Parallel()
 	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -15,9 +15,9 @@ import (
 	"gatehouse/internal/testkit"
 )
 
-// relay passes bytes on between clients and a server, until it is frozen: then
-// the connections that it has stay open and carry nothing, as behind a firewall
-// that has forgotten them. New ones are served.
+// relay copies bytes between clients and a server until it is frozen. Then its
+// connections stay open and carry no data, as after a firewall has dropped
+// them. New connections work.
 type relay struct {
 	address string
 
@@ -80,7 +80,8 @@ func (r *relay) connections() int {
 	return r.opened
 }
 
-// within asks with a bound of its own; 0 is no answer in time.
+// within sends a request with its own time limit, and returns 0 when there is
+// no answer in time.
 func within(t testing.TB, limit time.Duration, url string) int {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
@@ -98,9 +99,9 @@ func within(t testing.TB, limit time.Duration, url string) int {
 	return res.StatusCode
 }
 
-// TestFrozenBackendConnection freezes the one connection to a backend over
-// HTTP/2: requests go to a new one soon, whether they end by the route's timeout
-// or by the client's (issue 10).
+// TestFrozenBackendConnection freezes the one HTTP/2 connection to a backend.
+// New requests must soon use another one, whether the first ones end by the
+// route's timeout or by the client's (issue 10).
 func TestFrozenBackendConnection(t *testing.T) {
 	t.Parallel()
 	answer := func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) }
@@ -140,8 +141,8 @@ routes:
 	}
 }
 
-// TestFrozenIdleConnections freezes many idle connections over HTTP/1.1: they
-// cost one request, not one each.
+// TestFrozenIdleConnections freezes many idle HTTP/1.1 connections. They may
+// cost one request in total.
 func TestFrozenIdleConnections(t *testing.T) {
 	t.Parallel()
 	const idle = 8

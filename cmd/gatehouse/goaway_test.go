@@ -13,9 +13,10 @@ import (
 	"gatehouse/internal/testkit"
 )
 
-// TestNoPostIsLostBehindNginx has a real nginx end its HTTP/2 connections every
-// 20 requests, by GOAWAY, as its defaults do every 1,000 (issue 10): what it says
-// it has not processed is sent again, with its body.
+// TestNoPostIsLostBehindNginx uses a real nginx that ends its HTTP/2
+// connections every 20 requests by GOAWAY, as it does by default every 1,000
+// (issue 10). The gateway must send again, with its body, what nginx reports as
+// not processed.
 func TestNoPostIsLostBehindNginx(t *testing.T) {
 	t.Parallel()
 	const requests, clients = 1500, 8

@@ -22,20 +22,20 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// What package server gives a client for its headers.
+// The time that package server gives a client for its headers.
 const (
 	readHeaderTimeout = 10 * time.Second
 	maxHeaderBytes    = 64 << 10
 )
 
-// Bounds on what an attack may cost the real binary.
+// Bounds on the cost of an attack for the real binary.
 const (
 	attackMemory     = 160 << 20 // on a busy machine garbage is collected later
 	attackGoroutines = 50        // more than before, once it is over
 )
 
-// overloaded is the real binary with its own settings, over TLS, in front of a
-// backend that answers at once. A friend asks it all the while.
+// overloaded is the real binary with its default settings, over TLS, in front
+// of a fast backend. A well-behaved client sends it requests all the time.
 type overloaded struct {
 	*process
 	address string
@@ -64,7 +64,7 @@ func overload(t *testing.T) *overloaded {
 	return b
 }
 
-// serves wants the friend's request answered, soon.
+// serves requires a timely answer to the well-behaved client.
 func (b *overloaded) serves(t *testing.T) {
 	t.Helper()
 	began := time.Now()
@@ -94,7 +94,7 @@ func (b *overloaded) goroutines(t *testing.T) int {
 	return n
 }
 
-// unharmed holds what the attacks cost against the bounds.
+// unharmed compares the cost of the attacks with the bounds.
 func (b *overloaded) unharmed(t *testing.T) {
 	t.Helper()
 	b.serves(t)
@@ -116,7 +116,7 @@ func (b *overloaded) dial(t *testing.T, protocol string) *tls.Conn {
 	return conn
 }
 
-// TestHostileClients lays every siege at once.
+// TestHostileClients runs all attacks at the same time.
 func TestHostileClients(t *testing.T) {
 	t.Parallel()
 	b := overload(t)
@@ -129,9 +129,9 @@ func TestHostileClients(t *testing.T) {
 	b.unharmed(t)
 }
 
-// slowHeaders has clients that say next to nothing: before and within the
-// handshake, before a request, within one. All are gone when the time for the
-// headers is over, however busily they drip.
+// slowHeaders uses clients that send almost nothing: before and during the
+// handshake, before a request, and within one. All connections must be closed
+// when the time for the headers is over.
 func slowHeaders(t *testing.T, b *overloaded) {
 	t.Parallel()
 	var clients sync.WaitGroup
@@ -185,8 +185,9 @@ func sendSlowly(conn net.Conn, stop <-chan struct{}) {
 	}
 }
 
-// hugeHeads wants 431 for heads past the bound, in size and in number, or
-// the connection closed in the middle of one; many at once cost little.
+// hugeHeads requires 431 for heads above the bound, in size and in number, or a
+// connection that is closed in the middle of one. Many at once must cost
+// little.
 func hugeHeads(t *testing.T, b *overloaded) {
 	head := "GET /open HTTP/1.1\r\nHost: x\r\n"
 	for name, sent := range map[string]string{
@@ -232,7 +233,7 @@ func manyHeaders(size int) string {
 	return headers.String()
 }
 
-// flood is one HTTP/2 connection of an attacker's.
+// flood is one HTTP/2 connection of an attacker.
 type flood struct {
 	*http2.Framer
 	out *bufio.Writer
@@ -253,8 +254,8 @@ func block(path string, fields ...hpack.HeaderField) []byte {
 // stream returns the id of the nth stream of a client.
 func stream(n int) uint32 { return uint32(2*n + 1) }
 
-// floods are what a client that speaks HTTP/2 can send without end. Each is
-// sent until the gateway has had enough or the last byte is out.
+// floods are what an HTTP/2 client can send without end. Each is sent until the
+// gateway closes the connection or the last byte is sent.
 func floods() map[string]func(f flood) error {
 	request := block("/open")
 	open := func(f flood, n int, end bool, block []byte) error {
@@ -409,8 +410,8 @@ func sendFloods(t *testing.T, b *overloaded) {
 	}
 }
 
-// readNothing opens as many streams as there may be, over
-// many connections, and takes no byte of any answer.
+// readNothing opens as many streams as possible over many connections, and
+// reads no byte of any answer.
 func readNothing(t *testing.T, b *overloaded) {
 	t.Parallel()
 	for range 10 {

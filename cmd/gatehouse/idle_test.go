@@ -14,8 +14,8 @@ import (
 	"golang.org/x/net/http2"
 )
 
-// TestIdleTimeout holds GATEWAY_IDLE_TIMEOUT over every way to serve a client:
-// a connection that has been idle for so long is closed, and not before.
+// TestIdleTimeout checks GATEWAY_IDLE_TIMEOUT for every way to serve a client:
+// a connection is closed after so much idle time, and not earlier.
 func TestIdleTimeout(t *testing.T) {
 	t.Parallel()
 	const idle = 5 * time.Second // a busy machine may take a second for a handshake

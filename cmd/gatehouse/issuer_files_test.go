@@ -15,8 +15,8 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// TestPartOfIssuersKeys has a writer die between the keys of an issuer, which
-// takes none away, and then come back with another key.
+// TestPartOfIssuersKeys uses a writer that dies between the keys of an issuer,
+// which must remove no key, and that writes another key later.
 func TestPartOfIssuersKeys(t *testing.T) {
 	t.Parallel()
 	var keys []*rsa.PrivateKey

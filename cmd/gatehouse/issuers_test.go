@@ -15,7 +15,7 @@ import (
 	"gatehouse/internal/testkit"
 )
 
-// issuer publishes keys, well or badly, as it is told to.
+// issuer publishes keys, or fails as the test demands.
 type issuer struct {
 	*httptest.Server
 	answer atomic.Pointer[http.HandlerFunc]
@@ -63,9 +63,9 @@ const (
 	issuerSuccessMetric = "gatehouse_issuer_keys_last_success_timestamp_seconds"
 )
 
-// TestReadyWithIssuersKeys: a gateway that has just started is not ready before
-// it has read the keys of each issuer once, whatever keeps it from that, and it
-// looks again soon (issue 10).
+// TestReadyWithIssuersKeys requires that a new gateway is not ready before it
+// has read the keys of each issuer once, whatever the error, and that it soon
+// tries again (issue 10).
 func TestReadyWithIssuersKeys(t *testing.T) {
 	t.Parallel()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -114,8 +114,8 @@ func TestReadyWithIssuersKeys(t *testing.T) {
 	}
 }
 
-// TestReadyWithoutIssuersKeys: a start does not wait for ever for an issuer that
-// is down. Then /readyz has a note, and the metrics say so.
+// TestReadyWithoutIssuersKeys requires that a start does not wait forever for
+// an issuer that is down. Then /readyz has a note, and the metrics show it.
 func TestReadyWithoutIssuersKeys(t *testing.T) {
 	t.Parallel()
 	backend := httptest.NewServer(publishes(200, "fine"))
@@ -137,8 +137,8 @@ func TestReadyWithoutIssuersKeys(t *testing.T) {
 	}
 }
 
-// TestReloadAddsIssuer: a reload reads the keys of the issuers that it adds
-// before their tokens come, and goes on with a note when it cannot.
+// TestReloadAddsIssuer requires that a reload reads the keys of new issuers
+// before their tokens arrive, and continues with a note when it cannot.
 func TestReloadAddsIssuer(t *testing.T) {
 	t.Parallel()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)

@@ -19,9 +19,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// TestPrivateKeySigns runs a gateway that signs with a private key and publishes
-// the public half, and another that knows these keys under an issuer's name: a
-// token that does not carry the name gains nothing there.
+// TestPrivateKeySigns runs a gateway that signs with a private key and
+// publishes the public half, and another that knows these keys as those of an
+// issuer. A token without the name of that issuer must be refused there.
 func TestPrivateKeySigns(t *testing.T) {
 	t.Parallel()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -92,8 +92,8 @@ func kidOf(t testing.TB, token string) string {
 	return parsed.Header["kid"].(string)
 }
 
-// TestPrivateKeyRotates replaces the private key of a gateway that runs, step by
-// step as the README says, and nobody is logged out (issue 10).
+// TestPrivateKeyRotates replaces the private key of a running gateway in the
+// steps of docs/reload.md, and requires that nobody is logged out (issue 10).
 func TestPrivateKeyRotates(t *testing.T) {
 	t.Parallel()
 	old, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -15,8 +15,8 @@ import (
 	"gatehouse/internal/testkit"
 )
 
-// TestLogIsWholeAtTheEnd: however a run ends, what was logged is written by
-// then, in order, and whatever is said about the end comes after it.
+// TestLogIsWholeAtTheEnd requires that at every end of a run all lines are
+// written, in order, before any other output about the end.
 func TestLogIsWholeAtTheEnd(t *testing.T) {
 	t.Parallel()
 	gateway := start(t, openTable(t, "http://127.0.0.1:9"), nil)
@@ -52,8 +52,8 @@ func (s *stuck) Write(p []byte) (int, error) {
 	return s.Log.Write(p)
 }
 
-// TestNobodyReadsTheLog: the gateway starts, serves and stops all the same, and
-// tells what it could not log.
+// TestNobodyReadsTheLog requires that the gateway starts, serves and stops
+// although nobody reads its log, and reports the lines that it dropped.
 func TestNobodyReadsTheLog(t *testing.T) {
 	t.Parallel()
 	g, _ := newGateway(t, openTable(t, "http://127.0.0.1:9"), nil)
@@ -91,9 +91,10 @@ func TestNobodyReadsTheLog(t *testing.T) {
 // shell undoes that, and children inherit it.
 var interruptIgnored = signal.Ignored(syscall.SIGINT)
 
-// TestSecondSignal ends a gateway that would go on for long: by the signal, and
-// with the line of a request that was answered just before. A shell without job
-// control has its background commands ignore SIGINT.
+// TestSecondSignal ends a gateway whose drain would take long. It must end by
+// that signal, after writing the line of a request that was answered just
+// before. A shell without job control makes its background commands ignore
+// SIGINT.
 func TestSecondSignal(t *testing.T) {
 	t.Parallel()
 	if interruptIgnored { // a signal that is caught here is not ignored by children

@@ -1,6 +1,6 @@
 package main
 
-// This file measures what many logins do to everybody else.
+// This file measures the effect of many logins on other requests.
 
 import (
 	"context"

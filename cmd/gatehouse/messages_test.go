@@ -23,8 +23,8 @@ func sendRaw(t *testing.T, gateway, text string) *http.Response {
 	return client.ReceiveHead()
 }
 
-// TestOldCoding sends HTTP/1.0 requests with a Transfer-Encoding, which HTTP/1.0
-// has not: nobody can tell where they end (RFC 9112 section 6.1).
+// TestOldCoding sends HTTP/1.0 requests with a Transfer-Encoding, which
+// HTTP/1.0 does not have: their end is unknown (RFC 9112 section 6.1).
 func TestOldCoding(t *testing.T) {
 	t.Parallel()
 	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -57,8 +57,8 @@ func TestOldCoding(t *testing.T) {
 	}
 }
 
-// TestOldFramingBehindNetHTTP is for connections that net/http reads, where a
-// Transfer-Encoding of HTTP/1.0 is hidden: the body would be lost in silence.
+// TestOldFramingBehindNetHTTP tests connections that net/http reads. It hides a
+// Transfer-Encoding of HTTP/1.0, so the body would be lost without an error.
 func TestOldFramingBehindNetHTTP(t *testing.T) {
 	t.Parallel()
 	var reached atomic.Int32
@@ -104,8 +104,8 @@ func TestOldFramingBehindNetHTTP(t *testing.T) {
 	}
 }
 
-// askBehind sends a request on a connection of its own, behind one that net/http
-// has read on it if that is asked for.
+// askBehind sends a request on a connection of its own, after another request
+// that net/http has read, if the test wants that.
 func askBehind(t *testing.T, gateway string, behind bool, request string) *http.Response {
 	t.Helper()
 	client := testkit.Dial(t, gateway)

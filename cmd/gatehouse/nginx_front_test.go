@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// TestBehindNginx has a real nginx in front, which speaks HTTP/1.0 to what is
-// behind it unless it is told otherwise: a backend's 1xx must not reach it there
-// (RFC 9110 section 15.2), or its clients get no answer.
+// TestBehindNginx uses a real nginx in front, which by default speaks HTTP/1.0
+// to its backends. A backend's 1xx must not reach it (RFC 9110 section 15.2),
+// or its clients get no answer.
 func TestBehindNginx(t *testing.T) {
 	t.Parallel()
 	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -1,7 +1,7 @@
 package main
 
 // This file tests the real binary behind a real PgBouncer in transaction mode,
-// where LISTEN hears nothing (issue 10).
+// where LISTEN receives nothing (issue 10).
 
 import (
 	"net/http"

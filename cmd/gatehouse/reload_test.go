@@ -36,8 +36,8 @@ func metric(t *testing.T, operators, name string) string {
 	return ""
 }
 
-// TestReloadsEdits follows an operator's day: a good edit, a bad one, a good
-// one again. Nobody restarts anything.
+// TestReloadsEdits makes a good edit, a bad one and a good one again, without a
+// restart.
 func TestReloadsEdits(t *testing.T) {
 	t.Parallel()
 	first, second := reportingBackend(t, "first"), reportingBackend(t, "second")
@@ -95,7 +95,7 @@ func TestReloadsEdits(t *testing.T) {
 	testkit.Eventually(t, "the returned file is served", answers("second"))
 }
 
-// TestReloadsConfigMap swaps a folder under the running gateway as the kubelet
+// TestReloadsConfigMap replaces a folder of the running gateway as the kubelet
 // does.
 func TestReloadsConfigMap(t *testing.T) {
 	t.Parallel()
@@ -236,8 +236,8 @@ func TestReloadLosesNothing(t *testing.T) {
 	}
 }
 
-// TestReloadKeepsStreams opens a WebSocket and an event stream, reloads so that
-// their routes are gone, and wants both to live on.
+// TestReloadKeepsStreams opens a WebSocket and an event stream, removes their
+// routes by a reload, and requires that both continue.
 func TestReloadKeepsStreams(t *testing.T) {
 	t.Parallel()
 	events := make(chan string)

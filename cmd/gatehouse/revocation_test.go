@@ -1,7 +1,8 @@
 package main
 
-// This file tests promise 4 with several gateways on one store: who is revoked
-// is out on all of them within a second, without a database read per request.
+// This file tests promise 4 with several gateways on one store: a revoked user
+// is refused by all of them within a second, without a database query per
+// request.
 
 import (
 	"bytes"
@@ -69,7 +70,7 @@ func startReplicas(t *testing.T, url string, count int) *replicas {
 	return r
 }
 
-// awaitFeed waits until the gateway's feed is connected, or is not.
+// awaitFeed waits until the gateway's feed is in the wanted state.
 func awaitFeed(t *testing.T, gateway *running, connected string) {
 	t.Helper()
 	testkit.Eventually(t, "gatehouse_user_feed_connected "+connected, func() bool {
@@ -77,7 +78,7 @@ func awaitFeed(t *testing.T, gateway *running, connected string) {
 	})
 }
 
-// expectEverywhere wants one answer of all, now.
+// expectEverywhere requires one answer from all gateways now.
 func (r *replicas) expectEverywhere(t *testing.T, when, path, token string, status int) {
 	t.Helper()
 	for i, gateway := range r.all {
@@ -100,7 +101,7 @@ func (r *replicas) awaitEverywhere(t *testing.T, when, path, token string, statu
 	t.Logf("%s: so on %d gateways within %s", when, len(r.all), time.Since(began).Round(time.Millisecond))
 }
 
-// user adds an administrator, and gives a token that all replicas have seen.
+// user adds an administrator, and returns a token that all replicas have seen.
 func (r *replicas) user(t *testing.T, email string) (user store.User, token string) {
 	t.Helper()
 	company := uuid.MustParse(listedCompany)
@@ -197,8 +198,8 @@ func testRevocation(t *testing.T, r *replicas) {
 	})
 }
 
-// TestNoReadPerRequest keeps everybody from reading the table of users, and
-// those who are known pass.
+// TestNoReadPerRequest makes the table of users unreadable, and requires that
+// known users pass.
 func TestNoReadPerRequest(t *testing.T) {
 	t.Parallel()
 	r := startReplicas(t, storetest.Postgres(t), 1)
@@ -210,8 +211,8 @@ func TestNoReadPerRequest(t *testing.T) {
 	r.raw("ROLLBACK")
 }
 
-// TestFeedOfProcess has a real process hear of changes, beside commands that
-// are processes too.
+// TestFeedOfProcess requires that a real process receives changes that other
+// processes, the commands, make.
 func TestFeedOfProcess(t *testing.T) {
 	t.Parallel()
 	url := storetest.Postgres(t)
@@ -230,9 +231,9 @@ func TestFeedOfProcess(t *testing.T) {
 	r.awaitEverywhere(t, "disabled", "/member", token, http.StatusUnauthorized, "inactive")
 }
 
-// TestStoreAwayGrace follows a gateway whose store goes away: those who are
-// known pass for the grace, then nobody, and what changed meanwhile is known when
-// the store is back.
+// TestStoreAwayGrace stops the store of a gateway. Known users must pass for
+// the grace, and then nobody. Changes made meanwhile must take effect when the
+// store is back.
 func TestStoreAwayGrace(t *testing.T) {
 	t.Parallel()
 	server := storetest.StartPostgres(t)
@@ -276,14 +277,15 @@ func TestStoreAwayGrace(t *testing.T) {
 	}
 }
 
-// changeBehind disables a user while triggers are off, so that nobody is told.
+// changeBehind disables a user while the triggers are off, so the change is not
+// reported.
 func changeBehind(t *testing.T, url, email string) {
 	t.Helper()
 	storetest.RawSQL(t, url)("SET session_replication_role = replica; UPDATE users SET is_active = false WHERE email = '" + email + "'")
 }
 
-// TestUntoldChange disables a user in a way that nobody is told of, and wants
-// the user out by itself within a minute or so.
+// TestUntoldChange disables a user without a report, and requires that the user
+// is refused within about a minute.
 func TestUntoldChange(t *testing.T) {
 	t.Parallel()
 	url := storetest.Postgres(t)

@@ -198,9 +198,9 @@ func upload(url string, size int64) error {
 	return nil
 }
 
-// TestStoreGoesAway takes the database away under a running gateway: what needs
-// it is 503, what does not goes on, the gateway stays ready, and all is well by
-// itself when it comes back.
+// TestStoreGoesAway stops the database of a running gateway. Requests that need
+// it must get 503, others must work, and the gateway must stay ready and
+// recover by itself.
 func TestStoreGoesAway(t *testing.T) {
 	t.Parallel()
 	server := storetest.StartPostgres(t)
@@ -352,7 +352,7 @@ func selfSignedUntil(t testing.TB, expires time.Time) (certificate, key string, 
 	return testkit.TempFile(t, "cert.pem", block("CERTIFICATE", der)), testkit.TempFile(t, "key.pem", block("PRIVATE KEY", keyDER)), roots
 }
 
-// TestDemo does what the demonstration tells a newcomer to do.
+// TestDemo runs the commands that the demonstration prints.
 func TestDemo(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -402,8 +402,9 @@ func TestDemo(t *testing.T) {
 	}
 }
 
-// TestGuessingIsThrottledAcrossReplicas guesses at one gateway and is refused by
-// the other, for the address that a trusted proxy tells and not for its own.
+// TestGuessingIsThrottledAcrossReplicas guesses at one gateway and is refused
+// by the other. The address comes from a trusted proxy's header and is not the
+// proxy's own.
 func TestGuessingIsThrottledAcrossReplicas(t *testing.T) {
 	t.Parallel()
 	for kind, url := range map[string]string{

@@ -1,8 +1,8 @@
 package main
 
-// This file tests that what docs/settings.md and SECURITY.md promise of single
-// settings and bounds reaches the real binary (issue 10: a setting that is read
-// and goes nowhere passes every other test).
+// This file tests that the settings and bounds in docs/settings.md and
+// SECURITY.md reach the real binary (issue 10: a setting that is read but not
+// used passes every other test).
 
 import (
 	"encoding/base64"
@@ -72,8 +72,8 @@ func TestDatabaseInPieces(t *testing.T) {
 	}
 }
 
-// TestConnectionsToOneBackend holds GATEWAY_HTTP_CLIENT_MAX_CONNECTIONS: with one
-// connection, a second request waits for the first.
+// TestConnectionsToOneBackend checks GATEWAY_HTTP_CLIENT_MAX_CONNECTIONS: with
+// one connection, a second request waits for the first.
 func TestConnectionsToOneBackend(t *testing.T) {
 	t.Parallel()
 	for _, transport := range []string{"lean", "standard"} {

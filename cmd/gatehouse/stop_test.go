@@ -1,6 +1,7 @@
 package main
 
-// This file stops the real binary under load, and wants every request answered.
+// This file stops the real binary under load, and requires that every request
+// is answered.
 
 import (
 	"bufio"
@@ -107,7 +108,7 @@ func (c stopCase) run(t testing.TB) {
 	}
 }
 
-// stopLoad is what clients do until nobody answers any more.
+// stopLoad is the load of the clients until the gateway no longer answers.
 type stopLoad struct {
 	t        testing.TB
 	address  string
@@ -117,13 +118,13 @@ type stopLoad struct {
 	late     atomic.Int64 // lost by clients that had been silent; see lose
 }
 
-// silence is how long a client may say nothing before the gateway may close its
-// connection; half of what it is, for its clock. Only a client that had no
-// processor for so long is silent here.
+// silence is how long a client may be silent before the gateway may close its
+// connection. It is half of the gateway's time, because clocks differ. Here a
+// client is only silent for so long when it got no processor.
 const silence = 500 * time.Millisecond
 
-// lose counts a request that was not answered. It was lost, unless it was sent
-// after the client had been silent: then it could have seen the close.
+// lose counts a request that was not answered as lost, unless the client was
+// silent before it and could have seen the close.
 func (s *stopLoad) lose(silent time.Duration, format string, args ...any) {
 	if silent > silence {
 		s.late.Add(1)
@@ -132,7 +133,7 @@ func (s *stopLoad) lose(silent time.Duration, format string, args ...any) {
 	s.t.Errorf(format, args...)
 }
 
-// pace is between two requests of a client.
+// pace is the time between two requests of a client.
 const pace = 3 * time.Millisecond
 
 func (s *stopLoad) dial() (net.Conn, error) {

@@ -1,8 +1,8 @@
 package main
 
-// This file tests connections to the database that carry nothing any more, as
-// after a firewall has forgotten them, and a database that does not answer at
-// all (issue 10).
+// This file tests connections to the database that no longer carry data, as
+// after a firewall has dropped them, and a database that does not answer at all
+// (issue 10).
 
 import (
 	"net"
@@ -39,8 +39,8 @@ func newDatabaseRelay(t *testing.T, socket string) *databaseRelay {
 	return r
 }
 
-// freeze has the connections of now carry nothing, and those to come as well
-// when the server is to be dead.
+// freeze stops the data on the current connections, and also on later ones when
+// the server should count as dead.
 func (r *databaseRelay) freeze(dead bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -78,8 +78,8 @@ func (r *databaseRelay) serve(near net.Conn, ended <-chan struct{}) {
 	}
 }
 
-// waste counts a connection that was frozen and is asked something. A goodbye (X,
-// Terminate) is no question.
+// waste counts a frozen connection on which something is asked. Closing it (X,
+// Terminate) does not count.
 func (r *databaseRelay) waste(question []byte) {
 	if len(question) == 0 || question[0] == 'X' {
 		return
@@ -138,8 +138,8 @@ func startThroughRelay(t *testing.T, storeTimeout time.Duration, emails ...strin
 	return gateway, r
 }
 
-// TestFrozenConnections logs in over connections that a firewall has forgotten:
-// the first that is found out costs its time limit, and then no other is tried.
+// TestFrozenConnections logs in over connections that a firewall has dropped.
+// The first one costs its time limit, and then no other one is tried.
 func TestFrozenConnections(t *testing.T) {
 	t.Parallel()
 	gateway, r := startThroughRelay(t, 0, "ann@example.com", "bob@example.com", "carl@example.com", "dora@example.com")
@@ -165,11 +165,11 @@ func TestFrozenConnections(t *testing.T) {
 	awaitFeed(t, gateway, "1")
 }
 
-// TestStoreDownAtOnce asks for a user whom nobody knows while the database takes
-// connections and says nothing.
+// TestStoreDownAtOnce asks for an unknown user while the database accepts
+// connections and sends nothing.
 func TestStoreDownAtOnce(t *testing.T) {
 	t.Parallel()
-	// Whoever waits for the database waits for longer than the test.
+	// A wait for the database would be longer than the test.
 	gateway, r := startThroughRelay(t, time.Hour, "ann@example.com")
 	ann := login(t, gateway, "ann@example.com")
 	ask := func() int { return do(t, request{url: gateway.url + "/member", token: ann}).status }

@@ -24,7 +24,7 @@ import (
 	"gatehouse/store"
 )
 
-// claimsOf reads what a token says, without a look at its signature.
+// claimsOf reads the claims of a token without checking its signature.
 func claimsOf(t testing.TB, token string) map[string]any {
 	t.Helper()
 	parts := strings.Split(token, ".")
@@ -42,8 +42,8 @@ func claimsOf(t testing.TB, token string) map[string]any {
 	return claims
 }
 
-// slowHash is the bcrypt hash of testPassword at cost 14. To compare with it
-// takes a second on an idle machine.
+// slowHash is the bcrypt hash of testPassword at cost 14. Comparing takes a
+// second on an idle machine.
 const slowHash = "$2a$14$rMDK894XxlwDzSnLJYDxBeeeMxfLkhbcly8YmNlscBW8Y3nopBQhW"
 
 // TestLoginTokenLifetime: a token lives for GATEWAY_TOKEN_TTL, to the second,
@@ -77,8 +77,8 @@ func TestLoginTokenLifetime(t *testing.T) {
 
 const otherIssuer = "https://login.example.com/"
 
-// negativeSerial is a certificate of the key that Go does not parse: its serial
-// number is negative, as some issuers' are.
+// negativeSerial returns a certificate of the key that Go cannot parse: its
+// serial number is negative, as those of some issuers are.
 func negativeSerial(t testing.TB, key *rsa.PrivateKey) []byte {
 	t.Helper()
 	template := &x509.Certificate{SerialNumber: big.NewInt(0x7ff0f0f001), NotAfter: time.Now().Add(time.Hour)}
@@ -121,8 +121,8 @@ func signedBy(t testing.TB, key *rsa.PrivateKey, header, claims map[string]any) 
 	return text
 }
 
-// TestTokensOfOthers are tokens and keys of issuers that are good, though odd
-// (issue 10): they pass, and say who calls.
+// TestTokensOfOthers tests unusual but good tokens and keys of issuers (issue
+// 10): they must pass, and name the caller.
 func TestTokensOfOthers(t *testing.T) {
 	t.Parallel()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -187,8 +187,8 @@ routes:
 	}
 }
 
-// TestWhyTokenIsRefused: the log says what keeps a token out, beside the fixed
-// sentence that the client is told (issue 10).
+// TestWhyTokenIsRefused requires that the log says why a token is refused,
+// while the client gets a fixed sentence (issue 10).
 func TestWhyTokenIsRefused(t *testing.T) {
 	t.Parallel()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -249,8 +249,8 @@ routes:
 	}
 }
 
-// TestNoIdentityHeaders: with `headers: {}` the gateway tells backends nothing of
-// the caller, and a client cannot say it instead (issue 10).
+// TestNoIdentityHeaders requires that with `headers: {}` backends get no
+// identity headers, neither from the gateway nor from a client (issue 10).
 func TestNoIdentityHeaders(t *testing.T) {
 	t.Parallel()
 	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -268,8 +268,8 @@ routes:
 	}
 }
 
-// TestExplainOthersToken: explain reads the keys of the issuer that a token
-// names, or says in its result that it could not.
+// TestExplainOthersToken requires that explain reads the keys of the issuer
+// that a token names, or says in its result that it could not.
 func TestExplainOthersToken(t *testing.T) {
 	t.Parallel()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)

@@ -27,9 +27,9 @@ func serveHTTP2(t testing.TB, handler http.HandlerFunc) string {
 	return server.URL
 }
 
-// TestStalledClientsOfAnHTTP2Backend has clients that read nothing of long
-// answers: what the gateway holds for each is small, and the connection to the
-// backend, which all of them share, goes on serving others (issue 10).
+// TestStalledClientsOfAnHTTP2Backend uses clients that do not read long
+// answers. The gateway must keep little for each of them, and the shared
+// connection to the backend must still serve others (issue 10).
 func TestStalledClientsOfAnHTTP2Backend(t *testing.T) {
 	t.Parallel()
 	const clients, bound = 60, 160 << 20 // with windows of 4 MiB it was 268 MiB
@@ -61,7 +61,7 @@ routes:
 		t.Cleanup(func() { conn.Close() })
 		_, _ = io.WriteString(conn, "GET /open/large HTTP/1.1\r\nHost: x\r\n\r\n")
 	}
-	// They stand still once the backend cannot write any more.
+	// They stop when the backend can write no more.
 	last, since := int64(0), time.Now()
 	testkit.Eventually(t, "the answers stand still", func() bool {
 		if now := written.Load(); now != last || begun.Load() < clients {
@@ -79,8 +79,8 @@ routes:
 	}
 }
 
-// TestStalledUploadsStopNoOther has a client whose uploads to one route are not
-// taken, and that goes on using the same HTTP/2 connection (issue 10).
+// TestStalledUploadsStopNoOther uses a client whose uploads to one route are
+// not read, and that still uses the same HTTP/2 connection (issue 10).
 func TestStalledUploadsStopNoOther(t *testing.T) {
 	t.Parallel()
 	const stalled = 4
