@@ -78,8 +78,6 @@ func serve(t testing.TB) gateway {
 	cert, key := clientCertificate(t, folder)
 	echo := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _ = r.Write(w) }))
 	t.Cleanup(echo.Close)
-	gone := httptest.NewServer(nil)
-	gone.Close()
 
 	own := environment{
 		"GATEWAY_LISTEN=127.0.0.1:0", "GATEWAY_OPS_LISTEN=127.0.0.1:0",
@@ -87,7 +85,7 @@ func serve(t testing.TB) gateway {
 		"GATEWAY_DATABASE_URL=sqlite:" + filepath.Join(folder, "gatehouse.db"),
 		"GATEWAY_DATABASE_URL_FILE=", "GATEWAY_SHUTDOWN_DELAY=0s",
 		"GATEWAY_LOG_LEVEL=debug", // which logs every setting
-		"GATEWAY_BCRYPT_COST=4", "ECHO=" + echo.URL, "GONE=" + gone.URL, "CERT=" + cert, "KEY=" + key, "KEYS=" + keys,
+		"GATEWAY_BCRYPT_COST=4", "ECHO=" + echo.URL, "GONE=http://" + testkit.RefusingAddress(t), "CERT=" + cert, "KEY=" + key, "KEYS=" + keys,
 	}
 	for _, variable := range environmentOf(build(t, "kustomize/base").deployments["gatehouse"]) {
 		if name, _, _ := strings.Cut(variable, "="); !slices.ContainsFunc(own, func(mine string) bool { return strings.HasPrefix(mine, name+"=") }) {

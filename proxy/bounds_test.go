@@ -25,7 +25,7 @@ func bounded(bounds string) string {
 
 func TestBackendRefusesConnections(t *testing.T) {
 	t.Parallel()
-	address := testkit.FreeAddress(t)
+	address := testkit.RefusingAddress(t)
 	k := startBefore(t, openTable, "http://"+address)
 	res := k.get("/")
 	res.wantDetail(t, 503, sentenceConnect)

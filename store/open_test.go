@@ -87,7 +87,7 @@ func TestOpenRefuses(t *testing.T) {
 // TestOpenUnreachable uses a server that accepts connections and never answers.
 func TestOpenUnreachable(t *testing.T) {
 	t.Parallel()
-	silent, closed := testkit.Listen(t).Addr().String(), testkit.FreeAddress(t)
+	silent, closed := testkit.Listen(t).Addr().String(), testkit.RefusingAddress(t)
 	for _, address := range []string{silent, closed} {
 		s := open(t, "postgres://ann:secret@"+address+"/atenex?sslmode=disable")
 		err := store.WaitReady(t.Context(), s, 300*time.Millisecond)

@@ -20,7 +20,7 @@ func TestBackendUp(t *testing.T) {
 	silent := testkit.ServeRaw(t, func(net.Conn) { <-ended })
 	closes := testkit.ServeRaw(t, func(net.Conn) {})
 	garbage := testkit.ServeRaw(t, func(conn net.Conn) { _, _ = io.WriteString(conn, "220 mail ready\r\n\r\n") })
-	refused := testkit.FreeAddress(t)
+	refused := testkit.RefusingAddress(t)
 	t.Cleanup(func() { close(ended) }) // before the servers above wait for their connections
 	answer := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/slow") {

@@ -115,6 +115,19 @@ func TestServeRawEnds(t *testing.T) {
 	}
 }
 
+func TestRefusingAddress(t *testing.T) {
+	t.Parallel()
+	address := testkit.RefusingAddress(t)
+	if conn, err := net.Dial("tcp", address); err == nil {
+		conn.Close()
+		t.Error("the address takes connections")
+	}
+	if listener, err := net.Listen("tcp", address); err == nil {
+		listener.Close()
+		t.Error("another can listen on the address")
+	}
+}
+
 func TestFreeAddress(t *testing.T) {
 	t.Parallel()
 	if conn, err := net.Dial("tcp", testkit.FreeAddress(t)); err == nil {
