@@ -36,7 +36,7 @@ func TestBackendUp(t *testing.T) {
 	t.Cleanup(plain.Close)
 	t.Cleanup(secure.Close)
 	at := func(server *httptest.Server) string { return server.Listener.Addr().String() }
-	h2c := strings.TrimPrefix(serveHTTP2(t, answer), "http://")
+	h2c := strings.TrimPrefix(testkit.ServeH2C(t, answer), "http://")
 	cases := []struct {
 		name, url, route string
 		up               bool

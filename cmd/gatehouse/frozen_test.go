@@ -105,7 +105,7 @@ func within(t testing.TB, limit time.Duration, url string) int {
 func TestFrozenBackendConnection(t *testing.T) {
 	t.Parallel()
 	answer := func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) }
-	plain := serveHTTP2(t, answer)
+	plain := testkit.ServeH2C(t, answer)
 	secure := httptest.NewUnstartedServer(http.HandlerFunc(answer))
 	certificate, key, _ := selfSigned(t)
 	pair, err := tls.LoadX509KeyPair(certificate, key)

@@ -72,7 +72,7 @@ func BenchmarkLongLine(b *testing.B) {
 			b.Run(fmt.Sprint(kind, "/", 2*delay), func(b *testing.B) {
 				var backend string
 				if kind == "download" {
-					backend = "http://" + longLine(b, strings.TrimPrefix(serveHTTP2(b, answer.ServeHTTP), "http://"), delay)
+					backend = "http://" + longLine(b, strings.TrimPrefix(testkit.ServeH2C(b, answer.ServeHTTP), "http://"), delay)
 				} else {
 					server := httptest.NewServer(answer)
 					b.Cleanup(server.Close)

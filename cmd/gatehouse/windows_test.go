@@ -16,17 +16,6 @@ import (
 	"gatehouse/internal/testkit"
 )
 
-// serveHTTP2 serves a backend over HTTP/2 without TLS only.
-func serveHTTP2(t testing.TB, handler http.HandlerFunc) string {
-	t.Helper()
-	server := httptest.NewUnstartedServer(handler)
-	server.Config.Protocols = new(http.Protocols)
-	server.Config.Protocols.SetUnencryptedHTTP2(true)
-	server.Start()
-	t.Cleanup(server.Close)
-	return server.URL
-}
-
 // TestStalledClientsOfAnHTTP2Backend uses clients that do not read long
 // answers. The gateway must keep little for each of them, and the shared
 // connection to the backend must still serve others (issue 10).
@@ -34,7 +23,7 @@ func TestStalledClientsOfAnHTTP2Backend(t *testing.T) {
 	t.Parallel()
 	const clients, bound = 60, 160 << 20 // with windows of 4 MiB it was 268 MiB
 	var begun, written atomic.Int64
-	backend := serveHTTP2(t, func(w http.ResponseWriter, r *http.Request) {
+	backend := testkit.ServeH2C(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/open/small" {
 			_, _ = io.WriteString(w, "small")
 			return
