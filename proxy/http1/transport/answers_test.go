@@ -418,14 +418,10 @@ func TestAnswersThatBreakOff(t *testing.T) {
 	each(t, func(t *testing.T, l lane) {
 		for _, c := range cases {
 			t.Run(c.name, func(t *testing.T) {
-				b := serve(t, func(l *link) {
-					if l.number == 1 {
-						l.request()
-						l.send(c.raw)
-						return
-					}
-					l.plainly()
-				})
+				b := serve(t, onFirst(func(l *link) {
+					l.request()
+					l.send(c.raw)
+				}))
 				client := l.start(t, bounds{})
 				if o := run(client, get(patiently(t), t, b.url)); class(o.err) != c.class {
 					t.Errorf("got %+v, want %q", o, c.class)

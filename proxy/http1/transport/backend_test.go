@@ -289,6 +289,17 @@ func (l *link) plainly() {
 	}
 }
 
+// onFirst runs a script on the first connection, and answers plainly on the others.
+func onFirst(script func(*link)) func(*link) {
+	return func(l *link) {
+		if l.number > 1 {
+			l.plainly()
+			return
+		}
+		script(l)
+	}
+}
+
 // once answers the first request of the first connection as told, then plainly.
 func once(answer string) func(*link) {
 	return func(l *link) {

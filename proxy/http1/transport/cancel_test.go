@@ -129,16 +129,12 @@ func TestGivenUpBeforeTheAnswer(t *testing.T) {
 		t.Run(sent, func(t *testing.T) {
 			eachEnd(t, func(t *testing.T, l lane, ctx context.Context, end func(), want error) {
 				waiting := make(chan struct{})
-				b := serve(t, func(l *link) {
-					if l.number == 1 {
-						l.request()
-						l.send(sent)
-						close(waiting)
-						l.untilGone()
-						return
-					}
-					l.plainly()
-				})
+				b := serve(t, onFirst(func(l *link) {
+					l.request()
+					l.send(sent)
+					close(waiting)
+					l.untilGone()
+				}))
 				client := l.start(t, bounds{maxConns: 1})
 				done := background(client, get(ctx, t, b.url))
 				testkit.Receive(t, "the request", waiting)
@@ -274,16 +270,12 @@ func (zeros) Read(p []byte) (int, error) { return len(p), nil }
 func TestGivenUpWhileNobodyReads(t *testing.T) {
 	eachEnd(t, func(t *testing.T, l lane, ctx context.Context, end func(), want error) {
 		arrived, release := make(chan struct{}, 1), make(chan struct{})
-		b := serve(t, func(l *link) {
-			if l.number > 1 {
-				l.plainly()
-				return
-			}
+		b := serve(t, onFirst(func(l *link) {
 			l.head()
 			arrived <- struct{}{}
 			<-release
 			l.untilGone()
-		})
+		}))
 		client := l.start(t, bounds{})
 		body := watch(zeros{})
 		r := send(ctx, t, "POST", b.url, body)

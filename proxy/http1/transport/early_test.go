@@ -54,15 +54,11 @@ func TestAnswerOvertakesBody(t *testing.T) {
 		for _, answer := range earlyAnswers {
 			for name, length := range lengths {
 				t.Run(answer.name+" to "+name, func(t *testing.T) {
-					b := serve(t, func(l *link) {
-						if l.number > 1 {
-							l.plainly()
-							return
-						}
+					b := serve(t, onFirst(func(l *link) {
 						l.head()
 						l.send(answer.raw)
 						l.untilGone()
-					})
+					}))
 					client := l.start(t, bounds{})
 					slow := gate("", "world")
 					body := watch(slow)
@@ -90,11 +86,7 @@ func TestBodyDuringAnswer(t *testing.T) {
 	each(t, func(t *testing.T, l lane) {
 		for name, length := range map[string]int64{"small": 10, "unknown": -1} {
 			t.Run(name, func(t *testing.T) {
-				b := serve(t, func(l *link) {
-					if l.number > 1 {
-						l.plainly()
-						return
-					}
+				b := serve(t, onFirst(func(l *link) {
 					r, _ := l.head()
 					l.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
 					r, ok := l.rest(r)
@@ -103,7 +95,7 @@ func TestBodyDuringAnswer(t *testing.T) {
 					}
 					l.send("a\r\n" + r.body + "\r\n0\r\n\r\n")
 					l.plainly()
-				})
+				}))
 				client := l.start(t, bounds{})
 				slow := gate("hello", "world")
 				r := send(patiently(t), t, "POST", b.url, watch(slow))
@@ -138,16 +130,12 @@ func TestAnswerToUnreadBody(t *testing.T) {
 			for name, length := range map[string]int64{"known": 64 << 20, "unknown": -1} {
 				t.Run(answer.name+" to "+name, func(t *testing.T) {
 					answered := make(chan struct{})
-					b := serve(t, func(l *link) {
-						if l.number > 1 {
-							l.plainly()
-							return
-						}
+					b := serve(t, onFirst(func(l *link) {
 						l.head()
 						l.send(answer.raw)
 						<-answered
 						l.untilGone()
-					})
+					}))
 					client := l.start(t, bounds{})
 					body := watch(io.LimitReader(zeros{}, 64<<20))
 					r := send(patiently(t), t, "POST", b.url, body)
@@ -174,14 +162,10 @@ func TestAnswerAndReset(t *testing.T) {
 	each(t, func(t *testing.T, l lane) {
 		for name, length := range map[string]int64{"small": 60_000, "large": 8 << 20, "unknown": -1} {
 			t.Run(name, func(t *testing.T) {
-				b := serve(t, func(l *link) {
-					if l.number > 1 {
-						l.plainly()
-						return
-					}
+				b := serve(t, onFirst(func(l *link) {
 					l.head()
 					l.send(answer.raw)
-				})
+				}))
 				client := l.start(t, bounds{})
 				body := watch(io.LimitReader(zeros{}, max(length, 1<<20)))
 				if length > 0 {
@@ -209,16 +193,12 @@ func TestAnswerAndFinish(t *testing.T) {
 	each(t, func(t *testing.T, l lane) {
 		for name, length := range map[string]int64{"small": 60_000, "large": 1 << 20, "unknown": -1} {
 			t.Run(name, func(t *testing.T) {
-				b := serve(t, func(l *link) {
-					if l.number > 1 {
-						l.plainly()
-						return
-					}
+				b := serve(t, onFirst(func(l *link) {
 					l.head()
 					l.send("HTTP/1.1 413 Content Too Large\r\n\r\nlarge")
 					l.finish()
 					l.untilGone()
-				})
+				}))
 				client := l.start(t, bounds{})
 				size := length
 				if size < 0 {
@@ -246,16 +226,12 @@ func TestBodyBreaksAfterAnswer(t *testing.T) {
 		for name, length := range map[string]int64{"small": 10, "unknown": -1} {
 			t.Run(name, func(t *testing.T) {
 				answered := make(chan struct{})
-				b := serve(t, func(l *link) {
-					if l.number > 1 {
-						l.plainly()
-						return
-					}
+				b := serve(t, onFirst(func(l *link) {
 					l.head()
 					l.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")
 					<-answered
 					l.untilGone()
-				})
+				}))
 				client := l.start(t, bounds{})
 				slow := gate("", "")
 				body := watch(io.MultiReader(slow, broken{}))

@@ -135,14 +135,10 @@ func TestFaultAtEveryByte(t *testing.T) {
 func breakAt(t *testing.T, l lane, raw string, f fault, k int, check func(outcome)) string {
 	t.Helper()
 	sent := make(chan struct{})
-	b := serve(t, func(l *link) {
-		if l.number == 1 {
-			l.request()
-			f.do(l, raw, k, sent)
-			return
-		}
-		l.plainly()
-	})
+	b := serve(t, onFirst(func(l *link) {
+		l.request()
+		f.do(l, raw, k, sent)
+	}))
 	client := l.begin(bounds{})
 	defer client.CloseIdleConnections()
 	ctx, cancel := context.WithCancel(patiently(t))

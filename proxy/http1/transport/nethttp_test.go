@@ -134,18 +134,14 @@ func TestLargeHeadAfterClose(t *testing.T) {
 		for _, method := range []string{"GET", "POST"} {
 			t.Run(method, func(t *testing.T) {
 				idle, done := make(chan struct{}), make(chan struct{})
-				b := serve(t, func(l *link) {
-					if l.number > 1 {
-						l.plainly()
-						return
-					}
+				b := serve(t, onFirst(func(l *link) {
 					l.request()
 					l.send(plain)
 					<-idle
 					l.finish()
 					close(done)
 					l.untilGone()
-				})
+				}))
 				client := l.start(t, bounds{})
 				follow(t, client, b, 1)
 				close(idle)

@@ -223,21 +223,17 @@ func TestSpokenWhileIdle(t *testing.T) {
 			for _, end := range []string{"", " and closes"} {
 				t.Run(c.name+end, func(t *testing.T) {
 					idle, spoken := make(chan struct{}), make(chan struct{})
-					b := serve(t, func(l *link) {
-						if l.number == 1 {
-							l.request()
-							l.send(plain)
-							<-idle
-							l.send(c.raw)
-							if end != "" {
-								l.finish()
-							}
-							close(spoken)
-							l.untilGone()
-							return
+					b := serve(t, onFirst(func(l *link) {
+						l.request()
+						l.send(plain)
+						<-idle
+						l.send(c.raw)
+						if end != "" {
+							l.finish()
 						}
-						l.plainly()
-					})
+						close(spoken)
+						l.untilGone()
+					}))
 					client := l.start(t, bounds{})
 					follow(t, client, b, 1)
 					close(idle)
@@ -260,11 +256,7 @@ func TestClosedWhileIdle(t *testing.T) {
 			for _, method := range []string{"GET", "POST"} {
 				t.Run(method+" after "+how, func(t *testing.T) {
 					idle, done := make(chan struct{}), make(chan struct{})
-					b := serve(t, func(l *link) {
-						if l.number > 1 {
-							l.plainly()
-							return
-						}
+					b := serve(t, onFirst(func(l *link) {
 						l.request()
 						l.send(plain)
 						<-idle
@@ -278,7 +270,7 @@ func TestClosedWhileIdle(t *testing.T) {
 							l.reset()
 						}
 						close(done)
-					})
+					}))
 					client := l.start(t, bounds{})
 					follow(t, client, b, 1)
 					close(idle)
