@@ -5,17 +5,12 @@ package deploy_test
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"maps"
 	"math"
-	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -121,23 +116,10 @@ func serve(t testing.TB) gateway {
 // clientCertificate writes a certificate, and its key, for a route to show.
 func clientCertificate(t testing.TB, folder string) (cert, key string) {
 	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(30 * 24 * time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
+	certPEM, keyPEM := testkit.SelfSigned(t, time.Now().Add(30*24*time.Hour))
 	cert, key = filepath.Join(folder, "client.pem"), filepath.Join(folder, "client.key")
-	for path, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: keyDER}} {
-		testkit.WriteFile(t, path, pem.EncodeToMemory(block))
-	}
+	testkit.WriteFile(t, cert, certPEM)
+	testkit.WriteFile(t, key, keyPEM)
 	return cert, key
 }
 

@@ -3,13 +3,11 @@ package proxy
 import (
 	"bufio"
 	"crypto/tls"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -184,9 +182,7 @@ func TestEarlyRefusalOverTLS(t *testing.T) {
 			_, _ = io.WriteString(conn, "HTTP/1.1 413 Content Too Large\r\nContent-Length: 7\r\nConnection: close\r\n\r\ntoo big")
 		}
 	})
-	ca := filepath.Join(t.TempDir(), "ca.pem")
-	block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: own.Certificate().Raw})
-	testkit.WriteFile(t, ca, block)
+	ca := testkit.TempFile(t, "ca.pem", testkit.CertificatePEM(own.Certificate()))
 	k := startBefore(t, `
 users: off
 routes:

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"gatehouse/internal/testkit"
 
@@ -327,14 +327,10 @@ func TestBackendOverTLS(t *testing.T) {
 	backend.StartTLS()
 	t.Cleanup(backend.Close)
 	authority := filepath.Join(t.TempDir(), "ca.pem")
-	mine, key := selfSigned(t)
-	for path, block := range map[string]*pem.Block{
-		authority:           {Type: "CERTIFICATE", Bytes: backend.Certificate().Raw},
-		authority + ".mine": {Type: "CERTIFICATE", Bytes: mine},
-		authority + ".key":  {Type: "PRIVATE KEY", Bytes: key},
-	} {
-		testkit.WriteFile(t, path, pem.EncodeToMemory(block))
-	}
+	mine, key := testkit.SelfSigned(t, time.Now().Add(time.Hour))
+	testkit.WriteFile(t, authority, testkit.CertificatePEM(backend.Certificate()))
+	testkit.WriteFile(t, authority+".mine", mine)
+	testkit.WriteFile(t, authority+".key", key)
 	k := startBefore(t, `
 users: off
 defaults: {auth: none}

@@ -1,14 +1,8 @@
 package proxy
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
 	"fmt"
 	"io"
-	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -161,18 +155,13 @@ func TestRenewedCertificateIsTakenUp(t *testing.T) {
 	backend.StartTLS()
 	t.Cleanup(backend.Close)
 	authority := filepath.Join(t.TempDir(), "ca.pem")
-	write := func(certificate []byte) {
-		t.Helper()
-		block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate})
-		testkit.WriteFile(t, authority, block)
-	}
-	stranger, _ := selfSigned(t)
-	write(stranger)
+	stranger, _ := testkit.SelfSigned(t, time.Now().Add(time.Hour))
+	testkit.WriteFile(t, authority, stranger)
 	table := "users: off\nroutes:\n  - {name: open, prefix: /, backend: \"${BACKEND}\", auth: none, tls: {ca: " + authority + "}}\n"
 	k := startBefore(t, table, backend.URL)
 	k.get("/").wantDetail(t, 502, sentenceUpstream)
 	before := k.transportOf(k.gateway.Table(), 0)
-	write(backend.Certificate().Raw)
+	testkit.WriteFile(t, authority, testkit.CertificatePEM(backend.Certificate()))
 	k.gateway.Swap(k.compile(table))
 	if res := k.get("/"); res.body != "hello" || k.transportOf(k.gateway.Table(), 0) == before {
 		t.Errorf("%d %q", res.StatusCode, res.body)
@@ -183,25 +172,6 @@ func TestRenewedCertificateIsTakenUp(t *testing.T) {
 			t.Errorf("compiled with %q: %v", broken, err)
 		}
 	}
-}
-
-// selfSigned makes a certificate that nobody else vouches for, in DER, and its key in PKCS #8.
-func selfSigned(t *testing.T) (certificate, key []byte) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
-	certificate, err = x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	key, err = x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return certificate, key
 }
 
 // TestConnectionsAreBounded holds maxConns: the requests that wait for a

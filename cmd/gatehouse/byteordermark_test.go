@@ -2,11 +2,7 @@ package main
 
 import (
 	"bytes"
-	"crypto/ecdsa"
 	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
 	"io"
 	"net/http"
 	"path/filepath"
@@ -14,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/auth/authtest"
 	"gatehouse/internal/testkit"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -47,17 +44,10 @@ func TestByteOrderMarks(t *testing.T) {
 		}
 	}
 
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
+	private := authtest.NewEC(t, elliptic.P256())
 	certFile, keyFile, _ := selfSigned(t)
 	signer := startProcess(t, openTable(t, backend), map[string]string{
-		"GATEWAY_JWT_SECRET": "", "GATEWAY_JWT_PRIVATE_KEY_FILE": marked("key.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))),
+		"GATEWAY_JWT_SECRET": "", "GATEWAY_JWT_PRIVATE_KEY_FILE": marked("key.pem", string(authtest.PrivatePEM(t, private))),
 		"GATEWAY_TLS_CERT_FILE": marked("cert.pem", string(testkit.ReadFile(t, certFile))), "GATEWAY_TLS_KEY_FILE": marked("tls.pem", string(testkit.ReadFile(t, keyFile))),
 		"GATEWAY_TLS_CLIENT_CA_FILE": marked("ca.pem", string(testkit.ReadFile(t, certFile))),
 	})

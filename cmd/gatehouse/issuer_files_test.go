@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
@@ -10,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/auth/authtest"
 	"gatehouse/internal/testkit"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -22,10 +22,7 @@ func TestPartOfIssuersKeys(t *testing.T) {
 	var keys []*rsa.PrivateKey
 	var published []string
 	for range 3 {
-		key, err := rsa.GenerateKey(rand.Reader, 2048)
-		if err != nil {
-			t.Fatal(err)
-		}
+		key := authtest.NewRSA(t, 2048)
 		der, err := x509.MarshalPKIXPublicKey(key.Public())
 		if err != nil {
 			t.Fatal(err)

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"crypto/rand"
-	"crypto/rsa"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/auth/authtest"
 	"gatehouse/internal/testkit"
 )
 
@@ -68,10 +67,7 @@ const (
 // tries again (issue 10).
 func TestReadyWithIssuersKeys(t *testing.T) {
 	t.Parallel()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
+	key := authtest.NewRSA(t, 2048)
 	backend := httptest.NewServer(publishes(200, "fine"))
 	t.Cleanup(backend.Close) // after the parallel ones
 	for name, bad := range map[string]http.HandlerFunc{
@@ -141,10 +137,7 @@ func TestReadyWithoutIssuersKeys(t *testing.T) {
 // before their tokens arrive, and continues with a note when it cannot.
 func TestReloadAddsIssuer(t *testing.T) {
 	t.Parallel()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
+	key := authtest.NewRSA(t, 2048)
 	backend := httptest.NewServer(publishes(200, "fine"))
 	defer backend.Close()
 	const second, third = "https://second.example.com/", "https://third.example.com/"

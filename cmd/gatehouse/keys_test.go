@@ -3,8 +3,6 @@ package main
 import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
 	"net/http"
@@ -13,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"gatehouse/auth/authtest"
 	"gatehouse/internal/testkit"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -24,19 +23,12 @@ import (
 // issuer. A token without the name of that issuer must be refused there.
 func TestPrivateKeySigns(t *testing.T) {
 	t.Parallel()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
+	private := authtest.NewEC(t, elliptic.P256())
 	company := uuid.MustParse(listedCompany)
 	settings := originalBackends(t)
 	settings["GATEWAY_DATABASE_URL"] = "sqlite:" + filepath.Join(t.TempDir(), "users.db")
 	settings["GATEWAY_JWT_SECRET"] = ""
-	settings["GATEWAY_JWT_PRIVATE_KEY_FILE"] = testkit.TempFile(t, "key.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})))
+	settings["GATEWAY_JWT_PRIVATE_KEY_FILE"] = testkit.TempFile(t, "key.pem", authtest.PrivatePEM(t, private))
 	addUser(t, settings["GATEWAY_DATABASE_URL"], "ann@example.com", &company)
 	gateway := start(t, "../../examples/atenex.yaml", settings)
 
@@ -96,14 +88,8 @@ func kidOf(t testing.TB, token string) string {
 // steps of docs/reload.md, and requires that nobody is logged out (issue 10).
 func TestPrivateKeyRotates(t *testing.T) {
 	t.Parallel()
-	old, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	next, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
+	old := authtest.NewEC(t, elliptic.P256())
+	next := authtest.NewRSA(t, 2048)
 	nextPEM := string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(next)}))
 	company := uuid.MustParse(listedCompany)
 	settings := originalBackends(t)

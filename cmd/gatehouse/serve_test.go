@@ -3,16 +3,11 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -325,31 +320,10 @@ func selfSigned(t testing.TB) (certificate, key string, roots *x509.CertPool) {
 // selfSignedUntil is selfSigned with a time at which the certificate expires.
 func selfSignedUntil(t testing.TB, expires time.Time) (certificate, key string, roots *x509.CertPool) {
 	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, NotAfter: expires,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	parsed, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
+	certPEM, keyPEM := testkit.SelfSigned(t, expires)
 	roots = x509.NewCertPool()
-	roots.AddCert(parsed)
-	block := func(kind string, der []byte) string {
-		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
-	}
-	return testkit.TempFile(t, "cert.pem", block("CERTIFICATE", der)), testkit.TempFile(t, "key.pem", block("PRIVATE KEY", keyDER)), roots
+	roots.AppendCertsFromPEM(certPEM)
+	return testkit.TempFile(t, "cert.pem", certPEM), testkit.TempFile(t, "key.pem", keyPEM), roots
 }
 
 // TestDemo runs the commands that the demonstration prints.

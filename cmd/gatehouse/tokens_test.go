@@ -20,6 +20,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"gatehouse/auth/authtest"
 	"gatehouse/internal/testkit"
 	"gatehouse/store"
 )
@@ -125,10 +126,7 @@ func signedBy(t testing.TB, key *rsa.PrivateKey, header, claims map[string]any) 
 // 10): they must pass, and name the caller.
 func TestTokensOfOthers(t *testing.T) {
 	t.Parallel()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
+	key := authtest.NewRSA(t, 2048)
 	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "%s of %s", r.Header.Get("X-User-ID"), r.Header.Get("X-Company-ID"))
 	}))
@@ -191,10 +189,7 @@ routes:
 // while the client gets a fixed sentence (issue 10).
 func TestWhyTokenIsRefused(t *testing.T) {
 	t.Parallel()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
+	key := authtest.NewRSA(t, 2048)
 	gateway := start(t, testkit.TempFile(t, "routes.yaml", `users: off
 tokens:
   - {issuer: "`+otherIssuer+`", keys: `+testkit.TempFile(t, "keys", jwkOf(t, key, "a", nil))+`, algorithms: [RS256], audience: orders}
@@ -272,10 +267,7 @@ routes:
 // that a token names, or says in its result that it could not.
 func TestExplainOthersToken(t *testing.T) {
 	t.Parallel()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
+	key := authtest.NewRSA(t, 2048)
 	token := signedBy(t, key, map[string]any{"kid": "a"}, nil)
 	for name, test := range map[string]struct {
 		keys string
