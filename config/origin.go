@@ -24,10 +24,9 @@ type OriginPattern struct {
 // 253.
 const maxOrigin = 300
 
-// CompileOrigin compiles an entry of `cors.origins`. The entry is an exact
-// origin; a pattern, in which `*` matches one or more letters, digits and
-// hyphens, and `[0-9]` matches one character of a class; or "*" alone, which
-// matches every origin.
+// CompileOrigin compiles an entry of `cors.origins`: an exact origin, a pattern,
+// or "*" alone, which matches every origin. In a pattern, `*` matches one or more
+// letters, digits and hyphens, and `[0-9]` matches one character of a class.
 func CompileOrigin(pattern string) (OriginPattern, error) {
 	if f := originRule(pattern); f != nil {
 		return OriginPattern{}, fmt.Errorf("compile origin %s: %s", problem.Quote(pattern), f.Reason)
