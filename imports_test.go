@@ -1,6 +1,6 @@
-// The import rule: which package of the house may import which, with a reason for every edge that is missing.
-// A few habits that a parser can see are checked here as well: who may exit the process, and what production code
-// does not use. .golangci.yml says the same in the editor, folder by folder; change both.
+// This file checks which package may import which, with a reason for every forbidden import. It also checks a few
+// other rules that a parser can see: who may exit the process, and what production code must not use. .golangci.yml
+// has the same rules for editors, folder by folder; change both.
 
 package gatehouse_test
 
@@ -25,9 +25,9 @@ const module = "gatehouse"
 // testkit is what the tests of every package may import.
 const testkit = "internal/testkit"
 
-// house is the table: what the production code of each package may import besides itself. A package that has no row
-// counts as the nearest one above it that has: store/sqlite as store. Only cmd is above all; bench, deploy and
-// examples look at gatehouse from outside.
+// house is the table: what the production code of each package may import besides itself. A package without a row
+// counts as the nearest one above it that has a row: store/sqlite as store. Only cmd may import all; bench, deploy
+// and examples use gatehouse from outside.
 var house = map[string][]string{
 	"config":                {"config/problem", "config/textfile", "config/value", "config/watch", "config/yamldoc"},
 	"config/lint":           {"config", "config/value", "config/yamldoc"},
@@ -82,68 +82,68 @@ var testsAlso = []edge{
 // outside are the folders that hold programs of their own, with their own habits.
 var outside = []string{"bench", "deploy", "examples"}
 
-// edge is an import, or a kind of imports. from and to are rows of the table; "proxy/..." is proxy and all below it,
+// edge is a forbidden import, or a kind of them. from and to are rows of the table; "proxy/..." is proxy and all below it,
 // "*" is every package.
 type edge struct{ from, to, reason string }
 
-// why says what each missing edge protects. The first entry that fits is shown.
+// why has the reason for each forbidden import. The first entry that matches is shown.
 var why = []edge{
-	{"*", "cmd", "cmd is wiring; what others need belongs in a folder of the house"},
+	{"*", "cmd", "cmd only connects packages; code that others need belongs in another package"},
 	{"*", ".", "the root holds documents and the tests about the whole; code belongs in a folder of the house"},
 	{".", "*", "the root holds documents and the tests about the whole; code belongs in a folder of the house"},
 	{"bench", "*", "bench measures the built program from outside, as it does the other gateways"},
-	{"deploy", "*", "deploy packs the built program and knows nothing of its inside"},
+	{"deploy", "*", "deploy packs the built program, and knows no package"},
 	{"examples", "*", "an example shows what its reader could do without our source"},
-	{"*", "bench", "nothing that is shipped depends on what measures it"},
-	{"*", "deploy", "nothing that is shipped depends on what packs it"},
-	{"*", "examples", "nothing that is shipped depends on an example"},
+	{"*", "bench", "production code must not depend on measurements"},
+	{"*", "deploy", "production code must not depend on packaging"},
+	{"*", "examples", "production code must not depend on an example"},
 	{testkit, "*", "it serves the tests of every package, so it knows none of them"},
-	{"*", testkit, "it waits, connects and listens as only a test may"},
-	{"*", "ops", "ops looks at the others, they do not know that they are looked at; take a func or an interface"},
+	{"*", testkit, "it waits, connects and listens in ways that only tests may use"},
+	{"*", "ops", "ops reads the others, and they do not know ops; accept a func or an interface"},
 
-	{"config", "config/lint", "a table is right or wrong by itself; who reads it asks for the warnings too"},
-	{"config/lint", "config/...", "what is worth a look is found in a table that was decoded, not in files"},
+	{"config", "config/lint", "a table is valid or not without warnings; its readers ask for the warnings"},
+	{"config/lint", "config/...", "warnings are about a decoded table, not about files"},
 	{"*", "config/lint", "internal/server and the commands read tables, and ask for the warnings about them"},
 	{"config", "config/schema", "the schema is made of the types, never the other way round"},
 	{"config/schema", "config/...", "what it says comes from the types, their defaults and the lists of config"},
 	{"*", "config/schema", "it is printed by a command, and nothing that serves needs it"},
-	{"config/problem", "*", "a problem is words and a place, whatever was read"},
-	{"config/settings", "config/...", "a process and its table are configured apart: the same table serves everywhere"},
-	{"config/...", "config/settings", "a process and its table are configured apart: the same table serves everywhere"},
-	{"*", "config/settings", "internal/server and the commands read the settings, and hand each package the values that it needs"},
+	{"config/problem", "*", "a problem is a text and a place, for any kind of file"},
+	{"config/settings", "config/...", "a process and its table are configured separately: the same table works everywhere"},
+	{"config/...", "config/settings", "a process and its table are configured separately: the same table works everywhere"},
+	{"*", "config/settings", "internal/server and the commands read the settings, and pass each package its values"},
 	{"config/yamldoc", "*", "it decodes into whatever types it is given, and opens nothing"},
-	{"*", "config/yamldoc", "how a table is written is known where it is read; all others get a Config"},
-	{"config/textfile", "*", "a file is read, whatever it is for"},
+	{"*", "config/yamldoc", "only readers of a table know its syntax; all others get a Config"},
+	{"config/textfile", "*", "it reads a file for any purpose"},
 	{"config/value", "*", "one value is read by itself, without its key, its file or its table"},
 	{"*", "config/value", "a Config holds values that were read and validated"},
 	{"ops", "config/textfile", "ops reads no files"},
-	{"config/watch", "config/...", "it watches any files, also certificates and keys, whatever they mean"},
+	{"config/watch", "config/...", "it watches any files, also certificates and keys"},
 	{"config/...", "*", "a configuration is read and checked without touching anything live, so config imports nothing of ours"},
-	{"store", "*", "one contract holds both databases, so store knows users only: no routes, no tokens, no settings"},
+	{"store", "*", "both databases have one contract about users only: no routes, no tokens, no settings"},
 	{"*", "auth/account", "the endpoints are a handler like any other: internal/server makes it, and the commands about users go by its rules for passwords"},
 	{"auth/account", "auth/keys", "it signs through auth.Signer, and verifies through the Gate"},
-	{"auth/keys", "*", "a key fits a token or does not, whoever the token is about"},
+	{"auth/keys", "*", "whether a key fits a token does not depend on the user"},
 	{"*", "auth/keys", "the Verifier alone asks which key has signed; internal/server makes the keys, and ops shows their state"},
-	{"auth/...", "proxy/...", "who is asking is decided without knowing where the request goes"},
+	{"auth/...", "proxy/...", "identifying a caller does not depend on where the request goes"},
 	{"auth/...", "config/textfile", "auth/keys reads files, the others read none"},
 	{"auth/...", "config/problem", "auth takes values that were validated: it has no problems to report"},
 	{"*", "config/watch", "only internal/server starts and stops what runs in the background"},
 
-	{"internal/hint", "*", "advice goes with any error, whoever made it"},
-	{"*", "internal/hint", "advice is for whoever starts the process: a command prints it, and the others return plain errors"},
-	{"internal/httperr", "*", "an error is a sentence, a status and a cause, whoever answers with it"},
-	{"*", "internal/httperr", "only who answers requests has errors for clients; all others return plain ones"},
+	{"internal/hint", "*", "a hint may belong to any error"},
+	{"*", "internal/hint", "hints are for the person who starts the process: commands print them, and the others return errors without hints"},
+	{"internal/httperr", "*", "an error is a sentence, a status and a cause, for any package"},
+	{"*", "internal/httperr", "only packages that answer requests have errors for clients"},
 	{"*", "internal/demo", "only a command runs the demonstration"},
 	{"internal/demo", "*", "it sets up what an operator would, and runs a gateway"},
 	{"*", "internal/server", "only a command runs a gateway"},
 	{"internal/server", "internal/...", "it answers no request by itself"},
 	{"internal/server", "config/...", "it reads tables and settings, and knows nothing of how they are read"},
-	{"internal/occurrence", "*", "it counts, whatever happens"},
+	{"internal/occurrence", "*", "it counts any events"},
 	{"*", "internal/occurrence", "only the gateway and its listener log what clients can repeat as often as they like"},
-	{"internal/reqctx", "*", "it is a context, whatever the request is about"},
-	{"internal/descriptors", "*", "it divides a number and reads errors, whoever opens the connections"},
+	{"internal/reqctx", "*", "it is a context for any request"},
+	{"internal/descriptors", "*", "it divides a number and reads errors, for any connections"},
 	{"*", "internal/descriptors", "only who opens connections, or has them opened, shares the descriptors of the process"},
-	{"internal/timerwheel", "*", "it fires timers, whatever waits for them"},
+	{"internal/timerwheel", "*", "it fires timers for any package"},
 	{"*", "internal/timerwheel", "only proxy and its timer wait so often that the timers of package time are too slow"},
 	{"*", "internal/reqctx", "only who reads requests or forwards them has contexts that end with them"},
 	{"proxy/clientip", "*", "a client is an address, read from a connection or from headers"},
@@ -152,11 +152,11 @@ var why = []edge{
 	{"proxy/http1/server", "*", "it speaks HTTP/1.1 for any http.Handler, and knows nothing of routes and backends"},
 	{"proxy/http1/transport", "*", "it is a RoundTripper for any backend, and knows nothing of routes, clients and policies"},
 	{"proxy/http1/socket", "*", "it holds the raw system calls alone, so that they can be reviewed alone"},
-	{"proxy/idletimer", "*", "silence is measured in the same way whatever is silent"},
+	{"proxy/idletimer", "*", "it measures silence of any connection"},
 	{"proxy/listener", "*", "it knows connections and their limits, not what the requests on them ask for"},
 	{"proxy/route", "*", "a request is matched by itself, without proxies, gates and metrics"},
-	{"proxy/stream", "*", "bytes and frames pass, whoever sends them and whatever let them in"},
-	{"proxy/upstream", "*", "it reaches backends, whoever asks and whatever is sent"},
+	{"proxy/stream", "*", "it copies bytes and frames, without identities and policies"},
+	{"proxy/upstream", "*", "it connects to backends, without clients and requests"},
 	{"proxy/http1/wire", "*", "bytes become the parts of a message and back, without connections and without meaning"},
 	{"proxy/explain", "store", "a question is answered from a table; who asks decides whether the store is asked too"},
 	{"proxy/explain", "proxy/...", "it puts into words what a Table decides, and knows no other part of it"},
@@ -164,7 +164,7 @@ var why = []edge{
 	{"proxy/explain", "config/...", "it compares values that were validated"},
 	{"*", "proxy/explain", "questions are put to a table by the commands, by ops and before a reload; nothing that serves asks them"},
 	{"proxy", "config/problem", "a table that was validated has no problems"},
-	{"proxy/cors", "*", "origins and methods are compared, whatever route they belong to"},
+	{"proxy/cors", "*", "it compares origins and methods, without routes"},
 	{"proxy/forward", "proxy/cors", "what it says of answers is set by the gateway; a backend's is removed by its header policy"},
 	{"proxy/forward", "config/...", "it takes values that were validated, and reads no files"},
 	{"proxy/forward", "store", "a request is forwarded without a database read"},
@@ -199,7 +199,7 @@ func fits(pattern, row string) bool {
 	return pattern == "*" || above == row || all && strings.HasPrefix(row, above+"/")
 }
 
-// leftAlone is what production code in the house does not import, and what it takes instead.
+// leftAlone lists what production code must not import, and what to use instead.
 var leftAlone = map[string]string{
 	"io/ioutil":         "use io and os",
 	"log":               "use log/slog, with a logger that arrives as an argument; log.Fatal skips every defer",
