@@ -12,8 +12,8 @@ import (
 	"gatehouse/internal/testkit"
 )
 
-// TestBrokenOffUpload has clients leave in the middle of a body, in every way and
-// whoever reads it: the log says so, and nobody is answered.
+// TestBrokenOffUpload disconnects clients in the middle of a body, in every way and with
+// either reader of the body. The log must say so, and the client must get no answer.
 func TestBrokenOffUpload(t *testing.T) {
 	t.Parallel()
 	backend := testkit.Serve(t, func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) })

@@ -23,19 +23,19 @@ routes:
   - {name: open, prefix: /, backend: "${BACKEND}", auth: none, upgrade: [websocket, shout]}
 `
 
-// forged are header lines that a backend may not say to a client.
+// forged are header lines that a backend may not send to a client.
 const forged = "Connection: X-Hop, keep-alive\r\nX-Hop: gone\r\nKeep-Alive: timeout=5\r\nProxy-Connection: keep-alive\r\n" +
 	"Proxy-Authenticate: Basic\r\nTE: trailers\r\nTrailer: X-End\r\n" +
 	"X-Request-ID: forged\r\nX-Process-Time: forged\r\nAccess-Control-Allow-Origin: forged\r\n" +
 	"Access-Control-Allow-Credentials: forged\r\nAccess-Control-Expose-Headers: forged\r\nStrict-Transport-Security: forged\r\n"
 
-// hopByHop are fields for one hop alone, as forged names them.
+// hopByHop are the fields of forged that are for one hop only.
 var hopByHop = []string{
 	"Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
 	"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Hop",
 }
 
-// wantClean looks for what forged has.
+// wantClean reports an error if the header has a field of forged.
 func wantClean(t *testing.T, what string, header http.Header) {
 	t.Helper()
 	for name, values := range header {
@@ -122,7 +122,8 @@ func TestSwitchingProtocolsIsClean(t *testing.T) {
 	})
 }
 
-// What is no trailer must not become one: a client may merge them.
+// A field that is not allowed in trailers must not become one: a client may merge the
+// trailers into the header.
 func TestTrailersAreClean(t *testing.T) {
 	t.Parallel()
 	backend := testkit.ServeRequest(t, func(conn *testkit.ServerConn, r *http.Request) {
@@ -139,7 +140,7 @@ func TestTrailersAreClean(t *testing.T) {
 			if res.body != "done" {
 				t.Errorf("%s: %q", path, res.body)
 			}
-			delete(res.Trailer, "X-Hop") // an ordinary name, where no Connection is
+			delete(res.Trailer, "X-Hop") // an ordinary name without a Connection header
 			wantClean(t, path, res.Trailer)
 		}
 	}
@@ -150,8 +151,8 @@ func TestTrailersAreClean(t *testing.T) {
 	})
 }
 
-// A client of HTTP/1.0 knows neither 1xx nor upgrades (RFC 9110 sections 15.2
-// and 7.8), and expects no 100 (section 10.1.1).
+// HTTP/1.0 has neither 1xx nor upgrades (RFC 9110 sections 15.2 and 7.8), and a client
+// expects no 100 (section 10.1.1).
 func TestHTTP10GetsOneAnswer(t *testing.T) {
 	t.Parallel()
 	backend := testkit.ServeRequest(t, func(conn *testkit.ServerConn, r *http.Request) {
@@ -208,7 +209,7 @@ func TestWebSocketBeginsWithGET(t *testing.T) {
 	})
 }
 
-// A backend that never comes to the point is given up.
+// A backend that sends too many informational answers is given up.
 func TestInterimAnswersWithoutEnd(t *testing.T) {
 	t.Parallel()
 	backend := testkit.ServeRequest(t, func(conn *testkit.ServerConn, _ *http.Request) {
@@ -235,7 +236,7 @@ func TestInterimAnswersWithoutEnd(t *testing.T) {
 	})
 }
 
-// HTTP/2 has no 101 (RFC 9113 section 8.6): passed on, it would end the answer.
+// HTTP/2 has no 101 (RFC 9113 section 8.6). If it were passed on, it would end the answer.
 func TestSwitchOverHTTP2IsRefused(t *testing.T) {
 	t.Parallel()
 	backend := testkit.ServeH2C(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -251,7 +252,7 @@ func TestSwitchOverHTTP2IsRefused(t *testing.T) {
 	}
 }
 
-// headOf reads a head as it was written.
+// headOf reads the bytes of a head.
 func headOf(t *testing.T, in *bufio.Reader) string {
 	t.Helper()
 	var head strings.Builder
@@ -267,8 +268,8 @@ func headOf(t *testing.T, in *bufio.Reader) string {
 	}
 }
 
-// TestWebSocketSpelling wants the fields of a handshake as RFC 6455 writes them:
-// there are devices that know them in no other way.
+// TestWebSocketSpelling checks that the fields of a handshake have the spelling of RFC
+// 6455. Some devices do not recognize any other.
 func TestWebSocketSpelling(t *testing.T) {
 	t.Parallel()
 	heads := make(chan string, 8)

@@ -9,8 +9,8 @@ import (
 	"gatehouse/internal/testkit"
 )
 
-// TestBackendLeavesPausedUpload has a backend close its connection in the middle
-// of an upload whose client pauses: that is the backend's fault, and told long
+// TestBackendLeavesPausedUpload lets a backend close its connection in the middle of an
+// upload while the client pauses. That is the backend's fault, and must be reported long
 // before the idle timeout of minutes.
 func TestBackendLeavesPausedUpload(t *testing.T) {
 	t.Parallel()

@@ -16,14 +16,14 @@ import (
 	"gatehouse/internal/testkit"
 )
 
-// oneUser is in memory: what is measured is the gateway.
+// oneUser is a store with one user in memory, so that only the gateway is measured.
 type oneUser auth.UserState
 
 func (u oneUser) UserState(context.Context, uuid.UUID) (auth.UserState, error) {
 	return auth.UserState(u), nil
 }
 
-// nowhere is a ResponseWriter that keeps nothing.
+// nowhere is a ResponseWriter that discards the body.
 type nowhere struct {
 	header http.Header
 	status int
@@ -44,9 +44,8 @@ func (quietMetrics) Sent(int64)                                 {}
 func (quietMetrics) Decided(auth.Result)                        {}
 func (quietMetrics) Backend(bool)                               {}
 
-// BenchmarkStrictRequest is the whole handler with everything on, between a
-// request that was read and a backend that answers at once; beside it the same
-// without a policy.
+// BenchmarkStrictRequest measures the whole handler with all features, from a request that
+// was read to a backend that answers at once. It also measures the same without a policy.
 func BenchmarkStrictRequest(b *testing.B) {
 	for _, path := range []string{"/strict", "/none"} {
 		b.Run(path[1:], func(b *testing.B) {
@@ -77,8 +76,8 @@ func BenchmarkStrictRequest(b *testing.B) {
 	}
 }
 
-// BenchmarkServed is a small request from the client's socket to the backend's and
-// back, on one connection; allocations are those of all three.
+// BenchmarkServed measures a small request from the client's socket to the backend's and
+// back, on one connection. The allocations are those of client, gateway and backend.
 func BenchmarkServed(b *testing.B) {
 	backend := testkit.ServeRaw(b, func(conn net.Conn) {
 		buf := make([]byte, 8<<10)

@@ -41,8 +41,8 @@ func TestBackendRefusesConnections(t *testing.T) {
 	k.do("POST", "/", strings.NewReader("a body")).wantDetail(t, 503, sentenceConnect)
 }
 
-// TestBackendDoesNotAcceptConnections fills the backlog of a listener that
-// nobody accepts from: the next connection is never completed.
+// TestBackendDoesNotAcceptConnections fills the backlog of a listener that accepts no
+// connections, so that the next connection is never completed.
 func TestBackendDoesNotAcceptConnections(t *testing.T) {
 	t.Parallel()
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
@@ -94,7 +94,7 @@ func TestResponseHeaderTimeout(t *testing.T) {
 	testkit.Receive(t, "the cancellation", cancelled)
 }
 
-// A backend that takes the connection and then nothing of a big upload is too slow, too.
+// A backend that accepts the connection but reads nothing of a large upload is too slow.
 func TestBackendThatDoesNotRead(t *testing.T) {
 	t.Parallel()
 	done := make(chan struct{})
@@ -127,11 +127,11 @@ func TestIdleTimeoutCutsTheAnswer(t *testing.T) {
 	}
 }
 
-// lasting is how long the streams below last, in 25 pieces: longer than their
-// timeouts of 2 s. A busy machine does not pause for so long between two pieces.
+// lasting is how long the streams below last, in 25 pieces. It is longer than their
+// timeouts of 2 s. Even a busy machine does not pause so long between two pieces.
 const lasting = 3 * time.Second
 
-// A stream of pieces lives on, however long it lasts in all.
+// A stream that sends pieces is not ended, however long it lasts.
 func TestStreamOutlivesItsTimeouts(t *testing.T) {
 	t.Parallel()
 	k := start(t, bounded("timeout: 2s, idle_timeout: 2s"), func(w http.ResponseWriter, r *http.Request) {
@@ -148,8 +148,8 @@ func TestStreamOutlivesItsTimeouts(t *testing.T) {
 	}
 }
 
-// TestSlowUploadIsNotTheBackends holds that the timeout is about the backend:
-// a client may take its time over the body while bytes flow.
+// TestSlowUploadIsNotTheBackends checks that the timeout applies to the backend. A client
+// may send its body slowly.
 func TestSlowUploadIsNotTheBackends(t *testing.T) {
 	t.Parallel()
 	k := start(t, bounded("timeout: 2s, idle_timeout: 1m"), mirror)
@@ -168,7 +168,7 @@ func TestSlowUploadIsNotTheBackends(t *testing.T) {
 	}
 }
 
-// A quiet client may listen for as long as the backend talks.
+// A client may be silent as long as the backend sends.
 func TestQuietUploadWhileTheAnswerStreams(t *testing.T) {
 	t.Parallel()
 	k := start(t, bounded("timeout: 2s, idle_timeout: 2s"), func(w http.ResponseWriter, r *http.Request) {
@@ -204,7 +204,7 @@ func TestClientStallsMidUpload(t *testing.T) {
 		w.Send("POST / HTTP/1.1\r\nHost: x\r\n" + framing)
 		res := receive(w)
 		res.wantDetail(t, 408, "The request body did not arrive in time.")
-		if rest, err := io.ReadAll(w.In); err != nil || len(rest) != 0 { // closed, in bounded time
+		if rest, err := io.ReadAll(w.In); err != nil || len(rest) != 0 { // the connection is closed within a time limit
 			t.Errorf("read %q, %v", rest, err)
 		}
 	}
@@ -215,7 +215,7 @@ func TestClientStallsMidUpload(t *testing.T) {
 	}
 }
 
-// A client that sends nothing more is bounded where nobody reads its body, too.
+// The time of a client that stops sending is limited, also when its body is not read.
 func TestClientStallsWithoutReader(t *testing.T) {
 	t.Parallel()
 	k := start(t, `
@@ -251,7 +251,7 @@ func TestBackendAnswersBadly(t *testing.T) {
 		"unknown framing": "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
 	} {
 		k := startBefore(t, openTable, testkit.ServeRequest(t, func(conn *testkit.ServerConn, _ *http.Request) { _, _ = io.WriteString(conn, text) }))
-		for _, body := range []int{1, 100_000} { // the lean transport's, and the other's
+		for _, body := range []int{1, 100_000} { // for http1/transport, and for net/http's transport
 			res := k.do("POST", "/", strings.NewReader(strings.Repeat("x", body)))
 			if res.StatusCode != 502 {
 				t.Errorf("%s: %d", name, res.StatusCode)
@@ -296,8 +296,8 @@ func TestMalformedBodyIsTheClients(t *testing.T) {
 	}
 }
 
-// A half-closed client that sent only part of a body gets no answer that could
-// pass for success.
+// A client that sends a part of its body and half-closes gets no answer that looks like
+// success.
 func TestBodyThatEndsEarly(t *testing.T) {
 	t.Parallel()
 	k := start(t, openTable, func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) })

@@ -69,7 +69,7 @@ func TestCORSOrigins(t *testing.T) {
 		}
 		res := k.raw(raw + "\r\n")
 		if len(origins) == 1 && strings.HasSuffix(origins[0], " ") {
-			continue // net/http takes the space away
+			continue // net/http removes the space
 		}
 		for _, name := range []string{"Access-Control-Allow-Origin", "Access-Control-Allow-Credentials", "Access-Control-Expose-Headers"} {
 			if got := res.header(name); len(got) != 0 {
@@ -90,7 +90,7 @@ func TestPreflight(t *testing.T) {
 		}
 	})
 	origin, ask := "Origin: http://localhost:3000", "Access-Control-Request-Method: DELETE"
-	// No token is asked for, whatever the route; nor need there be a route.
+	// No route requires a token, and no route is needed.
 	for _, path := range []string{"/strict", "/nowhere", "/%2e%2e"} {
 		res := k.do("OPTIONS", path, nil, origin, ask, "Access-Control-Request-Headers: authorization, x-custom")
 		if res.StatusCode != 204 || res.body != "" {
@@ -121,7 +121,7 @@ func TestPreflight(t *testing.T) {
 			t.Errorf("%q: Access-Control-Allow-Origin = %q, Vary %q", headers, got, res.header("Vary"))
 		}
 	}
-	// An OPTIONS request that is no preflight goes to the backend.
+	// An OPTIONS request that is not a preflight goes to the backend.
 	if res := k.do("OPTIONS", "/open", nil, origin); res.StatusCode != 200 {
 		t.Errorf("OPTIONS: %d", res.StatusCode)
 	}
@@ -139,7 +139,7 @@ func TestCORSForAnyone(t *testing.T) {
 	}
 }
 
-// Without `cors` in the table it is the backends' matter.
+// Without `cors` in the table, the backends handle CORS.
 func TestCORSLeftToBackends(t *testing.T) {
 	t.Parallel()
 	k := start(t, openTable, func(w http.ResponseWriter, _ *http.Request) {

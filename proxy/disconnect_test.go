@@ -14,8 +14,8 @@ import (
 	"gatehouse/internal/timerwheel"
 )
 
-// TestClientLeaves wants the backend's request to end when the client leaves:
-// one without a body, with one that was read, of a built-in handler.
+// TestClientLeaves checks that a request ends when its client disconnects: without a body,
+// with a body that was read, and with a built-in handler.
 func TestClientLeaves(t *testing.T) {
 	t.Parallel()
 	const table = `
@@ -57,14 +57,14 @@ routes:
 	}
 }
 
-// TestLoadOfClients has many clients ask at once, slowly and quickly, ahead of
-// the answer, with bodies, and leave at any time: every answer that comes is
-// that of its request.
+// TestLoadOfClients runs many clients at once. They send requests slowly and quickly,
+// pipelined, and with bodies, and disconnect at any time. Every answer must be that of its
+// request.
 func TestLoadOfClients(t *testing.T) {
 	t.Parallel()
 	k := start(t, openTable, func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("X-Slow") != "" {
-			slow := time.NewTimer(5 * timerwheel.Tick) // more than twice as long as until the connection looks for its client
+			slow := time.NewTimer(5 * timerwheel.Tick) // more than twice as long as disconnectCheck
 			defer slow.Stop()
 			select {
 			case <-slow.C:
@@ -82,7 +82,7 @@ func TestLoadOfClients(t *testing.T) {
 			for j := range 40 {
 				var sent strings.Builder
 				var want []string
-				for range 1 + chance.IntN(3) { // some of them ahead
+				for range 1 + chance.IntN(3) { // some of them pipelined
 					path, body := fmt.Sprintf("/%d/%d/%d", i, j, len(want)), strings.Repeat("b", chance.IntN(3)*700)
 					slow := ""
 					if chance.IntN(8) == 0 {

@@ -15,8 +15,8 @@ import (
 	"gatehouse/internal/testkit"
 )
 
-// hasty serves backends that answer before they have read a request, and then
-// end the connection in the way that the path says.
+// hasty serves backends that answer before they have read a request. Then they end the
+// connection in the way that the path names.
 func hasty(t testing.TB) string {
 	t.Helper()
 	return testkit.ServeRequest(t, func(conn *testkit.ServerConn, r *http.Request) {
@@ -25,12 +25,12 @@ func hasty(t testing.TB) string {
 		case "/close":
 			_, _ = io.CopyN(io.Discard, conn, 1)
 			_, _ = io.WriteString(conn, answer+"Connection: close\r\n\r\ntoo big")
-		case "/close/silently": // without a word of it
+		case "/close/silently": // without Connection: close
 			_, _ = io.WriteString(conn, answer+"\r\ntoo big")
 		case "/reset":
 			_, _ = io.WriteString(conn, answer+"\r\ntoo big")
 			conn.Reset()
-		case "/half": // and waits for the gateway
+		case "/half": // closes one half, and waits for the gateway
 			_, _ = io.WriteString(conn, answer+"Connection: close\r\n\r\ntoo big")
 			_ = conn.CloseWrite()
 			_, _ = io.CopyN(io.Discard, conn, 4<<20)
@@ -38,15 +38,15 @@ func hasty(t testing.TB) string {
 	})
 }
 
-// TestEarlyRefusalOfAnUpload has backends refuse an upload while it is sent, and
-// go away: the answer that is there wins over the write that fails.
+// TestEarlyRefusalOfAnUpload lets backends refuse an upload while it is sent, and close the
+// connection. The client must get the answer, although a write fails.
 func TestEarlyRefusalOfAnUpload(t *testing.T) {
 	t.Parallel()
 	eachTransport(t, openTable, hasty(t), func(t *testing.T, k *kit) {
 		for _, path := range []string{"/close", "/close/silently", "/reset", "/half"} {
 			for _, size := range []int64{2, 60 << 10, 1 << 20, 20 << 20} {
 				if size < 20<<20 && (path == "/reset" || path == "/close/silently") {
-					continue // the next request may be on its way when the backend goes
+					continue // the backend may close while the next request is sent
 				}
 				for _, known := range []bool{true, false} {
 					t.Run(fmt.Sprint(path, " ", size, " ", known), func(t *testing.T) {
@@ -62,8 +62,8 @@ func TestEarlyRefusalOfAnUpload(t *testing.T) {
 	})
 }
 
-// upload sends a body of that size, or as much of it as is taken, and reads the
-// answer meanwhile.
+// upload sends a body of that size, or as much of it as the gateway reads. It reads the
+// answer at the same time.
 func (k *kit) upload(t *testing.T, path string, size int64, known bool) (status int, body string) {
 	t.Helper()
 	w := testkit.Dial(t, k.url)
@@ -94,8 +94,8 @@ func (k *kit) upload(t *testing.T, path string, size int64, known bool) (status 
 	return res.StatusCode, string(all)
 }
 
-// TestUnreadBodyKeepsTheConnection has nobody read a small body: not the backend
-// that goes away or cannot be reached, and not the gateway that refuses.
+// TestUnreadBodyKeepsTheConnection sends small bodies that are not read: the backend closes
+// or cannot be reached, or the gateway refuses the request.
 func TestUnreadBodyKeepsTheConnection(t *testing.T) {
 	t.Parallel()
 	table := `
@@ -107,7 +107,7 @@ routes:
   - {name: small, prefix: /small, backend: "${BACKEND}", auth: none, max_body: 1}
 `
 	eachTransport(t, table, hasty(t), func(t *testing.T, k *kit) {
-		k.gateway.forwarder.EarlyGrace = time.Minute // a busy machine may need more than a client has
+		k.gateway.forwarder.EarlyGrace = time.Minute // a busy machine may need more than EarlyGrace
 		for path, status := range map[string]int{
 			"/hasty/close": 413, "/down": 503, "/strict": 401, "/small": 413, "/users": 200, "/nowhere": 404, "//": 400,
 		} {
@@ -126,7 +126,7 @@ routes:
 	})
 }
 
-// TestAnswerBeforeTheRestIsSent has a client that sends the rest of its body when
+// TestAnswerBeforeTheRestIsSent uses a client that sends the rest of its body only after
 // it has an answer.
 func TestAnswerBeforeTheRestIsSent(t *testing.T) {
 	t.Parallel()
@@ -149,7 +149,7 @@ func TestAnswerBeforeTheRestIsSent(t *testing.T) {
 	})
 }
 
-// TestEarlyRefusalOverHTTP2 has real HTTP/2 servers refuse uploads unread.
+// TestEarlyRefusalOverHTTP2 lets real HTTP/2 servers refuse uploads without reading them.
 func TestEarlyRefusalOverHTTP2(t *testing.T) {
 	t.Parallel()
 	backend := testkit.ServeH2C(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -169,7 +169,7 @@ routes:
 	}
 }
 
-// TestEarlyRefusalOverTLS has a backend refuse uploads over TLS and go away.
+// TestEarlyRefusalOverTLS lets a backend refuse uploads over TLS and close the connection.
 func TestEarlyRefusalOverTLS(t *testing.T) {
 	t.Parallel()
 	own := httptest.NewTLSServer(http.NotFoundHandler()) // for its certificate

@@ -17,8 +17,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// headerRequests are requests without their Host, each with what a backend must
-// not see of it. ${TOKEN} is the token of a member.
+// headerRequests are requests without a Host. Each has the parts that a backend must not
+// get.
 var headerRequests = map[string]struct {
 	lines []string // a request line, and fields
 	never []string // parts of lines, in lower case
@@ -55,9 +55,8 @@ var headerRequests = map[string]struct {
 	"odd spellings": {lines: []string{"GET /strict HTTP/1.1", "transfer_encoding: evil", "Content_Length: 7", "x-odd_Name: 1", "PROXY: evil"}, never: []string{"evil", "content_length"}},
 }
 
-// TestOneHeaderPolicy sends requests over the lean lane and over net/http's
-// transport, and has them explained: a backend gets the same fields by both
-// ways, and explain shows these.
+// TestOneHeaderPolicy sends requests through http1/transport and through net/http's
+// transport, and asks explain for them. All three must have the same fields.
 func TestOneHeaderPolicy(t *testing.T) {
 	t.Parallel()
 	const routes = identityTable + `
@@ -101,8 +100,8 @@ func TestOneHeaderPolicy(t *testing.T) {
 	}
 }
 
-// serveHeads is a backend that answers one request on each connection, and
-// passes on its fields as comparableFields makes them.
+// serveHeads returns the address of a backend that answers one request on each connection.
+// The backend sends the result of comparableFields to heads.
 func serveHeads(t *testing.T, heads chan<- []string) string {
 	return "http://" + testkit.ServeRaw(t, func(conn net.Conn) {
 		in := textproto.NewReader(bufio.NewReader(conn))
@@ -119,7 +118,7 @@ func serveHeads(t *testing.T, heads chan<- []string) string {
 	})
 }
 
-// comparableFields sorts field lines, and leaves out those that are the transport's.
+// comparableFields returns sorted field lines, without those that the transport sets.
 func comparableFields(lines []string) []string {
 	lines = slices.DeleteFunc(slices.Clone(lines), func(line string) bool {
 		name, _, _ := strings.Cut(line, ":")
@@ -134,7 +133,8 @@ func comparableFields(lines []string) []string {
 	return lines
 }
 
-// explainedFields are those that explain prints: of the request that Decide returns.
+// explainedFields returns the fields that explain prints: those of the request that Decide
+// returns.
 func explainedFields(t *testing.T, k *kit, text string) []string {
 	t.Helper()
 	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(text)))

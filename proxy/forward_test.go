@@ -21,13 +21,13 @@ import (
 	"github.com/google/uuid"
 )
 
-// seen is a request as a backend sees it.
+// seen is a request as a backend gets it.
 type seen struct {
 	Method, URI, Host, Body string
 	Header, Trailer         http.Header
 }
 
-// mirror answers with what it saw.
+// mirror answers with the request that it got.
 func mirror(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	_ = json.NewEncoder(w).Encode(seen{r.Method, r.RequestURI, r.Host, string(body), r.Header, r.Trailer})
@@ -108,11 +108,11 @@ routes:
 	if got := k.get("/keep", "Host: shop.example.com:8443").seen(t); got.Host != "shop.example.com:8443" {
 		t.Errorf("Host = %q", got.Host)
 	}
-	// The host of an absolute-form target outranks the header (RFC 9112 section 3.2.2).
+	// The host of an absolute-form target has priority over the header (RFC 9112 section 3.2.2).
 	if got := k.raw("GET http://a.example.com/keep HTTP/1.1\r\nHost: b\r\n\r\n").seen(t); got.Host != "a.example.com" {
 		t.Errorf("Host = %q", got.Host)
 	}
-	// HTTP/1.0 has none.
+	// HTTP/1.0 may have no Host.
 	if got := k.raw("GET /keep HTTP/1.0\r\n\r\n").seen(t); got.Host == "" || got.Header.Get("X-Forwarded-Host") != "" {
 		t.Errorf("Host = %q, X-Forwarded-Host = %q", got.Host, got.Header["X-Forwarded-Host"])
 	}
@@ -247,7 +247,7 @@ func TestFindCaller(t *testing.T) {
 		{"10.0.0.1:1", []string{"6.6.6.6", "1.1.1.1", "10.0.0.2"}, "1.1.1.1"},
 		{"10.0.0.1:1", []string{"10.0.0.3, 10.0.0.2"}, "10.0.0.3"},
 		{"10.0.0.1:1", []string{"1.1.1.1, junk, 10.0.0.2"}, "10.0.0.2"},
-		{"10.0.0.1:1", []string{"1.1.1.1,"}, "1.1.1.1"}, // an empty entry is none (RFC 9110 section 5.6.1)
+		{"10.0.0.1:1", []string{"1.1.1.1,"}, "1.1.1.1"}, // empty entries are ignored (RFC 9110 section 5.6.1)
 		{"10.0.0.1:1", []string{"junk,"}, "10.0.0.1"},
 		{"10.0.0.1:1", []string{"6.6.6.6", "\t1.1.1.1:80 , ,", ""}, "1.1.1.1"},
 		{"10.0.0.1:1", []string{"6.6.6.6, 1.1.1.1:80, [fd00::2]:443, 10.0.0.2:1"}, "1.1.1.1"},
@@ -327,7 +327,7 @@ func TestRequestID(t *testing.T) {
 
 var processTimeForm = regexp.MustCompile(`^\d+\.\d\dms$`)
 
-// wantSealed looks for what every answer carries, once.
+// wantSealed checks that the answer has the headers of every answer, each once.
 func (a answer) wantSealed(t testing.TB, what string) {
 	t.Helper()
 	for _, name := range []string{"X-Request-ID", "X-Process-Time"} {
@@ -514,7 +514,7 @@ func TestMethodsAndBodiesPass(t *testing.T) {
 	}
 }
 
-// Two messages where one reader sees one are how requests are smuggled.
+// A request is smuggled when one reader finds two messages and another only one.
 func TestAmbiguousFramingIsRefused(t *testing.T) {
 	t.Parallel()
 	k := start(t, openTable, func(w http.ResponseWriter, r *http.Request) {
@@ -536,7 +536,7 @@ func TestAmbiguousFramingIsRefused(t *testing.T) {
 		w := k.dial()
 		w.Send("POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + headers + "\r\n" + "0\r\n\r\n" + smuggled)
 		res := receive(w)
-		if res.StatusCode < 400 && !strings.HasPrefix(headers, "X: y") { // obs-fold is one header's value to net/http
+		if res.StatusCode < 400 && !strings.HasPrefix(headers, "X: y") { // net/http reads obs-fold as one header value
 			t.Errorf("%q: status %d", headers, res.StatusCode)
 		}
 		if _, err := w.In.ReadByte(); err != io.EOF {
@@ -545,8 +545,8 @@ func TestAmbiguousFramingIsRefused(t *testing.T) {
 	}
 }
 
-// A backend that says nothing of its bytes has nothing said for it: a guess of
-// net/http's could make them active content.
+// When a backend sends no Content-Type, the gateway adds none. If net/http guessed one, it
+// could turn the bytes into active content.
 func TestNoContentTypeIsInvented(t *testing.T) {
 	t.Parallel()
 	k := start(t, openTable, func(w http.ResponseWriter, _ *http.Request) {
@@ -559,8 +559,8 @@ func TestNoContentTypeIsInvented(t *testing.T) {
 	}
 }
 
-// TestClientClaims sends what only a trusted proxy may say, and spellings that
-// some servers take for an identity header.
+// TestClientClaims sends headers that only a trusted proxy may send, and spellings that
+// some servers read as an identity header.
 func TestClientClaims(t *testing.T) {
 	t.Parallel()
 	names := []string{

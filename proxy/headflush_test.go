@@ -12,8 +12,8 @@ import (
 	"gatehouse/proxy/listener"
 )
 
-// TestHeadDoesNotWaitForTheBody has a backend whose body is long in coming: the
-// client has the head before.
+// TestHeadDoesNotWaitForTheBody uses a backend whose body comes late. The client must get
+// the head before.
 func TestHeadDoesNotWaitForTheBody(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})
@@ -25,7 +25,7 @@ func TestHeadDoesNotWaitForTheBody(t *testing.T) {
 	}
 	test := func(t *testing.T, k *kit) {
 		for _, method := range []string{"GET", "POST"} {
-			res := k.open(method, "/", nil) // returns when the head has come
+			res := k.open(method, "/", nil) // returns when the client has the head
 			if res.StatusCode != 200 || res.ContentLength != 5 || res.ProtoMajor == 1 && res.Header.Get("X-Request-Id") == "" {
 				t.Errorf("%s: %d, %d bytes, %v", method, res.StatusCode, res.ContentLength, res.Header)
 			}
@@ -46,8 +46,8 @@ routes:
 	})
 }
 
-// TestHeadAndBodyInOneWrite counts the writes to a client: an answer whose body
-// came with its head leaves with it.
+// TestHeadAndBodyInOneWrite counts the writes to a client. When the backend sends head and
+// body together, the gateway must do so too.
 func TestHeadAndBodyInOneWrite(t *testing.T) {
 	t.Parallel()
 	backend := testkit.ServeRequest(t, func(conn *testkit.ServerConn, _ *http.Request) {
@@ -83,8 +83,8 @@ func TestHeadAndBodyInOneWrite(t *testing.T) {
 	}
 }
 
-// TestServerInterfaces wants the server in front to have what the gateway finds by
-// type assertion: without it, requests are answered all the same, but more slowly.
+// TestServerInterfaces checks that http1/server has the methods that the gateway finds by
+// type assertion. Without them, requests would still be answered, but more slowly.
 func TestServerInterfaces(t *testing.T) {
 	t.Parallel()
 	listener := testkit.Listen(t)
@@ -106,7 +106,7 @@ func TestServerInterfaces(t *testing.T) {
 	}
 }
 
-// countedWrites notes the size of every write to its connections.
+// countedWrites records the size of every write to its connections.
 type countedWrites struct {
 	net.Listener
 	sizes chan int

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// TestTwoAuthorizationsAreRefused has whoever reads the request next not read
-// the one that the gateway did not.
+// TestTwoAuthorizationsAreRefused checks that a request with two Authorization headers is
+// refused. Otherwise the backend could use the one that the gateway did not check.
 func TestTwoAuthorizationsAreRefused(t *testing.T) {
 	t.Parallel()
 	k := start(t, identityTable, func(_ http.ResponseWriter, r *http.Request) {
@@ -30,8 +30,8 @@ func TestTwoAuthorizationsAreRefused(t *testing.T) {
 	}
 }
 
-// TestHostOfTheTarget holds that route, policy and headers see one host: that
-// of an absolute-form target, where there is one (RFC 9112 section 3.2.2).
+// TestHostOfTheTarget checks that route, policy and headers use the same host. It is that
+// of an absolute-form target, if the request has one (RFC 9112 section 3.2.2).
 func TestHostOfTheTarget(t *testing.T) {
 	t.Parallel()
 	k := start(t, `
@@ -70,7 +70,7 @@ routes:
 	}
 }
 
-// TestBadHosts wants 400 for what is no host, whoever finds out.
+// TestBadHosts checks that an invalid host is answered 400, by the gateway or by net/http.
 func TestBadHosts(t *testing.T) {
 	t.Parallel()
 	k := start(t, openTable, func(_ http.ResponseWriter, r *http.Request) { t.Errorf("the backend was asked as %q", r.Host) })
@@ -84,8 +84,8 @@ func TestBadHosts(t *testing.T) {
 	}
 }
 
-// TestForwardedSpellings has a client behind a trusted proxy, which passes on
-// the spellings that it does not know itself.
+// TestForwardedSpellings sends requests through a trusted proxy, which passes on spellings
+// that it does not recognize.
 func TestForwardedSpellings(t *testing.T) {
 	t.Parallel()
 	k := start(t, "trusted_proxies: [127.0.0.0/8]\n"+openTable, mirror)
@@ -112,7 +112,7 @@ func TestForwardedSpellings(t *testing.T) {
 	}
 }
 
-// silentBackend is a transport that keeps what it was asked, and answers at once.
+// silentBackend is a transport that stores the request and answers at once.
 type silentBackend struct{ header http.Header }
 
 func (a *silentBackend) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -123,8 +123,8 @@ func (a *silentBackend) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// FuzzConnection: whatever a client lists in Connection, the backend gets what
-// the gateway says and none of what is listed.
+// FuzzConnection checks that the backend gets no header that a client lists in Connection,
+// and still gets all headers of the gateway.
 func FuzzConnection(f *testing.F) {
 	for _, list := range []string{
 		"close", "keep-alive, X-User-ID", "X-User-ID,X-Company-ID,X-User-Email,X-Plan", "x-request-id", "X-Forwarded-For, x-forwarded-host,\tX-Forwarded-Proto ,",

@@ -17,7 +17,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// wire2 is a raw HTTP/2 connection, for what a client library would refuse.
+// wire2 is a raw HTTP/2 connection. It can send what a client library would refuse.
 type wire2 struct {
 	t testing.TB
 	*http2.Framer
@@ -26,7 +26,7 @@ type wire2 struct {
 	encoder *hpack.Encoder
 }
 
-// dial2 opens a connection and says what a client says first.
+// dial2 opens a connection and sends the client preface.
 func (k *kit) dial2(settings ...http2.Setting) *wire2 {
 	k.t.Helper()
 	return dial2(k.t, k.url, settings...)
@@ -48,8 +48,8 @@ func dial2(t testing.TB, url string, settings ...http2.Setting) *wire2 {
 	return w
 }
 
-// open sends the headers of a request: name, value, name, value. Those that
-// are not there begin the list.
+// open sends the headers of a request: name, value, name, value. It first adds missing
+// pseudo-headers.
 func (w *wire2) open(stream uint32, end bool, fields ...string) {
 	w.t.Helper()
 	w.block.Reset()
@@ -64,7 +64,8 @@ func (w *wire2) open(stream uint32, end bool, fields ...string) {
 	_ = w.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: w.block.Bytes(), EndStream: end, EndHeaders: true})
 }
 
-// outcome is the status of the answer, "reset", or "closed" with the connection.
+// outcome returns the status of the answer, "reset", or "closed" if the connection was
+// closed.
 func (w *wire2) outcome() string {
 	for {
 		frame, err := w.ReadFrame()
@@ -82,14 +83,14 @@ func (w *wire2) outcome() string {
 	}
 }
 
-// TestHTTP2StaysOneRequest sends what would become two requests, or another
-// one, where HTTP/2 is written down as HTTP/1.1.
+// TestHTTP2StaysOneRequest sends HTTP/2 requests that would become two requests, or a
+// different one, if they were written as HTTP/1.1.
 func TestHTTP2StaysOneRequest(t *testing.T) {
 	t.Parallel()
 	type lie struct {
 		fields []string
 		data   string
-		want   []string // that reaches the backend; nothing otherwise
+		want   []string // the request that the backend gets; none if empty
 	}
 	lies := map[string]lie{
 		"none":            {nil, "abc", []string{"POST /a abc"}},
@@ -161,8 +162,8 @@ func TestHTTP2StaysOneRequest(t *testing.T) {
 				t.Errorf("ended with %s", got)
 			}
 			seen := backend.seen()
-			// Of a length of 0 nobody knows that it lies before the data come, and
-			// by then the request without a body may have gone on: one, and whole.
+			// A length of 0 is found wrong only when data come. By then the gateway
+			// may have forwarded the request without a body: one complete request.
 			if name == "length 0" && slices.Equal(seen, []string{"POST /a "}) {
 				return
 			}
@@ -173,8 +174,8 @@ func TestHTTP2StaysOneRequest(t *testing.T) {
 	}
 }
 
-// TestHTTP2WithoutWindow has clients that take headers and nothing more: an
-// answer that nobody receives is not kept, whoever wrote it.
+// TestHTTP2WithoutWindow uses clients that accept headers but no data. An answer that the
+// client does not receive must not be kept, whether a backend or the gateway wrote it.
 func TestHTTP2WithoutWindow(t *testing.T) {
 	t.Parallel()
 	ended := make(chan struct{}, 1)
@@ -207,7 +208,7 @@ routes:
 			if path == "/open/large" {
 				testkit.Receive(t, "the backend to be released", ended)
 			}
-			// The connection is as good as before.
+			// The connection still works.
 			_ = w.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1 << 16})
 			w.open(3, true, ":path", path, ":method", "GET")
 			if got := w.outcome(); got != want {

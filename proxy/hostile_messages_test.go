@@ -24,7 +24,7 @@ func healthyBackend(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, "ok")
 }
 
-// withStandard has the kit go to its backends by net/http's transport.
+// withStandard makes the kit reach its backends through net/http's transport.
 func (k *kit) withStandard(table string) *kit {
 	k.t.Helper()
 	k.parts.Transports = upstream.NewPool(upstream.PoolOptions{MaxIdle: 64, Standard: true})
@@ -48,13 +48,13 @@ func eachTransport(t *testing.T, table, backend string, test func(t *testing.T, 
 	}
 }
 
-// oddTrailers are names that no trailer can have, or none that a proxy passes.
+// oddTrailers are names that are invalid for a trailer, or that a proxy must not forward.
 var oddTrailers = []string{
 	"a b", ":path", `"x"`, "x;y", "x:y", "é", "x\ty", "(", "Host", "Connection", "TE", "Content-Type", "If-Match", "x_y", "X-User-Id", "Keep-Alive",
 }
 
-// TestOddTrailersAreNotForwarded has a client announce trailers that no
-// transport would write: it is no fault of the backend's.
+// TestOddTrailersAreNotForwarded announces trailers that no transport would write. The
+// backend must not get the blame.
 func TestOddTrailersAreNotForwarded(t *testing.T) {
 	t.Parallel()
 	backend := testkit.Serve(t, healthyBackend)
@@ -65,7 +65,7 @@ func TestOddTrailersAreNotForwarded(t *testing.T) {
 				t.Errorf("Trailer: %q = %d, the backend saw %q", name, res.StatusCode, seen)
 			}
 		}
-		// A name that is good may have a value that is not; net/http refuses it.
+		// A valid name may have an invalid value, which net/http refuses.
 		res := k.raw("POST /a HTTP/1.1\r\nHost: x\r\nTrailer: X-Good\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Good: a\x01b\r\n\r\n")
 		if blamesTheBackend(res.StatusCode) || strings.Contains(strings.Join(res.Header["Seen"], " "), "X-Good") {
 			t.Errorf("a control character in a trailer = %d, the backend saw %q", res.StatusCode, res.Header["Seen"])
@@ -112,8 +112,8 @@ func TestHTTP2EndsTooEarly(t *testing.T) {
 	}
 }
 
-// TestFoldedFramingIsRemoved sends headers that a backend which folds names
-// would take for those of the framing or of the connection.
+// TestFoldedFramingIsRemoved sends headers that a backend that folds names would read as
+// headers of the framing or the connection.
 func TestFoldedFramingIsRemoved(t *testing.T) {
 	t.Parallel()
 	eachTransport(t, openTable, testkit.Serve(t, healthyBackend), func(t *testing.T, k *kit) {
@@ -132,7 +132,8 @@ func TestFoldedFramingIsRemoved(t *testing.T) {
 	})
 }
 
-// TestTraceIsRefused keeps tokens from a backend that sends back what it gets.
+// TestTraceIsRefused checks that TRACE is refused. A backend would answer it with the
+// request, including the token.
 func TestTraceIsRefused(t *testing.T) {
 	t.Parallel()
 	backend := count(t)
@@ -151,8 +152,8 @@ func TestTraceIsRefused(t *testing.T) {
 	}
 }
 
-// TestOddUpgradeIsDropped asks for protocols whose names look like one that is
-// listed, to readers that are not careful.
+// TestOddUpgradeIsDropped asks for protocols that a careless reader would read as a listed
+// one.
 func TestOddUpgradeIsDropped(t *testing.T) {
 	t.Parallel()
 	eachTransport(t, openTable, testkit.Serve(t, healthyBackend), func(t *testing.T, k *kit) {
@@ -165,7 +166,7 @@ func TestOddUpgradeIsDropped(t *testing.T) {
 	})
 }
 
-// TestHeadersTooLargeForTheBackend sends more headers than an HTTP/2 backend takes.
+// TestHeadersTooLargeForTheBackend sends more headers than an HTTP/2 backend accepts.
 func TestHeadersTooLargeForTheBackend(t *testing.T) {
 	t.Parallel()
 	backend := testkit.ServeH2C(t, healthyBackend, func(s *http.Server) { s.MaxHeaderBytes = 4 << 10 })
@@ -174,7 +175,7 @@ users: off
 routes:
   - {name: open, prefix: /, backend: "${BACKEND}", auth: none, protocol: h2c}
 `, backend)
-	if res := k.get("/"); res.StatusCode != 200 { // and the backend's settings are known
+	if res := k.get("/"); res.StatusCode != 200 { // then the transport knows the backend's settings
 		t.Fatalf("status %d", res.StatusCode)
 	}
 	for range 3 {
@@ -187,12 +188,12 @@ routes:
 	}
 }
 
-// blamesTheBackend reports whether a status says that the backend is at fault.
+// blamesTheBackend reports whether a status means that the backend is at fault.
 func blamesTheBackend(status int) bool {
 	return status == 500 || status == 502 || status == 503 || status == 504
 }
 
-// fuzzBefore are gateways before a healthy backend, one for each transport.
+// fuzzBefore returns gateways in front of a healthy backend, one for each transport.
 func fuzzBefore(f *testing.F) (urls []string) {
 	backend := testkit.Serve(f, healthyBackend)
 	for _, standard := range []bool{false, true} {
@@ -213,8 +214,8 @@ routes:
   - {name: kept, prefix: /kept, backend: "${BACKEND}", auth: none, preserve_host: true, strip_prefix: true}
 `
 
-// FuzzHealthyBackend sends a gateway whatever a client may, and then nothing
-// more. The backend answers every request, so no answer may blame it.
+// FuzzHealthyBackend sends any bytes to a gateway, and then nothing more. The backend
+// answers every request, so no answer may blame it.
 func FuzzHealthyBackend(f *testing.F) {
 	for _, line := range []string{
 		"GET / HTTP/1.1", "GET /kept?a=b HTTP/1.1", "GET //x HTTP/1.1", "GET /?\xff HTTP/1.1", "GET http://u:p@x/a HTTP/1.1", "GET /%zz HTTP/1.1",
@@ -270,7 +271,7 @@ func FuzzHealthyBackend(f *testing.F) {
 	})
 }
 
-// FuzzHealthyBackendHTTP2 is FuzzHealthyBackend for what HTTP/2 can carry.
+// FuzzHealthyBackendHTTP2 is like FuzzHealthyBackend, over HTTP/2.
 func FuzzHealthyBackendHTTP2(f *testing.F) {
 	for _, path := range []string{"/", "/kept", "/a?b c", "*", "//", "/\xff", "", "/a#b", "http://x/a", "/kept/\x80"} {
 		f.Add("GET", path, "x", "x-a", "b", "")
@@ -307,7 +308,7 @@ func FuzzHealthyBackendHTTP2(f *testing.F) {
 	k.serveTLS()
 	f.Fuzz(func(t *testing.T, method, path, authority, name, value, body string) {
 		if len(path)+len(name)+len(value) > 8<<10 || len(body) > 1<<10 {
-			return // one frame
+			return // too large for one frame
 		}
 		w := dial2(t, k.url)
 		defer w.conn.Close()

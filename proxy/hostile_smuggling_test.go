@@ -19,19 +19,18 @@ import (
 	"gatehouse/internal/testkit"
 )
 
-// countingBackend keeps every byte that reaches it. It reads requests as
-// narrowly as RFC 9112 is written: what two readers could frame in two ways is
-// a fault of the gateway's, whatever was sent to the gateway.
+// countingBackend stores every byte that it gets. It reads requests strictly by RFC 9112. A
+// message with unclear framing is a fault of the gateway, whatever the client has sent.
 type countingBackend struct {
 	t   testing.TB
 	url string
 
 	mu       sync.Mutex
 	requests []string // "POST /a abc": method, target, body
-	partial  int      // requests that broke off, which no backend answers
+	partial  int      // incomplete requests, which no backend answers
 }
 
-// count serves a backend that answers every whole request with 200.
+// count serves a backend that answers every complete request with 200.
 func count(t testing.TB) *countingBackend {
 	t.Helper()
 	b := &countingBackend{t: t}
@@ -89,8 +88,8 @@ var (
 	chunkSize   = regexp.MustCompile(`^[0-9a-f]+$`)
 )
 
-// readNarrowly reads one request; io.EOF with what there was of it when it
-// breaks off.
+// readNarrowly reads one request strictly. For an incomplete request it returns the part
+// that was read, and io.EOF.
 func readNarrowly(in *bufio.Reader) (request string, err error) {
 	line, err := readLine(in)
 	if err != nil {
@@ -119,7 +118,7 @@ func readNarrowly(in *bufio.Reader) (request string, err error) {
 	return request + " " + body, err
 }
 
-// readBody takes one Content-Length, or one Transfer-Encoding, or neither.
+// readBody reads a body with one Content-Length, one Transfer-Encoding, or neither.
 func readBody(in *bufio.Reader, header http.Header) (string, error) {
 	lengths, codings := header["Content-Length"], header["Transfer-Encoding"]
 	switch {
@@ -184,7 +183,7 @@ func readChunks(in *bufio.Reader) (body string, err error) {
 	}
 }
 
-// readLine reads up to CRLF. No other CR or LF may be in it.
+// readLine reads up to CRLF. The line must not contain another CR or LF.
 func readLine(in *bufio.Reader) (string, error) {
 	line, err := in.ReadString('\n')
 	if err != nil {
@@ -197,15 +196,15 @@ func readLine(in *bufio.Reader) (string, error) {
 	return text, nil
 }
 
-// smuggled is the request that nobody may see; it fits into a body of its own
-// length, too.
+// smuggled is the request that no backend may get. It also fits into a body of its own
+// length.
 const smuggled = "GET /smuggled HTTP/1.1\r\nHost: x\r\nX-Pad: y\r\n\r\n"
 
-// attack is what a client sends over one connection, and all that may come of it.
+// attack is what a client sends over one connection, with all results that are allowed.
 type attack struct {
 	sent     string
 	statuses []int    // of the answers until the connection is closed
-	requests []string // that reach the backend whole
+	requests []string // complete requests that the backend gets
 }
 
 func post(headers, body string) string {
@@ -214,12 +213,12 @@ func post(headers, body string) string {
 
 func chunked(body string) string { return post("Transfer-Encoding: chunked\r\n", body) }
 
-// refused is a request that the gateway answers with 4xx or 5xx, closing the
-// connection, and of which nothing reaches a backend whole.
+// refused returns an attack that the gateway answers with 4xx or 5xx and Connection: close.
+// The backend gets no complete request.
 func refused(status int, sent string) attack { return attack{sent, []int{status}, nil} }
 
-// ambiguousFraming are the requests of which a front end and a back end have
-// made two since 2005.
+// ambiguousFraming are requests that front end and back end have split in different ways
+// in known attacks since 2005.
 func ambiguousFraming() map[string]attack {
 	whole := strconv.Itoa(len(smuggled))
 	attacks := map[string]attack{
@@ -284,7 +283,7 @@ func ambiguousFraming() map[string]attack {
 	return attacks
 }
 
-// oddChunks are bodies of which the chunks could be read in two ways.
+// oddChunks are bodies whose chunks could be read in two ways.
 func oddChunks() map[string]attack {
 	fine := func(body, read string) attack {
 		return attack{chunked(body + smuggled), []int{200}, []string{"POST /a " + read}}
@@ -322,8 +321,8 @@ func oddChunks() map[string]attack {
 	return attacks
 }
 
-// TestNothingIsSmuggled has every attack end as one request or none: what
-// stands behind it on the connection is never taken for another.
+// TestNothingIsSmuggled checks that every attack ends as one request or none. The bytes
+// after it on the connection must never be read as another request.
 func TestNothingIsSmuggled(t *testing.T) {
 	t.Parallel()
 	for name, attacks := range map[string]map[string]attack{"framing": ambiguousFraming(), "chunks": oddChunks()} {
@@ -333,7 +332,7 @@ func TestNothingIsSmuggled(t *testing.T) {
 				backend := count(t)
 				k := startBefore(t, bounded("idle_timeout: 2s"), backend.url)
 				w := k.dial()
-				_, _ = io.WriteString(w.Conn, attack.sent) // it may be closed before all is sent
+				_, _ = io.WriteString(w.Conn, attack.sent) // the gateway may close before all is sent
 				if got := statusesOf(t, w); !slices.Equal(got, attack.statuses) {
 					t.Errorf("answered %v, want %v", got, attack.statuses)
 				}
@@ -350,7 +349,7 @@ func statusesOf(t testing.TB, w *testkit.Client) []int {
 	t.Helper()
 	var statuses []int
 	for {
-		asked := &http.Request{Method: http.MethodHead} // no body is waited for ...
+		asked := &http.Request{Method: http.MethodHead} // ReadResponse does not wait for a body ...
 		res, err := http.ReadResponse(w.In, asked)
 		if err != nil {
 			if network, ok := errors.AsType[net.Error](err); ok && network.Timeout() {
@@ -359,7 +358,7 @@ func statusesOf(t testing.TB, w *testkit.Client) []int {
 			return statuses
 		}
 		statuses = append(statuses, res.StatusCode)
-		next, _ := w.In.Peek(5) // ... but skipped, as far as there is one
+		next, _ := w.In.Peek(5) // ... so a body is skipped here
 		for len(next) > 0 && string(next) != "HTTP/" {
 			_, _ = w.In.Discard(1)
 			next, _ = w.In.Peek(5)

@@ -109,12 +109,12 @@ func TestHTTP2Streams(t *testing.T) {
 	if rest, err := io.ReadAll(res.Body); err != nil || len(rest) != 0 {
 		t.Errorf("rest %q, %v", rest, err)
 	}
-	// Bounds are the same.
+	// The same limits apply.
 	k.do("POST", "/small", io.MultiReader(strings.NewReader("abc"), strings.NewReader("de"))).wantDetail(t, 413, "Request body is too large.")
 }
 
-// rawHTTP2 sends a request with the pseudo-headers given, which a client
-// library would refuse, and returns the status, or the reset as an error.
+// rawHTTP2 sends a request with the given pseudo-headers, which a client library would
+// refuse. It returns the status, or the reset as an error.
 func rawHTTP2(t *testing.T, k *kit, path string, headers ...string) (string, error) {
 	t.Helper()
 	conn, err := tls.Dial("tcp", strings.TrimPrefix(k.url, "https://"), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})
@@ -147,8 +147,8 @@ func rawHTTP2(t *testing.T, k *kit, path string, headers ...string) (string, err
 	}
 }
 
-// TestHTTP2Targets sends what only HTTP/2 can carry: a target with spaces would
-// become another request line in HTTP/1.1.
+// TestHTTP2Targets sends targets that only HTTP/2 can express. A target with spaces would
+// become a different request line in HTTP/1.1.
 func TestHTTP2Targets(t *testing.T) {
 	t.Parallel()
 	k := startTLS(t, openTable, testkit.Serve(t, mirror))
@@ -314,8 +314,8 @@ func checkBothStreams(ctx context.Context, t *testing.T, conn *grpc.ClientConn) 
 	}
 }
 
-// TestBackendOverTLS has a backend with a certificate of its own authority, and
-// holds that one that nobody vouches for is not talked to.
+// TestBackendOverTLS uses a backend with a certificate of its own authority. It also checks
+// that a backend with an untrusted certificate gets no requests.
 func TestBackendOverTLS(t *testing.T) {
 	t.Parallel()
 	backend := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -53,8 +53,8 @@ type kit struct {
 	standard  bool            // net/http's server and transport, instead of our own
 }
 
-// start serves a table, written as YAML in which ${BACKEND} is the backend's
-// URL, over HTTP/1.1.
+// start serves a table over HTTP/1.1. In the YAML of the table, ${BACKEND} is the URL of
+// the backend.
 func start(t testing.TB, table string, backend http.HandlerFunc) *kit {
 	t.Helper()
 	if backend == nil {
@@ -63,7 +63,7 @@ func start(t testing.TB, table string, backend http.HandlerFunc) *kit {
 	return startBefore(t, table, testkit.Serve(t, backend))
 }
 
-// startBefore is start for a backend that is served already.
+// startBefore is like start, for a backend that runs already.
 func startBefore(t testing.TB, table, backend string) *kit {
 	t.Helper()
 	k := newKit(t, table, backend)
@@ -71,7 +71,7 @@ func startBefore(t testing.TB, table, backend string) *kit {
 	return k
 }
 
-// serve serves as cmd/gatehouse does.
+// serve serves the gateway as cmd/gatehouse does.
 func (k *kit) serve() {
 	k.t.Helper()
 	k.transport = &http.Transport{}
@@ -110,7 +110,7 @@ func (k *kit) serve() {
 	})
 }
 
-// startTLS is start over TLS with HTTP/2, for a backend that is served elsewhere.
+// startTLS is like startBefore, over TLS with HTTP/2.
 func startTLS(t testing.TB, table, backend string) *kit {
 	t.Helper()
 	k := newKit(t, table, backend)
@@ -127,7 +127,7 @@ func (k *kit) serveTLS() {
 	k.t.Cleanup(k.server.Close)
 }
 
-// builtIn is a built-in handler without endpoints of its own.
+// builtIn is a built-in handler without endpoints.
 type builtIn func(http.ResponseWriter, *http.Request)
 
 func (b builtIn) ServeHTTP(w http.ResponseWriter, r *http.Request) { b(w, r) }
@@ -136,8 +136,8 @@ func (builtIn) Rule(*http.Request) (auth.Rule, *httperr.Error) {
 	return auth.Rule{Policy: config.PolicyInitial}, nil
 }
 
-// eachLane tests a gateway in front of a backend with the HTTP/1.1 lanes of our
-// own, and with those of net/http, as GATEWAY_TRANSPORT=standard has it.
+// eachLane tests a gateway with our own HTTP/1.1 server and transport, and with those of
+// net/http, as with GATEWAY_TRANSPORT=standard.
 func eachLane(t *testing.T, table, backend string, test func(t *testing.T, k *kit)) {
 	for name, standard := range map[string]bool{"lean": false, "standard": true} {
 		t.Run(name, func(t *testing.T) {
@@ -150,7 +150,7 @@ func eachLane(t *testing.T, table, backend string, test func(t *testing.T, k *ki
 	}
 }
 
-// newKit makes a gateway that nobody serves yet.
+// newKit returns a gateway that is not served yet.
 func newKit(t testing.TB, table, backend string) *kit {
 	t.Helper()
 	return newKitOf(t, table, backend, upstream.PoolOptions{MaxIdle: 64})
@@ -189,7 +189,7 @@ func newKitOf(t testing.TB, table, backend string, options upstream.PoolOptions)
 	return k
 }
 
-// parse reads a table as an operator would have written it.
+// parse parses a table as an operator writes it.
 func parse(t testing.TB, table, backend string) *config.Config {
 	t.Helper()
 	cfg, err := config.Parse("routes.yaml", []byte(table), func(name string) (string, bool) {
@@ -220,7 +220,7 @@ func (k *kit) transportOf(table *Table, route int) http.RoundTripper {
 	return transport
 }
 
-// sendTo has all routes of a table send their requests through a transport.
+// sendTo makes all routes of a table send their requests through a transport.
 func sendTo(table *Table, transport http.RoundTripper) {
 	for _, r := range table.routes {
 		r.backend = forward.NewBackend(forward.BackendOptions{
@@ -250,7 +250,7 @@ type answer struct {
 	body string
 }
 
-// do sends a request to the gateway, "Name: value" headers with it.
+// do sends a request to the gateway, with headers in the form "Name: value".
 func (k *kit) do(method, target string, body io.Reader, headers ...string) answer {
 	k.t.Helper()
 	res := k.open(method, target, body, headers...)
@@ -267,7 +267,7 @@ func (k *kit) get(target string, headers ...string) answer {
 	return k.do(http.MethodGet, target, nil, headers...)
 }
 
-// open is do without reading the body.
+// open is like do, but does not read the body.
 func (k *kit) open(method, target string, body io.Reader, headers ...string) *http.Response {
 	k.t.Helper()
 	req := k.request(method, target, body, headers...)
@@ -298,7 +298,7 @@ func (k *kit) request(method, target string, body io.Reader, headers ...string) 
 	return req
 }
 
-// client is the front server's, without redirects.
+// client returns the client of the front server. It does not follow redirects.
 func (k *kit) client() *http.Client {
 	client := http.Client{Transport: k.transport}
 	if k.server != nil {
@@ -310,13 +310,13 @@ func (k *kit) client() *http.Client {
 
 func (k *kit) dial() *testkit.Client { return testkit.Dial(k.t, k.url) }
 
-// receive reads one answer whole.
+// receive reads one complete answer.
 func receive(c *testkit.Client) answer {
 	res, body := c.Receive()
 	return answer{res, body}
 }
 
-// raw sends bytes over a connection of their own and reads one answer.
+// raw sends bytes over a new connection and reads one answer.
 func (k *kit) raw(text string) answer {
 	k.t.Helper()
 	w := k.dial()
@@ -324,7 +324,7 @@ func (k *kit) raw(text string) answer {
 	return receive(w)
 }
 
-// wantDetail holds an answer of the gateway's own against what it should say.
+// wantDetail checks status and detail of an answer that the gateway itself has written.
 func (a answer) wantDetail(t testing.TB, status int, detail string) {
 	t.Helper()
 	if a.StatusCode != status {
@@ -348,13 +348,13 @@ func (a answer) wantDetail(t testing.TB, status int, detail string) {
 	}
 }
 
-// accessLog hands on what is logged, line by line.
+// accessLog passes log lines on to a test.
 type accessLog struct{ lines chan string }
 
 func (l *accessLog) Write(p []byte) (int, error) {
 	select {
 	case l.lines <- string(bytes.TrimSpace(p)):
-	default: // nobody reads this test's log
+	default: // the test does not read its log
 	}
 	return len(p), nil
 }
@@ -437,5 +437,5 @@ routes:
   - {name: open, prefix: /, backend: "${BACKEND}", auth: none}
 `
 
-// flush sends what a handler has written.
+// flush sends the bytes that a handler has written.
 func flush(w http.ResponseWriter) { _ = http.NewResponseController(w).Flush() }

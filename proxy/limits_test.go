@@ -11,8 +11,8 @@ import (
 	"gatehouse/internal/testkit"
 )
 
-// TestRequestsPerClient holds as many requests as one client may, and has one
-// more refused; other clients, told apart by a trusted proxy, are unharmed.
+// TestRequestsPerClient keeps as many requests running as one client may have. One more
+// must be refused. Other clients, which a trusted proxy identifies, are not affected.
 func TestRequestsPerClient(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})
@@ -62,8 +62,8 @@ routes:
 	testkit.Eventually(t, "a place that became free is given again", func() bool { return get("192.0.2.1").StatusCode == http.StatusOK })
 }
 
-// TestConnections opens as many connections as there may be; one more is
-// closed at once, and a place that becomes free is given again.
+// TestConnections opens as many connections as the limit allows. One more must be closed at
+// once. When a connection ends, another must be accepted.
 func TestConnections(t *testing.T) {
 	t.Parallel()
 	for limits, limit := range map[string]int{
@@ -80,7 +80,7 @@ func TestConnections(t *testing.T) {
 			server := &http.Server{Handler: k.gateway, ReadHeaderTimeout: time.Minute}
 			go func() { _ = server.Serve(k.gateway.Limit(listener)) }()
 			t.Cleanup(func() { _ = server.Close() })
-			// served tells whether a connection is; it stays open if so.
+			// served reports whether a new connection is served; if so, it stays open.
 			served := func() (net.Conn, bool) {
 				conn, err := net.Dial("tcp", listener.Addr().String())
 				if err != nil {
@@ -106,7 +106,8 @@ func TestConnections(t *testing.T) {
 	}
 }
 
-// TestResponseHeaders wants them on every answer, once, over the backend's.
+// TestResponseHeaders checks that every answer has the configured headers once, in place
+// of the backend's.
 func TestResponseHeaders(t *testing.T) {
 	t.Parallel()
 	k := start(t, `

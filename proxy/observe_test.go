@@ -45,8 +45,8 @@ func TestAccessLine(t *testing.T) {
 	}
 }
 
-// TestLogsHoldNoSecrets sends secrets where clients put them, in requests that
-// are refused at every hop.
+// TestLogsHoldNoSecrets sends secrets in all places where clients put them, in requests
+// that the different hops refuse.
 func TestLogsHoldNoSecrets(t *testing.T) {
 	t.Parallel()
 	k := start(t, "cors: {origins: ['https://app.example.com']}\n"+policyTable, mirror)
@@ -91,7 +91,7 @@ func TestLogIsBounded(t *testing.T) {
 	}
 }
 
-// A HEAD request is logged with the bytes that were sent: none.
+// A HEAD request is logged with 0 bytes: no body was sent.
 func TestBytesOfHead(t *testing.T) {
 	t.Parallel()
 	k := start(t, openTable, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") })
@@ -145,11 +145,11 @@ func TestPanics(t *testing.T) {
 			t.Errorf("%s: the answer looks complete", path)
 		}
 	}
-	// After a panic the server goes on.
+	// The server continues after a panic.
 	k.get("/users/x").wantDetail(t, 500, "Internal Server Error")
 }
 
-// TestMetricsBalance counts one Finished for each Started, in every outcome.
+// TestMetricsBalance checks that there is one Finished for each Started, in every outcome.
 func TestMetricsBalance(t *testing.T) {
 	t.Parallel()
 	k := start(t, `
@@ -283,7 +283,7 @@ routes:
 	if w.Code != 405 {
 		t.Errorf("DELETE: %d", w.Code)
 	}
-	// A table that needs users cannot be compiled without.
+	// A table that needs users cannot be compiled without them.
 	k.parts.Users = nil
 	if _, err := Compile(parse(t, "routes:\n  - {name: users, prefix: /u, handler: users}\n", ""), k.parts); err == nil {
 		t.Error("compiled without users")
@@ -302,8 +302,8 @@ func TestNoTableYet(t *testing.T) {
 	}
 }
 
-// TestHandlerBehindEscapedPrefix wants a built-in handler to see the rest of
-// the path, whatever the prefix looks like decoded.
+// TestHandlerBehindEscapedPrefix checks that a built-in handler gets the rest of the path,
+// also after a prefix with escapes.
 func TestHandlerBehindEscapedPrefix(t *testing.T) {
 	t.Parallel()
 	k := start(t, "routes:\n  - {name: users, prefix: /caf%C3%A9/users, handler: users}\n", nil)

@@ -10,8 +10,8 @@ import (
 	"gatehouse/proxy/route/routetest"
 )
 
-// TestRefusedTargetsOnTheWire sends every refused target as it stands. Those
-// that net/http cannot parse it refuses itself.
+// TestRefusedTargetsOnTheWire sends every refused target unchanged. net/http itself refuses
+// those that it cannot parse.
 func TestRefusedTargetsOnTheWire(t *testing.T) {
 	t.Parallel()
 	k := start(t, strings.Replace(openTable, "auth: none", "auth: none, allow_encoded_slashes: true", 1),
@@ -28,7 +28,7 @@ func TestRefusedTargetsOnTheWire(t *testing.T) {
 	}
 }
 
-// TestTargetsPassByteForByte holds what a backend sees against what was sent.
+// TestTargetsPassByteForByte checks that a backend gets the target that was sent.
 func TestTargetsPassByteForByte(t *testing.T) {
 	t.Parallel()
 	k := start(t, strings.Replace(openTable, "auth: none", "auth: none, allow_encoded_slashes: true", 1),
@@ -53,8 +53,8 @@ func TestTargetsPassByteForByte(t *testing.T) {
 	}
 }
 
-// TestTailsOfSegments holds what Windows and old Spring drop from a segment
-// (issue 10): it must not lead past a route, and must not be refused elsewhere.
+// TestTailsOfSegments sends tails of segments that Windows and old versions of Spring drop
+// (issue 10). They must not bypass a route, and must be allowed elsewhere.
 func TestTailsOfSegments(t *testing.T) {
 	t.Parallel()
 	k := start(t, `
@@ -93,11 +93,11 @@ routes:
 	if got := res.Header.Get("Allow"); got != "DELETE, GET, HEAD" {
 		t.Errorf("Allow = %q", got)
 	}
-	// A refused method says nothing about who is asking.
+	// The refusal of a method does not depend on the user.
 	if got := res.Header.Get("WWW-Authenticate"); got != "" {
 		t.Errorf("WWW-Authenticate = %q", got)
 	}
-	// A tunnel is not for a reverse proxy, whatever the route takes (RFC 9110 section 9.3.6).
+	// A reverse proxy opens no tunnels, even if a route allows the method (RFC 9110 section 9.3.6).
 	k = start(t, openTable, func(http.ResponseWriter, *http.Request) { t.Error("the backend was asked") })
 	if res := k.raw("CONNECT /x HTTP/1.1\r\nHost: x\r\n\r\n"); res.StatusCode != 501 {
 		t.Errorf("CONNECT /x = %d", res.StatusCode)

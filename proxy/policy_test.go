@@ -23,7 +23,7 @@ routes:
   - {name: admins, prefix: /admins, backend: "${BACKEND}", roles: [admin, owner]}
 `
 
-// sign makes a token of any claims with the secret of the kit.
+// sign returns a token with these claims, signed with the secret of the kit.
 func (k *kit) sign(claims jwt.MapClaims) string {
 	k.t.Helper()
 	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(testSecret))
@@ -89,7 +89,7 @@ func TestPolicies(t *testing.T) {
 	}
 }
 
-// A claim that is absent leaves its header absent, whatever the client sent.
+// When a claim is absent, its header is absent too, even if the client has sent it.
 func TestAbsentClaims(t *testing.T) {
 	t.Parallel()
 	k := start(t, policyTable, mirror)
@@ -100,7 +100,7 @@ func TestAbsentClaims(t *testing.T) {
 	}
 }
 
-// usersDown is a store that cannot be asked.
+// usersDown is a store that does not work.
 type usersDown struct{}
 
 func (usersDown) UserState(context.Context, uuid.UUID) (auth.UserState, error) {

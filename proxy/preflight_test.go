@@ -21,8 +21,8 @@ routes:
   - {name: free, prefix: /free, backend: "${BACKEND}", auth: none}
 `
 
-// TestPreflightMethods asks for methods that are not among the usual ones. The
-// request behind the preflight has to be allowed where a route takes it.
+// TestPreflightMethods asks for unusual methods. A preflight must allow the request after
+// it when a route accepts that request.
 func TestPreflightMethods(t *testing.T) {
 	t.Parallel()
 	backend := testkit.Serve(t, func(_ http.ResponseWriter, r *http.Request) {
@@ -45,7 +45,7 @@ func TestPreflightMethods(t *testing.T) {
 			{"a.wild.example.com", "/", "MKCOL", usual + ", MKCOL"},
 			{"other.example.com", "/", "MKCOL", usual},
 			{"x", "/free", "COPY", usual + ", COPY"},
-			{"x", "/free", "patch", usual + ", patch"}, // fetch does not make it upper case
+			{"x", "/free", "patch", usual + ", patch"}, // fetch does not convert it to upper case
 			{"x", "/free", "PUT", usual},
 			{"x", "/free", "TRACE", usual},
 			{"x", "/free", "CONNECT", usual},
@@ -58,15 +58,15 @@ func TestPreflightMethods(t *testing.T) {
 				t.Errorf("%s %s%s: %d %q, want %q", tt.asked, tt.host, tt.path, res.StatusCode, got, tt.want)
 			}
 		}
-		// What the preflight promised holds.
+		// The request that the preflight allowed is accepted.
 		if res := k.do("PROPFIND", "/dav/file", nil, "Origin: https://app.example.com"); res.StatusCode != 200 {
 			t.Errorf("PROPFIND: %d", res.StatusCode)
 		}
 	})
 }
 
-// TestPreflightIsNotLimited has a client hold all the requests that it may, and
-// send a preflight.
+// TestPreflightIsNotLimited sends a preflight while the client has as many running requests
+// as it may have.
 func TestPreflightIsNotLimited(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})
@@ -84,7 +84,7 @@ func TestPreflightIsNotLimited(t *testing.T) {
 				t.Errorf("preflight: %d %v", res.StatusCode, res.Header)
 			}
 		}
-		// What is no preflight is refused, so that the page can read why.
+		// Other requests are refused, with an answer that the page can read.
 		for _, method := range []string{http.MethodPut, http.MethodOptions} {
 			res := k.do(method, "/free", nil, origin)
 			res.wantDetail(t, http.StatusTooManyRequests, refuseTooMany.Detail)
@@ -100,7 +100,8 @@ func TestPreflightIsNotLimited(t *testing.T) {
 	})
 }
 
-// TestPreflightToPrivateNetwork wants a public page let in where its origin is listed.
+// TestPreflightToPrivateNetwork checks that a public page is allowed if its origin is
+// listed.
 func TestPreflightToPrivateNetwork(t *testing.T) {
 	t.Parallel()
 	ask := []string{"Access-Control-Request-Method: GET", "Access-Control-Request-Private-Network: true"}

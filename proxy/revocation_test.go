@@ -13,8 +13,8 @@ import (
 	"gatehouse/auth/keys"
 )
 
-// TestStreamsEndWithTheirToken opens an event stream and a WebSocket with a
-// token that is about to expire: both end with it, neither as if it were done.
+// TestStreamsEndWithTheirToken opens an event stream and a WebSocket with a token that
+// expires soon. Both must end with the token, and neither may look complete.
 func TestStreamsEndWithTheirToken(t *testing.T) {
 	t.Parallel()
 	k := start(t, `

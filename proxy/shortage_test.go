@@ -12,8 +12,7 @@ import (
 	"gatehouse/proxy/upstream"
 )
 
-// A connection to a backend whose descriptor is one of those kept for others is
-// not made.
+// A connection to a backend fails if it would use a reserved descriptor.
 func TestDescriptorsOfBackends(t *testing.T) {
 	backend, err := url.Parse(testkit.Serve(t, mirror))
 	if err != nil {
@@ -25,7 +24,7 @@ func TestDescriptorsOfBackends(t *testing.T) {
 	}{
 		"unknown": {descriptors.Division{}, false},
 		"enough":  {descriptors.Divide(1 << 20), false},
-		"short":   {descriptors.Division{Limit: 64, Clients: 1, Backends: 1}, true}, // 0 to 2 are taken by the standard streams
+		"short":   {descriptors.Division{Limit: 64, Clients: 1, Backends: 1}, true}, // the standard streams use 0 to 2
 	} {
 		pool := upstream.NewPool(upstream.PoolOptions{Control: c.of.Control})
 		transport, err := pool.Get(new(upstream.Set), &config.Route{Backend: backend, ConnectTimeout: time.Minute})

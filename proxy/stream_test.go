@@ -35,7 +35,7 @@ func TestDownloadIsStreamed(t *testing.T) {
 				<-proceed
 				_, _ = io.WriteString(w, "second")
 			})
-			t.Cleanup(func() { // an answer that does not come must not hold the test
+			t.Cleanup(func() { // a missing answer must not block the test
 				select {
 				case <-proceed:
 				default:
@@ -59,7 +59,7 @@ func TestDownloadIsStreamed(t *testing.T) {
 	}
 }
 
-// TestHeadersAreSentBeforeTheBody is for event streams that begin silent.
+// TestHeadersAreSentBeforeTheBody checks an event stream without a first event.
 func TestHeadersAreSentBeforeTheBody(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"text/event-stream", "application/octet-stream"} {
@@ -128,7 +128,7 @@ func TestBothDirectionsAtOnce(t *testing.T) {
 	}
 }
 
-// echo answers each piece of the body as it comes.
+// echo sends back each piece of the body when it arrives.
 func echo(w http.ResponseWriter, r *http.Request) {
 	control := http.NewResponseController(w)
 	_ = control.EnableFullDuplex()
@@ -144,7 +144,7 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// zeros is a body of so many bytes.
+// zeros is a body with this number of bytes.
 func zeros(size int64) io.Reader { return io.LimitReader(zero{}, size) }
 
 type zero struct{}
@@ -154,7 +154,7 @@ func (zero) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestLargeBodiesCostNoMemory is not parallel: it looks at the heap of the process.
+// TestLargeBodiesCostNoMemory is not parallel, because it measures the heap of the process.
 func TestLargeBodiesCostNoMemory(t *testing.T) {
 	const size, bound = 64 << 20, 8 << 20
 	var peak uint64
@@ -257,7 +257,7 @@ routes:
 	}
 }
 
-// TestEarlyAnswerToABigUpload has a backend that answers without reading.
+// TestEarlyAnswerToABigUpload uses a backend that answers without reading.
 func TestEarlyAnswerToABigUpload(t *testing.T) {
 	t.Parallel()
 	done := make(chan struct{})
@@ -273,7 +273,7 @@ func TestEarlyAnswerToABigUpload(t *testing.T) {
 			t.Errorf("%s: %d %q", length, res.StatusCode, res.body)
 		}
 	}
-	// A client that goes on sending sees the answer too.
+	// A client that continues to send gets the answer too.
 	res, err := k.client().Do(k.request("POST", "/", zeros(64<<20)))
 	if err == nil {
 		defer res.Body.Close()
@@ -283,8 +283,7 @@ func TestEarlyAnswerToABigUpload(t *testing.T) {
 	}
 }
 
-// What is left of a body that nobody read must never be taken for a request
-// (RFC 9112 section 9.3).
+// The rest of an unread body must never be read as a request (RFC 9112 section 9.3).
 func TestLeftoverBodyIsNoRequest(t *testing.T) {
 	t.Parallel()
 	smuggled := "GET /smuggled HTTP/1.1\r\nHost: x\r\nX-Pad: y\r\n\r\n"
@@ -323,7 +322,7 @@ routes:
 			if res := receive(w); res.StatusCode != tt.status {
 				t.Errorf("status %d, want %d", res.StatusCode, tt.status)
 			}
-			// The connection ends within the grace, whether or not more comes.
+			// The connection ends within the grace, whether or not the client sends more.
 			if left, err := io.ReadAll(w.In); err != nil || len(left) != 0 {
 				t.Errorf("read %q, %v", left, err)
 			}
@@ -332,7 +331,7 @@ routes:
 	}
 }
 
-// TestPipelinedRequestsAreAnsweredInTurn has one request wait behind another's body.
+// TestPipelinedRequestsAreAnsweredInTurn sends a request right after the body of another.
 func TestPipelinedRequestsAreAnsweredInTurn(t *testing.T) {
 	t.Parallel()
 	k := start(t, openTable, mirror)
@@ -402,7 +401,7 @@ func TestClientGoneMidUpload(t *testing.T) {
 	w := k.dial()
 	w.Send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nfirst")
 	testkit.Receive(t, "the first piece", arrived)
-	w.Reset() // as from a client that crashed
+	w.Reset() // like a client that crashed
 	if err := testkit.Receive(t, "the backend's error", failed); err == nil {
 		t.Error("the backend saw a complete body")
 	}
@@ -411,7 +410,7 @@ func TestClientGoneMidUpload(t *testing.T) {
 	}
 }
 
-// TestBackendDiesMidBody must not look like an end.
+// TestBackendDiesMidBody checks that an incomplete answer does not look complete.
 func TestBackendDiesMidBody(t *testing.T) {
 	t.Parallel()
 	for name, head := range map[string]string{
@@ -436,8 +435,8 @@ func TestBackendDiesMidBody(t *testing.T) {
 	}
 }
 
-// TestNothingIsLeftBehind counts goroutines after requests that ended in every
-// way. It is not parallel.
+// TestNothingIsLeftBehind counts goroutines after requests that ended in different ways. It
+// is not parallel.
 func TestNothingIsLeftBehind(t *testing.T) {
 	before := runtime.NumGoroutine()
 	t.Run("requests", func(t *testing.T) {
@@ -477,8 +476,8 @@ routes:
 	testkit.Eventually(t, "there are as many goroutines as before", func() bool { return runtime.NumGoroutine() <= before })
 }
 
-// TestStalledReaderIsCutOff has a client that takes nothing: what it was
-// promised must not be held for ever.
+// TestStalledReaderIsCutOff uses a client that reads nothing. Its answer must not be kept
+// forever.
 func TestStalledReaderIsCutOff(t *testing.T) {
 	t.Parallel()
 	ended := make(chan struct{})

@@ -13,13 +13,12 @@ import (
 
 const askShout = "GET /open HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: shout\r\n\r\n"
 
-// TestEarlyBytesArrive has both sides send before they may expect to be heard:
-// the client behind its request, in one piece or in several, the backend behind
-// its 101.
+// TestEarlyBytesArrive sends bytes before the upgrade is complete: the client right after
+// its request, in one piece or in several, the backend right after its 101.
 func TestEarlyBytesArrive(t *testing.T) {
 	t.Parallel()
 	const early = "ABCDEFGH"
-	long := strings.Repeat("0123456789abcdef", 3<<10) // more than any buffer on the way
+	long := strings.Repeat("0123456789abcdef", 3<<10) // more than fits in any buffer
 	for _, said := range []string{early, long} {
 		backend := testkit.ServeRequest(t, func(conn *testkit.ServerConn, _ *http.Request) {
 			fmt.Fprint(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: shout\r\n\r\n", said)
@@ -42,7 +41,7 @@ func TestEarlyBytesArrive(t *testing.T) {
 				if _, err := io.ReadFull(w.In, fromBackend); err != nil || string(fromBackend) != said {
 					t.Fatalf("split at %d: behind the 101 came %.40q, %v", split, fromBackend, err)
 				}
-				<-sent // what the backend says may come before all of it is
+				<-sent // the bytes of the backend may arrive before all bytes are sent
 				w.Send("later")
 				if got, err := io.ReadAll(w.In); err != nil || string(got) != said+"later" {
 					t.Errorf("split at %d: the backend heard %d bytes, %.40q, %v", split, len(got), got, err)
@@ -52,8 +51,8 @@ func TestEarlyBytesArrive(t *testing.T) {
 	}
 }
 
-// A backend that switches before it has the request would have its connection
-// read by two.
+// When a backend switches protocols before it has the whole request, the body and the
+// stream would both read from the client.
 func TestSwitchBeforeTheBodyIsRefused(t *testing.T) {
 	t.Parallel()
 	backend := testkit.ServeRequest(t, func(conn *testkit.ServerConn, r *http.Request) {
@@ -74,8 +73,8 @@ func TestSwitchBeforeTheBodyIsRefused(t *testing.T) {
 	})
 }
 
-// TestWebSocketOfWhichOneSideLeft has the other side ignore that: it is ended
-// soon, and not by the idle timeout, which is minutes.
+// TestWebSocketOfWhichOneSideLeft checks that a WebSocket ends soon after one side has
+// closed its half and the other ignores that. The idle timeout is minutes.
 func TestWebSocketOfWhichOneSideLeft(t *testing.T) {
 	t.Parallel()
 	for _, leaves := range []string{"client", "backend"} {
@@ -85,7 +84,7 @@ func TestWebSocketOfWhichOneSideLeft(t *testing.T) {
 			if leaves == "backend" {
 				_ = conn.CloseWrite()
 			}
-			_, _ = io.Copy(io.Discard, conn) // ignores what it sees here
+			_, _ = io.Copy(io.Discard, conn) // ignores the end
 			if leaves == "client" {
 				<-done
 			}
@@ -114,8 +113,8 @@ func TestWebSocketOfWhichOneSideLeft(t *testing.T) {
 	}
 }
 
-// TestStreamsAreCounted counts the bytes of a stream, and its time until the
-// header of its answer only.
+// TestStreamsAreCounted checks that the bytes of a stream are counted, and that its
+// duration ends with the header of its answer.
 func TestStreamsAreCounted(t *testing.T) {
 	t.Parallel()
 	const said = "hello, whoever is there"
@@ -148,7 +147,7 @@ func TestStreamsAreCounted(t *testing.T) {
 				if _, err := io.ReadFull(from, got); err != nil || string(got) != said {
 					t.Fatalf("%q, %v", got, err)
 				}
-				<-time.After(untilHead + 100*time.Millisecond) // its life is to be longer
+				<-time.After(untilHead + 100*time.Millisecond) // the stream lasts longer than its head takes
 				_ = w.Close()
 				line := k.line()
 				recorded := k.metrics.of("open")

@@ -20,7 +20,7 @@ import (
 	"gatehouse/proxy/upstream"
 )
 
-// TestSwapLosesNothing swaps tables while requests and a stream are under way.
+// TestSwapLosesNothing swaps tables while requests and a stream are running.
 func TestSwapLosesNothing(t *testing.T) {
 	t.Parallel()
 	k := start(t, openTable, func(w http.ResponseWriter, r *http.Request) {
@@ -114,8 +114,8 @@ routes:
 	}
 }
 
-// A table that was replaced keeps none of the tokens that it verified: a stream
-// may keep the table for as long as it likes.
+// A replaced table clears its cache of verified tokens, because a stream may keep the table
+// in memory for a long time.
 func TestSwapForgetsTokens(t *testing.T) {
 	t.Parallel()
 	k := newKit(t, identityTable, "http://127.0.0.1:9")
@@ -147,7 +147,7 @@ func TestSwapForgetsTokens(t *testing.T) {
 	runtime.KeepAlive(old)
 }
 
-// A reload takes up a certificate that was renewed under the same name.
+// A reload uses a certificate that was renewed under the same file name.
 func TestRenewedCertificateIsTakenUp(t *testing.T) {
 	t.Parallel()
 	backend := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") }))
@@ -174,8 +174,8 @@ func TestRenewedCertificateIsTakenUp(t *testing.T) {
 	}
 }
 
-// TestConnectionsAreBounded holds maxConns: the requests that wait for a
-// connection are answered, too.
+// TestConnectionsAreBounded checks MaxConns: no more connections are opened, and requests
+// that wait for a connection are answered too.
 func TestConnectionsAreBounded(t *testing.T) {
 	t.Parallel()
 	var now, most atomic.Int32

@@ -24,7 +24,7 @@ routes:
   - {name: strict, prefix: /strict, backend: "${BACKEND}"}
 `
 
-// echoSocket echoes messages until it is asked to close.
+// echoSocket sends back messages until the client closes.
 func echoSocket(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Request-ID", "the backend's own")
 	w.Header().Set("Access-Control-Allow-Origin", "*")
@@ -125,7 +125,7 @@ func TestPolicyHoldsForUpgrades(t *testing.T) {
 		"User authenticated, but required company association is missing or invalid in token.")
 }
 
-// switchTo answers 101 and hands the connection to talk.
+// switchTo answers 101 and passes the connection to talk.
 func switchTo(t *testing.T, protocol string, talk func(conn *testkit.ServerConn)) string {
 	return testkit.ServeRequest(t, func(conn *testkit.ServerConn, r *http.Request) {
 		if !strings.EqualFold(r.Header.Get("Upgrade"), protocol) {
@@ -137,7 +137,7 @@ func switchTo(t *testing.T, protocol string, talk func(conn *testkit.ServerConn)
 	})
 }
 
-// TestOtherUpgradeWithHalfClose has the client end its side first.
+// TestOtherUpgradeWithHalfClose lets the client close its half first.
 func TestOtherUpgradeWithHalfClose(t *testing.T) {
 	t.Parallel()
 	k := startBefore(t, upgradeTable, switchTo(t, "shout/1", func(conn *testkit.ServerConn) {
@@ -160,7 +160,7 @@ func TestOtherUpgradeWithHalfClose(t *testing.T) {
 	}
 }
 
-// A backend that ends its side first may still be talked to.
+// After a backend has closed its half, the client may still send.
 func TestOtherUpgradeWithHalfCloseOfTheBackend(t *testing.T) {
 	t.Parallel()
 	heard := make(chan string, 1)
@@ -185,7 +185,7 @@ func TestOtherUpgradeWithHalfCloseOfTheBackend(t *testing.T) {
 	}
 }
 
-// On a connection upgraded to HTTP nobody would look at the requests.
+// On a connection upgraded to HTTP, the gateway could not check the requests.
 func TestUpgradeToHTTPIsNotPassed(t *testing.T) {
 	t.Parallel()
 	for _, protocol := range []string{"h2c", "H2C", "h2c-14", "h2", "HTTP/2.0", "TLS/1.0", "websocket, h2c", "wéb", "websocket, h\x80c"} {
@@ -202,8 +202,8 @@ func TestUpgradeToHTTPIsNotPassed(t *testing.T) {
 	}
 }
 
-// A backend that switches protocols unasked, or to another, gets no tunnel,
-// and its connection is closed.
+// A backend that switches to a protocol that was not asked for gets no tunnel. Its
+// connection is closed.
 func TestUnaskedUpgradeIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, ask := range []string{"", "Connection: Upgrade\r\nUpgrade: websocket\r\n"} {
@@ -219,8 +219,8 @@ func TestUnaskedUpgradeIsRefused(t *testing.T) {
 	}
 }
 
-// TestSilentUpgradeEnds holds the idle timeout against a tunnel in which
-// nobody says anything, and against one that is only used in one direction.
+// TestSilentUpgradeEnds checks the idle timeout with a silent tunnel, and with one that is
+// used in only one direction.
 func TestSilentUpgradeEnds(t *testing.T) {
 	t.Parallel()
 	table := strings.Replace(upgradeTable, "auth: none", "auth: none, idle_timeout: 200ms", 1)
@@ -240,7 +240,7 @@ func TestSilentUpgradeEnds(t *testing.T) {
 	testkit.Receive(t, "the backend to be released", released)
 }
 
-// A client that leaves an upgraded connection releases the backend.
+// When a client closes an upgraded connection, the backend's connection is closed.
 func TestUpgradedClientLeaves(t *testing.T) {
 	t.Parallel()
 	released := make(chan struct{}, 1)
