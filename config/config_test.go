@@ -13,6 +13,7 @@ import (
 
 	"gatehouse/config/configtest"
 	"gatehouse/config/problem"
+	"gatehouse/internal/testkit"
 )
 
 func equalPrefix(a, b netip.Prefix) bool { return a == b }
@@ -20,7 +21,7 @@ func equalPrefix(a, b netip.Prefix) bool { return a == b }
 // mustParse parses a valid table.
 func mustParse(t *testing.T, text string, variables map[string]string) *Config {
 	t.Helper()
-	table, err := Parse("routes.yaml", []byte(text), configtest.Lookup(variables))
+	table, err := Parse("routes.yaml", []byte(text), testkit.Lookup(variables))
 	if err != nil {
 		t.Fatal(err)
 	}

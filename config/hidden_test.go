@@ -9,6 +9,7 @@ import (
 
 	"gatehouse/config/configtest"
 	"gatehouse/config/problem"
+	"gatehouse/internal/testkit"
 )
 
 // A value of the environment in the wrong place is not repeated, for every
@@ -30,7 +31,7 @@ routes:
 tests: [{request: %[1]s, as: %[1]s, expect: %[1]s}]
 `
 	for _, secret := range []string{"hunter2", "12hunter2", "hunter2:12", "me:hunter2@db", "hunter2 x", "hunter2//x/../", "HUNTER2.", "-hunter2", "GET hunter2", "%hunter2", "hunter2*"} {
-		_, err := Parse("routes.yaml", fmt.Appendf(nil, table, `"${TOKEN}"`), configtest.Lookup(map[string]string{"TOKEN": secret}))
+		_, err := Parse("routes.yaml", fmt.Appendf(nil, table, `"${TOKEN}"`), testkit.Lookup(map[string]string{"TOKEN": secret}))
 		problems := problemsOf(t, err)
 		var out strings.Builder
 		if _, err := problems.WriteTo(&out); err != nil {

@@ -108,19 +108,20 @@ func start(t testing.TB, cmd *exec.Cmd, ready func(line string) bool) {
 
 // lines takes a program's output and looks at each line until one is found.
 type lines struct {
+	testkit.Log // all of it
+
 	found func(line string) bool
 	done  chan struct{} // closed when it was
 
 	mu   sync.Mutex
-	all  bytes.Buffer
 	rest []byte
 	was  bool
 }
 
 func (l *lines) Write(p []byte) (int, error) {
+	_, _ = l.Log.Write(p)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.all.Write(p)
 	l.rest = append(l.rest, p...)
 	for !l.was {
 		line, rest, whole := bytes.Cut(l.rest, []byte("\n"))
@@ -133,12 +134,6 @@ func (l *lines) Write(p []byte) (int, error) {
 		}
 	}
 	return len(p), nil
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.all.String()
 }
 
 // read returns a file of this folder.

@@ -238,8 +238,7 @@ routes:
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	ctx, cancel := context.WithTimeout(context.Background(), testkit.Timeout)
-	t.Cleanup(cancel)
+	ctx := testkit.Context(t)
 	member := metadata.AppendToOutgoingContext(ctx, "authorization", k.member(), "x-user-id", "evil")
 
 	checked, err := healthpb.NewHealthClient(conn).Check(ctx, &healthpb.HealthCheckRequest{})

@@ -79,10 +79,7 @@ func (k *kit) serve() {
 	standard := &http.Server{
 		Handler: k.gateway, ErrorLog: testkit.DiscardLog(), ReadHeaderTimeout: testkit.Timeout,
 	}
-	public, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		k.t.Fatal(err)
-	}
+	public := testkit.Listen(k.t)
 	server := server.New(standard)
 	var serving interface {
 		Serve(l net.Listener) error
@@ -281,9 +278,7 @@ func (k *kit) open(method, target string, body io.Reader, headers ...string) *ht
 
 func (k *kit) request(method, target string, body io.Reader, headers ...string) *http.Request {
 	k.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), testkit.Timeout)
-	k.t.Cleanup(cancel)
-	req, err := http.NewRequestWithContext(ctx, method, k.url+target, body)
+	req, err := http.NewRequestWithContext(testkit.Context(k.t), method, k.url+target, body)
 	if err != nil {
 		k.t.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package proxy
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -51,8 +50,7 @@ func echoSocket(w http.ResponseWriter, r *http.Request) {
 func TestWebSocket(t *testing.T) {
 	t.Parallel()
 	k := start(t, upgradeTable, echoSocket)
-	ctx, cancel := context.WithTimeout(context.Background(), testkit.Timeout)
-	defer cancel()
+	ctx := testkit.Context(t)
 
 	socket, res, err := websocket.Dial(ctx, k.url+"/strict?room=1", &websocket.DialOptions{
 		Subprotocols: []string{"chat"},
@@ -100,8 +98,7 @@ func TestWebSocket(t *testing.T) {
 func TestWebSocketPing(t *testing.T) {
 	t.Parallel()
 	k := start(t, upgradeTable, echoSocket)
-	ctx, cancel := context.WithTimeout(context.Background(), testkit.Timeout)
-	defer cancel()
+	ctx := testkit.Context(t)
 	socket, res, err := websocket.Dial(ctx, k.url+"/open", nil)
 	if err != nil {
 		t.Fatal(err)

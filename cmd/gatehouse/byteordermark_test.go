@@ -63,10 +63,7 @@ func TestMarkedPassword(t *testing.T) {
 	var said bytes.Buffer
 	status := run(t.Context(), []string{"users", "add", "ann@example.com"}, terminal{
 		in: strings.NewReader(mark + testPassword + "\r\n"), out: io.Discard, err: &said,
-		lookup: func(name string) (string, bool) {
-			value, found := settings[name]
-			return value, found
-		},
+		lookup: testkit.Lookup(settings),
 	})
 	if status != exitOK {
 		t.Fatalf("users add: status %d\n%s", status, &said)

@@ -58,9 +58,7 @@ func TestEmailTwinsAreTold(t *testing.T) {
 		second.String(), emails[1], first.HashedPassword)
 
 	var out bytes.Buffer
-	status := run(t.Context(), []string{"migrate"}, terminal{out: &out, err: &out, lookup: func(name string) (string, bool) {
-		return url, name == "GATEWAY_DATABASE_URL"
-	}})
+	status := run(t.Context(), []string{"migrate"}, terminal{out: &out, err: &out, lookup: testkit.Lookup(map[string]string{"GATEWAY_DATABASE_URL": url})})
 	told := []string{`"ann@b\u00fccher.example"`, `"ann@xn--bcher-kva.example"`, "delete the other"}
 	for _, want := range told {
 		if status != 0 || !strings.Contains(out.String(), want) {

@@ -49,10 +49,7 @@ func newGateway(t testing.TB, file string, settings map[string]string) (*server.
 	maps.Copy(all, settings)
 	return &server.Options{
 		File: file, Process: os.LookupEnv, Output: log, Version: version,
-		Lookup: func(name string) (string, bool) {
-			value, found := all[name]
-			return value, found
-		},
+		Lookup: testkit.Lookup(all),
 	}, log
 }
 

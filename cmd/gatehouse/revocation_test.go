@@ -39,10 +39,7 @@ func command(t *testing.T, url, input string, args ...string) {
 	said := new(bytes.Buffer)
 	status := run(t.Context(), args, terminal{
 		in: strings.NewReader(input), out: said, err: said,
-		lookup: func(name string) (string, bool) {
-			value, found := map[string]string{"GATEWAY_DATABASE_URL": url, "GATEWAY_BCRYPT_COST": "4"}[name]
-			return value, found
-		},
+		lookup: testkit.Lookup(map[string]string{"GATEWAY_DATABASE_URL": url, "GATEWAY_BCRYPT_COST": "4"}),
 	})
 	if status != exitOK {
 		t.Fatalf("%v: status %d\n%s", args, status, said)

@@ -244,7 +244,7 @@ func TestStoreGoesAway(t *testing.T) {
 // TestStoreDownAtStart wants a refusal that names the host, not the password.
 func TestStoreDownAtStart(t *testing.T) {
 	t.Parallel()
-	address := testkit.FreeAddress(t)
+	address := testkit.RefusingAddress(t)
 	settings := originalBackends(t)
 	settings["GATEWAY_DATABASE_URL"] = "postgres://gate:sesame@" + address + "/users"
 	g, log := newGateway(t, "../../examples/atenex.yaml", settings)

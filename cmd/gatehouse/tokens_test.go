@@ -278,9 +278,7 @@ func TestExplainOthersToken(t *testing.T) {
 	} {
 		var out, errs bytes.Buffer
 		table := testkit.TempFile(t, "routes.yaml", issuerTable("http://127.0.0.1:9", otherIssuer, test.keys))
-		term := terminal{out: &out, err: &errs, lookup: func(name string) (string, bool) {
-			return testSecret, name == "GATEWAY_JWT_SECRET"
-		}}
+		term := terminal{out: &out, err: &errs, lookup: testkit.Lookup(map[string]string{"GATEWAY_JWT_SECRET": testSecret})}
 		if status := run(t.Context(), []string{"explain", "-c", table, "GET", "/x", "--token", token, "--format", "json"}, term); status != 0 {
 			t.Errorf("%s: status %d %s", name, status, &errs)
 		}

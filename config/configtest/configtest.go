@@ -17,18 +17,10 @@ var update = flag.Bool("update", false, "write the expected texts anew")
 // OneRoute is the smallest valid table.
 const OneRoute = "routes:\n  - name: query\n    prefix: /q\n    backend: http://query\n"
 
-// Lookup returns a lookup in a fixed environment.
-func Lookup(variables map[string]string) func(name string) (string, bool) {
-	return func(name string) (string, bool) {
-		value, found := variables[name]
-		return value, found
-	}
-}
-
 // Environment returns a lookup in the environment of the files in
 // config/testdata.
 func Environment() func(name string) (string, bool) {
-	return Lookup(map[string]string{
+	return testkit.Lookup(map[string]string{
 		"TOKEN":       "hunter2-in-the-environment",
 		"BACKEND":     "htp://query-service",
 		"DATABASE":    "http://admin:hunter2-in-the-environment@db",

@@ -56,7 +56,7 @@ func routesTable(routes ...string) string {
 // mustCheck parses and checks a valid table.
 func mustCheck(t *testing.T, text string, variables map[string]string) *config.Config {
 	t.Helper()
-	table, err := config.Parse("routes.yaml", []byte(text), configtest.Lookup(variables), Check)
+	table, err := config.Parse("routes.yaml", []byte(text), testkit.Lookup(variables), Check)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,16 +23,8 @@ import (
 
 const goodSecret = "q8Zk2mXw7rTn5vBc9yLd3fHs6jPa1gUe4oIxR0"
 
-// environment returns a lookup in a fixed map.
-func environment(variables map[string]string) Lookup {
-	return func(name string) (string, bool) {
-		value, found := variables[name]
-		return value, found
-	}
-}
-
 // load loads settings from a fixed environment.
-func load(variables map[string]string) (Settings, error) { return Load(environment(variables)) }
+func load(variables map[string]string) (Settings, error) { return Load(testkit.Lookup(variables)) }
 
 func TestSettingsDefaults(t *testing.T) {
 	s, err := load(nil)
@@ -300,7 +292,7 @@ func TestUnknown(t *testing.T) {
 
 func TestEnvironmentFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), ".env")
-	process := environment(map[string]string{"A": "real", "EMPTY": ""})
+	process := testkit.Lookup(map[string]string{"A": "real", "EMPTY": ""})
 	lookup, err := Environment(path, process)
 	if err != nil {
 		t.Fatal(err)

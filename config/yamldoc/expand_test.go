@@ -1,6 +1,10 @@
 package yamldoc
 
-import "testing"
+import (
+	"testing"
+
+	"gatehouse/internal/testkit"
+)
 
 func TestExpand(t *testing.T) {
 	variables := map[string]string{"A": "one", "EMPTY": "", "TRICK": "x\ny", "BRACE": "${A}"}
@@ -30,7 +34,7 @@ func TestExpand(t *testing.T) {
 		"${TRICK}":      {"", "the environment's value contains a control character, such as a line break"},
 	}
 	for text, test := range tests {
-		got, _, f := expand(text, func(name string) (string, bool) { value, found := variables[name]; return value, found })
+		got, _, f := expand(text, testkit.Lookup(variables))
 		reason := ""
 		if f != nil {
 			reason = f.Reason

@@ -10,6 +10,15 @@ import (
 // for a busy machine must not make a test fail.
 const Timeout = time.Minute
 
+// Context returns a context that ends with the test, or after Timeout, when the
+// test must have hung.
+func Context(t testing.TB) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), Timeout)
+	t.Cleanup(cancel)
+	return ctx
+}
+
 // Eventually returns when yes reports true, and fails the test when it still
 // reports false after Timeout. what is the statement that should become true.
 func Eventually(t testing.TB, what string, yes func() bool) {

@@ -4,16 +4,14 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"gatehouse/internal/testkit"
 )
 
 // TestQueueEnd checks when the public socket may be closed: when no connection waits and
 // there was a pause. When the kernel does not drop connections, also after queueMaxTime.
 func TestQueueEnd(t *testing.T) {
-	socket, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer socket.Close()
+	socket := testkit.Listen(t)
 	l := &Listener{Listener: socket}
 	long := time.Now().Add(-time.Hour)
 	end := func(refusing bool) *acceptQueue {

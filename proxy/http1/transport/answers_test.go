@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"gatehouse/internal/testkit"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -295,7 +297,7 @@ func (c answered) test(t *testing.T, l lane) {
 		l.plainly()
 	})
 	client := l.start(t, bounds{})
-	o := run(client, send(patiently(t), t, c.method, b.url, nil))
+	o := run(client, send(testkit.Context(t), t, c.method, b.url, nil))
 	if o.err != nil {
 		t.Fatal(o.err)
 	}
@@ -390,7 +392,7 @@ func TestAnswersThatAreNone(t *testing.T) {
 					if method == "POST" {
 						body = strings.NewReader("hello")
 					}
-					o := run(client, send(patiently(t), t, method, b.url, body))
+					o := run(client, send(testkit.Context(t), t, method, b.url, body))
 					if got := class(o.err); got != "other" {
 						t.Fatalf("got %+v (%s), want an error", o, got)
 					}
@@ -423,7 +425,7 @@ func TestAnswersThatBreakOff(t *testing.T) {
 					l.send(c.raw)
 				}))
 				client := l.start(t, bounds{})
-				if o := run(client, get(patiently(t), t, b.url)); class(o.err) != c.class {
+				if o := run(client, get(testkit.Context(t), t, b.url)); class(o.err) != c.class {
 					t.Errorf("got %+v, want %q", o, c.class)
 				}
 				if seen := b.seen(); len(seen) != 1 {
@@ -454,7 +456,7 @@ func TestAnnouncements(t *testing.T) {
 		b := serve(t, once(raw))
 		client := l.start(t, bounds{})
 		var got []announced
-		ctx := httptrace.WithClientTrace(patiently(t), &httptrace.ClientTrace{
+		ctx := httptrace.WithClientTrace(testkit.Context(t), &httptrace.ClientTrace{
 			Got1xxResponse: func(code int, header textproto.MIMEHeader) error {
 				got = append(got, announced{code, header})
 				return nil
@@ -482,7 +484,7 @@ func TestAnnouncementsAtOnce(t *testing.T) {
 			l.plainly()
 		})
 		client := l.start(t, bounds{})
-		ctx := httptrace.WithClientTrace(patiently(t), &httptrace.ClientTrace{
+		ctx := httptrace.WithClientTrace(testkit.Context(t), &httptrace.ClientTrace{
 			Got1xxResponse: func(code int, _ textproto.MIMEHeader) error {
 				heard <- code
 				return nil
@@ -513,7 +515,7 @@ func TestAnnouncementsListenedTo(t *testing.T) {
 		b := serve(t, endless)
 		client := l.start(t, bounds{})
 		heard := 0
-		ctx := httptrace.WithClientTrace(patiently(t), &httptrace.ClientTrace{
+		ctx := httptrace.WithClientTrace(testkit.Context(t), &httptrace.ClientTrace{
 			Got1xxResponse: func(int, textproto.MIMEHeader) error {
 				if heard++; heard == 100 { // 800 KiB, thrice the bound
 					return errEnough
@@ -534,7 +536,7 @@ func TestUnaskedSwitch(t *testing.T) {
 	each(t, func(t *testing.T, l lane) {
 		b := serve(t, once("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: evil\r\n\r\n"))
 		client := l.start(t, bounds{})
-		res, err := client.RoundTrip(get(patiently(t), t, b.url))
+		res, err := client.RoundTrip(get(testkit.Context(t), t, b.url))
 		if err == nil {
 			if res.StatusCode != http.StatusSwitchingProtocols {
 				t.Errorf("status %d", res.StatusCode)
@@ -551,7 +553,7 @@ func TestTrailersInTime(t *testing.T) {
 	each(t, func(t *testing.T, l lane) {
 		b := serve(t, once("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n5\r\nhello\r\n0\r\nX-Sum: 42\r\n\r\n"))
 		client := l.start(t, bounds{})
-		r := get(patiently(t), t, b.url)
+		r := get(testkit.Context(t), t, b.url)
 		res, err := client.RoundTrip(r)
 		if err != nil {
 			t.Fatal(err)

@@ -63,7 +63,7 @@ func eachEnd(t *testing.T, test func(t *testing.T, l lane, ctx context.Context, 
 	each(t, func(t *testing.T, l lane) {
 		for _, e := range ends {
 			t.Run(e.name, func(t *testing.T) {
-				ctx, end := e.of(patiently(t))
+				ctx, end := e.of(testkit.Context(t))
 				test(t, l, ctx, end, e.want)
 			})
 		}
@@ -117,7 +117,7 @@ func TestGivenUpWhileDialling(t *testing.T) {
 		}
 		body.wantClosed(t)
 		close(release)
-		run(client, get(patiently(t), t, b.url)).wantPlain(t)
+		run(client, get(testkit.Context(t), t, b.url)).wantPlain(t)
 		if seen := b.seen(); len(seen) != 1 {
 			t.Errorf("the backend saw %+v", seen)
 		}
@@ -250,7 +250,7 @@ func TestGivenUpWhileSending(t *testing.T) {
 					t.Errorf("got %+v, want %v", o, want)
 				}
 				body.wantClosed(t)
-				run(client, get(patiently(t), t, b.url)).wantPlain(t)
+				run(client, get(testkit.Context(t), t, b.url)).wantPlain(t)
 				for _, r := range b.seen() {
 					if r.line != "GET / HTTP/1.1" {
 						t.Errorf("the backend saw %+v", r)
@@ -289,7 +289,7 @@ func TestGivenUpWhileNobodyReads(t *testing.T) {
 		body.wantClosed(t)
 		close(release)
 		b.waitGone(1)
-		run(client, get(patiently(t), t, b.url)).wantPlain(t)
+		run(client, get(testkit.Context(t), t, b.url)).wantPlain(t)
 	})
 }
 
@@ -316,8 +316,8 @@ func TestGivenUpTooLate(t *testing.T) {
 					l.plainly()
 				})
 				client := l.start(t, bounds{})
-				ctx, cancel := context.WithCancel(patiently(t))
-				other, alsoCancel := context.WithCancel(patiently(t))
+				ctx, cancel := context.WithCancel(testkit.Context(t))
+				other, alsoCancel := context.WithCancel(testkit.Context(t))
 				defer alsoCancel()
 				if o := run(client, get(ctx, t, b.url)); o.err != nil || o.bodyErr != nil {
 					t.Fatalf("got %+v", o)
@@ -344,7 +344,7 @@ func TestGivenUpAtTheEnd(t *testing.T) {
 		b := serve(t, (*link).plainly)
 		client := l.start(t, bounds{maxConns: 1})
 		for range 200 {
-			ctx, cancel := context.WithCancel(patiently(t))
+			ctx, cancel := context.WithCancel(testkit.Context(t))
 			res, err := client.RoundTrip(get(ctx, t, b.url))
 			if err != nil {
 				t.Fatal(err)
@@ -355,7 +355,7 @@ func TestGivenUpAtTheEnd(t *testing.T) {
 				t.Fatalf("%q, %v", body, err)
 			}
 			res.Body.Close()
-			run(client, get(patiently(t), t, b.url)).wantPlain(t)
+			run(client, get(testkit.Context(t), t, b.url)).wantPlain(t)
 			cancel()
 		}
 	})
@@ -395,7 +395,7 @@ func TestNobodyWatchesAfterwards(t *testing.T) {
 					l.plainly()
 				})
 				client := l.start(t, bounds{})
-				ctx := &endless{patiently(t), make(chan struct{})}
+				ctx := &endless{testkit.Context(t), make(chan struct{})}
 				defer close(ctx.done)
 				res, err := client.RoundTrip(get(ctx, t, b.url))
 				if err == nil {

@@ -62,7 +62,7 @@ func TestAnswerOvertakesBody(t *testing.T) {
 					client := l.start(t, bounds{})
 					slow := gate("", "world")
 					body := watch(slow)
-					r := send(patiently(t), t, "POST", b.url, body)
+					r := send(testkit.Context(t), t, "POST", b.url, body)
 					r.ContentLength = length
 					done := background(client, r)
 					o := testkit.Receive(t, "the answer", done)
@@ -98,7 +98,7 @@ func TestBodyDuringAnswer(t *testing.T) {
 				}))
 				client := l.start(t, bounds{})
 				slow := gate("hello", "world")
-				r := send(patiently(t), t, "POST", b.url, watch(slow))
+				r := send(testkit.Context(t), t, "POST", b.url, watch(slow))
 				r.ContentLength = length
 				res, err := client.RoundTrip(r)
 				if err != nil {
@@ -110,9 +110,9 @@ func TestBodyDuringAnswer(t *testing.T) {
 				if err != nil || string(body) != "helloworld" {
 					t.Errorf("%q, %v", body, err)
 				}
-				next := send(patiently(t), t, "POST", b.url, nil)
+				next := send(testkit.Context(t), t, "POST", b.url, nil)
 				if length < 0 {
-					next = send(patiently(t), t, "POST", b.url, hidden{strings.NewReader("next")})
+					next = send(testkit.Context(t), t, "POST", b.url, hidden{strings.NewReader("next")})
 				}
 				run(client, next).wantPlain(t)
 				if made := b.made(); made != 1 {
@@ -138,7 +138,7 @@ func TestAnswerToUnreadBody(t *testing.T) {
 					}))
 					client := l.start(t, bounds{})
 					body := watch(io.LimitReader(zeros{}, 64<<20))
-					r := send(patiently(t), t, "POST", b.url, body)
+					r := send(testkit.Context(t), t, "POST", b.url, body)
 					r.ContentLength = length
 					o := run(client, r)
 					if o.err != nil || o.bodyErr != nil || o.status != answer.status || o.body != answer.body {
@@ -147,7 +147,7 @@ func TestAnswerToUnreadBody(t *testing.T) {
 					body.wantClosed(t)
 					close(answered)
 					b.waitGone(1)
-					run(client, get(patiently(t), t, b.url)).wantPlain(t)
+					run(client, get(testkit.Context(t), t, b.url)).wantPlain(t)
 				})
 			}
 		}
@@ -171,7 +171,7 @@ func TestAnswerAndReset(t *testing.T) {
 				if length > 0 {
 					body = watch(io.LimitReader(zeros{}, length))
 				}
-				r := send(patiently(t), t, "POST", b.url, body)
+				r := send(testkit.Context(t), t, "POST", b.url, body)
 				r.ContentLength = length
 				o := run(client, r)
 				switch {
@@ -205,7 +205,7 @@ func TestAnswerAndFinish(t *testing.T) {
 					size = 1 << 20
 				}
 				body := watch(io.LimitReader(zeros{}, size))
-				r := send(patiently(t), t, "POST", b.url, body)
+				r := send(testkit.Context(t), t, "POST", b.url, body)
 				r.ContentLength = length
 				o := run(client, r)
 				if o.err != nil || o.bodyErr != nil || o.status != 413 || o.body != "large" {
@@ -235,7 +235,7 @@ func TestBodyBreaksAfterAnswer(t *testing.T) {
 				client := l.start(t, bounds{})
 				slow := gate("", "")
 				body := watch(io.MultiReader(slow, broken{}))
-				r := send(patiently(t), t, "POST", b.url, body)
+				r := send(testkit.Context(t), t, "POST", b.url, body)
 				r.ContentLength = length
 				res, err := client.RoundTrip(r)
 				if err != nil {

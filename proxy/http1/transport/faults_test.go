@@ -141,7 +141,7 @@ func breakAt(t *testing.T, l lane, raw string, f fault, k int, check func(outcom
 	}))
 	client := l.begin(bounds{})
 	defer client.CloseIdleConnections()
-	ctx, cancel := context.WithCancel(patiently(t))
+	ctx, cancel := context.WithCancel(testkit.Context(t))
 	defer cancel()
 	done := background(client, get(ctx, t, b.url))
 	if f.givesUp {

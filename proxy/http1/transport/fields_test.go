@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"gatehouse/internal/testkit"
 	"gatehouse/proxy/http1/transport"
 )
 
@@ -32,7 +33,7 @@ func TestFields(t *testing.T) {
 	b := serve(t, (*link).plainly)
 	client := transports()[1].start(t, bounds{})
 	ask := func(fields listed) outcome {
-		r := get(transport.WithHooks(patiently(t), &transport.Hooks{Fields: fields}), t, b.url)
+		r := get(transport.WithHooks(testkit.Context(t), &transport.Hooks{Fields: fields}), t, b.url)
 		r.Header = http.Header{"X-Left": {"out"}}
 		return run(client, r)
 	}

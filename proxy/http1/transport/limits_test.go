@@ -38,7 +38,7 @@ func TestMaxConns(t *testing.T) {
 		client := l.start(t, bounds{maxConns: 2})
 		var all []<-chan outcome
 		for range 7 {
-			all = append(all, background(client, get(patiently(t), t, b.url)))
+			all = append(all, background(client, get(testkit.Context(t), t, b.url)))
 		}
 		b.waitSeen(2)
 		for i := range all {
@@ -65,7 +65,7 @@ func TestMaxConnsOfEach(t *testing.T) {
 		one, release := held(t)
 		other := serve(t, (*link).plainly)
 		client := l.start(t, bounds{maxConns: 1})
-		done := background(client, get(patiently(t), t, one.url))
+		done := background(client, get(testkit.Context(t), t, one.url))
 		one.waitSeen(1)
 		follow(t, client, other, 1)
 		release <- struct{}{}
@@ -78,7 +78,7 @@ func TestMaxConnsGivenUp(t *testing.T) {
 	eachEnd(t, func(t *testing.T, l lane, ctx context.Context, end func(), want error) {
 		b, release := held(t)
 		client := l.start(t, bounds{maxConns: 1})
-		first := background(client, get(patiently(t), t, b.url))
+		first := background(client, get(testkit.Context(t), t, b.url))
 		b.waitSeen(1)
 		body := watch(strings.NewReader("hello"))
 		r := send(ctx, t, "POST", b.url, body)
@@ -89,7 +89,7 @@ func TestMaxConnsGivenUp(t *testing.T) {
 			t.Errorf("got %+v, want %v", o, want)
 		}
 		body.wantClosed(t)
-		last := background(client, get(patiently(t), t, b.url))
+		last := background(client, get(testkit.Context(t), t, b.url))
 		release <- struct{}{}
 		release <- struct{}{}
 		testkit.Receive(t, "the first answer", first).wantPlain(t)
@@ -112,7 +112,7 @@ func TestMaxConnsGivenUpByMany(t *testing.T) {
 				client := l.start(t, bounds{maxConns: 1})
 				first := background(client, get(t.Context(), t, b.url))
 				b.waitSeen(1)
-				ctx, cancel := context.WithTimeout(patiently(t), 30*time.Millisecond)
+				ctx, cancel := context.WithTimeout(testkit.Context(t), 30*time.Millisecond)
 				defer cancel()
 				var all []<-chan outcome
 				for range 10 {
@@ -172,12 +172,12 @@ func TestMaxConnsFreed(t *testing.T) {
 				})
 				client := l.start(t, bounds{maxConns: 1})
 				for range 3 {
-					o := run(client, send(patiently(t), t, "POST", b.url, nil))
+					o := run(client, send(testkit.Context(t), t, "POST", b.url, nil))
 					if class(o.err) == "deadline" || class(o.bodyErr) == "deadline" {
 						t.Fatalf("no place is free: %+v", o)
 					}
 				}
-				if o := run(client, get(patiently(t), t, b.url)); class(o.err) == "deadline" || class(o.bodyErr) == "deadline" {
+				if o := run(client, get(testkit.Context(t), t, b.url)); class(o.err) == "deadline" || class(o.bodyErr) == "deadline" {
 					t.Fatalf("no place is free: %+v", o)
 				}
 			})
@@ -190,11 +190,11 @@ func TestMaxConnsFreedByClose(t *testing.T) {
 	each(t, func(t *testing.T, l lane) {
 		b := serve(t, once("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello"))
 		client := l.start(t, bounds{maxConns: 1})
-		res, err := client.RoundTrip(get(patiently(t), t, b.url))
+		res, err := client.RoundTrip(get(testkit.Context(t), t, b.url))
 		if err != nil {
 			t.Fatal(err)
 		}
-		waiting := background(client, get(patiently(t), t, b.url))
+		waiting := background(client, get(testkit.Context(t), t, b.url))
 		res.Body.Close()
 		testkit.Receive(t, "the next answer", waiting).wantPlain(t)
 	})
@@ -215,7 +215,7 @@ func TestMaxConnsFreedByFailedDials(t *testing.T) {
 			return new(net.Dialer).DialContext(ctx, network, address)
 		}})
 		for range 5 {
-			if o := run(client, get(patiently(t), t, b.url)); !errors.Is(o.err, errDial) {
+			if o := run(client, get(testkit.Context(t), t, b.url)); !errors.Is(o.err, errDial) {
 				t.Fatalf("got %+v", o)
 			}
 		}
@@ -248,13 +248,13 @@ func TestMaxConnsOfEveryKind(t *testing.T) {
 					var o outcome
 					switch n % 4 {
 					case 0:
-						o = run(client, get(patiently(t), t, b.url))
+						o = run(client, get(testkit.Context(t), t, b.url))
 					case 1:
-						o = run(client, send(patiently(t), t, "POST", b.url, strings.NewReader("hello")))
+						o = run(client, send(testkit.Context(t), t, "POST", b.url, strings.NewReader("hello")))
 					case 2:
-						o = run(client, send(patiently(t), t, "POST", b.url, hidden{strings.NewReader("hello")}))
+						o = run(client, send(testkit.Context(t), t, "POST", b.url, hidden{strings.NewReader("hello")}))
 					case 3:
-						o = run(client, send(patiently(t), t, "POST", b.url, strings.NewReader(strings.Repeat("x", 200_000))))
+						o = run(client, send(testkit.Context(t), t, "POST", b.url, strings.NewReader(strings.Repeat("x", 200_000))))
 					}
 					if o.err != nil || o.body != "plain" {
 						t.Errorf("got %+v", o)
@@ -276,7 +276,7 @@ func TestMaxIdle(t *testing.T) {
 		client := l.start(t, bounds{maxIdle: 2})
 		var all []<-chan outcome
 		for range 5 {
-			all = append(all, background(client, get(patiently(t), t, b.url)))
+			all = append(all, background(client, get(testkit.Context(t), t, b.url)))
 		}
 		b.waitSeen(5)
 		for range all {
@@ -286,7 +286,7 @@ func TestMaxIdle(t *testing.T) {
 			testkit.Receive(t, "an answer", done).wantPlain(t)
 		}
 		b.waitOpen(2)
-		done := background(client, get(patiently(t), t, b.url))
+		done := background(client, get(testkit.Context(t), t, b.url))
 		release <- struct{}{}
 		testkit.Receive(t, "an answer", done).wantPlain(t)
 		if made := b.made(); made != 5 {
@@ -299,7 +299,7 @@ func TestCloseIdleConnections(t *testing.T) {
 	each(t, func(t *testing.T, l lane) {
 		b, release := held(t)
 		client := l.start(t, bounds{})
-		idle, busy := background(client, get(patiently(t), t, b.url)), background(client, get(patiently(t), t, b.url))
+		idle, busy := background(client, get(testkit.Context(t), t, b.url)), background(client, get(testkit.Context(t), t, b.url))
 		b.waitSeen(2)
 		release <- struct{}{}
 		select {
@@ -315,7 +315,7 @@ func TestCloseIdleConnections(t *testing.T) {
 		testkit.Receive(t, "the answer on the busy one", idle).wantPlain(t)
 		b.waitOpen(0) // until there is another request, nothing is kept
 		client.CloseIdleConnections()
-		done := background(client, get(patiently(t), t, b.url))
+		done := background(client, get(testkit.Context(t), t, b.url))
 		release <- struct{}{}
 		testkit.Receive(t, "an answer", done).wantPlain(t)
 		if made := b.made(); made != 3 {
@@ -336,7 +336,7 @@ func TestCloseIdleConnectionsWithinTheBody(t *testing.T) {
 			l.plainly()
 		})
 		client := l.start(t, bounds{})
-		res, err := client.RoundTrip(get(patiently(t), t, b.url))
+		res, err := client.RoundTrip(get(testkit.Context(t), t, b.url))
 		if err != nil {
 			t.Fatal(err)
 		}

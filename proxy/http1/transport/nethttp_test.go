@@ -83,7 +83,7 @@ func TestReadOfNothing(t *testing.T) {
 	each(t, func(t *testing.T, l lane) {
 		b := serve(t, once("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"))
 		client := l.start(t, bounds{})
-		res, err := client.RoundTrip(get(patiently(t), t, b.url))
+		res, err := client.RoundTrip(get(testkit.Context(t), t, b.url))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -114,7 +114,7 @@ func TestRequestHeadsOfEverySize(t *testing.T) {
 		client := l.start(t, bounds{})
 		for _, method := range []string{"GET", "POST"} {
 			for size := 3900; size < 4200; size += 7 {
-				r := send(patiently(t), t, method, b.url, nil)
+				r := send(testkit.Context(t), t, method, b.url, nil)
 				value := strings.Repeat("x", size)
 				r.Header.Set("X-Long", value)
 				run(client, r).wantPlain(t)
@@ -149,7 +149,7 @@ func TestLargeHeadAfterClose(t *testing.T) {
 				if l.watches {
 					b.waitGone(1)
 				}
-				r := send(patiently(t), t, method, b.url, nil)
+				r := send(testkit.Context(t), t, method, b.url, nil)
 				r.Header.Set("X-Long", strings.Repeat("x", 20_000))
 				run(client, r).wantPlain(t)
 				if seen := b.seen(); len(seen) != 2 || seen[1].link != 2 {
@@ -177,7 +177,7 @@ func TestTargetsThatAreNone(t *testing.T) {
 				t.Run(name+", "+method, func(t *testing.T) {
 					b := serve(t, (*link).plainly)
 					client := l.start(t, bounds{})
-					r := send(patiently(t), t, method, b.url, nil)
+					r := send(testkit.Context(t), t, method, b.url, nil)
 					change(r)
 					if o := run(client, r); o.err == nil {
 						t.Errorf("got %+v, want an error", o)

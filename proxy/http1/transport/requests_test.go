@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"gatehouse/internal/testkit"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -179,7 +181,7 @@ func TestRequestOnTheWire(t *testing.T) {
 				if c.body != nil {
 					body = c.body()
 				}
-				r := send(patiently(t), t, c.method, b.url+c.url, body)
+				r := send(testkit.Context(t), t, c.method, b.url+c.url, body)
 				if c.change != nil {
 					c.change(r)
 				}
@@ -238,7 +240,7 @@ func TestBodiesOfEveryLength(t *testing.T) {
 				t.Run(strconv.FormatBool(known)+" "+strconv.Itoa(length), func(t *testing.T) {
 					content := bytes.Repeat([]byte("0123456789abcde\n"), length/16+1)[:length]
 					body := watch(bytes.NewReader(content))
-					r := send(patiently(t), t, "POST", b.url, body)
+					r := send(testkit.Context(t), t, "POST", b.url, body)
 					r.ContentLength = -1
 					if known {
 						r.ContentLength = int64(length)
@@ -293,7 +295,7 @@ func TestBodiesThatLie(t *testing.T) {
 						seen = 1
 					}
 					body := watch(c.body)
-					r := send(patiently(t), t, "POST", b.url, body)
+					r := send(testkit.Context(t), t, "POST", b.url, body)
 					r.ContentLength = c.length
 					o := run(client, r)
 					longer := c.name == "longer"
@@ -301,7 +303,7 @@ func TestBodiesThatLie(t *testing.T) {
 						t.Fatalf("got %+v, want an error: %v", o, c.want)
 					}
 					body.wantClosed(t)
-					run(client, get(patiently(t), t, b.url+"/next")).wantPlain(t)
+					run(client, get(testkit.Context(t), t, b.url+"/next")).wantPlain(t)
 					client.CloseIdleConnections()
 					b.waitOpen(0)
 					for _, r := range b.seen()[seen:] {
@@ -340,7 +342,7 @@ func TestRequestsThatAreNone(t *testing.T) {
 				b := serve(t, (*link).plainly)
 				client := l.start(t, bounds{})
 				body := watch(strings.NewReader("hello"))
-				r := send(patiently(t), t, "POST", b.url, body)
+				r := send(testkit.Context(t), t, "POST", b.url, body)
 				r.ContentLength = 5
 				c.change(r)
 				if o := run(client, r); o.err == nil {

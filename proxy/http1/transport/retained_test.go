@@ -30,7 +30,7 @@ func TestWaitingKeepsNothing(t *testing.T) {
 				func() {
 					kept := new([64]byte) // large enough to be freed by itself
 					runtime.AddCleanup(kept, func(gone chan struct{}) { close(gone) }, gone)
-					parent, cancel := context.WithCancel(context.WithValue(patiently(t), keptKey{}, kept))
+					parent, cancel := context.WithCancel(context.WithValue(testkit.Context(t), keptKey{}, kept))
 					defer cancel()
 					run(client, get(derive(parent), t, b.url)).wantPlain(t)
 				}()

@@ -34,7 +34,7 @@ func TestOneConnectionForAll(t *testing.T) {
 					if m.body != nil {
 						body = m.body()
 					}
-					if o := run(client, send(patiently(t), t, m.method, b.url, body)); o.err != nil || o.bodyErr != nil || o.status != 200 {
+					if o := run(client, send(testkit.Context(t), t, m.method, b.url, body)); o.err != nil || o.bodyErr != nil || o.status != 200 {
 						t.Fatalf("got %+v", o)
 					}
 				}
@@ -51,7 +51,7 @@ func TestReuseBeforeClose(t *testing.T) {
 	each(t, func(t *testing.T, l lane) {
 		b := serve(t, (*link).plainly)
 		client := l.start(t, bounds{})
-		res, err := client.RoundTrip(get(patiently(t), t, b.url))
+		res, err := client.RoundTrip(get(testkit.Context(t), t, b.url))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -83,7 +83,7 @@ func TestExactRead(t *testing.T) {
 	each(t, func(t *testing.T, l lane) {
 		b := serve(t, (*link).plainly)
 		client := l.start(t, bounds{})
-		res, err := client.RoundTrip(get(patiently(t), t, b.url))
+		res, err := client.RoundTrip(get(testkit.Context(t), t, b.url))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -119,7 +119,7 @@ func TestCloseBeforeTheEnd(t *testing.T) {
 			t.Run(c.name, func(t *testing.T) {
 				b := serve(t, once(c.raw))
 				client := l.start(t, bounds{})
-				res, err := client.RoundTrip(get(patiently(t), t, b.url))
+				res, err := client.RoundTrip(get(testkit.Context(t), t, b.url))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -152,7 +152,7 @@ func TestCloseDuringRead(t *testing.T) {
 			t.Run(raw, func(t *testing.T) {
 				b := serve(t, once(raw))
 				client := l.start(t, bounds{})
-				res, err := client.RoundTrip(get(patiently(t), t, b.url))
+				res, err := client.RoundTrip(get(testkit.Context(t), t, b.url))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -194,7 +194,7 @@ func TestErrorsStay(t *testing.T) {
 					l.send(raw)
 				})
 				client := l.start(t, bounds{})
-				res, err := client.RoundTrip(get(patiently(t), t, b.url))
+				res, err := client.RoundTrip(get(testkit.Context(t), t, b.url))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -284,7 +284,7 @@ func TestClosedWhileIdle(t *testing.T) {
 					if method == "POST" {
 						body = strings.NewReader("hello")
 					}
-					run(client, send(patiently(t), t, method, b.url, body)).wantPlain(t)
+					run(client, send(testkit.Context(t), t, method, b.url, body)).wantPlain(t)
 					if seen := b.seen(); len(seen) != 2 || seen[1].link != 2 {
 						t.Errorf("the backend saw %+v", seen)
 					}
@@ -355,12 +355,12 @@ func TestSentAgain(t *testing.T) {
 						body = hidden{c.body()} // what cannot be rewound
 					}
 					// What is of unknown length may have connections of its own.
-					first := send(patiently(t), t, "POST", b.url, nil)
+					first := send(testkit.Context(t), t, "POST", b.url, nil)
 					if _, chunked := body.(hidden); chunked && c.name != "POST with a body" {
-						first = send(patiently(t), t, "POST", b.url, hidden{strings.NewReader("first")})
+						first = send(testkit.Context(t), t, "POST", b.url, hidden{strings.NewReader("first")})
 					}
 					run(client, first).wantPlain(t)
-					r := send(patiently(t), t, c.method, b.url+"/again", body)
+					r := send(testkit.Context(t), t, c.method, b.url+"/again", body)
 					if c.name == "POST with a body" {
 						r.ContentLength = 5
 					}
@@ -393,7 +393,7 @@ func TestSentAgainOnce(t *testing.T) {
 		})
 		client := l.start(t, bounds{})
 		follow(t, client, b, 1)
-		if o := run(client, get(patiently(t), t, b.url)); class(o.err) != "EOF" {
+		if o := run(client, get(testkit.Context(t), t, b.url)); class(o.err) != "EOF" {
 			t.Errorf("got %+v", o)
 		}
 		if times := len(b.seen()) - 1; times != 2 {
@@ -425,18 +425,18 @@ func TestManyStaleConnections(t *testing.T) {
 				client := l.start(t, bounds{maxConns: maxConns})
 				var all []<-chan outcome
 				for range 3 {
-					all = append(all, background(client, get(patiently(t), t, b.url)))
+					all = append(all, background(client, get(testkit.Context(t), t, b.url)))
 				}
 				b.waitSeen(3)
 				close(release)
 				for _, done := range all {
 					testkit.Receive(t, "an answer", done).wantPlain(t)
 				}
-				if o := run(client, send(patiently(t), t, "POST", b.url, strings.NewReader("hello"))); class(o.err) != "EOF" || len(b.seen()) != 4 {
+				if o := run(client, send(testkit.Context(t), t, "POST", b.url, strings.NewReader("hello"))); class(o.err) != "EOF" || len(b.seen()) != 4 {
 					// bytes in memory can be rewound, but not by a transport that minds RFC 9110
 					t.Errorf("got %+v after %d requests", o, len(b.seen()))
 				}
-				run(client, get(patiently(t), t, b.url)).wantPlain(t)
+				run(client, get(testkit.Context(t), t, b.url)).wantPlain(t)
 				if times := len(b.seen()) - 4; times < 2 || times > 3 {
 					t.Errorf("the GET was sent %d times", times)
 				}
@@ -463,7 +463,7 @@ func TestNotSentAgainAfterAByte(t *testing.T) {
 				})
 				client := l.start(t, bounds{})
 				follow(t, client, b, 1)
-				if o := run(client, get(patiently(t), t, b.url)); o.err == nil {
+				if o := run(client, get(testkit.Context(t), t, b.url)); o.err == nil {
 					t.Errorf("got %+v", o)
 				}
 				if times := len(b.seen()) - 1; times != 1 {
@@ -486,7 +486,7 @@ func TestDialFails(t *testing.T) {
 		}})
 		for range 2 {
 			body := watch(strings.NewReader("hello"))
-			r := send(patiently(t), t, http.MethodPost, "http://backend.example", body)
+			r := send(testkit.Context(t), t, http.MethodPost, "http://backend.example", body)
 			r.ContentLength = 5
 			if o := run(client, r); !errors.Is(o.err, errDial) {
 				t.Errorf("got %+v", o)
@@ -528,7 +528,7 @@ func TestDialledAddress(t *testing.T) {
 					dials <- network + " " + address
 					return nil, errDial
 				}})
-				r := get(patiently(t), t, "http://backend.example")
+				r := get(testkit.Context(t), t, "http://backend.example")
 				r.URL.Host = host
 				if o := run(client, r); !errors.Is(o.err, errDial) {
 					t.Fatalf("got %+v", o)
@@ -587,14 +587,14 @@ func TestSpokenBeforeAsked(t *testing.T) {
 					if method == "POST" {
 						body = strings.NewReader("hello")
 					}
-					o := run(client, send(patiently(t), t, method, b.url, body))
+					o := run(client, send(testkit.Context(t), t, method, b.url, body))
 					if class(o.err) == "deadline" || class(o.bodyErr) == "deadline" {
 						t.Fatalf("got %+v: it hangs", o)
 					}
 					if o.err != nil {
 						b.waitGone(1)
 					}
-					run(client, get(patiently(t), t, b.url)).wantPlain(t)
+					run(client, get(testkit.Context(t), t, b.url)).wantPlain(t)
 				})
 			}
 		}

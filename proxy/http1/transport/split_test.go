@@ -51,7 +51,7 @@ func TestAnswersInTwoParts(t *testing.T) {
 					return made, err
 				}})
 				for k := 1; k < len(c.raw); k++ {
-					o := run(client, send(patiently(t), t, c.method, b.url, nil))
+					o := run(client, send(testkit.Context(t), t, c.method, b.url, nil))
 					if o.err != nil || o.bodyErr != nil || o.body != c.body || strings.Join(o.header["X-A"], ";") != "b" {
 						t.Fatalf("cut at %d: got %+v", k, o)
 					}

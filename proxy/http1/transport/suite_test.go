@@ -64,14 +64,6 @@ func wantNoGoroutines(t *testing.T) {
 	testkit.WaitNoGoroutines(t, "net/http.(*persistConn)", "net/http.(*Transport)", "gatehouse/proxy/http1/transport.")
 }
 
-// patiently is a context that ends when a test must have hung.
-func patiently(t *testing.T) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), testkit.Timeout)
-	t.Cleanup(cancel)
-	return ctx
-}
-
 // get is a GET as the gateway would send it.
 func get(ctx context.Context, t *testing.T, url string) *http.Request {
 	t.Helper()
@@ -127,7 +119,7 @@ func follow(t *testing.T, client testedTransport, b *backend, number int) {
 	t.Helper()
 	const path = "/follow"
 	before := len(b.seen())
-	run(client, get(patiently(t), t, b.url+path)).wantPlain(t)
+	run(client, get(testkit.Context(t), t, b.url+path)).wantPlain(t)
 	seen := b.seen()[before:]
 	if len(seen) != 1 || seen[0].line != "GET "+path+" HTTP/1.1" {
 		t.Fatalf("the backend saw %v, want one GET %s", seen, path)
