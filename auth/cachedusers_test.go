@@ -75,6 +75,14 @@ func (r *rows) set(id uuid.UUID, state UserState) {
 	r.states[id] = state
 }
 
+// disable disables a member, and returns their state from now on.
+func (r *rows) disable(id uuid.UUID) UserState {
+	disabled := member
+	disabled.Active = false
+	r.set(id, disabled)
+	return disabled
+}
+
 func (r *rows) fail(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -132,9 +140,7 @@ func TestCachedUsersSteadyState(t *testing.T) {
 	}
 	asked.expectReads(t, "steady state", 2)
 
-	disabled := member
-	disabled.Active = false
-	asked.set(ann, disabled)
+	disabled := asked.disable(ann)
 	asked.set(nobody, member)
 	c.Changed(ann)
 	c.Changed(nobody)
@@ -197,9 +203,7 @@ func TestCachedUsersRace(t *testing.T) {
 				early.Go(func() { expectState(t, c, "before the change", ann, member, nil) })
 				synctest.Wait()
 
-				disabled := member
-				disabled.Active = false
-				asked.set(ann, disabled)
+				disabled := asked.disable(ann)
 				change(c)
 				if name == "lost" { // nothing is known of a change
 					close(release)
@@ -247,9 +251,7 @@ func TestCachedUsersGrace(t *testing.T) {
 		asked.expectReads(t, "who was not known", 2)
 
 		time.Sleep(time.Nanosecond)
-		disabled := member
-		disabled.Active = false
-		asked.set(ann, disabled)
+		disabled := asked.disable(ann)
 		for range 3 {
 			expectState(t, c, "after the grace", ann, disabled, nil)
 		}

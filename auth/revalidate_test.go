@@ -59,9 +59,7 @@ func TestRevalidate(t *testing.T) {
 		stop := c.Watch(ann, func() { told.Add(1) })
 		defer stop()
 
-		disabled := member
-		disabled.Active = false
-		asked.set(ann, disabled)
+		disabled := asked.disable(ann)
 		asked.set(nobody, member)
 		time.Sleep(maxAge)
 		expectState(t, c, "a minute after an untold change", ann, disabled, nil)

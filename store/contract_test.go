@@ -35,6 +35,27 @@ func migrated(t *testing.T, url string) store.Store {
 	return s
 }
 
+// migratedWithAnn is migrated with one user, added as another program would.
+func migratedWithAnn(t *testing.T, url string) (s store.Store, raw func(statement string, args ...any)) {
+	t.Helper()
+	s, raw = migrated(t, url), storetest.RawSQL(t, url)
+	raw(`INSERT INTO users (id, email, hashed_password) VALUES ('` + annID + `', 'ann@example.com', 'x')`)
+	return s, raw
+}
+
+// followed is migrated with one user, whose changes a Listener follows.
+func followed(t *testing.T, url string) (s store.Store, ann store.User, l *storetest.Listener) {
+	t.Helper()
+	s = migrated(t, url)
+	ann, err := s.AddUser(t.Context(), store.User{Email: "ann@example.com", Active: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l = storetest.Listen(t, s)
+	l.Await(t, "connected")
+	return s, ann, l
+}
+
 // sqliteURL names a file that does not exist.
 func sqliteURL(t *testing.T) string {
 	t.Helper()

@@ -27,9 +27,7 @@ func TestFollowOthers(t *testing.T) {
 	for kind, url := range freshURLs(t) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
-			s := migrated(t, url)
-			raw := storetest.RawSQL(t, url)
-			raw(`INSERT INTO users (id, email, hashed_password) VALUES ('` + annID + `', 'ann@example.com', 'x')`)
+			s, raw := migratedWithAnn(t, url)
 			l := storetest.Listen(t, s)
 			l.Await(t, "connected")
 			ann, bob := uuid.MustParse(annID), uuid.MustParse(bobID)
@@ -68,9 +66,7 @@ func TestPasswordOfOthers(t *testing.T) {
 	for kind, url := range freshURLs(t) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
-			s := migrated(t, url)
-			raw := storetest.RawSQL(t, url)
-			raw(`INSERT INTO users (id, email, hashed_password) VALUES ('` + annID + `', 'ann@example.com', 'x')`)
+			s, raw := migratedWithAnn(t, url)
 			validAfter := func() *time.Time {
 				t.Helper()
 				user, err := s.UserByID(t.Context(), uuid.MustParse(annID))

@@ -28,13 +28,7 @@ func TestSQLiteFileReplaced(t *testing.T) {
 	t.Parallel()
 	url := sqliteURL(t)
 	path := strings.TrimPrefix(url, "sqlite:")
-	s := migrated(t, url)
-	ann, err := s.AddUser(t.Context(), store.User{Email: "ann@example.com", Active: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := storetest.Listen(t, s)
-	l.Await(t, "connected")
+	s, ann, l := followed(t, url)
 	for range 3 { // a restored backup is replaced by the next one
 		restored := backup(t, url, "UPDATE users SET is_active = false")
 		lost, err := s.AddUser(t.Context(), store.User{Email: "lost@example.com"}) // after the backup, and in the log

@@ -19,13 +19,7 @@ import (
 func TestFollowReplicaRole(t *testing.T) {
 	t.Parallel()
 	url := storetest.Postgres(t)
-	s := migrated(t, url)
-	ann, err := s.AddUser(t.Context(), store.User{Email: "ann@example.com", Active: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := storetest.Listen(t, s)
-	l.Await(t, "connected")
+	s, ann, l := followed(t, url)
 	raw := storetest.Connect(t, url)
 	for _, statement := range []string{
 		"SET session_replication_role = replica; UPDATE users SET is_active = false",

@@ -17,6 +17,23 @@ import (
 	"github.com/coder/websocket"
 )
 
+// echoSocket accepts a WebSocket, and sends its messages back until it is closed.
+// It returns how it was closed, -1 when there was none.
+func echoSocket(w http.ResponseWriter, r *http.Request) websocket.StatusCode {
+	conn, err := websocket.Accept(w, r, nil)
+	if err != nil {
+		return -1
+	}
+	defer func() { _ = conn.CloseNow() }()
+	for {
+		kind, message, err := conn.Read(context.Background())
+		if err != nil {
+			return websocket.CloseStatus(err)
+		}
+		_ = conn.Write(context.Background(), kind, message)
+	}
+}
+
 // serveEchoSocket serves a backend whose /open/socket is a WebSocket that
 // echoes. The channel receives how each one was closed.
 func serveEchoSocket(t *testing.T) (url string, closed <-chan websocket.StatusCode) {
@@ -26,19 +43,7 @@ func serveEchoSocket(t *testing.T) (url string, closed <-chan websocket.StatusCo
 		if r.URL.Path != "/open/socket" {
 			return
 		}
-		conn, err := websocket.Accept(w, r, nil)
-		if err != nil {
-			return
-		}
-		defer func() { _ = conn.CloseNow() }()
-		for {
-			kind, message, err := conn.Read(context.Background())
-			if err != nil {
-				backendClosed <- websocket.CloseStatus(err)
-				return
-			}
-			_ = conn.Write(context.Background(), kind, message)
-		}
+		backendClosed <- echoSocket(w, r)
 	}))
 	t.Cleanup(backend.Close)
 	return backend.URL, backendClosed

@@ -243,17 +243,8 @@ func TestReloadKeepsStreams(t *testing.T) {
 	events := make(chan string)
 	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/open/socket" {
-			conn, err := websocket.Accept(w, r, nil)
-			if err != nil {
-				return
-			}
-			defer func() { _ = conn.CloseNow() }()
-			for {
-				kind, message, err := conn.Read(r.Context())
-				if err != nil || conn.Write(r.Context(), kind, message) != nil {
-					return
-				}
-			}
+			echoSocket(w, r)
+			return
 		}
 		w.Header().Set("Content-Type", "text/event-stream")
 		_ = http.NewResponseController(w).Flush()

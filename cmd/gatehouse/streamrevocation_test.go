@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -22,17 +21,8 @@ func TestStreamsOfARevokedUserEnd(t *testing.T) {
 	t.Parallel()
 	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/strict/socket" {
-			conn, err := websocket.Accept(w, r, nil)
-			if err != nil {
-				return
-			}
-			defer func() { _ = conn.CloseNow() }()
-			for {
-				kind, message, err := conn.Read(context.Background())
-				if err != nil || conn.Write(context.Background(), kind, message) != nil {
-					return
-				}
-			}
+			echoSocket(w, r)
+			return
 		}
 		w.Header().Set("Content-Type", "text/event-stream")
 		_ = http.NewResponseController(w).Flush()
