@@ -174,9 +174,8 @@ func TestEarlyRefusalOverTLS(t *testing.T) {
 	t.Parallel()
 	own := httptest.NewTLSServer(http.NotFoundHandler()) // for its certificate
 	t.Cleanup(own.Close)
-	backend := testkit.ServeRaw(t, func(plain net.Conn) {
-		conn := tls.Server(plain, &tls.Config{Certificates: own.TLS.Certificates})
-		defer conn.Close()
+	listener := tls.NewListener(testkit.Listen(t), &tls.Config{Certificates: own.TLS.Certificates})
+	testkit.ServeListener(t, listener, func(conn net.Conn) {
 		_ = conn.SetDeadline(time.Now().Add(testkit.Timeout))
 		if _, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
 			_, _ = io.WriteString(conn, "HTTP/1.1 413 Content Too Large\r\nContent-Length: 7\r\nConnection: close\r\n\r\ntoo big")
@@ -187,7 +186,7 @@ func TestEarlyRefusalOverTLS(t *testing.T) {
 users: off
 routes:
   - {name: open, prefix: /, backend: "${BACKEND}", auth: none, tls: {ca: "`+ca+`"}}
-`, "https://"+backend)
+`, "https://"+listener.Addr().String())
 	for _, size := range []int64{60 << 10, 20 << 20} {
 		for range 5 {
 			if status, body := k.upload(t, "/", size, true); status != 413 || body != "too big" {

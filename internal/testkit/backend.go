@@ -14,14 +14,22 @@ import (
 // serve returns or the test ends; the test does not end before serve returns.
 func ServeRaw(t testing.TB, serve func(conn net.Conn)) (address string) {
 	t.Helper()
+	listener := Listen(t)
+	ServeListener(t, listener, serve)
+	return listener.Addr().String()
+}
+
+// ServeListener is ServeRaw for a listener of the test's own, such as one with TLS
+// or one that numbers its connections.
+func ServeListener(t testing.TB, listener net.Listener, serve func(conn net.Conn)) {
+	t.Helper()
 	open := openConns{conns: map[net.Conn]bool{}}
-	address = accept(t, func(conn net.Conn) {
+	accept(t, listener, func(conn net.Conn) {
 		open.add(conn)
 		defer open.remove(conn)
 		serve(conn)
 	})
 	t.Cleanup(open.close)
-	return address
 }
 
 // ServeRequest is ServeRaw for backends: it reads the head of one request from
@@ -30,20 +38,21 @@ func ServeRaw(t testing.TB, serve func(conn net.Conn)) (address string) {
 // until its client or the deadline ends the connection.
 func ServeRequest(t testing.TB, serve func(conn *ServerConn, r *http.Request)) (url string) {
 	t.Helper()
-	return "http://" + accept(t, func(conn net.Conn) {
+	listener := Listen(t)
+	accept(t, listener, func(conn net.Conn) {
 		_ = conn.SetDeadline(time.Now().Add(Timeout))
 		in := bufio.NewReader(conn)
 		if r, err := http.ReadRequest(in); err == nil {
 			serve(&ServerConn{conn, in}, r)
 		}
 	})
+	return "http://" + listener.Addr().String()
 }
 
 // accept accepts connections until the test ends, and then waits for those that
 // it has accepted.
-func accept(t testing.TB, serve func(conn net.Conn)) (address string) {
+func accept(t testing.TB, listener net.Listener, serve func(conn net.Conn)) {
 	t.Helper()
-	listener := Listen(t)
 	var running sync.WaitGroup
 	t.Cleanup(running.Wait)
 	t.Cleanup(func() { listener.Close() })
@@ -59,7 +68,6 @@ func accept(t testing.TB, serve func(conn net.Conn)) (address string) {
 			})
 		}
 	})
-	return listener.Addr().String()
 }
 
 // openConns are connections that are closed together.

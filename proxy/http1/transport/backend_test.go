@@ -55,44 +55,37 @@ type request struct {
 // serve starts a backend.
 func serve(t *testing.T, script func(*link)) *backend {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	listener := testkit.Listen(t)
 	b := &backend{t: t, address: listener.Addr().String(), changed: make(chan struct{})}
 	b.url = "http://" + b.address
-	var running sync.WaitGroup
-	t.Cleanup(running.Wait)
-	t.Cleanup(func() {
-		listener.Close()
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		for _, l := range b.links {
-			l.Close()
-		}
-	})
-	running.Go(func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			_ = conn.SetDeadline(time.Now().Add(testkit.Timeout))
-			l := &link{Conn: conn, in: bufio.NewReader(conn), b: b}
-			b.change(func() {
-				b.links = append(b.links, l)
-				l.number = len(b.links)
-			})
-			running.Go(func() {
-				script(l)
-				// Closed after it was counted as over: a client that noticed
-				// the end may connect again at once.
-				b.change(func() { l.over = true })
-				conn.Close()
-			})
-		}
+	testkit.ServeListener(t, linkListener{listener, b}, func(conn net.Conn) {
+		l := conn.(*link)
+		script(l)
+		// The connection is closed after it was counted as over: a client that
+		// noticed the end may connect again at once.
+		b.change(func() { l.over = true })
 	})
 	return b
+}
+
+// linkListener numbers its connections in the order in which they come.
+type linkListener struct {
+	net.Listener
+	b *backend
+}
+
+func (l linkListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	_ = conn.SetDeadline(time.Now().Add(testkit.Timeout))
+	made := &link{Conn: conn, in: bufio.NewReader(conn), b: l.b}
+	l.b.change(func() {
+		l.b.links = append(l.b.links, made)
+		made.number = len(l.b.links)
+	})
+	return made, nil
 }
 
 func (b *backend) change(what func()) {
