@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -24,7 +23,7 @@ type backend struct {
 func serve(t *testing.T) *backend {
 	t.Helper()
 	b := &backend{release: make(chan struct{})}
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	b.url = testkit.ServeH2C(t, func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/wait":
 			<-b.release
@@ -33,21 +32,17 @@ func serve(t *testing.T) *backend {
 			<-b.release
 		}
 		_, _ = io.WriteString(w, r.Proto)
-	}))
-	server.Config.Protocols = new(http.Protocols)
-	server.Config.Protocols.SetUnencryptedHTTP2(true)
-	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-		switch state {
-		case http.StateNew:
-			b.opened.Add(1)
-			b.open.Add(1)
-		case http.StateClosed:
-			b.open.Add(-1)
+	}, func(server *http.Server) {
+		server.ConnState = func(_ net.Conn, state http.ConnState) {
+			switch state {
+			case http.StateNew:
+				b.opened.Add(1)
+				b.open.Add(1)
+			case http.StateClosed:
+				b.open.Add(-1)
+			}
 		}
-	}
-	server.Start()
-	t.Cleanup(server.Close)
-	b.url = server.URL
+	})
 	return b
 }
 
