@@ -45,7 +45,7 @@ var house = map[string][]string{
 	"proxy":                 {"config", "auth", "internal/descriptors", "internal/httperr", "internal/timerwheel", "proxy/clientip", "proxy/cors", "proxy/forward", "proxy/listener", "proxy/route", "proxy/upstream"},
 	"proxy/cors":            {"config", "internal/httperr"},
 	"proxy/explain":         {"config", "config/problem", "auth", "proxy", "proxy/route", "internal/httperr"},
-	"proxy/forward":         {"config", "auth", "internal/descriptors", "internal/httperr", "internal/occurrence", "internal/reqctx", "internal/timerwheel", "proxy/clientip", "proxy/http1/socket", "proxy/http1/transport", "proxy/idletimer", "proxy/route", "proxy/stream", "proxy/upstream"},
+	"proxy/forward":         {"config", "auth", "internal/descriptors", "internal/httperr", "internal/occurrence", "internal/reqctx", "internal/timerwheel", "proxy/clientip", "proxy/http1/transport", "proxy/idletimer", "proxy/route", "proxy/stream", "proxy/upstream"},
 	"proxy/clientip":        {"proxy/route"},
 	"proxy/http1":           {},
 	"proxy/http1/server":    {"proxy/http1/wire", "internal/reqctx"},

@@ -52,7 +52,7 @@ type clientBody struct {
 	phase    bodyPhase
 	ended    bool          // all of it has been read, trailers and all
 	released bool          // the transport reads no more of it
-	onClose  func()        // is told when the transport closes it; nil without
+	onClose  func()        // is called when the transport closes it; nil without
 	readDone chan struct{} // closed when nothing more is read of it; nil until somebody waits
 }
 

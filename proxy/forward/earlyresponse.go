@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"time"
 
-	"gatehouse/proxy/http1/socket"
 	"gatehouse/proxy/upstream"
 )
 
@@ -31,10 +30,7 @@ type transportBody struct {
 	client *clientBody
 }
 
-var (
-	_ socket.BodyAbandoner = (*transportBody)(nil)
-	_ upstream.Upload      = (*transportBody)(nil)
-)
+var _ upstream.Upload = (*transportBody)(nil)
 
 // Close implements io.Closer.
 func (s *transportBody) Close() error {
@@ -55,7 +51,7 @@ func (s *transportBody) OnClose(closed func()) {
 	s.client.onClose = closed
 }
 
-// BodyAbandoned implements socket.BodyAbandoner.
+// BodyAbandoned implements upstream.Upload.
 func (s *transportBody) BodyAbandoned() {
 	s.client.mu.Lock()
 	defer s.client.mu.Unlock()

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,12 +40,13 @@ func (p *Pool) dialer(timeout time.Duration) dialFunc {
 
 // delayWriteErrors returns a dial function for http.Transport. The errors of writes are
 // delayed, because http.Transport drops an answer after a failed write.
-func delayWriteErrors(dial dialFunc) dialFunc {
+func (p *Pool) delayWriteErrors(dial dialFunc) dialFunc {
+	wait := cmp.Or(p.options.WriteErrorWait, writeErrorWait)
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := dial(ctx, network, address)
 		if err != nil {
 			return nil, err
 		}
-		return socket.DelayWriteErrors(conn, writeErrorWait), nil
+		return socket.DelayWriteErrors(conn, wait), nil
 	}
 }

@@ -2,7 +2,6 @@ package upstream
 
 import (
 	"context"
-	"io"
 	"net"
 	"net/http"
 	"sync"
@@ -47,7 +46,11 @@ func newGeneration(b *backend, like *http.Transport) *generation {
 			return nil, err
 		}
 		g.open.Add(1)
-		return &conn{Conn: made, generation: g}, nil
+		c := &conn{Conn: made, generation: g}
+		if delays, ok := made.(interface{ OnWriteError(failed func()) }); ok {
+			delays.OnWriteError(c.writeFailed)
+		}
+		return c, nil
 	}
 	return g
 }
@@ -83,9 +86,13 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
-// ReadFrom lets the connection below write a body in its own way: it may want to
-// know whose body it is (socket.DelayWriteErrors).
-func (c *conn) ReadFrom(body io.Reader) (int64, error) { return io.Copy(c.Conn, body) }
+// writeFailed is called when a write to the connection has failed, and the error is
+// delayed (socket.DelayWriteErrors).
+func (c *conn) writeFailed() {
+	if upload := c.upload.Load(); upload != nil {
+		upload.writeFailed(c)
+	}
+}
 
 // CloseWrite passes a half-close on.
 func (c *conn) CloseWrite() error {

@@ -50,6 +50,10 @@ type PoolOptions struct {
 	IdleTimeout time.Duration // after which an idle connection is closed; 0 means no limit
 	MaxAge      time.Duration // after which a connection gets no new requests; 0 means no limit
 
+	// WriteErrorWait is how long a failed write waits for somebody to read the answer;
+	// 0 means 1 second. Tests set more.
+	WriteErrorWait time.Duration
+
 	// Control is called before a connection is opened, like the Control of a
 	// net.Dialer. It may be nil.
 	Control func(network, address string, conn syscall.RawConn) error

@@ -40,7 +40,7 @@ func (p *Pool) newTransport(k key) (transport.RoundTripCloser, error) {
 	}
 	if !k.lean {
 		if k.protocol != config.ProtocolH2C {
-			standard.DialContext = delayWriteErrors(standard.DialContext)
+			standard.DialContext = p.delayWriteErrors(standard.DialContext)
 		}
 		standard.MaxConnsPerHost = p.options.MaxConns
 		return p.withMaxAge(standard), nil

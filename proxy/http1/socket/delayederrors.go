@@ -2,7 +2,6 @@ package socket
 
 import (
 	"errors"
-	"io"
 	"net"
 	"os"
 	"sync"
@@ -24,6 +23,7 @@ func DelayWriteErrors(conn net.Conn, maxWait time.Duration) net.Conn {
 type delayedErrors struct {
 	net.Conn
 	maxWait   time.Duration
+	onError   func() // called when a write fails; may be nil
 	reads     atomic.Int64
 	once      sync.Once
 	readsDone chan struct{} // closed when nothing more can be read
@@ -45,48 +45,21 @@ func (c *delayedErrors) Read(p []byte) (int, error) {
 func (c *delayedErrors) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
 	if isFinal(err) {
+		if c.onError != nil {
+			c.onError()
+		}
 		c.waitForReads()
 	}
 	return n, err
 }
+
+// OnWriteError has failed called at once when a write fails, whose error is delayed. It
+// must be called before the first write.
+func (c *delayedErrors) OnWriteError(failed func()) { c.onError = failed }
 
 // isFinal reports whether a write has failed for good, because of the other side.
 func isFinal(err error) bool {
 	return err != nil && !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, net.ErrClosed)
-}
-
-// BodyAbandoner is a body that is written by ReadFrom. BodyAbandoned is called when
-// nobody will read the rest of it.
-type BodyAbandoner interface{ BodyAbandoned() }
-
-// ReadFrom implements io.ReaderFrom. http.Transport writes bodies of known length with
-// it.
-func (c *delayedErrors) ReadFrom(body io.Reader) (int64, error) {
-	out := &errorWriter{Writer: c.Conn}
-	n, err := io.Copy(out, body)
-	if isFinal(out.err) {
-		if limited, ok := body.(*io.LimitedReader); ok {
-			body = limited.R
-		}
-		if body, ok := body.(BodyAbandoner); ok {
-			body.BodyAbandoned()
-		}
-		c.waitForReads()
-	}
-	return n, err
-}
-
-// errorWriter records the error of a write, which io.Copy does not tell from that of a
-// read.
-type errorWriter struct {
-	io.Writer
-	err error
-}
-
-// Write implements io.Writer.
-func (w *errorWriter) Write(p []byte) (n int, err error) {
-	n, w.err = w.Writer.Write(p)
-	return n, w.err
 }
 
 // waitForReads waits until nothing more can be read.
