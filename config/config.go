@@ -121,8 +121,9 @@ const (
 // HandlerUsers is the only built-in handler a route may name.
 const HandlerUsers = "users"
 
-// Route sends the requests under one path prefix to one backend or to a
-// built-in handler. Exactly one of Backend and Handler is set.
+// Route sends the requests under one path prefix to one target: a backend, a
+// built-in handler or a redirect. Exactly one of Backend, Handler and Redirect
+// is set.
 type Route struct {
 	// Position is where the route starts in the file.
 	Position problem.Position `yaml:"-"`
@@ -131,6 +132,8 @@ type Route struct {
 	Prefix  string   `yaml:"prefix"` // "/" or "/a/b", matched on segment boundaries
 	Backend *url.URL `yaml:"backend"`
 	Handler string   `yaml:"handler"`
+	// Redirect is nil when the file has none.
+	Redirect *Redirect `yaml:"redirect"`
 
 	// What a request must have, besides the prefix.
 	Hosts   []string          `yaml:"hosts"`   // lower case, without port or brackets; "*.example.com" matches one label or more
@@ -156,6 +159,16 @@ type Route struct {
 	ConnectTimeout time.Duration `yaml:"connect_timeout"` // to open a connection
 	IdleTimeout    time.Duration `yaml:"idle_timeout"`    // between two parts of a body or of an upgraded stream
 	MaxBody        value.Size    `yaml:"max_body"`        // of a request, counted while it streams; larger bodies get 413
+}
+
+// Redirect answers requests with the address to ask instead.
+type Redirect struct {
+	// To is a path or an http or https URL. {rest} stands for the path behind
+	// the route's prefix, {host} for the host of the request. Without {rest},
+	// that path is added to the path of To. The query of the request is added.
+	// When To has a query, even an empty one, nothing is added.
+	To     string       `yaml:"to"`
+	Status value.Status `yaml:"status"` // one of RedirectStatuses
 }
 
 // TLS configures TLS to an https backend. The server's certificate is always

@@ -4,6 +4,7 @@
 package config
 
 import (
+	"net/http"
 	"net/netip"
 	"reflect"
 	"strings"
@@ -56,6 +57,7 @@ func NewDecoder(lookup func(name string) (string, bool)) *yamldoc.Decoder {
 		},
 	})
 	yamldoc.SetDefault(d, CORS{MaxAge: 10 * time.Minute})
+	yamldoc.SetDefault(d, Redirect{Status: http.StatusPermanentRedirect})
 	yamldoc.SetDefault(d, route)
 	return d
 }
@@ -74,8 +76,11 @@ func (r *RouteDefaults) DecodeField(d *yamldoc.Decoder, f *yamldoc.Field) {
 	yamldoc.SetDefault(d, Route(*r))
 }
 
+// TargetKeys returns the keys of a route of which it has exactly one.
+func TargetKeys() []string { return []string{"backend", "handler", "redirect"} }
+
 // RouteOnlyKeys returns the keys of a route that `defaults:` must not have.
-func RouteOnlyKeys() []string { return []string{"name", "prefix", "backend", "handler"} }
+func RouteOnlyKeys() []string { return append([]string{"name", "prefix"}, TargetKeys()...) }
 
 // DecodeField decodes a policy. It keeps the words off and no as text, although
 // YAML reads them as booleans, so that validation can name the policies.
@@ -153,6 +158,10 @@ func normalize(c *Config) {
 			// Nothing is forwarded. The endpoints bound their bodies
 			// themselves.
 			route.MaxBody, route.Upgrade = 0, nil
+		}
+		if route.Redirect != nil {
+			// Nothing is forwarded, and no body is read.
+			route.MaxBody, route.Upgrade, route.TLS = 0, nil, nil
 		}
 		if route.Protocol == ProtocolH2C {
 			// HTTP/2 has no upgrade (RFC 9113 section 8.6).

@@ -70,6 +70,11 @@ func frames() map[string]struct {
 			map[string]string{"cert": "c", "key": "k"},
 			"routes: [{name: a, prefix: /, backend: 'https://b', tls: {%s}}]\n",
 		},
+		"routes.redirect": {
+			reflect.TypeFor[Redirect](),
+			map[string]string{"to": "/new"},
+			"routes: [{name: a, prefix: /, redirect: {%s}}]\n",
+		},
 		"tests": {reflect.TypeFor[Test](), map[string]string{"request": "GET /", "as": "member", "expect": "a"}, "tests: [{%s}]\n" + route},
 	}
 }

@@ -68,11 +68,22 @@ func (v *validator) route(field *yamldoc.Field, route *Route) {
 
 // target checks that a route has exactly one target, and that it exists.
 func (v *validator) target(field *yamldoc.Field, route *Route) {
+	var given []string
+	for _, key := range TargetKeys() {
+		if field.Given(key) {
+			given = append(given, key)
+		}
+	}
+	if len(given) > 1 {
+		field.Forbid(given[1], "and "+given[0]+" exclude each other", "a route leads to one of them")
+		return
+	}
 	switch {
-	case field.Given("backend") && field.Given("handler"):
-		field.Forbid("handler", "and backend exclude each other", "a route leads to one of them")
 	case field.Given("handler"):
 		v.handler(field, route)
+	case field.Given("redirect"):
+		v.redirect(field, route)
+		v.withoutBackend(field, "redirect")
 	case field.Given("backend"):
 		given := field.Get("backend")
 		if given == nil || route.Backend == nil {
@@ -111,6 +122,22 @@ func (v *validator) handler(field *yamldoc.Field, route *Route) {
 		}
 		given.FailKey("does not apply to a built-in handler", hint)
 	}
+}
+
+// withoutBackend refuses the keys about forwarding on a route whose target is
+// not a backend.
+func (v *validator) withoutBackend(field *yamldoc.Field, target string) {
+	for key, given := range field.Keys() {
+		if key != target && !slices.Contains(AnsweredKeys(), key) {
+			given.FailKey("does not apply to a "+target, "remove it: nothing is forwarded")
+		}
+	}
+}
+
+// AnsweredKeys returns the keys, besides the target, that a route may have when
+// the gateway itself answers its requests.
+func AnsweredKeys() []string {
+	return []string{"name", "prefix", "hosts", "methods", "headers", "auth", "roles", "allow_encoded_slashes"}
 }
 
 // HandlerKeys returns the keys that a route to a built-in handler may have.

@@ -131,8 +131,7 @@ func (r *routes) setTable(cfg *config.Config) {
 	}
 }
 
-// backendOf returns the name of a route's backend, or "" for a built-in
-// handler.
+// backendOf returns the name of a route's backend, or "" when it has none.
 func backendOf(route *config.Route) string {
 	if route.Backend == nil {
 		return ""

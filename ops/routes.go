@@ -13,7 +13,7 @@ type RouteInfo struct {
 	Prefix  string   `json:"prefix"`
 	Hosts   []string `json:"hosts,omitempty"`
 	Methods []string `json:"methods,omitempty"`
-	Target  string   `json:"target"` // the backend's URL, or "handler:users"
+	Target  string   `json:"target"` // the backend's URL, "handler:users", or a redirect such as "308 /new"
 	Auth    string   `json:"auth"`   // a policy, or "own" for built-in endpoints
 	Roles   []string `json:"roles,omitempty"`
 	Source  string   `json:"source"` // file:line
@@ -27,9 +27,12 @@ func Routes(routes []*config.Route) []RouteInfo {
 			Name: r.Name, Prefix: r.Prefix, Hosts: r.Hosts, Methods: r.Methods, Roles: r.Roles,
 			Source: fmt.Sprintf("%s:%d", r.Position.File, r.Position.Line),
 		}
-		if r.Handler != "" {
+		switch {
+		case r.Handler != "":
 			info.Target, info.Auth = "handler:"+r.Handler, "own"
-		} else {
+		case r.Redirect != nil:
+			info.Target, info.Auth = fmt.Sprintf("%d %s", r.Redirect.Status, r.Redirect.To), string(r.Auth)
+		default:
 			info.Target, info.Auth = r.Backend.Redacted(), string(r.Auth)
 		}
 		infos = append(infos, info)

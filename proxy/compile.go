@@ -14,6 +14,7 @@ import (
 	"gatehouse/proxy/cors"
 	"gatehouse/proxy/forward"
 	"gatehouse/proxy/route"
+	"gatehouse/proxy/target"
 	"gatehouse/proxy/upstream"
 )
 
@@ -47,8 +48,9 @@ type compiledRoute struct {
 	rule    auth.Rule
 	metrics RouteMetrics
 
-	// Either builtIn or backend is set.
+	// One of builtIn, answer and backend is set.
 	builtIn Handler
+	answer  *target.Redirect
 	backend *forward.Backend
 }
 
@@ -111,6 +113,11 @@ func (t *Table) compileRoute(of *route.Route, parts Parts, buffers httputil.Buff
 		r.builtIn = parts.Users
 		return r, nil
 	}
+	if cfg.Redirect != nil {
+		r.metrics = parts.Metrics.Route(cfg.Name, "")
+		r.answer = target.NewRedirect(cfg.Redirect)
+		return r, nil
+	}
 	r.metrics = parts.Metrics.Route(cfg.Name, cfg.Backend.Host)
 	options := forward.BackendOptions{Route: cfg, Gate: parts.Gate, Headers: t.headers, Metrics: r.metrics, Buffers: buffers}
 	if parts.Transports != nil {
@@ -124,8 +131,8 @@ func (t *Table) compileRoute(of *route.Route, parts Parts, buffers httputil.Buff
 	return r, nil
 }
 
-// stripped returns the request as a built-in handler gets it: without the route's prefix.
-// The rest of the path is as it was sent.
+// stripped returns the request as a target that is no backend gets it: without the
+// route's prefix. The rest of the path is as it was sent.
 func (r *compiledRoute) stripped(request *http.Request, path route.Path) *http.Request {
 	rest := strings.TrimPrefix(path.Raw, strings.TrimSuffix(r.config.Prefix, "/"))
 	decoded, err := url.PathUnescape(rest)
@@ -135,4 +142,12 @@ func (r *compiledRoute) stripped(request *http.Request, path route.Path) *http.R
 	without := *request
 	without.URL = &url.URL{Path: decoded, RawPath: rest, RawQuery: request.URL.RawQuery}
 	return &without
+}
+
+// forAnswer returns the request as the answer of a route gets it: without the route's
+// prefix, and with the host by which the route was found.
+func (r *compiledRoute) forAnswer(request *http.Request, path route.Path) *http.Request {
+	without := r.stripped(request, path)
+	without.Host, _ = route.HostName(request.Host) // valid, because a route was found
+	return without
 }

@@ -20,6 +20,7 @@ type Decision struct {
 	Refusal   *httperr.Error // the gateway's answer; nil when the request passes
 	Preflight bool           // the gateway answers a preflight
 	Answered  int            // status of an answer of the gateway's own that is no refusal; else 0
+	Location  string         // where a redirect leads; "" for other answers
 	Forwarded *http.Request  // what the backend would get, without its body; nil where no backend is asked
 }
 
@@ -51,7 +52,11 @@ func (t *Table) Decide(r *http.Request, decider auth.Decider) (d Decision) {
 		}
 	}
 	var identity *auth.Identity
-	if identity, d.Refusal = decider.Decide(r.Context(), r.Header, d.Rule); d.Refusal != nil || found.backend == nil {
+	if identity, d.Refusal = decider.Decide(r.Context(), r.Header, d.Rule); d.Refusal != nil || found.builtIn != nil {
+		return d
+	}
+	if found.answer != nil {
+		d.Answered, d.Location = found.answer.Status(), found.answer.Location(found.forAnswer(r, d.Path))
 		return d
 	}
 	facts := forward.Facts{

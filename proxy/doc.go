@@ -13,6 +13,7 @@
 //  8. route/       find the route in the table, or 404, or 405
 //  9. (auth)       decide by the policy, or 401, 403, 503
 //  10. forward/    ask the backend; see that package's documentation
+//     target/      or answer as the table says, such as with a redirect
 //     info.go      or answer GET / and GET /health without a backend
 //
 // Before that, package listener has accepted the client's connection, within the

@@ -50,7 +50,7 @@ func newCheck(t terminal, file *string) *cobra.Command {
 			return err
 		}
 		if cfg != nil {
-			if problems, err = checkTests(cfg); err != nil {
+			if problems, err = checkCompiled(cfg); err != nil {
 				return err
 			}
 		}
@@ -70,14 +70,14 @@ func newCheck(t terminal, file *string) *cobra.Command {
 	return cmd
 }
 
-// checkTests returns the warnings of a valid table, and a problem for each of
-// its own tests that fails.
-func checkTests(cfg *config.Config) (problem.List, error) {
+// checkCompiled returns the warnings of a valid table, and a problem for each
+// redirect into a loop and for each of its own tests that fails.
+func checkCompiled(cfg *config.Config) (problem.List, error) {
 	table, err := compileOffline(cfg)
 	if err != nil {
 		return nil, err
 	}
-	return slices.Concat(cfg.Warnings, explain.Failures(table)), nil
+	return slices.Concat(cfg.Warnings, explain.Loops(table), explain.Failures(table)), nil
 }
 
 // report is the output of `check --format json`.

@@ -211,7 +211,7 @@ func printExplanation(w io.Writer, e explain.Explanation) error {
 		}
 		row("policy", policy)
 	}
-	if e.Verdict.Allowed {
+	if e.Verdict.Allowed && e.Verdict.Status == 0 {
 		row("verdict", "let through")
 	} else {
 		row("verdict", fmt.Sprintf("answered %d: %s", e.Verdict.Status, e.Verdict.Detail))

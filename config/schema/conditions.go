@@ -35,6 +35,15 @@ func conditions(path string) []*schema {
 	return nil
 }
 
+// oneTarget returns a schema for each key that can be the target of a route.
+func oneTarget() []*schema {
+	var targets []*schema
+	for _, key := range config.TargetKeys() {
+		targets = append(targets, &schema{Required: []string{key}})
+	}
+	return targets
+}
+
 // routeConditions returns the rules about one route. They cannot see what
 // `defaults:` adds to a route.
 func routeConditions() []*schema {
@@ -44,8 +53,9 @@ func routeConditions() []*schema {
 	}
 	h2c := &schema{Const: string(config.ProtocolH2C)}
 	return []*schema{
-		{OneOf: []*schema{{Required: []string{"backend"}}, {Required: []string{"handler"}}}},
+		{OneOf: oneTarget()},
 		{If: &schema{Required: []string{"handler"}}, Then: &schema{PropertyNames: &schema{Enum: config.HandlerKeys()}}},
+		{If: &schema{Required: []string{"redirect"}}, Then: &schema{PropertyNames: &schema{Enum: append(config.AnsweredKeys(), "redirect")}}},
 		{If: given("auth", &schema{Const: string(config.PolicyNone)}), Then: empty("roles")},
 		{If: given("backend", &schema{Type: "string", Pattern: `^[Hh][Tt][Tt][Pp]://`}), Then: without("tls")},
 		{If: given("backend", &schema{Type: "string", Pattern: `^[Hh][Tt][Tt][Pp][Ss]://`}), Then: &schema{Not: given("protocol", h2c)}},

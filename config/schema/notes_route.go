@@ -32,6 +32,24 @@ func matchNotes() map[string]note {
 			description: "A built-in handler instead of a backend: `users` has login and ensure-company. Its endpoints have their own policies.",
 			value:       func() *schema { return oneWord(config.HandlerUsers) },
 		},
+		"routes.redirect": {
+			title:       "Redirect",
+			description: "The address that clients must ask instead. Nothing is forwarded.",
+		},
+		"routes.redirect.to": {
+			title: "Address",
+			description: "A path, or an http or https URL. The path behind the prefix and the query follow. When it has a query, even an empty one, they do not. " +
+				"{rest} places the path behind the prefix. {host} is the host of the request, on routes with `hosts`.",
+			examples: []any{"/new", "https://{host}/v2/{rest}"},
+			required: true,
+			value:    func() *schema { return matching(redirectPattern) },
+		},
+		"routes.redirect.status": {
+			title:       "Status",
+			description: "301 or 308 for ever, 302 or 307 for now; 307 and 308 keep the method. 303: ask with GET.",
+			examples:    []any{302},
+			value:       redirectStatusValue,
+		},
 		"routes.hosts": {
 			title:       "Hosts",
 			description: "Host names of matching requests, without port. *.example.com matches every name below example.com. Without it: every host. [] is allowed only to undo `defaults`.",

@@ -45,6 +45,11 @@ const (
 	prefixSegment = `(?:\.{0,2}(?:` + pathByte + `|` + pathEscape + `)|\.{3})(?:\.|` + pathByte + `|` + pathEscape + `)*`
 	prefixPattern = `^/(?:` + prefixSegment + `(?:/` + prefixSegment + `)*)?$`
 
+	// The host of a URL has no user name and no {rest}.
+	redirectText    = `(?:[!-"$-\[\]-z|~]|\{rest\}|\{host\})*`
+	redirectPattern = `^(?:/(?:[!-"$-.0-\[\]-z|~]|\{rest\}|\{host\})` + redirectText + `|/|` +
+		anyScheme + `://(?:[A-Za-z0-9._:\[\]-]|\{host\})+(?:[/?]` + redirectText + `)?)$`
+
 	tokenBytes     = "!#$%&'*+.^_`|~0-9A-Za-z-"
 	tokenPattern   = "^[" + tokenBytes + "]+$"
 	methodBytes    = "!#$%&'*+.^_`|~0-9A-Z-"

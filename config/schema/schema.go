@@ -202,6 +202,8 @@ func defaultOf(v reflect.Value) any {
 		return int64(value)
 	case value.Count:
 		return int64(value)
+	case value.Status:
+		return int64(value)
 	}
 	switch {
 	case v.Kind() == reflect.Bool:

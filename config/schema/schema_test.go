@@ -196,14 +196,17 @@ func beyondGenerate() map[string][]string {
 		"two entries of a list are compared by one of their values": {
 			"route-name-twice", "test-route", "conflict-escape", "conflict-headers", "conflict-host", "conflict-methods", "conflict-plain", "token-twice",
 		},
-		"two spellings are the same":                   {"header-twice", "host-twice", "identity-folded", "identity-folded-other"},
-		"one part of the file is held against another": {"header-identity", "header-identity-default", "header-identity-defaults"},
-		"a schema does not know the public suffixes":   {"cors-public-suffix-credentials"},
+		"two spellings are the same": {"header-twice", "host-twice", "identity-folded", "identity-folded-other"},
+		"one part of the file is held against another": {
+			"header-identity", "header-identity-default", "header-identity-defaults", "redirect-host-address", "redirect-host-alone",
+		},
+		"a schema does not know the public suffixes": {"cors-public-suffix-credentials"},
 		"a route starts from the file's defaults": {
 			"roles-inherited", "empty-roles", "empty-methods", "empty-hosts", "empty-headers", "empty-tls", "empty-defaults-roles",
 		},
-		"the value is near a known word, but not that one": {"cors-scheme", "method-near"},
-		"the value has to be computed":                     {"cors-class-range", "prefix-escape-twice", "proxies-bits", "proxies-mapped", "size-huge"},
+		"the value is near a known word, but not that one":  {"cors-scheme", "method-near"},
+		"the value has to be computed":                      {"cors-class-range", "prefix-escape-twice", "proxies-bits", "proxies-mapped", "size-huge"},
+		"the pattern of a redirect is only about its parts": {"redirect-dots", "redirect-double-slash", "redirect-escape", "redirect-port"},
 		"YAML hides how the value was written": {
 			"bool-case", "ambiguous-date", "ambiguous-hex", "ambiguous-key", "ambiguous-no", "ambiguous-number", "ambiguous-octal", "ambiguous-time",
 			"ambiguous-underscore", "ambiguous-y", "tagged-merge-tokens", "tagged-route", "tagged-route-map", "tagged-section", "tagged-tests", "tagged-tokens", "tagged-top", "type-tag",

@@ -3,7 +3,11 @@
 
 package schema
 
-import "gatehouse/config"
+import (
+	"strconv"
+
+	"gatehouse/config"
+)
 
 // offPattern matches the word that `users:` accepts instead of a mapping.
 const offPattern = `^(?:[Oo][Ff][Ff]|[Ff][Aa][Ll][Ss][Ee])$`
@@ -102,6 +106,17 @@ func expectValue() *schema {
 		&schema{Type: "string", Pattern: statusPattern},
 		routeNameValue(),
 	)
+}
+
+// redirectStatusValue returns a schema for the status of a redirect.
+func redirectStatusValue() *schema {
+	var texts []string
+	var statuses []*schema
+	for _, status := range config.RedirectStatuses() {
+		statuses = append(statuses, &schema{Const: status})
+		texts = append(texts, strconv.Itoa(status))
+	}
+	return anyOf(append(statuses, &schema{Enum: texts}, ref("reference"))...)
 }
 
 // matchedHeaderName returns a schema for a header that a route may match: any

@@ -330,7 +330,7 @@ func (d *Decoder) Text(f *Field) (string, bool) {
 func IsScalar(t reflect.Type) bool {
 	switch t {
 	case reflect.TypeFor[*url.URL](), reflect.TypeFor[url.URL](), reflect.TypeFor[netip.Prefix](),
-		reflect.TypeFor[uuid.UUID](), reflect.TypeFor[time.Duration](), reflect.TypeFor[value.Size](), reflect.TypeFor[value.Count]():
+		reflect.TypeFor[uuid.UUID](), reflect.TypeFor[time.Duration](), reflect.TypeFor[value.Size](), reflect.TypeFor[value.Count](), reflect.TypeFor[value.Status]():
 		return true
 	}
 	return t.Kind() == reflect.String || t.Kind() == reflect.Bool

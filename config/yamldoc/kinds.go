@@ -65,6 +65,8 @@ func (d *Decoder) expected(t reflect.Type) string {
 		return "a size"
 	case reflect.TypeFor[value.Count]():
 		return "a whole number"
+	case reflect.TypeFor[value.Status]():
+		return "a status"
 	}
 	switch t.Kind() {
 	case reflect.Bool:

@@ -34,6 +34,8 @@ func parseScalar(text string, v reflect.Value) *problem.Fault {
 		return set(target, text, value.ParseSize)
 	case *value.Count:
 		return set(target, text, value.ParseCount)
+	case *value.Status:
+		return set(target, text, value.ParseStatus)
 	case *bool:
 		return set(target, text, value.ParseBool)
 	default:

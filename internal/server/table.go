@@ -47,6 +47,9 @@ func (p *parts) compile(cfg *config.Config) (snapshot, error) {
 	if err != nil {
 		return snapshot{}, err
 	}
+	if endless := explain.Loops(table).Errors(); len(endless) > 0 {
+		return snapshot{}, endless
+	}
 	if unmet := explain.Failures(table); len(unmet) > 0 {
 		return snapshot{}, unmet
 	}

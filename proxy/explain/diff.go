@@ -85,6 +85,9 @@ func describe(r *config.Route) string {
 	if r.Handler != "" {
 		return fmt.Sprintf("%s: %s → handler %s", r.Name, r.Prefix, r.Handler)
 	}
+	if r.Redirect != nil {
+		return fmt.Sprintf("%s: %s → redirect %s (%s)", r.Name, r.Prefix, redirectText(r.Redirect), r.Auth)
+	}
 	return fmt.Sprintf("%s: %s → %s (%s)", r.Name, r.Prefix, r.Backend.Redacted(), r.Auth)
 }
 
@@ -116,6 +119,7 @@ func routeFields(r *config.Route) []fieldValue {
 		{"prefix", r.Prefix},
 		{"backend", backend},
 		{"handler", r.Handler},
+		{"redirect", redirectText(r.Redirect)},
 		{"auth", string(r.Auth)},
 		{"roles", orAny(strings.Join(r.Roles, ", "))},
 		{"methods", orAny(strings.Join(route.WithHead(r.Methods), ", "))},
@@ -133,6 +137,14 @@ func routeFields(r *config.Route) []fieldValue {
 		{"max_body", r.MaxBody.String()},
 		{"upgrade", strings.Join(slices.Sorted(slices.Values(r.Upgrade)), ", ")},
 	}
+}
+
+// redirectText returns a redirect as text, or "" for none.
+func redirectText(r *config.Redirect) string {
+	if r == nil {
+		return ""
+	}
+	return fmt.Sprintf("%d %s", r.Status, r.To)
 }
 
 func orNone(value string) string {

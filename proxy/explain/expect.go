@@ -40,7 +40,7 @@ func expect(table *proxy.Table, test config.Test) string {
 		return fmt.Sprintf("nobody is called %q", test.As)
 	}
 	e := Request(table, r, persona)
-	if e.Verdict.Allowed {
+	if _, err := strconv.Atoi(test.Expect); e.Verdict.Allowed && (e.Verdict.Status == 0 || err != nil) {
 		return e.Route
 	}
 	return strconv.Itoa(e.Verdict.Status)

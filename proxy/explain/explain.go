@@ -1,6 +1,7 @@
 // Package explain answers questions about a route table: what becomes of a request
-// (explain.go), whether the table's own tests pass (expect.go), and what changes
-// between two tables (diff.go, with probe.go and weakened.go). The code that serves
+// (explain.go), whether the table's own tests pass (expect.go), which redirects never
+// end (loops.go), and what changes between two tables (diff.go, with probe.go and
+// weakened.go). The code that serves
 // decides; here the answers are put into words.
 package explain
 
@@ -47,7 +48,7 @@ type Candidate struct {
 // Verdict is what comes of the request.
 type Verdict struct {
 	Allowed bool   `json:"allowed"`          // let through to the route's target
-	Status  int    `json:"status,omitempty"` // what the gateway answers itself, else 0
+	Status  int    `json:"status,omitempty"` // what the gateway answers itself, a redirect's too, else 0
 	Detail  string `json:"detail,omitempty"`
 	Cause   string `json:"cause,omitempty"` // what the log says besides
 }
@@ -114,6 +115,8 @@ func Request(table *proxy.Table, r *http.Request, decider auth.Decider) Explanat
 		e.Verdict = refusedBy(d.Refusal)
 	case d.Preflight:
 		e.Verdict = Verdict{Status: d.Answered, Detail: "a preflight, answered by the gateway"}
+	case d.Location != "":
+		e.Verdict = Verdict{Allowed: true, Status: d.Answered, Detail: "redirected to " + d.Location}
 	case d.Answered != 0:
 		e.Verdict = Verdict{Status: d.Answered, Detail: "answered by the gateway itself"}
 	default:

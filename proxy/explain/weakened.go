@@ -19,6 +19,9 @@ func (d *Diff) weakened(old, now *config.Route) {
 	if old.Handler != "" || now.Handler != "" {
 		return // probe says it
 	}
+	if old.Backend == nil && now.Backend != nil {
+		d.Weaker = append(d.Weaker, fmt.Sprintf("route %s: answered by the gateway → backend %s, %s", now.Name, now.Backend.Host, policyText(now)))
+	}
 	add := func(what, before, after string) {
 		d.Weaker = append(d.Weaker, fmt.Sprintf("route %s: %s %s → %s", now.Name, what, orNone(before), orNone(after)))
 	}
@@ -34,6 +37,9 @@ func (d *Diff) weakened(old, now *config.Route) {
 			add("header "+name, digest(value), orAny(digest(now.Headers[name])))
 		}
 	}
+	if now.Backend == nil {
+		return // the rest is about what is forwarded
+	}
 	if len(now.Upgrade) > 0 && isWidened(append([]string{""}, old.Upgrade...), now.Upgrade) {
 		add("upgrade", strings.Join(old.Upgrade, ", "), strings.Join(now.Upgrade, ", "))
 	}
@@ -47,6 +53,9 @@ func (d *Diff) weakened(old, now *config.Route) {
 	}
 	if old.MaxBody > 0 && (now.MaxBody == 0 || now.MaxBody > old.MaxBody) {
 		add("max_body", old.MaxBody.String(), now.MaxBody.String())
+	}
+	if old.Backend == nil {
+		return
 	}
 	if old.Backend.Scheme == "https" && now.Backend.Scheme == "http" {
 		add("backend's scheme", "https", "http")
@@ -80,7 +89,7 @@ func tlsOf(r *config.Route) config.TLS {
 func (d *Diff) backends(before, after *proxy.Table) {
 	weakest := map[string]*config.Route{} // the weakest route to each backend
 	for _, r := range routesOf(before) {
-		if r.Handler != "" {
+		if r.Backend == nil {
 			continue
 		}
 		key := r.Backend.Host
@@ -90,14 +99,14 @@ func (d *Diff) backends(before, after *proxy.Table) {
 	}
 	old := routesByName(before)
 	for _, r := range routesOf(after) {
-		if r.Handler != "" {
+		if r.Backend == nil {
 			continue
 		}
 		was := weakest[r.Backend.Host]
 		if was == nil || strictness(r.Auth) >= strictness(was.Auth) {
 			continue
 		}
-		if same := old[r.Name]; same != nil && same.Handler == "" && same.Backend.Host == r.Backend.Host &&
+		if same := old[r.Name]; same != nil && same.Backend != nil && same.Backend.Host == r.Backend.Host &&
 			same.Prefix == r.Prefix {
 			continue // its own policy was lowered, which probe has said
 		}

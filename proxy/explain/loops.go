@@ -1,0 +1,153 @@
+package explain
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"gatehouse/auth"
+	"gatehouse/config"
+	"gatehouse/config/problem"
+	"gatehouse/internal/httperr"
+	"gatehouse/proxy"
+)
+
+// maxRedirects is how many redirects a client follows; browsers stop there.
+const maxRedirects = 20
+
+// everybody lets every caller pass, because a loop is one for whoever may enter it.
+type everybody struct{}
+
+func (everybody) Decide(context.Context, http.Header, auth.Rule) (*auth.Identity, *httperr.Error) {
+	return &auth.Identity{}, nil
+}
+
+// Loops returns a problem for every redirect that leads back to itself through the table.
+// It follows a request at the prefix of each redirect, and one below it. A redirect to a URL
+// is only followed to a host of the table, and is a warning: another server may answer
+// that URL.
+func Loops(table *proxy.Table) problem.List {
+	hosts := namedHosts(table)
+	var problems problem.List
+	for _, r := range routesOf(table) {
+		if r.Redirect == nil {
+			continue
+		}
+		if chain, sure := findLoop(table, r, hosts); len(chain) > 0 {
+			problems = append(problems, loopProblem(r, chain, sure))
+		}
+	}
+	return problems
+}
+
+func loopProblem(r *config.Route, chain []string, sure bool) problem.Problem {
+	const most = 4
+	if len(chain) > most {
+		chain = append(slices.Clone(chain[:most]), "…")
+	}
+	p := problem.Problem{
+		Position: r.Position,
+		Message:  fmt.Sprintf("route %q: redirect leads into a loop: %s", r.Name, strings.Join(chain, " → ")),
+		Hint:     "let it lead to a path that another route takes",
+	}
+	if !sure {
+		p.Severity, p.Hint = problem.SeverityWarning, "it is none if another server answers that URL"
+	}
+	return p
+}
+
+// namedHosts returns the hosts that routes of a table name.
+func namedHosts(table *proxy.Table) map[string]bool {
+	hosts := map[string]bool{}
+	for _, r := range routesOf(table) {
+		for _, host := range r.Hosts {
+			hosts[sampleHost(host)] = true
+		}
+	}
+	return hosts
+}
+
+// sampleHost returns a host that an entry of `hosts` matches.
+func sampleHost(entry string) string {
+	if below, wild := strings.CutPrefix(entry, "*."); wild {
+		return "www." + below
+	}
+	return entry
+}
+
+// findLoop returns the addresses of the first loop into which a route leads, or nothing.
+// sure says that they are all paths.
+func findLoop(table *proxy.Table, r *config.Route, hosts map[string]bool) (chain []string, sure bool) {
+	names := []string{"host.invalid"} // no route names it
+	if len(r.Hosts) > 0 {
+		names = names[:0]
+		for _, host := range r.Hosts {
+			names = append(names, sampleHost(host))
+		}
+	}
+	method := http.MethodGet
+	if len(r.Methods) > 0 {
+		method = r.Methods[0]
+	}
+	for _, name := range names {
+		for _, path := range []string{r.Prefix, strings.TrimSuffix(r.Prefix, "/") + "/rest"} {
+			if chain, sure = follow(table, r, sample{method: method, host: name, path: path}, hosts); len(chain) > 0 {
+				return chain, sure
+			}
+		}
+	}
+	return nil, false
+}
+
+// sample is the request of a client that follows redirects.
+type sample struct{ method, host, path string }
+
+// follow returns the addresses from a request on, if they never end.
+func follow(table *proxy.Table, first *config.Route, s sample, hosts map[string]bool) (chain []string, sure bool) {
+	header := http.Header{}
+	for name, value := range first.Headers {
+		header.Set(name, value)
+	}
+	chain, sure = []string{s.path}, true
+	seen := map[sample]bool{s: true}
+	for range maxRedirects {
+		d := s.decide(table, header)
+		if d.Location == "" || len(chain) == 1 && d.Route.Config != first {
+			return nil, false
+		}
+		next, err := url.Parse(d.Location)
+		if err != nil {
+			return nil, false
+		}
+		if next.Host != "" {
+			if !hosts[strings.ToLower(next.Hostname())] {
+				return nil, false
+			}
+			s.host, sure = next.Hostname(), false
+		}
+		s.path = next.RequestURI()
+		if d.Answered == http.StatusSeeOther {
+			s.method = http.MethodGet
+		}
+		chain = append(chain, d.Location)
+		if seen[s] {
+			return chain, sure
+		}
+		seen[s] = true
+	}
+	return chain, sure
+}
+
+func (s sample) decide(table *proxy.Table, header http.Header) proxy.Decision {
+	host := s.host
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	return table.Decide(&http.Request{
+		Method: s.method, RequestURI: s.path, URL: &url.URL{Path: s.path}, Host: host, Header: header,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, RemoteAddr: "127.0.0.1:0", Body: http.NoBody,
+	}, everybody{})
+}
