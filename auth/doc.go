@@ -24,7 +24,7 @@
 //	user unknown                           (u) –       401       401
 //	user inactive                          (u) –       401       401
 //	token issued before those of the user
-//	  were made void                       (u) –       401       401
+//	  were revoked                         (u) –       401       401
 //	company_id not a UUID                  (u) –       401       401
 //	company_id is no longer the user's     (u) –       403       403
 //	no company_id                              –       pass      403

@@ -217,6 +217,7 @@ func (s *stopLoad) keepFetching(method string) {
 			return
 		}
 		if err != nil {
+			sent.CompareAndSwap(0, int64(time.Since(sending))) // it was not sent: a handshake was too slow
 			s.lose(sending.Sub(before)+time.Duration(sent.Load()), "a %s of Go's client was lost: %v", method, err)
 			return
 		}
