@@ -55,7 +55,7 @@ var house = map[string][]string{
 	"proxy/listener":        {"internal/descriptors", "internal/occurrence", "internal/reqctx", "internal/timerwheel", "proxy/clientip", "proxy/http1/server", "proxy/http1/socket"},
 	"proxy/route":           {"config"},
 	"proxy/stream":          {"proxy/idletimer"},
-	"proxy/target":          {"config"},
+	"proxy/target":          {"config", "config/textfile"},
 	"proxy/upstream":        {"config", "config/textfile", "proxy/http1/socket", "proxy/http1/transport"},
 	"proxy/http1/wire":      {},
 	"ops":                   {"config", "config/problem", "store", "auth", "auth/keys", "proxy", "proxy/explain", "proxy/listener", "internal/httperr"},

@@ -122,8 +122,8 @@ const (
 const HandlerUsers = "users"
 
 // Route sends the requests under one path prefix to one target: a backend, a
-// built-in handler or a redirect. Exactly one of Backend, Handler and Redirect
-// is set.
+// built-in handler, a redirect or a fixed answer. Exactly one of Backend,
+// Handler, Redirect and Respond is set.
 type Route struct {
 	// Position is where the route starts in the file.
 	Position problem.Position `yaml:"-"`
@@ -132,8 +132,9 @@ type Route struct {
 	Prefix  string   `yaml:"prefix"` // "/" or "/a/b", matched on segment boundaries
 	Backend *url.URL `yaml:"backend"`
 	Handler string   `yaml:"handler"`
-	// Redirect is nil when the file has none.
+	// Redirect and Respond are nil when the file has none.
 	Redirect *Redirect `yaml:"redirect"`
+	Respond  *Respond  `yaml:"respond"`
 
 	// What a request must have, besides the prefix.
 	Hosts   []string          `yaml:"hosts"`   // lower case, without port or brackets; "*.example.com" matches one label or more
@@ -169,6 +170,17 @@ type Redirect struct {
 	// When To has a query, even an empty one, nothing is added.
 	To     string       `yaml:"to"`
 	Status value.Status `yaml:"status"` // one of RedirectStatuses
+}
+
+// Respond is a fixed answer to requests. At most one of Body and File is set.
+type Respond struct {
+	Status value.Status `yaml:"status"`
+	Body   string       `yaml:"body"`
+	// File is a path, absolute or relative to the folder of the table. A
+	// relative path does not leave that folder, also not through a link.
+	File        string            `yaml:"file"`
+	ContentType string            `yaml:"content_type"` // "": by the extension of File, or text/plain
+	Headers     map[string]string `yaml:"headers"`
 }
 
 // TLS configures TLS to an https backend. The server's certificate is always

@@ -58,6 +58,7 @@ func NewDecoder(lookup func(name string) (string, bool)) *yamldoc.Decoder {
 	})
 	yamldoc.SetDefault(d, CORS{MaxAge: 10 * time.Minute})
 	yamldoc.SetDefault(d, Redirect{Status: http.StatusPermanentRedirect})
+	yamldoc.SetDefault(d, Respond{Status: http.StatusOK})
 	yamldoc.SetDefault(d, route)
 	return d
 }
@@ -77,7 +78,7 @@ func (r *RouteDefaults) DecodeField(d *yamldoc.Decoder, f *yamldoc.Field) {
 }
 
 // TargetKeys returns the keys of a route of which it has exactly one.
-func TargetKeys() []string { return []string{"backend", "handler", "redirect"} }
+func TargetKeys() []string { return []string{"backend", "handler", "redirect", "respond"} }
 
 // RouteOnlyKeys returns the keys of a route that `defaults:` must not have.
 func RouteOnlyKeys() []string { return append([]string{"name", "prefix"}, TargetKeys()...) }
@@ -159,7 +160,7 @@ func normalize(c *Config) {
 			// themselves.
 			route.MaxBody, route.Upgrade = 0, nil
 		}
-		if route.Redirect != nil {
+		if route.Redirect != nil || route.Respond != nil {
 			// Nothing is forwarded, and no body is read.
 			route.MaxBody, route.Upgrade, route.TLS = 0, nil, nil
 		}

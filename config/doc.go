@@ -21,7 +21,7 @@
 //	                    DecodeField, if its type has its own syntax
 //	validate_routes.go  its rule in routeValues; rules about combinations with other keys in route
 //	                    emptyRouteKeys, if it is a list or a mapping; HandlerKeys, if a handler uses it;
-//	                    AnsweredKeys, if a redirect uses it
+//	                    AnsweredKeys, if a redirect or a fixed answer uses it
 //	schema/notes_route.go  its title, description, examples and possible values
 //	lint/               a warning, if it can be valid and still a mistake
 //	conflicts.go        its rank, if it is a condition by which proxy/route chooses a route

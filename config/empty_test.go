@@ -75,6 +75,11 @@ func frames() map[string]struct {
 			map[string]string{"to": "/new"},
 			"routes: [{name: a, prefix: /, redirect: {%s}}]\n",
 		},
+		"routes.respond": {
+			reflect.TypeFor[Respond](),
+			map[string]string{"status": "503"},
+			"routes: [{name: a, prefix: /, respond: {%s}}]\n",
+		},
 		"tests": {reflect.TypeFor[Test](), map[string]string{"request": "GET /", "as": "member", "expect": "a"}, "tests: [{%s}]\n" + route},
 	}
 }

@@ -84,6 +84,9 @@ func (v *validator) target(field *yamldoc.Field, route *Route) {
 	case field.Given("redirect"):
 		v.redirect(field, route)
 		v.withoutBackend(field, "redirect")
+	case field.Given("respond"):
+		v.respond(field, route)
+		v.withoutBackend(field, "respond")
 	case field.Given("backend"):
 		given := field.Get("backend")
 		if given == nil || route.Backend == nil {
@@ -129,7 +132,7 @@ func (v *validator) handler(field *yamldoc.Field, route *Route) {
 func (v *validator) withoutBackend(field *yamldoc.Field, target string) {
 	for key, given := range field.Keys() {
 		if key != target && !slices.Contains(AnsweredKeys(), key) {
-			given.FailKey("does not apply to a "+target, "remove it: nothing is forwarded")
+			given.FailKey("does not apply to `"+target+"`", "remove it: nothing is forwarded")
 		}
 	}
 }
@@ -252,17 +255,11 @@ func (v *validator) certificate(field *yamldoc.Field, tls *TLS) {
 	case field.Given("key") && !field.Given("cert"):
 		field.Forbid("key", "needs cert", "the PEM file of the client certificate")
 	}
-	notEmpty := func(text string) *problem.Fault {
-		if text == "" {
-			return &problem.Fault{Reason: "is empty", Hint: "give it a value, or omit it"}
-		}
-		return nil
-	}
-	field.Check("ca", tls.CA, notEmpty)
-	field.Check("cert", tls.Cert, notEmpty)
-	field.Check("key", tls.Key, notEmpty)
+	field.Check("ca", tls.CA, notEmptyRule)
+	field.Check("cert", tls.Cert, notEmptyRule)
+	field.Check("key", tls.Key, notEmptyRule)
 	field.Check("server_name", tls.ServerName, func(name string) *problem.Fault {
-		if f := notEmpty(name); f != nil || !strings.HasPrefix(name, "*") {
+		if f := notEmptyRule(name); f != nil || !strings.HasPrefix(name, "*") {
 			return problem.First(f, value.CheckHost(name))
 		}
 		return &problem.Fault{Reason: "not one name", Hint: "the name that the backend's certificate is for"}

@@ -13,7 +13,7 @@ type RouteInfo struct {
 	Prefix  string   `json:"prefix"`
 	Hosts   []string `json:"hosts,omitempty"`
 	Methods []string `json:"methods,omitempty"`
-	Target  string   `json:"target"` // the backend's URL, "handler:users", or a redirect such as "308 /new"
+	Target  string   `json:"target"` // the backend's URL, "handler:users", "answer:503", or a redirect such as "308 /new"
 	Auth    string   `json:"auth"`   // a policy, or "own" for built-in endpoints
 	Roles   []string `json:"roles,omitempty"`
 	Source  string   `json:"source"` // file:line
@@ -32,6 +32,8 @@ func Routes(routes []*config.Route) []RouteInfo {
 			info.Target, info.Auth = "handler:"+r.Handler, "own"
 		case r.Redirect != nil:
 			info.Target, info.Auth = fmt.Sprintf("%d %s", r.Redirect.Status, r.Redirect.To), string(r.Auth)
+		case r.Respond != nil:
+			info.Target, info.Auth = "answer:"+r.Respond.Status.String(), string(r.Auth)
 		default:
 			info.Target, info.Auth = r.Backend.Redacted(), string(r.Auth)
 		}

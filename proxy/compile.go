@@ -6,6 +6,7 @@ import (
 	"net/http/httputil"
 	"net/netip"
 	"net/url"
+	"path/filepath"
 	"strings"
 
 	"gatehouse/auth"
@@ -50,8 +51,17 @@ type compiledRoute struct {
 
 	// One of builtIn, answer and backend is set.
 	builtIn Handler
-	answer  *target.Redirect
+	answer  ownAnswer
 	backend *forward.Backend
+}
+
+// ownAnswer is a target that the table itself contains.
+type ownAnswer interface {
+	http.Handler
+	// Status returns the usual status of the answers.
+	Status() int
+	// Location returns where a redirect leads, or "".
+	Location(r *http.Request) string
 }
 
 // Handler is a built-in target of routes. Its endpoints themselves ask the gate for
@@ -116,6 +126,15 @@ func (t *Table) compileRoute(of *route.Route, parts Parts, buffers httputil.Buff
 	if cfg.Redirect != nil {
 		r.metrics = parts.Metrics.Route(cfg.Name, "")
 		r.answer = target.NewRedirect(cfg.Redirect)
+		return r, nil
+	}
+	if cfg.Respond != nil {
+		r.metrics = parts.Metrics.Route(cfg.Name, "")
+		fixed, err := target.NewRespond(cfg.Respond, filepath.Dir(t.config.File))
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", cfg.Position.Line, err)
+		}
+		r.answer = fixed
 		return r, nil
 	}
 	r.metrics = parts.Metrics.Route(cfg.Name, cfg.Backend.Host)

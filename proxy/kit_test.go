@@ -220,6 +220,9 @@ func (k *kit) transportOf(table *Table, route int) http.RoundTripper {
 // sendTo makes all routes of a table send their requests through a transport.
 func sendTo(table *Table, transport http.RoundTripper) {
 	for _, r := range table.routes {
+		if r.config.Backend == nil {
+			continue
+		}
 		r.backend = forward.NewBackend(forward.BackendOptions{
 			Route: r.config, Gate: table.gate, Headers: table.headers, Metrics: r.metrics, Transport: transport, Buffers: forward.NewCopyBuffers(),
 		})

@@ -1,7 +1,10 @@
 package proxy
 
 import (
+	"log/slog"
 	"net/http"
+	"net/url"
+	"strings"
 	"testing"
 
 	"gatehouse/internal/testkit"
@@ -53,4 +56,91 @@ func TestRedirect(t *testing.T) {
 			}
 		}
 	})
+}
+
+const respondTable = `
+cors: {origins: ["https://app.example.com"]}
+response_headers: {X-Frame-Options: DENY}
+routes:
+  - {name: stop, prefix: /stop, auth: none, respond: {status: 503, body: "Back at noon.", headers: {retry-after: "600"}}}
+  - {name: text, prefix: /text, auth: none, respond: {body: "0123456789"}}
+  - {name: empty, prefix: /empty, auth: none, respond: {status: 204}}
+  - {name: member, prefix: /member, respond: {status: 404, body: "{}", content_type: application/json}}
+`
+
+// TestRespond asks a gateway for fixed answers over a real connection.
+func TestRespond(t *testing.T) {
+	eachLane(t, respondTable, "http://127.0.0.1:9", func(t *testing.T, k *kit) {
+		client := k.dial() // every answer leaves the connection usable
+		ask := func(head string) answer {
+			client.Send(head + "Host: x\r\nOrigin: https://app.example.com\r\n\r\n")
+			a := receive(client)
+			for _, name := range []string{"X-Request-Id", "X-Process-Time", "X-Frame-Options", "Access-Control-Allow-Origin"} {
+				if a.Header.Get(name) == "" {
+					t.Errorf("%q: the answer has no %s", head, name)
+				}
+			}
+			return a
+		}
+		want := func(a answer, status int, body, kind string) {
+			t.Helper()
+			if a.StatusCode != status || a.body != body || a.Header.Get("Content-Type") != kind {
+				t.Errorf("got %d %q (%s), want %d %q (%s)", a.StatusCode, a.body, a.Header.Get("Content-Type"), status, body, kind)
+			}
+		}
+		const plain = "text/plain; charset=utf-8"
+		stop := ask("GET /stop/a?b HTTP/1.1\r\n")
+		want(stop, http.StatusServiceUnavailable, "Back at noon.", plain)
+		if got := stop.Header.Get("Retry-After"); got != "600" {
+			t.Errorf("Retry-After: %q", got)
+		}
+		want(ask("GET /stop HTTP/1.1\r\nRange: bytes=0-1\r\n"), http.StatusServiceUnavailable, "Back at noon.", plain)
+		text := ask("GET /text HTTP/1.1\r\n")
+		want(text, http.StatusOK, "0123456789", plain)
+		want(ask("GET /text HTTP/1.1\r\nRange: bytes=2-4\r\n"), http.StatusPartialContent, "234", plain)
+		want(ask("GET /text HTTP/1.1\r\nIf-None-Match: "+text.Header.Get("Etag")+"\r\n"), http.StatusNotModified, "", "")
+		want(ask("GET /empty HTTP/1.1\r\n"), http.StatusNoContent, "", "")
+		want(ask("GET /member HTTP/1.1\r\nAuthorization: "+k.member()+"\r\n"), http.StatusNotFound, "{}", "application/json")
+		if a := ask("GET /member HTTP/1.1\r\n"); a.StatusCode != http.StatusUnauthorized {
+			t.Errorf("without a token: %d", a.StatusCode)
+		}
+		for path, status := range map[string]int{"/stop": http.StatusServiceUnavailable, "/text": http.StatusOK} {
+			head := k.do(http.MethodHead, path, nil)
+			if head.StatusCode != status || head.body != "" || head.ContentLength < 10 {
+				t.Errorf("HEAD %s: got %d, length %d, body %q", path, head.StatusCode, head.ContentLength, head.body)
+			}
+		}
+		posted := k.do(http.MethodPost, "/stop", strings.NewReader("a body"))
+		want(posted, http.StatusServiceUnavailable, "Back at noon.", plain)
+	})
+}
+
+// BenchmarkTargets measures the whole handler for answers of the table, beside a request
+// to a backend that answers at once.
+func BenchmarkTargets(b *testing.B) {
+	const table = redirectTable + `  - {name: text, prefix: /text, auth: none, respond: {body: "Back at noon."}}
+  - {name: stop, prefix: /stop, auth: none, respond: {status: 503, body: "Back at noon."}}
+`
+	for name, path := range map[string]string{"redirect": "/old/a", "respond": "/text", "respond503": "/stop", "proxied": "/new/a"} {
+		b.Run(name, func(b *testing.B) {
+			k := newKit(b, table, "http://127.0.0.1:9")
+			k.parts.Metrics = quietMetrics{}
+			k.gateway = NewGateway(Options{Log: slog.New(slog.DiscardHandler), Metrics: quietMetrics{}, Transports: k.parts.Transports})
+			compiled := k.compile(table)
+			sendTo(compiled, new(silentBackend))
+			k.gateway.Swap(compiled)
+			b.ReportAllocs()
+			for b.Loop() {
+				r := &http.Request{
+					Method: http.MethodGet, URL: &url.URL{Path: path}, RequestURI: path, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+					Header: http.Header{}, Host: "gate.example.com", RemoteAddr: "192.0.2.1:4711", Body: http.NoBody,
+				}
+				w := &nowhere{header: make(http.Header, 8)}
+				k.gateway.ServeHTTP(w, r.WithContext(b.Context()))
+				if w.status == 0 || w.status == http.StatusBadGateway {
+					b.Fatalf("status %d", w.status)
+				}
+			}
+		})
+	}
 }

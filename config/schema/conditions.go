@@ -21,6 +21,13 @@ func conditions(path string) []*schema {
 	switch path {
 	case "routes":
 		return routeConditions()
+	case "routes.respond":
+		bodiless := anyOf(&schema{Const: 204}, &schema{Const: 205}, &schema{Const: 304})
+		return []*schema{
+			{MinProperties: 1},
+			{Not: &schema{Required: []string{"body", "file"}}},
+			{If: given("status", bodiless), Then: &schema{Not: anyOf(&schema{Required: []string{"body"}}, &schema{Required: []string{"file"}})}},
+		}
 	case "routes.tls":
 		return []*schema{{DependentRequired: map[string][]string{"cert": {"key"}, "key": {"cert"}}}}
 	case "cors":
@@ -56,6 +63,7 @@ func routeConditions() []*schema {
 		{OneOf: oneTarget()},
 		{If: &schema{Required: []string{"handler"}}, Then: &schema{PropertyNames: &schema{Enum: config.HandlerKeys()}}},
 		{If: &schema{Required: []string{"redirect"}}, Then: &schema{PropertyNames: &schema{Enum: append(config.AnsweredKeys(), "redirect")}}},
+		{If: &schema{Required: []string{"respond"}}, Then: &schema{PropertyNames: &schema{Enum: append(config.AnsweredKeys(), "respond")}}},
 		{If: given("auth", &schema{Const: string(config.PolicyNone)}), Then: empty("roles")},
 		{If: given("backend", &schema{Type: "string", Pattern: `^[Hh][Tt][Tt][Pp]://`}), Then: without("tls")},
 		{If: given("backend", &schema{Type: "string", Pattern: `^[Hh][Tt][Tt][Pp][Ss]://`}), Then: &schema{Not: given("protocol", h2c)}},

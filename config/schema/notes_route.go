@@ -50,6 +50,44 @@ func matchNotes() map[string]note {
 			examples:    []any{302},
 			value:       redirectStatusValue,
 		},
+		"routes.respond": {
+			title:       "Fixed answer",
+			description: "The answer to every request of the route: a status, and a body or a file. Nothing is forwarded.",
+			examples:    []any{map[string]any{"status": 503, "body": "Back at noon."}},
+		},
+		"routes.respond.status": {
+			title:       "Status",
+			description: "From 200 to 599. Conditional requests and ranges are answered when it is 200.",
+			examples:    []any{503},
+			value:       answerStatusValue,
+		},
+		"routes.respond.body": {
+			title:       "Body",
+			description: "The text of the answer. Not together with `file`.",
+			examples:    []any{"Back at noon."},
+			value:       notEmptyText,
+		},
+		"routes.respond.file": {
+			title: "File",
+			description: "The file of the answer, at most 10 MiB: an absolute path, or one in the folder of the table. It is read with the table, " +
+				"and again when it changes.",
+			examples: []any{"maintenance.html"},
+			value:    notEmptyText,
+		},
+		"routes.respond.content_type": {
+			title:       "Media type",
+			description: "The Content-Type. Without it: by the extension of the file, or text/plain.",
+			examples:    []any{"text/html; charset=utf-8"},
+			value:       func() *schema { return matching(mediaTypePattern) },
+		},
+		"routes.respond.headers": {
+			title:       "Headers",
+			description: "Headers of the answer, except those that the gateway computes.",
+			examples:    []any{map[string]string{"Retry-After": "600"}},
+			keys:        answerHeaderName(),
+			value:       func() *schema { return text(answerHeaderText) },
+			notEmpty:    true,
+		},
 		"routes.hosts": {
 			title:       "Hosts",
 			description: "Host names of matching requests, without port. *.example.com matches every name below example.com. Without it: every host. [] is allowed only to undo `defaults`.",

@@ -50,22 +50,25 @@ const (
 	redirectPattern = `^(?:/(?:[!-"$-.0-\[\]-z|~]|\{rest\}|\{host\})` + redirectText + `|/|` +
 		anyScheme + `://(?:[A-Za-z0-9._:\[\]-]|\{host\})+(?:[/?]` + redirectText + `)?)$`
 
-	tokenBytes     = "!#$%&'*+.^_`|~0-9A-Za-z-"
-	tokenPattern   = "^[" + tokenBytes + "]+$"
-	methodBytes    = "!#$%&'*+.^_`|~0-9A-Z-"
-	methodPattern  = "^[" + methodBytes + "]+$"
-	requestPattern = "^[" + methodBytes + "]+ /[^\\x00-\\x20\\x7f#]*$"
-	upgradePattern = "^[!#$%&'*+.^_`|~0-9a-z-]+$"
-	namePattern    = `^(?:[A-Za-z]|[0-9]+[A-Za-z._-])[A-Za-z0-9._-]*$`
-	statusPattern  = `^0*[1-5][0-9]{2}$`
+	tokenBytes          = "!#$%&'*+.^_`|~0-9A-Za-z-"
+	tokenPattern        = "^[" + tokenBytes + "]+$"
+	methodBytes         = "!#$%&'*+.^_`|~0-9A-Z-"
+	methodPattern       = "^[" + methodBytes + "]+$"
+	requestPattern      = "^[" + methodBytes + "]+ /[^\\x00-\\x20\\x7f#]*$"
+	upgradePattern      = "^[!#$%&'*+.^_`|~0-9a-z-]+$"
+	namePattern         = `^(?:[A-Za-z]|[0-9]+[A-Za-z._-])[A-Za-z0-9._-]*$`
+	answerStatusPattern = `^[2-5][0-9]{2}$`
+	statusPattern       = `^0*[1-5][0-9]{2}$`
 )
 
 // Patterns of other values.
 const (
-	durationPattern = `^\+?(?:0|(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:ns|us|µs|μs|ms|s|m|h))+)$`
-	uuidPattern     = `^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$`
-	notBlank        = `\S`
-	headerText      = `^[^\x00-\x20\x7f](?:[^\x00-\x1f\x7f]*[^\x00-\x20\x7f])?$`
+	durationPattern  = `^\+?(?:0|(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:ns|us|µs|μs|ms|s|m|h))+)$`
+	uuidPattern      = `^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$`
+	notBlank         = `\S`
+	mediaTypePattern = `/`
+	answerHeaderText = `^[^\x00-\x08\x0a-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x08\x0a-\x1f\x7f]*$`
+	headerText       = `^[^\x00-\x20\x7f](?:[^\x00-\x1f\x7f]*[^\x00-\x20\x7f])?$`
 )
 
 // Patterns of origins, and of origins that are not allowed with credentials.
@@ -108,6 +111,12 @@ func unmatchedHeaderPattern() string {
 // that describe one answer.
 func perResponseHeaderPattern() string {
 	return `^(?:(?:` + foldedPattern(config.PerResponseHeaders()) + `)$|(?:` + foldedPattern([]string{"access-control-"}) + `))`
+}
+
+// fixedAnswerHeaderPattern returns a pattern for every spelling of the headers
+// that a fixed answer cannot set.
+func fixedAnswerHeaderPattern() string {
+	return `^(?:(?:` + foldedPattern(config.FixedAnswerHeaders()) + `)$|(?:` + foldedPattern(config.FixedAnswerHeaderPrefixes()) + `))`
 }
 
 // foldedPattern returns a pattern for every spelling that foldHeader turns into

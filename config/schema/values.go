@@ -108,6 +108,16 @@ func expectValue() *schema {
 	)
 }
 
+// answerStatusValue returns a schema for the status of a final answer.
+func answerStatusValue() *schema {
+	return anyOf(&schema{Type: "integer", Minimum: new(200), Maximum: new(599)}, &schema{Type: "string", Pattern: answerStatusPattern}, ref("reference"))
+}
+
+// answerHeaderName returns a schema for a header that a fixed answer may have.
+func answerHeaderName() *schema {
+	return &schema{Pattern: tokenPattern, Not: &schema{Pattern: fixedAnswerHeaderPattern()}}
+}
+
 // redirectStatusValue returns a schema for the status of a redirect.
 func redirectStatusValue() *schema {
 	var texts []string

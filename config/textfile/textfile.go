@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 )
 
@@ -51,14 +52,30 @@ func CutLineBreak(text string) string {
 // of the file before it opens it, because opening a named pipe would block
 // until there is a writer. The error does not contain the path.
 func ReadAtMost(path string, most int64) ([]byte, error) {
-	info, err := os.Stat(path)
+	return readAtMost(anywhere{}, path, most)
+}
+
+// opener opens files, in one folder or anywhere.
+type opener interface {
+	Stat(path string) (os.FileInfo, error)
+	Open(path string) (*os.File, error)
+}
+
+// anywhere opens any file of the system.
+type anywhere struct{}
+
+func (anywhere) Stat(path string) (os.FileInfo, error) { return os.Stat(path) }
+func (anywhere) Open(path string) (*os.File, error)    { return os.Open(path) }
+
+func readAtMost(files opener, path string, most int64) ([]byte, error) {
+	info, err := files.Stat(path)
 	if err != nil {
 		return nil, WithoutPath(err)
 	}
 	if !info.Mode().IsRegular() {
 		return nil, errors.New("it is not a regular file")
 	}
-	file, err := os.Open(path)
+	file, err := files.Open(path)
 	if err != nil {
 		return nil, WithoutPath(err)
 	}
@@ -80,4 +97,19 @@ func WithoutPath(err error) error {
 		return pathError.Err
 	}
 	return err
+}
+
+// ReadBelow is like ReadAtMost, for a path that is relative to a folder. Such a
+// path must not leave the folder, also not through a link. An absolute path is
+// read as it is.
+func ReadBelow(folder, path string, most int64) ([]byte, error) {
+	if filepath.IsAbs(path) {
+		return ReadAtMost(path, most)
+	}
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		return nil, WithoutPath(err)
+	}
+	defer func() { _ = root.Close() }()
+	return readAtMost(root, path, most)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -27,8 +28,9 @@ const (
 
 // Names of groups of files.
 const (
-	tableFile = "the route table"
-	tableTLS  = "tls of routes"
+	tableFile    = "the route table"
+	tableTLS     = "tls of routes"
+	tableAnswers = "answers of routes"
 
 	issuerKeys = "keys of an issuer: " // followed by the file
 )
@@ -95,11 +97,14 @@ func (r *reloader) swapped(table *proxy.Table) {
 // followTable follows the files that tables name, before they are read. The
 // files of a refused table are followed, too: one of them may be the reason.
 func (r *reloader) followTable(tables ...*config.Config) {
-	var tls, keys []string
+	var tls, answers, keys []string
 	for _, cfg := range tables {
 		for i := range cfg.Routes {
 			if files := cfg.Routes[i].TLS; files != nil {
 				tls = append(tls, files.CA, files.Cert, files.Key)
+			}
+			if answer := cfg.Routes[i].Respond; answer != nil && answer.File != "" {
+				answers = append(answers, pathFrom(cfg.File, answer.File))
 			}
 		}
 		for _, issuer := range cfg.Tokens {
@@ -108,8 +113,9 @@ func (r *reloader) followTable(tables ...*config.Config) {
 			}
 		}
 	}
-	tls, keys = distinct(tls), distinct(keys)
+	tls, answers, keys = distinct(tls), distinct(answers), distinct(keys)
 	r.files.Follow(watch.Group{Name: tableTLS, Paths: tls, Apply: r.recompile})
+	r.files.Follow(watch.Group{Name: tableAnswers, Paths: answers, Apply: r.recompile})
 	for _, path := range r.keyFiles {
 		if !slices.Contains(keys, path) {
 			r.files.Follow(watch.Group{Name: issuerKeys + path})
@@ -122,6 +128,14 @@ func (r *reloader) followTable(tables ...*config.Config) {
 		})
 	}
 	r.keyFiles = keys
+}
+
+// pathFrom returns a path that may be relative to the folder of a table.
+func pathFrom(table, path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(filepath.Dir(table), path)
 }
 
 // distinct sorts paths and removes empty ones and duplicates.

@@ -88,6 +88,9 @@ func describe(r *config.Route) string {
 	if r.Redirect != nil {
 		return fmt.Sprintf("%s: %s → redirect %s (%s)", r.Name, r.Prefix, redirectText(r.Redirect), r.Auth)
 	}
+	if r.Respond != nil {
+		return fmt.Sprintf("%s: %s → answer %s (%s)", r.Name, r.Prefix, r.Respond.Status, r.Auth)
+	}
 	return fmt.Sprintf("%s: %s → %s (%s)", r.Name, r.Prefix, r.Backend.Redacted(), r.Auth)
 }
 
@@ -120,6 +123,7 @@ func routeFields(r *config.Route) []fieldValue {
 		{"backend", backend},
 		{"handler", r.Handler},
 		{"redirect", redirectText(r.Redirect)},
+		{"respond", respondText(r.Respond)},
 		{"auth", string(r.Auth)},
 		{"roles", orAny(strings.Join(r.Roles, ", "))},
 		{"methods", orAny(strings.Join(route.WithHead(r.Methods), ", "))},
@@ -145,6 +149,23 @@ func redirectText(r *config.Redirect) string {
 		return ""
 	}
 	return fmt.Sprintf("%d %s", r.Status, r.To)
+}
+
+// respondText returns a fixed answer as text, or "" for none. Its body and its
+// headers may be secrets.
+func respondText(r *config.Respond) string {
+	if r == nil {
+		return ""
+	}
+	text := r.Status.String()
+	for _, part := range []struct{ name, value string }{
+		{"body", digest(r.Body)}, {"file", r.File}, {"content_type", r.ContentType}, {"headers", digests(r.Headers)},
+	} {
+		if part.value != "" {
+			text += " " + part.name + " " + part.value
+		}
+	}
+	return text
 }
 
 func orNone(value string) string {

@@ -48,7 +48,7 @@ type Candidate struct {
 // Verdict is what comes of the request.
 type Verdict struct {
 	Allowed bool   `json:"allowed"`          // let through to the route's target
-	Status  int    `json:"status,omitempty"` // what the gateway answers itself, a redirect's too, else 0
+	Status  int    `json:"status,omitempty"` // what the gateway answers itself, also for redirects and fixed answers, else 0
 	Detail  string `json:"detail,omitempty"`
 	Cause   string `json:"cause,omitempty"` // what the log says besides
 }
@@ -117,6 +117,8 @@ func Request(table *proxy.Table, r *http.Request, decider auth.Decider) Explanat
 		e.Verdict = Verdict{Status: d.Answered, Detail: "a preflight, answered by the gateway"}
 	case d.Location != "":
 		e.Verdict = Verdict{Allowed: true, Status: d.Answered, Detail: "redirected to " + d.Location}
+	case d.Answered != 0 && d.Route != nil:
+		e.Verdict = Verdict{Allowed: true, Status: d.Answered, Detail: "the fixed answer of the route"}
 	case d.Answered != 0:
 		e.Verdict = Verdict{Status: d.Answered, Detail: "answered by the gateway itself"}
 	default:

@@ -1,0 +1,97 @@
+package target
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"mime"
+	"net/http"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"gatehouse/config"
+	"gatehouse/config/textfile"
+)
+
+// maxFile bounds the file of an answer, in bytes. It is kept in memory.
+const maxFile = 10 << 20
+
+// defaultType is the media type of a body, and of a file whose extension is unknown.
+const defaultType = "text/plain; charset=utf-8"
+
+// Respond answers requests with a fixed answer: a status, headers, and a body that was in
+// the table or in a file.
+type Respond struct {
+	status  int
+	body    []byte
+	headers []header
+}
+
+type header struct {
+	name   string
+	values []string
+}
+
+// NewRespond returns the handler of a validated answer. It reads its file, whose path is
+// relative to folder, the one of the table.
+func NewRespond(cfg *config.Respond, folder string) (*Respond, error) {
+	r := &Respond{status: int(cfg.Status), body: []byte(cfg.Body)}
+	kind := cfg.ContentType
+	if cfg.File != "" {
+		var err error
+		if r.body, err = textfile.ReadBelow(folder, cfg.File, maxFile); err != nil {
+			return nil, fmt.Errorf("respond: read file %s: %w", cfg.File, err)
+		}
+		if kind == "" {
+			kind = mime.TypeByExtension(filepath.Ext(cfg.File))
+		}
+	}
+	if kind == "" {
+		kind = defaultType
+	}
+	if cfg.File != "" || cfg.Body != "" {
+		r.add("Content-Type", kind)
+		r.add("X-Content-Type-Options", "nosniff")
+	}
+	if r.status == http.StatusOK {
+		sum := sha256.Sum256(r.body)
+		r.add("Etag", `"`+hex.EncodeToString(sum[:16])+`"`)
+	} else if r.status != http.StatusNoContent && r.status != http.StatusNotModified { // RFC 9110 section 8.6
+		r.add("Content-Length", strconv.Itoa(len(r.body)))
+	}
+	for name, value := range cfg.Headers {
+		r.add(http.CanonicalHeaderKey(name), value)
+	}
+	return r, nil
+}
+
+func (r *Respond) add(name, value string) {
+	r.headers = append(r.headers, header{name, []string{value}})
+}
+
+// Status returns the status of the answers. Answers to conditional requests and to ranges
+// may have another.
+func (r *Respond) Status() int { return r.status }
+
+// Location returns "": the answer is no redirect.
+func (r *Respond) Location(*http.Request) string { return "" }
+
+// ServeHTTP implements http.Handler. It answers conditional requests and ranges when the
+// status is 200; those of other statuses have no meaning (RFC 9110 sections 13.2.1 and
+// 14.2).
+func (r *Respond) ServeHTTP(w http.ResponseWriter, request *http.Request) {
+	answer := w.Header()
+	for _, h := range r.headers {
+		answer[h.name] = h.values[:1:1]
+	}
+	if r.status == http.StatusOK {
+		http.ServeContent(w, request, "", time.Time{}, bytes.NewReader(r.body))
+		return
+	}
+	w.WriteHeader(r.status)
+	if request.Method != http.MethodHead && len(r.body) > 0 {
+		_, _ = w.Write(r.body) // only the client's connection can fail
+	}
+}
