@@ -16,44 +16,45 @@ import (
 	"gatehouse/proxy/idletimer"
 )
 
-// LastReadGrace is for a body that nobody will read: net/http waits for the
-// rest of it before it ends the request.
+// LastReadGrace is how long net/http may read the rest of an unread body. net/http reads it
+// before it ends the request.
 const LastReadGrace = time.Second
 
-// bodyPhase says who looks after a client that sends nothing.
+// bodyPhase decides which time limit applies to a client that sends nothing.
 type bodyPhase int
 
 const (
-	bodyUploading bodyPhase = iota // the backend has not answered: it is the client's turn
-	bodyStreaming                  // it has: the idle timer looks after both directions
-	bodyAbandoned                  // nobody will read what is left
+	bodyUploading bodyPhase = iota // the backend has not answered: each read has a deadline
+	bodyStreaming                  // the backend has answered: the idle timer covers both bodies
+	bodyAbandoned                  // the rest of the body will not be read
 )
 
-// clientBody is the request body on its way to the backend: never held, counted
-// against the route's bound, each piece awaited for the idle timeout.
+// clientBody is the request body while it is sent to the backend. It is streamed. It
+// counts bytes for the route's max_body, and waits for each piece for at most the idle
+// timeout.
 type clientBody struct {
 	io.ReadCloser
 	control   *http.ResponseController
 	idleTimer atomic.Pointer[idletimer.Timer] // of the current attempt
-	idle      time.Duration                   // 0 is no bound
-	left      int64                           // bytes that may still come, if bounded
-	bounded   bool
-	refusal   atomic.Pointer[httperr.Error]
-	trailers  func() // hands the trailers on, once they have come; nil without
+	idle      time.Duration                   // 0 means no limit
+	left      int64                           // bytes that are still allowed, if bounded
+	bounded   bool                            // the route has a max_body
+	refusal   atomic.Pointer[httperr.Error]   // what is wrong with the body; nil if nothing
+	trailers  func()                          // forwards the trailers at the end of the body; may be nil
 
-	reading sync.Mutex // held while a read is under way
+	reading sync.Mutex // held during a read
 
-	remaining    atomic.Int64  // bytes still to come; negative when unknown
-	expects      bool          // the client asked for 100 (Continue)
-	earlyGrace   time.Duration // for an early answer to wait for the rest
-	forTransport transportBody // what the transport gets
+	remaining    atomic.Int64  // unread bytes by Content-Length; negative when unknown
+	expects      bool          // the client has asked for 100 (Continue)
+	earlyGrace   time.Duration // see Forwarder.EarlyGrace
+	forTransport transportBody // the body that the transport gets
 
-	mu       sync.Mutex // whoever reads and whoever answers are two goroutines
+	mu       sync.Mutex // guards the fields below: one goroutine reads, another answers
 	phase    bodyPhase
-	ended    bool          // all of it has been read, trailers and all
-	released bool          // the transport reads no more of it
-	onClose  func()        // is called when the transport closes it; nil without
-	readDone chan struct{} // closed when nothing more is read of it; nil until somebody waits
+	ended    bool          // the whole body has been read, including trailers
+	released bool          // the transport does not read any more
+	onClose  func()        // called when the transport closes the body; may be nil
+	readDone chan struct{} // closed when reading ends; nil while waitForEnd does not wait
 }
 
 var (
@@ -61,12 +62,12 @@ var (
 	errBodyAbandoned = errors.New("request body was abandoned")
 )
 
-// Read waits for the client, not for the backend, and tells apart why nothing
-// more comes: the fault is then the client's and is answered as such.
+// Read reads from the client. When reading fails, Read sets the refusal that tells the
+// client what was wrong.
 func (b *clientBody) Read(p []byte) (int, error) {
 	b.reading.Lock()
 	defer b.reading.Unlock()
-	if b.complete() { // net/http reads on behind a length
+	if b.complete() { // net/http may call Read again after the last byte
 		return 0, io.EOF
 	}
 	if !b.beginRead() {
@@ -74,7 +75,7 @@ func (b *clientBody) Read(p []byte) (int, error) {
 	}
 	defer b.touch()
 	if b.bounded && int64(len(p)) > b.left+1 {
-		p = p[:b.left+1] // one more byte than allowed tells "exactly full" from "too large"
+		p = p[:b.left+1] // one byte over the limit shows that the body is too large
 	}
 	n, err := b.ReadCloser.Read(p)
 	switch {
@@ -91,10 +92,11 @@ func (b *clientBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// touch is called when a read has ended.
+// touch restarts the idle timer. It is called when a read has ended.
 func (b *clientBody) touch() { b.idleTimer.Load().Touch() }
 
-// beginRead begins the wait for the client's next bytes, if they are still wanted.
+// beginRead prepares a read. During an upload it pauses the idle timer and sets the read
+// deadline. It reports whether the body may still be read.
 func (b *clientBody) beginRead() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -107,8 +109,8 @@ func (b *clientBody) beginRead() bool {
 	return b.phase != bodyAbandoned
 }
 
-// deadline bounds reads from the client from now on; 0 lifts the bound. A
-// connection that knows no deadlines stays as it is.
+// deadline limits reads from the client from now on; 0 removes the limit. It does nothing
+// on a connection without deadlines.
 func (b *clientBody) deadline(limit time.Duration) {
 	var at time.Time
 	if limit > 0 {
@@ -117,8 +119,8 @@ func (b *clientBody) deadline(limit time.Duration) {
 	_ = b.control.SetReadDeadline(at)
 }
 
-// finish notes that the body is complete. net/http goes on reading, to notice a
-// client that leaves, so the deadline must not stay.
+// finish is called when the whole body has been read. It removes the deadline, because
+// net/http continues to read in order to detect a disconnect.
 func (b *clientBody) finish() {
 	b.mu.Lock()
 	b.ended = true
@@ -132,8 +134,8 @@ func (b *clientBody) finish() {
 	}
 }
 
-// startStreaming is called when the backend has answered: both bodies are streams now, and
-// either one shows life for the other.
+// startStreaming is called when the backend has answered. From now on, bytes in either
+// body restart the idle timer for both.
 func (b *clientBody) startStreaming() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -143,9 +145,9 @@ func (b *clientBody) startStreaming() {
 	}
 }
 
-// abandon bounds what net/http still reads of a body when the answer is given.
-// A read under way has to end first: net/http would abort it, and lift the
-// bound with it.
+// abandon limits how long net/http may read the rest of the body after the answer. It first
+// makes a running read end. Otherwise net/http would abort that read, and remove the
+// limit while doing so.
 func (b *clientBody) abandon() {
 	b.mu.Lock()
 	b.phase = bodyAbandoned
@@ -160,16 +162,16 @@ func (b *clientBody) abandon() {
 	b.deadline(LastReadGrace)
 }
 
-// complete reports whether all of the body has been read.
+// complete reports whether the whole body has been read.
 func (b *clientBody) complete() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.ended
 }
 
-// finalRefusal is what is wrong with the body, once the read that is under way has
-// ended: net/http ends a request whose connection cannot be read before it lets
-// that read return.
+// finalRefusal waits for a running read to end, and returns the refusal that it has set, or
+// nil. When a connection cannot be read, net/http cancels the request before it lets the
+// read return.
 func (b *clientBody) finalRefusal() *httperr.Error {
 	b.reading.Lock()
 	defer b.reading.Unlock()
@@ -183,29 +185,29 @@ func (b *clientBody) setRefusal(refusal *httperr.Error) {
 	b.signalDone()
 }
 
-// readRefusal names what was wrong with the client's body.
+// readRefusal returns the refusal for an error of reading the client's body.
 func readRefusal(err error) *httperr.Error {
 	var network *net.OpError
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return httperr.BodyTimeout
-	case errors.As(err, &network), errors.Is(err, io.ErrUnexpectedEOF): // a connection that was reset, or closed
+	case errors.As(err, &network), errors.Is(err, io.ErrUnexpectedEOF): // the connection was reset or closed
 		return refuseClientGone
 	}
 	return httperr.BodyMalformed.Because(fmt.Errorf("read request body: %w", err))
 }
 
-// backendBody is the response body on its way to the client. Every piece,
-// and every piece of an upgraded stream in either direction, shows life.
+// backendBody is the response body while it is sent to the client. Every read restarts the
+// idle timer.
 type backendBody struct {
 	io.ReadCloser
 	a     *attempt
 	res   *http.Response
-	begun bool // something was read
+	begun bool // Read was called
 }
 
-// Read leaves why a body broke off where the access log finds it: httputil
-// cuts the answer off without telling.
+// Read implements io.Reader. It stores the error that ends an incomplete body, for the
+// access log: httputil cuts off the answer without reporting the error.
 func (b *backendBody) Read(p []byte) (n int, err error) {
 	if b.begun {
 		n, err = b.ReadCloser.Read(p)
@@ -220,7 +222,7 @@ func (b *backendBody) Read(p []byte) (n int, err error) {
 	case err != nil && b.a.t.err == nil:
 		why := err
 		if ended := context.Cause(b.res.Request.Context()); ended != nil {
-			why = ended // the read failed because the request was ended
+			why = ended // the read failed because the request was canceled
 		}
 		b.a.t.err = fmt.Errorf("read response body: %w", why)
 	}

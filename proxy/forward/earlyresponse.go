@@ -9,22 +9,22 @@ import (
 	"gatehouse/proxy/upstream"
 )
 
-// This file is about answers that begin before the client's body has ended. A
-// backend that answers without a look at a small body often does so before the
-// gateway has read it, though it has come. Without a wait for its end such an
-// answer would end the client's connection (RFC 9112 section 9.3, issue 10).
+// This file handles answers that begin before the end of the request body. A backend may
+// answer without reading a small body. Often the body has arrived by then, but the gateway
+// has not read it yet. Such an answer would have to close the client's connection (RFC
+// 9112 section 9.3, issue 10). So it first waits for the end of the body.
 
 const (
-	// maxEarlyWait is how much of a body may be left, in bytes, for an answer to wait
-	// for its end, as in net/http.
+	// maxEarlyWait is how many bytes of a body may be unread for an answer to wait for
+	// its end, as in net/http.
 	maxEarlyWait = 256 << 10
-	// earlyAnswerGrace is how long an answer waits. A client that waits for the
-	// answer itself before it sends the rest gets it then.
+	// earlyAnswerGrace is how long an answer waits. Some clients wait for the answer
+	// before they send the rest; they get it after that time.
 	earlyAnswerGrace = 500 * time.Millisecond
 )
 
-// transportBody is the body as the transport gets it: it tells when the transport
-// reads no more.
+// transportBody is the body that the transport gets. It records when the transport stops
+// reading.
 type transportBody struct {
 	io.ReadCloser
 	client *clientBody
@@ -59,10 +59,11 @@ func (s *transportBody) BodyAbandoned() {
 	s.client.signalDone()
 }
 
-// errBackendLost is for a backend that went away while the client had not sent all.
+// errBackendLost is the cause when the backend is lost before the client has sent its whole
+// body.
 var errBackendLost = errors.New("backend closed the connection before the request body had ended")
 
-// BackendLost implements upstream.Upload: it ends the wait for the client.
+// BackendLost implements upstream.Upload. It makes a read from the client fail.
 func (s *transportBody) BackendLost() {
 	b := s.client
 	b.mu.Lock()
@@ -72,12 +73,12 @@ func (s *transportBody) BackendLost() {
 	}
 	b.mu.Unlock()
 	if waits {
-		b.setRefusal(ErrUpstream.Because(errBackendLost)) // before the read fails, which would be the client's fault
+		b.setRefusal(ErrUpstream.Because(errBackendLost)) // before the read fails, which would blame the client
 		_ = b.control.SetReadDeadline(time.Unix(1, 0))
 	}
 }
 
-// signalDone wakes whoever waits for the end of the body. The caller holds b.mu.
+// signalDone wakes waitForEnd. The caller holds b.mu.
 func (b *clientBody) signalDone() {
 	if b.readDone != nil {
 		close(b.readDone)
@@ -85,9 +86,9 @@ func (b *clientBody) signalDone() {
 	}
 }
 
-// waitForEnd waits until the body has been read to its end, if little of it is
-// left and the client is sending it. What the transport does not read is read
-// here.
+// waitForEnd waits until the whole body has been read, for at most earlyGrace. It returns at
+// once when much of the body is unread, or when the client waits for a 100. It reads the
+// rest itself when the transport does not.
 func (b *clientBody) waitForEnd() {
 	rest := b.remaining.Load()
 	b.mu.Lock()
@@ -115,7 +116,8 @@ func (b *clientBody) waitForEnd() {
 	}
 }
 
-// discardRest reads what the transport has left, until then at most.
+// discardRest reads the part of the body that the transport has not read, until the time
+// by.
 func (b *clientBody) discardRest(by time.Time) {
 	_ = b.control.SetReadDeadline(by)
 	b.reading.Lock()
@@ -129,7 +131,7 @@ func (b *clientBody) discardRest(by time.Time) {
 	b.deadline(0)
 }
 
-// newClientBody returns the body of a request that has one.
+// newClientBody returns the clientBody of a request with a body.
 func newClientBody(t *Transfer, control *http.ResponseController) *clientBody {
 	limit, in := int64(t.backend.config.MaxBody), t.In
 	b := &clientBody{

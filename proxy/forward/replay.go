@@ -8,17 +8,18 @@ import (
 	"sync/atomic"
 )
 
-// What is kept of bodies, so that a request can be sent again which the backend
-// says it has not processed: behind its GOAWAY, refused, or on a connection that
-// was closed before anything of the request was written (RFC 9113 section 8.7).
+// Limits on the bytes of bodies that are kept, so that a request can be sent again. That is
+// possible when the backend has not processed the request: it has sent a GOAWAY or refused
+// the stream, or the connection was closed before anything of the request was written
+// (RFC 9113 section 8.7).
 const (
-	replayBytes      = 64 << 10 // of one body; a longer one is not sent again
-	replayBytesTotal = 4 << 20  // of all bodies at once
+	replayBytes      = 64 << 10 // of one body; longer bodies are not sent again
+	replayBytesTotal = 4 << 20  // of all bodies together
 )
 
 var errNotReplayable = errors.New("request was not processed, and too much of its body was sent to keep it")
 
-// replayBudget bounds what is kept of all bodies, in bytes.
+// replayBudget counts the bytes that are kept of all bodies.
 type replayBudget struct{ used atomic.Int64 }
 
 func (b *replayBudget) acquire(n int) bool {
@@ -31,27 +32,27 @@ func (b *replayBudget) acquire(n int) bool {
 
 func (b *replayBudget) release(n int) { b.used.Add(-int64(n)) }
 
-// replayBody is the body of a request that may be sent again until its answer
-// begins. Each attempt reads it from the start: what was read before is kept.
+// replayBody is the body of a request that may be sent again, until its answer begins. It
+// keeps the bytes that were read, so that each attempt reads the body from the start.
 type replayBody struct {
 	source io.ReadCloser
 	budget *replayBudget
 
-	reading sync.Mutex // held while a read is under way; guards data and err
-	data    []byte
-	err     error // of source
+	reading sync.Mutex // held during a read; guards data and err
+	data    []byte     // the bytes that were read, unless discarded
+	err     error      // of source
 
-	mu        sync.Mutex     // a read does not hold it while it waits
-	discarded bool           // data is not all that was read; changed with reading held, too
-	committed bool           // it will not be sent again
-	latest    *replayAttempt // whose end is that of source
-	closed    bool           // latest was closed before it was committed
+	mu        sync.Mutex     // not held while a read waits; guards the fields below
+	discarded bool           // data was deleted; changed only while reading is also held
+	committed bool           // the body will not be sent again
+	latest    *replayAttempt // the attempt that closes source
+	closed    bool           // latest was closed before commit
 }
 
 // replayAttempt is the body of one attempt.
 type replayAttempt struct {
 	body   *replayBody
-	offset int
+	offset int // in data; -1 after data was discarded, when the attempt reads source directly
 	closed atomic.Bool
 }
 
@@ -61,8 +62,9 @@ func (b *replayBody) firstAttempt() io.ReadCloser {
 	return b.latest
 }
 
-// newAttempt returns the body of another attempt. The one before has ended, or reads for
-// this one now.
+// newAttempt returns the body of another attempt. If the attempt before still reads, the
+// bytes are also kept for the new attempt. newAttempt returns errNotReplayable when the
+// bytes were not kept.
 func (b *replayBody) newAttempt() (io.ReadCloser, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -82,7 +84,7 @@ func (a *replayAttempt) Read(p []byte) (int, error) {
 	case a.closed.Load():
 		return 0, http.ErrBodyReadAfterClose
 	case b.discarded:
-		if a.offset < 0 { // it has read on by itself since then
+		if a.offset < 0 { // this attempt had read all of data when it was discarded
 			return b.source.Read(p)
 		}
 		return 0, errNotReplayable
@@ -102,7 +104,8 @@ func (a *replayAttempt) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// append adds to what is kept, or gives all of it up. It needs reading.
+// append keeps the bytes, or discards all when they exceed a limit or the body is committed.
+// It reports whether the bytes are kept. The caller holds b.reading.
 func (b *replayBody) append(p []byte) bool {
 	b.mu.Lock()
 	settled := b.committed
@@ -115,7 +118,7 @@ func (b *replayBody) append(p []byte) bool {
 	return true
 }
 
-// discard needs reading.
+// discard deletes the kept bytes. The caller holds b.reading.
 func (b *replayBody) discard() {
 	b.budget.release(len(b.data))
 	b.data = nil
@@ -124,8 +127,7 @@ func (b *replayBody) discard() {
 	b.mu.Unlock()
 }
 
-// Close implements io.Closer. The source is closed only when no other attempt
-// can follow: it may still be wanted.
+// Close implements io.Closer. It closes source only when no other attempt can follow.
 func (a *replayAttempt) Close() error {
 	a.closed.Store(true)
 	b := a.body
@@ -140,8 +142,8 @@ func (a *replayAttempt) Close() error {
 	return nil
 }
 
-// commit says that the request will not be sent again: its answer has begun, or
-// nobody waits for one. The latest attempt may go on reading.
+// commit is called when the request will not be sent again: its answer has begun, or the
+// request has ended. The latest attempt may still read.
 func (b *replayBody) commit() {
 	b.mu.Lock()
 	before, closed := b.committed, b.closed
@@ -151,9 +153,9 @@ func (b *replayBody) commit() {
 		return
 	}
 	if closed {
-		go b.source.Close() // as the transport closes a body: it may wait for a read to end
+		go b.source.Close() // it may wait for a read to end
 	}
-	if b.reading.TryLock() { // or whoever reads drops it
+	if b.reading.TryLock() { // otherwise append discards data after the running read
 		if b.latest.offset >= len(b.data) && !b.discarded {
 			b.discard()
 			b.latest.offset = -1
@@ -162,7 +164,7 @@ func (b *replayBody) commit() {
 	}
 }
 
-// release lets go of what is kept, when the request is over.
+// release deletes the kept bytes. It is called when the request has ended.
 func (b *replayBody) release() {
 	b.commit()
 	b.reading.Lock()

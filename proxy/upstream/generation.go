@@ -9,32 +9,32 @@ import (
 	"time"
 )
 
-// How often what is left of a retired generation is looked at.
+// How often a retired generation is checked for idle connections.
 const (
 	firstSweep   = 200 * time.Millisecond
 	longestSweep = 30 * time.Second
 )
 
-// generation is an http.Transport with the connections of one backend that are
-// given up together.
+// generation is an http.Transport with the connections of one backend that are retired
+// together.
 type generation struct {
 	backend   *backend
 	transport *http.Transport
-	age       *time.Timer  // nil without a bound; set before it is used
-	open      atomic.Int64 // connections
+	age       *time.Timer  // retires the generation; nil without a maximum age; set before the first request
+	open      atomic.Int64 // number of open connections
 	retired   atomic.Bool
-	answered  atomic.Bool // a request was
+	answered  atomic.Bool // a request has been answered
 
-	// waiting says that a request was sent, and that not a byte has come since.
-	// It is changed with mu held only.
+	// waiting says that a request was sent and no byte has come since. It is changed
+	// only while mu is held.
 	waiting atomic.Bool
 
 	mu           sync.Mutex
-	waitingSince time.Time   // when the first such request was sent
-	failed       time.Time   // when the first of them ended without an answer; zero before
-	timer        *time.Timer // runs check; nil before the first use
-	checkDue     time.Time   // when it will; zero while it does not run
-	suspect      bool        // the generation was given up for its silence
+	waitingSince time.Time   // when the first waiting request was sent
+	failed       time.Time   // when the first waiting request ended without an answer; zero before
+	timer        *time.Timer // calls check; nil before the first use
+	checkDue     time.Time   // when timer fires; zero while it does not run
+	suspect      bool        // the generation was retired because it was silent
 }
 
 func newGeneration(b *backend, like *http.Transport) *generation {
@@ -55,14 +55,14 @@ func newGeneration(b *backend, like *http.Transport) *generation {
 	return g
 }
 
-// conn is a connection that says when something comes on it, and when it is
+// conn is a connection that reports to its generation when bytes come and when it is
 // closed.
 type conn struct {
 	net.Conn
 	generation *generation
 	closing    sync.Once
 	closed     atomic.Bool
-	upload     atomic.Pointer[uploadWatch] // the body that is being sent; of several, over HTTP/2, the last
+	upload     atomic.Pointer[uploadWatch] // the body that is being sent; over HTTP/2, the latest one
 }
 
 // Read implements net.Conn.
@@ -94,7 +94,8 @@ func (c *conn) writeFailed() {
 	}
 }
 
-// CloseWrite passes a half-close on.
+// CloseWrite closes the writing half of the connection, or the whole connection if it has
+// no halves.
 func (c *conn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
@@ -102,7 +103,7 @@ func (c *conn) CloseWrite() error {
 	return c.Close()
 }
 
-// beforeRequest says that a request is about to be sent.
+// beforeRequest is called before a request is sent. Over HTTP/2 it schedules a check.
 func (g *generation) beforeRequest() {
 	if !g.backend.http2.Load() || g.waiting.Load() || g.retired.Load() {
 		return
@@ -118,7 +119,8 @@ func (g *generation) beforeRequest() {
 	g.checkAt(g.waitingSince.Add(silence))
 }
 
-// received says that something has come.
+// received is called when bytes have come. After a false alarm, it allows the backend a
+// longer silence.
 func (g *generation) received() {
 	if !g.waiting.Load() {
 		return
@@ -133,7 +135,7 @@ func (g *generation) received() {
 	}
 }
 
-// unanswered says that a request has ended without an answer.
+// unanswered is called when a request has ended without an answer.
 func (g *generation) unanswered() {
 	if !g.waiting.Load() {
 		return
@@ -146,7 +148,7 @@ func (g *generation) unanswered() {
 	}
 }
 
-// checkAt has check run at a time, or before it. It needs mu.
+// checkAt makes check run at a time, or earlier. The caller holds g.mu.
 func (g *generation) checkAt(at time.Time) {
 	if !g.checkDue.IsZero() && !at.Before(g.checkDue) {
 		return
@@ -159,7 +161,8 @@ func (g *generation) checkAt(at time.Time) {
 	}
 }
 
-// check gives the generation up when it has been silent for too long.
+// check retires the generation when it has been silent for too long. Otherwise it schedules
+// the next check.
 func (g *generation) check() {
 	silence := g.backend.maxSilence()
 	g.mu.Lock()
@@ -182,8 +185,8 @@ func (g *generation) check() {
 	g.retire()
 }
 
-// retire has new requests go elsewhere, and closes connections as they become
-// idle.
+// retire makes new requests use another generation. It closes the connections when they
+// become idle.
 func (g *generation) retire() {
 	g.backend.mu.Lock()
 	if g.backend.current == g {
@@ -199,9 +202,9 @@ func (g *generation) retire() {
 	g.sweep(firstSweep)
 }
 
-// sweep closes what is idle, until nothing is left. A request that found the
-// generation before it was retired may still open a connection, so it looks at
-// least once more.
+// sweep closes idle connections, and calls itself again until no connection is open. It
+// always runs at least twice: a request that found the generation before it was
+// retired may still open a connection.
 func (g *generation) sweep(next time.Duration) {
 	g.transport.CloseIdleConnections()
 	if next == firstSweep || g.open.Load() > 0 {

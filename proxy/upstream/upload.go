@@ -10,42 +10,42 @@ import (
 	"time"
 )
 
-// answerGrace is how long http.Transport may take over an answer that came just
-// before the end of its connection, or over another attempt.
+// answerGrace is how long http.Transport may take to return after its connection has ended:
+// it may still return an answer that came just before, or make another attempt.
 const answerGrace = time.Second
 
-// Upload is the body of a request that wants to know when nobody will answer it.
-// http.Transport does not return before it has read the body to its end, or to an
-// error, though its connection over HTTP/1.1 has been closed, or its stream over
-// HTTP/2 has been reset: it would wait for a client that pauses, and that would be
-// blamed (issue 10).
+// Upload is a request body that is notified when the request will get no answer. When the
+// connection has been closed, or the HTTP/2 stream has been reset, http.Transport still
+// does not return before it has read the body to its end or to an error. So it would
+// wait for a client that pauses, and the client would get the blame (issue 10).
 type Upload interface {
-	// OnClose has closed called when http.Transport closes the body.
+	// OnClose sets a function that is called when http.Transport closes the body.
 	OnClose(closed func())
-	// BackendLost is called at most once.
+	// BackendLost is called when the request will get no answer. It is called at most
+	// once.
 	BackendLost()
-	// BodyAbandoned is called when a write to the connection has failed: nothing more
-	// of the body is sent. http.Transport closes the body when it gets the error. That
-	// error is delayed until the answer has been read (socket.DelayWriteErrors), and
-	// the answer may wait for the end of the body (issue 10).
+	// BodyAbandoned is called when a write to the connection has failed, so that no more
+	// of the body is sent. http.Transport closes the body only when it gets the error.
+	// That error is delayed until the answer has been read (socket.DelayWriteErrors),
+	// and the answer may wait for the end of the body (issue 10).
 	BodyAbandoned()
 }
 
-// uploadWatch looks after one Upload until it is closed. From then on no connection
-// refers to the request.
+// uploadWatch watches the connection of one Upload until the body is closed. After that, no
+// connection refers to the request.
 type uploadWatch struct {
 	ctx  context.Context // of the request
 	body Upload
 
 	mu       sync.Mutex
-	conn     *conn // that it is sent on; nil while there is none
-	timer    *time.Timer
-	closed   bool // http.Transport has closed the body that it sent on conn
-	returned bool // RoundTrip has returned
+	conn     *conn       // the connection that the body is sent on; nil without one
+	timer    *time.Timer // calls BackendLost; nil while it is not needed
+	closed   bool        // http.Transport has closed the body that it sent on conn
+	returned bool        // RoundTrip has returned
 }
 
-// watchUpload is the request with a watch over its body, and what to call when
-// RoundTrip returns.
+// watchUpload returns the request with an uploadWatch, if its body is an Upload. The
+// function must be called when RoundTrip has returned.
 func watchUpload(r *http.Request) (*http.Request, func()) {
 	body, ok := r.Body.(Upload)
 	if !ok {
@@ -59,7 +59,7 @@ func watchUpload(r *http.Request) (*http.Request, func()) {
 	})), w.roundTripReturned
 }
 
-// attach says which connection the body is sent on.
+// attach is called with the connection that the body is sent on.
 func (w *uploadWatch) attach(made net.Conn) {
 	if secure, ok := made.(*tls.Conn); ok {
 		made = secure.NetConn()
@@ -78,7 +78,7 @@ func (w *uploadWatch) attach(made net.Conn) {
 	}
 }
 
-// detach says that the body is on no connection.
+// detach is called when the body is not sent on a connection any more.
 func (w *uploadWatch) detach() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -91,7 +91,7 @@ func (w *uploadWatch) detach() {
 	w.conn, w.timer = nil, nil
 }
 
-// connClosed says that a connection was closed.
+// connClosed is called when a connection was closed.
 func (w *uploadWatch) connClosed(c *conn) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -100,9 +100,10 @@ func (w *uploadWatch) connClosed(c *conn) {
 	}
 }
 
-// writeFailed says that a write to a connection has failed. It may be called after
-// RoundTrip has returned: the answer is there, and the body is still being sent. Once
-// the body is closed another attempt may read it, on another connection.
+// writeFailed is called when a write to a connection has failed. It may be called after
+// RoundTrip has returned, when the answer came before the whole body was sent. It does
+// nothing after the body was closed, because another attempt may then read the body on
+// another connection.
 func (w *uploadWatch) writeFailed(c *conn) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -111,7 +112,7 @@ func (w *uploadWatch) writeFailed(c *conn) {
 	}
 }
 
-// bodyClosed says that http.Transport has closed the body.
+// bodyClosed is called when http.Transport has closed the body.
 func (w *uploadWatch) bodyClosed() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -122,7 +123,8 @@ func (w *uploadWatch) bodyClosed() {
 	}
 }
 
-// roundTripReturned says that nobody waits for an answer any more.
+// roundTripReturned is called when RoundTrip has returned. BackendLost is not called after
+// that.
 func (w *uploadWatch) roundTripReturned() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -132,8 +134,8 @@ func (w *uploadWatch) roundTripReturned() {
 	}
 }
 
-// startTimer notifies the body when RoundTrip has not returned after a while, nor taken
-// another connection. It needs mu.
+// startTimer starts a timer that calls BackendLost, unless RoundTrip returns or uses another
+// connection within answerGrace. The caller holds w.mu.
 func (w *uploadWatch) startTimer(c *conn) {
 	if w.timer != nil || w.returned {
 		return
