@@ -4,6 +4,7 @@ package textfile
 
 import (
 	"bytes"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -48,6 +49,31 @@ func TestCutLineBreak(t *testing.T) {
 	for text, want := range map[string]string{"": "", "a": "a", "a\n": "a", "a\r\n": "a", "a\n\n": "a\n", "a\r": "a\r", "\n": ""} {
 		if got := CutLineBreak(text); got != want {
 			t.Errorf("%q: got %q", text, got)
+		}
+	}
+}
+
+// A relative path stays in its folder, whatever links are there.
+func TestReadBelow(t *testing.T) {
+	outside, folder := t.TempDir(), t.TempDir()
+	testkit.WriteFile(t, filepath.Join(outside, "secret"), "secret")
+	testkit.WriteFile(t, filepath.Join(folder, "page"), "page")
+	testkit.WriteFile(t, filepath.Join(folder, "large"), "a large page")
+	for name, target := range map[string]string{"inner": "page", "outer": filepath.Join(outside, "secret"), "folder": outside} {
+		if err := os.Symlink(target, filepath.Join(folder, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for path, want := range map[string]string{
+		"page": "page", "inner": "page", filepath.Join(outside, "secret"): "secret",
+		"outer": "", "folder/secret": "", "../" + filepath.Base(outside) + "/secret": "", "large": "", "none": "", ".": "",
+	} {
+		got, err := ReadBelow(folder, path, 10)
+		if string(got) != want || (err == nil) != (want != "") {
+			t.Errorf("%s: got %q, %v", path, got, err)
+		}
+		if err != nil && strings.Contains(err.Error(), folder) {
+			t.Errorf("%s: the error repeats the path: %v", path, err)
 		}
 	}
 }

@@ -50,7 +50,9 @@ type Verdict struct {
 	Allowed bool   `json:"allowed"`          // let through to the route's target
 	Status  int    `json:"status,omitempty"` // what the gateway answers itself, also for redirects and fixed answers, else 0
 	Detail  string `json:"detail,omitempty"`
-	Cause   string `json:"cause,omitempty"` // what the log says besides
+	// Location is where a redirect leads.
+	Location string `json:"location,omitempty"`
+	Cause    string `json:"cause,omitempty"` // what the log says besides
 }
 
 // Forwarded is what the backend would get.
@@ -116,7 +118,7 @@ func Request(table *proxy.Table, r *http.Request, decider auth.Decider) Explanat
 	case d.Preflight:
 		e.Verdict = Verdict{Status: d.Answered, Detail: "a preflight, answered by the gateway"}
 	case d.Location != "":
-		e.Verdict = Verdict{Allowed: true, Status: d.Answered, Detail: "redirected to " + d.Location}
+		e.Verdict = Verdict{Allowed: true, Status: d.Answered, Detail: "redirected to " + d.Location, Location: d.Location}
 	case d.Answered != 0 && d.Route != nil:
 		e.Verdict = Verdict{Allowed: true, Status: d.Answered, Detail: "the fixed answer of the route"}
 	case d.Answered != 0:

@@ -78,28 +78,32 @@ func (r *Redirect) writeOrigin(b *strings.Builder, host string) {
 // beginning of a host.
 func (r *Redirect) writePath(b *strings.Builder, rest, host string) {
 	below := strings.TrimLeft(rest, `/\`)
-	if !r.rests && !r.fixed {
-		if rest == "" && (r.path != "" || r.origin != "") {
-			r.writeLiteral(b, r.path, "", host)
-			return
-		}
-		r.writeLiteral(b, strings.TrimSuffix(r.path, "/"), "", host)
-		b.WriteByte('/')
-		writeEscaped(b, below, isPathByte)
+	if r.rests || r.fixed || rest == "" {
+		writeTemplate(b, r.path, below, host)
 		return
 	}
-	r.writeLiteral(b, r.path, below, host)
+	writeTemplate(b, strings.TrimSuffix(r.path, "/"), "", host)
+	b.WriteByte('/')
+	writeEscaped(b, below, isPathByte)
 }
 
-// writeLiteral writes a part of the path, with its placeholders.
-func (r *Redirect) writeLiteral(b *strings.Builder, path, below, host string) {
+// writeTemplate writes a path with its placeholders. Where a placeholder is empty or ends
+// with a slash, the slash behind it is left out, so that two slashes never meet.
+func writeTemplate(b *strings.Builder, path, below, host string) {
+	slash := false // the path so far ends with a slash
 	for literal, placeholder := range pieces(path) {
+		if slash {
+			literal = strings.TrimPrefix(literal, "/")
+		}
 		b.WriteString(literal)
+		slash = slash && literal == "" || strings.HasSuffix(literal, "/")
 		switch placeholder {
 		case config.PlaceholderRest:
 			writeEscaped(b, below, isPathByte)
+			slash = slash && below == "" || strings.HasSuffix(below, "/")
 		case config.PlaceholderHost:
 			writeEscaped(b, host, isHostByte)
+			slash = slash && host == ""
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package target
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -35,6 +36,9 @@ func TestLocation(t *testing.T) {
 		{"/{rest}", "", "//evil.example", "", "/evil.example"},
 		{"/{rest}", "", `/\evil.example`, "", "/evil.example"},
 		{"/v2/{rest}/index.html", "", "/a", "", "/v2/a/index.html"},
+		{"/{rest}/index.html", "", "", "", "/index.html"},
+		{"/{rest}/index.html", "", "/a/", "", "/a/index.html"},
+		{"/v2/{rest}/{rest}/x", "", "/", "", "/v2/x"},
 		{"/find?q={rest}", "", "/a&b=c", "x=1", "/find?q=a%26b%3Dc"},
 		{"https://{host}/{rest}", "shop.example.com", "/a", "", "https://shop.example.com/a"},
 		{"https://www.{host}:8443", "example.com", "/a", "", "https://www.example.com:8443/a"},
@@ -66,6 +70,8 @@ func FuzzLocation(f *testing.F) {
 		{"/", "gate.example.com"},
 		{"/{rest}", "gate.example.com"},
 		{"/a{rest}", "gate.example.com"},
+		{"/{rest}/x", "gate.example.com"},
+		{"/{rest}{rest}/{rest}/{host}/x", "gate.example.com"},
 		{"/find?q={rest}", "gate.example.com"},
 		{"https://new.example.com", "new.example.com"},
 		{"https://new.example.com/{rest}", "new.example.com"},
@@ -88,6 +94,41 @@ func FuzzLocation(f *testing.F) {
 			}
 			if parsed.Host != target.host || parsed.Scheme != "https" || parsed.User != nil {
 				t.Fatalf("to %q: location %q leads to %q", target.to, location, parsed.Host)
+			}
+		}
+	})
+}
+
+// A table that is valid never lets a client choose the host, whatever its placeholders.
+func FuzzRedirectOfTable(f *testing.F) {
+	for _, to := range []string{
+		"/new", "/{rest}/x", "/{rest}{rest}", "/{host}/{rest}", "https://{host}.example.com", "https://a.{host}:8443/{rest}", "//x", "/\\x", "/%2F%2Fx",
+		"https://{rest}", "https://x@{host}", "http:{rest}", "{rest}", "https:///x", "https://x\\{rest}", "/?{rest}", "https://x?{rest}", "/.{rest}",
+	} {
+		f.Add(to, "/evil.example/a", "x=1")
+		f.Add(to, "", "")
+		f.Add(to, "//evil.example", "")
+	}
+	base, _ := url.Parse("https://a.example.com/old")
+	f.Fuzz(func(t *testing.T, to, rest, query string) {
+		written, err := json.Marshal(to) // JSON is YAML
+		if err != nil {
+			return
+		}
+		table, err := config.Parse("routes.yaml", []byte("routes: [{name: a, prefix: /old, hosts: [a.example.com], redirect: {to: "+string(written)+"}}]"), nil)
+		if err != nil {
+			return
+		}
+		redirect := NewRedirect(table.Routes[0].Redirect)
+		expected, err := base.Parse(strings.ReplaceAll(redirect.origin, config.PlaceholderHost, "a.example.com") + "/")
+		if err != nil {
+			t.Fatalf("to %q is valid: %v", to, err)
+		}
+		for _, below := range []string{rest, ""} {
+			location := redirect.Location(behind("a.example.com", below, query))
+			parsed, err := base.Parse(location)
+			if err != nil || parsed.Host != expected.Host || parsed.User != nil || strings.HasPrefix(location, "//") || strings.ContainsAny(location, "\\\r\n\t #") {
+				t.Fatalf("to %q: location %q, %v", to, location, err)
 			}
 		}
 	})
