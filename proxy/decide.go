@@ -11,21 +11,21 @@ import (
 	"gatehouse/proxy/route"
 )
 
-// Decision is what a table decides about a request that is not served.
+// Decision is the decision of a table about a request that is not served.
 type Decision struct {
-	Path      route.Path     // the zero Path where it was not read
-	Ambiguous bool           // a backend could read the path as another route's
-	Route     *route.Route   // the route that takes the request; nil for none
+	Path      route.Path     // the zero Path when it was not read
+	Ambiguous bool           // the refusal is for a path that a backend could read in another way
+	Route     *route.Route   // the route that gets the request; nil means none
 	Rule      auth.Rule      // of the route, or of its built-in endpoint
-	Refusal   *httperr.Error // the gateway's answer; nil when the request passes
-	Preflight bool           // the gateway answers a preflight
-	Answered  int            // status of an answer of the gateway's own that is no refusal; else 0
-	Location  string         // where a redirect leads; "" for other answers
-	Forwarded *http.Request  // what the backend would get, without its body; nil where no backend is asked
+	Refusal   *httperr.Error // the gateway's refusal; nil when the request passes
+	Preflight bool           // the request is a preflight, which the gateway answers
+	Answered  int            // the status when the gateway answers without a refusal; else 0
+	Location  string         // the target of a redirect; "" for other answers
+	Forwarded *http.Request  // the request that the backend would get, without its body; nil without a backend
 }
 
-// Decide takes a request through the hops of Gateway.serve, and sends nothing. It asks
-// decider instead of the table's gate, and knows no limits on clients.
+// Decide passes a request through the hops of Gateway.serve, but sends nothing. It asks
+// decider instead of the table's gate, and applies no limits on clients.
 func (t *Table) Decide(r *http.Request, decider auth.Decider) (d Decision) {
 	if t.cors != nil && cors.IsPreflight(r) {
 		if t.cors.AllowedOrigin(r.Header) == "" {
@@ -66,7 +66,7 @@ func (t *Table) Decide(r *http.Request, decider auth.Decider) (d Decision) {
 		facts.ID = asked[0]
 	}
 	if d.Forwarded = found.backend.Preview(facts); d.Forwarded == nil {
-		d.Refusal = forward.ErrUpstream // httputil itself would not send it
+		d.Refusal = forward.ErrUpstream // httputil would not send the request
 	}
 	return d
 }

@@ -10,22 +10,22 @@ import (
 	"gatehouse/proxy/route"
 )
 
-// Diff is what changes between two tables, by meaning. Order, comments and
-// spelling are nothing.
+// Diff is the difference between the meaning of two tables. It ignores order, comments and
+// formatting.
 type Diff struct {
-	// Weaker is what now lets through more than before: look at it first.
+	// Weaker are the changes that allow more than before. Read them first.
 	Weaker  []string `json:"weaker"`
 	Added   []string `json:"added"`
 	Removed []string `json:"removed"`
 	Changed []string `json:"changed"`
 }
 
-// Empty tells that nothing changes.
+// Empty reports whether nothing changes.
 func (d Diff) Empty() bool {
 	return len(d.Weaker)+len(d.Added)+len(d.Removed)+len(d.Changed) == 0
 }
 
-// Compare says what changes for whom when a table replaces another.
+// Compare returns what changes when the table after replaces the table before.
 func Compare(before, after *proxy.Table) Diff {
 	d := Diff{Weaker: []string{}, Added: []string{}, Removed: []string{}, Changed: []string{}}
 	d.routes(before, after)
@@ -62,7 +62,7 @@ func (d *Diff) routes(before, after *proxy.Table) {
 	}
 }
 
-// routesOf returns the routes of a table, as in its file.
+// routesOf returns the routes of a table, in the order of its file.
 func routesOf(t *proxy.Table) []*config.Route {
 	routes := t.Config().Routes
 	list := make([]*config.Route, len(routes))
@@ -80,7 +80,7 @@ func routesByName(t *proxy.Table) map[string]*config.Route {
 	return routes
 }
 
-// describe says a route in one line.
+// describe returns a route as one line of text.
 func describe(r *config.Route) string {
 	if r.Handler != "" {
 		return fmt.Sprintf("%s: %s → handler %s", r.Name, r.Prefix, r.Handler)
@@ -94,7 +94,7 @@ func describe(r *config.Route) string {
 	return fmt.Sprintf("%s: %s → %s (%s)", r.Name, r.Prefix, r.Backend.Redacted(), r.Auth)
 }
 
-// changes lists what differs between two versions of a route, key by key.
+// changes lists the differences between two versions of a route, by key.
 func changes(before, after *config.Route) []string {
 	var list []string
 	old, now := routeFields(before), routeFields(after)
@@ -108,8 +108,7 @@ func changes(before, after *config.Route) []string {
 
 type fieldValue struct{ key, value string }
 
-// routeFields are the keys of a route as text that can be compared. The
-// backend comes first: it is what a route is about.
+// routeFields returns the keys of a route, with their values as text that can be compared.
 func routeFields(r *config.Route) []fieldValue {
 	backend, tls := "", ""
 	if r.Backend != nil {
@@ -175,7 +174,7 @@ func orNone(value string) string {
 	return value
 }
 
-// orAny is for a limit: an empty one accepts every value.
+// orAny returns the text of a limit. An empty limit accepts every value.
 func orAny(limit string) string {
 	if limit == "" {
 		return "any"
@@ -183,8 +182,8 @@ func orAny(limit string) string {
 	return limit
 }
 
-// global compares what is not a route's. Whatever lets more callers in, or lets
-// them say more, is weaker.
+// global compares the keys outside routes. A change is weaker when it allows more callers,
+// or lets callers set more.
 func (d *Diff) global(before, after *config.Config) {
 	changed := func(key, old, now string, weaker bool) {
 		if old == now {
@@ -218,18 +217,18 @@ func (d *Diff) global(before, after *config.Config) {
 	changed("cors.expose", strings.Join(oldCORS.Expose, ", "), strings.Join(newCORS.Expose, ", "), false)
 	changed("cors.max_age", oldCORS.MaxAge.String(), newCORS.MaxAge.String(), false)
 	for header, claim := range before.Identity.Headers {
-		if _, kept := after.Identity.Headers[header]; !kept { // clients may send it from now on
+		if _, kept := after.Identity.Headers[header]; !kept { // clients may now send it
 			changed("identity.headers."+header, claim, "", true)
 		}
 	}
 	for header, claim := range after.Identity.Headers {
 		was := before.Identity.Headers[header]
-		changed("identity.headers."+header, was, claim, was != "") // backends would take it for what it was
+		changed("identity.headers."+header, was, claim, was != "") // backends would still read the old claim in it
 	}
 	changed("tests", testTexts(before.Tests), testTexts(after.Tests), false)
 }
 
-// changedSet compares two sets of which every further member lets more in.
+// changedSet compares two sets. The change is weaker when the new set has more members.
 func changedSet(changed func(key, old, now string, weaker bool), key string, before, after []string) {
 	before, after = slices.Sorted(slices.Values(before)), slices.Sorted(slices.Values(after))
 	more := slices.ContainsFunc(after, func(v string) bool { return !slices.Contains(before, v) })
@@ -251,7 +250,7 @@ func texts[T fmt.Stringer](values []T) []string {
 	return list
 }
 
-// publicURL cuts what of a URL may be a secret.
+// publicURL returns a URL without its query, which may be a secret.
 func publicURL(text string) string {
 	address, _, _ := strings.Cut(text, "?")
 	return address

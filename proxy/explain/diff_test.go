@@ -24,8 +24,8 @@ routes:
   - {name: acme, prefix: /api, backend: "http://acme", hosts: ["*.acme.example"]}
 `
 
-// TestCompare makes one edit at a time and wants it told by meaning, with what
-// weakens first.
+// TestCompare makes one edit at a time. The diff must describe its meaning, and report
+// weakened policies first.
 func TestCompare(t *testing.T) {
 	t.Parallel()
 	replace := func(old, now string) string {
@@ -198,7 +198,7 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-// TestDiffKnowsEveryKey fails when a route gets a key that no Diff would tell.
+// TestDiffKnowsEveryKey fails when a route gets a key that a Diff would not show.
 func TestDiffKnowsEveryKey(t *testing.T) {
 	t.Parallel()
 	known := map[string]bool{"-": true, "name": true}
@@ -212,8 +212,8 @@ func TestDiffKnowsEveryKey(t *testing.T) {
 	}
 }
 
-// TestDiffOfManyTenants compares tables whose hosts and prefixes multiply, and
-// does not multiply them.
+// TestDiffOfManyTenants compares tables with many hosts and prefixes. The number of probes
+// must not be the product of both.
 func TestDiffOfManyTenants(t *testing.T) {
 	t.Parallel()
 	var table strings.Builder
@@ -236,8 +236,8 @@ func TestDiffOfManyTenants(t *testing.T) {
 	}
 }
 
-// TestCompareBodyBounds wants a bound that is raised or dropped told as weaker,
-// and one that is lowered not.
+// TestCompareBodyBounds checks that a limit that is raised or removed counts as weaker, and
+// that a lowered one does not.
 func TestCompareBodyBounds(t *testing.T) {
 	t.Parallel()
 	with := func(bound string) *proxy.Table {

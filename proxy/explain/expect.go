@@ -11,14 +11,14 @@ import (
 	"gatehouse/proxy"
 )
 
-// Expectation is one of the file's own tests, and how it came out.
+// Expectation is one of the file's own tests, with its result.
 type Expectation struct {
 	config.Test
-	Got    string // a status, or the name of the route it was let through to
+	Got    string // a status, or the name of the route that gets the request
 	Passed bool
 }
 
-// Expectations runs the table's own tests, in its order. Nothing is sent.
+// Expectations runs the table's own tests in the order of the file. It sends nothing.
 func Expectations(table *proxy.Table) []Expectation {
 	tests := table.Config().Tests
 	results := make([]Expectation, 0, len(tests))

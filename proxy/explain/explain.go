@@ -1,8 +1,10 @@
-// Package explain answers questions about a route table: what becomes of a request
-// (explain.go), whether the table's own tests pass (expect.go), which redirects never
-// end (loops.go), and what changes between two tables (diff.go, with probe.go and
-// weakened.go). The code that serves
-// decides; here the answers are put into words.
+// Package explain answers questions about a route table. It uses the decisions of the code
+// that serves requests, and writes them as text.
+//
+//	explain.go   what happens to a request
+//	expect.go    whether the table's own tests pass
+//	loops.go     which redirects never end
+//	diff.go      what changes between two tables (see also probe.go and weakened.go)
 package explain
 
 import (
@@ -18,13 +20,12 @@ import (
 	"gatehouse/proxy/route"
 )
 
-// Explanation is the whole decision about one request that is not sent. It is
-// made by the code that serves.
+// Explanation describes the whole decision about one request. The request is not sent.
 type Explanation struct {
-	Request string `json:"request"` // method and target, as asked
+	Request string `json:"request"` // method and target, as given
 	Path    string `json:"path,omitempty"`
-	// Lenient is what a careless backend could read in the path, where that is
-	// something else.
+	// Lenient is the path that a careless backend could read, if it differs from
+	// Path.
 	Lenient    string      `json:"lenient_path,omitempty"`
 	Candidates []Candidate `json:"candidates,omitempty"`
 	Route      string      `json:"route,omitempty"` // the winner's name
@@ -32,11 +33,12 @@ type Explanation struct {
 	Policy     string      `json:"policy,omitempty"`
 	Roles      []string    `json:"roles,omitempty"`
 	Verdict    Verdict     `json:"verdict"`
-	Notes      []string    `json:"notes,omitempty"`     // what was not asked, though the gateway would
-	Forwarded  *Forwarded  `json:"forwarded,omitempty"` // nil when no backend is asked
+	Notes      []string    `json:"notes,omitempty"`     // checks that the gateway would make, but explain does not
+	Forwarded  *Forwarded  `json:"forwarded,omitempty"` // nil without a backend
 }
 
-// Candidate is a route whose prefix fits the path, and why it won or lost.
+// Candidate is a route whose prefix matches the path, with the reason why it gets the
+// request or not.
 type Candidate struct {
 	Route  string `json:"route"`
 	Prefix string `json:"prefix"`
@@ -45,35 +47,36 @@ type Candidate struct {
 	Why    string `json:"why"`
 }
 
-// Verdict is what comes of the request.
+// Verdict is the result of the request.
 type Verdict struct {
-	Allowed bool   `json:"allowed"`          // let through to the route's target
-	Status  int    `json:"status,omitempty"` // what the gateway answers itself, also for redirects and fixed answers, else 0
+	Allowed bool   `json:"allowed"`          // the request passes to the route's target
+	Status  int    `json:"status,omitempty"` // the status when the gateway itself answers, also for redirects and fixed answers; else 0
 	Detail  string `json:"detail,omitempty"`
 	// Location is where a redirect leads.
 	Location string `json:"location,omitempty"`
-	Cause    string `json:"cause,omitempty"` // what the log says besides
+	Cause    string `json:"cause,omitempty"` // the cause that only the log has
 }
 
-// Forwarded is what the backend would get.
+// Forwarded is the request that the backend would get.
 type Forwarded struct {
 	URL      string      `json:"url"`
 	Host     string      `json:"host"`
 	Headers  http.Header `json:"headers"`
 	Added    []string    `json:"added,omitempty"`    // headers that the client did not send
-	Replaced []string    `json:"replaced,omitempty"` // headers that the client sent otherwise
-	Removed  []string    `json:"removed,omitempty"`  // headers of the client that do not arrive
+	Replaced []string    `json:"replaced,omitempty"` // headers that the client sent with other values
+	Removed  []string    `json:"removed,omitempty"`  // headers of the client that the backend does not get
 }
 
-// NewRequest makes the request that an Explanation is about. The target is a path
-// with or without a query, or an absolute URL, whose host it is sent to.
+// NewRequest returns a request for Request. target is a path with or without a query, or an
+// absolute URL, which also sets the host. NewRequest returns an error for an invalid
+// method.
 func NewRequest(method, target string, header http.Header) (*http.Request, error) {
 	if method == "" || strings.ContainsFunc(method, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
 		return nil, fmt.Errorf("method %q: want a word such as GET", method)
 	}
 	parsed, err := url.ParseRequestURI(target)
 	if err != nil {
-		// The canonical path or the host is refused, which is worth explaining.
+		// Not an error: the explanation shows that the path or the host is refused.
 		parsed = &url.URL{Path: target, Host: "(malformed)"}
 	}
 	host := header.Get("Host")
@@ -94,8 +97,8 @@ func NewRequest(method, target string, header http.Header) (*http.Request, error
 	}, nil
 }
 
-// Request explains what becomes of a request. It asks decider instead of the table's gate,
-// and nothing is sent.
+// Request explains what happens to a request. It asks decider instead of the table's gate,
+// and sends nothing.
 func Request(table *proxy.Table, r *http.Request, decider auth.Decider) Explanation {
 	d := table.Decide(r, decider)
 	e := Explanation{Request: r.Method + " " + r.RequestURI, Path: d.Path.Raw}
@@ -140,10 +143,11 @@ func refusedBy(refusal *httperr.Error) Verdict {
 	return verdict
 }
 
-// describeForwarded compares what the backend would get with what the client sent.
+// describeForwarded compares out, the request that the backend would get, with that of the
+// client.
 func describeForwarded(r, out *http.Request) *Forwarded {
 	f := &Forwarded{URL: out.URL.Scheme + "://" + out.URL.Host + out.URL.RequestURI(), Host: out.Host, Headers: out.Header}
-	arrives := make(http.Header, len(out.Header)) // out's are not all canonical
+	arrives := make(http.Header, len(out.Header)) // out has names that are not canonical
 	for name, values := range out.Header {
 		arrives[http.CanonicalHeaderKey(name)] = values
 		switch before, has := r.Header[http.CanonicalHeaderKey(name)]; {
@@ -164,8 +168,7 @@ func describeForwarded(r, out *http.Request) *Forwarded {
 	return f
 }
 
-// candidates returns the routes whose prefix fits, in the order in which they are tried,
-// each with why it wins or loses.
+// candidates returns the routes whose prefix matches, in the order in which they are tried.
 func candidates(table *proxy.Table, d proxy.Decision, r *http.Request) []Candidate {
 	host, _ := route.HostName(r.Host)
 	q := route.Query{Method: r.Method, Host: host, Header: r.Header}

@@ -26,8 +26,7 @@ routes:
   - {name: beta, prefix: /api/v1/query, backend: "http://beta", headers: {X-Beta: "1"}, auth: none}
 `
 
-// TestExplain reads like a list of questions: who asks for what, and what
-// would come of it.
+// TestExplain is a list of questions: who sends which request, and what would happen.
 func TestExplain(t *testing.T) {
 	t.Parallel()
 	table := compile(t, explainTable, "")
@@ -37,7 +36,7 @@ func TestExplain(t *testing.T) {
 		header         http.Header
 		as             auth.Decider
 		route          string // of the winner
-		status         int    // 0: let through
+		status         int    // 0 means that the request passes
 		url            string
 		lost           []string // "route: why", of those that lost
 	}{
@@ -108,7 +107,7 @@ func persona(t *testing.T, name string) auth.SimulatedIdentity {
 	return who
 }
 
-// TestExplainShowsHeaders wants what a backend would get, to the last header.
+// TestExplainShowsHeaders checks all headers that a backend would get.
 func TestExplainShowsHeaders(t *testing.T) {
 	t.Parallel()
 	table := compile(t, explainTable, "")
@@ -147,8 +146,8 @@ routes:
   - {name: admins, prefix: /admins, backend: "${BACKEND}", roles: [admin, owner]}
 `
 
-// TestExplainAgreesWithServing puts the same requests to both: what explain
-// says is what happens.
+// TestExplainAgreesWithServing explains requests and also sends them. The explanation must
+// be what happens.
 func TestExplainAgreesWithServing(t *testing.T) {
 	t.Parallel()
 	backend := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
@@ -208,8 +207,7 @@ tests:
 	}
 }
 
-// BenchmarkExplain shows that explain pays the decision about a request, and what
-// telling about it costs besides.
+// BenchmarkExplain measures the decision about a request and its description.
 func BenchmarkExplain(b *testing.B) {
 	table := compile(b, explainTable, "")
 	r := newRequest(b, "GET", "/api/v1/query/chats?limit=2", nil)
@@ -230,8 +228,8 @@ func BenchmarkExplain(b *testing.B) {
 	})
 }
 
-// TestExplainOddRequests asks about what the proxy itself would not send, and
-// about a built-in handler behind a prefix with escapes.
+// TestExplainOddRequests explains requests that the proxy would not send, and a built-in
+// handler behind a prefix with escapes.
 func TestExplainOddRequests(t *testing.T) {
 	t.Parallel()
 	table := compile(t, `

@@ -22,14 +22,14 @@ func (noMetrics) Sent(int64)                                 {}
 func (noMetrics) Decided(auth.Result)                        {}
 func (noMetrics) Backend(bool)                               {}
 
-// endpoints is a built-in handler whose endpoints ask for a valid token.
+// endpoints is a built-in handler whose endpoints require a valid token.
 type endpoints struct{ http.Handler }
 
 func (endpoints) Rule(*http.Request) (auth.Rule, *httperr.Error) {
 	return auth.Rule{Policy: config.PolicyInitial}, nil
 }
 
-// compile makes a table of its text, in which ${BACKEND} is the backend's URL.
+// compile compiles a table. In its text, ${BACKEND} is the URL of the backend.
 func compile(t testing.TB, table, backend string) *proxy.Table {
 	t.Helper()
 	cfg, err := config.Parse("routes.yaml", []byte(table), func(name string) (string, bool) { return backend, name == "BACKEND" })
@@ -45,7 +45,7 @@ func compile(t testing.TB, table, backend string) *proxy.Table {
 	return compiled
 }
 
-// newRequest is NewRequest for a request that can be made.
+// newRequest is like NewRequest, for a valid request.
 func newRequest(t testing.TB, method, target string, header http.Header) *http.Request {
 	t.Helper()
 	r, err := NewRequest(method, target, header)

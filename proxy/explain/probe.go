@@ -13,16 +13,17 @@ import (
 	"gatehouse/proxy/route"
 )
 
-// maxProbes bounds a comparison: past it the tables differ in so much that a
-// list would help nobody.
+// maxProbes is the largest number of requests to compare. When tables differ more than
+// that, a list of differences is not useful.
 const maxProbes = 200_000
 
-// probe asks both tables about the same requests and notes each that the new
-// one lets through more easily: a policy lowered, a role or a method limit
-// dropped, a route that newly takes requests from a stricter one. Which route
-// a request meets changes only at a prefix, so one request at each prefix and
-// one below it, for each host, method and header that a route there names,
-// stand for all there are. Only where a route changed need be asked.
+// probe decides the same requests with both tables. It reports those that pass more easily
+// with the new one: because a policy was lowered, a role or a method limit was removed, or
+// a route now gets requests of a stricter one.
+//
+// The route of a request changes only at a prefix. So it is enough to try one request at
+// each prefix and one below it, for each host, method and header that a route there has.
+// probe does that only where a route has changed.
 func (d *Diff) probe(before, after *proxy.Table) {
 	found := map[string]*weakening{}
 	var list []*weakening
@@ -36,7 +37,7 @@ func (d *Diff) probe(before, after *proxy.Table) {
 		if change == "" {
 			continue
 		}
-		// The first probe of a change shows where; the others add their methods.
+		// The first probe with a change is reported; later ones add their methods to it.
 		w := found[change]
 		if w == nil {
 			w = &weakening{probe: probe, change: change}
@@ -52,7 +53,7 @@ func (d *Diff) probe(before, after *proxy.Table) {
 	}
 }
 
-// weakening is one thing that lets more through, and the requests it is about.
+// weakening is a change that allows more, with the requests that it affects.
 type weakening struct {
 	probe   probe
 	methods []string
@@ -63,10 +64,11 @@ func (w *weakening) String() string {
 	return fmt.Sprintf("%s %s: %s", strings.Join(w.methods, ", "), w.probe, w.change)
 }
 
-// describeWeakening says what changes for a request that now passes more easily, or "".
+// describeWeakening describes the change for a request that now passes more easily. It
+// returns "" for any other request.
 func describeWeakening(old, now probed) string {
 	switch {
-	case now.route == nil: // nothing is left that could let it through
+	case now.route == nil: // no route lets the request pass
 	case old.route != nil && weaker(ruleOf(old.route), ruleOf(now.route)):
 		return policyText(old.route) + " → " + policyText(now.route)
 	case old.allow != "":
@@ -75,14 +77,14 @@ func describeWeakening(old, now probed) string {
 	return ""
 }
 
-// probe is a request that stands for all that meet the same routes.
+// probe is a request that represents all requests that match the same routes.
 type probe struct {
 	method, host, path string
 	header             http.Header
 }
 
-// String is how a Diff names the requests, but for the method. A header's
-// value may be a secret.
+// String returns the request as a Diff shows it, without the method. The value of a header
+// may be a secret, so String shows its digest.
 func (p probe) String() string {
 	parts := []string{p.path}
 	if p.host != "" {
@@ -96,14 +98,14 @@ func (p probe) String() string {
 
 const (
 	belowPrefix = "/…"    // a segment that no route has
-	otherHost   = ""      // a host that no route names
-	otherMethod = "OTHER" // a method that no route names
+	otherHost   = ""      // a host that no route has
+	otherMethod = "OTHER" // a method that no route has
 )
 
-// byPrefix are routes by their prefix.
+// byPrefix maps prefixes to their routes.
 type byPrefix map[string][]*config.Route
 
-// atOrAbove returns the routes of a prefix and of those above it.
+// atOrAbove returns the routes of a prefix and of all shorter prefixes above it.
 func (b byPrefix) atOrAbove(prefix string) []*config.Route {
 	var list []*config.Route
 	for at := prefix; ; at = parentPrefix(at) {
@@ -114,7 +116,7 @@ func (b byPrefix) atOrAbove(prefix string) []*config.Route {
 	}
 }
 
-// parentPrefix is the prefix one segment shorter.
+// parentPrefix returns the prefix without its last segment.
 func parentPrefix(prefix string) string {
 	if cut := strings.LastIndexByte(prefix, '/'); cut > 0 {
 		return prefix[:cut]
@@ -122,7 +124,7 @@ func parentPrefix(prefix string) string {
 	return "/"
 }
 
-// probes returns the requests to compare two tables by, one after the other.
+// probes returns an iterator over the requests to compare two tables with.
 func probes(before, after *proxy.Table) func(yield func(probe) bool) {
 	all, changed := byPrefix{}, byPrefix{}
 	gather := func(t, other *proxy.Table) {
@@ -145,7 +147,8 @@ func probes(before, after *proxy.Table) func(yield func(probe) bool) {
 	}
 }
 
-// probePrefix returns the requests at one prefix and below it.
+// probePrefix yields the requests at one prefix and below it. It returns false when yield
+// does.
 func probePrefix(prefix string, changed, all []*config.Route, yield func(probe) bool) bool {
 	methods, headers := methodsAndHeaders(all)
 	below := strings.TrimSuffix(prefix, "/") + belowPrefix
@@ -161,13 +164,14 @@ func probePrefix(prefix string, changed, all []*config.Route, yield func(probe) 
 	return true
 }
 
-// accessKey is all of a route that says which requests it takes, and what it asks.
+// accessKey returns a text with all keys of a route that decide which requests it gets and
+// who may send them.
 func accessKey(r *config.Route) string {
 	return fmt.Sprint(r.Prefix, r.Hosts, r.Methods, r.Headers, r.Handler, r.Auth, r.Roles)
 }
 
-// hostsOf returns the hosts to ask about: those of the changed routes, where all
-// of them name some; else every one, and one that nobody names.
+// hostsOf returns the hosts to try. When all changed routes have hosts, these are enough.
+// Otherwise it returns the hosts of all routes, and one that no route has.
 func hostsOf(changed, all []*config.Route) []string {
 	from, hosts := changed, []string{}
 	if slices.ContainsFunc(changed, func(r *config.Route) bool { return len(r.Hosts) == 0 }) {
@@ -182,8 +186,8 @@ func hostsOf(changed, all []*config.Route) []string {
 	return slices.Compact(hosts)
 }
 
-// methodsAndHeaders returns the methods and headers that the routes name, and one of each
-// that none names.
+// methodsAndHeaders returns the methods and headers that the routes have, and one of each
+// that no route has.
 func methodsAndHeaders(routes []*config.Route) (methods []string, headers []http.Header) {
 	methods, headers = []string{http.MethodGet, otherMethod}, []http.Header{nil}
 	seen := map[string]bool{}
@@ -202,14 +206,14 @@ func methodsAndHeaders(routes []*config.Route) (methods []string, headers []http
 	return slices.Compact(methods), headers
 }
 
-// probed is what a probe meets: a route, or the methods that would have been
+// probed is the result of a probe: the route that it matches, or the methods that would be
 // allowed, or neither.
 type probed struct {
 	route *config.Route
 	allow string
 }
 
-// lookup returns what a probe meets in a table.
+// lookup returns the result of a probe in a table.
 func lookup(t *proxy.Table, p probe) probed {
 	found := t.Routes().Lookup(p.path, route.Query{Method: p.method, Host: p.host, Header: p.header})
 	if found.Route == nil {
@@ -218,11 +222,11 @@ func lookup(t *proxy.Table, p probe) probed {
 	return probed{route: found.Route.Config}
 }
 
-// ruleOf returns what a route asks of its callers.
+// ruleOf returns the rule of a route.
 func ruleOf(r *config.Route) auth.Rule { return auth.Rule{Policy: r.Auth, Roles: r.Roles} }
 
-// weaker reports whether somebody who was refused passes now. Policy and roles
-// are apart: a stricter policy does not make up for a role that is let in.
+// weaker reports whether after allows a caller that before refuses. Policy and roles count
+// separately: a stricter policy does not compensate for another allowed role.
 func weaker(before, after auth.Rule) bool {
 	if strictness(after.Policy) < strictness(before.Policy) {
 		return true
@@ -234,8 +238,9 @@ func weaker(before, after auth.Rule) bool {
 		slices.ContainsFunc(after.Roles, func(role string) bool { return !slices.Contains(before.Roles, role) })
 }
 
-// strictness orders the policies. Built-in endpoints, which carry their own,
-// are as strict as can be: whatever replaces them deserves a look.
+// strictness returns the rank of a policy; greater is stricter. Built-in endpoints have
+// their own policies. They rank highest, so that everything that replaces them is
+// reported.
 func strictness(policy config.Policy) int {
 	switch policy {
 	case config.PolicyNone:
@@ -248,7 +253,8 @@ func strictness(policy config.Policy) int {
 	return 3
 }
 
-// policyText names a route with what it asks; "" for none.
+// policyText returns the policy, the roles and the name of a route as text. It returns ""
+// for nil.
 func policyText(r *config.Route) string {
 	if r == nil {
 		return ""

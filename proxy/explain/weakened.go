@@ -12,12 +12,12 @@ import (
 	"gatehouse/proxy"
 )
 
-// weakened compares two versions of a route for what lets more through though
-// no request that was taken before shows it: the route may have moved, or it
-// may take what was 404.
+// weakened compares two versions of a route. It finds changes that allow more, but that
+// probe does not find: the route may have moved, or may match requests that were 404
+// before.
 func (d *Diff) weakened(old, now *config.Route) {
 	if old.Handler != "" || now.Handler != "" {
-		return // probe says it
+		return // probe reports it
 	}
 	if old.Backend == nil && now.Backend != nil {
 		d.Weaker = append(d.Weaker, fmt.Sprintf("route %s: answered by the gateway → backend %s, %s", now.Name, now.Backend.Host, policyText(now)))
@@ -38,7 +38,7 @@ func (d *Diff) weakened(old, now *config.Route) {
 		}
 	}
 	if now.Backend == nil {
-		return // the rest is about what is forwarded
+		return // the rest is about forwarding
 	}
 	if len(now.Upgrade) > 0 && isWidened(append([]string{""}, old.Upgrade...), now.Upgrade) {
 		add("upgrade", strings.Join(old.Upgrade, ", "), strings.Join(now.Upgrade, ", "))
@@ -72,7 +72,8 @@ func (d *Diff) weakened(old, now *config.Route) {
 
 func basePath(r *config.Route) string { return strings.TrimSuffix(r.Backend.EscapedPath(), "/") }
 
-// isWidened reports whether a limit takes in more: an empty one takes in all.
+// isWidened reports whether a list of allowed values allows more now. An empty list allows
+// everything.
 func isWidened(old, now []string) bool {
 	return len(now) == 0 || slices.ContainsFunc(now, func(v string) bool { return !slices.Contains(old, v) })
 }
@@ -84,8 +85,8 @@ func tlsOf(r *config.Route) config.TLS {
 	return *r.TLS
 }
 
-// backends compares what every backend is guarded by: one that only stricter
-// routes led to is newly reached with less.
+// backends compares the policies in front of each backend. It reports a backend that is now
+// reached with a weaker policy than that of every route to it before.
 func (d *Diff) backends(before, after *proxy.Table) {
 	weakest := map[string]*config.Route{} // the weakest route to each backend
 	for _, r := range routesOf(before) {
@@ -108,14 +109,14 @@ func (d *Diff) backends(before, after *proxy.Table) {
 		}
 		if same := old[r.Name]; same != nil && same.Backend != nil && same.Backend.Host == r.Backend.Host &&
 			same.Prefix == r.Prefix {
-			continue // its own policy was lowered, which probe has said
+			continue // the policy of the route itself was lowered, which probe has reported
 		}
 		d.Weaker = append(d.Weaker, fmt.Sprintf("backend %s: reached with %s at least → %s",
 			r.Backend.Host, policyText(was), policyText(r)))
 	}
 }
 
-// digest stands for a text that may be a secret: equal texts have equal ones.
+// digest returns a short hash to show instead of a text that may be a secret.
 func digest(text string) string {
 	if text == "" {
 		return ""
@@ -124,7 +125,7 @@ func digest(text string) string {
 	return "#" + hex.EncodeToString(sum[:4])
 }
 
-// digests writes a mapping whose values may be secrets.
+// digests returns a map as text, with digests instead of the values.
 func digests(values map[string]string) string {
 	var list []string
 	for _, name := range slices.Sorted(maps.Keys(values)) {

@@ -123,8 +123,7 @@ func (w *uploadWatch) bodyClosed() {
 	}
 }
 
-// roundTripReturned is called when RoundTrip has returned. BackendLost is not called after
-// that.
+// roundTripReturned is called when RoundTrip has returned. It stops the timer.
 func (w *uploadWatch) roundTripReturned() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
