@@ -21,13 +21,13 @@ import (
 )
 
 // leavingBackend answers a request when it has read the head. Then it reads no more. Over
-// HTTP/1.1 it ends the connection, in the way that the path says; over HTTP/2 it ends the
+// HTTP/1.1 it ends the connection, in the way that the path names. Over HTTP/2 it ends the
 // stream.
 type leavingBackend struct {
 	address string
 	tls     *tls.Config   // nil for a backend without TLS
 	ca      string        // file, with TLS
-	left    chan struct{} // gets a value each time
+	left    chan struct{} // gets a value each time the backend has left
 }
 
 // serveLeaving serves HTTP/1.1 or, with http2, HTTP/2.
@@ -55,7 +55,7 @@ func serveLeaving(t *testing.T, secure, http2 bool) *leavingBackend {
 	return b
 }
 
-// table is a route table with one route, which has the rest in its line.
+// table returns a route table with one route, which also has the keys in rest.
 func (b *leavingBackend) table(rest string) string {
 	if b.ca != "" {
 		rest += `, tls: {ca: "` + b.ca + `"}`
@@ -93,7 +93,7 @@ func (b *leavingBackend) serve1(conn net.Conn, plain *net.TCPConn) {
 	b.left <- struct{}{}
 }
 
-// serve2 answers requests over HTTP/2, with the status that the path says.
+// serve2 answers requests over HTTP/2, with the status that the path names.
 func (b *leavingBackend) serve2(conn net.Conn, _ *net.TCPConn) {
 	if _, err := io.ReadFull(conn, make([]byte, len(http2.ClientPreface))); err != nil {
 		return
@@ -117,7 +117,7 @@ func (b *leavingBackend) serve2(conn net.Conn, _ *net.TCPConn) {
 			}
 		case *http2.DataFrame:
 			if length := frame.Header().Length; length > 0 {
-				_ = framer.WriteWindowUpdate(0, length) // of the connection alone
+				_ = framer.WriteWindowUpdate(0, length) // of the connection, not of the stream
 			}
 		case *http2.MetaHeadersFrame:
 			writeAnswer2(framer, frame.StreamID, strings.TrimPrefix(frame.PseudoValue("path"), "/"))
@@ -127,7 +127,7 @@ func (b *leavingBackend) serve2(conn net.Conn, _ *net.TCPConn) {
 	}
 }
 
-// writeAnswer2 writes a whole answer over HTTP/2.
+// writeAnswer2 writes a complete answer over HTTP/2.
 func writeAnswer2(framer *http2.Framer, stream uint32, status string) {
 	var block bytes.Buffer
 	encoder := hpack.NewEncoder(&block)
@@ -137,8 +137,8 @@ func writeAnswer2(framer *http2.Framer, stream uint32, status string) {
 	_ = framer.WriteData(stream, true, []byte("too big"))
 }
 
-// TestRestOfARefusedUpload has a backend answer an upload and take no more of it, while
-// the client sends: the client's connection stays, since the rest of the body comes.
+// TestRestOfARefusedUpload lets a backend answer an upload and stop reading while the client
+// sends. The client's connection must stay open, because the client sends the rest.
 func TestRestOfARefusedUpload(t *testing.T) {
 	t.Parallel()
 	over1 := []string{"/close", "/silently", "/reset"}
@@ -161,12 +161,12 @@ func TestRestOfARefusedUpload(t *testing.T) {
 			k := newKitOf(t, backend.table(c.route), backend.url(), upstream.PoolOptions{
 				MaxIdle: 64, Standard: c.standard, WriteErrorWait: time.Hour,
 			})
-			k.gateway.forwarder.EarlyGrace = time.Hour // a wait in vain never ends
+			k.gateway.forwarder.EarlyGrace = time.Hour // a wait without a reason would never end
 			k.serve()
 			for _, path := range c.paths {
 				for _, size := range []int{2, 20_000, 200_000} {
 					if size == 2 && (path == "/silently" || path == "/reset") {
-						continue // all of it is sent, and the next request on the same connection
+						continue // the whole body is sent, and then the next request on the same connection
 					}
 					t.Run(fmt.Sprint(path, " ", size), func(t *testing.T) { sendHalfBefore(t, k, backend, path, size) })
 				}
@@ -175,8 +175,8 @@ func TestRestOfARefusedUpload(t *testing.T) {
 	}
 }
 
-// sendHalfBefore sends uploads on one connection, each half before the backend has
-// left, and half after that.
+// sendHalfBefore sends uploads on one connection. It sends one half of each before the
+// backend has left, and the other half after that.
 func sendHalfBefore(t *testing.T, k *kit, backend *leavingBackend, path string, size int) {
 	t.Helper()
 	client := testkit.Dial(t, k.url)

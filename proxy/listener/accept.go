@@ -7,8 +7,8 @@ import (
 )
 
 // KeepAccepting returns a listener whose failed accepts do not end the server
-// that uses it, unless the listener itself is broken. net/http goes on after EMFILE
-// and ENFILE only. ENOBUFS, ENOMEM, EPERM (a firewall) and network errors are
+// that uses it, unless the listener itself is broken. net/http continues only after EMFILE
+// and ENFILE. ENOBUFS, ENOMEM, EPERM (a firewall) and network errors are
 // temporary, too (accept(2), "Error handling"), and must not end the gateway
 // (issue 10). The server waits 5 ms to 1 s before it tries again.
 func KeepAccepting(l net.Listener) net.Listener { return retryListener{l} }

@@ -50,8 +50,8 @@ type PoolOptions struct {
 	IdleTimeout time.Duration // after which an idle connection is closed; 0 means no limit
 	MaxAge      time.Duration // after which a connection gets no new requests; 0 means no limit
 
-	// WriteErrorWait is how long a failed write waits for somebody to read the answer;
-	// 0 means 1 second. Tests set more.
+	// WriteErrorWait is how long a failed write waits until the answer is read; 0 means
+	// 1 second. Tests set more.
 	WriteErrorWait time.Duration
 
 	// Control is called before a connection is opened, like the Control of a

@@ -17,7 +17,7 @@ import (
 	"gatehouse/proxy/upstream"
 )
 
-// upload is a body that counts what it is told.
+// upload is a body that counts the calls of BodyAbandoned.
 type upload struct {
 	io.Reader
 	closed    func()
@@ -37,7 +37,7 @@ func (*upload) BackendLost() {}
 
 func (u *upload) BodyAbandoned() { u.abandoned.Add(1) }
 
-// dialed are connections whose writes fail when the test says so.
+// dialed are connections. A test can make them report a failed write.
 type dialed struct {
 	mu    sync.Mutex
 	conns []*dialedConn
@@ -61,7 +61,8 @@ func (d *dialed) dial(ctx context.Context, network, address string) (net.Conn, e
 	return d.conns[len(d.conns)-1], nil
 }
 
-// failWrite has a write to the first connection fail, and returns their number.
+// failWrite reports a failed write on the first connection. It returns the number of
+// connections.
 func (d *dialed) failWrite() (opened int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -69,8 +70,8 @@ func (d *dialed) failWrite() (opened int) {
 	return len(d.conns)
 }
 
-// startDialed makes a transport for HTTP/1.1 and a backend that reads a body before it
-// answers. The backend drops the first request below /drop.
+// startDialed returns a transport for HTTP/1.1 and the URL of a backend. The backend reads
+// the body before it answers. It drops the first request to /drop.
 func startDialed(t *testing.T) (*upstream.Transport, *dialed, string) {
 	t.Helper()
 	var dropped atomic.Bool
@@ -88,7 +89,7 @@ func startDialed(t *testing.T) (*upstream.Transport, *dialed, string) {
 	return transport, conns, server.URL
 }
 
-// send sends a body, and has getBody, if any, make that of the second attempt.
+// send sends a body. getBody, if any, returns the body of the second attempt.
 func send(t *testing.T, transport http.RoundTripper, url string, body *upload, getBody func() (io.ReadCloser, error)) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), testkit.Timeout)
@@ -98,7 +99,7 @@ func send(t *testing.T, transport http.RoundTripper, url string, body *upload, g
 		t.Fatal(err)
 	}
 	r.ContentLength, r.GetBody = 3, getBody
-	r.Header.Set("Idempotency-Key", "1") // so that it is sent again
+	r.Header.Set("Idempotency-Key", "1") // so that http.Transport sends it again
 	res, err := transport.RoundTrip(r)
 	if err != nil {
 		t.Fatal(err)
@@ -109,8 +110,8 @@ func send(t *testing.T, transport http.RoundTripper, url string, body *upload, g
 	}
 }
 
-// TestWriteErrorOfAnUpload has a write fail while a body is sent, and when it has been
-// sent.
+// TestWriteErrorOfAnUpload reports a failed write while a body is sent, and after it was
+// sent. Only the first may reach the body.
 func TestWriteErrorOfAnUpload(t *testing.T) {
 	t.Parallel()
 	transport, conns, url := startDialed(t)
@@ -125,12 +126,12 @@ func TestWriteErrorOfAnUpload(t *testing.T) {
 	}
 }
 
-// TestLateWriteError has a write to the first connection fail when the request is
-// about to be sent again: the body is read by the second attempt then.
+// TestLateWriteError reports a failed write on the first connection when the request is
+// sent again. The second attempt then reads the body, so the body must not be abandoned.
 func TestLateWriteError(t *testing.T) {
 	t.Parallel()
 	transport, conns, url := startDialed(t)
-	send(t, transport, url, &upload{Reader: strings.NewReader("abc")}, nil) // http.Transport sends again what a reused connection has lost
+	send(t, transport, url, &upload{Reader: strings.NewReader("abc")}, nil) // http.Transport repeats a request only after a reused connection has failed
 	again := 0
 	body := &upload{Reader: strings.NewReader("abc")}
 	send(t, transport, url+"/drop", body, func() (io.ReadCloser, error) {
@@ -147,8 +148,8 @@ func TestLateWriteError(t *testing.T) {
 	}
 }
 
-// TestIdleConnectionForgetsUpload waits until nothing holds on to a body that was sent
-// on a connection which is kept.
+// TestIdleConnectionForgetsUpload waits until a sent body is garbage, although its
+// connection is still open.
 func TestIdleConnectionForgetsUpload(t *testing.T) {
 	t.Parallel()
 	transport, conns, url := startDialed(t)
@@ -167,7 +168,7 @@ func TestIdleConnectionForgetsUpload(t *testing.T) {
 	}
 }
 
-// afterCall returns a body of three bytes that is read when call has returned.
+// afterCall returns a body of three bytes. The first read calls call.
 func afterCall(call func()) io.Reader {
 	return io.MultiReader(readFunc(func([]byte) (int, error) {
 		call()
