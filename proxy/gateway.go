@@ -99,7 +99,9 @@ func (g *Gateway) Drain() { g.draining.Store(true) }
 // closes the remaining ones, WebSockets with a close frame, and returns their number.
 // net/http's Shutdown does not do that. Call DrainStreams when no more requests can be
 // upgraded.
-func (g *Gateway) DrainStreams(ctx context.Context) (left int) { return g.forwarder.DrainStreams(ctx) }
+func (g *Gateway) DrainStreams(ctx context.Context) (closed int) {
+	return g.forwarder.DrainStreams(ctx)
+}
 
 // ServeHTTP implements http.Handler. The package documentation lists its steps.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestTallyForgets checks that the Counter stores nothing for clients with nothing open.
-func TestTallyForgets(t *testing.T) {
+// TestCounterForgets checks that the Counter stores nothing for clients with nothing open.
+func TestCounterForgets(t *testing.T) {
 	t.Parallel()
 	counts := NewCounter()
 	var clients sync.WaitGroup

@@ -32,10 +32,10 @@ func (a *attempt) eachField(put func(name string, values []string)) {
 	}
 	if a.upgrade.wanted != "" {
 		put("Connection", connectionUpgrade)
-		put("Upgrade", a.t.values.one(a.upgrade.wanted))
+		put("Upgrade", a.t.values.single(a.upgrade.wanted))
 	}
 	a.t.forwarded(put)
-	put("X-Request-Id", a.t.values.one(a.t.ID))
+	put("X-Request-Id", a.t.values.single(a.t.ID))
 	a.t.inject(put)
 }
 
@@ -44,20 +44,20 @@ func (a *attempt) eachField(put func(name string, values []string)) {
 // proxy is added to the list of addresses.
 func (t *Transfer) forwarded(put func(name string, values []string)) {
 	if addresses := t.Caller.Addresses(t.In); addresses != "" {
-		put("X-Forwarded-For", t.values.one(addresses))
+		put("X-Forwarded-For", t.values.single(addresses))
 	}
 	host, readable := t.Caller.Host(t.In)
 	if !readable {
 		t.logUnreadable("X-Forwarded-Host")
 	}
 	if host != "" {
-		put("X-Forwarded-Host", t.values.one(host))
+		put("X-Forwarded-Host", t.values.single(host))
 	}
 	scheme, readable := t.Caller.Scheme(t.In)
 	if !readable {
 		t.logUnreadable("X-Forwarded-Proto")
 	}
-	put("X-Forwarded-Proto", t.values.one(scheme))
+	put("X-Forwarded-Proto", t.values.single(scheme))
 }
 
 // inject calls put for the identity headers of the user. The header of a claim that
@@ -68,7 +68,7 @@ func (t *Transfer) inject(put func(name string, values []string)) {
 	}
 	for _, h := range t.backend.policy.identity {
 		if value := t.Identity.Claim(h.claim); value != "" {
-			put(h.name, t.values.one(value))
+			put(h.name, t.values.single(value))
 		}
 	}
 }

@@ -51,7 +51,7 @@ func New(o Options) *Forwarder {
 
 // DrainStreams waits until all upgraded connections have ended, or ctx is done. Then it
 // closes the remaining ones, WebSockets with a close frame, and returns their number.
-func (f *Forwarder) DrainStreams(ctx context.Context) (left int) { return f.streams.Drain(ctx) }
+func (f *Forwarder) DrainStreams(ctx context.Context) (closed int) { return f.streams.Drain(ctx) }
 
 // Forward sends a request to its backend and writes the answer to w. The caller closes
 // the Transfer afterwards. The caller has checked everything that can refuse the

@@ -133,8 +133,8 @@ type headerValues struct {
 	used int
 }
 
-// one returns a slice with one header value. Appending to the slice copies it.
-func (v *headerValues) one(value string) []string {
+// single returns a slice with one header value. Appending to the slice copies it.
+func (v *headerValues) single(value string) []string {
 	if v.used == len(v.room) {
 		return []string{value}
 	}

@@ -17,7 +17,7 @@ func TestHeaderValues(t *testing.T) {
 	var room headerValues
 	var taken [][]string
 	for i := range 2 * len(room.room) {
-		taken = append(taken, room.one(fmt.Sprint(i)))
+		taken = append(taken, room.single(fmt.Sprint(i)))
 	}
 	for i := range taken {
 		_ = append(taken[i], "more")

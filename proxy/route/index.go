@@ -79,10 +79,10 @@ func (h *hostRoutes) pick(q *Query) Outcome {
 	var allow []string
 	try := func(routes []*Route) *Route {
 		for _, r := range routes {
-			if !r.wantsHeaders(q.Header) {
+			if !r.matchesHeaders(q.Header) {
 				continue
 			}
-			if r.takesMethod(q.Method) {
+			if r.allowsMethod(q.Method) {
 				return r
 			}
 			allow = append(allow, r.Methods...)
@@ -178,6 +178,6 @@ func (h *hostRoutes) add(r *Route) {
 }
 
 func insert(routes []*Route, r *Route) []*Route {
-	at, _ := slices.BinarySearchFunc(routes, r, moreParticular)
+	at, _ := slices.BinarySearchFunc(routes, r, compareSpecificity)
 	return slices.Insert(routes, at, r)
 }

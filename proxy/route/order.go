@@ -18,7 +18,7 @@ func (t *Table) Ordered() []*Route {
 			-cmp.Compare(depth(a.Config.Prefix), depth(b.Config.Prefix)),
 			strings.Compare(a.Config.Prefix, b.Config.Prefix),
 			-cmp.Compare(hostRank(a), hostRank(b)),
-			moreParticular(a, b),
+			compareSpecificity(a, b),
 			strings.Compare(a.Config.Name, b.Config.Name),
 		)
 	})
@@ -63,9 +63,9 @@ func hostRank(r *Route) int {
 	return rank
 }
 
-// moreParticular compares two routes of one prefix and host. It returns a negative
+// compareSpecificity compares two routes of one prefix and host. It returns a negative
 // number when a is more specific.
-func moreParticular(a, b *Route) int {
+func compareSpecificity(a, b *Route) int {
 	if withMethods := len(b.Methods) > 0; withMethods != (len(a.Methods) > 0) {
 		if withMethods {
 			return 1

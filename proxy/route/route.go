@@ -18,16 +18,16 @@ type Route struct {
 	// Methods are the sorted methods of the route. GET includes HEAD. Empty means any
 	// method.
 	Methods []string
-	headers []wantedHeader
+	headers []requiredHeader
 }
 
-// wantedHeader is a header that a request must have to match a route.
-type wantedHeader struct{ name, value string }
+// requiredHeader is a header that a request must have to match a route.
+type requiredHeader struct{ name, value string }
 
 func newRoute(number int, cfg *config.Route) *Route {
 	r := &Route{Config: cfg, Number: number, Methods: WithHead(cfg.Methods)}
 	for name, value := range cfg.Headers {
-		r.headers = append(r.headers, wantedHeader{textproto.CanonicalMIMEHeaderKey(name), value})
+		r.headers = append(r.headers, requiredHeader{textproto.CanonicalMIMEHeaderKey(name), value})
 	}
 	return r
 }
@@ -43,20 +43,20 @@ func WithHead(methods []string) []string {
 	return slices.Compact(sorted)
 }
 
-func (r *Route) takesMethod(method string) bool {
+func (r *Route) allowsMethod(method string) bool {
 	return len(r.Methods) == 0 || slices.Contains(r.Methods, method)
 }
 
-func (r *Route) wantsHeaders(header http.Header) bool {
-	for _, wanted := range r.headers {
-		if !slices.Contains(header[wanted.name], wanted.value) {
+func (r *Route) matchesHeaders(header http.Header) bool {
+	for _, required := range r.headers {
+		if !slices.Contains(header[required.name], required.value) {
 			return false
 		}
 	}
 	return true
 }
 
-func (r *Route) wantsHost(host string) bool {
+func (r *Route) matchesHost(host string) bool {
 	return len(r.Config.Hosts) == 0 || slices.ContainsFunc(r.Config.Hosts, func(wanted string) bool {
 		suffix, wild := strings.CutPrefix(wanted, "*")
 		return wanted == host || wild && strings.HasSuffix(host, suffix) && len(host) > len(suffix)
@@ -69,11 +69,11 @@ func (r *Route) Why(q Query, won *Route) string {
 	switch {
 	case r == won:
 		return "wins"
-	case !r.wantsHost(q.Host):
+	case !r.matchesHost(q.Host):
 		return fmt.Sprintf("host is %s, not %s", q.Host, strings.Join(r.Config.Hosts, " or "))
-	case !r.wantsHeaders(q.Header):
+	case !r.matchesHeaders(q.Header):
 		return "lacks a header: " + strings.Join(slices.Sorted(maps.Keys(r.Config.Headers)), ", ")
-	case !r.takesMethod(q.Method):
+	case !r.allowsMethod(q.Method):
 		return "takes only " + strings.Join(r.Methods, ", ")
 	case won == nil:
 		return "fits, but the request is refused"

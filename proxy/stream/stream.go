@@ -55,7 +55,7 @@ func (s *Set) Add(conn net.Conn, early []byte, backend *Backend, onSent func(n i
 
 // Drain waits until all connections have ended, or ctx is done. Then it closes the
 // remaining ones, WebSockets with a close frame with code 1001, and returns their number.
-func (s *Set) Drain(ctx context.Context) (left int) {
+func (s *Set) Drain(ctx context.Context) (closed int) {
 	s.mu.Lock()
 	if len(s.live) == 0 {
 		s.mu.Unlock()
