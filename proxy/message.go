@@ -39,7 +39,7 @@ func refuseMessage(r *http.Request) *httperr.Error {
 
 // isBadlyFramed reports whether it is unclear where an HTTP/1.0 request ends. That is so
 // when it has a Transfer-Encoding, which HTTP/1.0 does not define (RFC 9112 section 6.1).
-// net/http hides that field. So when net/http has read the request, as it does over TLS,
+// net/http hides that field, and it reads the requests over TLS. For such requests,
 // isBadlyFramed instead requires a Content-Length for methods with a body, as HTTP/1.0
 // does (RFC 1945 section 8.3).
 func isBadlyFramed(r *http.Request) bool {

@@ -18,8 +18,8 @@ import (
 const maxProbes = 200_000
 
 // probe decides the same requests with both tables. It reports those that pass more easily
-// with the new one: because a policy was lowered, a role or a method limit was removed, or
-// a route now gets requests of a stricter one.
+// with the new one. There are three reasons: a policy was lowered, a role or a method limit
+// was removed, or a route now gets requests of a stricter one.
 //
 // The route of a request changes only at a prefix. So it is enough to try one request at
 // each prefix and one below it, for each host, method and header that a route there has.

@@ -29,9 +29,9 @@ func (p *HeaderPolicy) removeOwn(header http.Header) {
 	}
 }
 
-// cleanInterim deletes the fields that a backend may not send before its final answer:
-// those for the next hop only (RFC 9110 section 7.6.1), Content-Length, as such
-// an answer has no body (section 8.6), and those that the gateway itself sets.
+// cleanInterim deletes the fields that a backend may not send before its final answer.
+// These are fields for the next hop only (RFC 9110 section 7.6.1), Content-Length (section
+// 8.6), and the fields that the gateway itself sets.
 func (p *HeaderPolicy) cleanInterim(header http.Header) {
 	for _, list := range header["Connection"] {
 		for name := range strings.SplitSeq(list, ",") {
@@ -49,9 +49,9 @@ func (p *HeaderPolicy) cleanInterim(header http.Header) {
 	}
 }
 
-// cleanTrailer deletes the fields that a backend may not send after its answer: those
-// that the gateway itself sets, and those that are not allowed in trailers (RFC
-// 9110 section 6.5.1). A client may merge the trailers into the header.
+// cleanTrailer deletes the fields that a backend may not send after its answer. These are
+// fields that are not allowed in trailers (RFC 9110 section 6.5.1), and the fields that
+// the gateway itself sets. A client may merge the trailers into the header.
 func (p *HeaderPolicy) cleanTrailer(trailer http.Header) {
 	for name := range trailer {
 		if !httpguts.ValidTrailerHeader(name) || isHopByHop(name) {

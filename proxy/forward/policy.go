@@ -9,9 +9,9 @@ import (
 	"gatehouse/config"
 )
 
-// HeaderPolicy is the part of a route table about headers: those that a client may not
-// send, those that the gateway itself sends, and those that a backend may not answer
-// with. It never changes.
+// HeaderPolicy is the part of a route table about headers. It knows which headers a client
+// may not send, which the gateway itself sends, and which a backend may not answer with.
+// It never changes.
 type HeaderPolicy struct {
 	identity  []identityHeader
 	answers   []fixedHeader // set in every answer

@@ -8,10 +8,10 @@ import (
 	"sync/atomic"
 )
 
-// Limits on the bytes of bodies that are kept, so that a request can be sent again. That is
-// possible when the backend has not processed the request: it has sent a GOAWAY or refused
-// the stream, or the connection was closed before anything of the request was written
-// (RFC 9113 section 8.7).
+// Limits on the bytes of bodies that are kept, so that a request can be sent again. A
+// request is sent again only if the backend has not processed it (RFC 9113 section 8.7):
+// after a GOAWAY, a refused stream, or a connection that was closed before anything of
+// the request was written.
 const (
 	replayBytes      = 64 << 10 // of one body; longer bodies are not sent again
 	replayBytesTotal = 4 << 20  // of all bodies together

@@ -10,8 +10,8 @@ import (
 
 // Time limits of Drain.
 const (
-	// idleGrace is how long a connection has to be idle before it is closed, so
-	// that an active client does not send its next request at the same time.
+	// idleGrace is how long a connection must be idle before it is closed. An active
+	// client could send its next request while the connection is being closed.
 	idleGrace = time.Second
 	// newConnGrace is how long a new connection may take to send its first
 	// request, as in net/http.

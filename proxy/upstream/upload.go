@@ -14,10 +14,10 @@ import (
 // it may still return an answer that came just before, or make another attempt.
 const answerGrace = time.Second
 
-// Upload is a request body that is notified when the request will get no answer. When the
-// connection has been closed, or the HTTP/2 stream has been reset, http.Transport still
-// does not return before it has read the body to its end or to an error. So it would
-// wait for a client that pauses, and the client would get the blame (issue 10).
+// Upload is a request body that is notified when the request will get no answer. After the
+// connection was closed, or the HTTP/2 stream was reset, http.Transport still reads the
+// body to its end or to an error before it returns. So it would wait for a client that
+// pauses, and the client would get the blame (issue 10).
 type Upload interface {
 	// OnClose sets a function that is called when http.Transport closes the body.
 	OnClose(closed func())
