@@ -15,13 +15,13 @@ import (
 
 var errBroken = errors.New("the listener is broken")
 
-// errPassing is an error of Accept that may not come again.
+// errPassing is a temporary error of Accept.
 type errPassing struct{ error }
 
 func (errPassing) Timeout() bool   { return false }
 func (errPassing) Temporary() bool { return true }
 
-// scripted is a listener that gives errors first, and then connections.
+// scripted is a listener that first returns errors, and then connections.
 type scripted struct {
 	net.Listener
 	mu   sync.Mutex
@@ -66,7 +66,7 @@ func TestAcceptErrorsThatStay(t *testing.T) {
 	}
 }
 
-// Connections that are no Conn are net/http's from the start.
+// Connections that are not a Conn are served by net/http from the start.
 func TestConnectionsOfNetHTTP(t *testing.T) {
 	s := startOn(t, New(&http.Server{Handler: http.HandlerFunc(hello), ErrorLog: testkit.DiscardLog()}), testkit.Listen(t))
 	c := testkit.Dial(t, s.addr)
@@ -81,8 +81,8 @@ func TestConnectionsOfNetHTTP(t *testing.T) {
 	}
 }
 
-// What is not plain is net/http's for the rest of the connection, and can be
-// hijacked.
+// After a request that is not simple, net/http serves the rest of the connection, which
+// can be hijacked.
 func TestHijackOnUpgrade(t *testing.T) {
 	s := start(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Upgrade") == "" {
@@ -113,7 +113,7 @@ func TestHijackOnUpgrade(t *testing.T) {
 	}
 }
 
-// The values of a context are those that ConnContext has given its connection.
+// The context of a request has the values that ConnContext has set for its connection.
 func TestConnContext(t *testing.T) {
 	standard := &http.Server{ErrorLog: testkit.DiscardLog(), Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		conn, _ := r.Context().Value(connKey{}).(*testConn)

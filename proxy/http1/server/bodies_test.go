@@ -13,8 +13,8 @@ import (
 	"gatehouse/internal/testkit"
 )
 
-// reading makes a handler that reads so much of the body before and after its
-// answer; all of it when that is negative.
+// reading returns a handler that reads these numbers of bytes before and after its answer;
+// a negative number means all.
 func reading(before, after int, setup func(w http.ResponseWriter, r *http.Request)) noted {
 	return func(w http.ResponseWriter, r *http.Request, note noteFunc) {
 		read := func(most int) {
@@ -61,7 +61,7 @@ var readers = map[string]noted{
 	"replaced": func(w http.ResponseWriter, r *http.Request, _ noteFunc) { r.Body = http.NoBody },
 }
 
-// Bodies are drained for the sake of the next request up to 256 KiB.
+// Up to 256 KiB of an unread body are drained before the next request.
 func TestBodies(t *testing.T) {
 	for name, handler := range readers {
 		t.Run(name, func(t *testing.T) {
@@ -77,8 +77,8 @@ func TestBodies(t *testing.T) {
 			}
 			p.same(t, get())
 			if slices.Contains([]string{"none", "all", "some", "length", "flush"}, name) {
-				// To read again gives the same error here, and the end in net/http, as if
-				// the body were whole.
+				// Another read returns the same error here. net/http returns the end, as if the
+				// body were complete.
 				p.same(t, post("hel", "Content-Length: 5"))
 			}
 		})
@@ -89,8 +89,7 @@ func TestBodyOfMaxDrained(t *testing.T) {
 	newPair(t, reading(0, 0, nil)).same(t, post(long(maxDiscard), fmt.Sprintf("Content-Length: %d", maxDiscard)))
 }
 
-// In full duplex net/http drains the body, too, but then panics when it reads
-// the next request.
+// In full duplex, net/http drains the body too, but panics when it reads the next request.
 func TestUnreadInFullDuplex(t *testing.T) {
 	s := start(t, func(w http.ResponseWriter, r *http.Request) { fullDuplex(w, r) })
 	c := testkit.Dial(t, s.addr)
@@ -100,7 +99,7 @@ func TestUnreadInFullDuplex(t *testing.T) {
 	}
 }
 
-// The parts of a body are given as they come, and its end at once.
+// The parts of a body are returned when they come, and its end at once.
 func TestBodyInPieces(t *testing.T) {
 	parts := make(chan string)
 	s := start(t, func(w http.ResponseWriter, r *http.Request) {
@@ -127,8 +126,8 @@ func TestBodyInPieces(t *testing.T) {
 	c.Rest()
 }
 
-// A client that sends more than anybody wants must be able to read the answer
-// once it has sent it all.
+// A client that sends more than is read must be able to read the answer after it has sent
+// everything.
 func TestLingeringClose(t *testing.T) {
 	s := start(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusRequestEntityTooLarge) })
 	for range 5 {
@@ -143,7 +142,8 @@ func TestLingeringClose(t *testing.T) {
 	}
 }
 
-// So must one that has sent further requests behind one whose answer is the last.
+// The same holds for a client that has sent more requests after the last one that is
+// answered.
 func TestLingeringCloseAfterPipelining(t *testing.T) {
 	answer := long(1 << 20)
 	s := start(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -167,8 +167,8 @@ func TestLingeringCloseAfterPipelining(t *testing.T) {
 	}
 }
 
-// A client that announces a body, sends none and wants the connection closed
-// gets that.
+// A client that announces a body, sends none and asks to close the connection gets it
+// closed.
 func TestUnsentBodyBeforeClose(t *testing.T) {
 	s := start(t, func(http.ResponseWriter, *http.Request) {})
 	c := testkit.Dial(t, s.addr)
@@ -179,8 +179,7 @@ func TestUnsentBodyBeforeClose(t *testing.T) {
 	testkit.Eventually(t, "the connection is gone", func() bool { return s.open() == 0 })
 }
 
-// Whoever still reads the body when its request is over does not hold up the
-// connection.
+// A goroutine that still reads the body after its request does not block the connection.
 func TestBodyReadBeyondItsRequest(t *testing.T) {
 	late := make(chan error, 1)
 	s := start(t, func(w http.ResponseWriter, r *http.Request) {

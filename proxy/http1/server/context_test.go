@@ -14,7 +14,7 @@ import (
 	"gatehouse/internal/testkit"
 )
 
-// servers run the same handler behind net/http's server and behind the front.
+// servers run the same handler with net/http's server and with ours.
 func servers(t *testing.T, handler http.HandlerFunc, test func(t *testing.T, addr string)) {
 	standard := &http.Server{Handler: handler, ErrorLog: testkit.DiscardLog()}
 	l := testkit.Listen(t)
@@ -25,13 +25,13 @@ func servers(t *testing.T, handler http.HandlerFunc, test func(t *testing.T, add
 	}
 }
 
-// requestsOfContexts are requests whose handlers read all that is to be read.
+// requestsOfContexts are requests whose handlers read everything.
 var requestsOfContexts = map[string]string{
 	"no body": get(), "body": post("hello", "Content-Length: 5"), "empty body": post("", "Content-Length: 0"),
 }
 
-// TestContextEndsWhenClientLeaves looks for the end of the context in each way
-// that a handler may, while it runs.
+// TestContextEndsWhenClientLeaves checks in each possible way that the context ends while
+// the handler runs.
 func TestContextEndsWhenClientLeaves(t *testing.T) {
 	for waits, wait := range map[string]func(ctx context.Context){
 		"Done": func(ctx context.Context) { <-ctx.Done() },
@@ -75,8 +75,8 @@ func TestContextEndsWhenClientLeaves(t *testing.T) {
 	}
 }
 
-// TestContextEndsWithHandler looks at the context behind the handler, on a
-// connection that goes on.
+// TestContextEndsWithHandler checks the context after the handler, on a connection that
+// stays open.
 func TestContextEndsWithHandler(t *testing.T) {
 	ended := make(chan error, 1)
 	var panics atomic.Bool
@@ -108,8 +108,8 @@ func TestContextEndsWithHandler(t *testing.T) {
 	})
 }
 
-// TestContextOutlivesPause keeps the client there, silent or asking ahead: the
-// context ends with the handler alone.
+// TestContextOutlivesPause uses a client that stays connected, silent or pipelining. Only
+// the end of the handler may end the context.
 func TestContextOutlivesPause(t *testing.T) {
 	begun, goOn, looked := make(chan error, 1), make(chan struct{}), make(chan error, 1)
 	servers(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

@@ -19,15 +19,15 @@ import (
 	"gatehouse/internal/testkit"
 )
 
-// noted is a handler that tells what it saw.
+// noted is a handler that records its requests.
 type noted func(w http.ResponseWriter, r *http.Request, note noteFunc)
 
 type noteFunc func(format string, args ...any)
 
-// pair is the same handler behind net/http's server and behind the front.
+// pair is the same handler with net/http's server and with ours.
 type pair struct{ bare, fronted *side }
 
-// side is one server, and what its handler has noted, by connection.
+// side is one server, with the requests that its handler has recorded by connection.
 type side struct {
 	addr    string
 	mu      sync.Mutex
@@ -77,7 +77,7 @@ func (s *side) handler(handler noted) http.HandlerFunc {
 	}
 }
 
-// told is what came of one connection.
+// told is the result of one connection.
 func (s *side) told(t testing.TB, pieces []string, halfClose bool) string {
 	t.Helper()
 	c := testkit.Dial(t, s.addr)
@@ -106,21 +106,22 @@ func (s *side) told(t testing.TB, pieces []string, halfClose bool) string {
 	return text
 }
 
-// same sends the pieces to both, and compares: alone, and with a request behind
-// them, to see whether the connection is kept. The client then sends no more.
+// same sends the pieces to both servers and compares the results. It sends them alone, and
+// with another request after them, which shows whether the connection is kept. The client
+// sends nothing more.
 func (p *pair) same(t testing.TB, pieces ...string) {
 	t.Helper()
 	p.compare(t, true, pieces)
 	p.compare(t, true, append(slices.Clone(pieces), probe))
 }
 
-// compare returns what both have told.
+// compare returns the results of both servers.
 func (p *pair) compare(t testing.TB, halfClose bool, pieces []string) string {
 	t.Helper()
 	want, got := p.bare.told(t, pieces, halfClose), p.fronted.told(t, pieces, halfClose)
 	if strings.Contains(want, "unexpected EOF") {
-		// The client has sent its last. Both close the connection, but net/http does
-		// not say so when it was the handler that noticed.
+		// The client sends nothing more. Both servers close the connection, but net/http
+		// does not announce it when the handler has found the error.
 		want, got = strings.ReplaceAll(want, "Connection: close\n", ""), strings.ReplaceAll(got, "Connection: close\n", "")
 	}
 	if got != want {
@@ -136,8 +137,8 @@ func shortened(text string) string {
 	return text
 }
 
-// normal is what was received, without what may differ: the moment of the Date,
-// the order of the field lines, and how a chunked body is cut.
+// normal returns the received bytes without the differences that are allowed: the Date,
+// the order of the field lines, and the chunks of a body.
 func normal(raw string, methods []string) string {
 	var all strings.Builder
 	for raw != "" {
@@ -177,11 +178,11 @@ func normal(raw string, methods []string) string {
 	return all.String() + raw + "\n"
 }
 
-// cutOff is a body that has not ended: how much of it is sent before a handler
+// cutOff stands for an incomplete body. How much of it is sent before a handler
 // panics depends on the buffers.
 const cutOff = "(cut off)"
 
-// bodyOf takes the body from what was received.
+// bodyOf returns the body of the received bytes.
 func bodyOf(rest string, header map[string]string, none, chunked bool) (body, next string) {
 	length, err := strconv.Atoi(header["Content-Length"])
 	switch {
@@ -219,7 +220,7 @@ func dechunked(rest string) (body, next string) {
 	}
 }
 
-// report notes all that there is in a request.
+// report records everything in a request.
 func report(w http.ResponseWriter, r *http.Request, note noteFunc) {
 	body, err := io.ReadAll(r.Body)
 	server, _ := r.Context().Value(http.ServerContextKey).(*http.Server)

@@ -12,8 +12,8 @@ import (
 	"gatehouse/internal/testkit"
 )
 
-// writes makes a handler that sets fields (a line "Name: value" each), then
-// writes a status unless it is 0, and then each piece.
+// writes returns a handler. It sets fields (each a line "Name: value"), writes a status
+// unless it is 0, and then writes each piece.
 func writes(fields string, status int, pieces ...string) noted {
 	return func(w http.ResponseWriter, _ *http.Request, note noteFunc) {
 		for field := range strings.SplitSeq(fields, "|") {
@@ -31,7 +31,7 @@ func writes(fields string, status int, pieces ...string) noted {
 	}
 }
 
-// flushes is writes with a Flush in front of each piece.
+// flushes is like writes, with a Flush before each piece.
 func flushes(fields string, status int, pieces ...string) noted {
 	return func(w http.ResponseWriter, r *http.Request, note noteFunc) {
 		writes(fields, status)(w, r, note)
@@ -45,7 +45,7 @@ func flushes(fields string, status int, pieces ...string) noted {
 
 func long(n int) string { return strings.Repeat("0123456789abcdef", n/16+1)[:n] }
 
-// answers are handlers that do not look at the request.
+// answers are handlers that ignore the request.
 var answers = map[string]noted{
 	"nothing": writes("", 0), "empty": writes("", 0, ""), "short": writes("", 0, "hello"), "pieces": writes("", 0, "a", "b", "", "c"),
 	"2048": writes("", 0, long(2048)), "2049": writes("", 0, long(2049)), "2047+1": writes("", 0, long(2047), "x"), "2047+2": writes("", 0, long(2047), "xy"),
@@ -71,7 +71,7 @@ var answers = map[string]noted{
 	"large head": writes("X: "+long(9000), 0, "a"), "large head and body": writes("X: "+long(4000), 0, long(9000)),
 }
 
-// trailers writes a body, and then sets all sorts of trailers.
+// trailers writes a body, and then sets different trailers.
 func trailers(fields, body string) noted {
 	return func(w http.ResponseWriter, r *http.Request, note noteFunc) {
 		writes(fields, 0, body)(w, r, note)
@@ -81,7 +81,7 @@ func trailers(fields, body string) noted {
 	}
 }
 
-// askings are requests for a handler that may or may not look at them.
+// askings are requests for a handler that may read them or not.
 var askings = []string{
 	get(), with("HEAD /a HTTP/1.1", "Host: h"), get("Connection: close"), post("hello", "Content-Length: 5"), with("HEAD /a HTTP/1.1", "Host: h", "Connection: close"),
 	post("hello", "Content-Length: 5", "Connection: close"), with("GET /a HTTP/1.0"),
@@ -109,7 +109,7 @@ func TestOddHandlers(t *testing.T) {
 	}
 }
 
-// panicking notes what a call panics with.
+// panicking records the panic of a call.
 func panicking(note noteFunc, call func()) {
 	defer func() {
 		if what := recover(); what != nil {

@@ -12,7 +12,7 @@ import (
 	"gatehouse/internal/testkit"
 )
 
-// testConn is a Conn on a plain socket.
+// testConn is a Conn on an ordinary socket.
 type testConn struct {
 	net.Conn
 	mu      sync.Mutex
@@ -38,7 +38,7 @@ func (c *testConn) Unread(data []byte) {
 	c.early = append(bytes.Clone(data), c.early...)
 }
 
-// WatchDisconnect looks at once, so that every request is watched.
+// WatchDisconnect starts watching at once, so that every request is watched.
 func (c *testConn) WatchDisconnect(ctx *reqctx.Context) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -77,7 +77,7 @@ func (c *testConn) Idle() {}
 
 func (c *testConn) CloseWrite() error { return c.Conn.(*net.TCPConn).CloseWrite() }
 
-// testListener gives a testConn for each connection.
+// testListener accepts connections as testConns.
 type testListener struct{ net.Listener }
 
 func (l testListener) Accept() (net.Conn, error) {
@@ -96,7 +96,7 @@ type running struct {
 	served chan error // what Serve gave
 }
 
-// start serves a handler behind the front until the test ends.
+// start serves a handler with our server until the test ends.
 func start(t testing.TB, handler http.HandlerFunc, configure ...func(*http.Server)) *running {
 	t.Helper()
 	standard := &http.Server{Handler: handler, ErrorLog: testkit.DiscardLog()}
@@ -117,7 +117,7 @@ func startOn(t testing.TB, s *Server, l net.Listener) *running {
 	return r
 }
 
-// open is how many connections the server has.
+// open returns the number of connections of the server.
 func (s *Server) open() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -32,7 +32,7 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(body)
 }
 
-// randomRequest returns one, and what echo answers. Few are not plain.
+// randomRequest returns a request and the answer of echo. A few requests are not simple.
 func randomRequest(random *rand.Rand, name string) (text, want string) {
 	body := ""
 	if random.IntN(2) == 0 {
@@ -51,7 +51,7 @@ func randomRequest(random *rand.Rand, name string) (text, want string) {
 	return with("POST "+name+" HTTP/1.1", "Host: h", field, fmt.Sprintf("Content-Length: %d", len(body))) + body, name + body
 }
 
-// Each answer belongs to its request, whatever the others do.
+// Each answer belongs to its request, under any load.
 func TestLoad(t *testing.T) {
 	const clients, length = 24, 1500 * time.Millisecond
 	s := start(t, echo, withTimeouts(time.Minute, time.Minute))
@@ -72,8 +72,8 @@ func TestLoad(t *testing.T) {
 	testkit.Eventually(t, "the connections are gone", func() bool { return s.open() == 0 })
 }
 
-// storm is one client's visit: some requests at a time, until it leaves, maybe
-// without hearing the answers.
+// storm is one client: it sends some requests at a time until it disconnects, maybe
+// without reading the answers.
 func storm(t *testing.T, addr string, random *rand.Rand, name string) error {
 	c := testkit.Dial(t, addr)
 	defer c.Close()
@@ -106,7 +106,7 @@ func storm(t *testing.T, addr string, random *rand.Rand, name string) error {
 	return nil
 }
 
-// heap is what is in use, without what a garbage collection would take.
+// heap returns the memory in use after a garbage collection.
 func heap() int {
 	for range 3 { // a sync.Pool outlives one
 		runtime.GC()
@@ -141,7 +141,7 @@ func TestMemoryOfIdleConnections(t *testing.T) {
 	}
 }
 
-// waitNoGoroutines returns when the front has none.
+// waitNoGoroutines returns when our server has no goroutines.
 func waitNoGoroutines(t *testing.T) {
 	t.Helper()
 	testkit.WaitNoGoroutines(t, "server.(*Server)", "server.(*handoffListener)", "http.(*conn)")

@@ -10,8 +10,8 @@ import (
 	"gatehouse/internal/testkit"
 )
 
-// What a handler keeps of its request when it has ended does nothing to those
-// behind it.
+// A handler may keep parts of its request. Using them after the handler has ended does not
+// affect later requests.
 func TestUseAfterTheHandlerHasEnded(t *testing.T) {
 	kept := make(chan func(), 1)
 	s := start(t, func(w http.ResponseWriter, r *http.Request) {
@@ -42,7 +42,7 @@ func TestUseAfterTheHandlerHasEnded(t *testing.T) {
 	}
 }
 
-// MergeHeader lets a handler that has a header already spare itself the copies.
+// MergeHeader saves copies for a handler that already has a header.
 func TestMergeHeader(t *testing.T) {
 	s := start(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Y", "0")

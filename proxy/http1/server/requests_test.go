@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// with puts a request together of a request line, field lines and a body.
+// with returns a request with a request line, field lines and a body.
 func with(line string, fields ...string) string {
 	return line + "\r\n" + strings.Join(fields, "\r\n") + "\r\n\r\n"
 }
@@ -137,7 +137,7 @@ func TestFieldLines(t *testing.T) {
 	}
 }
 
-// framings say where a body ends.
+// framings define where a body ends.
 var framings = [][]string{
 	{"Content-Length: 0"},
 	{"Content-Length: 5"},
@@ -226,7 +226,7 @@ func TestHeadsOfEverySize(t *testing.T) {
 	}
 }
 
-// The server in net/http reads a buffer more than MaxHeaderBytes.
+// net/http's server reads a buffer more than MaxHeaderBytes.
 func TestMaxHeaderBytes(t *testing.T) {
 	for _, most := range []int{100, 6 << 10, 32 << 10} {
 		p := newPair(t, report, func(s *http.Server) { s.MaxHeaderBytes = most })
@@ -253,8 +253,7 @@ func TestEverySplit(t *testing.T) {
 	}
 }
 
-// What is wrong is told as soon as it is known, whatever the client still means
-// to send.
+// An error is answered as soon as it is found, even if the client has more to send.
 func TestAnsweredBeforeTheEnd(t *testing.T) {
 	p := newPair(t, report)
 	for _, text := range []string{

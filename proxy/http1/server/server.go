@@ -28,9 +28,9 @@ type Conn interface {
 	// Idle is called when a request has been answered and no byte of the next one has
 	// been read.
 	Idle()
-	// WatchDisconnect cancels ctx when the client leaves, until UnwatchDisconnect is
-	// called. It begins to look after 100 ms, and does nothing when ctx has ended.
-	// Nobody else may read meanwhile.
+	// WatchDisconnect cancels ctx when the client disconnects, until UnwatchDisconnect
+	// is called. It starts to watch after 100 ms, and does nothing when ctx has ended.
+	// No other goroutine may read meanwhile.
 	WatchDisconnect(ctx *reqctx.Context)
 	// UnwatchDisconnect ends WatchDisconnect, if it was called.
 	UnwatchDisconnect()

@@ -24,7 +24,7 @@ func (h held) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	_, _ = io.WriteString(w, "late")
 }
 
-// shutdown begins one.
+// shutdown starts a Shutdown.
 func (r *running) shutdown(ctx context.Context) chan error {
 	ended := make(chan error, 1)
 	go func() { ended <- r.Shutdown(ctx) }()
@@ -67,7 +67,7 @@ func TestShutdownOfIdleConnections(t *testing.T) {
 	}
 }
 
-// A busy connection is waited for, whether it is the front's or net/http's.
+// Shutdown waits for a busy connection, whether our server or net/http's serves it.
 func TestShutdownOfBusyConnections(t *testing.T) {
 	for name, text := range map[string]string{
 		"plain": get(), "passed on": get("Expect: 100-continue"), "passed on later": with("HEAD /fast HTTP/1.1", "Host: h") + with("GET /a HTTP/1.1", "Host: h", "Trailer: x"),
@@ -123,7 +123,7 @@ func TestShutdownInTime(t *testing.T) {
 	}
 }
 
-// A connection that has sent nothing may be about to; what it sends is answered.
+// A connection that has sent nothing may be about to send. Its request is answered.
 func TestShutdownOfNewConnections(t *testing.T) {
 	s := start(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "first") })
 	c := testkit.Dial(t, s.addr)
@@ -189,8 +189,7 @@ func TestClose(t *testing.T) {
 	}
 }
 
-// While connections come and go, a Shutdown ends, and every request that was
-// answered was answered as a whole.
+// Shutdown ends while connections come and go. Every answer that was sent is complete.
 func TestShutdownInTraffic(t *testing.T) {
 	for range 20 {
 		s := start(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "whole") })

@@ -12,8 +12,8 @@ import (
 	"gatehouse/internal/testkit"
 )
 
-// slow is longer than any test, and soon is as long as one may wait, and longer
-// than a busy machine takes to send a head.
+// slow is longer than any test. soon is the longest wait that is allowed, and longer than
+// a busy machine takes to send a head.
 const (
 	slow = time.Hour
 	soon = 500 * time.Millisecond
@@ -23,7 +23,7 @@ func withTimeouts(head, idle time.Duration) func(*http.Server) {
 	return func(s *http.Server) { s.ReadHeaderTimeout, s.IdleTimeout = head, idle }
 }
 
-// A client that keeps the server waiting loses its connection.
+// The server closes the connection of a client that lets it wait too long.
 func TestTimeouts(t *testing.T) {
 	for name, test := range map[string]struct {
 		head, idle time.Duration
@@ -54,7 +54,7 @@ func TestTimeouts(t *testing.T) {
 	}
 }
 
-// deadlines is a connection that tells what read deadlines are set.
+// deadlines is a connection that reports the read deadlines that are set.
 type deadlines struct {
 	*testConn
 	mu  sync.Mutex
@@ -78,7 +78,7 @@ func (c *deadlines) all() string {
 	return strings.Join(c.set, " ")
 }
 
-// onlyListener gives one connection.
+// onlyListener accepts one connection.
 type onlyListener struct {
 	net.Listener
 	made chan *deadlines
@@ -139,7 +139,7 @@ func TestDeadlineOfHandler(t *testing.T) {
 	}
 }
 
-// A slow client gets its answer all the same, and stays the front's.
+// A slow client still gets its answer, and our server keeps the connection.
 func TestSlowHead(t *testing.T) {
 	s := start(t, hello, withTimeouts(slow, slow))
 	c := testkit.Dial(t, s.addr)

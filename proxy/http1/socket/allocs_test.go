@@ -7,8 +7,7 @@ import (
 	"testing"
 )
 
-// TestTakesNoMemory: neither a read nor a write nor a turn costs the collector
-// anything.
+// TestTakesNoMemory checks that a read, a write and a WriteThenRead do not allocate.
 func TestTakesNoMemory(t *testing.T) {
 	each(t, func(t *testing.T, connect func() pair) {
 		p := connect()
@@ -45,7 +44,7 @@ func TestTakesNoMemory(t *testing.T) {
 	})
 }
 
-// echo gives back what it reads, five bytes at a time.
+// echo sends back what it reads, five bytes at a time.
 func echo(conn io.ReadWriter) {
 	buffer := make([]byte, 5)
 	for {
@@ -58,8 +57,8 @@ func echo(conn io.ReadWriter) {
 	}
 }
 
-// BenchmarkTurn is a question and its answer, as the connection itself does it
-// and in one step.
+// BenchmarkTurn measures a request and its answer, with two calls of the connection and
+// with one WriteThenRead.
 func BenchmarkTurn(b *testing.B) {
 	text, buffer := []byte("hello"), make([]byte, 5)
 	for name, turns := range map[string]func(p pair) func() (int, error){

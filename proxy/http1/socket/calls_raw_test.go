@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// The calls themselves: under the race detector hardly anything else makes
-// them.
+// These tests call the system calls directly. Under the race detector, hardly anything
+// else does.
 func TestCall(t *testing.T) {
 	each(t, func(t *testing.T, connect func() pair) {
 		p := connect()
@@ -51,8 +51,7 @@ func TestCall(t *testing.T) {
 	})
 }
 
-// A send into full buffers says how much there was room for, then that there is
-// none.
+// A send into full buffers reports how much was written, and then that there is no room.
 func TestCallFull(t *testing.T) {
 	each(t, func(t *testing.T, connect func() pair) {
 		p := connect()
@@ -87,7 +86,7 @@ func TestCallOfNoSocket(t *testing.T) {
 	}
 }
 
-// called is what a call gave.
+// called is the result of a call.
 type called struct {
 	n     int
 	errno syscall.Errno

@@ -20,7 +20,7 @@ type stream interface {
 	Write(p []byte) (int, error)
 }
 
-// eachStream runs a test over connections, which show what is right, and over
+// eachStream runs a test with connections, which show the correct behaviour, and with
 // Sockets.
 func eachStream(t *testing.T, test func(t *testing.T, open func(t *testing.T) (pair, stream))) {
 	t.Helper()
@@ -40,7 +40,7 @@ func eachStream(t *testing.T, test func(t *testing.T, open func(t *testing.T) (p
 	}
 }
 
-// wantFault fails unless the error is the connection's own.
+// wantFault fails unless the error is that of the connection.
 func wantFault(t *testing.T, err error, op string, p pair, causes ...error) {
 	t.Helper()
 	var fault *net.OpError
@@ -65,7 +65,7 @@ func wantFault(t *testing.T, err error, op string, p pair, causes ...error) {
 	t.Errorf("got %v, want one of %v", err, causes)
 }
 
-// wantTimeout fails unless it says that it is one.
+// wantTimeout fails unless the error is a timeout.
 func wantTimeout(t *testing.T, err error) {
 	t.Helper()
 	var fault net.Error
@@ -74,10 +74,10 @@ func wantTimeout(t *testing.T, err error) {
 	}
 }
 
-// past is a time that was, never one that does not come.
+// past is a time in the past.
 var past, never = time.Unix(1, 0), time.Time{}
 
-// disturbed is what happens to a read or a write.
+// disturbed is the result of a read or a write that was disturbed.
 type disturbed struct {
 	name  string
 	first func(p pair) // before it begins
@@ -93,7 +93,7 @@ var disturbedCases = []disturbed{
 	{name: "late in a while", then: func(p pair) { _ = p.ours.SetDeadline(time.Now().Add(time.Millisecond)) }, want: os.ErrDeadlineExceeded},
 }
 
-// test begins what never ends by itself, and disturbs it.
+// test starts a call that would never end, and disturbs it.
 func (c disturbed) test(t *testing.T, op string, p pair, do func() (int, error)) (n int) {
 	t.Helper()
 	if c.first != nil {
@@ -125,7 +125,7 @@ func TestReadDisturbed(t *testing.T) {
 	})
 }
 
-// Of a write that is cut short, as much was written as it says.
+// A write that is interrupted reports how much was written.
 func TestWriteDisturbed(t *testing.T) {
 	const length = 64 << 20
 	eachStream(t, func(t *testing.T, open func(t *testing.T) (pair, stream)) {
@@ -145,7 +145,7 @@ func TestWriteDisturbed(t *testing.T) {
 	})
 }
 
-// After a deadline there may be another.
+// After a deadline, another one may be set.
 func TestReadAfterLate(t *testing.T) {
 	eachStream(t, func(t *testing.T, open func(t *testing.T) (pair, stream)) {
 		p, s := open(t)

@@ -12,12 +12,12 @@ import (
 	"gatehouse/internal/testkit"
 )
 
-// secretive is a connection that does not say which socket it is.
+// secretive is a connection that hides its socket.
 type secretive struct{ net.Conn }
 
 func (secretive) SyscallConn() (syscall.RawConn, error) { return nil, errors.New("it is a secret") }
 
-// What is no socket is read and written as it is.
+// A connection that is not a socket is read and written directly.
 func TestNoSocket(t *testing.T) {
 	for name, wrap := range map[string]func(net.Conn) net.Conn{
 		"pipe":      func(conn net.Conn) net.Conn { return conn },
@@ -70,7 +70,7 @@ func TestNoSocketLate(t *testing.T) {
 	}
 }
 
-// Connections of both kinds are served wherever this runs.
+// Connections of both kinds work on every system.
 func TestCanTurn(t *testing.T) {
 	conn := testkit.Dial(t, testkit.Listen(t).Addr().String()).Conn
 	if got := New(conn).CanWriteThenRead(); got != Supported {

@@ -9,7 +9,7 @@ import (
 	"gatehouse/internal/testkit"
 )
 
-// listenPlain opens a listener that takes a filter.
+// listenPlain opens a listener that supports a filter.
 func listenPlain(t *testing.T) net.Listener {
 	t.Helper()
 	plain := net.ListenConfig{}
@@ -22,8 +22,8 @@ func listenPlain(t *testing.T) net.Listener {
 	return listener
 }
 
-// TestRefuseNew holds that who waits is still served, that nobody comes after
-// that, and that a connection that was accepted later is a good one.
+// TestRefuseNew checks that waiting connections are still served, that no new ones come
+// after that, and that a connection that was accepted later works.
 func TestRefuseNew(t *testing.T) {
 	listener := listenPlain(t)
 	address := listener.Addr().String()
@@ -64,7 +64,7 @@ func TestRefuseNew(t *testing.T) {
 	}
 }
 
-// A listener that is no socket says that it cannot.
+// A listener that is not a socket returns an error.
 func TestRefuseNewUnsupported(t *testing.T) {
 	listener := listenPlain(t)
 	if DropNewConns(struct{ net.Listener }{listener}) == nil {

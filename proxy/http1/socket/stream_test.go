@@ -51,8 +51,8 @@ func TestReadWaits(t *testing.T) {
 	})
 }
 
-// A read or write of nothing does not take the end for nothing, nor nothing for
-// the end.
+// A read or write of no bytes is not the end of the stream, and the end is not a read of
+// no bytes.
 func TestNothing(t *testing.T) {
 	each(t, func(t *testing.T, connect func() pair) {
 		p := connect()
@@ -71,7 +71,7 @@ func TestNothing(t *testing.T) {
 	})
 }
 
-// A write that is larger than all buffers goes on as the other side reads.
+// A write that is larger than all buffers continues while the other side reads.
 func TestWriteInRounds(t *testing.T) {
 	each(t, func(t *testing.T, connect func() pair) {
 		p := connect()
@@ -96,7 +96,7 @@ func TestWriteInRounds(t *testing.T) {
 	})
 }
 
-// Writes from many sides follow each other.
+// Concurrent writes are not mixed.
 func TestWritersDoNotMix(t *testing.T) {
 	const writers, times, length = 8, 4, 300_001
 	each(t, func(t *testing.T, connect func() pair) {
@@ -123,7 +123,7 @@ func TestWritersDoNotMix(t *testing.T) {
 	})
 }
 
-// Reads from many sides get each byte once.
+// Concurrent readers get each byte once.
 func TestReadersShare(t *testing.T) {
 	each(t, func(t *testing.T, connect func() pair) {
 		p := connect()
@@ -162,7 +162,7 @@ func TestReadersShare(t *testing.T) {
 	})
 }
 
-// Whoever closes ends all that is under way, and nothing of it is left.
+// Close ends all running calls and leaves no goroutine.
 func TestCloseAtAnyTime(t *testing.T) {
 	each(t, func(t *testing.T, connect func() pair) {
 		for range 20 {

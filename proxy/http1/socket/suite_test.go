@@ -16,13 +16,12 @@ import (
 	"gatehouse/internal/testkit"
 )
 
-// pair is two ends of a connection: ours, of which a Socket is made, and the
-// other.
+// pair is the two ends of a connection: ours, with a Socket, and the other.
 type pair struct {
 	ours, theirs net.Conn
 }
 
-// each runs a test over connections of every kind that is a socket.
+// each runs a test with every kind of connection that is a socket.
 func each(t *testing.T, test func(t *testing.T, connect func() pair)) {
 	t.Helper()
 	for _, network := range []string{"tcp", "unix"} {
@@ -32,8 +31,7 @@ func each(t *testing.T, test func(t *testing.T, connect func() pair)) {
 	}
 }
 
-// connect returns a connection that ends with the test, or when a test must have
-// hung.
+// connect returns a connection that is closed when the test ends, or when it hangs.
 func connect(t testing.TB, network string) pair {
 	t.Helper()
 	address := "127.0.0.1:0"
@@ -62,7 +60,7 @@ func connect(t testing.TB, network string) pair {
 	return pair{ours, theirs}
 }
 
-// say writes from the other end.
+// say writes at the other end.
 func (p pair) say(t testing.TB, what string) {
 	t.Helper()
 	if _, err := io.WriteString(p.theirs, what); err != nil {
@@ -70,15 +68,15 @@ func (p pair) say(t testing.TB, what string) {
 	}
 }
 
-// said is say, and returns when it has arrived; nobody may be reading.
+// said is like say, but returns when the bytes have arrived. No goroutine may be reading.
 func (p pair) said(t testing.TB, what string) {
 	t.Helper()
 	p.say(t, what)
 	p.waitHeard(t)
 }
 
-// waitHeard returns when our end has something to read, be it an end or an
-// error. It leaves alone what the poller knows.
+// waitHeard returns when our end can be read: bytes, the end or an error. It does not use
+// the poller.
 func (p pair) waitHeard(t testing.TB) {
 	t.Helper()
 	raw, err := p.ours.(syscall.Conn).SyscallConn()
@@ -101,7 +99,7 @@ func (p pair) waitHeard(t testing.TB) {
 	}
 }
 
-// hear reads that much at the other end.
+// hear reads this number of bytes at the other end.
 func (p pair) hear(t testing.TB, length int) string {
 	t.Helper()
 	heard := make([]byte, length)
@@ -111,7 +109,7 @@ func (p pair) hear(t testing.TB, length int) string {
 	return string(heard)
 }
 
-// finish ends what the other end has to say. It still listens.
+// finish closes the writing half of the other end, which still reads.
 func (p pair) finish(t testing.TB) {
 	t.Helper()
 	if err := p.theirs.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
@@ -120,7 +118,7 @@ func (p pair) finish(t testing.TB) {
 	p.waitHeard(t)
 }
 
-// reset ends the connection from the other end with RST.
+// reset closes the other end with an RST.
 func (p pair) reset(t testing.TB) {
 	t.Helper()
 	if err := p.theirs.(*net.TCPConn).SetLinger(0); err != nil {
@@ -129,13 +127,13 @@ func (p pair) reset(t testing.TB) {
 	p.theirs.Close()
 }
 
-// outcome is what a read or a write gave.
+// outcome is the result of a read or a write.
 type outcome struct {
 	n   int
 	err error
 }
 
-// later reads or writes in a goroutine of its own.
+// later reads or writes in a new goroutine.
 func later(do func() (int, error)) <-chan outcome {
 	done := make(chan outcome, 1)
 	go func() {
@@ -145,7 +143,7 @@ func later(do func() (int, error)) <-chan outcome {
 	return done
 }
 
-// waitParked returns when what was begun with later waits for the socket.
+// waitParked returns when the call that later has started waits for the socket.
 func waitParked(t *testing.T) {
 	t.Helper()
 	testkit.Eventually(t, "somebody waits for the socket", func() bool {

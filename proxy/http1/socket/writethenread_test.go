@@ -15,7 +15,7 @@ import (
 	"gatehouse/internal/testkit"
 )
 
-// eachLook runs a test with a look before speaking and without one.
+// eachLook runs a test with and without a check for bytes before the write.
 func eachLook(t *testing.T, test func(t *testing.T, connect func() pair, look bool)) {
 	t.Helper()
 	each(t, func(t *testing.T, connect func() pair) {
@@ -25,7 +25,7 @@ func eachLook(t *testing.T, test func(t *testing.T, connect func() pair, look bo
 	})
 }
 
-// saying is what speaks a text.
+// saying returns a function that writes a text.
 func saying(s *Socket, text string) func() error {
 	return func() error {
 		_, err := s.Write([]byte(text))
@@ -52,7 +52,7 @@ func TestTurn(t *testing.T) {
 	})
 }
 
-// However fast the other side is, its answers are not missed.
+// The answers of the other side are not missed, however fast it is.
 func TestWriteThenReadLoad(t *testing.T) {
 	eachLook(t, func(t *testing.T, connect func() pair, look bool) {
 		p := connect()
@@ -69,7 +69,7 @@ func TestWriteThenReadLoad(t *testing.T) {
 	})
 }
 
-// What comes between the look and the wait is not waited for in vain.
+// Bytes that come between the check and the wait are not missed.
 func TestTurnAnsweredWhileSpeaking(t *testing.T) {
 	eachLook(t, func(t *testing.T, connect func() pair, look bool) {
 		p := connect()
@@ -89,7 +89,7 @@ func TestTurnAnsweredWhileSpeaking(t *testing.T) {
 	})
 }
 
-// A question that does not fit into the buffers waits for the other side.
+// A write that does not fit into the buffers waits for the other side.
 func TestTurnLong(t *testing.T) {
 	eachLook(t, func(t *testing.T, connect func() pair, look bool) {
 		p := connect()
@@ -107,7 +107,7 @@ func TestTurnLong(t *testing.T) {
 	})
 }
 
-// What is said too early is found by a look, and read without one.
+// Bytes that come too early are found by the check. Without the check they are read.
 func TestTurnSpoken(t *testing.T) {
 	each(t, func(t *testing.T, connect func() pair) {
 		for name, early := range map[string]struct {
@@ -147,7 +147,7 @@ func TestTurnSpoken(t *testing.T) {
 	})
 }
 
-// A connection that was reset is not quiet, and is no answer.
+// A connection that was reset is not idle, and gives no answer.
 func TestTurnReset(t *testing.T) {
 	for _, look := range []bool{true, false} {
 		p := connect(t, "tcp")
@@ -167,7 +167,7 @@ func TestTurnReset(t *testing.T) {
 	}
 }
 
-// Whoever cannot speak does not listen.
+// When the write fails, nothing is read.
 func TestTurnUnspoken(t *testing.T) {
 	errMute := errors.New("mute")
 	eachLook(t, func(t *testing.T, connect func() pair, look bool) {
@@ -216,7 +216,7 @@ func TestTurnDisturbed(t *testing.T) {
 	})
 }
 
-// A step that ended in whatever way leaves nothing to the next.
+// A call that has ended in any way does not affect the next.
 func TestTurnAfterTurn(t *testing.T) {
 	eachLook(t, func(t *testing.T, connect func() pair, look bool) {
 		p := connect()
