@@ -26,10 +26,8 @@ func RedirectStatuses() []int { return []int{301, 302, 303, 307, 308} }
 // SplitTarget splits the target of a redirect: the scheme and the host, which
 // are empty when it is a path; the path; and the query with its "?".
 func SplitTarget(to string) (origin, path, query string) {
-	path = to
-	if mark := strings.IndexByte(to, '?'); mark >= 0 {
-		path, query = to[:mark], to[mark:]
-	}
+	path, _, _ = strings.Cut(to, "?")
+	query = to[len(path):]
 	if scheme, rest, found := strings.Cut(path, "://"); found {
 		host, _, _ := strings.Cut(rest, "/")
 		origin = scheme + "://" + host

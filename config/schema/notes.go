@@ -27,7 +27,7 @@ type note struct {
 func keyNotes() map[string]note {
 	notes := map[string]note{}
 	for _, some := range []map[string]note{
-		tableNotes(), limitNotes(), userNotes(), issuerNotes(), corsNotes(), matchNotes(), forwardNotes(), boundNotes(), testNotes(),
+		tableNotes(), limitNotes(), userNotes(), issuerNotes(), corsNotes(), targetNotes(), matchNotes(), forwardNotes(), boundNotes(), testNotes(),
 	} {
 		maps.Copy(notes, some)
 	}

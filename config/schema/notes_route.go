@@ -4,24 +4,9 @@ package schema
 
 import "gatehouse/config"
 
-// matchNotes returns the notes about what a request must have, and who may pass.
-func matchNotes() map[string]note {
+// targetNotes returns the notes about where a request goes.
+func targetNotes() map[string]note {
 	return map[string]note{
-		"routes.name": {
-			title:       "Name",
-			description: "Unique; the label in metrics and logs. Letters, digits, `.`, `_` and `-`, at most 64.",
-			examples:    []any{"query"},
-			required:    true,
-			value:       routeNameValue,
-		},
-		"routes.prefix": {
-			title: "Prefix of the path",
-			description: "Matches itself and everything below it: /api/v1/query matches /api/v1/query/chats, never /api/v1/queryx. " +
-				"It is literal, in canonical form, and without a slash at its end. / matches everything.",
-			examples: []any{"/api/v1/query"},
-			required: true,
-			value:    func() *schema { return matching(prefixPattern) },
-		},
 		"routes.backend": {
 			title:       "Backend",
 			description: "Where requests go: an http or https URL. Its path, if any, is put before the request's path. No user name, password or query.",
@@ -87,6 +72,27 @@ func matchNotes() map[string]note {
 			keys:        answerHeaderName(),
 			value:       func() *schema { return text(answerHeaderText) },
 			notEmpty:    true,
+		},
+	}
+}
+
+// matchNotes returns the notes about what a request must have, and who may pass.
+func matchNotes() map[string]note {
+	return map[string]note{
+		"routes.name": {
+			title:       "Name",
+			description: "Unique; the label in metrics and logs. Letters, digits, `.`, `_` and `-`, at most 64.",
+			examples:    []any{"query"},
+			required:    true,
+			value:       routeNameValue,
+		},
+		"routes.prefix": {
+			title: "Prefix of the path",
+			description: "Matches itself and everything below it: /api/v1/query matches /api/v1/query/chats, never /api/v1/queryx. " +
+				"It is literal, in canonical form, and without a slash at its end. / matches everything.",
+			examples: []any{"/api/v1/query"},
+			required: true,
+			value:    func() *schema { return matching(prefixPattern) },
 		},
 		"routes.hosts": {
 			title:       "Hosts",
