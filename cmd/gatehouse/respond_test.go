@@ -55,3 +55,22 @@ routes:
 	testkit.WriteFile(t, page, "<p>third")
 	testkit.Eventually(t, "the new file is served", func() bool { return do(t, request{url: gateway.url + "/page"}).body == "<p>third" })
 }
+
+// TestReloadRefusesLoop keeps the served table when the new one has a redirect that never
+// ends, or a page that is not there.
+func TestReloadRefusesLoop(t *testing.T) {
+	t.Parallel()
+	const head = "users: off\nroutes:\n  - {name: old, prefix: /old, auth: none, "
+	file := testkit.TempFile(t, "routes.yaml", head+"redirect: {to: /new}}\n")
+	gateway := start(t, file, nil)
+	for bad, reason := range map[string]string{
+		"redirect: {to: /old/older}}\n":    "redirect leads into a loop: /old → /old/older",
+		"respond: {file: nowhere.html}}\n": "read file nowhere.html: no such file",
+	} {
+		testkit.WriteFile(t, file, head+bad)
+		testkit.Eventually(t, "the log says "+reason, func() bool { return strings.Contains(gateway.log.String(), reason) })
+		if got := do(t, request{url: gateway.url + "/old/a"}).header.Get("Location"); got != "/new/a" {
+			t.Errorf("after a refused table: got %q", got)
+		}
+	}
+}
