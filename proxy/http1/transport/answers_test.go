@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// fate is what becomes of the connection.
+// fate is what happens to the connection.
 type fate int
 
 const (
@@ -26,7 +26,7 @@ const (
 	ended               // the backend closes it
 )
 
-// answered is one raw answer and what a caller must get of it.
+// answered is one raw answer, with the result that a caller must get.
 type answered struct {
 	name    string
 	method  string // GET unless said
@@ -190,7 +190,7 @@ var answerCases = []answered{
 		header: http.Header{"Content-Length": {"5"}, "Trailer": {"X-Sum"}}, length: 5, body: "hello",
 	},
 
-	// Lengths that are not kept, and chunks that are none.
+	// Lengths that are wrong, and invalid chunks.
 	{
 		name: "longer than its length", raw: "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nhello",
 		header: http.Header{"Content-Length": {"3"}}, length: 3, body: "hel", fate: spoiled,
@@ -260,7 +260,7 @@ var answerCases = []answered{
 		length: -1, body: "hello", bodyErr: "other", fate: closed,
 	},
 
-	// Announcements that are none of the answer.
+	// Informational answers.
 	{
 		name: "100 unasked", raw: "HTTP/1.1 100 Continue\r\n\r\n" + plain,
 		header: http.Header{"Content-Length": {"5"}}, length: 5, body: "plain",
@@ -340,8 +340,7 @@ func (c answered) check(t *testing.T, o outcome) {
 	}
 }
 
-// An answer that cannot be understood is an error of RoundTrip's, and the end
-// of its connection.
+// An answer that cannot be parsed is an error of RoundTrip and ends its connection.
 func TestAnswersThatAreNone(t *testing.T) {
 	head := func(fields string) string { return "HTTP/1.1 200 OK\r\n" + fields + "\r\nhello" }
 	cases := []struct{ name, raw string }{
@@ -407,7 +406,7 @@ func TestAnswersThatAreNone(t *testing.T) {
 	})
 }
 
-// Nothing at all is an error as well, and so is part of a head.
+// An empty answer is an error too, and so is a part of a head.
 func TestAnswersThatBreakOff(t *testing.T) {
 	cases := []struct{ name, raw, class string }{
 		{"nothing", "", "EOF"},
@@ -437,7 +436,7 @@ func TestAnswersThatBreakOff(t *testing.T) {
 	})
 }
 
-// announced is what Got1xxResponse was told.
+// announced is a call of Got1xxResponse.
 type announced struct {
 	Code   int
 	Header textproto.MIMEHeader
@@ -470,7 +469,8 @@ func TestAnnouncements(t *testing.T) {
 	})
 }
 
-// Each announcement arrives when it was sent, not with the answer.
+// Each informational answer is reported when it was sent, not together with the final
+// answer.
 func TestAnnouncementsAtOnce(t *testing.T) {
 	each(t, func(t *testing.T, l lane) {
 		heard := make(chan int, 8)
@@ -495,7 +495,8 @@ func TestAnnouncementsAtOnce(t *testing.T) {
 	})
 }
 
-// Who listens to announcements bounds them, not the bound on heads.
+// With Got1xxResponse, the caller limits informational answers; the limit on heads does
+// not apply.
 func TestAnnouncementsListenedTo(t *testing.T) {
 	errEnough := errors.New("enough")
 	each(t, func(t *testing.T, l lane) {
@@ -531,7 +532,7 @@ func TestAnnouncementsListenedTo(t *testing.T) {
 	})
 }
 
-// A change of protocol that nobody asked for ends with the caller.
+// A switch of protocols that was not asked for ends when the caller closes it.
 func TestUnaskedSwitch(t *testing.T) {
 	each(t, func(t *testing.T, l lane) {
 		b := serve(t, once("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: evil\r\n\r\n"))
@@ -548,7 +549,7 @@ func TestUnaskedSwitch(t *testing.T) {
 	})
 }
 
-// Trailers are announced before the body is read, and filled in at its end.
+// Trailers are announced before the body is read, and get their values at its end.
 func TestTrailersInTime(t *testing.T) {
 	each(t, func(t *testing.T, l lane) {
 		b := serve(t, once("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n5\r\nhello\r\n0\r\nX-Sum: 42\r\n\r\n"))

@@ -16,11 +16,11 @@ import (
 	"gatehouse/internal/testkit"
 )
 
-// plain is the answer of a backend of which nothing special is asked.
+// plain is the usual answer of a backend.
 const plain = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nplain"
 
-// backend is a raw TCP server. Each connection does what the script says; the
-// backend remembers connections and requests.
+// backend is a raw TCP server. Each connection runs the script. The backend records
+// connections and requests.
 type backend struct {
 	t       *testing.T
 	address string
@@ -42,7 +42,7 @@ type link struct {
 	gone   bool // the client was seen closing it
 }
 
-// request is one as it was received.
+// request is a request as it was received.
 type request struct {
 	link    int
 	line    string   // "GET /path HTTP/1.1"
@@ -61,14 +61,14 @@ func serve(t *testing.T, script func(*link)) *backend {
 	testkit.ServeListener(t, linkListener{listener, b}, func(conn net.Conn) {
 		l := conn.(*link)
 		script(l)
-		// The connection is closed after it was counted as over: a client that
+		// The connection is closed only after it was counted as ended: a client that has
 		// noticed the end may connect again at once.
 		b.change(func() { l.over = true })
 	})
 	return b
 }
 
-// linkListener numbers its connections in the order in which they come.
+// linkListener numbers its connections in the order in which they are accepted.
 type linkListener struct {
 	net.Listener
 	b *backend
@@ -96,7 +96,7 @@ func (b *backend) change(what func()) {
 	b.changed = make(chan struct{})
 }
 
-// wait returns when the condition, which is asked under b.mu, holds.
+// wait returns when the condition is true. It is called with b.mu held.
 func (b *backend) wait(what string, holds func() bool) {
 	b.t.Helper()
 	timeout := time.NewTimer(testkit.Timeout)
@@ -122,7 +122,7 @@ func (b *backend) waitGone(number int) {
 	b.wait("the end of connection "+strconv.Itoa(number), func() bool { return len(b.links) >= number && b.links[number-1].gone })
 }
 
-// waitSeen returns when that many requests have been received.
+// waitSeen returns when this number of requests has been received.
 func (b *backend) waitSeen(count int) {
 	b.t.Helper()
 	b.wait(strconv.Itoa(count)+" requests", func() bool { return len(b.requests) >= count })
@@ -143,21 +143,21 @@ func (b *backend) openLocked() int {
 	return open
 }
 
-// made counts the connections that were ever accepted.
+// made returns the number of connections that were ever accepted.
 func (b *backend) made() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return len(b.links)
 }
 
-// seen returns the requests that were received as a whole.
+// seen returns the complete requests that were received.
 func (b *backend) seen() []request {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Clone(b.requests)
 }
 
-// request reads one request and records it; false when the client has gone.
+// request reads one request and records it. It returns false when the client has closed.
 func (l *link) request() (request, bool) {
 	r, ok := l.head()
 	if !ok {
@@ -166,7 +166,7 @@ func (l *link) request() (request, bool) {
 	return l.rest(r)
 }
 
-// rest reads what comes after the head, and records the request.
+// rest reads the bytes after the head, and records the request.
 func (l *link) rest(r request) (request, bool) {
 	length, chunks := 0, false
 	for _, field := range r.fields {
@@ -216,12 +216,12 @@ func (l *link) chunked(r request) (request, bool) {
 	return r, true
 }
 
-// oneByte keeps a chunked reader from reading beyond its end.
+// oneByte keeps a chunked reader from reading beyond the end of the body.
 type oneByte struct{ io.Reader }
 
 func (o oneByte) Read(p []byte) (int, error) { return o.Reader.Read(p[:min(len(p), 1)]) }
 
-// head reads a request's head and records nothing.
+// head reads a request's head without recording it.
 func (l *link) head() (request, bool) {
 	r := request{link: l.number}
 	for {
@@ -249,13 +249,13 @@ func (l *link) untilGone() {
 	l.lost()
 }
 
-// lost notes that the client has gone. It returns false.
+// lost records that the client has closed. It returns false.
 func (l *link) lost() bool {
 	l.b.change(func() { l.gone = true })
 	return false
 }
 
-// send writes to the client, which may have gone: whoever minds finds out by reading.
+// send writes to the client. It ignores errors: a later read reports a closed connection.
 func (l *link) send(answer string) { io.WriteString(l, answer) }
 
 // reset ends the connection with RST.
@@ -264,10 +264,10 @@ func (l *link) reset() {
 	l.Close()
 }
 
-// finish sends FIN and goes on reading.
+// finish sends FIN and continues to read.
 func (l *link) finish() { _ = l.Conn.(*net.TCPConn).CloseWrite() }
 
-// plainly answers every request with the same, until the client goes.
+// plainly answers every request with plain, until the client closes.
 func (l *link) plainly() {
 	for {
 		r, ok := l.request()
@@ -282,7 +282,7 @@ func (l *link) plainly() {
 	}
 }
 
-// onFirst runs a script on the first connection, and answers plainly on the others.
+// onFirst runs a script on the first connection, and plainly on the others.
 func onFirst(script func(*link)) func(*link) {
 	return func(l *link) {
 		if l.number > 1 {
@@ -293,7 +293,8 @@ func onFirst(script func(*link)) func(*link) {
 	}
 }
 
-// once answers the first request of the first connection as told, then plainly.
+// once answers the first request of the first connection with this answer, and all others
+// with plain.
 func once(answer string) func(*link) {
 	return func(l *link) {
 		if l.number == 1 {

@@ -10,8 +10,8 @@ import (
 	"gatehouse/internal/testkit"
 )
 
-// BenchmarkRoundTrip is a small GET and its answer, from and to a backend that
-// does next to nothing.
+// BenchmarkRoundTrip measures a small GET and its answer, with a backend that does almost
+// nothing.
 func BenchmarkRoundTrip(b *testing.B) {
 	url := "http://" + testkit.ServeRaw(b, answerAll) + "/"
 	for _, lane := range transports() {

@@ -12,11 +12,11 @@ import (
 	"gatehouse/internal/testkit"
 )
 
-// errCause is why a request was given up, where somebody says so.
+// errCause is the cause of a cancellation, in tests that set one.
 var errCause = errors.New("given up")
 
-// deadlineOfEnds is longer than a busy machine takes to come to where a test ends
-// a context: a test waits for what happens there.
+// deadlineOfEnds is longer than a busy machine takes until a test ends a context. The test
+// waits for the events before that.
 const deadlineOfEnds = 500 * time.Millisecond
 
 // ends are the ways in which a context ends.
@@ -40,7 +40,7 @@ var ends = []struct {
 	}, context.DeadlineExceeded},
 }
 
-// dated is a context whose deadline passes when the test says so.
+// dated is a context whose deadline passes when the test calls for it.
 type dated struct {
 	context.Context
 	done chan struct{}
@@ -57,7 +57,7 @@ func (d *dated) Err() error {
 	}
 }
 
-// eachEnd runs a test over every transport and every way to give up.
+// eachEnd runs a test with every transport and every way to end a context.
 func eachEnd(t *testing.T, test func(t *testing.T, l lane, ctx context.Context, end func(), want error)) {
 	t.Helper()
 	each(t, func(t *testing.T, l lane) {
@@ -187,8 +187,8 @@ func TestGivenUpWithinTheBody(t *testing.T) {
 	}
 }
 
-// Nobody reads the body when its request is given up: the connection ends all
-// the same, and whoever reads later learns why.
+// When a request is canceled and its body is not read, the connection still ends. A later
+// read of the body returns the cause.
 func TestGivenUpBetweenReads(t *testing.T) {
 	eachEnd(t, func(t *testing.T, l lane, ctx context.Context, end func(), want error) {
 		b := serve(t, once("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello"))
@@ -212,8 +212,8 @@ func TestGivenUpBetweenReads(t *testing.T) {
 	})
 }
 
-// stuck is a body that gives its first part and then waits for the context, as
-// the body of a server's request does for its connection.
+// stuck is a body that returns its first part and then waits for the context, as the body
+// of a server's request waits for its connection.
 type stuck struct {
 	first io.Reader
 	ctx   context.Context
@@ -261,12 +261,12 @@ func TestGivenUpWhileSending(t *testing.T) {
 	}
 }
 
-// zeros never end.
+// zeros is a body without an end.
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { return len(p), nil }
 
-// The backend does not read, so nothing more can be sent.
+// The backend does not read, so the client cannot send more.
 func TestGivenUpWhileNobodyReads(t *testing.T) {
 	eachEnd(t, func(t *testing.T, l lane, ctx context.Context, end func(), want error) {
 		arrived, release := make(chan struct{}, 1), make(chan struct{})
@@ -293,8 +293,7 @@ func TestGivenUpWhileNobodyReads(t *testing.T) {
 	})
 }
 
-// The end of a request's context after the end of its answer is nobody's
-// business any more.
+// When the context ends after the answer has ended, it has no effect.
 func TestGivenUpTooLate(t *testing.T) {
 	answers := map[string]string{
 		"length": plain, "no body": "HTTP/1.1 204 No Content\r\n\r\n",
@@ -337,8 +336,7 @@ func TestGivenUpTooLate(t *testing.T) {
 	})
 }
 
-// A client that gives up at the very end leaves either a connection that is
-// good or none.
+// A client that cancels at the very end leaves either a usable connection or none.
 func TestGivenUpAtTheEnd(t *testing.T) {
 	each(t, func(t *testing.T, l lane) {
 		b := serve(t, (*link).plainly)
@@ -361,8 +359,8 @@ func TestGivenUpAtTheEnd(t *testing.T) {
 	})
 }
 
-// endless is a context that nobody ends, of a kind of its own: whoever watches
-// one leaves a goroutine behind.
+// endless is a context that never ends, of its own type. Watching such a context leaves a
+// goroutine behind.
 type endless struct {
 	context.Context
 	done chan struct{}
@@ -370,7 +368,7 @@ type endless struct {
 
 func (e *endless) Done() <-chan struct{} { return e.done }
 
-// However an exchange ends, nothing watches over its context afterwards.
+// After any end of an exchange, nothing watches its context.
 func TestNobodyWatchesAfterwards(t *testing.T) {
 	const watching = "context.(*cancelCtx).propagateCancel"
 	cases := []struct{ name, raw string }{

@@ -9,8 +9,8 @@ import (
 	"gatehouse/internal/testkit"
 )
 
-// gated is a body that gives its first part, tells so, and waits until it is
-// let go on.
+// gated is a body that returns its first part, reports that, and waits until it may
+// continue.
 type gated struct {
 	first io.Reader
 	at    chan struct{}
@@ -34,7 +34,7 @@ func (g *gated) Read(p []byte) (int, error) {
 	return g.rest.Read(p)
 }
 
-// earlyAnswers come before the request was sent.
+// earlyAnswers are answers that come before the request was sent.
 var earlyAnswers = []struct {
 	name, raw, body string
 	status          int
@@ -45,9 +45,8 @@ var earlyAnswers = []struct {
 	{"chunks", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", "hello", 200},
 }
 
-// The backend answers before the client has got around to sending the body: the
-// answer is given at once, and the connection, on which half a request lies, is
-// not used again.
+// The backend answers before the client has sent the body. The caller gets the answer at
+// once. The connection has half a request on it, so it is not used again.
 func TestAnswerOvertakesBody(t *testing.T) {
 	lengths := map[string]int64{"small": 10, "large": 10 << 20, "unknown": -1}
 	each(t, func(t *testing.T, l lane) {
@@ -80,8 +79,8 @@ func TestAnswerOvertakesBody(t *testing.T) {
 	})
 }
 
-// The body is sent to its end while the answer is under way: then the connection
-// is good.
+// The body is sent to its end while the answer is read. Then the connection can be used
+// again.
 func TestBodyDuringAnswer(t *testing.T) {
 	each(t, func(t *testing.T, l lane) {
 		for name, length := range map[string]int64{"small": 10, "unknown": -1} {
@@ -123,7 +122,7 @@ func TestBodyDuringAnswer(t *testing.T) {
 	})
 }
 
-// The backend answers a body that it never reads.
+// The backend answers and never reads the body.
 func TestAnswerToUnreadBody(t *testing.T) {
 	each(t, func(t *testing.T, l lane) {
 		for _, answer := range earlyAnswers {
@@ -154,9 +153,9 @@ func TestAnswerToUnreadBody(t *testing.T) {
 	})
 }
 
-// The backend answers and closes with part of the body unread, which resets the
-// connection: whether the answer or the reset is noticed first is the network's
-// choice. It is the right answer or an error.
+// The backend answers and closes without reading the whole body, which resets the
+// connection. The network decides whether the client sees the answer or the reset first.
+// The result is the right answer or an error.
 func TestAnswerAndReset(t *testing.T) {
 	answer := earlyAnswers[2]
 	each(t, func(t *testing.T, l lane) {
@@ -187,8 +186,8 @@ func TestAnswerAndReset(t *testing.T) {
 	})
 }
 
-// The backend answers, says no more and goes on reading: there is no reset, and
-// so no doubt.
+// The backend answers, sends nothing more and continues to read. There is no reset, so the
+// result is certain.
 func TestAnswerAndFinish(t *testing.T) {
 	each(t, func(t *testing.T, l lane) {
 		for name, length := range map[string]int64{"small": 60_000, "large": 1 << 20, "unknown": -1} {
@@ -219,8 +218,7 @@ func TestAnswerAndFinish(t *testing.T) {
 	})
 }
 
-// The body breaks after the answer came: that is nobody's concern but the
-// connection's.
+// The body fails after the answer came. This affects only the connection.
 func TestBodyBreaksAfterAnswer(t *testing.T) {
 	each(t, func(t *testing.T, l lane) {
 		for name, length := range map[string]int64{"small": 10, "unknown": -1} {

@@ -10,7 +10,7 @@ import (
 	"gatehouse/internal/testkit"
 )
 
-// canonical are the answers into which faults are put, at every byte.
+// canonical are the answers that get faults, at every byte.
 var canonical = []struct {
 	name, raw, body string
 	status          int
@@ -30,11 +30,11 @@ var canonical = []struct {
 type fault struct {
 	name string
 	do   func(l *link, raw string, k int, sent chan<- struct{})
-	// gives up: the client does, once what there is was sent.
+	// gives up: the client closes, after it has read everything.
 	givesUp bool
-	// races: what the client notices first is the network's choice.
+	// races: the network decides what the client notices first.
 	races bool
-	// any: the fault makes another answer, which may be a good one.
+	// any: the fault makes a different answer, which may be valid.
 	any bool
 }
 
@@ -81,9 +81,9 @@ var faults = []fault{
 	}},
 }
 
-// TestFaultAtEveryByte breaks every answer at every byte in every way. Nobody
-// hangs; what looks whole is whole; the connection is not used again; and all
-// transports see the same.
+// TestFaultAtEveryByte breaks every answer at every byte in every way. Nothing may hang.
+// An answer that looks complete must be complete. The connection must not be used again.
+// All transports must have the same result.
 func TestFaultAtEveryByte(t *testing.T) {
 	var mu sync.Mutex
 	seen := map[string]map[string]string{} // by transport, by place
@@ -130,8 +130,8 @@ func TestFaultAtEveryByte(t *testing.T) {
 	}
 }
 
-// breakAt makes one exchange with a fault at k, and one after it. It tells in
-// one line what came of the first.
+// breakAt makes one exchange with a fault at k, and another after it. It returns the
+// result of the first in one line.
 func breakAt(t *testing.T, l lane, raw string, f fault, k int, check func(outcome)) string {
 	t.Helper()
 	sent := make(chan struct{})
@@ -163,8 +163,7 @@ func breakAt(t *testing.T, l lane, raw string, f fault, k int, check func(outcom
 	return fmt.Sprintf("%d %q trailer %q, %s/%s", o.status, o.body, o.trailer["X-Sum"], class(o.err), class(o.bodyErr))
 }
 
-// checkBroken looks at what came of an answer of which the first k bytes were
-// sent and then something was wrong.
+// checkBroken checks the result of an answer with a fault after its first k bytes.
 func checkBroken(t *testing.T, place string, f fault, o outcome, body string, status, k, length int, open bool) {
 	t.Helper()
 	whole := o.err == nil && o.bodyErr == nil

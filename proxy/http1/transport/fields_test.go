@@ -10,7 +10,7 @@ import (
 	"gatehouse/proxy/http1/transport"
 )
 
-// listed are the fields of a request, in a map for want of anything simpler.
+// listed are the fields of a request, in a map.
 type listed http.Header
 
 // AppendFields implements transport.Fields.
@@ -27,8 +27,8 @@ func (l listed) AppendFields(to []byte) (with []byte, ok bool) {
 // AsHeader implements transport.Fields.
 func (l listed) AsHeader() http.Header { return http.Header(l).Clone() }
 
-// Fields are sent in place of the header; those that may not be written make the
-// request fail as it does with them in the header.
+// Fields are sent instead of the header. Invalid fields make the request fail, as they do
+// in the header.
 func TestFields(t *testing.T) {
 	b := serve(t, (*link).plainly)
 	client := transports()[1].start(t, bounds{})

@@ -59,7 +59,7 @@ func TestMaxConns(t *testing.T) {
 	})
 }
 
-// The bound is one host's.
+// The limit applies to each host separately.
 func TestMaxConnsOfEach(t *testing.T) {
 	each(t, func(t *testing.T, l lane) {
 		one, release := held(t)
@@ -73,7 +73,8 @@ func TestMaxConnsOfEach(t *testing.T) {
 	})
 }
 
-// Whoever waits for a connection leaves when its context ends, and takes none with it.
+// A request that waits for a connection stops when its context ends, and uses up no
+// connection.
 func TestMaxConnsGivenUp(t *testing.T) {
 	eachEnd(t, func(t *testing.T, l lane, ctx context.Context, end func(), want error) {
 		b, release := held(t)
@@ -100,9 +101,8 @@ func TestMaxConnsGivenUp(t *testing.T) {
 	})
 }
 
-// A backend that is stuck is when clients give up: they leave nothing behind
-// that waits for a connection in their stead, and nothing that connects for them
-// later.
+// Clients give up when a backend hangs. They must leave nothing that waits for a
+// connection or connects later.
 func TestMaxConnsGivenUpByMany(t *testing.T) {
 	bodies := map[string]func() io.Reader{"none": nil, "small": text("hello"), "unknown": unknown("hello")}
 	each(t, func(t *testing.T, l lane) {
@@ -138,7 +138,7 @@ func TestMaxConnsGivenUpByMany(t *testing.T) {
 	})
 }
 
-// However an exchange ends, the next one finds a place.
+// After any end of an exchange, the next one gets a connection.
 func TestMaxConnsFreed(t *testing.T) {
 	cases := []struct {
 		name   string
@@ -185,7 +185,7 @@ func TestMaxConnsFreed(t *testing.T) {
 	})
 }
 
-// Whoever waits goes on when another closes its answer before the end.
+// A waiting request continues when another closes its answer before the end.
 func TestMaxConnsFreedByClose(t *testing.T) {
 	each(t, func(t *testing.T, l lane) {
 		b := serve(t, once("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello"))
@@ -223,7 +223,7 @@ func TestMaxConnsFreedByFailedDials(t *testing.T) {
 	})
 }
 
-// Requests of every kind share the bound, whichever way they are sent.
+// Requests of every kind share the limit, in whichever way they are sent.
 func TestMaxConnsOfEveryKind(t *testing.T) {
 	each(t, func(t *testing.T, l lane) {
 		var busy, most atomic.Int64
@@ -324,7 +324,7 @@ func TestCloseIdleConnections(t *testing.T) {
 	})
 }
 
-// An answer whose body is being read is in use.
+// A connection is in use while the body of its answer is read.
 func TestCloseIdleConnectionsWithinTheBody(t *testing.T) {
 	each(t, func(t *testing.T, l lane) {
 		release := make(chan struct{})

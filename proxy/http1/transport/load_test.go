@@ -44,8 +44,8 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	io.WriteString(w, id+" "+string(body))
 }
 
-// storm sends requests of every kind from many goroutines; some of them are
-// given up at some time.
+// storm sends requests of every kind from many goroutines. Some of them are canceled at
+// some time.
 func storm(t *testing.T, client testedTransport, url string, goroutines, requests int, giveUp bool) {
 	t.Helper()
 	var all sync.WaitGroup
@@ -105,7 +105,7 @@ func oneOfMany(t *testing.T, client testedTransport, url string, number int, giv
 	return nil
 }
 
-// oneBody is a method and a body for the number: what it holds, and the reader.
+// oneBody returns a method and a body for the number: the content, and a reader of it.
 func oneBody(number int) (method, content string, body io.Reader) {
 	content = "content of " + strconv.Itoa(number)
 	switch number % 5 {
@@ -135,7 +135,7 @@ func TestEveryAnswerToItsRequest(t *testing.T) {
 	})
 }
 
-// A backend that closes connections whenever it likes costs no GET.
+// No GET fails when a backend closes connections at any time.
 func TestLoadOfStaleConnections(t *testing.T) {
 	each(t, func(t *testing.T, l lane) {
 		server := httptest.NewUnstartedServer(http.HandlerFunc(echo))
@@ -148,7 +148,7 @@ func TestLoadOfStaleConnections(t *testing.T) {
 			all.Go(func() {
 				random := rand.New(rand.NewPCG(uint64(n), 2))
 				for i := range 100 {
-					// GETs only: whoever sends a POST then may lose it.
+					// Only GETs: a POST may be lost then.
 					if err := oneOfMany(t, client, server.URL, (n*100+i)*35+8, false, random); err != nil {
 						t.Error(err)
 						return

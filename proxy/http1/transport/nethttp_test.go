@@ -1,5 +1,5 @@
-// What package wire reads and writes, and where it leaves that to net/http: no
-// caller can tell which it was.
+// These tests are at the border between package wire and net/http. A caller must not
+// notice which of them reads or writes a head.
 
 package transport_test
 
@@ -15,14 +15,15 @@ import (
 	"gatehouse/internal/testkit"
 )
 
-// sized is an answer whose head is of that length, with a body.
+// sized returns an answer whose head has this length, with a body.
 func sized(head, body int) (raw, content string) {
 	content = strings.Repeat("0123456789", body/10+1)[:body]
 	raw = fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\nX-Filling: ", body)
 	return raw + strings.Repeat("x", head-len(raw)-len("\r\n\r\n")) + "\r\n\r\n" + content, content
 }
 
-// TestAnswersByPlainness are answers at the border of what is plain.
+// TestAnswersByPlainness checks answers that are just simple, and answers that are just
+// not.
 func TestAnswersByPlainness(t *testing.T) {
 	length := http.Header{"Content-Length": {"5"}}
 	with := func(name string, values ...string) http.Header {
@@ -60,7 +61,7 @@ func TestAnswersByPlainness(t *testing.T) {
 			header: http.Header{"Content-Length": {"70000"}}, length: 70_000, body: strings.Repeat("x", 50_000), bodyErr: "unexpected EOF", fate: ended,
 		},
 	}
-	// The buffer is of 4 KiB: heads and bodies that end at its end, or near.
+	// The buffer has 4 KiB. These heads and bodies end at its end, or near it.
 	for _, head := range []int{100, 4095, 4096, 4097, 8192, 8193} {
 		for _, body := range []int{0, 1, 3996, 3997, 4096, 10_000} {
 			raw, content := sized(head, body)
@@ -78,7 +79,7 @@ func TestAnswersByPlainness(t *testing.T) {
 	})
 }
 
-// A read of nothing is not the end, nor takes it part of the body.
+// A read of no bytes does not return the end, and consumes nothing.
 func TestReadOfNothing(t *testing.T) {
 	each(t, func(t *testing.T, l lane) {
 		b := serve(t, once("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"))
@@ -106,8 +107,7 @@ func TestReadOfNothing(t *testing.T) {
 	})
 }
 
-// The head of a request that is as large as the buffer, or nearly, arrives as
-// one of any other size does.
+// The head of a request that fills the buffer, or almost, arrives like any other.
 func TestRequestHeadsOfEverySize(t *testing.T) {
 	each(t, func(t *testing.T, l lane) {
 		b := serve(t, (*link).plainly)
@@ -127,7 +127,7 @@ func TestRequestHeadsOfEverySize(t *testing.T) {
 	})
 }
 
-// A head larger than the buffer is written in parts; nothing of it goes to a
+// A head larger than the buffer is written in parts. Nothing of it is written to a
 // connection that was closed.
 func TestLargeHeadAfterClose(t *testing.T) {
 	each(t, func(t *testing.T, l lane) {
@@ -160,8 +160,7 @@ func TestLargeHeadAfterClose(t *testing.T) {
 	})
 }
 
-// A target that cannot be written is refused before a byte of it is, with or
-// without a body.
+// An invalid target is refused before a byte of it is written, with or without a body.
 func TestTargetsThatAreNone(t *testing.T) {
 	cases := map[string]func(*http.Request){
 		"a line in the query":    func(r *http.Request) { r.URL.RawQuery = "a HTTP/1.1\r\nX-Evil: b" },

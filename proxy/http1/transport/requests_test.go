@@ -17,7 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// onWire is how a request must arrive.
+// onWire is a request, with the bytes that must arrive.
 type onWire struct {
 	name    string
 	method  string
@@ -32,7 +32,7 @@ type onWire struct {
 
 func text(s string) func() io.Reader { return func() io.Reader { return strings.NewReader(s) } }
 
-// hidden keeps net/http from knowing a body's type, and thereby its length.
+// hidden hides a body's type from net/http, and with it the length.
 type hidden struct{ io.Reader }
 
 func unknown(s string) func() io.Reader {
@@ -256,16 +256,16 @@ func TestBodiesOfEveryLength(t *testing.T) {
 	})
 }
 
-// errBody is the caller's own.
+// errBody is an error of the caller's body.
 var errBody = errors.New("the body broke")
 
 type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, errBody }
 
-// A body that is not what was announced ends the request with an error, and
-// its connection with it: the backend never takes the request for a whole one.
-// A body that is longer may have got its answer before that was noticed.
+// A body with a wrong length ends the request with an error, and the connection too. So
+// the backend never reads the request as complete. A body that is too long may have got
+// its answer before the error was found.
 func TestBodiesThatLie(t *testing.T) {
 	cases := []struct {
 		name   string
@@ -317,7 +317,7 @@ func TestBodiesThatLie(t *testing.T) {
 	})
 }
 
-// What cannot be sent is refused, the body is closed, and nobody connects.
+// An invalid request is refused, its body is closed, and no connection is opened.
 func TestRequestsThatAreNone(t *testing.T) {
 	cases := []struct {
 		name   string
@@ -359,7 +359,7 @@ func TestRequestsThatAreNone(t *testing.T) {
 	})
 }
 
-// A context that can never end is no reason for another answer.
+// A context that can never end does not change the answer.
 func TestContextWithoutEnd(t *testing.T) {
 	each(t, func(t *testing.T, l lane) {
 		b := serve(t, (*link).plainly)

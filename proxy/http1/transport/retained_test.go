@@ -11,8 +11,8 @@ import (
 
 type keptKey struct{}
 
-// TestWaitingKeepsNothing wants a connection that waits to let go of the request
-// that it carried: a gateway's leads to the client's connection and headers.
+// TestWaitingKeepsNothing checks that an idle connection does not keep its last request in
+// memory. In a gateway, the request refers to the client's connection and headers.
 func TestWaitingKeepsNothing(t *testing.T) {
 	each(t, func(t *testing.T, l lane) {
 		for name, derive := range map[string]func(context.Context) context.Context{

@@ -46,7 +46,7 @@ func TestOneConnectionForAll(t *testing.T) {
 	})
 }
 
-// The end of the answer frees the connection, not the closing of its body.
+// The connection becomes free at the end of the answer, not when its body is closed.
 func TestReuseBeforeClose(t *testing.T) {
 	each(t, func(t *testing.T, l lane) {
 		b := serve(t, (*link).plainly)
@@ -59,7 +59,7 @@ func TestReuseBeforeClose(t *testing.T) {
 			t.Fatalf("%q, %v", body, err)
 		}
 		follow(t, client, b, 1)
-		// What is read or closed late has no part in what the connection does now.
+		// Reading or closing the old body late does not affect the connection.
 		for range 2 {
 			if n, err := res.Body.Read(make([]byte, 8)); n != 0 || err != io.EOF {
 				t.Errorf("after the end: %d, %v", n, err)
@@ -77,8 +77,8 @@ func TestReuseBeforeClose(t *testing.T) {
 	})
 }
 
-// Reading exactly the length that was announced is not yet reading to the end,
-// unless the end came with it.
+// Reading exactly the announced length does not yet mean reading to the end, unless the
+// end came with it.
 func TestExactRead(t *testing.T) {
 	each(t, func(t *testing.T, l lane) {
 		b := serve(t, (*link).plainly)
@@ -99,8 +99,7 @@ func TestExactRead(t *testing.T) {
 	})
 }
 
-// Whoever closes an answer before its end ends the connection, and does not
-// wait for the rest.
+// Closing an answer before its end closes the connection, without waiting for the rest.
 func TestCloseBeforeTheEnd(t *testing.T) {
 	cases := []struct {
 		name, raw string
@@ -141,7 +140,7 @@ func TestCloseBeforeTheEnd(t *testing.T) {
 	})
 }
 
-// Closing the body ends a read that is under way.
+// Closing the body ends a running read.
 func TestCloseDuringRead(t *testing.T) {
 	each(t, func(t *testing.T, l lane) {
 		for _, raw := range []string{
@@ -179,7 +178,7 @@ func TestCloseDuringRead(t *testing.T) {
 	})
 }
 
-// An error in the midst of a body is told to whoever reads again, too.
+// An error in the middle of a body is also returned by later reads.
 func TestErrorsStay(t *testing.T) {
 	each(t, func(t *testing.T, l lane) {
 		for _, raw := range []string{
@@ -209,7 +208,7 @@ func TestErrorsStay(t *testing.T) {
 	})
 }
 
-// What a backend says on a connection that waits is no answer to anything.
+// Bytes that a backend sends on an idle connection are not an answer.
 func TestSpokenWhileIdle(t *testing.T) {
 	cases := []struct{ name, raw string }{
 		{"an answer", "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"},
@@ -249,7 +248,7 @@ func TestSpokenWhileIdle(t *testing.T) {
 	})
 }
 
-// A connection that the backend closed while it waited costs nobody a request.
+// A connection that the backend has closed while it was idle makes no request fail.
 func TestClosedWhileIdle(t *testing.T) {
 	each(t, func(t *testing.T, l lane) {
 		for _, how := range []string{"close", "finish", "reset"} {
@@ -294,8 +293,8 @@ func TestClosedWhileIdle(t *testing.T) {
 	})
 }
 
-// repeatable are requests, and whether one may be sent again when the backend
-// closes a connection that was used before without a byte of an answer.
+// repeatable are requests. Each says whether it may be sent again when the backend closes
+// a reused connection without a byte of an answer.
 var repeatable = []struct {
 	name, method string
 	body         func() io.Reader
@@ -312,15 +311,15 @@ var repeatable = []struct {
 	{name: "POST with a key", method: "POST", key: "Idempotency-Key", again: true},
 	{name: "POST with a key of old", method: "POST", key: "X-Idempotency-Key", again: true},
 	{name: "PATCH", method: "PATCH"},
-	// RFC 9110 section 9.2.2 would allow these two; net/http does not.
+	// RFC 9110 section 9.2.2 allows these two; net/http does not.
 	{name: "PUT", method: "PUT"},
 	{name: "DELETE", method: "DELETE"},
 	{name: "a method of one's own", method: "PROPFIND"},
 	{name: "GET with a body", method: "GET", body: unknown("hello")},
 }
 
-// A request is sent again only over another connection, only once it is clear
-// that no byte of an answer came, and only where that can do no harm.
+// A request is sent again only over another connection, only when certainly no byte of an
+// answer came, and only when that is safe.
 func TestSentAgain(t *testing.T) {
 	ends := []struct {
 		name string
@@ -354,7 +353,7 @@ func TestSentAgain(t *testing.T) {
 					if c.body != nil {
 						body = hidden{c.body()} // what cannot be rewound
 					}
-					// What is of unknown length may have connections of its own.
+					// Requests of unknown length may have their own connections.
 					first := send(testkit.Context(t), t, "POST", b.url, nil)
 					if _, chunked := body.(hidden); chunked && c.name != "POST with a body" {
 						first = send(testkit.Context(t), t, "POST", b.url, hidden{strings.NewReader("first")})
@@ -381,7 +380,7 @@ func TestSentAgain(t *testing.T) {
 	})
 }
 
-// Only once, and never over a connection that was fresh.
+// Only once, and never after a new connection.
 func TestSentAgainOnce(t *testing.T) {
 	each(t, func(t *testing.T, l lane) {
 		b := serve(t, func(l *link) {
@@ -405,8 +404,8 @@ func TestSentAgainOnce(t *testing.T) {
 	})
 }
 
-// One stale connection after the other: none of them costs a GET, and a POST
-// is lost with the first.
+// Several stale connections, one after the other: no GET fails, and a POST fails with the
+// first.
 func TestManyStaleConnections(t *testing.T) {
 	each(t, func(t *testing.T, l lane) {
 		for _, maxConns := range []int{0, 3} {
@@ -433,7 +432,8 @@ func TestManyStaleConnections(t *testing.T) {
 					testkit.Receive(t, "an answer", done).wantPlain(t)
 				}
 				if o := run(client, send(testkit.Context(t), t, "POST", b.url, strings.NewReader("hello"))); class(o.err) != "EOF" || len(b.seen()) != 4 {
-					// bytes in memory can be rewound, but not by a transport that minds RFC 9110
+					// A body of bytes in memory could be sent again, but not by a transport that
+					// follows RFC 9110.
 					t.Errorf("got %+v after %d requests", o, len(b.seen()))
 				}
 				run(client, get(testkit.Context(t), t, b.url)).wantPlain(t)
@@ -445,7 +445,7 @@ func TestManyStaleConnections(t *testing.T) {
 	})
 }
 
-// Once a byte came, a backend was at work.
+// When a byte came, a backend has processed the request.
 func TestNotSentAgainAfterAByte(t *testing.T) {
 	each(t, func(t *testing.T, l lane) {
 		for _, raw := range []string{"H", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 103 Early Hints\r\n\r\n", "x"} {
@@ -475,7 +475,7 @@ func TestNotSentAgainAfterAByte(t *testing.T) {
 	})
 }
 
-// Nobody listens: the dial's error comes out, and the body is closed.
+// When nothing listens, RoundTrip returns the error of the dial and closes the body.
 func TestDialFails(t *testing.T) {
 	errDial := errors.New("no way")
 	each(t, func(t *testing.T, l lane) {
@@ -499,7 +499,7 @@ func TestDialFails(t *testing.T) {
 	})
 }
 
-// What is dialled is host and port, whatever form the URL has.
+// The dialed address is host and port, in whichever form the URL has them.
 func TestDialledAddress(t *testing.T) {
 	errDial := errors.New("no way")
 	addresses := map[string]string{
@@ -541,9 +541,9 @@ func TestDialledAddress(t *testing.T) {
 	})
 }
 
-// A backend may speak, or close, before it was asked anything, on a connection
-// that is as new as can be. Whether that is taken for the answer depends on who
-// is faster; nobody waits for another one.
+// A backend may send bytes, or close, before it gets a request on a new connection. Timing
+// decides whether the client reads those bytes as the answer; neither side waits for the
+// other.
 func TestSpokenBeforeAsked(t *testing.T) {
 	cases := []struct {
 		name string

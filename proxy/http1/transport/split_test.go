@@ -14,8 +14,8 @@ import (
 	"gatehouse/internal/testkit"
 )
 
-// TestAnswersInTwoParts: wherever an answer is cut, and however much later the
-// rest comes, it is the same answer.
+// TestAnswersInTwoParts cuts an answer at every byte. The answer must be the same, however
+// late the second part comes.
 func TestAnswersInTwoParts(t *testing.T) {
 	cases := []struct{ name, method, raw, body string }{
 		{"length", "GET", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-A: b\r\n\r\nplain", "plain"},
@@ -64,8 +64,7 @@ func TestAnswersInTwoParts(t *testing.T) {
 	})
 }
 
-// waitRead returns when there is nothing that the client has not read; at the
-// latest when a test must have hung.
+// waitRead returns when the client has read everything, or when the test hangs.
 func waitRead(client net.Conn) {
 	raw, err := client.(syscall.Conn).SyscallConn()
 	if err != nil {

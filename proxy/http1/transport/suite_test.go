@@ -1,10 +1,10 @@
-// The contract of a transport towards plain HTTP/1.1 backends, which net/http's
-// and ours must hold alike: one file for each subject, and every test over each
-// of transports().
+// These tests define how a transport for HTTP/1.1 backends without TLS behaves. net/http's
+// and ours must both pass them. There is one file for each subject, and every test runs
+// with each of transports().
 //
-// The tests of one transport do not run beside each other: the standard
-// transport gives up a connection when its writer has not been scheduled for
-// 50 ms after the answer, and goroutines left over are told apart by nothing.
+// The tests of one transport do not run in parallel. The standard transport closes a
+// connection when its writer has not been scheduled for 50 ms after the answer. And leaked
+// goroutines of different tests cannot be distinguished.
 
 package transport_test
 
@@ -23,13 +23,13 @@ import (
 	"gatehouse/internal/testkit"
 )
 
-// transport is what the suite needs of one.
+// transport is what the suite needs of a transport.
 type testedTransport interface {
 	http.RoundTripper
 	CloseIdleConnections()
 }
 
-// each runs a test over every transport.
+// each runs a test with every transport.
 func each(t *testing.T, test func(t *testing.T, l lane)) {
 	t.Helper()
 	for _, l := range transports() {
@@ -37,7 +37,7 @@ func each(t *testing.T, test func(t *testing.T, l lane)) {
 	}
 }
 
-// start makes a transport, of which nothing may be left when the test ends.
+// start returns a transport. Nothing of it may be left when the test ends.
 func (l lane) start(t *testing.T, b bounds) testedTransport {
 	t.Helper()
 	made := l.begin(b)
@@ -48,7 +48,7 @@ func (l lane) start(t *testing.T, b bounds) testedTransport {
 	return made
 }
 
-// begin makes a transport for a test that runs beside others.
+// begin returns a transport for a test that runs in parallel with others.
 func (l lane) begin(b bounds) testedTransport {
 	b.maxIdle = cmp.Or(b.maxIdle, maxIdle)
 	b.idleTimeout = cmp.Or(b.idleTimeout, idleLife)
@@ -58,13 +58,13 @@ func (l lane) begin(b bounds) testedTransport {
 	return l.make(b)
 }
 
-// wantNoGoroutines waits until no transport runs any.
+// wantNoGoroutines waits until no transport has a goroutine.
 func wantNoGoroutines(t *testing.T) {
 	t.Helper()
 	testkit.WaitNoGoroutines(t, "net/http.(*persistConn)", "net/http.(*Transport)", "gatehouse/proxy/http1/transport.")
 }
 
-// get is a GET as the gateway would send it.
+// get returns a GET as the gateway sends it.
 func get(ctx context.Context, t *testing.T, url string) *http.Request {
 	t.Helper()
 	return send(ctx, t, http.MethodGet, url, nil)
@@ -80,7 +80,7 @@ func send(ctx context.Context, t *testing.T, method, url string, body io.Reader)
 	return r
 }
 
-// outcome is all that a caller can observe of an exchange.
+// outcome is everything that a caller can observe of an exchange.
 type outcome struct {
 	status  int
 	proto   string
@@ -106,7 +106,7 @@ func run(client testedTransport, r *http.Request) outcome {
 	return o
 }
 
-// wantPlain fails unless the exchange ended with the plain answer.
+// wantPlain fails unless the exchange ended with the answer plain.
 func (o outcome) wantPlain(t *testing.T) {
 	t.Helper()
 	if o.err != nil || o.bodyErr != nil || o.status != http.StatusOK || o.body != "plain" {
@@ -114,7 +114,8 @@ func (o outcome) wantPlain(t *testing.T) {
 	}
 }
 
-// follow sends a plain GET and wants its own answer, over the connection of that number.
+// follow sends a simple GET and checks its answer. It must come over the connection with
+// this number.
 func follow(t *testing.T, client testedTransport, b *backend, number int) {
 	t.Helper()
 	const path = "/follow"
@@ -129,7 +130,7 @@ func follow(t *testing.T, client testedTransport, b *backend, number int) {
 	}
 }
 
-// class is what a caller may tell of an error.
+// class returns what a caller may distinguish in an error.
 func class(err error) string {
 	switch {
 	case err == nil:
@@ -151,14 +152,14 @@ func class(err error) string {
 	}
 }
 
-// background runs in a goroutine of the test's.
+// background runs a function in a goroutine of the test.
 func background(client testedTransport, r *http.Request) <-chan outcome {
 	done := make(chan outcome, 1)
 	go func() { done <- run(client, r) }()
 	return done
 }
 
-// watched is a request body that tells when it was closed.
+// watched is a request body that reports when it was closed.
 type watched struct {
 	io.Reader
 	closed chan struct{}
@@ -174,7 +175,7 @@ func (w *watched) Close() error {
 	return nil
 }
 
-// wantClosed fails unless the transport closed the request's body.
+// wantClosed fails unless the transport has closed the request's body.
 func (w *watched) wantClosed(t *testing.T) {
 	t.Helper()
 	testkit.Receive(t, "the request's body to be closed", w.closed)

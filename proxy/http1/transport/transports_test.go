@@ -9,14 +9,14 @@ import (
 	"gatehouse/proxy/http1/transport"
 )
 
-// Gatehouse's own bounds, where a test asks for no other.
+// Gatehouse's own limits, for tests that set no others.
 const (
 	maxHeaderBytes = 256 << 10
 	idleLife       = 90 * time.Second
 	maxIdle        = 64
 )
 
-// bounds are what a test wants to be different; the zero value is Gatehouse's.
+// bounds are the limits that a test changes; the zero value means Gatehouse's.
 type bounds struct {
 	maxConns, maxIdle int
 	idleTimeout       time.Duration
@@ -27,12 +27,12 @@ type bounds struct {
 type lane struct {
 	name string
 	make func(bounds) testedTransport
-	// watches tells that a goroutine reads from idle connections, so what the
-	// backend does to one is noticed before the connection is asked for.
+	// watches says that a goroutine reads from idle connections. So the transport
+	// notices what the backend does to one before the connection is used again.
 	watches bool
 }
 
-// transports lists what the suite runs over. The first is the yardstick.
+// transports lists the transports that the suite tests. The first is the reference.
 func transports() []lane {
 	return []lane{
 		{name: "standard", make: func(b bounds) testedTransport { return standard(b) }, watches: true},
@@ -40,7 +40,7 @@ func transports() []lane {
 	}
 }
 
-// leanLane is ours, above the other.
+// leanLane is our transport, on top of the standard one.
 func leanLane(b bounds) *transport.Transport {
 	below := b
 	below.maxConns = 0

@@ -12,8 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// written is a request that is written to a backend: its method, and where from
-// there its host and target come.
+// written is a request that is written to a backend: its method, and where its host and
+// target come from.
 type written struct {
 	method, host         string
 	urlHost, path, query string
@@ -30,7 +30,7 @@ func (w written) request() *http.Request {
 	}
 }
 
-// agent is a header with the field without which net/http invents one.
+// agent is a header with a User-Agent; without it, net/http adds its own.
 func agent(more http.Header) http.Header {
 	header := http.Header{"User-Agent": {""}}
 	maps.Copy(header, more)
@@ -92,7 +92,7 @@ func TestAppendRequest(t *testing.T) {
 	}
 }
 
-// What says more than a header does is left to net/http.
+// Requests with more than a header are left to net/http.
 func TestAppendRequestLeaves(t *testing.T) {
 	for name, change := range map[string]func(*http.Request){
 		"close":        func(r *http.Request) { r.Close = true },
@@ -112,8 +112,8 @@ func TestAppendRequestLeaves(t *testing.T) {
 	}
 }
 
-// FuzzAppendRequest holds the promise: what is written is what
-// http.Request.Write writes, in whatever order, and one head.
+// FuzzAppendRequest checks that AppendRequest writes what http.Request.Write writes, in
+// any order, and only one head.
 func FuzzAppendRequest(f *testing.F) {
 	for _, c := range writtenCases {
 		agents := c.header["User-Agent"]
@@ -133,8 +133,8 @@ func FuzzAppendRequest(f *testing.F) {
 	})
 }
 
-// wantAsWritten fails when AppendRequest writes something else than
-// http.Request.Write, which has the fields in an order of its own.
+// wantAsWritten fails when AppendRequest and http.Request.Write write different fields.
+// Their order may differ.
 func wantAsWritten(t *testing.T, r *http.Request) (ok bool) {
 	t.Helper()
 	const before = "before"
@@ -159,8 +159,8 @@ func wantAsWritten(t *testing.T, r *http.Request) (ok bool) {
 	return true
 }
 
-// lines returns the first line of a head, and the others sorted. Those with the
-// same name stay in their order.
+// lines returns the first line of a head, and the others sorted. Lines with the same name
+// keep their order.
 func lines(head string) []string {
 	all := strings.Split(head, "\r\n")
 	slices.SortStableFunc(all[1:], func(a, b string) int {
@@ -190,8 +190,8 @@ func TestIsWritable(t *testing.T) {
 	}
 }
 
-// FuzzAppendField holds the promise: whatever it is given, it writes what
-// http.Header.Write does, and no line that is not a field's.
+// FuzzAppendField checks that AppendField writes the same as http.Header.Write for any
+// input, and no line that is not of the field.
 func FuzzAppendField(f *testing.F) {
 	f.Add("X-A", "b", "c")
 	f.Add("x-a", " b\t", "")

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// token is as long as those that clients bring along.
+// token is as long as the tokens of real clients.
 var token = strings.Repeat("eyJhbGciOi", 30)
 
 var (

@@ -5,11 +5,11 @@ import (
 	"testing"
 )
 
-// faults are what a message may hold in the wrong place.
+// faults are bytes that are invalid in some places of a message.
 var faults = []string{"\r", "\n", "\r\n", "\r\n\r\n", "\n\n", "\t", " ", ":", ",", "\x00", "\x7f", "\x80", "\u017f", "%", "?", "#", "/", "0", "A", "-"}
 
-// eachFault calls with the message broken at every byte: one is missing, one is
-// replaced by each fault, and each fault is put before it.
+// eachFault calls a function with the message broken at every byte. One byte is missing,
+// or replaced by each fault, or each fault is put before it.
 func eachFault(message string, with func(broken []byte)) {
 	for k := range message {
 		before, after := message[:k], message[k+1:]
@@ -21,7 +21,7 @@ func eachFault(message string, with func(broken []byte)) {
 	}
 }
 
-// What is broken in whatever way is left, or taken as net/http's server does.
+// A broken request is not parsed, or parsed as net/http's server does.
 func TestRequestsBroken(t *testing.T) {
 	for _, c := range requestCases {
 		if c.plain && len(c.head) < 100 {
@@ -30,7 +30,7 @@ func TestRequestsBroken(t *testing.T) {
 	}
 }
 
-// What is broken in whatever way is left, or taken as net/http's client does.
+// A broken response is not parsed, or parsed as net/http's client does.
 func TestResponsesBroken(t *testing.T) {
 	for _, c := range responseCases {
 		if c.plain && len(c.raw) < 100 {

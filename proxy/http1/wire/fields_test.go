@@ -33,15 +33,15 @@ func TestHeadEnd(t *testing.T) {
 	}
 }
 
-// everyByte calls with each byte.
+// everyByte calls a function with each byte.
 func everyByte(with func(char byte)) {
 	for char := range 256 {
 		with(byte(char))
 	}
 }
 
-// TestNames goes through all names of two bytes, and through the longer ones of
-// the few characters that matter.
+// TestNames tries all names of two bytes, and longer names of a few interesting
+// characters.
 func TestNames(t *testing.T) {
 	wantName(t, "")
 	everyByte(func(first byte) {
@@ -71,7 +71,7 @@ func FuzzName(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name string) { wantName(t, name) })
 }
 
-// wantName fails unless a name is held valid, and written, as net/http does.
+// wantName fails unless a name is valid and canonical in the same cases as in net/http.
 func wantName(t *testing.T, name string) {
 	t.Helper()
 	valid := httpguts.ValidHeaderFieldName(name)
@@ -87,8 +87,8 @@ func wantName(t *testing.T, name string) {
 	}
 }
 
-// TestValues puts every two bytes that follow each other at every place of
-// three words of eight, whose other bytes may lend them a bit.
+// TestValues puts every pair of bytes at every place of three words of eight bytes. A
+// carry from the other bytes of a word must not change the result.
 func TestValues(t *testing.T) {
 	for _, filling := range []string{"a", "\x80", "\t"} {
 		text := []byte(strings.Repeat(filling, 3*8+2))
@@ -122,7 +122,7 @@ func FuzzValue(f *testing.F) {
 	})
 }
 
-// FuzzFields holds the promise for the lines alone.
+// FuzzFields compares Fields with net/http.
 func FuzzFields(f *testing.F) {
 	for _, lines := range []string{"", "a:b\r\n", "A: b\r\nx: y\r\na:\tc \r\n", "a\r\n", "a:b\r\n c\r\n", "a:b\r", "a:b\n", "a:b\rc\r\n", "a:b\r\n\r\nc:d\r\n", "\r\r\r\r\n"} {
 		f.Add(lines)
@@ -145,7 +145,7 @@ func FuzzFields(f *testing.F) {
 	})
 }
 
-// Values of one field lie where those of another cannot be written over.
+// Appending to the values of one field must not overwrite those of another.
 func TestFieldsApart(t *testing.T) {
 	header, ok := Fields("A: 1\r\nB: 2\r\nA: 3\r\nC: 4\r\n")
 	if !ok {
@@ -159,7 +159,7 @@ func TestFieldsApart(t *testing.T) {
 	}
 }
 
-// A keyword has no letters beyond ASCII, whatever strings.EqualFold says.
+// A keyword has only ASCII letters, although strings.EqualFold accepts others.
 func TestIsToken(t *testing.T) {
 	for value, want := range map[string]bool{
 		"close": true, "CLOSE": true, "cLoSe": true, "clos": false, "closed": false, "": false, "clo\u017fe": false, "clo\xff\xfe": false, "clos\x05": false,
@@ -173,7 +173,7 @@ func TestIsToken(t *testing.T) {
 	}
 }
 
-// Many lines of one name take no more memory than net/http needs for them.
+// Many lines of one name use no more memory than in net/http.
 func TestFieldsOfOneName(t *testing.T) {
 	lines := strings.Repeat("a:\r\n", 4000)
 	ours := allocated(func() { Fields(lines) })
@@ -185,7 +185,7 @@ func TestFieldsOfOneName(t *testing.T) {
 	}
 }
 
-// allocated is how many bytes a call allocates.
+// allocated returns the number of bytes that a call allocates.
 func allocated(call func()) uint64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)

@@ -16,8 +16,8 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// requestCases are heads, and whether they are to be plain. What net/http makes
-// of them is asked of net/http.
+// requestCases are heads. Each says whether it is simple. net/http defines the right
+// result.
 var requestCases = []struct {
 	name, head string
 	plain      bool
@@ -126,8 +126,8 @@ func TestRequest(t *testing.T) {
 	}
 }
 
-// FuzzRequest holds the promise: what is taken is what net/http's server would
-// have given its handler.
+// FuzzRequest checks that a parsed request equals the one that net/http's server passes to
+// its handler.
 func FuzzRequest(f *testing.F) {
 	for _, c := range requestCases {
 		f.Add([]byte(c.head))
@@ -139,7 +139,7 @@ func FuzzRequest(f *testing.F) {
 	})
 }
 
-// dirtyURL is one that nothing may be left of.
+// dirtyURL is a URL with values that must not remain.
 func dirtyURL() *url.URL {
 	return &url.URL{
 		Scheme: "old", Opaque: "old", User: url.User("old"), Host: "old", Path: "old", RawPath: "old", OmitHost: true,
@@ -147,7 +147,7 @@ func dirtyURL() *url.URL {
 	}
 }
 
-// readAs is what net/http's server gives a handler of a head.
+// readAs returns the request that net/http's server passes to a handler for a head.
 type readAs struct {
 	Method, RequestURI, Proto, Host string
 	Major, Minor                    int
@@ -163,8 +163,8 @@ func asRead(r *http.Request) readAs {
 	return readAs{r.Method, r.RequestURI, r.Proto, r.Host, r.ProtoMajor, r.ProtoMinor, *r.URL, r.Header, r.ContentLength, r.Close, r.TransferEncoding, r.Trailer}
 }
 
-// wantAsServer fails when Request takes what begins the data, and takes it
-// otherwise than net/http's server.
+// wantAsServer fails when Request parses the head of data, but not as net/http's server
+// does.
 func wantAsServer(t *testing.T, data []byte, before *url.URL) (ok bool) {
 	t.Helper()
 	end := HeadEnd(data)
@@ -190,7 +190,7 @@ func wantAsServer(t *testing.T, data []byte, before *url.URL) (ok bool) {
 	return true
 }
 
-// wantNotRefused looks for what net/http's server refuses besides.
+// wantNotRefused fails for a request that net/http's server refuses by its other checks.
 func wantNotRefused(t *testing.T, head []byte) {
 	t.Helper()
 	in := textproto.NewReader(bufio.NewReader(bytes.NewReader(head)))
@@ -211,7 +211,7 @@ func wantNotRefused(t *testing.T, head []byte) {
 	}
 }
 
-// What is plain, net/http's own server serves, and gives its handler the same.
+// net/http's own server serves all simple requests, and passes the same to its handler.
 func TestRequestAtServer(t *testing.T) {
 	seen := make(chan *http.Request, 1)
 	server := serveOne(t, func(w http.ResponseWriter, r *http.Request) {
@@ -239,8 +239,8 @@ func TestRequestAtServer(t *testing.T) {
 	}
 }
 
-// serveOne starts a server and gives what sends it raw text and reads all that
-// it answers.
+// serveOne starts a server. It returns a function that sends raw text and reads the whole
+// answer.
 func serveOne(t *testing.T, handler http.HandlerFunc) (ask func(raw string) string) {
 	t.Helper()
 	server := httptest.NewServer(handler)

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// responseCases are answers, and whether their heads are to be plain for a GET.
+// responseCases are answers. Each says whether its head is simple for a GET.
 var responseCases = []struct {
 	name, raw string
 	plain     bool
@@ -82,8 +82,8 @@ func TestResponse(t *testing.T) {
 	}
 }
 
-// FuzzResponse holds the promise: what is taken is what net/http's client would
-// have got.
+// FuzzResponse checks that a parsed response equals the one that net/http's client
+// returns.
 func FuzzResponse(f *testing.F) {
 	for _, c := range responseCases {
 		f.Add([]byte(c.raw), "GET")
@@ -93,7 +93,7 @@ func FuzzResponse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte, method string) { wantAsClient(t, data, method) })
 }
 
-// answeredAs is what net/http's client gets of a head.
+// answeredAs returns the response that net/http's client returns for a head.
 type answeredAs struct {
 	Status, Proto      string
 	Code, Major, Minor int
@@ -108,8 +108,7 @@ func asAnswered(r *http.Response) answeredAs {
 	return answeredAs{r.Status, r.Proto, r.StatusCode, r.ProtoMajor, r.ProtoMinor, r.Header, r.ContentLength, r.Close, r.TransferEncoding, r.Trailer}
 }
 
-// wantAsClient fails when Response takes what begins the data, and takes it
-// otherwise than net/http does.
+// wantAsClient fails when Response parses the head of data, but not as net/http does.
 func wantAsClient(t *testing.T, data []byte, method string) (ok bool) {
 	t.Helper()
 	end := HeadEnd(data)
@@ -138,7 +137,7 @@ func wantAsClient(t *testing.T, data []byte, method string) (ok bool) {
 	return true
 }
 
-// wantBody fails unless net/http reads that much of the rest as the body.
+// wantBody fails unless net/http reads this number of the remaining bytes as the body.
 func wantBody(t *testing.T, res *http.Response, rest []byte, length int64) {
 	t.Helper()
 	body, err := io.ReadAll(res.Body)

@@ -8,8 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestTargets goes through every character in every place of a target, and
-// every two that follow each other.
+// TestTargets tries every character at every place of a target, and every pair of
+// characters.
 func TestTargets(t *testing.T) {
 	everyByte(func(first byte) {
 		for _, form := range []string{"/%s", "/a%sb", "/a/%s", "/?%s", "/a?%sb", "/%%2F%sb", "//%s", "/%%%sf", "/%%4%s", "/?%%%sf"} {
@@ -37,7 +37,7 @@ func FuzzTarget(f *testing.F) {
 	})
 }
 
-// wantTarget fails unless a target is read as net/url does.
+// wantTarget fails unless a target is parsed as net/url does.
 func wantTarget(t *testing.T, target string) {
 	t.Helper()
 	want, err := url.ParseRequestURI(target)
