@@ -55,7 +55,7 @@ type compiledRoute struct {
 	backend *forward.Backend
 }
 
-// ownAnswer is a target that the table itself contains.
+// ownAnswer is a target that answers without a backend: a redirect or a fixed answer.
 type ownAnswer interface {
 	http.Handler
 	// Status returns the usual status of the answers.

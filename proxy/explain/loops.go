@@ -18,17 +18,18 @@ import (
 // maxRedirects is how many redirects a client follows; browsers stop there.
 const maxRedirects = 20
 
-// everybody lets every caller pass, because a loop is one for whoever may enter it.
+// everybody is a Decider that allows every caller: a loop is a problem if any caller can
+// get into it.
 type everybody struct{}
 
 func (everybody) Decide(context.Context, http.Header, auth.Rule) (*auth.Identity, *httperr.Error) {
 	return &auth.Identity{}, nil
 }
 
-// Loops returns a problem for every redirect that leads back to itself through the table.
-// It follows a request at the prefix of each redirect, and one below it. A redirect to a URL
-// is only followed to a host of the table, and is a warning: another server may answer
-// that URL.
+// Loops returns a problem for every redirect that leads into a loop within the table. It
+// follows a request at the prefix of each redirect, and one below it. It follows a redirect
+// to a URL only if the host is in the table. Such a loop is a warning, because another
+// server may answer that URL.
 func Loops(table *proxy.Table) problem.List {
 	hosts := namedHosts(table)
 	var problems problem.List
@@ -105,7 +106,8 @@ func findLoop(table *proxy.Table, r *config.Route, hosts map[string]bool) (chain
 // sample is the request of a client that follows redirects.
 type sample struct{ method, host, path string }
 
-// follow returns the addresses from a request on, if they never end.
+// follow returns the addresses to which a request is redirected, if the redirects never
+// end.
 func follow(table *proxy.Table, first *config.Route, s sample, hosts map[string]bool) (chain []string, sure bool) {
 	header := http.Header{}
 	for name, value := range first.Headers {

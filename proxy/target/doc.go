@@ -1,4 +1,5 @@
-// Package target has the targets of routes that the gateway answers by itself,
-// without a backend: redirects, and fixed answers with their files. They are http.Handlers behind the policy of their
-// route. They know the values of the table, and nothing of routes and callers.
+// Package target contains the targets of routes that the gateway itself answers, without a
+// backend: redirects, and fixed answers with their files. They are http.Handlers, which are
+// called after the policy of the route. They use values of the table, and do not depend on
+// routes or callers.
 package target

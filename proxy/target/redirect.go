@@ -7,8 +7,9 @@ import (
 	"gatehouse/config"
 )
 
-// Redirect answers requests with the address to ask instead. A client never chooses the
-// host of that address: it is in the table, or one of the hosts of the route.
+// Redirect answers requests with the address that the client should request instead. A
+// client cannot choose the host of that address: the host is in the table, or is one of
+// the hosts of the route.
 type Redirect struct {
 	origin string // scheme and host; "" for a path
 	path   string
@@ -41,7 +42,8 @@ func (r *Redirect) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	w.WriteHeader(r.status)
 }
 
-// Location returns the address to ask instead of a request, which is as for ServeHTTP.
+// Location returns the address that the client should request instead. The request must be
+// prepared as for ServeHTTP.
 func (r *Redirect) Location(request *http.Request) string {
 	rest := request.URL.RawPath
 	if rest == "" {
@@ -124,8 +126,8 @@ func (r *Redirect) writeQuery(b *strings.Builder, rest, host string) {
 	}
 }
 
-// pieces yields the literal parts of a text, each with the placeholder behind it, which is
-// "" at the end.
+// pieces yields the literal parts of a text, each with the placeholder after it. The
+// placeholder is "" at the end.
 func pieces(text string) func(yield func(literal, placeholder string) bool) {
 	return func(yield func(literal, placeholder string) bool) {
 		for {

@@ -15,7 +15,8 @@ import (
 	"gatehouse/config/textfile"
 )
 
-// maxFile bounds the file of an answer, in bytes. It is kept in memory.
+// maxFile is the largest size of the file of an answer, in bytes. The file is kept in
+// memory.
 const maxFile = 10 << 20
 
 // defaultType is the media type of a body, and of a file whose extension is unknown.
@@ -34,8 +35,8 @@ type header struct {
 	values []string
 }
 
-// NewRespond returns the handler of a validated answer. It reads its file, whose path is
-// relative to folder, the one of the table.
+// NewRespond returns the handler of a validated answer. It reads the file of the answer,
+// whose path is relative to folder. That is the folder of the table.
 func NewRespond(cfg *config.Respond, folder string) (*Respond, error) {
 	r := &Respond{status: int(cfg.Status), body: []byte(cfg.Body)}
 	kind := cfg.ContentType
