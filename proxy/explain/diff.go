@@ -156,15 +156,15 @@ func respondText(r *config.Respond) string {
 	if r == nil {
 		return ""
 	}
-	text := r.Status.String()
+	parts := []string{r.Status.String()}
 	for _, part := range []struct{ name, value string }{
 		{"body", digest(r.Body)}, {"file", r.File}, {"content_type", r.ContentType}, {"headers", digests(r.Headers)},
 	} {
 		if part.value != "" {
-			text += " " + part.name + " " + part.value
+			parts = append(parts, part.name, part.value)
 		}
 	}
-	return text
+	return strings.Join(parts, " ")
 }
 
 func orNone(value string) string {
