@@ -20,6 +20,9 @@ func keyHint(key string, known []string) string {
 	if slices.Contains(known, other) {
 		return "did you mean " + problem.Quote(other) + "?"
 	}
+	if hint := foreignHint(key, known); hint != "" {
+		return hint
+	}
 	if hint := problem.DidYouMean(key, known); hint != "" {
 		return hint
 	}
