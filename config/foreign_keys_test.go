@@ -64,6 +64,8 @@ func TestForeignKeysOfATable(t *testing.T) {
 		"routes:\n  - {name: a, prefix: /a, backend: 'http://b', add_header: x}\n":                "write, at the top of the table, response_headers:",
 		"entryPoints: {web: 80}\nroutes:\n  - {name: a, prefix: /a, backend: 'http://b'}\n":       "GATEWAY_LISTEN",
 		"cors: {allow_origins: ['*']}\nroutes:\n  - {name: a, prefix: /a, backend: 'http://b'}\n": "write origins:",
+		"cors: {origin: ['*']}\nroutes:\n  - {name: a, prefix: /a, backend: 'http://b'}\n":        `did you mean "origins"?`,
+		"routes:\n  - {name: a, prefix: /a, backend: 'https://b', tls: {servername: x}}\n":        `did you mean "server_name"?`,
 		"allow_origins: ['*']\nroutes:\n  - {name: a, prefix: /a, backend: 'http://b'}\n":         "write cors:",
 		"routes:\n  - {name: a, prefix: /a, backend: 'http://b', health_check: {path: /}}\n":      "backends are not probed",
 	} {

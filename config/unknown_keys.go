@@ -20,11 +20,15 @@ func keyHint(key string, known []string) string {
 	if slices.Contains(known, other) {
 		return "did you mean " + problem.Quote(other) + "?"
 	}
-	if hint := foreignHint(key, known); hint != "" {
-		return hint
+	foreign := foreignHint(key, known)
+	if foreign == "" || !slices.Contains(known, "prefix") && !slices.Contains(known, "routes") {
+		// Elsewhere than in a route or the table, a near key is meant more often.
+		if hint := problem.DidYouMean(key, known); hint != "" {
+			return hint
+		}
 	}
-	if hint := problem.DidYouMean(key, known); hint != "" {
-		return hint
+	if foreign != "" {
+		return foreign
 	}
 	switch folded {
 	case "listen", "port", "address", "ops_listen", "listeners":

@@ -3,7 +3,7 @@
 // A request passes these hops, in this order:
 //
 //  1. gateway.go   ServeHTTP: the whole order, read top to bottom
-//  2. exchange.go  observe: metrics, access log (access.go), recover
+//  2. exchange.go  begin and finish: metrics, access log (access.go), recover
 //     response.go  the http.ResponseWriter of the request: headers of every answer
 //  3. clientip/    find the client, behind trusted proxies
 //  4. cors/        answer preflights, prepare the headers of every answer
