@@ -7,72 +7,79 @@ import (
 	"strings"
 )
 
-// foreignKey says what to write in place of a key of another gateway.
+// foreignKey is a key of other gateways, and what to write in its place.
 type foreignKey struct {
-	words string // the keys, without hyphens and underscores, in lower case
-	place string // where ours belongs
-	ours  string // the key of a table that does the same; "" when there is none
-	// example shows ours with a value. Without ours it says what to do instead.
-	example string
+	words   string // the spellings, without hyphens and underscores, in lower case
+	place   string // where ours belongs
+	ours    string // the key of a table that does the same; "" when there is none
+	example string // ours with a value, as YAML; "" without ours
+	note    string // what else to know; without ours, what to do instead
 }
 
 // The places of our keys.
 const (
-	inRoute = "in a route"
-	inCORS  = "in `cors`"
-	atTop   = "at the top of the table"
+	inRoute  = "in a route"
+	inTLS    = "in `tls` of a route"
+	inCORS   = "in `cors`"
+	inLimits = "in `limits`"
+	atTop    = "at the top of the table"
 )
 
 // foreignKeys are keys of nginx, Traefik, Caddy, Kong and Envoy. The first entry that
 // has the word and whose key is known at the place wins, then the first with the word.
 var foreignKeys = []foreignKey{
-	{"proxypass reverseproxy forwardto proxyto uri origin destination", inRoute, "backend", "backend: http://127.0.0.1:8080"},
-	{"upstreams servers loadbalancer cluster clusters services backends", inRoute, "backend", "backend: http://orders:8080; a route has one backend, so name a load balancer or a DNS name for several servers"},
-	{"location match matcher handle pathprefix paths rule", inRoute, "prefix", "prefix: /orders; hosts, methods and headers of the route narrow it"},
-	{"servername domain domains virtualhost vhost", inRoute, "hosts", "hosts: [www.example.com]"},
-	{"strippath stripuri trimprefix handlepath", inRoute, "strip_prefix", "strip_prefix: true"},
-	{"passhostheader hostheader preservehostheader", inRoute, "preserve_host", "preserve_host: true"},
-	{"websocket websockets", inRoute, "upgrade", "upgrade: [websocket]"},
-	{"h2c http2 grpc", inRoute, "protocol", "protocol: h2c"},
-	{"redir return redirectscheme redirectregex redirects", inRoute, "redirect", "redirect: {to: /new, status: 308}"},
-	{"response staticresponse directresponse fixedresponse", inRoute, "respond", `respond: {status: 503, body: "soon back"}`},
-	{"clientmaxbodysize maxbodysize bodylimit requestbody", inRoute, "max_body", "max_body: 10MiB"},
-	{"proxyreadtimeout readtimeout requesttimeout responsetimeout", inRoute, "timeout", "timeout: 60s"},
-	{"proxyconnecttimeout dialtimeout", inRoute, "connect_timeout", "connect_timeout: 10s"},
-	{"proxysendtimeout writetimeout keepalivetimeout", inRoute, "idle_timeout", "idle_timeout: 5m"},
-	{"public anonymous noauth", inRoute, "auth", "auth: none"},
-	{"groups scopes permissions", inRoute, "roles", "roles: [admin]"},
-	{"cacert cacertificate proxyssltrustedcertificate", inRoute, "tls", "tls: {ca: authority.pem}"},
-	{"alloworigins allowedorigins allowedorigin", inCORS, "origins", `origins: ["https://app.example.com"]`},
-	{"allowcredentials allowedcredentials", inCORS, "credentials", "credentials: true"},
-	{"exposeheaders exposedheaders", inCORS, "expose", "expose: [X-Request-ID]"},
-	{"corsorigins alloworigins allowedorigins enablecors corspolicy", atTop, "cors", `cors: {origins: ["https://app.example.com"]}`},
-	{"jwt jwtauth issuer issuers jwks oidc oauth2", atTop, "tokens", "tokens: [{issuer: https://login.example.com/, keys: https://login.example.com/jwks.json, …}]"},
-	{"addheader customresponseheaders proxyhideheader", atTop, "response_headers", "response_headers: {X-Frame-Options: DENY}"},
-	{"setrealipfrom realipfrom trustedips forwardedheaders trustedproxy", atTop, "trusted_proxies", "trusted_proxies: [10.0.0.0/8]"},
-	{"ratelimit ratelimiting limitreq limitconn throttle", atTop, "limits", "limits: {requests_per_client: 100}; it bounds requests at the same time, not their rate"},
+	{words: "proxypass reverseproxy forwardto proxyto uri url upstream service target origin destination", place: inRoute, ours: "backend", example: "backend: http://127.0.0.1:8080"},
+	{words: "upstreams servers loadbalancer cluster clusters services backends", place: inRoute, ours: "backend", example: "backend: http://orders:8080", note: "a route has one backend, so name a load balancer or a DNS name for several servers"},
+	{words: "location match matcher handle path pathprefix paths rule", place: inRoute, ours: "prefix", example: "prefix: /orders", note: "hosts, methods and headers of a route are further conditions"},
+	{words: "host servername domain domains virtualhost vhost", place: inRoute, ours: "hosts", example: "hosts: [www.example.com]"},
+	{words: "strippath stripuri trimprefix handlepath", place: inRoute, ours: "strip_prefix", example: "strip_prefix: true"},
+	{words: "passhostheader hostheader preservehostheader", place: inRoute, ours: "preserve_host", example: "preserve_host: true"},
+	{words: "websocket websockets", place: inRoute, ours: "upgrade", example: "upgrade: [websocket]"},
+	{words: "h2c http2 grpc", place: inRoute, ours: "protocol", example: "protocol: h2c"},
+	{words: "redir return redirectscheme redirectregex redirects", place: inRoute, ours: "redirect", example: "redirect: {to: /new, status: 308}"},
+	{words: "response staticresponse directresponse fixedresponse", place: inRoute, ours: "respond", example: `respond: {status: 503, body: "soon back"}`},
+	{words: "clientmaxbodysize maxbodysize bodylimit requestbody", place: inRoute, ours: "max_body", example: "max_body: 10MiB"},
+	{words: "proxyreadtimeout readtimeout requesttimeout responsetimeout", place: inRoute, ours: "timeout", example: "timeout: 60s"},
+	{words: "proxyconnecttimeout dialtimeout", place: inRoute, ours: "connect_timeout", example: "connect_timeout: 10s"},
+	{words: "proxysendtimeout writetimeout keepalivetimeout", place: inRoute, ours: "idle_timeout", example: "idle_timeout: 5m"},
+	{words: "policy", place: inRoute, ours: "auth", example: "auth: strict"},
+	{words: "public anonymous noauth", place: inRoute, ours: "auth", example: "auth: none"},
+	{words: "groups scopes permissions", place: inRoute, ours: "roles", example: "roles: [admin]"},
+	{words: "cacert cacertificate proxyssltrustedcertificate", place: inRoute, ours: "tls", example: "tls: {ca: authority.pem}"},
+	{words: "cacert cacertificate proxyssltrustedcertificate", place: inTLS, ours: "ca", example: "ca: authority.pem"},
+	{words: "alloworigins allowedorigins allowedorigin", place: inCORS, ours: "origins", example: `origins: ["https://app.example.com"]`},
+	{words: "allowcredentials allowedcredentials", place: inCORS, ours: "credentials", example: "credentials: true"},
+	{words: "exposeheaders exposedheaders", place: inCORS, ours: "expose", example: "expose: [X-Request-ID]"},
+	{words: "corsorigins alloworigins allowedorigins enablecors corspolicy", place: atTop, ours: "cors", example: `cors: {origins: ["https://app.example.com"]}`},
+	{words: "jwt jwtauth issuer issuers jwks oidc oauth2", place: atTop, ours: "tokens", example: "tokens: [{issuer: https://login.example.com/, keys: https://login.example.com/jwks.json, audience: orders, algorithms: [RS256]}]"},
+	{words: "addheader customresponseheaders proxyhideheader", place: atTop, ours: "response_headers", example: "response_headers: {X-Frame-Options: DENY}"},
+	{words: "setrealipfrom realipfrom trustedips forwardedheaders trustedproxy", place: atTop, ours: "trusted_proxies", example: "trusted_proxies: [10.0.0.0/8]"},
+	{words: "ratelimit ratelimiting limitreq limitconn throttle", place: atTop, ours: "limits", example: "limits: {requests_per_client: 100}", note: "this limits requests at the same time, not their rate"},
+	{words: "ratelimit ratelimiting limitreq limitconn throttle", place: inLimits, ours: "requests_per_client", example: "requests_per_client: 100", note: "this limits requests at the same time, not their rate"},
 
-	{"root alias fileserver static index", "", "", "Gatehouse serves no folders: `respond: {file: page.html}` answers one file; for more, forward to a file server"},
-	{"middlewares middleware plugins plugin filters annotations", "", "", "there are no modules to name: each feature has its own key, see docs/routes.md"},
-	{"basicauth forwardauth authrequest keyauth", "", "", "callers are known by their tokens: `auth: strict`, with `tokens` of your issuer or the built-in users"},
-	{"gzip compress encode brotli compression", "", "", "the gateway does not compress: let the backend do so, its encoding passes"},
-	{"rewrite rewrites urlrewrite replacepath replacepathregex", "", "", "the gateway does not rewrite paths, but for `strip_prefix: true` and a path in `backend`"},
-	{"proxysetheader headerup requestheaders customrequestheaders requesttransformer", "", "", "headers of requests cannot be set: `identity.headers` passes claims on, the other headers of a client pass"},
-	{"allow deny allowfrom denyfrom ipallowlist ipwhitelist iprestriction", "", "", "the gateway does not filter addresses: do so in the network in front of it"},
-	{"cache proxycache caching", "", "", "the gateway stores no answers: use a cache in front of it"},
-	{"retry retries proxynextupstream lbtryduration", "", "", "the gateway does not try other servers: a load balancer as the backend can do so"},
-	{"healthcheck healthchecks healthuri healthy", "", "", "backends are not probed: gatehouse_backend_up tells what requests have met"},
-	{"errorpage errorpages handleerrors", "", "", "the gateway's errors are JSON, and those of backends pass as they are"},
-	{"insecureskipverify tlsinsecureskipverify proxysslverify", "", "", "certificates are always verified: name the authority in `tls: {ca: authority.pem}`"},
-	{"sslcertificate sslcertificatekey certfile keyfile certificates certresolver", "", "", "the gateway's own certificate is a setting of the process: GATEWAY_TLS_CERT_FILE and GATEWAY_TLS_KEY_FILE"},
-	{"entrypoints entrypoint ports", "", "", "a table cannot set the listeners: set GATEWAY_LISTEN and GATEWAY_OPS_LISTEN, and restart"},
-	{"accesslog log logging errorlog", "", "", "the log is a setting of the process: see GATEWAY_LOG_LEVEL in docs/settings.md"},
-	{"include import imports extends", "", "", "a table is one file"},
+	{words: "root alias fileserver static index", note: "Gatehouse serves no folders: `respond: {file: page.html}` answers one file; for more, forward to a file server"},
+	{words: "middlewares middleware plugins plugin filters annotations", note: "there are no modules to name: each feature has its own key, see docs/routes.md"},
+	{words: "basicauth forwardauth authrequest keyauth", note: "callers are known by their tokens: `auth: strict`, with `tokens` of your issuer or the built-in users"},
+	{words: "gzip compress encode brotli compression", note: "the gateway does not compress: let the backend do so, its encoding passes"},
+	{words: "rewrite rewrites urlrewrite replacepath replacepathregex", note: "the gateway does not rewrite paths, but for `strip_prefix: true` and a path in `backend`"},
+	{words: "proxysetheader headerup requestheaders customrequestheaders requesttransformer", note: "headers of requests cannot be set: `identity.headers` passes claims on, the other headers of a client pass"},
+	{words: "allow deny allowfrom denyfrom ipallowlist ipwhitelist iprestriction", note: "the gateway does not filter addresses: do so in the network in front of it"},
+	{words: "cache proxycache caching", note: "the gateway stores no answers: use a cache in front of it"},
+	{words: "retry retries proxynextupstream lbtryduration", note: "the gateway does not try other servers: a load balancer as the backend can do so"},
+	{words: "healthcheck healthchecks healthuri healthy", note: "backends are not probed: gatehouse_backend_up tells what requests have met"},
+	{words: "errorpage errorpages handleerrors", note: "the gateway's errors are JSON, and those of backends pass as they are"},
+	{words: "insecureskipverify tlsinsecureskipverify proxysslverify", note: "certificates are always verified: name the authority in `tls: {ca: authority.pem}`"},
+	{words: "sslcertificate sslcertificatekey certfile keyfile certificates certresolver", note: "the gateway's own certificate is a setting of the process: GATEWAY_TLS_CERT_FILE and GATEWAY_TLS_KEY_FILE"},
+	{words: "sslcertificate certfile clientcert clientcertificate", place: inTLS, ours: "cert", example: "cert: client.pem"},
+	{words: "sslcertificatekey keyfile clientkey", place: inTLS, ours: "key", example: "key: client-key.pem"},
+	{words: "entrypoints entrypoint ports", note: "a table cannot set the listeners: set GATEWAY_LISTEN and GATEWAY_OPS_LISTEN, and restart"},
+	{words: "accesslog log logging errorlog", note: "the log is a setting of the process: see GATEWAY_LOG_LEVEL in docs/settings.md"},
+	{words: "include import imports extends", note: "a table is one file"},
 }
 
 // foreignHint returns the hint for a key of another gateway, or "". known are the keys
-// of the place where it stands.
-func foreignHint(key string, known []string) string {
+// of the place where it stands; isHere reports whether ours is one of them.
+func foreignHint(key string, known []string) (hint string, isHere bool) {
 	folded := strings.NewReplacer("-", "", "_", "").Replace(strings.ToLower(key))
 	var found *foreignKey
 	for i := range foreignKeys {
@@ -81,17 +88,25 @@ func foreignHint(key string, known []string) string {
 			continue
 		}
 		if slices.Contains(known, entry.ours) {
-			return "write " + entry.example
+			return entry.hint("write "), true
 		}
 		if found == nil {
 			found = entry
 		}
 	}
-	switch {
-	case found == nil:
-		return ""
-	case found.ours == "":
-		return found.example
+	if found == nil {
+		return "", false
 	}
-	return "write, " + found.place + ", " + found.example
+	return found.hint("write, " + found.place + ", "), false
+}
+
+// hint returns the example with the note behind it, or the note alone.
+func (f *foreignKey) hint(write string) string {
+	switch {
+	case f.ours == "":
+		return f.note
+	case f.note == "":
+		return write + f.example
+	}
+	return write + f.example + "; " + f.note
 }

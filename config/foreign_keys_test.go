@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"maps"
 	"path/filepath"
 	"reflect"
@@ -22,12 +23,13 @@ func keysOf(t reflect.Type) (keys []string) {
 	return keys
 }
 
-// TestForeignKeys shows what is said of each word at the place of a route, and of the
-// table. Each hint names a key that is there.
+// TestForeignKeys compares the hints for each word with the expected ones, at each place
+// where a hint differs from those before. Each hint names a key that exists.
 func TestForeignKeys(t *testing.T) {
 	t.Parallel()
 	places := map[string][]string{
-		inRoute: keysOf(reflect.TypeFor[Route]()), inCORS: keysOf(reflect.TypeFor[CORS]()), atTop: keysOf(reflect.TypeFor[Config]()),
+		inRoute: keysOf(reflect.TypeFor[Route]()), inTLS: keysOf(reflect.TypeFor[TLS]()), inCORS: keysOf(reflect.TypeFor[CORS]()),
+		inLimits: keysOf(reflect.TypeFor[Limits]()), atTop: keysOf(reflect.TypeFor[Config]()),
 	}
 	hints := map[string]string{}
 	for _, entry := range foreignKeys {
@@ -43,7 +45,14 @@ func TestForeignKeys(t *testing.T) {
 					t.Errorf("%q is a key of ours", word)
 				}
 			}
-			hints[word] = word + "\n  in a route: " + keyHint(word, places[inRoute]) + "\n  at the top: " + keyHint(word, places[atTop]) + "\n"
+			hints[word] = word + "\n"
+			said := map[string]bool{}
+			for _, place := range []string{inRoute, atTop, inTLS, inCORS, inLimits} {
+				if hint := keyHint(word, places[place]); !said[hint] {
+					said[hint] = true
+					hints[word] += "  " + place + ": " + hint + "\n"
+				}
+			}
 		}
 	}
 	var text strings.Builder
@@ -51,6 +60,47 @@ func TestForeignKeys(t *testing.T) {
 		text.WriteString(hints[word])
 	}
 	configtest.Golden(t, filepath.Join("testdata", "foreign_keys.txt"), text.String())
+}
+
+// TestForeignExamples loads a table with each example at its place.
+func TestForeignExamples(t *testing.T) {
+	t.Parallel()
+	const target = "backend: 'https://b'"
+	for _, entry := range foreignKeys {
+		if entry.ours == "" {
+			continue
+		}
+		top, route := "", "name: a, prefix: /a, "+target
+		switch entry.place {
+		case atTop:
+			top = entry.example + "\n"
+		case inCORS:
+			top = "cors: {origins: ['https://a.example.com'], " + entry.example + "}\n"
+			if entry.ours == "origins" {
+				top = "cors: {" + entry.example + "}\n"
+			}
+		case inLimits:
+			top = "limits: {" + entry.example + "}\n"
+		case inTLS:
+			route += ", tls: {" + entry.example + map[string]string{"cert": ", key: key.pem", "key": ", cert: cert.pem"}[entry.ours] + "}"
+		default:
+			switch entry.ours {
+			case "prefix":
+				route = "name: a, " + target
+			case "backend":
+				route = "name: a, prefix: /a"
+			case "redirect", "respond":
+				route = "name: a, prefix: /a"
+			case "protocol":
+				route = "name: a, prefix: /a, backend: 'http://b'"
+			}
+			route += ", " + entry.example
+		}
+		text := top + "routes:\n  - {" + route + "}\n"
+		if _, err := Parse("routes.yaml", []byte(text), configtest.Environment()); err != nil {
+			t.Errorf("%s%v", text, err)
+		}
+	}
 }
 
 // TestForeignKeysOfATable writes some of them as people do. A typo of a key of ours
@@ -65,12 +115,14 @@ func TestForeignKeysOfATable(t *testing.T) {
 		"entryPoints: {web: 80}\nroutes:\n  - {name: a, prefix: /a, backend: 'http://b'}\n":       "GATEWAY_LISTEN",
 		"cors: {allow_origins: ['*']}\nroutes:\n  - {name: a, prefix: /a, backend: 'http://b'}\n": "write origins:",
 		"cors: {origin: ['*']}\nroutes:\n  - {name: a, prefix: /a, backend: 'http://b'}\n":        `did you mean "origins"?`,
+		"upstream: x\nroutes:\n  - {name: a, prefix: /a, backend: 'http://b'}\n":                  "write, in a route, backend:",
+		"limits: {rate_limit: 1}\nroutes:\n  - {name: a, prefix: /a, backend: 'http://b'}\n":      "write requests_per_client: 100",
 		"routes:\n  - {name: a, prefix: /a, backend: 'https://b', tls: {servername: x}}\n":        `did you mean "server_name"?`,
 		"allow_origins: ['*']\nroutes:\n  - {name: a, prefix: /a, backend: 'http://b'}\n":         "write cors:",
 		"routes:\n  - {name: a, prefix: /a, backend: 'http://b', health_check: {path: /}}\n":      "backends are not probed",
 	} {
 		_, err := Parse("routes.yaml", []byte(text), configtest.Environment())
-		problems, ok := err.(problem.List) //nolint:errorlint // Parse returns it as it is
+		problems, ok := errors.AsType[problem.List](err)
 		if !ok || len(problems) == 0 {
 			t.Errorf("%s: %v", text, err)
 			continue

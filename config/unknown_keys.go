@@ -12,25 +12,20 @@ import (
 // keyHint returns the hint for an unknown key: the key that was probably meant,
 // or the place where it belongs.
 func keyHint(key string, known []string) string {
-	folded := strings.ReplaceAll(strings.ToLower(key), "-", "_")
-	other := map[string]string{
-		"path": "prefix", "url": "backend", "target": "backend", "upstream": "backend", "service": "backend",
-		"policy": "auth", "host": "hosts", "method": "methods", "header": "headers", "role": "roles",
-	}[folded]
-	if slices.Contains(known, other) {
-		return "did you mean " + problem.Quote(other) + "?"
+	foreign, isHere := foreignHint(key, known)
+	// In a route and in the table people write keys of other gateways more often than
+	// typos that are as near to a key of ours.
+	foreignFirst := isHere || slices.Contains(known, "prefix") || slices.Contains(known, "routes")
+	if foreign != "" && foreignFirst {
+		return foreign
 	}
-	foreign := foreignHint(key, known)
-	if foreign == "" || !slices.Contains(known, "prefix") && !slices.Contains(known, "routes") {
-		// Elsewhere than in a route or the table, a near key is meant more often.
-		if hint := problem.DidYouMean(key, known); hint != "" {
-			return hint
-		}
+	if near := problem.DidYouMean(key, known); near != "" {
+		return near
 	}
 	if foreign != "" {
 		return foreign
 	}
-	switch folded {
+	switch strings.ReplaceAll(strings.ToLower(key), "-", "_") {
 	case "listen", "port", "address", "ops_listen", "listeners":
 		return "a table cannot set the listeners: set GATEWAY_LISTEN and GATEWAY_OPS_LISTEN, and restart"
 	case "database", "database_url", "secret", "jwt_secret", "log_level":

@@ -80,7 +80,7 @@ func sampleHost(entry string) string {
 }
 
 // findLoop returns the addresses of the first loop into which a route leads, or nothing.
-// sure says that they are all paths.
+// sure reports whether they are all paths.
 func findLoop(table *proxy.Table, r *config.Route, hosts map[string]bool) (chain []string, sure bool) {
 	names := []string{"host.invalid"} // no route names it
 	if len(r.Hosts) > 0 {

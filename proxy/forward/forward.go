@@ -125,7 +125,8 @@ type BackendOptions struct {
 	Buffers   httputil.BufferPool
 }
 
-// Backend says where one route forwards its requests, and how. It never changes.
+// Backend is the address that one route forwards its requests to, and how it does so. It
+// never changes.
 type Backend struct {
 	config  *config.Route
 	rule    auth.Rule

@@ -53,8 +53,8 @@ func (c *delayedErrors) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// OnWriteError has failed called at once when a write fails, whose error is delayed. It
-// must be called before the first write.
+// OnWriteError sets a function that is called when a write fails, before the error is
+// delayed. It must be called before the first write.
 func (c *delayedErrors) OnWriteError(failed func()) { c.onError = failed }
 
 // isFinal reports whether a write has failed for good, because of the other side.
