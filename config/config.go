@@ -140,6 +140,9 @@ type Route struct {
 	Hosts   []string          `yaml:"hosts"`   // lower case, without port or brackets; "*.example.com" matches one label or more
 	Methods []string          `yaml:"methods"` // upper case; other methods get 405; GET includes HEAD; empty allows every method
 	Headers map[string]string `yaml:"headers"` // exact values, all of which are required
+	// MatchHeaders is the other name of Headers, which says more. It is nil after
+	// Parse: Headers has the values, by whichever name they were given.
+	MatchHeaders map[string]string `yaml:"match_headers"`
 
 	// Who may pass. A route with a Handler has no policy, and Auth is "": each
 	// endpoint of the handler has its own.

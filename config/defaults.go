@@ -74,6 +74,7 @@ func (r *RouteDefaults) DecodeField(d *yamldoc.Decoder, f *yamldoc.Field) {
 		return
 	}
 	d.Mapping(f, reflect.ValueOf((*Route)(r)).Elem(), yamldoc.Except{Keys: RouteOnlyKeys(), What: "has no default", Hint: "give it to each route"})
+	(*Route)(r).nameHeaders()
 	yamldoc.SetDefault(d, Route(*r))
 }
 
@@ -151,6 +152,7 @@ func normalize(c *Config) {
 	}
 	for i := range c.Routes {
 		route := &c.Routes[i]
+		route.nameHeaders()
 		route.Hosts = canonicalHosts(route.Hosts)
 		if route.Handler != "" {
 			// The endpoints of a handler have their own policies. Without any
@@ -168,6 +170,14 @@ func normalize(c *Config) {
 			// HTTP/2 has no upgrade (RFC 9113 section 8.6).
 			route.Upgrade = nil
 		}
+	}
+}
+
+// nameHeaders moves the headers that a request must have to the one field where they
+// are read.
+func (r *Route) nameHeaders() {
+	if r.MatchHeaders != nil {
+		r.Headers, r.MatchHeaders = r.MatchHeaders, nil
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"gatehouse/config/problem"
+	"gatehouse/config/yamldoc"
 )
 
 // isToken reports whether text is a token (RFC 9110 section 5.6.2). Header
@@ -88,6 +89,48 @@ func ReservedHeaderPrefixes() []string { return []string{"proxy-", "sec-", "acce
 // ProxyHeaderPrefixes returns the prefixes of the folded names of headers in
 // which proxies describe a client to each other.
 func ProxyHeaderPrefixes() []string { return []string{"forwarded", "x-forwarded", "x-real-ip"} }
+
+// MatchHeadersKey returns the key under which a route, or `defaults:`, has the headers
+// that a request must have.
+func MatchHeadersKey(field *yamldoc.Field) string {
+	if field.Given("match_headers") {
+		return "match_headers"
+	}
+	return "headers"
+}
+
+// matchedHeaders checks the headers that a request must have.
+func (v *validator) matchedHeaders(field *yamldoc.Field, route *Route) {
+	if field.Given("headers") && field.Given("match_headers") {
+		field.Forbid("headers", "and match_headers are two names of one key", "keep match_headers")
+	}
+	first := map[string]bool{}
+	claimed := map[string]bool{}
+	for name := range v.config.Identity.Headers {
+		claimed[foldHeader(name)] = true
+	}
+	for name, header := range field.Get(MatchHeadersKey(field)).Keys() {
+		f := matchedHeader(name)
+		if f == nil && claimed[foldHeader(name)] {
+			f = &problem.Fault{Reason: "an identity header, which is removed from requests of clients", Hint: "a client could choose the route by it: see `identity:`"}
+		}
+		if folded := strings.ToLower(name); f == nil && first[folded] {
+			f = &problem.Fault{Reason: "the same header in another spelling"}
+		} else {
+			first[folded] = true
+		}
+		if f != nil {
+			header.RejectKey(f)
+			continue
+		}
+		if !header.Valid() {
+			continue
+		}
+		if f := headerValue(route.Headers[name]); f != nil {
+			header.Reject(f)
+		}
+	}
+}
 
 // foldHeader returns the same form for two spellings of a header. CGI-like
 // servers replace every character that is not a letter or digit by `_` (RFC

@@ -140,12 +140,12 @@ func (v *validator) withoutBackend(field *yamldoc.Field, target string) {
 // AnsweredKeys returns the keys, besides the target, that a route may have when
 // the gateway itself answers its requests.
 func AnsweredKeys() []string {
-	return []string{"name", "prefix", "hosts", "methods", "headers", "auth", "roles", "allow_encoded_slashes"}
+	return []string{"name", "prefix", "hosts", "methods", "headers", "match_headers", "auth", "roles", "allow_encoded_slashes"}
 }
 
 // HandlerKeys returns the keys that a route to a built-in handler may have.
 func HandlerKeys() []string {
-	return []string{"name", "prefix", "handler", "hosts", "methods", "headers"}
+	return []string{"name", "prefix", "handler", "hosts", "methods", "headers", "match_headers"}
 }
 
 // routeValues checks the keys that `defaults:` may have, too.
@@ -201,35 +201,6 @@ func upgradeRule(protocol string) *problem.Fault {
 // RequestProtocols returns protocols that carry requests after an upgrade (RFC
 // 7540 section 3.2, RFC 2817, RFC 9110 section 7.8).
 func RequestProtocols() []string { return []string{"h2c", "h2", "http", "tls"} }
-
-func (v *validator) matchedHeaders(field *yamldoc.Field, route *Route) {
-	first := map[string]bool{}
-	claimed := map[string]bool{}
-	for name := range v.config.Identity.Headers {
-		claimed[foldHeader(name)] = true
-	}
-	for name, header := range field.Get("headers").Keys() {
-		f := matchedHeader(name)
-		if f == nil && claimed[foldHeader(name)] {
-			f = &problem.Fault{Reason: "an identity header, which is removed from requests of clients", Hint: "a client could choose the route by it: see `identity:`"}
-		}
-		if folded := strings.ToLower(name); f == nil && first[folded] {
-			f = &problem.Fault{Reason: "the same header in another spelling"}
-		} else {
-			first[folded] = true
-		}
-		if f != nil {
-			header.RejectKey(f)
-			continue
-		}
-		if !header.Valid() {
-			continue
-		}
-		if f := headerValue(route.Headers[name]); f != nil {
-			header.Reject(f)
-		}
-	}
-}
 
 // roles checks that a route requires roles only when it requires an identity.
 func (v *validator) roles(field *yamldoc.Field, route *Route) {
@@ -297,6 +268,7 @@ func (v *validator) emptyRouteKeys(field *yamldoc.Field, defaults *Route) {
 		{"hosts", "to match every host", len(defaults.Hosts) > 0},
 		{"methods", "to match every method", len(defaults.Methods) > 0},
 		{"headers", "to require none", len(defaults.Headers) > 0},
+		{"match_headers", "to require none", len(defaults.Headers) > 0},
 		{"roles", "to let every role pass", len(defaults.Roles) > 0},
 		{"tls", "to use the system's authorities", defaults.TLS != nil},
 	} {

@@ -3,6 +3,7 @@
 // useful.
 //
 //	lint.go      the order of the checks; origins, audiences, bounds
+//	headers.go   headers that a route matches, and that were probably meant to be set
 //	shadowed.go  routes whose requests other routes match first
 //	weaker.go    routes that open what other routes protect
 //	segments.go  prefixes that a careless backend reads as another route's
@@ -30,8 +31,10 @@ func Check(table *config.Config, file *yamldoc.Field) {
 	l := &linter{table: table, file: file}
 	l.warnOrigins()
 	l.warnAudience()
+	warnMatchedHeaders(l.file.Get("defaults"))
 	for i, field := range l.file.Get("routes").Entries() {
 		l.warnUnbounded(field, &l.table.Routes[i])
+		warnMatchedHeaders(field)
 	}
 	l.warnShadowed()
 	l.warnWeaker()

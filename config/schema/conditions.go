@@ -61,6 +61,7 @@ func routeConditions() []*schema {
 	h2c := &schema{Const: string(config.ProtocolH2C)}
 	return []*schema{
 		{OneOf: oneTarget()},
+		{Not: &schema{Required: []string{"headers", "match_headers"}}},
 		{If: &schema{Required: []string{"handler"}}, Then: &schema{PropertyNames: &schema{Enum: config.HandlerKeys()}}},
 		{If: &schema{Required: []string{"redirect"}}, Then: &schema{PropertyNames: &schema{Enum: append(config.AnsweredKeys(), "redirect")}}},
 		{If: &schema{Required: []string{"respond"}}, Then: &schema{PropertyNames: &schema{Enum: append(config.AnsweredKeys(), "respond")}}},

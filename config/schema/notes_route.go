@@ -109,7 +109,14 @@ func matchNotes() map[string]note {
 			unique:      true,
 		},
 		"routes.headers": {
-			title:       "Headers",
+			title:       "Headers of matching requests",
+			description: "The old name of `match_headers`. It sets nothing; see `request_headers` and `response_headers`.",
+			examples:    []any{map[string]string{"X-Canary": "1"}},
+			keys:        matchedHeaderName(),
+			value:       func() *schema { return text(headerText) },
+		},
+		"routes.match_headers": {
+			title:       "Headers of matching requests",
 			description: "Headers with exact values; a matching request has all of them. {} is allowed only to undo `defaults`.",
 			examples:    []any{map[string]string{"X-Canary": "1"}},
 			keys:        matchedHeaderName(),

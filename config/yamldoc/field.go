@@ -200,6 +200,11 @@ func (f *Field) WarnAt(key, message, hint string) {
 	f.doc.add(problem.SeverityWarning, at.Line, at.Column, message, hint)
 }
 
+// WarnKey reports a warning about the field, at its key.
+func (f *Field) WarnKey(what, hint string) {
+	f.doc.add(problem.SeverityWarning, f.key.Line, f.key.Column, f.title()+" "+what, hint)
+}
+
 // Quoted returns the field's value for a message.
 func (f *Field) Quoted() string {
 	shown, _ := f.doc.shown(f.node)

@@ -40,7 +40,7 @@ func (d *Document) findSecrets(n *yaml.Node, of, key string) {
 	case yaml.ScalarNode:
 		d.hideSecretLines(n)
 		what := problem.DetectSecret(n.Value)
-		if what == "" && of == "headers" && problem.IsSecretName(key) && len(literalText(n.Value)) >= problem.ShortestSecret {
+		if what == "" && isHeaderTable(of) && problem.IsSecretName(key) && len(literalText(n.Value)) >= problem.ShortestSecret {
 			what = "the secret value of header " + problem.Quote(key)
 		}
 		if what != "" {
@@ -49,6 +49,10 @@ func (d *Document) findSecrets(n *yaml.Node, of, key string) {
 		}
 	}
 }
+
+// isHeaderTable reports whether the values of a mapping are values of headers. of is its
+// key.
+func isHeaderTable(of string) bool { return of == "headers" || of == "match_headers" }
 
 // WarnSecrets reports the values that findSecrets found.
 func (d *Document) WarnSecrets() {
