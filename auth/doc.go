@@ -56,6 +56,7 @@
 //	token.go        which keys may have signed a token, and whether one did
 //	claims.go       the times and the claims of a token
 //	reasons.go      what the log says about a refused token
+//	keptclaims.go   a claim by its name or path, and the claims that an identity keeps
 //	verified.go     tokens that were verified before
 //	users.go        the interface to the users' states
 //	cachedusers.go  states in memory, updated by the store's feed

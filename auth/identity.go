@@ -1,10 +1,8 @@
 package auth
 
 import (
-	"encoding/json"
 	"errors"
 	"slices"
-	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -23,7 +21,7 @@ type Identity struct {
 	IssuedAt  time.Time // the claim `iat`, zero without one
 	ExpiresAt time.Time // the claim `exp`
 
-	claims        map[string]any
+	claims        map[string]any            // what KeptClaims keeps of the token
 	user, company claimedID                 // UserID and CompanyID, parsed once
 	latest        *atomic.Pointer[Identity] // holds the last result of withRole, nil before
 }
@@ -60,7 +58,11 @@ func (id *Identity) withRole(role string) *Identity {
 }
 
 // Claim returns a claim as a header value: text, a number or a boolean as
-// written. It returns "" for a claim that is absent or of another type.
+// written. It returns "" for a claim that is absent, of another type, or text
+// that no header can carry. A name with dots may be the path of a claim inside
+// others, such as realm_access.id; a claim with exactly that name counts first.
+//
+// An identity keeps only the claims that its table uses: see KeptClaims.
 func (id *Identity) Claim(name string) string {
 	switch name {
 	case "sub":
@@ -72,17 +74,7 @@ func (id *Identity) Claim(name string) string {
 	case "role":
 		return id.Role
 	}
-	switch value := id.claims[name].(type) {
-	case string:
-		if fitsHeader(value) {
-			return value
-		}
-	case json.Number:
-		return value.String()
-	case bool:
-		return strconv.FormatBool(value)
-	}
-	return ""
+	return claimText(findClaim(id.claims, name))
 }
 
 // hasRole reports whether the identity has one of the roles. An empty list

@@ -26,6 +26,7 @@ const (
 type Verifier struct {
 	ring     keys.Ring
 	issuers  *keys.Issuers
+	kept     *KeptClaims
 	parser   *jwt.Parser
 	now      func() time.Time
 	verified *verifiedTokens
@@ -46,6 +47,14 @@ func NewVerifier(ring keys.Ring, issuers *keys.Issuers, now func() time.Time) *V
 			jwt.WithoutClaimsValidation(), // checkTimes validates them, with fixed answers
 		),
 	}
+}
+
+// Keeping makes the verifier's identities keep these claims, and returns it.
+// Without it they keep each top-level claim that a header can carry. It must be
+// called before the first Verify.
+func (v *Verifier) Keeping(claims *KeptClaims) *Verifier {
+	v.kept = claims
+	return v
 }
 
 // Verify checks the signature, algorithm, audience, times and form of the
@@ -105,6 +114,7 @@ func (v *Verifier) verify(ctx context.Context, token string) (*verifiedToken, *h
 	if refusal != nil {
 		return nil, refusal
 	}
+	identity.claims = v.kept.of(claims)
 	return &verifiedToken{identity: identity, life: life, keys: from}, nil
 }
 

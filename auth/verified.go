@@ -4,8 +4,6 @@ package auth
 // only.
 
 import (
-	"encoding/json"
-	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -72,13 +70,11 @@ func (t *verifiedTokens) find(token string, now time.Time) (*Identity, *httperr.
 	return known.identity, nil
 }
 
-// remember stores a verified token. Nobody else may use its identity yet,
-// because remember deletes the claims that no header can carry.
+// remember stores a verified token.
 func (t *verifiedTokens) remember(token string, good *verifiedToken) {
 	if len(token) > maxVerifiedBytes || !good.keys.Current() {
 		return
 	}
-	maps.DeleteFunc(good.identity.claims, func(_ string, value any) bool { return !isPlain(value) })
 	good.size = sizeOf(token, good.identity)
 	token = strings.Clone(token) // a substring of a header keeps the whole header in memory
 
@@ -133,13 +129,4 @@ func (t *verifiedTokens) forget() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.entries, t.size = map[string]*verifiedToken{}, 0 // clear would keep the memory
-}
-
-// isPlain reports whether Identity.Claim can return the claim.
-func isPlain(claim any) bool {
-	switch claim.(type) {
-	case string, json.Number, bool:
-		return true
-	}
-	return false
 }

@@ -44,7 +44,7 @@ func newTokenChecker(ctx context.Context, t terminal, cfg *config.Config, token 
 		return nil, err
 	}
 	c := &tokenChecker{sources: keys.NewSources(keys.SourcesOptions{Log: discardLog(), Now: time.Now})}
-	verifier := auth.NewVerifier(ring, c.readKeys(ctx, cfg, token), time.Now)
+	verifier := auth.NewVerifier(ring, c.readKeys(ctx, cfg, token), time.Now).Keeping(auth.ClaimsOf(cfg))
 	if cfg.Users.Off {
 		c.gate = auth.NewGate(verifier, nil)
 		return c, nil

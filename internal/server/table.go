@@ -43,7 +43,7 @@ type snapshot struct {
 // It changes nothing live.
 func (p *parts) compile(cfg *config.Config) (snapshot, error) {
 	issuers := p.keySources.Issuers(cfg.Tokens)
-	table, err := p.build(cfg, auth.NewVerifier(p.keys, issuers, time.Now))
+	table, err := p.build(cfg, auth.NewVerifier(p.keys, issuers, time.Now).Keeping(auth.ClaimsOf(cfg)))
 	if err != nil {
 		return snapshot{}, err
 	}
