@@ -127,7 +127,7 @@ func routeFields(r *config.Route) []fieldValue {
 		{"roles", orAny(strings.Join(r.Roles, ", "))},
 		{"methods", orAny(strings.Join(route.WithHead(r.Methods), ", "))},
 		{"hosts", orAny(strings.Join(slices.Sorted(slices.Values(r.Hosts)), ", "))},
-		{"match_headers", orAny(digests(r.Headers))},
+		{"headers", orAny(digests(r.Headers))},
 		{"strip_prefix", fmt.Sprint(r.StripPrefix)},
 		{"preserve_host", fmt.Sprint(r.PreserveHost)},
 		{"forward_token", fmt.Sprint(r.ForwardToken)},

@@ -201,7 +201,7 @@ func TestCompare(t *testing.T) {
 // TestDiffKnowsEveryKey fails when a route gets a key that a Diff would not show.
 func TestDiffKnowsEveryKey(t *testing.T) {
 	t.Parallel()
-	known := map[string]bool{"-": true, "name": true, "headers": true} // headers is the old name of match_headers
+	known := map[string]bool{"-": true, "name": true, "match_headers": true} // match_headers is another name of headers
 	for _, f := range routeFields(&config.Route{}) {
 		known[f.key] = true
 	}
