@@ -5,31 +5,38 @@
 // Identity or an *httperr.Error. This is the truth table. The rows are checked
 // in this order, and the first that applies is the answer:
 //
-//	the request                               none   initial   strict
-//	-------------------------------------------------------------------------
-//	two Authorization headers                  400       400       400
-//	policy none                               pass      –         –
-//	no Authorization, or not Bearer            –       401       401
-//	token malformed, other algorithm           –       401       401
+//	the request                               none  optional  initial  strict
+//	--------------------------------------------------------------------------
+//	two Authorization headers                  400       400      400     400
+//	policy none                               pass        –        –       –
+//	no Authorization                             –      pass      401     401
+//	an empty one, not Bearer, or no token
+//	  after Bearer                               –       401      401     401
+//	token malformed, other algorithm             –       401      401     401
 //	key unknown while the keys of the issuer
-//	  cannot be read                       (i) –       503       503
-//	key unknown                            (i) –       401       401
+//	  cannot be read                       (i)   –       503      503     503
+//	key unknown                            (i)   –       401      401     401
 //	token forged, without exp, nbf or iat
-//	  ahead, a claim of the wrong type         –       401       401
-//	token expired                              –       401       401
-//	for another audience                   (i) –       401       401
-//	no sub                                     –       401       401
-//	sub not a UUID                         (u) –       401       401
-//	users cannot be asked                  (u) –       503       503
-//	user unknown                           (u) –       401       401
-//	user inactive                          (u) –       401       401
+//	  ahead, a claim of the wrong type           –       401      401     401
+//	token expired                                –       401      401     401
+//	for another audience                   (i)   –       401      401     401
+//	no sub                                       –       401      401     401
+//	sub not a UUID                         (u)   –       401      401     401
+//	users cannot be asked                  (u)   –       503      503     503
+//	user unknown                           (u)   –       401      401     401
+//	user inactive                          (u)   –       401      401     401
 //	token issued before those of the user
-//	  were revoked                         (u) –       401       401
-//	company_id not a UUID                  (u) –       401       401
-//	company_id is no longer the user's     (u) –       403       403
-//	no company_id                              –       pass      403
-//	role not among the route's roles           –       403       403
-//	anything else                              –       pass      pass
+//	  were revoked                         (u)   –       401      401     401
+//	company_id not a UUID                  (u)   –       401      401     401
+//	company_id is no longer the user's     (u)   –       403      403     403
+//	no company_id                                –      pass     pass     403
+//	role not among the route's roles             –        –       403     403
+//	anything else                                –      pass     pass    pass
+//
+// A request that passes with `optional` and no Authorization header is
+// anonymous: it has no Identity, and its backend gets no identity headers. All
+// others that pass have one. So `optional` is as open as `none`, and a table
+// with `roles` beside it is an error.
 //
 // Rows marked (u) are checked only with built-in users. With `users: off` there
 // is only the token: sub and company_id are whatever the issuer says.

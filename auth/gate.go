@@ -38,7 +38,8 @@ func (g *Gate) Forget() {
 }
 
 // Decide implements the truth table of the package documentation. It returns
-// who passed, or the refusal. Both are nil when the policy needs no identity.
+// who passed, or the refusal. Both are nil when the policy needs no identity, or
+// allows callers without one.
 func (g *Gate) Decide(ctx context.Context, header http.Header, rule Rule) (*Identity, *httperr.Error) {
 	token, refusal := bearerToken(header)
 	if refusal == refuseTwoTokens { // on open routes, too: the backend would choose one of them
@@ -46,6 +47,9 @@ func (g *Gate) Decide(ctx context.Context, header http.Header, rule Rule) (*Iden
 	}
 	if asks, unknown := rule.needsIdentity(); !asks {
 		return nil, unknown
+	}
+	if refusal == refuseNoToken && rule.allowsAnonymous() {
+		return nil, nil
 	}
 	if refusal != nil {
 		return nil, refusal
@@ -62,16 +66,23 @@ func (g *Gate) Decide(ctx context.Context, header http.Header, rule Rule) (*Iden
 	return identity, rule.authorize(identity)
 }
 
-// needsIdentity reports whether the rule needs to know who is calling. An
-// unknown policy refuses every request.
+// needsIdentity reports whether the rule looks at the credential of a request.
+// An unknown policy refuses every request.
 func (rule Rule) needsIdentity() (bool, *httperr.Error) {
 	switch rule.Policy {
 	case config.PolicyNone:
 		return false, nil
-	case config.PolicyInitial, config.PolicyStrict:
+	case config.PolicyOptional, config.PolicyInitial, config.PolicyStrict:
 		return true, nil
 	}
 	return false, StoreUnavailable.Because(errors.New("unknown policy " + string(rule.Policy)))
+}
+
+// allowsAnonymous reports whether a caller without any credential passes. A
+// table with such a rule has neither roles nor claims; if there were any, the
+// caller would not have them.
+func (rule Rule) allowsAnonymous() bool {
+	return rule.Policy == config.PolicyOptional && len(rule.Roles) == 0
 }
 
 // authorize checks a known caller against the rule: the last rows of the table.

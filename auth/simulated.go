@@ -53,6 +53,9 @@ func (s SimulatedIdentity) Decide(_ context.Context, header http.Header, rule Ru
 		return nil, refusal
 	}
 	if s == nil {
+		if _, given := header["Authorization"]; !given && rule.allowsAnonymous() {
+			return nil, nil
+		}
 		return nil, refuseNoToken
 	}
 	identity, refusal := identify(map[string]any(s))

@@ -103,10 +103,14 @@ type Policy string
 
 // The policies, from strictest to weakest.
 const (
-	PolicyStrict  Policy = "strict"  // a valid token with a company
-	PolicyInitial Policy = "initial" // a valid token
-	PolicyNone    Policy = "none"    // nothing
+	PolicyStrict   Policy = "strict"   // a valid token with a company
+	PolicyInitial  Policy = "initial"  // a valid token
+	PolicyOptional Policy = "optional" // a valid token or no credential at all
+	PolicyNone     Policy = "none"     // nothing
 )
+
+// IsOpen reports whether callers without a token pass.
+func (p Policy) IsOpen() bool { return p == PolicyNone || p == PolicyOptional }
 
 // Protocol is the protocol between the gateway and a backend.
 type Protocol string

@@ -169,15 +169,6 @@ func (v *validator) routeValues(field *yamldoc.Field, route *Route) {
 	v.certificate(field.Get("tls"), route.TLS)
 }
 
-// policyRule checks a policy. The word off could mean any policy.
-func policyRule(policy string) *problem.Fault {
-	policies := []string{string(PolicyStrict), string(PolicyInitial), string(PolicyNone)}
-	if slices.Contains([]string{"off", "no", "false", "n", "on", "yes", "true", "y"}, strings.ToLower(policy)) {
-		return &problem.Fault{Reason: "unknown policy", Hint: "one of " + strings.Join(policies, ", ")}
-	}
-	return problem.OneOf("policy", policy, policies...)
-}
-
 // upgradeRule checks a protocol that a client may switch to. Protocols that
 // carry requests are refused: nobody would check the requests on that
 // connection.
@@ -201,19 +192,6 @@ func upgradeRule(protocol string) *problem.Fault {
 // RequestProtocols returns protocols that carry requests after an upgrade (RFC
 // 7540 section 3.2, RFC 2817, RFC 9110 section 7.8).
 func RequestProtocols() []string { return []string{"h2c", "h2", "http", "tls"} }
-
-// roles checks that a route requires roles only when it requires an identity.
-func (v *validator) roles(field *yamldoc.Field, route *Route) {
-	if route.Auth != PolicyNone || len(route.Roles) == 0 {
-		return
-	}
-	const reason = "need a policy: with `auth: none` the caller's role is unknown"
-	if field.Given("roles") {
-		field.Forbid("roles", reason, "use auth: initial or strict")
-		return
-	}
-	field.FailAt("auth", "the roles in `defaults:` "+reason, "write `roles: []` here to let every caller pass")
-}
 
 // certificate checks that a client certificate has both its parts.
 func (v *validator) certificate(field *yamldoc.Field, tls *TLS) {

@@ -19,6 +19,7 @@ users: off
 routes:
   - {name: strict, prefix: /strict, backend: "${BACKEND}"}
   - {name: initial, prefix: /initial, backend: "${BACKEND}", auth: initial}
+  - {name: optional, prefix: /optional, backend: "${BACKEND}", auth: optional}
   - {name: none, prefix: /none, backend: "${BACKEND}", auth: none}
   - {name: admins, prefix: /admins, backend: "${BACKEND}", roles: [admin, owner]}
 `
@@ -63,6 +64,14 @@ func TestPolicies(t *testing.T) {
 		{"/initial", []string{k.newcomer()}, 200, "", "", auth.ResultAllowed},
 		{"/admins", []string{k.member()}, 403, noRole, `Bearer error="insufficient_scope"`, auth.ResultRole},
 		{"/admins", []string{admin}, 200, "", "", auth.ResultAllowed},
+		{"/optional", nil, 200, "", "", auth.ResultAllowed},
+		{"/optional", []string{"Basic eDp5"}, 401, nobody, "Bearer", auth.ResultNoToken},
+		{"/optional", []string{""}, 401, nobody, "Bearer", auth.ResultNoToken},
+		{"/optional", []string{"Bearer"}, 401, nobody, "Bearer", auth.ResultNoToken},
+		{"/optional", []string{expired}, 401, late, `Bearer error="invalid_token", error_description="The token has expired"`, auth.ResultExpired},
+		{"/optional", []string{k.member(), k.member()}, 400, two, "", auth.ResultAmbiguous},
+		{"/optional", []string{k.newcomer()}, 200, "", "", auth.ResultAllowed},
+		{"/optional", []string{k.member()}, 200, "", "", auth.ResultAllowed},
 		{"/none", nil, 200, "", "", auth.ResultAllowed},
 		{"/none", []string{"Bearer junk"}, 200, "", "", auth.ResultAllowed},
 	}
@@ -85,6 +94,30 @@ func TestPolicies(t *testing.T) {
 		decided := k.metrics.of(tt.path[1:]).decided
 		if len(decided) == 0 || decided[len(decided)-1] != tt.result {
 			t.Errorf("%s %q: decided %q, want %q", tt.path, tt.tokens, decided, tt.result)
+		}
+	}
+}
+
+// With `optional`, the backend learns who sends a good token, with or without a company,
+// and nothing about others, whatever they write into identity headers.
+func TestOptionalIdentity(t *testing.T) {
+	t.Parallel()
+	k := start(t, policyTable, mirror)
+	for _, test := range []struct {
+		token   string
+		headers []string // X-User-Id, X-Company-Id
+	}{
+		{"", []string{"", ""}},
+		{k.newcomer(), []string{testUser.String(), ""}},
+		{k.member(), []string{testUser.String(), testCompany.String()}},
+	} {
+		sent := []string{"X-User-Id: evil", "X-Company-Id: evil"}
+		if test.token != "" {
+			sent = append(sent, "Authorization: "+test.token)
+		}
+		got := k.get("/optional", sent...).seen(t).Header
+		if user, company := got.Get("X-User-Id"), got.Get("X-Company-Id"); user != test.headers[0] || company != test.headers[1] {
+			t.Errorf("%.20q: the backend saw %q and %q, want %q", test.token, user, company, test.headers)
 		}
 	}
 }
@@ -120,4 +153,5 @@ func TestUnreachableUsersFailClosed(t *testing.T) {
 	if line := k.line(); line["user_id"] != testUser.String() {
 		t.Errorf("logged %v", line)
 	}
+	k.get("/optional", "Authorization: "+k.member()).wantDetail(t, 503, "The user database cannot be reached.")
 }

@@ -206,6 +206,9 @@ func printExplanation(w io.Writer, e explain.Explanation) error {
 	}
 	if e.Policy != "" {
 		policy := e.Policy
+		if policy == string(config.PolicyOptional) {
+			policy += ": a caller without a token passes, without identity headers; a bad token is refused"
+		}
 		if len(e.Roles) > 0 {
 			policy += ", roles " + strings.Join(e.Roles, " ")
 		}

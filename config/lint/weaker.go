@@ -28,7 +28,7 @@ type stricterRoutes struct {
 }
 
 // warnWeaker warns about each route with a weaker policy than another route to
-// the same backend. It always warns about a route that requires nothing. It
+// the same backend. It always warns about a route that callers without a token pass. It
 // warns about a route that requires a token only when the route opens paths
 // behind the stricter one.
 func (l *linter) warnWeaker() {
@@ -45,7 +45,7 @@ func (l *linter) warnWeaker() {
 			open[route.Auth] = true
 		}
 	}
-	for _, weaker := range []config.Policy{config.PolicyNone, config.PolicyInitial} {
+	for _, weaker := range []config.Policy{config.PolicyNone, config.PolicyOptional, config.PolicyInitial} {
 		if !open[weaker] {
 			continue
 		}
@@ -62,7 +62,7 @@ func (l *linter) warnWeaker() {
 func stricterByBackend(routes []backendRoute, weaker config.Policy) map[string]*stricterRoutes {
 	stricter := map[string]*stricterRoutes{}
 	for _, d := range routes {
-		if d.route.Auth != config.PolicyStrict && (d.route.Auth != config.PolicyInitial || weaker != config.PolicyNone) {
+		if d.route.Auth != config.PolicyStrict && (d.route.Auth != config.PolicyInitial || !weaker.IsOpen()) {
 			continue
 		}
 		key := backendKey(d.route.Backend)
@@ -87,7 +87,7 @@ func stricterByBackend(routes []backendRoute, weaker config.Policy) map[string]*
 // backend.
 func warnWeakerRoute(open backendRoute, behind *stricterRoutes, prefixes map[string]bool) {
 	warn := func(message, hint string) { open.field.WarnAt("auth", open.field.Name()+message, hint) }
-	who, hint := "without a token", "right if that part is open to everybody; otherwise remove `auth: none`"
+	who, hint := "without a token", "right if that part is open to everybody; otherwise remove `auth: "+string(open.route.Auth)+"`"
 	if open.route.Auth == config.PolicyInitial {
 		who, hint = "without a company", "right if that part is for users without a company, too; otherwise remove `auth: initial`"
 	}
@@ -111,7 +111,7 @@ func warnWeakerRoute(open backendRoute, behind *stricterRoutes, prefixes map[str
 		warn(" opens a part of "+describe(d)+": the same backend can be reached "+who+" under "+where, hint)
 		return
 	}
-	if open.route.Auth == config.PolicyNone {
+	if open.route.Auth.IsOpen() {
 		warn(" leads to the same backend as "+describe(behind.first)+": it can be reached "+who+" under "+where, hint)
 	}
 }

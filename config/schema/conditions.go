@@ -65,7 +65,7 @@ func routeConditions() []*schema {
 		{If: &schema{Required: []string{"handler"}}, Then: &schema{PropertyNames: &schema{Enum: config.HandlerKeys()}}},
 		{If: &schema{Required: []string{"redirect"}}, Then: &schema{PropertyNames: &schema{Enum: append(config.AnsweredKeys(), "redirect")}}},
 		{If: &schema{Required: []string{"respond"}}, Then: &schema{PropertyNames: &schema{Enum: append(config.AnsweredKeys(), "respond")}}},
-		{If: given("auth", &schema{Const: string(config.PolicyNone)}), Then: empty("roles")},
+		{If: given("auth", &schema{Enum: []string{string(config.PolicyNone), string(config.PolicyOptional)}}), Then: empty("roles")},
 		{If: given("backend", &schema{Type: "string", Pattern: `^[Hh][Tt][Tt][Pp]://`}), Then: without("tls")},
 		{If: given("backend", &schema{Type: "string", Pattern: `^[Hh][Tt][Tt][Pp][Ss]://`}), Then: &schema{Not: given("protocol", h2c)}},
 		{If: given("protocol", h2c), Then: empty("upgrade")},

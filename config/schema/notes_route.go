@@ -124,14 +124,14 @@ func matchNotes() map[string]note {
 		},
 		"routes.auth": {
 			title:       "Policy",
-			description: "strict: a valid token with a company. initial: a valid token. none: open to everybody.",
+			description: "strict: a valid token with a company. initial: a valid token. optional: a valid token, or no credential at all. none: open to everybody.",
 			value: func() *schema {
-				return oneWord(string(config.PolicyStrict), string(config.PolicyInitial), string(config.PolicyNone))
+				return oneWord(string(config.PolicyStrict), string(config.PolicyInitial), string(config.PolicyOptional), string(config.PolicyNone))
 			},
 		},
 		"routes.roles": {
 			title:       "Roles",
-			description: "The caller must have one of these roles. Without it: every role. [] is allowed only to undo `defaults`. Not with `auth: none`.",
+			description: "The caller must have one of these roles. Without it: every role. [] is allowed only to undo `defaults`. Not with `auth: none` or `optional`.",
 			examples:    []any{[]string{"admin"}},
 			value:       notBlankText,
 			unique:      true,

@@ -202,7 +202,7 @@ func beyondGenerate() map[string][]string {
 		},
 		"a schema does not know the public suffixes": {"cors-public-suffix-credentials"},
 		"a route starts from the file's defaults": {
-			"roles-inherited", "empty-roles", "empty-methods", "empty-hosts", "empty-headers", "match-headers-empty", "empty-tls", "empty-defaults-roles",
+			"roles-inherited", "roles-optional-inherited", "empty-roles", "empty-methods", "empty-hosts", "empty-headers", "match-headers-empty", "empty-tls", "empty-defaults-roles",
 		},
 		"the value is near a known word, but not that one":  {"cors-scheme", "method-near"},
 		"the value has to be computed":                      {"cors-class-range", "prefix-escape-twice", "proxies-bits", "proxies-mapped", "size-huge"},

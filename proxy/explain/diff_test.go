@@ -55,6 +55,17 @@ func TestCompare(t *testing.T) {
 				Changed: []string{"route acme: auth strict → initial"},
 			},
 		},
+		"a policy becomes optional": {
+			replace(`backend: "http://acme"`, `backend: "http://acme", auth: optional`),
+			Diff{
+				Weaker:  []string{"GET, OTHER /api (host any.acme.example): strict (acme) → optional (acme)"},
+				Changed: []string{"route acme: auth strict → optional"},
+			},
+		},
+		"an open policy becomes optional": {
+			replace("auth: none", "auth: optional"),
+			Diff{Changed: []string{"route root: auth none → optional"}},
+		},
 		"a policy is raised": {
 			replace("auth: none", "auth: strict"),
 			Diff{Changed: []string{"route root: auth none → strict"}},

@@ -245,12 +245,14 @@ func strictness(policy config.Policy) int {
 	switch policy {
 	case config.PolicyNone:
 		return 0
-	case config.PolicyInitial:
+	case config.PolicyOptional: // a bad token is refused
 		return 1
-	case config.PolicyStrict:
+	case config.PolicyInitial:
 		return 2
+	case config.PolicyStrict:
+		return 3
 	}
-	return 3
+	return 4
 }
 
 // policyText returns the policy, the roles and the name of a route as text. It returns ""
