@@ -25,6 +25,8 @@ const (
 	ResultMoved        Result = "company_moved"
 	ResultRole         Result = "role"
 	ResultUnavailable  Result = "unavailable"
+	// ResultAddress is decided before the Gate is asked, by allow_from and deny_from.
+	ResultAddress Result = "address"
 )
 
 // The challenges of RFC 6750 section 3.

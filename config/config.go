@@ -25,13 +25,15 @@ type Config struct {
 	Warnings problem.List `yaml:"-"`
 
 	// Name is the name of the gateway in the answers to GET / and GET /health.
-	Name           string         `yaml:"name"`
-	Identity       Identity       `yaml:"identity"`
-	Users          Users          `yaml:"users"`
-	Tokens         []Issuer       `yaml:"tokens" entry:"issuer,issuer"`
-	CORS           *CORS          `yaml:"cors"` // nil when the file has none
-	TrustedProxies []netip.Prefix `yaml:"trusted_proxies"`
-	Limits         Limits         `yaml:"limits"`
+	Name     string   `yaml:"name"`
+	Identity Identity `yaml:"identity"`
+	Users    Users    `yaml:"users"`
+	Tokens   []Issuer `yaml:"tokens" entry:"issuer,issuer"`
+	CORS     *CORS    `yaml:"cors"` // nil when the file has none
+	// Addresses are named sets of networks and addresses.
+	Addresses      map[string][]netip.Prefix `yaml:"addresses"`
+	TrustedProxies AddressList               `yaml:"trusted_proxies"`
+	Limits         Limits                    `yaml:"limits"`
 	// ResponseHeaders are set on every answer. They replace the backend's.
 	ResponseHeaders map[string]string `yaml:"response_headers"`
 	Routes          []Route           `yaml:"routes" entry:"route,name"`
@@ -152,6 +154,11 @@ type Route struct {
 	// endpoint of the handler has its own.
 	Auth  Policy   `yaml:"auth"`
 	Roles []string `yaml:"roles"` // empty allows every role
+	// AllowFrom and DenyFrom are addresses of clients, behind trusted proxies.
+	// DenyFrom wins. A request whose client is unknown passes only when both
+	// are empty.
+	AllowFrom AddressList `yaml:"allow_from"` // empty allows every address
+	DenyFrom  AddressList `yaml:"deny_from"`
 
 	// How the request is forwarded.
 	StripPrefix         bool     `yaml:"strip_prefix"`  // forward without the prefix

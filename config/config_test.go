@@ -119,7 +119,7 @@ func TestCanonicalForms(t *testing.T) {
 		netip.MustParsePrefix("192.0.2.7/32"), netip.MustParsePrefix("10.0.0.0/8"),
 		netip.MustParsePrefix("::1/128"), netip.MustParsePrefix("10.0.0.1/32"),
 	}
-	if diff := cmp.Diff(want, table.TrustedProxies, cmp.Comparer(equalPrefix)); diff != "" {
+	if diff := cmp.Diff(want, table.TrustedProxies.Networks, cmp.Comparer(equalPrefix)); diff != "" {
 		t.Error(diff)
 	}
 	if table.CORS.MaxAge != 10*time.Minute {

@@ -147,12 +147,12 @@ var (
 // normalize converts values to their canonical form, and removes what does not
 // apply to a route.
 func normalize(c *Config) {
-	for i := range c.TrustedProxies {
-		c.TrustedProxies[i] = c.TrustedProxies[i].Masked()
-	}
+	c.TrustedProxies.resolve(c.Addresses)
 	for i := range c.Routes {
 		route := &c.Routes[i]
 		route.nameHeaders()
+		route.AllowFrom.resolve(c.Addresses)
+		route.DenyFrom.resolve(c.Addresses)
 		route.Hosts = canonicalHosts(route.Hosts)
 		if route.Handler != "" {
 			// The endpoints of a handler have their own policies. Without any

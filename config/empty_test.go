@@ -31,6 +31,7 @@ func emptyIsFine() map[string]string {
 		"users.companies []":  "no company may be joined",
 		"tokens []":           "nobody else's tokens are accepted",
 		"cors.expose []":      "pages may read no header",
+		"addresses {}":        "no set is defined",
 		"trusted_proxies []":  "nobody is believed",
 		"limits {}":           "the defaults hold",
 		"defaults {}":         "the defaults hold",
@@ -136,14 +137,14 @@ func TestEmptyIsRefused(t *testing.T) {
 // TestEmptyOverridesDefault requires that a route can undo `defaults:`.
 func TestEmptyOverridesDefault(t *testing.T) {
 	table, err := Parse("routes.yaml", []byte(`
-defaults: {hosts: [a.example.com], methods: [GET], headers: {X-A: b}, roles: [admin], upgrade: [irc], tls: {ca: ca.pem}}
+defaults: {hosts: [a.example.com], methods: [GET], headers: {X-A: b}, roles: [admin], allow_from: ["::1"], deny_from: ["::2"], upgrade: [irc], tls: {ca: ca.pem}}
 routes:
-  - {name: a, prefix: /, backend: "https://b", hosts: [], methods: [], headers: {}, roles: [], upgrade: [], tls: {}}
+  - {name: a, prefix: /, backend: "https://b", hosts: [], methods: [], headers: {}, roles: [], allow_from: [], deny_from: [], upgrade: [], tls: {}}
 `), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a := table.Routes[0]; len(a.Hosts)+len(a.Methods)+len(a.Headers)+len(a.Roles)+len(a.Upgrade) != 0 || *a.TLS != (TLS{}) {
+	if a := table.Routes[0]; len(a.Hosts)+len(a.Methods)+len(a.Headers)+len(a.Roles)+len(a.Upgrade) != 0 || a.ChecksAddresses() || *a.TLS != (TLS{}) {
 		t.Errorf("got %+v", a)
 	}
 }

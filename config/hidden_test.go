@@ -20,10 +20,11 @@ users: {companies: [%[1]s], join: %[1]s, grace: %[1]s}
 identity: {headers: {X-User-ID: %[1]s}}
 tokens: [{issuer: %[1]s, keys: %[1]s, audience: %[1]s, algorithms: [%[1]s], claims: {a: %[1]s}}]
 cors: {origins: [%[1]s], credentials: %[1]s, expose: [%[1]s], max_age: %[1]s}
+addresses: {%[1]s: [%[1]s], office: [%[1]s]}
 trusted_proxies: [%[1]s]
-defaults: {methods: [%[1]s], timeout: %[1]s, auth: %[1]s}
+defaults: {deny_from: [%[1]s], methods: [%[1]s], timeout: %[1]s, auth: %[1]s}
 routes:
-  - {name: %[1]s, prefix: %[1]s, backend: %[1]s, hosts: [%[1]s], methods: [%[1]s], headers: {X-A: %[1]s}, auth: %[1]s, roles: [%[1]s],
+  - {name: %[1]s, prefix: %[1]s, backend: %[1]s, hosts: [%[1]s], methods: [%[1]s], headers: {X-A: %[1]s}, auth: %[1]s, roles: [%[1]s], allow_from: [%[1]s],
      strip_prefix: %[1]s, protocol: %[1]s, tls: {server_name: %[1]s}, timeout: %[1]s, max_body: %[1]s}
   - {name: %[1]s, prefix: %[1]s, handler: %[1]s}
   - {name: a, prefix: "/${TOKEN}", backend: http://a}

@@ -5,6 +5,7 @@ package config
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"gatehouse/config/problem"
@@ -26,6 +27,7 @@ func validate(c *Config, defaultRoute Route, file *yamldoc.Field) {
 	v.users()
 	v.issuers()
 	v.cors()
+	v.addresses()
 	v.trustedProxies()
 	v.responseHeaders()
 	v.defaults()
@@ -51,13 +53,8 @@ func (v *validator) users() {
 	})
 }
 
-func (v *validator) trustedProxies() {
-	for i, entry := range v.file.Get("trusted_proxies").Entries() {
-		if coversEveryAddress(v.config.TrustedProxies[i]) {
-			entry.Warn("trusted_proxies "+problem.Quote(entry.Text())+": every client could then set the address that its request comes from",
-				"list the networks of your own proxies")
-		}
-	}
+// everyAddress reports whether one of the networks has every address of IPv4 or
+// IPv6.
+func everyAddress(networks []netip.Prefix) bool {
+	return slices.ContainsFunc(networks, func(network netip.Prefix) bool { return network.IsValid() && network.Bits() == 0 })
 }
-
-func coversEveryAddress(network netip.Prefix) bool { return network.IsValid() && network.Bits() == 0 }

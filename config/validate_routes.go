@@ -140,12 +140,12 @@ func (v *validator) withoutBackend(field *yamldoc.Field, target string) {
 // AnsweredKeys returns the keys, besides the target, that a route may have when
 // the gateway itself answers its requests.
 func AnsweredKeys() []string {
-	return []string{"name", "prefix", "hosts", "methods", "headers", "match_headers", "auth", "roles", "allow_encoded_slashes"}
+	return []string{"name", "prefix", "hosts", "methods", "headers", "match_headers", "auth", "roles", "allow_from", "deny_from", "allow_encoded_slashes"}
 }
 
 // HandlerKeys returns the keys that a route to a built-in handler may have.
 func HandlerKeys() []string {
-	return []string{"name", "prefix", "handler", "hosts", "methods", "headers", "match_headers"}
+	return []string{"name", "prefix", "handler", "hosts", "methods", "headers", "match_headers", "allow_from", "deny_from"}
 }
 
 // routeValues checks the keys that `defaults:` may have, too.
@@ -159,6 +159,8 @@ func (v *validator) routeValues(field *yamldoc.Field, route *Route) {
 		}
 		return nil
 	})
+	v.addressList(field, "allow_from", &route.AllowFrom)
+	v.addressList(field, "deny_from", &route.DenyFrom)
 	if route.Handler == "" {
 		field.Check("auth", string(route.Auth), policyRule)
 	}
@@ -248,6 +250,8 @@ func (v *validator) emptyRouteKeys(field *yamldoc.Field, defaults *Route) {
 		{"headers", "to require none", len(defaults.Headers) > 0},
 		{"match_headers", "to require none", len(defaults.Headers) > 0},
 		{"roles", "to let every role pass", len(defaults.Roles) > 0},
+		{"allow_from", "to let every address pass", len(defaults.AllowFrom.Entries) > 0},
+		{"deny_from", "to refuse no address", len(defaults.DenyFrom.Entries) > 0},
 		{"tls", "to use the system's authorities", defaults.TLS != nil},
 	} {
 		if !k.inherited {

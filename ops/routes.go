@@ -16,7 +16,10 @@ type RouteInfo struct {
 	Target  string   `json:"target"` // the backend's URL, "handler:users", "answer:503", or a redirect such as "308 /new"
 	Auth    string   `json:"auth"`   // a policy, or "own" for built-in endpoints
 	Roles   []string `json:"roles,omitempty"`
-	Source  string   `json:"source"` // file:line
+	// AllowFrom and DenyFrom are networks, addresses and names of sets.
+	AllowFrom []string `json:"allow_from,omitempty"`
+	DenyFrom  []string `json:"deny_from,omitempty"`
+	Source    string   `json:"source"` // file:line
 }
 
 // Routes returns descriptions of the routes, in the same order.
@@ -25,6 +28,7 @@ func Routes(routes []*config.Route) []RouteInfo {
 	for _, r := range routes {
 		info := RouteInfo{
 			Name: r.Name, Prefix: r.Prefix, Hosts: r.Hosts, Methods: r.Methods, Roles: r.Roles,
+			AllowFrom: r.AllowFrom.Entries, DenyFrom: r.DenyFrom.Entries,
 			Source: fmt.Sprintf("%s:%d", r.Position.File, r.Position.Line),
 		}
 		switch {

@@ -12,6 +12,7 @@ import (
 	"gatehouse/auth"
 	"gatehouse/config"
 	"gatehouse/internal/httperr"
+	"gatehouse/proxy/clientip"
 	"gatehouse/proxy/cors"
 	"gatehouse/proxy/forward"
 	"gatehouse/proxy/route"
@@ -48,6 +49,8 @@ type compiledRoute struct {
 	config  *config.Route // of route
 	rule    auth.Rule
 	metrics RouteMetrics
+
+	addresses *clientip.Filter // nil without allow_from and deny_from
 
 	// One of builtIn, answer and backend is set.
 	builtIn Handler
@@ -94,7 +97,7 @@ func Compile(cfg *config.Config, parts Parts) (*Table, error) {
 		return nil, fmt.Errorf("compile cors: %w", err)
 	}
 	t := &Table{
-		config: cfg, name: cfg.Name, gate: parts.Gate, keySet: parts.KeySet, cors: rules, trusted: cfg.TrustedProxies,
+		config: cfg, name: cfg.Name, gate: parts.Gate, keySet: parts.KeySet, cors: rules, trusted: cfg.TrustedProxies.Networks,
 		headers: forward.NewHeaderPolicy(cfg),
 	}
 	if t.matcher, err = route.New(cfg.Routes); err != nil {
@@ -114,7 +117,7 @@ func Compile(cfg *config.Config, parts Parts) (*Table, error) {
 
 func (t *Table) compileRoute(of *route.Route, parts Parts, buffers httputil.BufferPool) (*compiledRoute, error) {
 	cfg := of.Config
-	r := &compiledRoute{route: of, config: cfg, rule: auth.Rule{Policy: cfg.Auth, Roles: cfg.Roles}}
+	r := &compiledRoute{route: of, config: cfg, rule: auth.Rule{Policy: cfg.Auth, Roles: cfg.Roles}, addresses: clientip.NewFilter(cfg)}
 	if cfg.Handler != "" {
 		if parts.Users == nil {
 			return nil, fmt.Errorf("handler %q needs users, which are off", cfg.Handler)

@@ -13,6 +13,7 @@ import (
 
 // Decision is the decision of a table about a request that is not served.
 type Decision struct {
+	Caller    clientip.Caller
 	Path      route.Path     // the zero Path when it was not read
 	Ambiguous bool           // the refusal is for a path that a backend could read in another way
 	Route     *route.Route   // the route that gets the request; nil means none
@@ -27,11 +28,15 @@ type Decision struct {
 // Decide passes a request through the hops of Gateway.serve, but sends nothing. It asks
 // decider instead of the table's gate, and applies no limits on clients.
 func (t *Table) Decide(r *http.Request, decider auth.Decider) (d Decision) {
+	d.Caller = clientip.Find(clientip.PeerAt(r.RemoteAddr), r, t.trusted)
 	if t.cors != nil && cors.IsPreflight(r) {
+		d.Preflight = true
 		if t.cors.AllowedOrigin(r.Header) == "" {
-			return Decision{Preflight: true, Refusal: cors.ErrOrigin}
+			d.Refusal = cors.ErrOrigin
+			return d
 		}
-		return Decision{Preflight: true, Answered: http.StatusNoContent}
+		d.Answered = http.StatusNoContent
+		return d
 	}
 	var found *compiledRoute
 	d.Path, found, d.Refusal = t.find(r)
@@ -46,6 +51,9 @@ func (t *Table) Decide(r *http.Request, decider auth.Decider) (d Decision) {
 	}
 
 	d.Route, d.Rule = found.route, found.rule
+	if d.Refusal = found.checkAddress(&d.Caller); d.Refusal != nil {
+		return d
+	}
 	if found.builtIn != nil {
 		if d.Rule, d.Refusal = found.builtIn.Rule(found.stripped(r, d.Path)); d.Refusal != nil {
 			return d
@@ -60,7 +68,7 @@ func (t *Table) Decide(r *http.Request, decider auth.Decider) (d Decision) {
 		return d
 	}
 	facts := forward.Facts{
-		In: r, ID: "(a new UUID)", Path: d.Path, Identity: identity, Caller: clientip.Find(clientip.PeerAt(r.RemoteAddr), r, t.trusted),
+		In: r, ID: "(a new UUID)", Path: d.Path, Identity: identity, Caller: d.Caller,
 	}
 	if asked := r.Header["X-Request-Id"]; len(asked) == 1 && requestID(asked) == asked[0] {
 		facts.ID = asked[0]

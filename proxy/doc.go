@@ -11,6 +11,7 @@
 //  6. message.go   refuse messages that only HTTP/2 can express, with 400
 //  7. find.go      read the canonical path and the host (route/), or 400
 //  8. route/       find the route in the table, or 404, or 405
+//     addresses.go  or 403 for an address that the route does not allow
 //  9. (auth)       decide by the policy, or 401, 403, 503
 //  10. forward/    ask the backend; see that package's documentation
 //     target/      or answer as the table says, such as with a redirect

@@ -145,6 +145,10 @@ func (g *Gateway) serve(x *exchange, r *http.Request) *httperr.Error {
 	x.route, x.metrics = route, route.metrics
 	route.metrics.Started()
 
+	if refusal := route.checkAddress(&x.caller); refusal != nil {
+		route.metrics.Decided(auth.Result(refusal.AuthResult))
+		return refusal
+	}
 	if route.builtIn != nil {
 		return serveHandler(x, r, route)
 	}

@@ -1,9 +1,11 @@
 package proxy
 
 import (
+	"errors"
 	"net/http"
 	"time"
 
+	"gatehouse/auth"
 	"gatehouse/internal/httperr"
 	"gatehouse/proxy/cors"
 )
@@ -34,4 +36,11 @@ var (
 		Status: http.StatusTooManyRequests, RetryAfter: time.Second,
 		Detail: "Too many requests at once.",
 	}
+	refuseAddress = &httperr.Error{
+		Status: http.StatusForbidden, AuthResult: string(auth.ResultAddress),
+		Detail: "Access from this address is not allowed.",
+	}
+	refuseUnknownAddress  = refuseAddress.Because(errors.New("the client's address is unknown, and the route has allow_from or deny_from"))
+	refuseDeniedAddress   = refuseAddress.Because(errors.New("the client's address is in deny_from"))
+	refuseUnlistedAddress = refuseAddress.Because(errors.New("the client's address is not in allow_from"))
 )

@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -51,6 +52,7 @@ func compileOffline(cfg *config.Config) (*proxy.Table, error) {
 // caller has the flags that describe the caller.
 type caller struct {
 	as, claims, token string
+	from              string
 	headers           []string
 }
 
@@ -77,6 +79,7 @@ func newExplain(t terminal, file *string) *cobra.Command {
 	cmd.Flags().StringVar(&who.claims, "claims", "", "a caller whose token has this JSON object as its claims")
 	cmd.Flags().StringVar(&who.token, "token", "", "a caller with this token; the token and its user are checked as in the gateway")
 	cmd.Flags().StringArrayVarP(&who.headers, "header", "H", nil, "a header of the request, 'Name: value'; may be repeated")
+	cmd.Flags().StringVar(&who.from, "from", "127.0.0.1", "the address that the request comes from")
 	cmd.MarkFlagsMutuallyExclusive("as", "claims", "token")
 	format := formatFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -95,6 +98,11 @@ func newExplain(t terminal, file *string) *cobra.Command {
 		if err != nil {
 			return &usageError{err}
 		}
+		from, err := netip.ParseAddr(who.from)
+		if err != nil {
+			return &usageError{fmt.Errorf("--from %q: want an IP address, such as 192.0.2.7", who.from)}
+		}
+		explain.SetClient(request, from)
 		for _, name := range []string{"token", "claims"} { // an empty variable must not mean an anonymous caller
 			if flag := cmd.Flags().Lookup(name); flag.Changed && flag.Value.String() == "" {
 				return &usageError{fmt.Errorf("--%s is empty: omit it for a caller without a token", name)}
@@ -214,6 +222,9 @@ func printExplanation(w io.Writer, e explain.Explanation) error {
 		}
 		row("policy", policy)
 	}
+	if e.Address != nil {
+		row("address", addressLine(e.Address))
+	}
 	if e.Verdict.Allowed && e.Verdict.Status == 0 {
 		row("verdict", "let through")
 	} else {
@@ -232,6 +243,17 @@ func printExplanation(w io.Writer, e explain.Explanation) error {
 		printForwarded(row, e.Forwarded)
 	}
 	return table.Flush()
+}
+
+// addressLine returns what the route decides about the address of the client.
+func addressLine(a *explain.Address) string {
+	switch {
+	case a.Client == "":
+		return "unknown: refused"
+	case a.Entry == "":
+		return fmt.Sprintf("%s: not in %s", a.Client, a.Key)
+	}
+	return fmt.Sprintf("%s: in %s (%s)", a.Client, a.Key, a.Entry)
 }
 
 // printForwarded prints what the backend would receive, with the gateway's

@@ -29,11 +29,23 @@ func newRoutes(t terminal, file *string) *cobra.Command {
 		fmt.Fprintln(table, "PREFIX\tMETHODS\tHOSTS\tAUTH\tROUTE\tTARGET\tSOURCE")
 		for _, r := range routes {
 			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
-				r.Prefix, listOr(r.Methods, "any"), listOr(r.Hosts, "any"), r.Auth, r.Name, r.Target, r.Source)
+				r.Prefix, listOr(r.Methods, "any"), listOr(r.Hosts, "any"), whoMayPass(r), r.Name, r.Target, r.Source)
 		}
 		return table.Flush()
 	}
 	return cmd
+}
+
+// whoMayPass returns the policy of a route, and where its clients must be.
+func whoMayPass(r ops.RouteInfo) string {
+	text := r.Auth
+	if len(r.AllowFrom) > 0 {
+		text += " from " + strings.Join(r.AllowFrom, ",")
+	}
+	if len(r.DenyFrom) > 0 {
+		text += " not from " + strings.Join(r.DenyFrom, ",")
+	}
+	return text
 }
 
 func listOr(list []string, empty string) string {

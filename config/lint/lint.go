@@ -6,6 +6,7 @@
 //	headers.go   headers that a route matches, and that were probably meant to be set
 //	shadowed.go  routes whose requests other routes match first
 //	weaker.go    routes that open what other routes protect
+//	addresses.go addresses of clients: unused sets, and holes below allow_from
 //	segments.go  prefixes that a careless backend reads as another route's
 package lint
 
@@ -38,6 +39,7 @@ func Check(table *config.Config, file *yamldoc.Field) {
 	}
 	l.warnShadowed()
 	l.warnWeaker()
+	l.warnAddresses()
 }
 
 // warnOrigins warns about origins over plain HTTP that may act for a signed-in

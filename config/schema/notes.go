@@ -69,10 +69,19 @@ func tableNotes() map[string]note {
 			title:       "Cross-origin policy",
 			description: "Which pages may call from a browser. Without it, only the gateway's own.",
 		},
+		"addresses": {
+			title:       "Sets of addresses",
+			description: "Named sets of addresses and networks (CIDR), for `allow_from`, `deny_from` and `trusted_proxies`.",
+			examples:    []any{map[string][]string{"office": {"192.0.2.0/24", "2001:db8::/32"}}},
+			keys:        &schema{Pattern: addressSetPattern, MaxLength: config.MaxName},
+			value:       func() *schema { return &schema{Type: "array", Items: ref("network"), MinItems: 1} },
+		},
 		"trusted_proxies": {
 			title:       "Trusted proxies",
-			description: "Addresses and networks (CIDR) of your own proxies, whose X-Forwarded-* headers are believed. Without it, no proxy is trusted.",
+			description: "Addresses, networks (CIDR) and sets (`addresses`) of your own proxies, whose X-Forwarded-* headers are believed. Without it, no proxy is trusted.",
 			examples:    []any{[]string{"10.0.0.0/8", "2001:db8::/32", "192.0.2.7"}},
+			value:       addressValue,
+			unique:      true,
 		},
 		"response_headers": {
 			title:       "Headers of every answer",

@@ -136,6 +136,21 @@ func matchNotes() map[string]note {
 			value:       notBlankText,
 			unique:      true,
 		},
+		"routes.allow_from": {
+			title: "Allowed addresses",
+			description: "Addresses, networks (CIDR) and sets (`addresses`) of clients that may use the route; others are answered 403. " +
+				"The client is the one that `trusted_proxies` name. [] is allowed only to undo `defaults`.",
+			examples: []any{[]string{"10.0.0.0/8", "office"}},
+			value:    addressValue,
+			unique:   true,
+		},
+		"routes.deny_from": {
+			title:       "Denied addresses",
+			description: "Addresses, networks (CIDR) and sets (`addresses`) of clients that are answered 403, also when allow_from has them.",
+			examples:    []any{[]string{"192.0.2.7"}},
+			value:       addressValue,
+			unique:      true,
+		},
 	}
 }
 

@@ -30,11 +30,12 @@ const (
 	anyScheme    = `[Hh][Tt][Tt][Pp][Ss]?`
 	pathSegment  = `(?:\.{0,2}[^\x00-\x1f\x7f/?#;\\.][^\x00-\x1f\x7f/?#;\\]*|\.{3}[^\x00-\x1f\x7f/?#;\\]*)`
 	// net/url reads a # with nothing after it as no fragment.
-	backendPattern = `^` + anyScheme + `://(?:` + hostPattern + `|` + ipv4Pattern + `|\[[^\]/?#@]+\])(?::0*` + portPattern + `)?(?:/` + pathSegment + `)*/?#?$`
-	networkPattern = `^(?:` + ipv4Pattern + `(?:/(?:3[0-2]|[12]?[0-9]))?|` + ipv6Pattern + `(?:/(?:12[0-8]|1[01][0-9]|[1-9]?[0-9]))?)$`
-	matchedHost    = `^(?:(?:\*\.)?` + hostPattern + `|` + ipv4Pattern + `|\[?` + ipv6Pattern + `(?:%.*)?\]?)$`
-	serverName     = `^(?:` + hostPattern + `|` + ipv4Pattern + `|` + ipv6Pattern + `(?:%.*)?)$`
-	keysURL        = `^(?:[Hh][Tt][Tt][Pp][Ss]://[^/?#@]+|[Hh][Tt][Tt][Pp]://(?:localhost|127\.[0-9.]+|\[[^\]/?#@]+\])(?::[0-9]*)?)(?:[/?][^#]*)?#?$`
+	backendPattern    = `^` + anyScheme + `://(?:` + hostPattern + `|` + ipv4Pattern + `|\[[^\]/?#@]+\])(?::0*` + portPattern + `)?(?:/` + pathSegment + `)*/?#?$`
+	networkPattern    = `^(?:` + ipv4Pattern + `(?:/(?:3[0-2]|[12]?[0-9]))?|` + ipv6Pattern + `(?:/(?:12[0-8]|1[01][0-9]|[1-9]?[0-9]))?)$`
+	addressSetPattern = `^[A-Za-z][A-Za-z0-9_-]*$`
+	matchedHost       = `^(?:(?:\*\.)?` + hostPattern + `|` + ipv4Pattern + `|\[?` + ipv6Pattern + `(?:%.*)?\]?)$`
+	serverName        = `^(?:` + hostPattern + `|` + ipv4Pattern + `|` + ipv6Pattern + `(?:%.*)?)$`
+	keysURL           = `^(?:[Hh][Tt][Tt][Pp][Ss]://[^/?#@]+|[Hh][Tt][Tt][Pp]://(?:localhost|127\.[0-9.]+|\[[^\]/?#@]+\])(?::[0-9]*)?)(?:[/?][^#]*)?#?$`
 )
 
 // Patterns of paths and requests.

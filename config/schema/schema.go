@@ -118,6 +118,8 @@ func (b *builder) typeSchema(path string, n note, v reflect.Value) *schema {
 		return usersOrOff(b.object(path, v))
 	case t == reflect.TypeFor[config.Audiences]():
 		return anyOf(plainValue(t, n), &schema{Type: "array", Items: plainValue(t, n), MinItems: 1, UniqueItems: true})
+	case t == reflect.TypeFor[config.AddressList]():
+		return &schema{Type: "array", Items: plainValue(t, n), UniqueItems: n.unique}
 	case yamldoc.IsScalar(t):
 		return plainValue(t, n)
 	}

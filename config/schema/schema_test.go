@@ -198,14 +198,14 @@ func beyondGenerate() map[string][]string {
 		},
 		"two spellings are the same": {"header-twice", "host-twice", "identity-folded", "identity-folded-other"},
 		"one part of the file is held against another": {
-			"header-identity", "header-identity-default", "header-identity-defaults", "redirect-host-address", "redirect-host-alone",
+			"header-identity", "header-identity-default", "header-identity-defaults", "allow-from-undefined", "allow-from-unknown", "proxies-name", "proxies-unknown-set", "redirect-host-address", "redirect-host-alone",
 		},
 		"a schema does not know the public suffixes": {"cors-public-suffix-credentials"},
 		"a route starts from the file's defaults": {
-			"roles-inherited", "roles-optional-inherited", "empty-roles", "empty-methods", "empty-hosts", "empty-headers", "match-headers-empty", "empty-tls", "empty-defaults-roles",
+			"roles-inherited", "roles-optional-inherited", "empty-roles", "empty-methods", "empty-hosts", "empty-headers", "match-headers-empty", "empty-allow-from", "empty-deny-from", "empty-tls", "empty-defaults-roles",
 		},
 		"the value is near a known word, but not that one":  {"cors-scheme", "method-near"},
-		"the value has to be computed":                      {"cors-class-range", "prefix-escape-twice", "proxies-bits", "proxies-mapped", "size-huge"},
+		"the value has to be computed":                      {"addresses-bits", "cors-class-range", "prefix-escape-twice", "proxies-bits", "proxies-mapped", "size-huge"},
 		"the pattern of a redirect is only about its parts": {"redirect-dots", "redirect-double-slash", "redirect-escape", "redirect-port"},
 		"a path has to be resolved":                         {"respond-file-deep", "respond-file-outside"},
 		"YAML hides how the value was written": {
@@ -258,7 +258,7 @@ func FuzzSchemaIsNoStricter(f *testing.F) {
 		"tokens: [{issuer: a, keys: %s, algorithms: [RS256], audience: a}]", "tokens: [{issuer: a, keys: k, algorithms: [%s], audience: a}]",
 		"tokens: [{issuer: a, keys: k, algorithms: [RS256], audience: %s}]", "tokens: [{issuer: a, keys: k, algorithms: [RS256], audience: [%s]}]",
 		"cors: {origins: [%s]}", "cors: {origins: [%s], credentials: true}", "cors: {origins: ['*'], expose: [%s], max_age: 1s}",
-		"cors: {origins: ['*'], max_age: %s}", "cors: {origins: ['*'], credentials: %s}", "trusted_proxies: [%s]", "defaults: {timeout: %s}",
+		"cors: {origins: ['*'], max_age: %s}", "cors: {origins: ['*'], credentials: %s}", "trusted_proxies: [%s]", "addresses: {%s: ['::1']}", "addresses: {a: [%s]}", "addresses: {x: ['::1']}\ndefaults: {allow_from: [%s]}", "defaults: {timeout: %s}",
 		"defaults: {max_body: %s}", "defaults: {protocol: %s}", "defaults: {upgrade: [%s]}", "defaults: {auth: %s}", "defaults: {strip_prefix: %s}",
 		"routes: [{name: %s, prefix: /, backend: 'http://b'}]", "routes: [{name: a, prefix: %s, backend: 'http://b'}]",
 		"routes: [{name: a, prefix: /, backend: %s}]", "routes: [{name: a, prefix: /, backend: 'http://b', hosts: [%s]}]",

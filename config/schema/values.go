@@ -95,6 +95,11 @@ func keysValue() *schema {
 	)
 }
 
+// addressValue returns a schema for a network, an address or the name of a set.
+func addressValue() *schema {
+	return anyOf(&schema{Type: "string", Pattern: networkPattern}, &schema{Type: "string", Pattern: addressSetPattern}, ref("reference"))
+}
+
 func requestValue() *schema {
 	return anyOf(&schema{Type: "string", Pattern: requestPattern, Not: &schema{Pattern: `^(?:\*|CONNECT) `}}, ref("reference"))
 }

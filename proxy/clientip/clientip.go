@@ -3,6 +3,7 @@
 //	clientip.go    parses what proxies write about the client: X-Forwarded-For and similar
 //	caller.go      finds the client of a request, behind trusted proxies
 //	peer.go        the address at the other end of the connection
+//	filter.go      allows and denies addresses on a route
 //	counter.go     counts what each client has open, for limits
 //	unreadable.go  logs headers of trusted proxies that cannot be read
 //

@@ -125,6 +125,8 @@ func routeFields(r *config.Route) []fieldValue {
 		{"respond", respondText(r.Respond)},
 		{"auth", string(r.Auth)},
 		{"roles", orAny(strings.Join(r.Roles, ", "))},
+		{"allow_from", orAny(addressText(&r.AllowFrom))},
+		{"deny_from", addressText(&r.DenyFrom)},
 		{"methods", orAny(strings.Join(route.WithHead(r.Methods), ", "))},
 		{"hosts", orAny(strings.Join(slices.Sorted(slices.Values(r.Hosts)), ", "))},
 		{"headers", orAny(digests(r.Headers))},
@@ -201,7 +203,14 @@ func (d *Diff) global(before, after *config.Config) {
 	changed("users.join", string(before.Users.Join), string(after.Users.Join), after.Users.Join == config.JoinAny)
 	changed("users.grace", before.Users.Grace.String(), after.Users.Grace.String(), after.Users.Grace > before.Users.Grace)
 	changedSet(changed, "users.companies", texts(before.Users.Companies), texts(after.Users.Companies))
-	changedSet(changed, "trusted_proxies", texts(before.TrustedProxies), texts(after.TrustedProxies))
+	changedSet(changed, "trusted_proxies", texts(before.TrustedProxies.Networks), texts(after.TrustedProxies.Networks))
+	for _, name := range setNames(before, after) {
+		// Whether it is weaker depends on the routes, which probe compares.
+		old, now := texts(before.Addresses[name]), texts(after.Addresses[name])
+		slices.Sort(old)
+		slices.Sort(now)
+		changed("addresses."+name, strings.Join(old, ", "), strings.Join(now, ", "), false)
+	}
 	changedSet(changed, "tokens", issuers(before), issuers(after))
 	changed("limits", fmt.Sprint(before.Limits), fmt.Sprint(after.Limits), false)
 	changed("response_headers", digests(before.ResponseHeaders), digests(after.ResponseHeaders), false)

@@ -10,13 +10,16 @@ package explain
 import (
 	"fmt"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
 
 	"gatehouse/auth"
+	"gatehouse/config"
 	"gatehouse/internal/httperr"
 	"gatehouse/proxy"
+	"gatehouse/proxy/clientip"
 	"gatehouse/proxy/route"
 )
 
@@ -32,6 +35,7 @@ type Explanation struct {
 	Source     string      `json:"source,omitempty"`
 	Policy     string      `json:"policy,omitempty"`
 	Roles      []string    `json:"roles,omitempty"`
+	Address    *Address    `json:"address,omitempty"` // nil when the route allows every address
 	Verdict    Verdict     `json:"verdict"`
 	Notes      []string    `json:"notes,omitempty"`     // checks that the gateway would make, but explain does not
 	Forwarded  *Forwarded  `json:"forwarded,omitempty"` // nil without a backend
@@ -45,6 +49,16 @@ type Candidate struct {
 	Source string `json:"source"`
 	Won    bool   `json:"won"`
 	Why    string `json:"why"`
+}
+
+// Address describes what a route with allow_from or deny_from decides about the client.
+type Address struct {
+	Client string `json:"client"` // "" when it is unknown
+	// Key is the key that decides: allow_from or deny_from.
+	Key string `json:"key,omitempty"`
+	// Entry is the entry of that key that contains the address: a network, or the
+	// name of a set. It is "" when no entry of the key does.
+	Entry string `json:"entry,omitempty"`
 }
 
 // Verdict is the result of the request.
@@ -97,6 +111,12 @@ func NewRequest(method, target string, header http.Header) (*http.Request, error
 	}, nil
 }
 
+// SetClient makes the request come from an address. Without it, the request comes from
+// 127.0.0.1.
+func SetClient(r *http.Request, address netip.Addr) {
+	r.RemoteAddr = netip.AddrPortFrom(address, 0).String()
+}
+
 // Request explains what happens to a request. It asks decider instead of the table's gate,
 // and sends nothing.
 func Request(table *proxy.Table, r *http.Request, decider auth.Decider) Explanation {
@@ -114,6 +134,7 @@ func Request(table *proxy.Table, r *http.Request, decider auth.Decider) Explanat
 	if d.Route != nil {
 		e.Route, e.Source = d.Route.Config.Name, source(d.Route)
 		e.Policy, e.Roles = string(d.Rule.Policy), d.Rule.Roles
+		e.Address = describeAddress(table.Config(), d.Route.Config, d.Caller)
 	}
 	switch {
 	case d.Refusal != nil:
@@ -133,6 +154,28 @@ func Request(table *proxy.Table, r *http.Request, decider auth.Decider) Explanat
 		e.Forwarded = describeForwarded(r, d.Forwarded)
 	}
 	return e
+}
+
+// describeAddress describes what a route decides about the address of a caller. It returns
+// nil when the route allows every address.
+func describeAddress(cfg *config.Config, r *config.Route, caller clientip.Caller) *Address {
+	if !r.ChecksAddresses() {
+		return nil
+	}
+	if !caller.IP.IsValid() || caller.Unreadable {
+		return &Address{}
+	}
+	a := &Address{Client: caller.IP.String()}
+	if entry, found := cfg.EntryWith(&r.DenyFrom, caller.IP); found {
+		a.Key, a.Entry = "deny_from", entry
+		return a
+	}
+	a.Key = "deny_from"
+	if len(r.AllowFrom.Entries) > 0 {
+		a.Key = "allow_from"
+		a.Entry, _ = cfg.EntryWith(&r.AllowFrom, caller.IP)
+	}
+	return a
 }
 
 func refusedBy(refusal *httperr.Error) Verdict {

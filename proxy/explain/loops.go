@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -116,7 +117,7 @@ func follow(table *proxy.Table, first *config.Route, s sample, hosts map[string]
 	chain, sure = []string{s.path}, true
 	seen := map[sample]bool{s: true}
 	for range maxRedirects {
-		d := s.decide(table, header)
+		d := s.decide(table, header, allowedPeer(first))
 		if d.Location == "" || len(chain) == 1 && d.Route.Config != first {
 			return nil, false
 		}
@@ -143,13 +144,23 @@ func follow(table *proxy.Table, first *config.Route, s sample, hosts map[string]
 	return chain, sure
 }
 
-func (s sample) decide(table *proxy.Table, header http.Header) proxy.Decision {
+// allowedPeer returns the address of a connection that a route allows, if there is one.
+func allowedPeer(r *config.Route) string {
+	if r.ChecksAddresses() {
+		for _, some := range r.AllowedAddresses().Ranges() {
+			return netip.AddrPortFrom(some.From(), 0).String()
+		}
+	}
+	return "127.0.0.1:0"
+}
+
+func (s sample) decide(table *proxy.Table, header http.Header, peer string) proxy.Decision {
 	host := s.host
 	if strings.Contains(host, ":") {
 		host = "[" + host + "]"
 	}
 	return table.Decide(&http.Request{
 		Method: s.method, RequestURI: s.path, URL: &url.URL{Path: s.path}, Host: host, Header: header,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, RemoteAddr: "127.0.0.1:0", Body: http.NoBody,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, RemoteAddr: peer, Body: http.NoBody,
 	}, everybody{})
 }

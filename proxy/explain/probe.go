@@ -27,13 +27,14 @@ const maxProbes = 200_000
 func (d *Diff) probe(before, after *proxy.Table) {
 	found := map[string]*weakening{}
 	var list []*weakening
+	addresses := addressChanges{}
 	count := 0
 	for probe := range probes(before, after) {
 		if count++; count > maxProbes {
 			d.Weaker = append(d.Weaker, "the tables differ in too much to compare every request: look at the routes themselves")
 			break
 		}
-		change := describeWeakening(lookup(before, probe), lookup(after, probe))
+		change := describeWeakening(lookup(before, probe), lookup(after, probe), addresses)
 		if change == "" {
 			continue
 		}
@@ -66,11 +67,13 @@ func (w *weakening) String() string {
 
 // describeWeakening describes the change for a request that now passes more easily. It
 // returns "" for any other request.
-func describeWeakening(old, now probed) string {
+func describeWeakening(old, now probed, addresses addressChanges) string {
 	switch {
 	case now.route == nil: // no route lets the request pass
 	case old.route != nil && weaker(ruleOf(old.route), ruleOf(now.route)):
 		return policyText(old.route) + " → " + policyText(now.route)
+	case old.route != nil:
+		return addresses.between(old.route, now.route)
 	case old.allow != "":
 		return "405 → " + policyText(now.route)
 	}
@@ -167,7 +170,7 @@ func probePrefix(prefix string, changed, all []*config.Route, yield func(probe) 
 // accessKey returns a text with all keys of a route that decide which requests it gets and
 // who may send them.
 func accessKey(r *config.Route) string {
-	return fmt.Sprint(r.Prefix, r.Hosts, r.Methods, r.Headers, r.Handler, r.Auth, r.Roles)
+	return fmt.Sprint(r.Prefix, r.Hosts, r.Methods, r.Headers, r.Handler, r.Auth, r.Roles, addressKey(r))
 }
 
 // hostsOf returns the hosts to try. When all changed routes have hosts, these are enough.

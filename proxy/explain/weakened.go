@@ -29,6 +29,9 @@ func (d *Diff) weakened(old, now *config.Route) {
 	if moved && weaker(ruleOf(old), ruleOf(now)) {
 		add("moved, and policy", policyText(old), policyText(now))
 	}
+	if change := addressChange(old, now); moved && change != "" {
+		d.Weaker = append(d.Weaker, fmt.Sprintf("route %s: moved, and %s", now.Name, change))
+	}
 	if len(old.Hosts) > 0 && isWidened(old.Hosts, now.Hosts) {
 		add("hosts", strings.Join(old.Hosts, ", "), orAny(strings.Join(now.Hosts, ", ")))
 	}

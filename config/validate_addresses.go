@@ -1,0 +1,71 @@
+// This file has the rules for sets of addresses, and for the lists that name
+// them.
+
+package config
+
+import (
+	"maps"
+	"slices"
+
+	"gatehouse/config/problem"
+	"gatehouse/config/value"
+	"gatehouse/config/yamldoc"
+)
+
+// addresses checks the sets of addresses.
+func (v *validator) addresses() {
+	for name, set := range v.file.Get("addresses").Keys() {
+		if f := addressSetName(name); f != nil {
+			set.RejectKey(f)
+			continue
+		}
+		if set.Valid() && set.IsEmpty() {
+			set.Fail("is empty", "list its networks and addresses")
+		}
+	}
+}
+
+// addressSetName checks the name of a set. It must not look like an address.
+func addressSetName(name string) *problem.Fault {
+	const hint = "letters, digits, `_` and `-`, beginning with a letter"
+	for i, c := range []byte(name) {
+		isDigit := '0' <= c && c <= '9'
+		if i == 0 && (!isAlphanumeric(c) || isDigit) || !isAlphanumeric(c) && c != '_' && c != '-' {
+			return &problem.Fault{Reason: "not a name for a set of addresses", Hint: hint}
+		}
+	}
+	if name == "" || len(name) > MaxName {
+		return &problem.Fault{Reason: "not a name for a set of addresses", Hint: hint + ", at most 64"}
+	}
+	return nil
+}
+
+// addressList checks the entries of a list of networks and names of sets.
+func (v *validator) addressList(field *yamldoc.Field, key string, list *AddressList) {
+	field.CheckEach(key, list.Entries, func(entry string) *problem.Fault {
+		_, f := value.ParseNetwork(entry)
+		_, isSet := v.config.Addresses[entry]
+		if f == nil || isSet {
+			return nil
+		}
+		if addressSetName(entry) != nil {
+			return f
+		}
+		hint := problem.DidYouMean(entry, slices.Sorted(maps.Keys(v.config.Addresses)))
+		if hint == "" {
+			hint = "define it in `addresses:`, or write an address or a CIDR such as 10.0.0.0/8"
+		}
+		return &problem.Fault{Reason: "no set of addresses has this name", Hint: hint}
+	})
+}
+
+// trustedProxies checks the networks of trusted proxies.
+func (v *validator) trustedProxies() {
+	v.addressList(v.file, "trusted_proxies", &v.config.TrustedProxies)
+	for i, entry := range v.file.Get("trusted_proxies").Entries() {
+		if everyAddress(networksOf(v.config.TrustedProxies.Entries[i], v.config.Addresses)) {
+			entry.Warn("trusted_proxies "+problem.Quote(entry.Text())+": every client could then set the address that its request comes from",
+				"list the networks of your own proxies")
+		}
+	}
+}

@@ -1,0 +1,69 @@
+package explain
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"gatehouse/config"
+)
+
+// addressText returns a list of addresses as text.
+func addressText(list *config.AddressList) string {
+	return strings.Join(slices.Sorted(slices.Values(list.Entries)), ", ")
+}
+
+// setNames returns the names of the sets of addresses in two tables, sorted.
+func setNames(before, after *config.Config) []string {
+	names := slices.AppendSeq(slices.Collect(maps.Keys(before.Addresses)), maps.Keys(after.Addresses))
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// addressKey returns a text that is equal for two routes that allow the same addresses.
+func addressKey(r *config.Route) string {
+	if !r.ChecksAddresses() {
+		return ""
+	}
+	return strings.Join(texts(r.AllowedAddresses().Prefixes()), " ")
+}
+
+// addressChange describes the addresses that a request may now come from, and could not
+// before. It returns "" when there are none.
+func addressChange(old, now *config.Route) string {
+	if !old.ChecksAddresses() {
+		return ""
+	}
+	if now.ChecksAddresses() && config.CoversAddresses(old.AllowedAddresses(), now.AllowedAddresses()) {
+		return ""
+	}
+	return fromText(old) + " → " + fromText(now)
+}
+
+// addressChanges are the results of addressChange for pairs of routes.
+type addressChanges map[[2]*config.Route]string
+
+func (c addressChanges) between(old, now *config.Route) string {
+	if !old.ChecksAddresses() {
+		return ""
+	}
+	pair := [2]*config.Route{old, now}
+	change, known := c[pair]
+	if !known {
+		change = addressChange(old, now)
+		c[pair] = change
+	}
+	return change
+}
+
+// fromText returns where requests for a route may come from, with the route's name.
+func fromText(r *config.Route) string {
+	text := "from any address"
+	if len(r.AllowFrom.Entries) > 0 {
+		text = "from " + addressText(&r.AllowFrom)
+	}
+	if len(r.DenyFrom.Entries) > 0 {
+		text += " without " + addressText(&r.DenyFrom)
+	}
+	return text + " (" + r.Name + ")"
+}
