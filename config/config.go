@@ -19,17 +19,20 @@ type Config struct {
 	// File is the path of the table, as the operator wrote it.
 	File string `yaml:"-"`
 	// Hash identifies the table's content: the first 12 hexadecimal digits of
-	// the SHA-256 of the file's bytes.
+	// the SHA-256 of the file's bytes, or of all its files.
 	Hash string `yaml:"-"`
 	// Warnings are the problems that do not stop the table from being served.
 	Warnings problem.List `yaml:"-"`
 
 	// Name is the name of the gateway in the answers to GET / and GET /health.
-	Name     string   `yaml:"name"`
-	Identity Identity `yaml:"identity"`
-	Users    Users    `yaml:"users"`
-	Tokens   []Issuer `yaml:"tokens" entry:"issuer,issuer"`
-	CORS     *CORS    `yaml:"cors"` // nil when the file has none
+	Name string `yaml:"name"`
+	// Include lists the files that belong to the table. What they have is in
+	// Addresses, Routes and Tests.
+	Include  []Include `yaml:"include" entry:"include,files"`
+	Identity Identity  `yaml:"identity"`
+	Users    Users     `yaml:"users"`
+	Tokens   []Issuer  `yaml:"tokens" entry:"issuer,issuer"`
+	CORS     *CORS     `yaml:"cors"` // nil when the file has none
 	// Addresses are named sets of networks and addresses.
 	Addresses      map[string][]netip.Prefix `yaml:"addresses"`
 	TrustedProxies AddressList               `yaml:"trusted_proxies"`
@@ -190,9 +193,12 @@ type Redirect struct {
 type Respond struct {
 	Status value.Status `yaml:"status"`
 	Body   string       `yaml:"body"`
-	// File is a path, absolute or relative to the folder of the table. A
-	// relative path does not leave that folder, also not through a link.
-	File        string            `yaml:"file"`
+	// File is a path, absolute or relative to the folder of the file that names
+	// it. A relative path does not leave that folder, also not through a link.
+	File string `yaml:"file"`
+	// Folder is the folder of the included file that has the answer; "" in the
+	// table itself.
+	Folder      string            `yaml:"-"`
 	ContentType string            `yaml:"content_type"` // "": by the extension of File, or text/plain
 	Headers     map[string]string `yaml:"headers"`
 }
@@ -204,6 +210,10 @@ type TLS struct {
 	Cert       string `yaml:"cert"`        // PEM file of the gateway's client certificate
 	Key        string `yaml:"key"`         // PEM file of its key
 	ServerName string `yaml:"server_name"` // verified instead of the backend's host
+	// Folder is the folder of the included file that has these paths, which
+	// they are relative to and do not leave. It is "" in the table itself, whose
+	// paths are relative to the folder in which the gateway was started.
+	Folder string `yaml:"-"`
 }
 
 // Test is one expectation of the file about itself.

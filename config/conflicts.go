@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
 	"gatehouse/config/yamldoc"
@@ -26,6 +25,7 @@ type rank struct {
 
 // candidate is a route of one rank.
 type candidate struct {
+	index int // in the table's routes
 	route *Route
 	field *yamldoc.Field
 	names string // of its headers, folded and sorted
@@ -51,7 +51,7 @@ func (v *validator) conflicts() {
 		// The gateway refuses a request whose path a backend may read as
 		// another route's.
 		prefix := unescaped(route.Prefix)
-		c := candidate{route: route, field: field}
+		c := candidate{index: i, route: route, field: field}
 		c.names, c.all = headerKeys(route.Headers)
 		reported := false
 		for _, host := range hostsOf(route) {
@@ -106,7 +106,7 @@ func (r *candidates) conflicting(c candidate) (first candidate, found bool) {
 			continue
 		}
 		for _, other := range others {
-			if found && other.field.Line() >= first.field.Line() {
+			if found && other.index >= first.index {
 				break
 			}
 			if methodsOverlap(c.route.Methods, other.route.Methods) && headersAgree(c.route.Headers, other.route.Headers) {
@@ -170,5 +170,5 @@ func reportConflict(later, earlier candidate) {
 	}
 	later.field.Get("prefix").Report(
 		later.field.Name()+" conflicts with "+earlier.field.Name()+": "+what+", and no other key distinguishes them",
-		"first defined at line "+strconv.Itoa(earlier.field.Line())+"; give one of them other methods, hosts or headers, or remove it")
+		"first defined at "+earlier.field.PlaceFrom(later.field)+"; give one of them other methods, hosts or headers, or remove it")
 }

@@ -8,6 +8,8 @@
 //	load.go      reads the file once, with a bound on its size, and runs the steps
 //	defaults.go  sets the defaults; config/yamldoc decodes the file over them
 //	validate.go  checks each value, then combinations of values; reports all problems
+//	include.go   joins the files that the table includes; sources.go finds and reads them
+//	owners.go    confines what the file of an owner may say
 //	checks       warn about a table without errors; see config/lint
 //
 // The other files have the rules: validate_*.go by subject, conflicts.go for

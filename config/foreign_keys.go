@@ -75,7 +75,7 @@ var foreignKeys = []foreignKey{
 	{words: "sslcertificatekey keyfile clientkey", place: inTLS, ours: "key", example: "key: client-key.pem"},
 	{words: "entrypoints entrypoint ports", note: "a table cannot set the listeners: set GATEWAY_LISTEN and GATEWAY_OPS_LISTEN, and restart"},
 	{words: "accesslog log logging errorlog", note: "the log is a setting of the process: see GATEWAY_LOG_LEVEL in docs/settings.md"},
-	{words: "include import imports extends", note: "a table is one file"},
+	{words: "import imports extends includes", place: atTop, ours: "include", example: "include: [routes.d/*.yaml]"},
 }
 
 // foreignHint returns the hint for a key of another gateway, or "". known are the keys

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/tools/txtar"
+
 	"gatehouse/config/configtest"
 	"gatehouse/config/problem"
 )
@@ -97,7 +99,11 @@ func TestForeignExamples(t *testing.T) {
 			route += ", " + entry.example
 		}
 		text := top + "routes:\n  - {" + route + "}\n"
-		if _, err := Parse("routes.yaml", []byte(text), configtest.Environment()); err != nil {
+		folder := unpack(t, &txtar.Archive{Files: []txtar.File{
+			{Name: "routes.yaml", Data: []byte(text)},
+			{Name: "routes.d/more.yaml", Data: []byte("routes: [{name: more, prefix: /more, backend: 'http://more'}]\n")},
+		}})
+		if _, err := Load(filepath.Join(folder, "routes.yaml"), configtest.Environment()); err != nil {
 			t.Errorf("%s%v", text, err)
 		}
 	}

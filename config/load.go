@@ -8,11 +8,12 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
 
 	"gatehouse/config/problem"
 	"gatehouse/config/textfile"
 	"gatehouse/config/value"
-	"gatehouse/config/watch"
 	"gatehouse/config/yamldoc"
 )
 
@@ -20,24 +21,44 @@ import (
 // warnings end up in Config.Warnings.
 type Check func(table *Config, file *yamldoc.Field)
 
-// Load reads, decodes and validates the route table in the file at path. It
-// expands ${NAME} in values with lookup; a nil lookup is an empty environment.
-// It runs the checks on a table without errors. The error is a problem.List
-// with every error and warning found.
+// Load reads, decodes and validates the route table in the file at path, with
+// the files that it includes. It expands ${NAME} in values with lookup; a nil
+// lookup is an empty environment. It runs the checks on a table without errors.
+// The error is a problem.List with every error and warning found.
 func Load(path string, lookup func(name string) (string, bool), checks ...Check) (*Config, error) {
-	data, err := readBounded(path)
-	if err != nil {
-		unreadable := problem.Problem{Position: problem.Position{File: path}, Message: err.Error()}
-		if errors.Is(err, fs.ErrNotExist) {
-			unreadable.Hint = "is the path right? README.md has a first table to copy"
-		}
-		return nil, problem.List{unreadable}
-	}
-	return Parse(path, data, lookup, checks...)
+	table, _, err := LoadSources(path, lookup, checks...)
+	return table, err
 }
 
-// LoadFrom is Load for a table that comes from a reader, such as a pipe. file
-// is only used in messages.
+// attempts bounds how often a table is read again because its files changed
+// while they were read.
+const attempts = 5
+
+// LoadSources is like Load, and also returns the files that were read, with or
+// without an error. All files have the content of one moment: when an edit
+// changes one of them meanwhile, all are read again.
+func LoadSources(path string, lookup func(name string) (string, bool), checks ...Check) (*Config, Sources, error) {
+	l := newLoader(path, lookup, checks)
+	table, sources, err := l.loadFile()
+	for range attempts {
+		if len(sources.patterns) == 0 {
+			return table, sources, err
+		}
+		again, sourcesNow, errNow := l.loadFile()
+		if sourcesNow.equal(sources) {
+			return table, sources, err
+		}
+		table, sources, err = again, sourcesNow, errNow
+	}
+	return nil, sources, problem.List{{
+		Position: problem.Position{File: path},
+		Message:  "the files of the table change while they are read",
+		Hint:     "replace them together, by a rename or a link",
+	}}
+}
+
+// LoadFrom is Load for a table that comes from a reader, such as a pipe. Such a
+// table includes no files. file is only used in messages.
 func LoadFrom(file string, source io.Reader, lookup func(name string) (string, bool), checks ...Check) (*Config, error) {
 	data, err := readAll(source)
 	if err != nil {
@@ -46,35 +67,95 @@ func LoadFrom(file string, source io.Reader, lookup func(name string) (string, b
 	return Parse(file, data, lookup, checks...)
 }
 
-// Parse is Load for a table that is in memory. file is only used in messages.
-// Parse is pure: the same arguments always return the same result.
+// Parse is LoadFrom for a table that is in memory. Parse is pure: the same
+// arguments always return the same result.
 func Parse(file string, data []byte, lookup func(name string) (string, bool), checks ...Check) (*Config, error) {
+	table, _, err := newLoader(file, lookup, checks).load(data)
+	return table, err
+}
+
+// loader loads one table.
+type loader struct {
+	file   string
+	lookup func(name string) (string, bool)
+	checks []Check
+	files  *folderFS // the folder of the table; nil for a table in memory
+	budget int64     // how many bytes included files may have
+}
+
+func newLoader(file string, lookup func(name string) (string, bool), checks []Check) *loader {
 	if lookup == nil {
 		lookup = func(string) (string, bool) { return "", false }
 	}
-	doc := yamldoc.Parse(file, data)
-	var decoded File
-	fields := NewDecoder(lookup).Decode(doc, &decoded)
-	if fields == nil {
-		return nil, doc.Problems()
+	return &loader{file: file, lookup: lookup, checks: checks}
+}
+
+// loadFile loads the table from its file.
+func (l *loader) loadFile() (*Config, Sources, error) {
+	sources := Sources{Files: []Source{{Path: l.file}}, folder: filepath.Dir(l.file)}
+	data, err := readBounded(l.file)
+	if err != nil {
+		unreadable := problem.Problem{Position: problem.Position{File: l.file}, Message: err.Error()}
+		if errors.Is(err, fs.ErrNotExist) {
+			unreadable.Hint = "is the path right? README.md has a first table to copy"
+		}
+		return nil, sources, problem.List{unreadable}
 	}
-	config := &decoded.Config
+	folder, err := os.OpenRoot(sources.folder)
+	if err != nil {
+		return nil, sources, problem.List{{Position: problem.Position{File: l.file}, Message: "open the folder of the table: " + textfile.WithoutPath(err).Error()}}
+	}
+	defer func() { _ = folder.Close() }()
+	l.files = &folderFS{FS: folder.FS(), path: sources.folder}
+	return l.load(data)
+}
+
+// load loads the table with this content.
+func (l *loader) load(data []byte) (*Config, Sources, error) {
+	l.budget = yamldoc.MaxSize - int64(len(data))
+	sources := Sources{folder: filepath.Dir(l.file)}
+	sources.add(l.file, data, nil)
+	table := l.decodePart(l.file, data, yamldoc.Except{}, nil)
+	if table.fields == nil {
+		return nil, sources, table.doc.Problems()
+	}
+	parts := l.include(table, &sources)
+	config := &table.config
 	normalize(config)
-	validate(config, Route(decoded.Defaults), fields)
-	if !doc.HasErrors() {
-		for _, check := range checks {
-			check(config, fields)
+	validate(config, parts)
+	if !slices.ContainsFunc(parts, func(p *part) bool { return p.doc.HasErrors() }) {
+		for _, check := range l.checks {
+			check(config, table.fields)
 		}
 	}
-	doc.WarnSecrets()
-	problems := doc.Problems()
+	problems := problemsOfAll(parts)
 	if problems.HasErrors() {
-		return nil, problems
+		return nil, sources, problems
 	}
-	config.File = file
-	config.Hash = watch.Hash(data)
+	config.File = l.file
+	config.Hash = sources.hashOf()
 	config.Warnings = problems
-	return config, nil
+	return config, sources, nil
+}
+
+// problemsOfAll returns the problems of all files, the table's first. They are
+// bounded together as those of one file are.
+func problemsOfAll(parts []*part) problem.List {
+	var all problem.List
+	for _, p := range parts {
+		p.doc.WarnSecrets()
+		all = append(all, p.doc.Problems()...)
+	}
+	if more := len(all) - yamldoc.MaxProblems; more > 1 {
+		// The errors of one file must not hide behind the warnings of another.
+		slices.SortStableFunc(all, func(a, b problem.Problem) int { return int(a.Severity) - int(b.Severity) })
+		file := all[0].File
+		all = append(all[:yamldoc.MaxProblems], problem.Problem{
+			Position: problem.Position{File: file}, Message: fmt.Sprintf("%d more problems are not shown", more),
+			Severity: all[yamldoc.MaxProblems].Severity,
+		})
+	}
+	return all
 }
 
 // readBounded reads a file of at most yamldoc.MaxSize bytes. It checks the type

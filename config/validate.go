@@ -14,14 +14,29 @@ import (
 
 // validator checks a decoded table and reports problems at its fields.
 type validator struct {
-	config       *Config
-	defaultRoute Route // a route with the file's `defaults:` only
-	file         *yamldoc.Field
+	config *Config
+	file   *yamldoc.Field   // the table, joined with the files that it includes
+	parts  []*part          // the table itself, then the files that it includes; all have fields
+	partOf map[string]*part // by the name of the file
+}
+
+// part returns the file that a field is written in.
+func (v *validator) part(of *yamldoc.Field) *part {
+	if len(v.parts) == 1 {
+		return v.parts[0]
+	}
+	return v.partOf[of.File()]
 }
 
 // validate reports every problem of a table besides its types.
-func validate(c *Config, defaultRoute Route, file *yamldoc.Field) {
-	v := &validator{config: c, defaultRoute: defaultRoute, file: file}
+func validate(c *Config, parts []*part) {
+	v := &validator{config: c, file: parts[0].fields, partOf: map[string]*part{}}
+	for _, p := range parts {
+		if p.fields != nil {
+			v.parts = append(v.parts, p)
+			v.partOf[p.fields.File()] = p
+		}
+	}
 	v.name()
 	v.identity()
 	v.users()

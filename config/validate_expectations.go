@@ -25,6 +25,7 @@ func (v *validator) tests() {
 		if test.Request != "" {
 			field.Check("request", test.Request, requestRule)
 		}
+		v.confineTest(field, &test)
 		if test.As != "" {
 			field.Check("as", test.As, func(as string) *problem.Fault {
 				return problem.OneOf("person", as, "anonymous", "newcomer", "member")

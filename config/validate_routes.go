@@ -4,7 +4,6 @@ package config
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 
 	"gatehouse/config/problem"
@@ -22,15 +21,19 @@ func (v *validator) routes() {
 		list.Fail("is empty", "a table needs at least one route")
 		return
 	}
-	first := map[string]int{}
+	for _, part := range v.parts[1:] {
+		part.fields.RefuseEmpty("routes", "to have none")
+	}
+	first := map[string]*yamldoc.Field{}
 	for i, field := range list.Entries() {
 		route := &v.config.Routes[i]
+		v.confine(field, route)
 		v.route(field, route)
-		if line, taken := first[route.Name]; taken && route.Name != "" {
-			field.FailValue("name", "the name is taken", "first used at line "+strconv.Itoa(line))
+		if earlier, taken := first[route.Name]; taken && route.Name != "" {
+			field.FailValue("name", "the name is taken", "first used at "+earlier.PlaceFrom(field))
 			continue
 		}
-		first[route.Name] = field.Line()
+		first[route.Name] = field
 	}
 	v.conflicts()
 }
@@ -38,12 +41,15 @@ func (v *validator) routes() {
 // defaults checks the default values of routes where they are written. They are
 // not checked again at each route.
 func (v *validator) defaults() {
-	field := v.file.Get("defaults")
-	if !field.IsMapping() {
-		return
+	inherited := new(Route)
+	for _, part := range v.parts {
+		if field := part.fields.Get("defaults"); field.IsMapping() {
+			v.confineDefaults(part, field)
+			v.routeValues(field, &part.defaults)
+			v.emptyRouteKeys(field, inherited)
+		}
+		inherited = &v.parts[0].defaults
 	}
-	v.routeValues(field, &v.defaultRoute)
-	v.emptyRouteKeys(field, new(Route))
 }
 
 // route checks one route: first its values, then their combinations.
@@ -58,7 +64,7 @@ func (v *validator) route(field *yamldoc.Field, route *Route) {
 	}
 	v.target(field, route)
 	v.routeValues(field, route)
-	v.emptyRouteKeys(field, &v.defaultRoute)
+	v.emptyRouteKeys(field, &v.part(field).defaults)
 	v.roles(field, route)
 	v.backendTLS(field, route)
 	if given := field.Get("upgrade"); given != nil && !given.IsEmpty() && route.Protocol == ProtocolH2C {

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/http/httputil"
@@ -133,9 +134,9 @@ func (t *Table) compileRoute(of *route.Route, parts Parts, buffers httputil.Buff
 	}
 	if cfg.Respond != nil {
 		r.metrics = parts.Metrics.Route(cfg.Name, "")
-		fixed, err := target.NewRespond(cfg.Respond, filepath.Dir(t.config.File))
+		fixed, err := target.NewRespond(cfg.Respond, cmp.Or(cfg.Respond.Folder, filepath.Dir(t.config.File)))
 		if err != nil {
-			return nil, fmt.Errorf("line %d: %w", cfg.Position.Line, err)
+			return nil, fmt.Errorf("%s: %w", t.place(cfg), err)
 		}
 		r.answer = fixed
 		return r, nil
@@ -151,6 +152,15 @@ func (t *Table) compileRoute(of *route.Route, parts Parts, buffers httputil.Buff
 	}
 	r.backend = forward.NewBackend(options)
 	return r, nil
+}
+
+// place returns where a route is written: its line, and its file when that is
+// an included one.
+func (t *Table) place(r *config.Route) string {
+	if r.Position.File == t.config.File {
+		return fmt.Sprintf("line %d", r.Position.Line)
+	}
+	return fmt.Sprintf("%s:%d", r.Position.File, r.Position.Line)
 }
 
 // stripped returns the request as a target that is no backend gets it: without the

@@ -20,6 +20,7 @@ import (
 
 // candidate is a route with its place in the file.
 type candidate struct {
+	index int // in the table's routes
 	route *config.Route
 	field *yamldoc.Field
 }
@@ -39,7 +40,7 @@ func (l *linter) warnShadowed() {
 		if len(route.Methods) == 0 {
 			continue
 		}
-		c, headers := candidate{route: route, field: field}, headersKey(route.Headers)
+		c, headers := candidate{index: i, route: route, field: field}, headersKey(route.Headers)
 		for _, host := range hostsOf(route) {
 			at := prefixAndHost{route.Prefix, host}
 			if first[at] == nil {
@@ -54,7 +55,7 @@ func (l *linter) warnShadowed() {
 			continue
 		}
 		for _, host := range hostsOf(route) {
-			c := candidate{route: route, field: field}
+			c := candidate{index: i, route: route, field: field}
 			if shadowed(c, host, first[prefixAndHost{route.Prefix, host}]) {
 				break
 			}
@@ -108,9 +109,9 @@ func methodsOf(routes []candidate) map[string]bool {
 	return methods
 }
 
-// labelsOf lists routes for a message, each once and in the order of the file.
+// labelsOf lists routes for a message, each once and in the order of the table.
 func labelsOf(routes []candidate) string {
-	slices.SortStableFunc(routes, func(a, b candidate) int { return a.field.Line() - b.field.Line() })
+	slices.SortStableFunc(routes, func(a, b candidate) int { return a.index - b.index })
 	var labels []string
 	for _, c := range routes {
 		if !slices.Contains(labels, c.field.Name()) {

@@ -16,6 +16,12 @@ func tableConditions() []*schema {
 	}}
 }
 
+// tableContents returns what a file has at least. A table has routes, or
+// includes files that have them; an included file may have tests alone.
+func tableContents() []*schema {
+	return []*schema{{Required: []string{"routes"}}, {Required: []string{"include"}}, {Required: []string{"tests"}}}
+}
+
 // conditions returns the rules about the mapping at a path.
 func conditions(path string) []*schema {
 	switch path {
@@ -28,6 +34,8 @@ func conditions(path string) []*schema {
 			{Not: &schema{Required: []string{"body", "file"}}},
 			{If: given("status", bodiless), Then: &schema{Not: anyOf(&schema{Required: []string{"body"}}, &schema{Required: []string{"file"}})}},
 		}
+	case "include":
+		return []*schema{{DependentRequired: map[string][]string{"auth": {"prefix"}, "variables": {"prefix"}}}}
 	case "routes.tls":
 		return []*schema{{DependentRequired: map[string][]string{"cert": {"key"}, "key": {"cert"}}}}
 	case "cors":

@@ -27,7 +27,7 @@ type note struct {
 func keyNotes() map[string]note {
 	notes := map[string]note{}
 	for _, some := range []map[string]note{
-		tableNotes(), limitNotes(), userNotes(), issuerNotes(), corsNotes(), targetNotes(), matchNotes(), forwardNotes(), boundNotes(), testNotes(),
+		tableNotes(), includeNotes(), limitNotes(), userNotes(), issuerNotes(), corsNotes(), targetNotes(), matchNotes(), forwardNotes(), boundNotes(), testNotes(),
 	} {
 		maps.Copy(notes, some)
 	}
@@ -100,7 +100,6 @@ func tableNotes() map[string]note {
 			title: "Routes",
 			description: "Where requests go. The longest prefix wins; then a route with a host comes before one with methods, and that before one with headers. " +
 				"Two routes for the same requests are an error.",
-			required: true,
 			notEmpty: true,
 		},
 		"tests": {

@@ -92,7 +92,7 @@ func matchNotes() map[string]note {
 				"It is literal, in canonical form, and without a slash at its end. / matches everything.",
 			examples: []any{"/api/v1/query"},
 			required: true,
-			value:    func() *schema { return matching(prefixPattern) },
+			value:    prefixValue,
 		},
 		"routes.hosts": {
 			title:       "Hosts",
@@ -125,9 +125,7 @@ func matchNotes() map[string]note {
 		"routes.auth": {
 			title:       "Policy",
 			description: "strict: a valid token with a company. initial: a valid token. optional: a valid token, or no credential at all. none: open to everybody.",
-			value: func() *schema {
-				return oneWord(string(config.PolicyStrict), string(config.PolicyInitial), string(config.PolicyOptional), string(config.PolicyNone))
-			},
+			value:       policyValue,
 		},
 		"routes.roles": {
 			title:       "Roles",

@@ -48,6 +48,7 @@ func Generate() ([]byte, error) {
 	root.Description = "The route table of Gatehouse. `gatehouse check` says all that is wrong with it. " +
 		"In every value ${NAME} stands for a variable of the environment, ${NAME:-x} has a default."
 	root.AllOf = tableConditions()
+	root.AnyOf = tableContents()
 	root.Defs = append(valueSchemas(), b.defs...)
 	for path := range b.notes {
 		if !b.described[path] {
@@ -146,6 +147,9 @@ func (b *builder) typeSchema(path string, n note, v reflect.Value) *schema {
 		name := strings.ToLower(t.Elem().Name())
 		b.defs = append(b.defs, property{name, b.object(path, reflect.New(t.Elem()).Elem())})
 		s.Items = ref(name)
+		if t.Elem() == reflect.TypeFor[config.Include]() {
+			s.Items = anyOf(includedFiles(), ref(name))
+		}
 		return s
 	default:
 		panic("schema: no schema for a " + t.String())

@@ -61,6 +61,12 @@ func notBlankText() *schema { return text(notBlank) }
 
 func notEmptyText() *schema { return &schema{Ref: ref("text").Ref, MinLength: 1} }
 
+func prefixValue() *schema { return matching(prefixPattern) }
+
+func policyValue() *schema {
+	return oneWord(string(config.PolicyStrict), string(config.PolicyInitial), string(config.PolicyOptional), string(config.PolicyNone))
+}
+
 func routeNameValue() *schema {
 	return anyOf(&schema{Type: "string", Pattern: namePattern, MaxLength: config.MaxName}, ref("reference"))
 }

@@ -90,6 +90,21 @@ func readAtMost(files opener, path string, most int64) ([]byte, error) {
 	return data, nil
 }
 
+// ReadTextBelow is like Read, for a path as ReadBelow has it.
+func ReadTextBelow(folder, path string) ([]byte, error) {
+	data, err := ReadBelow(folder, path, maxText)
+	if err == nil {
+		data, err = Clean(data)
+	}
+	if err != nil {
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(folder, path)
+		}
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return data, nil
+}
+
 // WithoutPath returns a file error without its path, for messages that name the
 // file themselves.
 func WithoutPath(err error) error {

@@ -25,6 +25,7 @@ import (
 type Decoder struct {
 	doc      *Document // the document that is decoded
 	lookup   func(name string) (value string, found bool)
+	refuse   func(name string) *problem.Fault        // see RefuseVariables; nil refuses none
 	keyHint  func(key string, known []string) string // returns the hint for an unknown key
 	defaults map[reflect.Type]reflect.Value
 	keys     map[reflect.Type][]Key
@@ -35,6 +36,10 @@ type Decoder struct {
 func NewDecoder(lookup func(name string) (string, bool), keyHint func(key string, known []string) string) *Decoder {
 	return &Decoder{lookup: lookup, keyHint: keyHint, defaults: map[reflect.Type]reflect.Value{}, keys: map[reflect.Type][]Key{}}
 }
+
+// RefuseVariables refuses references to those variables of the environment for
+// which rule returns a fault.
+func (d *Decoder) RefuseVariables(rule func(name string) *problem.Fault) { d.refuse = rule }
 
 // SetDefault sets the default for every value of the type that is decoded from
 // now on.
@@ -52,13 +57,16 @@ func (d *Decoder) ApplyDefault(v reflect.Value) {
 // Decode decodes a document into the struct that into points to, as far as
 // possible, and returns the field of the whole file. It returns nil when
 // nothing could be decoded; the problems of the document say why.
-func (d *Decoder) Decode(doc *Document, into any) *Field {
+func (d *Decoder) Decode(doc *Document, into any) *Field { return d.DecodeExcept(doc, into, Except{}) }
+
+// DecodeExcept is like Decode, without some of the keys of the struct.
+func (d *Decoder) DecodeExcept(doc *Document, into any, except Except) *Field {
 	if doc.root == nil {
 		return nil
 	}
 	d.doc = doc
 	file := &Field{doc: doc, node: doc.root}
-	d.Mapping(file, reflect.ValueOf(into).Elem(), Except{})
+	d.Mapping(file, reflect.ValueOf(into).Elem(), except)
 	return file
 }
 
@@ -236,6 +244,10 @@ func (d *Decoder) List(f *Field, v reflect.Value) {
 			continue
 		}
 		entry.name = f.entryName(i, entry.node)
+		if _, custom := reflect.TypeAssert[FieldDecoder](v.Index(i).Addr()); custom {
+			d.value(entry, v.Index(i))
+			continue
+		}
 		if d.hasValue(entry) && d.HasKind(entry, v.Type().Elem()) {
 			d.Mapping(entry, v.Index(i), Except{})
 		}
@@ -315,7 +327,7 @@ func (d *Decoder) Scalar(f *Field, v reflect.Value) {
 // Text returns the text of a scalar with variables replaced.
 func (d *Decoder) Text(f *Field) (string, bool) {
 	d.doc.hideSecretLines(f.node)
-	text, reference, fault := expand(f.node.Value, d.lookup)
+	text, reference, fault := expand(f.node.Value, d.lookup, d.refuse)
 	if fault != nil {
 		f.Reject(fault)
 		return "", false

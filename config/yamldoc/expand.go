@@ -15,7 +15,9 @@ import (
 // YAML was parsed, so the environment cannot add a key or a list. As in a
 // shell, the default also replaces an empty variable, and `$${` is a literal
 // `${`. reference is false when the text refers to no variable.
-func expand(text string, lookup func(name string) (string, bool)) (expanded string, reference bool, f *problem.Fault) {
+// refuse returns why a variable must not be used, or nil; a nil refuse allows
+// all.
+func expand(text string, lookup func(name string) (string, bool), refuse func(name string) *problem.Fault) (expanded string, reference bool, f *problem.Fault) {
 	if !strings.Contains(text, "${") {
 		return text, false, nil
 	}
@@ -38,6 +40,11 @@ func expand(text string, lookup func(name string) (string, bool)) (expanded stri
 		name, fallback, hasFallback := strings.Cut(inner, ":-")
 		if f := checkReference(name, fallback, closed); f != nil {
 			return "", true, f
+		}
+		if refuse != nil {
+			if f := refuse(name); f != nil {
+				return "", true, f
+			}
 		}
 		value, set := lookup(name)
 		switch {

@@ -34,7 +34,7 @@ func TestExpand(t *testing.T) {
 		"${TRICK}":      {"", "the environment's value contains a control character, such as a line break"},
 	}
 	for text, test := range tests {
-		got, _, f := expand(text, testkit.Lookup(variables))
+		got, _, f := expand(text, testkit.Lookup(variables), nil)
 		reason := ""
 		if f != nil {
 			reason = f.Reason

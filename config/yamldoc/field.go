@@ -5,7 +5,6 @@ package yamldoc
 
 import (
 	"iter"
-	"strconv"
 
 	"gopkg.in/yaml.v3"
 
@@ -135,6 +134,9 @@ func (f *Field) Text() string { return f.node.Value }
 // Line returns the line at which the field begins.
 func (f *Field) Line() int { return f.node.Line }
 
+// File returns the name of the field's file in messages.
+func (f *Field) File() string { return f.doc.file }
+
 // Name returns the field's name in messages, without its parents.
 func (f *Field) Name() string { return f.name }
 
@@ -225,16 +227,16 @@ func (f *Field) Check(key, value string, rule func(string) *problem.Fault) {
 // CheckEach rejects those entries of the list under a key for which the rule
 // returns a fault, and duplicates.
 func (f *Field) CheckEach(key string, values []string, rule func(string) *problem.Fault) {
-	first := map[string]int{}
+	first := map[string]*Field{}
 	for i, entry := range f.Get(key).Entries() {
 		if i >= len(values) {
 			break
 		}
 		fault := rule(values[i])
-		if line, repeated := first[values[i]]; repeated {
-			fault = &problem.Fault{Reason: "is listed twice", Hint: "first listed at line " + strconv.Itoa(line)}
+		if earlier, repeated := first[values[i]]; repeated {
+			fault = &problem.Fault{Reason: "is listed twice", Hint: "first listed at " + earlier.PlaceFrom(entry)}
 		}
-		first[values[i]] = entry.Line()
+		first[values[i]] = entry
 		if fault != nil {
 			entry.Reject(fault)
 		}

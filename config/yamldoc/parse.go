@@ -12,6 +12,7 @@
 //	ambiguous.go  text that YAML reads as another type
 //	expand.go     ${NAME} in values
 //	field.go      decoded values with their places, for validation
+//	join.go       one tree of fields from several files
 //	report.go     the problems of a document
 package yamldoc
 

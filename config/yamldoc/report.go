@@ -44,6 +44,9 @@ func newDocument(file string, data []byte) *Document {
 	}
 }
 
+// File returns the name of the file in messages.
+func (d *Document) File() string { return d.file }
+
 // Problems returns all problems so far, in the order of the file.
 func (d *Document) Problems() problem.List {
 	problems := d.problems.Sort()

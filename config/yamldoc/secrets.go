@@ -66,7 +66,7 @@ func (d *Document) WarnSecrets() {
 // literalText returns the part of a value that is written in the file: the
 // defaults of references, and nothing from the environment.
 func literalText(value string) string {
-	expanded, _, f := expand(value, func(string) (string, bool) { return "", true })
+	expanded, _, f := expand(value, func(string) (string, bool) { return "", true }, nil)
 	if f != nil {
 		return value
 	}

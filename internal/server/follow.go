@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"os"
@@ -101,10 +102,12 @@ func (r *reloader) followTable(tables ...*config.Config) {
 	for _, cfg := range tables {
 		for i := range cfg.Routes {
 			if files := cfg.Routes[i].TLS; files != nil {
-				tls = append(tls, files.CA, files.Cert, files.Key)
+				for _, path := range []string{files.CA, files.Cert, files.Key} {
+					tls = append(tls, pathIn(files.Folder, path))
+				}
 			}
 			if answer := cfg.Routes[i].Respond; answer != nil && answer.File != "" {
-				answers = append(answers, pathFrom(cfg.File, answer.File))
+				answers = append(answers, pathIn(cmp.Or(answer.Folder, filepath.Dir(cfg.File)), answer.File))
 			}
 		}
 		for _, issuer := range cfg.Tokens {
@@ -130,12 +133,13 @@ func (r *reloader) followTable(tables ...*config.Config) {
 	r.keyFiles = keys
 }
 
-// pathFrom returns a path that may be relative to the folder of a table.
-func pathFrom(table, path string) string {
-	if filepath.IsAbs(path) {
+// pathIn returns a path that may be relative to a folder; an empty folder is
+// the one in which the gateway was started.
+func pathIn(folder, path string) string {
+	if folder == "" || path == "" || filepath.IsAbs(path) {
 		return path
 	}
-	return filepath.Join(filepath.Dir(table), path)
+	return filepath.Join(folder, path)
 }
 
 // distinct sorts paths and removes empty ones and duplicates.

@@ -36,7 +36,7 @@ type header struct {
 }
 
 // NewRespond returns the handler of a validated answer. It reads the file of the answer,
-// whose path is relative to folder. That is the folder of the table.
+// whose path is relative to folder. That is the folder of the file that has the route.
 func NewRespond(cfg *config.Respond, folder string) (*Respond, error) {
 	r := &Respond{status: int(cfg.Status), body: []byte(cfg.Body)}
 	kind := cfg.ContentType

@@ -114,7 +114,7 @@ func keyOf(r *config.Route) (key, error) {
 		if file.path == "" {
 			continue
 		}
-		pem, err := textfile.Read(file.path)
+		pem, err := readPEM(r.TLS.Folder, file.path)
 		if err != nil {
 			return k, fmt.Errorf("read %s: %w", file.name, err)
 		}
@@ -124,6 +124,15 @@ func keyOf(r *config.Route) (key, error) {
 		*file.into = string(pem)
 	}
 	return k, nil
+}
+
+// readPEM reads a file that a route names. folder is that of the included file which has
+// the route, or "".
+func readPEM(folder, path string) ([]byte, error) {
+	if folder == "" {
+		return textfile.Read(path)
+	}
+	return textfile.ReadTextBelow(folder, path)
 }
 
 // Activate makes set the live set. It closes the idle connections of every transport

@@ -1,0 +1,190 @@
+// This file confines what the files of an owner may say, such as those of one
+// team: an entry of `include:` with a prefix. Such a file has no say outside
+// its prefix, and reads no secret that is not its own.
+//
+// The rules are about what is written, so they are complete only while each
+// key that names something beyond its own route has a rule here:
+//
+//	prefix           at or below that of the entry
+//	auth             not weaker than that of the entry
+//	handler          none: the endpoints of a handler are those of the gateway
+//	files            below the folder of the file, which no other file shares
+//	${NAME}          in `variables` of the entry
+//	tests            about requests below the prefix
+//	global keys      none, as in every included file
+
+package config
+
+import (
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"gatehouse/config/problem"
+	"gatehouse/config/value"
+	"gatehouse/config/yamldoc"
+)
+
+// owner is what confines an included file.
+type owner struct {
+	include *Include
+	entry   *yamldoc.Field // of `include:`
+	shared  string         // why the file has no folder of its own; "" when it has one
+}
+
+// place returns the entry that confines a file, for messages.
+func (o *owner) place(at *yamldoc.Field) string { return o.entry.PlaceFrom(at) }
+
+// ownerRules checks the keys of an entry that confine an owner.
+func ownerRules(entry *yamldoc.Field, include *Include) {
+	if !entry.IsMapping() {
+		return
+	}
+	for _, key := range []string{"auth", "variables"} {
+		if entry.Given(key) && !entry.Given("prefix") {
+			entry.Forbid(key, "needs prefix", "the path that the files are confined to; / allows every path")
+		}
+	}
+	entry.Check("prefix", include.Prefix, func(prefix string) *problem.Fault {
+		if prefix == "" {
+			return &problem.Fault{Reason: "is empty", Hint: "write / to allow every path"}
+		}
+		return prefixRule(prefix)
+	})
+	entry.Check("auth", string(include.Auth), policyRule)
+	entry.CheckEach("variables", include.Variables, func(name string) *problem.Fault {
+		switch {
+		case !value.IsVariable(name):
+			return &problem.Fault{Reason: "not a variable of the environment", Hint: "write its name, such as TEAM_A_URL"}
+		case strings.HasPrefix(name, "GATEWAY_"):
+			return &problem.Fault{Reason: "a setting of the gateway, which is not for the owner of a file"}
+		}
+		return nil
+	})
+}
+
+// refuseVariable refuses variables that the owner was not given.
+func (o *owner) refuseVariable(name string) *problem.Fault {
+	if slices.Contains(o.include.Variables, name) {
+		return nil
+	}
+	return &problem.Fault{
+		Reason: "this file may not use " + name,
+		Hint:   o.entry.File() + " lists what it may use, in `variables` of the entry that includes it",
+	}
+}
+
+// ownFolders finds the files of owners whose folder is not theirs alone. Such a
+// file may name no other file, because it could name one of somebody else.
+func ownFolders(parts []*part) {
+	folder := func(p *part) string { return filepath.Dir(p.doc.File()) }
+	for _, p := range parts {
+		if p.owner == nil {
+			continue
+		}
+		for _, other := range parts {
+			sameEntry := other.owner != nil && other.owner.include == p.owner.include
+			below, err := filepath.Rel(folder(p), folder(other))
+			if !sameEntry && err == nil && filepath.IsLocal(below) {
+				p.owner.shared = other.doc.File()
+				break
+			}
+		}
+	}
+}
+
+// confine checks a route of an owner.
+func (v *validator) confine(field *yamldoc.Field, route *Route) {
+	of := v.part(field).owner
+	if of == nil {
+		return
+	}
+	if prefix := field.Get("prefix"); prefix != nil && !isBelow(route.Prefix, of.include.Prefix) {
+		prefix.Reject(&problem.Fault{Reason: "is outside " + of.include.Prefix + ", to which " + of.place(prefix) + " confines this file"})
+	}
+	if route.Handler != "" {
+		field.Forbid("handler", "is not for this file, which "+of.place(field)+" confines", "write the route into the table itself")
+	} else if slices.Contains(Policies(), route.Auth) && isWeaker(route.Auth, of.include.Auth) {
+		field.FailAt("auth", "auth "+string(route.Auth)+" is weaker than "+string(of.include.Auth)+", which "+of.place(field)+" requires of this file", "")
+	}
+	for _, file := range namedFiles(field, route) {
+		of.confineFile(file)
+	}
+}
+
+// namedFile is a path that a route names.
+type namedFile struct {
+	field *yamldoc.Field
+	path  string
+}
+
+// namedFiles returns every path that a route names.
+func namedFiles(field *yamldoc.Field, route *Route) []namedFile {
+	var files []namedFile
+	if route.Respond != nil {
+		files = append(files, namedFile{field.Get("respond").Get("file"), route.Respond.File})
+	}
+	if tls := field.Get("tls"); route.TLS != nil {
+		files = append(files, namedFile{tls.Get("ca"), route.TLS.CA}, namedFile{tls.Get("cert"), route.TLS.Cert}, namedFile{tls.Get("key"), route.TLS.Key})
+	}
+	return slices.DeleteFunc(files, func(f namedFile) bool { return f.field == nil })
+}
+
+// confineFile checks one path that an owner's file names. Links are checked
+// when the file is read.
+func (o *owner) confineFile(file namedFile) {
+	switch {
+	case filepath.IsAbs(file.path) || !filepath.IsLocal(file.path):
+		file.field.Reject(&problem.Fault{
+			Reason: "is outside the folder of this file, to which " + o.place(file.field) + " confines it",
+			Hint:   "write a path relative to this file",
+		})
+	case o.shared != "":
+		file.field.Reject(&problem.Fault{
+			Reason: "this file may name no other file, because its folder also has " + o.shared,
+			Hint:   "put the files of each owner into a folder of their own",
+		})
+	}
+}
+
+// confineDefaults checks the defaults of an owner's file, which may name files.
+func (v *validator) confineDefaults(p *part, field *yamldoc.Field) {
+	if p.owner == nil {
+		return
+	}
+	for _, file := range namedFiles(field, &p.defaults) {
+		p.owner.confineFile(file)
+	}
+}
+
+// confineTest checks a test of an owner. A test that fails refuses the whole
+// table, so an owner's is about its own requests.
+func (v *validator) confineTest(field *yamldoc.Field, test *Test) {
+	of := v.part(field).owner
+	if of == nil || field.Get("request") == nil {
+		return
+	}
+	_, target, _ := strings.Cut(test.Request, " ")
+	asked, _, _ := strings.Cut(target, "?")
+	if !isBelow(path.Clean(asked), of.include.Prefix) {
+		field.Get("request").Reject(&problem.Fault{Reason: "is outside " + of.include.Prefix + ", to which " + of.place(field) + " confines this file"})
+	}
+}
+
+// isBelow reports whether a path is a prefix or below it, segment by segment,
+// also as a careless backend reads it.
+func isBelow(path, prefix string) bool {
+	below := func(path, prefix string) bool {
+		return prefix == "/" || path == prefix || strings.HasPrefix(path, prefix+"/")
+	}
+	return below(path, prefix) && below(unescaped(path), unescaped(prefix))
+}
+
+// Policies returns the policies, from the weakest to the strictest.
+func Policies() []Policy { return []Policy{PolicyNone, PolicyOptional, PolicyInitial, PolicyStrict} }
+
+// isWeaker reports whether a policy lets more pass than another.
+func isWeaker(policy, than Policy) bool {
+	return slices.Index(Policies(), policy) < slices.Index(Policies(), than)
+}
