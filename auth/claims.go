@@ -11,29 +11,42 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gatehouse/auth/keys"
 	"gatehouse/internal/httperr"
 
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// lifetime is when a token is valid: from the later of nbf and iat until exp.
-// begin is zero when the token has neither.
+// lifetime is when a token is accepted: from the later of nbf and iat until exp.
+// Both include the leeway of the token's issuer. begin is zero when the token
+// has neither nbf nor iat.
 type lifetime struct{ begin, expiry time.Time }
 
-// check requires an expiry in the future, and a beginning that is at most the
-// leeway in the future. An expiry gets no leeway, as in the original gateway.
+// check requires an expiry in the future, and a beginning in the past.
 func (l lifetime) check(now time.Time) *httperr.Error {
 	if !now.Before(l.expiry) {
 		return refuseExpired
 	}
-	if l.begin.After(now.Add(clockLeeway)) {
+	if l.begin.After(now) {
 		return refuseNotYet
 	}
 	return nil
 }
 
+// leeways are how much the clock of the maker of a token may differ from ours.
+type leeways struct{ begin, expiry time.Duration }
+
+// leewaysOf returns the leeways for tokens of an issuer, or for ours with nil.
+// Our own tokens get none at their end, as in the original gateway.
+func leewaysOf(issuer *keys.Issuer) leeways {
+	if issuer == nil {
+		return leeways{begin: clockLeeway}
+	}
+	return leeways{begin: max(clockLeeway, issuer.Leeway), expiry: issuer.Leeway}
+}
+
 // checkTimes reads the times of a token and checks them.
-func checkTimes(claims jwt.MapClaims, now time.Time) (lifetime, *httperr.Error) {
+func checkTimes(claims jwt.MapClaims, now time.Time, leeway leeways) (lifetime, *httperr.Error) {
 	expiry, present, ok := numericDate(claims["exp"])
 	if !present {
 		return lifetime{}, refuseNoExpiry.Because(errNoExpiry)
@@ -41,7 +54,7 @@ func checkTimes(claims jwt.MapClaims, now time.Time) (lifetime, *httperr.Error) 
 	if !ok {
 		return lifetime{}, refuseNoExpiry.Because(fmt.Errorf("`exp` %w", errBeyondTime))
 	}
-	life := lifetime{expiry: expiry}
+	life := lifetime{expiry: expiry.Add(leeway.expiry)}
 	for _, name := range []string{"nbf", "iat"} {
 		// Report problems of the times that could be read first.
 		if refusal := life.check(now); refusal != nil {
@@ -51,7 +64,7 @@ func checkTimes(claims jwt.MapClaims, now time.Time) (lifetime, *httperr.Error) 
 		if present && !ok {
 			return lifetime{}, refuseClaims.Because(fmt.Errorf("`%s` %w", name, errBeyondTime))
 		}
-		if begin.After(life.begin) {
+		if begin = begin.Add(-leeway.begin); present && begin.After(life.begin) {
 			life.begin = begin
 		}
 	}
@@ -112,7 +125,6 @@ func identify(claims jwt.MapClaims) (*Identity, *httperr.Error) {
 	identity.user, identity.company = parseClaimedID(identity.UserID), parseClaimedID(identity.CompanyID)
 	// checkTimes has checked the form.
 	identity.IssuedAt, _, _ = numericDate(claims["iat"])
-	identity.ExpiresAt, _, _ = numericDate(claims["exp"])
 	return identity, nil
 }
 

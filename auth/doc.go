@@ -54,7 +54,7 @@
 // Rows marked (i) are checked only for a token whose iss is in `tokens`. That
 // issuer must have signed it; the gateway itself must have signed every other
 // token. From the row "no sub" on, the names of the issuer's claims are
-// translated to ours.
+// translated to ours. Its tokens expire its leeway after their exp.
 //
 // The files, in the order in which a request meets them:
 //

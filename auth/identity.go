@@ -19,7 +19,7 @@ type Identity struct {
 	Role      string // the user's role now; with `users: off` the claim `role`
 
 	IssuedAt  time.Time // the claim `iat`, zero without one
-	ExpiresAt time.Time // the claim `exp`
+	ExpiresAt time.Time // when the token is no longer accepted: the claim `exp`, and the leeway of its issuer
 
 	claims        map[string]any            // what KeptClaims keeps of the token
 	user, company claimedID                 // UserID and CompanyID, parsed once

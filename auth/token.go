@@ -100,11 +100,12 @@ func (v *Verifier) verify(ctx context.Context, token string) (*verifiedToken, *h
 	if !v.hasOneReading(parsed, claims) {
 		return nil, refuseRepeated
 	}
-	life, refusal := checkTimes(claims, v.now())
+	issuer := v.issuerOf(claims)
+	life, refusal := checkTimes(claims, v.now(), leewaysOf(issuer))
 	if refusal != nil {
 		return nil, refusal
 	}
-	if issuer := v.issuerOf(claims); issuer != nil {
+	if issuer != nil {
 		if refusal := checkAudience(issuer, claims); refusal != nil {
 			return nil, refusal
 		}
@@ -114,7 +115,7 @@ func (v *Verifier) verify(ctx context.Context, token string) (*verifiedToken, *h
 	if refusal != nil {
 		return nil, refusal
 	}
-	identity.claims = v.kept.of(claims)
+	identity.claims, identity.ExpiresAt = v.kept.of(claims), life.expiry
 	return &verifiedToken{identity: identity, life: life, keys: from}, nil
 }
 

@@ -78,8 +78,14 @@ type Issuer struct {
 	Keys       string            `yaml:"keys"`       // an https URL or a file; JWKS or PEM
 	Audience   Audiences         `yaml:"audience"`   // `aud` must have one of them; nil allows every audience
 	Algorithms []string          `yaml:"algorithms"` // never read from the token
-	Claims     map[string]string `yaml:"claims"`     // our name of a claim → the issuer's
+	Claims     map[string]string `yaml:"claims"`     // our name of a claim → the issuer's, which may be a path such as org.id
+	// Leeway is how long after `exp` a token is still accepted, for an issuer
+	// whose clock differs from the gateway's. It is at most MaxLeeway.
+	Leeway time.Duration `yaml:"leeway"`
 }
+
+// MaxLeeway bounds the leeway of an issuer.
+const MaxLeeway = 5 * time.Minute
 
 // Audiences are the value of `audience`: one name, or a list of them.
 type Audiences []string

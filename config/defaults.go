@@ -57,6 +57,7 @@ func NewDecoder(lookup func(name string) (string, bool)) *yamldoc.Decoder {
 		},
 	})
 	yamldoc.SetDefault(d, CORS{MaxAge: 10 * time.Minute})
+	yamldoc.SetDefault(d, Issuer{Leeway: 30 * time.Second})
 	yamldoc.SetDefault(d, Redirect{Status: http.StatusPermanentRedirect})
 	yamldoc.SetDefault(d, Respond{Status: http.StatusOK})
 	yamldoc.SetDefault(d, route)

@@ -33,6 +33,9 @@ func (v *validator) issuers() {
 		v.audience(field, issuer.Audience)
 		v.algorithms(field, issuer.Algorithms)
 		v.claims(field, issuer)
+		if given := field.Get("leeway"); given != nil && issuer.Leeway > MaxLeeway {
+			given.Reject(&problem.Fault{Reason: "at most 5m", Hint: "it is for clocks that differ; let the issuer make tokens that last longer"})
+		}
 	}
 }
 

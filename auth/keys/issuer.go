@@ -20,6 +20,7 @@ type Issuer struct {
 	Audiences  []string          // `aud` must have one of them; empty allows every audience
 	Algorithms []string          // of its tokens
 	Claims     map[string]string // our name → the issuer's name
+	Leeway     time.Duration     // how long a token is accepted after its `exp`
 	keySource  *source
 }
 

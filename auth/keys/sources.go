@@ -71,7 +71,9 @@ func (k *Sources) Issuers(tokens []config.Issuer) *Issuers {
 			source = k.newSource(t.Keys)
 		}
 		made.keySources[t.Keys] = source
-		made.byName[t.Issuer] = &Issuer{keySource: source, Audiences: t.Audience, Algorithms: t.Algorithms, Claims: t.Claims}
+		made.byName[t.Issuer] = &Issuer{
+			keySource: source, Audiences: t.Audience, Algorithms: t.Algorithms, Claims: t.Claims, Leeway: t.Leeway,
+		}
 	}
 	return made
 }

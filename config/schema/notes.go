@@ -188,6 +188,11 @@ func issuerNotes() map[string]note {
 			unique:      true,
 			notEmpty:    true,
 		},
+		"tokens.leeway": {
+			title:       "Leeway",
+			description: "How long after `exp` a token is still accepted, at most 5m. It is for clocks that differ.",
+			examples:    []any{"0", "1m"},
+		},
 		"tokens.claims": {
 			title:       "Claims",
 			description: "Names of claims, as our name: the issuer's name. Other claims have the same name in both.",

@@ -205,7 +205,7 @@ func beyondGenerate() map[string][]string {
 			"roles-inherited", "roles-optional-inherited", "empty-roles", "empty-methods", "empty-hosts", "empty-headers", "match-headers-empty", "empty-allow-from", "empty-deny-from", "empty-tls", "empty-defaults-roles",
 		},
 		"the value is near a known word, but not that one":  {"cors-scheme", "method-near"},
-		"the value has to be computed":                      {"addresses-bits", "cors-class-range", "prefix-escape-twice", "proxies-bits", "proxies-mapped", "size-huge"},
+		"the value has to be computed":                      {"addresses-bits", "token-leeway-long", "cors-class-range", "prefix-escape-twice", "proxies-bits", "proxies-mapped", "size-huge"},
 		"the pattern of a redirect is only about its parts": {"redirect-dots", "redirect-double-slash", "redirect-escape", "redirect-port"},
 		"a path has to be resolved":                         {"respond-file-deep", "respond-file-outside"},
 		"YAML hides how the value was written": {

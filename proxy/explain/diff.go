@@ -187,7 +187,7 @@ func orAny(limit string) string {
 // global compares the keys outside routes. A change is weaker when it allows more callers,
 // or lets callers set more.
 func (d *Diff) global(before, after *config.Config) {
-	changed := func(key, old, now string, weaker bool) {
+	var changed report = func(key, old, now string, weaker bool) {
 		if old == now {
 			return
 		}
@@ -211,7 +211,7 @@ func (d *Diff) global(before, after *config.Config) {
 		slices.Sort(now)
 		changed("addresses."+name, strings.Join(old, ", "), strings.Join(now, ", "), false)
 	}
-	changedSet(changed, "tokens", issuers(before), issuers(after))
+	issuers(changed, before.Tokens, after.Tokens)
 	changed("limits", fmt.Sprint(before.Limits), fmt.Sprint(after.Limits), false)
 	changed("response_headers", digests(before.ResponseHeaders), digests(after.ResponseHeaders), false)
 	oldCORS, newCORS := before.CORS, after.CORS
@@ -237,8 +237,11 @@ func (d *Diff) global(before, after *config.Config) {
 	changed("tests", testTexts(before.Tests), testTexts(after.Tests), false)
 }
 
+// report adds a change of a key to a Diff. It does nothing when old and now are equal.
+type report func(key, old, now string, weaker bool)
+
 // changedSet compares two sets. The change is weaker when the new set has more members.
-func changedSet(changed func(key, old, now string, weaker bool), key string, before, after []string) {
+func changedSet(changed report, key string, before, after []string) {
 	before, after = slices.Sorted(slices.Values(before)), slices.Sorted(slices.Values(after))
 	more := slices.ContainsFunc(after, func(v string) bool { return !slices.Contains(before, v) })
 	changed(key, strings.Join(before, ", "), strings.Join(after, ", "), more)
@@ -259,25 +262,10 @@ func texts[T fmt.Stringer](values []T) []string {
 	return list
 }
 
-// publicURL returns a URL without its query, which may be a secret.
-func publicURL(text string) string {
-	address, _, _ := strings.Cut(text, "?")
-	return address
-}
-
 func testTexts(tests []config.Test) string {
 	list := make([]string, len(tests))
 	for i, t := range tests {
 		list[i] = fmt.Sprintf("%s as %s: %s", t.Request, t.As, t.Expect)
 	}
 	return strings.Join(list, "; ")
-}
-
-func issuers(c *config.Config) []string {
-	list := make([]string, len(c.Tokens))
-	for i, t := range c.Tokens {
-		list[i] = fmt.Sprintf("%s (keys %s, audience %s, %s, claims %v)",
-			t.Issuer, publicURL(t.Keys), orAny(strings.Join(t.Audience, " or ")), strings.Join(t.Algorithms, " "), t.Claims)
-	}
-	return list
 }

@@ -4,7 +4,7 @@
 //	explain.go   what happens to a request
 //	expect.go    whether the table's own tests pass
 //	loops.go     which redirects never end
-//	diff.go      what changes between two tables (see also probe.go and weakened.go)
+//	diff.go      what changes between two tables (see also probe.go, weakened.go and issuers.go)
 package explain
 
 import (
