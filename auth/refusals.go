@@ -89,11 +89,11 @@ var (
 	}
 	// StoreUnavailable is also the endpoints' answer when the store fails.
 	StoreUnavailable = &httperr.Error{
-		Status: http.StatusServiceUnavailable, RetryAfter: time.Second, AuthResult: string(ResultUnavailable),
+		Status: http.StatusServiceUnavailable, RetryAfter: time.Second, AuthResult: string(ResultUnavailable), Reason: httperr.ReasonStore,
 		Detail: "The user database cannot be reached.",
 	}
 	refuseIssuer = &httperr.Error{
-		Status: http.StatusServiceUnavailable, RetryAfter: keys.ReadInterval, AuthResult: string(ResultUnavailable),
+		Status: http.StatusServiceUnavailable, RetryAfter: keys.ReadInterval, AuthResult: string(ResultUnavailable), Reason: httperr.ReasonKeys,
 		Detail: "The keys of the token's issuer cannot be read.",
 	}
 )

@@ -12,6 +12,7 @@ import (
 // contract are the gateway's metrics.
 var contract = []string{
 	"gatehouse_auth_decisions_total",
+	"gatehouse_backend_response_header_seconds",
 	"gatehouse_backend_up",
 	"gatehouse_build_info",
 	"gatehouse_certificate_expiry_timestamp_seconds",
@@ -21,12 +22,15 @@ var contract = []string{
 	"gatehouse_config_reloads_total",
 	"gatehouse_connections_open",
 	"gatehouse_connections_refused_total",
+	"gatehouse_gateway_errors_total",
+	"gatehouse_http_request_bytes_total",
 	"gatehouse_http_request_duration_seconds",
 	"gatehouse_http_requests_in_flight",
 	"gatehouse_http_requests_total",
 	"gatehouse_http_response_bytes_total",
 	"gatehouse_issuer_keys",
 	"gatehouse_issuer_keys_last_success_timestamp_seconds",
+	"gatehouse_limits_refused_total",
 	"gatehouse_log_lines_dropped_total",
 	"gatehouse_login_attempts_total",
 	"gatehouse_store_up",

@@ -56,6 +56,7 @@ func BenchmarkRouteMetrics(b *testing.B) {
 			route.Started()
 			route.Decided(auth.ResultAllowed)
 			route.Backend(true)
+			route.ResponseHeader(20 * time.Millisecond)
 			route.Finished("GET", 200, 30*time.Millisecond, 700)
 		}
 	})

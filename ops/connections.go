@@ -3,6 +3,7 @@ package ops
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
+	"gatehouse/proxy"
 	"gatehouse/proxy/listener"
 )
 
@@ -15,6 +16,31 @@ func (m *Metrics) WatchConnections(l *listener.Listener) {
 		refused: prometheus.NewDesc("gatehouse_connections_refused_total",
 			"Connections of clients that were closed at once or could not be accepted, by the limit that was reached.", []string{"reason"}, nil),
 	})
+}
+
+// WatchLimits adds gatehouse_limits_refused_total, of the gateway.
+func (m *Metrics) WatchLimits(g *proxy.Gateway) {
+	m.Registry.MustRegister(limitMetrics{
+		gateway: g,
+		refused: prometheus.NewDesc("gatehouse_limits_refused_total",
+			"Connections and requests of clients that a limit of the route table has refused, by limit.", []string{"limit"}, nil),
+	})
+}
+
+// limitMetrics reads the gateway's counts at each scrape.
+type limitMetrics struct {
+	gateway *proxy.Gateway
+	refused *prometheus.Desc
+}
+
+// Describe implements prometheus.Collector.
+func (m limitMetrics) Describe(into chan<- *prometheus.Desc) { into <- m.refused }
+
+// Collect implements prometheus.Collector.
+func (m limitMetrics) Collect(into chan<- prometheus.Metric) {
+	for i, count := range m.gateway.LimitRefusals() {
+		into <- prometheus.MustNewConstMetric(m.refused, prometheus.CounterValue, float64(count), string(proxy.Limits[i]))
+	}
 }
 
 // connectionMetrics reads the listener's counts at each scrape.

@@ -18,6 +18,7 @@ import (
 	"gatehouse/auth/keys"
 	"gatehouse/config"
 	"gatehouse/config/problem"
+	"gatehouse/internal/httperr"
 	"gatehouse/ops"
 	"gatehouse/proxy"
 	"gatehouse/proxy/explain"
@@ -143,6 +144,9 @@ func TestRouteMetrics(t *testing.T) {
 	}
 	route.Decided(auth.ResultExpired)
 	route.Backend(false)
+	route.Failed(httperr.ReasonConnect)
+	route.ResponseHeader(20 * time.Millisecond)
+	route.Received(11)
 	o.metrics.Login("success")
 	if strings.Contains(o.ask("GET", "/metrics").Body.String(), "gatehouse_user_feed_connected") {
 		t.Error("a gateway without users has a feed of changes to them")
@@ -157,6 +161,11 @@ func TestRouteMetrics(t *testing.T) {
 		`gatehouse_http_response_bytes_total{route="query"} 28`,
 		`gatehouse_http_request_duration_seconds_bucket{route="query",le="0.05"} 4`,
 		`gatehouse_http_request_duration_seconds_bucket{route="query",le="0.025"} 0`,
+		`gatehouse_http_request_bytes_total{route="query"} 11`,
+		`gatehouse_gateway_errors_total{reason="connect",route="query"} 1`,
+		`gatehouse_gateway_errors_total{reason="timeout",route="query"} 0`,
+		`gatehouse_backend_response_header_seconds_bucket{route="query",le="0.025"} 1`,
+		`gatehouse_backend_response_header_seconds_bucket{route="query",le="0.01"} 0`,
 		`gatehouse_auth_decisions_total{result="expired",route="query"} 1`,
 		`gatehouse_backend_up{backend="backend:80",route="query"} 0`,
 		`gatehouse_login_attempts_total{result="success"} 1`,
@@ -166,6 +175,9 @@ func TestRouteMetrics(t *testing.T) {
 		if !strings.Contains(body, want) {
 			t.Errorf("no %s", want)
 		}
+	}
+	if strings.Contains(body, `gatehouse_backend_response_header_seconds_count{route="_none"}`) {
+		t.Error("requests without a route have backends")
 	}
 	if problems, err := testutil.GatherAndLint(o.metrics.Registry); err != nil || len(problems) > 0 {
 		t.Errorf("lint: %v %v", problems, err)
@@ -179,7 +191,7 @@ func TestRouteMetricsBegin(t *testing.T) {
 	o := newOperators(t, nil)
 	const table = openTable + "  - {name: closed, prefix: /closed, backend: 'http://127.0.0.1:9'}\n"
 	o.serve(t, table)
-	for _, name := range []string{"requests_in_flight", "request_duration_seconds_count", "response_bytes_total"} {
+	for _, name := range []string{"requests_in_flight", "request_duration_seconds_count", "response_bytes_total", "request_bytes_total"} {
 		if !o.shows("gatehouse_http_" + name + `{route="_none"} 0`) {
 			t.Errorf("no %s before the first request", name)
 		}

@@ -1,6 +1,6 @@
 // This file has the metrics of each route. A request finds its route's counters
 // without a lock and without comparing labels. Prometheus' own vectors would
-// look up some counters by their labels, and use seven times as much memory per
+// look up some counters by their labels, and use several times as much memory per
 // route.
 
 package ops
@@ -17,6 +17,7 @@ import (
 
 	"gatehouse/auth"
 	"gatehouse/config"
+	"gatehouse/internal/httperr"
 	"gatehouse/proxy"
 )
 
@@ -32,8 +33,11 @@ type series struct {
 	name      string
 	began     time.Time
 	inFlight  atomic.Int64
-	bytes     atomic.Int64
+	bytes     atomic.Int64 // sent to clients
+	received  atomic.Int64 // bytes
 	durations histogram
+	headers   histogram                           // time to a backend's response header; empty without a backend
+	failures  [len(httperr.Reasons)]atomic.Uint64 // in the order of httperr.Reasons
 	answers   copyOnWriteMap[answer, atomic.Uint64]
 	decisions copyOnWriteMap[auth.Result, atomic.Uint64]
 	down      copyOnWriteMap[string, atomic.Bool] // by backend; a new backend is assumed to be up
@@ -87,6 +91,16 @@ func (r *routeMetrics) Finished(method string, status int, duration time.Duratio
 	i.answers.get(answerOf(method, status)).Add(1)
 	i.inFlight.Add(-1)
 }
+
+func (r *routeMetrics) Failed(reason httperr.Reason) {
+	if at := slices.Index(httperr.Reasons[:], reason); at >= 0 {
+		r.get().failures[at].Add(1)
+	}
+}
+
+func (r *routeMetrics) ResponseHeader(after time.Duration) { r.get().headers.observe(after.Seconds()) }
+
+func (r *routeMetrics) Received(bytes int64) { r.get().received.Add(bytes) }
 
 func (r *routeMetrics) Sent(bytes int64) { r.get().bytes.Add(bytes) }
 
@@ -175,6 +189,12 @@ var (
 		"Requests that have no complete answer yet.", []string{"route"}, nil)
 	responseBytes = prometheus.NewDesc("gatehouse_http_response_bytes_total",
 		"Bytes of response bodies and on upgraded connections sent to clients.", []string{"route"}, nil)
+	requestBytes = prometheus.NewDesc("gatehouse_http_request_bytes_total",
+		"Bytes of request bodies and on upgraded connections received from clients.", []string{"route"}, nil)
+	responseHeader = prometheus.NewDesc("gatehouse_backend_response_header_seconds",
+		"Time from the start of forwarding a request to the backend's response header, with connecting and sending.", []string{"route"}, nil)
+	gatewayErrors = prometheus.NewDesc("gatehouse_gateway_errors_total",
+		"Requests that the gateway itself answered with a 5xx, by reason.", []string{"route", "reason"}, nil)
 	authDecisions = prometheus.NewDesc("gatehouse_auth_decisions_total",
 		"Verdicts of the routes' policies, by result.", []string{"route", "result"}, nil)
 	backendUp = prometheus.NewDesc("gatehouse_backend_up",
@@ -183,7 +203,9 @@ var (
 
 // Describe implements prometheus.Collector.
 func (r *routes) Describe(descriptions chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{requestsTotal, requestDuration, requestsInFlight, responseBytes, authDecisions, backendUp} {
+	for _, d := range []*prometheus.Desc{
+		requestsTotal, requestDuration, requestsInFlight, requestBytes, responseBytes, responseHeader, gatewayErrors, authDecisions, backendUp,
+	} {
 		descriptions <- d
 	}
 }
@@ -212,15 +234,22 @@ func (s *series) collect(metrics chan<- prometheus.Metric) {
 		metrics <- prometheus.MustNewConstMetric(what, prometheus.GaugeValue, value, labels...)
 	}
 	gauge(requestsInFlight, float64(s.inFlight.Load()), s.name)
+	count(requestBytes, float64(s.received.Load()), s.name)
 	count(responseBytes, float64(s.bytes.Load()), s.name)
 	for answer, n := range s.answers.all() {
 		count(requestsTotal, float64(n.Load()), s.name, answer.method(), answer.code())
+	}
+	for i, reason := range httperr.Reasons { // also those that have not happened, so that the first one is an increase
+		count(gatewayErrors, float64(s.failures[i].Load()), s.name, string(reason))
 	}
 	for result, n := range s.decisions.all() {
 		count(authDecisions, float64(n.Load()), s.name, string(result))
 	}
 	for backend, down := range s.down.all() {
 		gauge(backendUp, boolValue(!down.Load()), s.name, backend)
+	}
+	if total, sum, buckets := s.headers.read(); total > 0 {
+		metrics <- prometheus.MustNewConstHistogramWithCreatedTimestamp(responseHeader, total, sum, buckets, s.began, s.name)
 	}
 	total, sum, buckets := s.durations.read()
 	metrics <- prometheus.MustNewConstHistogramWithCreatedTimestamp(requestDuration, total, sum, buckets, s.began, s.name)

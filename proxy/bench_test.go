@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"gatehouse/auth"
+	"gatehouse/internal/httperr"
 	"gatehouse/internal/testkit"
 )
 
@@ -43,6 +44,9 @@ func (quietMetrics) Finished(string, int, time.Duration, int64) {}
 func (quietMetrics) Sent(int64)                                 {}
 func (quietMetrics) Decided(auth.Result)                        {}
 func (quietMetrics) Backend(bool)                               {}
+func (quietMetrics) Failed(httperr.Reason)                      {}
+func (quietMetrics) Received(int64)                             {}
+func (quietMetrics) ResponseHeader(time.Duration)               {}
 
 // BenchmarkStrictRequest measures the whole handler with all features, from a request that
 // was read to a backend that answers at once. It also measures the same without a policy.

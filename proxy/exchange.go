@@ -109,11 +109,27 @@ func (x *exchange) count(r *http.Request) {
 		counted = w.headTime
 	}
 	x.metrics.Finished(r.Method, w.status, counted, w.bytes)
+	if x.refusal != nil {
+		x.countRefusal(x.refusal)
+	}
 	bytes := w.bytes
 	if sent, ok := x.transfer.Upgraded(); ok {
 		bytes = sent // the metrics have counted them already; see RouteMetrics.Sent
 	}
 	x.logAccess(r, duration, bytes)
+}
+
+// countRefusal counts a refusal that was the answer.
+func (x *exchange) countRefusal(refusal *httperr.Error) {
+	switch {
+	case refusal.Status != x.response.status: // the answer had begun before
+	case refusal.Status >= http.StatusInternalServerError:
+		x.metrics.Failed(cmp.Or(refusal.Reason, httperr.ReasonInternal))
+	case refusal == refuseTooMany:
+		x.gateway.limits.note(LimitRequestsPerClient)
+	case refusal.Status == http.StatusRequestEntityTooLarge && x.route != nil && x.route.backend != nil:
+		x.gateway.limits.note(LimitMaxBody)
+	}
 }
 
 // logAccess writes the access line of the request. It never logs a query string.

@@ -1,7 +1,9 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
+	"io"
 	"log/slog"
 	"net/http"
 	"sync/atomic"
@@ -53,6 +55,7 @@ type Gateway struct {
 	requests     *clientip.Counter // running requests by client
 	unreadable   clientip.UnreadableLog
 	descriptors  descriptors.Division
+	limits       limitCounts
 	table        atomic.Pointer[Table]
 	lastWrite    time.Duration // lastWriteGrace; tests may change it
 	forwarder    *forward.Forwarder
@@ -173,12 +176,16 @@ func (g *Gateway) serve(x *exchange, r *http.Request) *httperr.Error {
 func serveHandler(x *exchange, r *http.Request, route *compiledRoute) *httperr.Error {
 	if r.ContentLength != 0 {
 		_ = http.NewResponseController(x.response.ResponseWriter).SetReadDeadline(time.Now().Add(handlerBodyTime))
+		body := &countedBody{ReadCloser: r.Body}
+		defer func() { route.metrics.Received(body.read) }()
+		r = r.WithContext(r.Context()) // a copy: the server keeps the request
+		r.Body = body
 	}
 	var decision auth.Decision
 	ctx := auth.WithClient(auth.WithDecision(r.Context(), &decision), x.caller.IP)
 	x.response.Header().Set("X-Request-Id", x.response.id) // refusals copy it into their body
 	route.builtIn.ServeHTTP(&x.response, route.stripped(r.WithContext(ctx), x.path))
-	x.identity, x.refusal = decision.Identity, decision.Refusal
+	x.identity, x.refusal = decision.Identity, cmp.Or(decision.Refusal, x.response.written)
 	switch {
 	case decision.Refusal != nil && decision.Refusal.AuthResult != "":
 		route.metrics.Decided(auth.Result(decision.Refusal.AuthResult))
@@ -186,4 +193,17 @@ func serveHandler(x *exchange, r *http.Request, route *compiledRoute) *httperr.E
 		route.metrics.Decided(auth.ResultAllowed)
 	}
 	return nil
+}
+
+// countedBody is the request body that a built-in handler reads.
+type countedBody struct {
+	io.ReadCloser
+	read int64 // bytes
+}
+
+// Read implements io.Reader.
+func (b *countedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.read += int64(n)
+	return n, err
 }

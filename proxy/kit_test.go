@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -322,6 +323,14 @@ func (k *kit) raw(text string) answer {
 	return receive(w)
 }
 
+// wantStatus reports an error for another status.
+func (a answer) wantStatus(t testing.TB, status int) {
+	t.Helper()
+	if a.StatusCode != status {
+		t.Errorf("%d %s, want %d", a.StatusCode, a.body, status)
+	}
+}
+
 // wantDetail checks status and detail of an answer that the gateway itself has written.
 func (a answer) wantDetail(t testing.TB, status int, detail string) {
 	t.Helper()
@@ -395,6 +404,46 @@ type routeRecorder struct {
 	sent     int64
 	decided  []auth.Result
 	backend  []bool
+	failed   []httperr.Reason
+	headers  []time.Duration // until the backend's header
+	received int64
+}
+
+func (r *routeRecorder) Failed(reason httperr.Reason) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.failed = append(r.failed, reason)
+}
+
+func (r *routeRecorder) ResponseHeader(after time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.headers = append(r.headers, after)
+}
+
+// failures, headerTimes and receivedBytes return what was counted so far.
+func (r *routeRecorder) failures() []httperr.Reason {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.failed)
+}
+
+func (r *routeRecorder) headerTimes() []time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.headers)
+}
+
+func (r *routeRecorder) receivedBytes() int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.received
+}
+
+func (r *routeRecorder) Received(size int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.received += size
 }
 
 func (r *routeRecorder) Started() {

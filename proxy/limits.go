@@ -2,16 +2,61 @@ package proxy
 
 import (
 	"net"
+	"sync/atomic"
 
 	"gatehouse/proxy/clientip"
 	"gatehouse/proxy/listener"
 )
 
+// Limit is a limit on clients, as a metric label. The set is closed.
+type Limit string
+
+// The limits.
+const (
+	LimitConnections          Limit = "connections"            // limits.connections
+	LimitConnectionsPerClient Limit = "connections_per_client" // limits.connections_per_client
+	LimitRequestsPerClient    Limit = "requests_per_client"    // limits.requests_per_client
+	LimitMaxBody              Limit = "max_body"               // max_body of a route
+)
+
+// Limits are all limits.
+var Limits = [...]Limit{LimitConnections, LimitConnectionsPerClient, LimitRequestsPerClient, LimitMaxBody}
+
+// limitCounts counts what each limit has refused, in the order of Limits.
+type limitCounts [len(Limits)]atomic.Int64
+
+func (c *limitCounts) note(limit Limit) {
+	for i, one := range Limits {
+		if one == limit {
+			c[i].Add(1)
+		}
+	}
+}
+
+// LimitRefusals returns how many connections and requests each limit has refused, in the
+// order of Limits.
+func (g *Gateway) LimitRefusals() (counts [len(Limits)]int64) {
+	for i := range g.limits {
+		counts[i] = g.limits[i].Load()
+	}
+	return counts
+}
+
+// countConnection counts a refused connection, if one of the Limits was the reason.
+func (g *Gateway) countConnection(reason listener.RefusalReason) {
+	switch reason {
+	case listener.RefusedByLimit:
+		g.limits.note(LimitConnections)
+	case listener.RefusedByClientLimit:
+		g.limits.note(LimitConnectionsPerClient)
+	}
+}
+
 // Limit returns a listener that applies the table's limits on connections to the public
 // listener. It always uses the limits of the live table.
 func (g *Gateway) Limit(public net.Listener) *listener.Listener {
 	return listener.New(public, listener.Options{
-		Log: g.log, Wheel: g.wheel, Descriptors: g.descriptors, Limits: g.connectionLimits,
+		Log: g.log, Wheel: g.wheel, Descriptors: g.descriptors, Limits: g.connectionLimits, Refused: g.countConnection,
 	})
 }
 

@@ -55,6 +55,7 @@ routes:
 			t.Errorf("%s, another client: %d", client, res.StatusCode)
 		}
 	}
+	k.wantLimitRefusals(t, LimitRequestsPerClient, 2)
 	close(release)
 	for _, res := range held {
 		_, _ = io.Copy(io.Discard, res.Body)

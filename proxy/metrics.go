@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"gatehouse/auth"
+	"gatehouse/internal/httperr"
+	"gatehouse/proxy/forward"
 )
 
 // NoRoute is the label of requests that matched no route.
@@ -28,11 +30,10 @@ type RouteMetrics interface {
 	// stream, such as a WebSocket or an event stream, ends with the header of its
 	// answer.
 	Finished(method string, status int, duration time.Duration, bytes int64)
-	// Sent is called with the number of bytes just sent to a client on an upgraded
-	// connection.
-	Sent(bytes int64)
+	// Failed is called when the gateway itself has answered with a 5xx.
+	Failed(reason httperr.Reason)
 	// Decided is called with a decision of the policy.
 	Decided(result auth.Result)
-	// Backend is called with whether the backend was reachable just now.
-	Backend(up bool)
+	// Metrics counts what package forward sees of a request.
+	forward.Metrics
 }

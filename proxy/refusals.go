@@ -25,7 +25,7 @@ var (
 		Detail: "The request method is malformed.",
 	}
 	refuseTunnel = &httperr.Error{
-		Status: http.StatusNotImplemented,
+		Status: http.StatusNotImplemented, Reason: httperr.ReasonUnsupported,
 		Detail: "CONNECT is not supported.",
 	}
 	refuseTrace = &httperr.Error{

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"sync/atomic"
 	"time"
+
+	"gatehouse/internal/httperr"
 )
 
 // response is the http.ResponseWriter of one request. All answers go through it. When the
@@ -25,13 +27,16 @@ type response struct {
 	last        bool         // no other request is read from the connection
 	draining    *atomic.Bool // of the gateway
 
-	headTime time.Duration // from start to the header of the answer
-	status   int           // 0 until it is written; 101 after Hijack
-	bytes    int64         // bytes of the body written
-	length   int64         // Content-Length of the body; -1 when unknown
-	err      error         // the first error of writing
-	values   [3]string     // room for headers with one value; see value
+	headTime time.Duration  // from start to the header of the answer
+	status   int            // 0 until it is written; 101 after Hijack
+	bytes    int64          // bytes of the body written
+	length   int64          // Content-Length of the body; -1 when unknown
+	err      error          // the first error of writing
+	written  *httperr.Error // the error that a built-in handler has written; nil for none
+	values   [3]string      // room for headers with one value; see value
 }
+
+var _ httperr.Recorder = (*response)(nil)
 
 func isHTTP10(r *http.Request) bool { return r.ProtoMajor == 1 && r.ProtoMinor == 0 }
 
@@ -114,6 +119,10 @@ func (w *response) Write(p []byte) (int, error) {
 	}
 	return n, err
 }
+
+// RecordError implements httperr.Recorder, for the errors that the endpoints of a
+// built-in handler write.
+func (w *response) RecordError(e *httperr.Error) { w.written = e }
 
 // Hijack implements http.Hijacker. It sets the headers of a 101, which the caller writes.
 func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {

@@ -31,7 +31,7 @@ var (
 		Detail: "Too many attempts. Try again later.",
 	}
 	refuseBusy = &httperr.Error{
-		Status: http.StatusServiceUnavailable, RetryAfter: maxWait,
+		Status: http.StatusServiceUnavailable, RetryAfter: maxWait, Reason: httperr.ReasonLimit,
 		Detail: "Too many logins at the same time. Try again shortly.",
 	}
 

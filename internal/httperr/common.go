@@ -12,8 +12,8 @@ var (
 	NotFound      = &Error{Status: http.StatusNotFound, Detail: "Not Found"}
 	BodyTimeout   = &Error{Status: http.StatusRequestTimeout, Detail: "The request body did not arrive in time."}
 	BodyTooLarge  = &Error{Status: http.StatusRequestEntityTooLarge, Detail: "Request body is too large."}
-	Internal      = &Error{Status: http.StatusInternalServerError, Detail: "Internal Server Error"}
-	NoTable       = &Error{Status: http.StatusServiceUnavailable, Detail: "The gateway has no route table yet."}
+	Internal      = &Error{Status: http.StatusInternalServerError, Reason: ReasonInternal, Detail: "Internal Server Error"}
+	NoTable       = &Error{Status: http.StatusServiceUnavailable, Reason: ReasonNoTable, Detail: "The gateway has no route table yet."}
 )
 
 // MethodNotAllowed returns a 405 that lists the allowed methods.

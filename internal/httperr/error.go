@@ -21,6 +21,7 @@ type Error struct {
 	RetryAfter time.Duration // Retry-After, rounded up to seconds; 0 means none
 	Fields     []FieldError  // the list in the body instead of Detail, for a 422
 	AuthResult string        // an auth.Result, "" when the Gate did not refuse
+	Reason     Reason        // of a 5xx; "" for a 4xx
 	Cause      error         // for the log only; nil when the detail is enough
 }
 
@@ -56,9 +57,16 @@ type body struct {
 	RequestID string `json:"request_id,omitempty"`
 }
 
+// Recorder is implemented by a ResponseWriter that must know with which error a
+// request was answered.
+type Recorder interface{ RecordError(e *Error) }
+
 // WriteTo writes the error as the response. The request id comes from the
 // response's X-Request-ID.
 func (e *Error) WriteTo(w http.ResponseWriter) {
+	if recorder, ok := w.(Recorder); ok {
+		recorder.RecordError(e)
+	}
 	header := w.Header()
 	if e.Challenge != "" {
 		header.Set("WWW-Authenticate", e.Challenge)

@@ -96,6 +96,7 @@ func (g *gateway) listen(handler *proxy.Gateway) (*listeners, error) {
 		},
 	}
 	g.parts.metrics.WatchConnections(l.public)
+	g.parts.metrics.WatchLimits(handler)
 	l.publicServer.ConnState = l.public.ConnState
 	l.http2Server = splitHTTP2(l.publicServer, l.public)
 	l.plain = l.publicServer

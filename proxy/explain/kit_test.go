@@ -21,6 +21,9 @@ func (noMetrics) Finished(string, int, time.Duration, int64) {}
 func (noMetrics) Sent(int64)                                 {}
 func (noMetrics) Decided(auth.Result)                        {}
 func (noMetrics) Backend(bool)                               {}
+func (noMetrics) Failed(httperr.Reason)                      {}
+func (noMetrics) Received(int64)                             {}
+func (noMetrics) ResponseHeader(time.Duration)               {}
 
 // endpoints is a built-in handler whose endpoints require a valid token.
 type endpoints struct{ http.Handler }

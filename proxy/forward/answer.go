@@ -94,7 +94,7 @@ func (w *answer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	w.begun = true
 	// httputil reads from the connection, not from the buffer.
 	early, _ := buffered.Reader.Peek(buffered.Reader.Buffered())
-	upgraded := w.t.forwarder.streams.Add(conn, bytes.Clone(early), a.upgrade.backend, w.t.backend.metrics.Sent)
+	upgraded := w.t.forwarder.streams.Add(conn, bytes.Clone(early), a.upgrade.backend, w.t.backend.metrics)
 	a.upgrade.client.Store(upgraded)
 	return upgraded, buffered, nil
 }

@@ -20,6 +20,7 @@ type attempt struct {
 	context   attemptContext
 	hooks     transport.Hooks
 	idleTimer idletimer.Timer
+	began     time.Time
 
 	upgrade      upgrade
 	backendSpoke bool        // the backend has sent some HTTP

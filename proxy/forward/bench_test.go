@@ -7,6 +7,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"testing"
+	"time"
 
 	"gatehouse/auth"
 	"gatehouse/config"
@@ -17,8 +18,10 @@ import (
 // quietMetrics counts nothing.
 type quietMetrics struct{}
 
-func (quietMetrics) Backend(bool) {}
-func (quietMetrics) Sent(int64)   {}
+func (quietMetrics) Backend(bool)                 {}
+func (quietMetrics) Sent(int64)                   {}
+func (quietMetrics) Received(int64)               {}
+func (quietMetrics) ResponseHeader(time.Duration) {}
 
 // newBackend returns a Backend that injects the identity of a member.
 func newBackend() *Backend {

@@ -44,6 +44,7 @@ type clientBody struct {
 
 	reading sync.Mutex // held during a read
 
+	received     atomic.Int64  // bytes read
 	remaining    atomic.Int64  // unread bytes by Content-Length; negative when unknown
 	expects      bool          // the client has asked for 100 (Continue)
 	earlyGrace   time.Duration // see Forwarder.EarlyGrace
@@ -78,6 +79,7 @@ func (b *clientBody) Read(p []byte) (int, error) {
 		p = p[:b.left+1] // one byte over the limit shows that the body is too large
 	}
 	n, err := b.ReadCloser.Read(p)
+	b.received.Add(int64(n))
 	switch {
 	case b.bounded && int64(n) > b.left:
 		n, err = int(b.left), errBodySize

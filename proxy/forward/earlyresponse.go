@@ -125,7 +125,9 @@ func (b *clientBody) discardRest(by time.Time) {
 	if b.complete() {
 		return
 	}
-	if _, err := io.Copy(io.Discard, b.ReadCloser); err == nil {
+	n, err := io.Copy(io.Discard, b.ReadCloser)
+	b.received.Add(n)
+	if err == nil {
 		b.finish()
 	}
 	b.deadline(0)

@@ -78,6 +78,8 @@ func diagnose(ctx context.Context, a *attempt, err error) *httperr.Error {
 		return refuseTimeout.Because(cause)
 	case errors.As(err, &network) && network.Timeout():
 		return refuseTimeout.Because(err)
+	case errors.Is(err, upstream.ErrDial) && descriptors.IsShortage(err):
+		return refuseResources.Because(err)
 	case errors.Is(err, upstream.ErrDial):
 		return refuseConnect.Because(err)
 	case strings.HasSuffix(err.Error(), headersTooLarge):

@@ -110,6 +110,14 @@ func (t *Transfer) prepareBody(out *http.Request) {
 type Metrics interface {
 	// Backend is called with whether the backend was reachable just now.
 	Backend(up bool)
+	// ResponseHeader is called when the backend has sent its response header, with the
+	// time since the gateway began to forward the request. It is called once for each
+	// attempt.
+	ResponseHeader(after time.Duration)
+	// Received is called with the number of bytes of a request body that were read, at
+	// the end of the request, and with the number of bytes just read from a client on
+	// an upgraded connection.
+	Received(bytes int64)
 	// Sent is called with the number of bytes just sent to a client on an upgraded
 	// connection.
 	Sent(bytes int64)

@@ -8,7 +8,7 @@ import (
 
 // ErrUpstream is the answer when the backend gave none, or one that is not HTTP.
 var ErrUpstream = &httperr.Error{
-	Status: http.StatusBadGateway,
+	Status: http.StatusBadGateway, Reason: httperr.ReasonBroken,
 	Detail: "An unexpected error occurred communicating with upstream service.",
 }
 
@@ -19,11 +19,16 @@ var (
 		Detail: "Request headers are larger than the upstream service takes.",
 	}
 	refuseConnect = &httperr.Error{
-		Status: http.StatusServiceUnavailable,
+		Status: http.StatusServiceUnavailable, Reason: httperr.ReasonConnect,
+		Detail: "Could not connect to upstream service.",
+	}
+	// refuseResources has the same words, because a client can do the same about it.
+	refuseResources = &httperr.Error{
+		Status: http.StatusServiceUnavailable, Reason: httperr.ReasonResources,
 		Detail: "Could not connect to upstream service.",
 	}
 	refuseTimeout = &httperr.Error{
-		Status: http.StatusGatewayTimeout,
+		Status: http.StatusGatewayTimeout, Reason: httperr.ReasonTimeout,
 		Detail: "Upstream service timed out.",
 	}
 	refuseClientGone = &httperr.Error{

@@ -3,6 +3,7 @@ package forward
 import (
 	"errors"
 	"net/http"
+	"time"
 )
 
 // modifyResponse is the ModifyResponse of httputil.ReverseProxy. It removes headers
@@ -12,6 +13,7 @@ func (b *Backend) modifyResponse(res *http.Response) error {
 	a := attemptOf(res.Request.Context())
 	a.backendSpoke = true
 	b.metrics.Backend(true)
+	b.metrics.ResponseHeader(time.Since(a.began))
 	if res.StatusCode < 100 || res.StatusCode > 999 {
 		return errStatus
 	}

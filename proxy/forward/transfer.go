@@ -3,6 +3,7 @@ package forward
 import (
 	"io"
 	"net/http"
+	"time"
 
 	"gatehouse/auth"
 	"gatehouse/internal/httperr"
@@ -46,7 +47,7 @@ func (t *Transfer) newAttempt() *attempt {
 	if t.attempt != nil {
 		a = new(attempt)
 	}
-	a.t, a.context.attempt = t, a
+	a.t, a.context.attempt, a.began = t, a, time.Now()
 	t.attempt = a
 	if t.body != nil {
 		t.body.idleTimer.Store(&a.idleTimer)
@@ -116,6 +117,7 @@ func (t *Transfer) HasUnreadBody() bool { return t.body != nil && !t.body.comple
 func (t *Transfer) Close() (hadBody bool) {
 	if t.body != nil {
 		t.body.abandon()
+		t.backend.metrics.Received(t.body.received.Load())
 	}
 	if t.replay != nil {
 		t.replay.release()

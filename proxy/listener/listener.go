@@ -36,6 +36,9 @@ type Options struct {
 	// Limits returns the current limits. known is false before there are any; then
 	// connections are not counted for their clients. It is called for each connection.
 	Limits func() (limits Limits, known bool)
+	// Refused, if not nil, is called for each connection that is closed at once or
+	// could not be accepted.
+	Refused func(reason RefusalReason)
 }
 
 // Limits are limits on the connections that are open at the same time; 0 means no limit.

@@ -24,6 +24,9 @@ var RefusalReasons = [...]RefusalReason{RefusedByLimit, RefusedByClientLimit, Re
 // refused counts a refused connection. It logs the first one, and the next one after a
 // minute without any. err is the error of accept, or nil when the connection was closed.
 func (l *Listener) refused(reason RefusalReason, err error) {
+	if l.options.Refused != nil {
+		l.options.Refused(reason)
+	}
 	for i, one := range RefusalReasons {
 		if one != reason || !l.refusals[i].Note(time.Now()) {
 			continue

@@ -23,24 +23,31 @@ type Set struct {
 	empty chan struct{} // closed when live becomes empty; nil while Drain does not wait
 }
 
+// Metrics receive the counts of a Conn. Implementations must be safe for concurrent use.
+type Metrics interface {
+	// Sent is called with the number of bytes that were just written to the client.
+	Sent(bytes int64)
+	// Received is called with the number of bytes that were just read from the client.
+	Received(bytes int64)
+}
+
 // Conn is the client's side of an upgraded connection. It is a net.Conn for
 // net/http/httputil, which copies between it and a Backend.
 type Conn struct {
 	net.Conn
 	set      *Set
 	backend  *Backend
-	toClient io.Writer     // a framedWriter for a WebSocket
-	early    []byte        // read from the client with its request; for Read
-	onSent   func(n int64) // called with the number of bytes that each Write has sent
-	sent     atomic.Int64  // bytes written to the client
+	toClient io.Writer // a framedWriter for a WebSocket
+	early    []byte    // read from the client with its request; for Read
+	metrics  Metrics
+	sent     atomic.Int64 // bytes written to the client
 	once     sync.Once
 }
 
 // Add returns the Conn of a client's connection and adds it to the set. early contains the
-// bytes that were read together with the request. onSent is called with the number of
-// bytes that each Write has sent.
-func (s *Set) Add(conn net.Conn, early []byte, backend *Backend, onSent func(n int64)) *Conn {
-	made := &Conn{Conn: conn, set: s, backend: backend, toClient: conn, early: early, onSent: onSent}
+// bytes that were read together with the request.
+func (s *Set) Add(conn net.Conn, early []byte, backend *Backend, metrics Metrics) *Conn {
+	made := &Conn{Conn: conn, set: s, backend: backend, toClient: conn, early: early, metrics: metrics}
 	if backend.frames != nil {
 		made.toClient = &framedWriter{w: conn}
 	}
@@ -101,9 +108,11 @@ func (c *Conn) Read(p []byte) (int, error) {
 	if len(c.early) > 0 {
 		n := copy(p, c.early)
 		c.early = c.early[n:]
+		c.metrics.Received(int64(n))
 		return n, nil
 	}
 	n, err := c.Conn.Read(p)
+	c.metrics.Received(int64(n))
 	if err == io.EOF { //nolint:errorlint // as an io.Reader gives it
 		c.backend.onHalfClose()
 	}
@@ -114,7 +123,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 func (c *Conn) Write(p []byte) (int, error) {
 	n, err := c.toClient.Write(p)
 	c.sent.Add(int64(n))
-	c.onSent(int64(n))
+	c.metrics.Sent(int64(n))
 	return n, err
 }
 
