@@ -176,13 +176,22 @@ type Route struct {
 	AllowEncodedSlashes bool     `yaml:"allow_encoded_slashes"`
 	Protocol            Protocol `yaml:"protocol"`
 	Upgrade             []string `yaml:"upgrade"` // lower case; protocols that a client may switch to; empty allows none
-	TLS                 *TLS     `yaml:"tls"`     // nil when the file has none
+	// RequestHeaders change the headers that the backend gets. Nil changes nothing.
+	RequestHeaders *HeaderRules `yaml:"request_headers"`
+	TLS            *TLS         `yaml:"tls"` // nil when the file has none
 
 	// Bounds. A duration or a size of 0 means no bound.
 	Timeout        time.Duration `yaml:"timeout"`         // until the response headers, while the gateway waits for the backend
 	ConnectTimeout time.Duration `yaml:"connect_timeout"` // to open a connection
 	IdleTimeout    time.Duration `yaml:"idle_timeout"`    // between two parts of a body or of an upgraded stream
 	MaxBody        value.Size    `yaml:"max_body"`        // of a request, counted while it streams; larger bodies get 413
+}
+
+// HeaderRules change the headers of a message. They first remove, then set, then add.
+type HeaderRules struct {
+	Set    map[string]HeaderValue `yaml:"set"`    // replaces all values of the header
+	Add    map[string]HeaderValue `yaml:"add"`    // adds a value, behind those of others
+	Remove []string               `yaml:"remove"` // removes the values of others
 }
 
 // Redirect answers requests with the address to ask instead.

@@ -161,11 +161,11 @@ func normalize(c *Config) {
 			route.Auth, route.Roles = "", nil
 			// Nothing is forwarded. The endpoints bound their bodies
 			// themselves.
-			route.MaxBody, route.Upgrade = 0, nil
+			route.MaxBody, route.Upgrade, route.RequestHeaders = 0, nil, nil
 		}
 		if route.Redirect != nil || route.Respond != nil {
 			// Nothing is forwarded, and no body is read.
-			route.MaxBody, route.Upgrade, route.TLS = 0, nil, nil
+			route.MaxBody, route.Upgrade, route.TLS, route.RequestHeaders = 0, nil, nil, nil
 		}
 		if route.Protocol == ProtocolH2C {
 			// HTTP/2 has no upgrade (RFC 9113 section 8.6).

@@ -71,6 +71,11 @@ func frames() map[string]struct {
 			map[string]string{"cert": "c", "key": "k"},
 			"routes: [{name: a, prefix: /, backend: 'https://b', tls: {%s}}]\n",
 		},
+		"routes.request_headers": {
+			reflect.TypeFor[HeaderRules](),
+			map[string]string{"set": "{X-A: b}", "add": "{X-B: c}", "remove": "[X-C]"},
+			"routes: [{name: a, prefix: /, backend: 'https://b', request_headers: {%s}}]\n",
+		},
 		"routes.redirect": {
 			reflect.TypeFor[Redirect](),
 			map[string]string{"to": "/new"},

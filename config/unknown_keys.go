@@ -25,6 +25,9 @@ func keyHint(key string, known []string) string {
 	if foreign != "" {
 		return foreign
 	}
+	if slices.Contains(known, "set") && isToken(key) { // the global response_headers take names here
+		return "write set: {" + key + ": …}, or the same with add"
+	}
 	switch strings.ReplaceAll(strings.ToLower(key), "-", "_") {
 	case "listen", "port", "address", "ops_listen", "listeners":
 		return "a table cannot set the listeners: set GATEWAY_LISTEN and GATEWAY_OPS_LISTEN, and restart"

@@ -37,7 +37,7 @@ func matchedHeader(name string) *problem.Fault {
 	if strings.EqualFold(name, "Host") {
 		return &problem.Fault{Reason: "the host is not matched as a header", Hint: "use `hosts:`"}
 	}
-	says := func(prefix string) bool { return strings.HasPrefix(foldHeader(name), prefix) }
+	says := func(prefix string) bool { return strings.HasPrefix(FoldHeader(name), prefix) }
 	if isToken(name) && slices.ContainsFunc(ProxyHeaderPrefixes(), says) {
 		return &problem.Fault{Reason: "only proxies set this header", Hint: "a client could choose the route by it: use a header of your own, or `hosts:`"}
 	}
@@ -64,7 +64,7 @@ func identityHeader(name string) *problem.Fault {
 	if f := headerName(name); f != nil {
 		return f
 	}
-	folded := foldHeader(name)
+	folded := FoldHeader(name)
 	hasPrefix := func(prefix string) bool { return strings.HasPrefix(folded, prefix) }
 	if slices.Contains(ReservedHeaders(), folded) || slices.ContainsFunc(ReservedHeaderPrefixes(), hasPrefix) {
 		return &problem.Fault{Reason: "this header has another use", Hint: "choose a name of your own, such as X-User-ID"}
@@ -107,11 +107,11 @@ func (v *validator) matchedHeaders(field *yamldoc.Field, route *Route) {
 	first := map[string]bool{}
 	claimed := map[string]bool{}
 	for name := range v.config.Identity.Headers {
-		claimed[foldHeader(name)] = true
+		claimed[FoldHeader(name)] = true
 	}
 	for name, header := range field.Get(MatchHeadersKey(field)).Keys() {
 		f := matchedHeader(name)
-		if f == nil && claimed[foldHeader(name)] {
+		if f == nil && claimed[FoldHeader(name)] {
 			f = &problem.Fault{Reason: "an identity header, which is removed from requests of clients", Hint: "a client could choose the route by it: see `identity:`"}
 		}
 		if folded := strings.ToLower(name); f == nil && first[folded] {
@@ -132,10 +132,10 @@ func (v *validator) matchedHeaders(field *yamldoc.Field, route *Route) {
 	}
 }
 
-// foldHeader returns the same form for two spellings of a header. CGI-like
+// FoldHeader returns the same form for two spellings of a header. CGI-like
 // servers replace every character that is not a letter or digit by `_` (RFC
 // 3875 section 4.1.18).
-func foldHeader(name string) string {
+func FoldHeader(name string) string {
 	return strings.Map(func(r rune) rune {
 		if r < 0x80 && isAlphanumeric(byte(r)) {
 			return r
@@ -147,7 +147,7 @@ func foldHeader(name string) string {
 func (v *validator) identity() {
 	first := map[string]string{}
 	for name, header := range v.file.Get("identity").Get("headers").Keys() {
-		folded := foldHeader(name)
+		folded := FoldHeader(name)
 		f := identityHeader(name)
 		if other, taken := first[folded]; taken && f == nil {
 			f = &problem.Fault{Reason: "the same header as " + problem.Quote(other), Hint: "case makes no difference, nor which character stands between words"}

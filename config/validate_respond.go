@@ -82,7 +82,7 @@ func FixedAnswerHeaderPrefixes() []string { return []string{"access-control-", "
 
 // respondHeader checks one header of a fixed answer.
 func respondHeader(header *yamldoc.Field, name, value string) {
-	folded := foldHeader(name)
+	folded := FoldHeader(name)
 	has := func(prefix string) bool { return strings.HasPrefix(folded, prefix) }
 	switch {
 	case !isToken(name):

@@ -24,7 +24,7 @@ func PerResponseHeaders() []string {
 func (v *validator) responseHeaders() {
 	v.file.RefuseEmpty("response_headers", "to add none")
 	for name, header := range v.file.Get("response_headers").Keys() {
-		folded, value := foldHeader(name), v.config.ResponseHeaders[name]
+		folded, value := FoldHeader(name), v.config.ResponseHeaders[name]
 		switch {
 		case !httpguts.ValidHeaderFieldName(name):
 			header.RejectKey(&problem.Fault{Reason: "not a header's name", Hint: "such as Strict-Transport-Security"})

@@ -66,6 +66,7 @@ func (v *validator) route(field *yamldoc.Field, route *Route) {
 	v.routeValues(field, route)
 	v.emptyRouteKeys(field, &v.part(field).defaults)
 	v.roles(field, route)
+	v.claimsOfNobody(field, route)
 	v.backendTLS(field, route)
 	if given := field.Get("upgrade"); given != nil && !given.IsEmpty() && route.Protocol == ProtocolH2C {
 		field.Forbid("upgrade", "needs HTTP/1.1, and protocol is h2c", "HTTP/2 has no upgrade: remove it, or use protocol: auto")
@@ -159,6 +160,7 @@ func (v *validator) routeValues(field *yamldoc.Field, route *Route) {
 	field.CheckEach("hosts", route.Hosts, hostRule)
 	field.CheckEach("methods", route.Methods, methodRule)
 	v.matchedHeaders(field, route)
+	v.requestHeaders(field, route)
 	field.CheckEach("roles", route.Roles, func(role string) *problem.Fault {
 		if strings.TrimSpace(role) == "" {
 			return &problem.Fault{Reason: "is empty"}
@@ -259,6 +261,7 @@ func (v *validator) emptyRouteKeys(field *yamldoc.Field, defaults *Route) {
 		{"allow_from", "to let every address pass", len(defaults.AllowFrom.Entries) > 0},
 		{"deny_from", "to refuse no address", len(defaults.DenyFrom.Entries) > 0},
 		{"tls", "to use the system's authorities", defaults.TLS != nil},
+		{"request_headers", "to change none", defaults.RequestHeaders != nil},
 	} {
 		if !k.inherited {
 			field.RefuseEmpty(k.key, k.open)

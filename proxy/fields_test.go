@@ -37,22 +37,40 @@ var headerRequests = map[string]struct {
 		lines: []string{"GET /strict HTTP/1.1", "X-Forwarded-For: 203.0.113.6", "X-Forwarded-Host: other.example", "X-Forwarded-Proto: https", "X-Real-IP: 203.0.113.6", "X-Forwarded-Port: 1", "X_Forwarded_For: evil"},
 		never: []string{"evil"},
 	},
-	"Forwarded":     {lines: []string{"GET /strict HTTP/1.1", "Forwarded: for=203.0.113.6"}, never: []string{"forwarded:"}},
-	"for one hop":   {lines: []string{"GET /strict HTTP/1.1", "Keep-Alive: 5", "Proxy-Connection: evil", "Proxy-Authorization: evil", "X-Other: 1"}, never: []string{"evil", "keep-alive"}},
-	"listed":        {lines: []string{"GET /strict HTTP/1.1", "Connection: X-Listed, x-user-id", "Connection: x-too", "X-Listed: evil", "X-Too: evil", "X-Stays: 1"}, never: []string{"evil", "connection"}},
-	"repeated":      {lines: []string{"GET /strict HTTP/1.1", "X-A: 1", "X-A: 2", "X-Empty:"}},
-	"TE":            {lines: []string{"GET /strict HTTP/1.1", "Connection: te", "TE: trailers, deflate"}, never: []string{"deflate"}},
-	"Expect":        {lines: []string{"GET /strict HTTP/1.1", "Expect: 100-continue"}},
-	"key":           {lines: []string{"GET /strict HTTP/1.1", "Idempotency-Key: 1"}},
-	"request id":    {lines: []string{"GET /strict HTTP/1.1", "X-Request-ID: mine"}},
-	"upgrade":       {lines: []string{"GET /socket HTTP/1.1", "Connection: keep-alive, Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13"}},
-	"not granted":   {lines: []string{"GET /strict HTTP/1.1", "Connection: Upgrade", "Upgrade: other"}, never: []string{"upgrade"}},
-	"unasked":       {lines: []string{"GET /socket HTTP/1.1", "Upgrade: websocket"}, never: []string{"upgrade"}},
-	"body":          {lines: []string{"POST /strict HTTP/1.1", "Content-Length: 2", "X-User-ID: evil", "X-Other: 1", "", "hi"}, never: []string{"evil"}},
-	"trailers":      {lines: []string{"POST /strict HTTP/1.1", "Transfer-Encoding: chunked", "Trailer: X-Sum", "", "2", "hi", "0", "X-Sum: 1", "", ""}},
-	"override":      {lines: []string{"GET /get HTTP/1.1", "X-HTTP-Method-Override: DELETE"}, never: []string{"override"}},
-	"1.0":           {lines: []string{"GET /strict HTTP/1.0", "Expect: 100-continue", "X-Other: 1"}, never: []string{"expect"}},
-	"odd spellings": {lines: []string{"GET /strict HTTP/1.1", "transfer_encoding: evil", "Content_Length: 7", "x-odd_Name: 1", "PROXY: evil"}, never: []string{"evil", "content_length"}},
+	"Forwarded":   {lines: []string{"GET /strict HTTP/1.1", "Forwarded: for=203.0.113.6"}, never: []string{"forwarded:"}},
+	"for one hop": {lines: []string{"GET /strict HTTP/1.1", "Keep-Alive: 5", "Proxy-Connection: evil", "Proxy-Authorization: evil", "X-Other: 1"}, never: []string{"evil", "keep-alive"}},
+	"listed":      {lines: []string{"GET /strict HTTP/1.1", "Connection: X-Listed, x-user-id", "Connection: x-too", "X-Listed: evil", "X-Too: evil", "X-Stays: 1"}, never: []string{"evil", "connection"}},
+	"repeated":    {lines: []string{"GET /strict HTTP/1.1", "X-A: 1", "X-A: 2", "X-Empty:"}},
+	"TE":          {lines: []string{"GET /strict HTTP/1.1", "Connection: te", "TE: trailers, deflate"}, never: []string{"deflate"}},
+	"Expect":      {lines: []string{"GET /strict HTTP/1.1", "Expect: 100-continue"}},
+	"key":         {lines: []string{"GET /strict HTTP/1.1", "Idempotency-Key: 1"}},
+	"request id":  {lines: []string{"GET /strict HTTP/1.1", "X-Request-ID: mine"}},
+	"upgrade":     {lines: []string{"GET /socket HTTP/1.1", "Connection: keep-alive, Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13"}},
+	"not granted": {lines: []string{"GET /strict HTTP/1.1", "Connection: Upgrade", "Upgrade: other"}, never: []string{"upgrade"}},
+	"unasked":     {lines: []string{"GET /socket HTTP/1.1", "Upgrade: websocket"}, never: []string{"upgrade"}},
+	"body":        {lines: []string{"POST /strict HTTP/1.1", "Content-Length: 2", "X-User-ID: evil", "X-Other: 1", "", "hi"}, never: []string{"evil"}},
+	"trailers":    {lines: []string{"POST /strict HTTP/1.1", "Transfer-Encoding: chunked", "Trailer: X-Sum", "", "2", "hi", "0", "X-Sum: 1", "", ""}},
+	"override":    {lines: []string{"GET /get HTTP/1.1", "X-HTTP-Method-Override: DELETE"}, never: []string{"override"}},
+	"1.0":         {lines: []string{"GET /strict HTTP/1.0", "Expect: 100-continue", "X-Other: 1"}, never: []string{"expect"}},
+	"changed": {
+		lines: []string{
+			"GET /changed HTTP/1.1", "X-Request-ID: mine", "X-Env: evil", "x_env: evil", "X.None: evil", "X-Who: evil", "X-Debug: evil", "x_debug: evil", "User-Agent: evil",
+			"X-Tag: mine", "Connection: X-Env",
+		},
+		never: []string{"evil", "x-none", "user-agent"},
+	},
+	"changed, with a body": {
+		lines: []string{"POST /changed HTTP/1.1", "X-Request-ID: mine", "Content-Length: 2", "X_Env: evil", "User-Agent: evil", "", "hi"}, never: []string{"evil"},
+	},
+	"changed, and upgraded": {
+		lines: []string{
+			"GET /changed HTTP/1.1", "X-Request-ID: mine", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13",
+			"X-Env: evil",
+		},
+		never: []string{"evil"},
+	},
+	"changed, with a key": {lines: []string{"GET /keyed HTTP/1.1", "X-Request-ID: mine"}},
+	"odd spellings":       {lines: []string{"GET /strict HTTP/1.1", "transfer_encoding: evil", "Content_Length: 7", "x-odd_Name: 1", "PROXY: evil"}, never: []string{"evil", "content_length"}},
 }
 
 // TestOneHeaderPolicy sends requests through http1/transport and through net/http's
@@ -62,6 +80,14 @@ func TestOneHeaderPolicy(t *testing.T) {
 	const routes = identityTable + `
   - {name: socket, prefix: /socket, backend: "${BACKEND}", auth: none, upgrade: [websocket]}
   - {name: get, prefix: /get, backend: "${BACKEND}", auth: none, methods: [GET]}
+  - {name: keyed, prefix: /keyed, backend: "${BACKEND}", request_headers: {set: {Idempotency-Key: "{request_id}"}}}
+  - name: changed
+    prefix: /changed
+    backend: "${BACKEND}"
+    request_headers:
+      set: {X-Env: prod, X-Who: "{claim.sub} of {route} from {client_ip} at {host}", X-None: "{claim.nothing}", X-Id: "{request_id}"}
+      add: {X-Tag: edge, X-Env: more}
+      remove: [X-Debug, User-Agent]
 `
 	heads := make(chan []string, 2)
 	backend := serveHeads(t, heads)

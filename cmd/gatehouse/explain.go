@@ -18,6 +18,7 @@ import (
 	"gatehouse/auth"
 	"gatehouse/auth/account"
 	"gatehouse/config"
+	"gatehouse/config/problem"
 	"gatehouse/ops"
 	"gatehouse/proxy"
 	"gatehouse/proxy/explain"
@@ -185,10 +186,20 @@ func (a caller) explain(ctx context.Context, t terminal, table *proxy.Table, req
 	return explanation, nil
 }
 
-// redact hides the token, which the backend would receive.
+// redact hides the token, which the backend would receive, and the secrets that the table
+// sets for the backend.
 func redact(e explain.Explanation) {
-	if e.Forwarded != nil && e.Forwarded.Headers.Get("Authorization") != "" {
-		e.Forwarded.Headers["Authorization"] = []string{"Bearer [redacted]"}
+	f := e.Forwarded
+	if f == nil {
+		return
+	}
+	for _, name := range slices.Concat(f.Added, f.Replaced) {
+		if problem.IsSecretName(name) {
+			f.Headers[name] = []string{"[redacted]"}
+		}
+	}
+	if sent := f.Headers.Get("Authorization"); sent != "" && sent != "[redacted]" {
+		f.Headers["Authorization"] = []string{"Bearer [redacted]"}
 	}
 }
 

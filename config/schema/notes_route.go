@@ -186,6 +186,36 @@ func forwardNotes() map[string]note {
 			value:    upgradeValue,
 			unique:   true,
 		},
+		"routes.request_headers": {
+			title: "Headers of requests",
+			description: "Changes to the headers that the backend gets: `remove`, then `set`, then `add`. Values may have {client_ip}, {request_id}, {host}, {route} and {claim.NAME}; " +
+				"{{ and }} stand for one brace each. A value that is empty for a request sends none. {} is allowed only to undo `defaults`.",
+			examples: []any{map[string]any{"set": map[string]string{"X-Env": "prod", "X-Plan": "{claim.plan}"}, "remove": []string{"X-Debug"}}},
+		},
+		"routes.request_headers.set": {
+			title:       "Set",
+			description: "Headers with values that replace those of the client, which may be spelled in any way.",
+			examples:    []any{map[string]string{"X-Env": "prod"}},
+			keys:        requestHeaderName(),
+			value:       func() *schema { return text(headerText) },
+			notEmpty:    true,
+		},
+		"routes.request_headers.add": {
+			title:       "Add",
+			description: "Headers with values that are added to those of the client.",
+			examples:    []any{map[string]string{"X-Tag": "edge"}},
+			keys:        requestHeaderName(config.SingleRequestHeaders()...),
+			value:       func() *schema { return text(headerText) },
+			notEmpty:    true,
+		},
+		"routes.request_headers.remove": {
+			title:       "Remove",
+			description: "Headers of the client that the backend does not get, spelled in any way.",
+			examples:    []any{[]string{"X-Debug"}},
+			value:       func() *schema { return anyOf(requestHeaderName(), ref("reference")) },
+			unique:      true,
+			notEmpty:    true,
+		},
 		"routes.tls": {
 			title:       "TLS to the backend",
 			description: "TLS to an https backend. The backend's certificate is always verified.",

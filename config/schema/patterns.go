@@ -5,6 +5,7 @@
 package schema
 
 import (
+	"slices"
 	"strings"
 
 	"gatehouse/config"
@@ -108,6 +109,13 @@ func unmatchedHeaderPattern() string {
 	return `^(?:[Hh][Oo][Ss][Tt]$|(?:` + foldedPattern(config.ProxyHeaderPrefixes()) + `))`
 }
 
+// unchangedHeaderPattern returns a pattern for every spelling of the headers of requests
+// that a route cannot change, and of others.
+func unchangedHeaderPattern(others ...string) string {
+	names := slices.Concat(config.OwnRequestHeaders(), config.FramingHeaders(), others)
+	return `^(?:\*|(?:` + foldedPattern(names) + `)$|(?:` + foldedPattern(config.FramingHeaderPrefixes()) + `))`
+}
+
 // perResponseHeaderPattern returns a pattern for every spelling of the headers
 // that describe one answer.
 func perResponseHeaderPattern() string {
@@ -120,7 +128,7 @@ func fixedAnswerHeaderPattern() string {
 	return `^(?:(?:` + foldedPattern(config.FixedAnswerHeaders()) + `)$|(?:` + foldedPattern(config.FixedAnswerHeaderPrefixes()) + `))`
 }
 
-// foldedPattern returns a pattern for every spelling that foldHeader turns into
+// foldedPattern returns a pattern for every spelling that FoldHeader turns into
 // one of the names.
 func foldedPattern(names []string) string {
 	var b strings.Builder

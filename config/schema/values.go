@@ -146,6 +146,12 @@ func matchedHeaderName() *schema {
 	return &schema{Pattern: tokenPattern, Not: &schema{Pattern: unmatchedHeaderPattern()}}
 }
 
+// requestHeaderName returns a schema for a header of requests that a route may change. except
+// are folded names.
+func requestHeaderName(except ...string) *schema {
+	return &schema{Pattern: tokenPattern, Not: &schema{Pattern: unchangedHeaderPattern(except...)}}
+}
+
 // responseHeaderName returns a schema for a header that every answer may have.
 func responseHeaderName() *schema {
 	return &schema{Pattern: tokenPattern, Not: &schema{Pattern: perResponseHeaderPattern()}}

@@ -309,7 +309,11 @@ func (d *Decoder) Scalar(f *Field, v reflect.Value) {
 		v.Set(reflect.New(v.Type().Elem()))
 		v = v.Elem()
 	}
-	text, ok := d.Text(f)
+	escape := func(value string) string { return value }
+	if escaper, ok := reflect.TypeAssert[VariableEscaper](v); ok {
+		escape = escaper.EscapeVariable
+	}
+	text, ok := d.text(f, escape)
 	if !ok {
 		return
 	}
@@ -326,8 +330,22 @@ func (d *Decoder) Scalar(f *Field, v reflect.Value) {
 
 // Text returns the text of a scalar with variables replaced.
 func (d *Decoder) Text(f *Field) (string, bool) {
+	return d.text(f, func(value string) string { return value })
+}
+
+// VariableEscaper is a type of text with a syntax of its own. The values of variables are
+// escaped, so that they are never read as that syntax.
+type VariableEscaper interface {
+	EscapeVariable(value string) string
+}
+
+// text is Text, with the values of variables escaped.
+func (d *Decoder) text(f *Field, escape func(value string) string) (string, bool) {
 	d.doc.hideSecretLines(f.node)
-	text, reference, fault := expand(f.node.Value, d.lookup, d.refuse)
+	text, reference, fault := expand(f.node.Value, func(name string) (string, bool) {
+		value, found := d.lookup(name)
+		return escape(value), found
+	}, d.refuse)
 	if fault != nil {
 		f.Reject(fault)
 		return "", false

@@ -52,7 +52,9 @@ func (d *Document) findSecrets(n *yaml.Node, of, key string) {
 
 // isHeaderTable reports whether the values of a mapping are values of headers. of is its
 // key.
-func isHeaderTable(of string) bool { return of == "headers" || of == "match_headers" }
+func isHeaderTable(of string) bool {
+	return of == "headers" || of == "match_headers" || of == "set" || of == "add"
+}
 
 // WarnSecrets reports the values that findSecrets found.
 func (d *Document) WarnSecrets() {

@@ -140,6 +140,7 @@ func routeFields(r *config.Route) []fieldValue {
 		{"connect_timeout", r.ConnectTimeout.String()},
 		{"idle_timeout", r.IdleTimeout.String()},
 		{"max_body", r.MaxBody.String()},
+		{"request_headers", rulesText(r.RequestHeaders)},
 		{"upgrade", strings.Join(slices.Sorted(slices.Values(r.Upgrade)), ", ")},
 	}
 }

@@ -54,6 +54,7 @@ func (d *Diff) weakened(old, now *config.Route) {
 			add(flag.key, "false", "true")
 		}
 	}
+	loosenedHeaders(old.RequestHeaders, now.RequestHeaders, add)
 	if old.MaxBody > 0 && (now.MaxBody == 0 || now.MaxBody > old.MaxBody) {
 		add("max_body", old.MaxBody.String(), now.MaxBody.String())
 	}
@@ -129,10 +130,10 @@ func digest(text string) string {
 }
 
 // digests returns a map as text, with digests instead of the values.
-func digests(values map[string]string) string {
+func digests[V ~string](values map[string]V) string {
 	var list []string
 	for _, name := range slices.Sorted(maps.Keys(values)) {
-		list = append(list, name+"="+digest(values[name]))
+		list = append(list, name+"="+digest(string(values[name])))
 	}
 	return strings.Join(list, ", ")
 }

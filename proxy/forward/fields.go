@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/net/http/httpguts"
 
+	"gatehouse/proxy/headers"
 	"gatehouse/proxy/http1/transport"
 )
 
@@ -17,7 +18,8 @@ import (
 // gets a request without a header.
 
 // eachField calls put for every header field that the backend gets: first the client's,
-// then the gateway's own. It omits fields of the client that are for one hop only (RFC
+// then those that the route sets and adds, then the gateway's own. An added field may have
+// the name of another one; all other names are put once. It omits fields of the client that are for one hop only (RFC
 // 9110 section 7.6.1), and those that the client may not send.
 func (a *attempt) eachField(put func(name string, values []string)) {
 	in := a.t.In.Header
@@ -30,6 +32,7 @@ func (a *attempt) eachField(put func(name string, values []string)) {
 	if httpguts.HeaderValuesContainsToken(in["Te"], "trailers") {
 		put("Te", teTrailers)
 	}
+	a.t.change(put)
 	if a.upgrade.wanted != "" {
 		put("Connection", connectionUpgrade)
 		put("Upgrade", a.t.values.single(a.upgrade.wanted))
@@ -58,6 +61,23 @@ func (t *Transfer) forwarded(put func(name string, values []string)) {
 		t.logUnreadable("X-Forwarded-Proto")
 	}
 	put("X-Forwarded-Proto", t.values.single(scheme))
+}
+
+// change calls put for the fields of `request_headers`.
+func (t *Transfer) change(put func(name string, values []string)) {
+	rules := t.backend.changes
+	if rules == nil {
+		return
+	}
+	facts := headers.Facts{
+		ClientIP: t.Caller.IP, RequestID: t.ID, Host: t.In.Host, Route: t.backend.config.Name, Identity: t.Identity,
+	}
+	rules.Each(&facts, t.values.single, put)
+}
+
+// replaces reports whether `request_headers` removes or sets a field, in any spelling.
+func (t *Transfer) replaces(name string) bool {
+	return t.backend.changes != nil && t.backend.changes.Replaces(name)
 }
 
 // inject calls put for the identity headers of the user. The header of a claim that
@@ -99,7 +119,7 @@ func (t *Transfer) mayPass(name string) bool {
 			return false
 		}
 	}
-	return !t.backend.policy.forbidden(name, len(t.backend.config.Methods) > 0, t.Caller.Trusted)
+	return !t.replaces(name) && !t.backend.policy.forbidden(name, len(t.backend.config.Methods) > 0, t.Caller.Trusted)
 }
 
 // spell returns the spelling in which a client's header name goes to the backend.
@@ -125,17 +145,20 @@ func connectionOptions(connection []string) (names []string) {
 	return names
 }
 
+// specialFields change how a request is sent; see transport.Fields.
+var specialFields = [...]string{"Expect", "Idempotency-Key", "X-Idempotency-Key"}
+
 // goesDirect reports whether http1/transport may write the header fields straight from
 // eachField. It may not when a field changes how the request is sent: the transport
 // finds such a field only in the header map; see transport.Fields.
 func (a *attempt) goesDirect() bool {
 	in := a.t.In
-	for _, special := range [...]string{"Expect", "Idempotency-Key", "X-Idempotency-Key"} {
+	for _, special := range specialFields {
 		if len(in.Header[special]) > 0 {
 			return false
 		}
 	}
-	return a.t.backend.lean && in.ContentLength == 0 && a.upgrade.wanted == ""
+	return a.t.backend.direct && in.ContentLength == 0 && a.upgrade.wanted == ""
 }
 
 // AppendFields implements transport.Fields.
@@ -152,7 +175,18 @@ func (a *attempt) AppendFields(to []byte) (with []byte, ok bool) {
 // AsHeader implements transport.Fields.
 func (a *attempt) AsHeader() http.Header {
 	header := make(http.Header, len(a.t.In.Header)+len(a.t.values.room))
-	header["User-Agent"] = []string{""} // keeps net/http from adding its own
-	a.eachField(func(name string, values []string) { header[name] = values })
+	put := func(name string, values []string) { header[name] = values }
+	if rules := a.t.backend.changes; rules != nil && rules.HasAdded() {
+		put = func(name string, values []string) {
+			if before := header[name]; len(before) > 0 {
+				values = slices.Concat(before, values)
+			}
+			header[name] = values
+		}
+	}
+	a.eachField(put)
+	if _, has := header["User-Agent"]; !has {
+		header["User-Agent"] = []string{""} // keeps net/http from adding its own
+	}
 	return header
 }

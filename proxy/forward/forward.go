@@ -14,6 +14,7 @@ import (
 	"gatehouse/internal/occurrence"
 	"gatehouse/internal/timerwheel"
 	"gatehouse/proxy/clientip"
+	"gatehouse/proxy/headers"
 	"gatehouse/proxy/http1/transport"
 	"gatehouse/proxy/stream"
 )
@@ -142,8 +143,10 @@ type Backend struct {
 	policy  *HeaderPolicy
 	metrics Metrics
 	proxy   *httputil.ReverseProxy
-	lean    bool   // the transport is of package http1/transport
-	base    string // path that is put before the path of a request; mostly ""
+	changes *headers.Rules // of request_headers; nil without
+	lean    bool           // the transport is of package http1/transport
+	direct  bool           // that transport may write the fields of most requests itself; see goesDirect
+	base    string         // path that is put before the path of a request; mostly ""
 }
 
 // discardLog is the ErrorLog of httputil.ReverseProxy. httputil logs errors that the
@@ -155,9 +158,11 @@ var discardLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)
 func NewBackend(o BackendOptions) *Backend {
 	b := &Backend{
 		config: o.Route, rule: auth.Rule{Policy: o.Route.Auth, Roles: o.Route.Roles}, gate: o.Gate, policy: o.Headers, metrics: o.Metrics,
-		base: strings.TrimSuffix(o.Route.Backend.EscapedPath(), "/"),
+		changes: headers.NewRules(o.Route.RequestHeaders),
+		base:    strings.TrimSuffix(o.Route.Backend.EscapedPath(), "/"),
 	}
 	_, b.lean = o.Transport.(*transport.Transport)
+	b.direct = b.lean && (b.changes == nil || !b.changes.Sends(specialFields[:]...))
 	b.proxy = &httputil.ReverseProxy{
 		Transport:      o.Transport,
 		BufferPool:     o.Buffers,

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"gatehouse/config"
+	"gatehouse/proxy/headers"
 )
 
 // HeaderPolicy is the part of a route table about headers. It knows which headers a client
@@ -16,9 +17,9 @@ type HeaderPolicy struct {
 	identity  []identityHeader
 	answers   []fixedHeader // set in every answer
 	cors      bool          // the gateway, not the backend, sets the CORS headers
-	owned     foldedNames   // headers that clients may never send
-	claims    foldedNames   // headers that only trusted proxies may send
-	overrides foldedNames   // headers that make some backends use another method
+	owned     headers.Names // headers that clients may never send
+	claims    headers.Names // headers that only trusted proxies may send
+	overrides headers.Names // headers that make some backends use another method
 }
 
 // identityHeader is a header that sends one claim of the user to the backends.
@@ -35,7 +36,7 @@ type fixedHeader struct {
 
 // NewHeaderPolicy returns the policy of a configuration.
 func NewHeaderPolicy(cfg *config.Config) *HeaderPolicy {
-	p := &HeaderPolicy{cors: cfg.CORS != nil, claims: foldNames(clientClaims...), overrides: foldNames(methodOverrides...)}
+	p := &HeaderPolicy{cors: cfg.CORS != nil, claims: headers.NewNames(clientClaims...), overrides: headers.NewNames(methodOverrides...)}
 	owned := slices.Concat(ownHeaders, framingHeaders)
 	for header, claim := range cfg.Identity.Headers {
 		owned = append(owned, header)
@@ -44,7 +45,7 @@ func NewHeaderPolicy(cfg *config.Config) *HeaderPolicy {
 	if len(cfg.Identity.Headers) == 0 { // the gateway sends none, and a client may not send them either
 		owned = slices.AppendSeq(owned, maps.Keys(config.DefaultIdentityHeaders()))
 	}
-	p.owned = foldNames(owned...)
+	p.owned = headers.NewNames(owned...)
 	for name, value := range cfg.ResponseHeaders {
 		p.answers = append(p.answers, fixedHeader{textproto.CanonicalMIMEHeaderKey(name), []string{value}})
 	}
@@ -91,11 +92,11 @@ var methodOverrides = []string{"X-HTTP-Method-Override", "X-HTTP-Method", "X-Met
 
 // claimed reports whether only a trusted proxy may send the header.
 func (p *HeaderPolicy) claimed(header string) bool {
-	if p.claims.has(header) {
+	if p.claims.Has(header) {
 		return true
 	}
 	for _, family := range claimFamilies {
-		if len(header) >= len(family) && equalFolded(family, header[:len(family)]) {
+		if headers.HasPrefix(header, family) {
 			return true
 		}
 	}
@@ -108,10 +109,10 @@ func (p *HeaderPolicy) claimed(header string) bool {
 // remove a client's header with an unusual spelling.
 func (p *HeaderPolicy) forbidden(name string, limitsMethods, trusted bool) bool {
 	switch {
-	case p.owned.has(name) || limitsMethods && p.overrides.has(name):
+	case p.owned.Has(name) || limitsMethods && p.overrides.Has(name):
 		return true
 	case trusted:
-		return p.claims.has(name) && isAlias(name)
+		return p.claims.Has(name) && headers.IsAlias(name)
 	}
 	return p.claimed(name)
 }

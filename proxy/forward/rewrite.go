@@ -59,7 +59,7 @@ func (t *Transfer) passTrailers(in, out *http.Request) {
 	policy := t.backend.policy
 	out.Trailer = http.Header{}
 	for name := range in.Trailer {
-		if httpguts.ValidHeaderFieldName(name) && httpguts.ValidTrailerHeader(name) && !policy.owned.has(name) && !policy.claimed(name) {
+		if httpguts.ValidHeaderFieldName(name) && httpguts.ValidTrailerHeader(name) && !policy.owned.Has(name) && !policy.claimed(name) && !t.replaces(name) {
 			out.Trailer[name] = nil
 		}
 	}

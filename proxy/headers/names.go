@@ -1,13 +1,14 @@
-package forward
+package headers
 
-// foldedNames is a set of header names. It compares them as a careless backend does:
-// case does not matter, and CGI-like servers turn "-" and "_" into the same variable.
-// Some do so with every character except letters and digits. The names are stored
-// folded and grouped by length, because the length alone excludes most headers.
-type foldedNames [][]string
+// Names is a set of header names. It compares them as a careless backend does: case does
+// not matter, and CGI-like servers turn "-" and "_" into the same variable. Some do so
+// with every character except letters and digits. The names are stored folded and grouped
+// by length, because the length alone excludes most headers.
+type Names [][]string
 
-func foldNames(names ...string) foldedNames {
-	var set foldedNames
+// NewNames returns the set of the names.
+func NewNames(names ...string) Names {
+	var set Names
 	for _, name := range names {
 		for len(set) <= len(name) {
 			set = append(set, nil)
@@ -21,8 +22,8 @@ func foldNames(names ...string) foldedNames {
 	return set
 }
 
-// has reports whether the header is one of the names, in any spelling.
-func (s foldedNames) has(header string) bool {
+// Has reports whether the header is one of the names, in any spelling.
+func (s Names) Has(header string) bool {
 	if len(header) >= len(s) {
 		return false
 	}
@@ -32,6 +33,11 @@ func (s foldedNames) has(header string) bool {
 		}
 	}
 	return false
+}
+
+// HasPrefix reports whether the header begins with a folded prefix, in any spelling.
+func HasPrefix(header, prefix string) bool {
+	return len(header) >= len(prefix) && equalFolded(prefix, header[:len(prefix)])
 }
 
 // equalFolded reports whether a header equals a folded name of the same length.
@@ -54,8 +60,8 @@ func foldByte(c byte) byte {
 	return '-'
 }
 
-// isAlias reports whether a name has a character, other than "-", that folds to "-".
-func isAlias(name string) bool {
+// IsAlias reports whether a name has a character, other than "-", that folds to "-".
+func IsAlias(name string) bool {
 	for i := range len(name) {
 		if name[i] != '-' && foldByte(name[i]) == '-' {
 			return true
