@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 
+	"gatehouse/config"
 	"gatehouse/internal/httperr"
 	"gatehouse/store"
 )
@@ -41,6 +42,35 @@ func Persona(name string) (SimulatedIdentity, bool) {
 	return persona, found
 }
 
+// Simulated returns a caller of `tests:` or of `--as`. A caller that is no persona is
+// a member with other roles, another company, or more claims.
+func Simulated(caller *config.Caller) SimulatedIdentity {
+	if persona, found := personas[caller.Name]; found {
+		return persona
+	}
+	claims := maps.Clone(personas["member"])
+	maps.Copy(claims, caller.Claims)
+	switch caller.Company {
+	case "":
+	case config.NoCompany:
+		delete(claims, "company_id")
+	default:
+		claims["company_id"] = string(caller.Company)
+	}
+	switch len(caller.Roles) {
+	case 0:
+	case 1:
+		claims["role"] = caller.Roles[0]
+	default:
+		roles := make([]any, len(caller.Roles))
+		for i, role := range caller.Roles {
+			roles[i] = role
+		}
+		claims["role"] = roles
+	}
+	return claims
+}
+
 // Personas returns their names, sorted.
 func Personas() []string { return slices.Sorted(maps.Keys(personas)) }
 
@@ -63,4 +93,22 @@ func (s SimulatedIdentity) Decide(_ context.Context, header http.Header, rule Ru
 		return nil, refusal
 	}
 	return identity, rule.authorize(identity)
+}
+
+// WithoutUsers decides for `explain` when the users cannot be asked. It refuses what
+// depends on a user's role, and otherwise trusts the token.
+type WithoutUsers struct {
+	Gate  *Gate // without users
+	Cause error // why they cannot be asked
+}
+
+// Decide implements Decider.
+func (w WithoutUsers) Decide(ctx context.Context, header http.Header, rule Rule) (*Identity, *httperr.Error) {
+	roles := rule.Roles
+	rule.Roles = nil
+	identity, refusal := w.Gate.Decide(ctx, header, rule)
+	if refusal == nil && len(roles) > 0 {
+		return nil, StoreUnavailable.Because(w.Cause)
+	}
+	return identity, refusal
 }

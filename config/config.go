@@ -230,12 +230,3 @@ type TLS struct {
 	// paths are relative to the folder in which the gateway was started.
 	Folder string `yaml:"-"`
 }
-
-// Test is one expectation of the file about itself.
-type Test struct {
-	Position problem.Position `yaml:"-"`
-
-	Request string `yaml:"request"` // "METHOD target", such as "GET /api/v1/query/chats?limit=2"
-	As      string `yaml:"as"`      // anonymous, newcomer (a token without a company) or member
-	Expect  string `yaml:"expect"`  // a status, such as 401, or the name of the route that lets the request pass
-}

@@ -36,8 +36,13 @@ func emptyIsFine() map[string]string {
 		"limits {}":           "the defaults hold",
 		"defaults {}":         "the defaults hold",
 		"tests []":            "they let nothing through",
-		"routes.upgrade []":   "clients may switch to nothing",
-		"defaults.upgrade []": "clients may switch to nothing",
+
+		`tests.as.claims {X-A: ""}`:             "a token may have such a claim",
+		`tests.as.claims {X-A: "${EMPTY}"}`:     "a token may have such a claim",
+		`tests.expect.header {X-A: ""}`:         "the header must be absent",
+		`tests.expect.header {X-A: "${EMPTY}"}`: "the header must be absent",
+		"routes.upgrade []":                     "clients may switch to nothing",
+		"defaults.upgrade []":                   "clients may switch to nothing",
 	}
 }
 
@@ -87,6 +92,16 @@ func frames() map[string]struct {
 			"routes: [{name: a, prefix: /, respond: {%s}}]\n",
 		},
 		"tests": {reflect.TypeFor[Test](), map[string]string{"request": "GET /", "as": "member", "expect": "a"}, "tests: [{%s}]\n" + route},
+		"tests.as": {
+			reflect.TypeFor[Caller](),
+			map[string]string{"company": "off"},
+			"tests: [{request: GET /, expect: a, as: {%s}}]\n" + route,
+		},
+		"tests.expect": {
+			reflect.TypeFor[Expectation](),
+			map[string]string{"to": "a"},
+			"tests: [{request: GET /, as: member, expect: {%s}}]\n" + route,
+		},
 	}
 }
 

@@ -53,7 +53,7 @@ func compileOffline(cfg *config.Config) (*proxy.Table, error) {
 // caller has the flags that describe the caller.
 type caller struct {
 	as, claims, token string
-	from              string
+	host, from        string
 	headers           []string
 }
 
@@ -70,16 +70,20 @@ func newExplain(t terminal, file *string) *cobra.Command {
 			"  anonymous  sends no token\n" +
 			"  newcomer   sends a good token of a user without a company, such as a new user\n" +
 			"  member     sends a good token of a user with a company, which the policy strict requires\n" +
-			"newcomer and member have the role user. --claims and --token describe other callers.",
+			"newcomer and member have the role user. --as '{roles: [admin], company: off, claims: {scope: orders:read}}' describes\n" +
+			"another user with a good token: a member, but for what is said. --claims and --token describe other callers. All of\n" +
+			"these, --host, --header and --from have the same meaning as in `tests:`.",
 		Example: "  gatehouse explain GET '/api/v1/query/chats?limit=2' --as member\n" +
 			"  gatehouse explain POST /api/v1/ingest/upload --claims '{\"sub\":\"…\",\"role\":\"admin\"}'\n" +
+			"  gatehouse explain GET /admin --as '{roles: [admin]}' --from 192.0.2.7\n" +
 			"  gatehouse explain GET https://shop.example.com/orders -H 'X-User-ID: forged'",
 		Args: cobra.ExactArgs(2),
 	}
-	cmd.Flags().StringVar(&who.as, "as", "anonymous", "the caller: anonymous, newcomer or member (see above)")
+	cmd.Flags().StringVar(&who.as, "as", config.CallerAnonymous, "the caller: anonymous, newcomer, member, or a user such as '{roles: [admin]}' (see above)")
 	cmd.Flags().StringVar(&who.claims, "claims", "", "a caller whose token has this JSON object as its claims")
 	cmd.Flags().StringVar(&who.token, "token", "", "a caller with this token; the token and its user are checked as in the gateway")
 	cmd.Flags().StringArrayVarP(&who.headers, "header", "H", nil, "a header of the request, 'Name: value'; may be repeated")
+	cmd.Flags().StringVar(&who.host, "host", "", "the host that the request asks for")
 	cmd.Flags().StringVar(&who.from, "from", "127.0.0.1", "the address that the request comes from")
 	cmd.MarkFlagsMutuallyExclusive("as", "claims", "token")
 	format := formatFlag(cmd)
@@ -141,6 +145,9 @@ func (a caller) header() (http.Header, error) {
 		}
 		header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
 	}
+	if a.host != "" {
+		header.Set("Host", a.host)
+	}
 	if a.token != "" {
 		header.Set("Authorization", "Bearer "+a.token)
 	}
@@ -157,11 +164,18 @@ func (a caller) simulated() (auth.Decider, error) {
 		}
 		return claims, nil
 	}
-	persona, known := auth.Persona(a.as)
-	if !known {
-		return nil, &usageError{fmt.Errorf("--as %q: want one of %s", a.as, strings.Join(auth.Personas(), ", "))}
+	if !strings.HasPrefix(strings.TrimSpace(a.as), "{") {
+		persona, known := auth.Persona(a.as)
+		if !known {
+			return nil, &usageError{fmt.Errorf("--as %q: want one of %s, or a user such as '{roles: [admin]}'", a.as, strings.Join(auth.Personas(), ", "))}
+		}
+		return persona, nil
 	}
-	return persona, nil
+	who, err := config.ParseCaller(a.as)
+	if err != nil {
+		return nil, &usageError{fmt.Errorf("--as: %w", err)}
+	}
+	return auth.Simulated(&who), nil
 }
 
 // explain explains the request with the table. For a token it asks the same

@@ -48,12 +48,14 @@ type testReport struct {
 	Expect  string `json:"expect"`
 	Got     string `json:"got"`
 	Fine    bool   `json:"fine"`
+	// Mismatches are the parts of the expectation that were not met.
+	Mismatches []explain.Mismatch `json:"mismatches,omitempty"`
 }
 
 func testReports(results []explain.Expectation) []testReport {
 	reports := make([]testReport, 0, len(results))
 	for _, r := range results {
-		reports = append(reports, testReport{r.Position.String(), r.Request, r.As, r.Expect, r.Got, r.Passed})
+		reports = append(reports, testReport{r.Position.String(), r.Request, r.Who(), r.Want(), r.Got, r.Passed, r.Mismatches})
 	}
 	return reports
 }
@@ -65,7 +67,7 @@ func printTests(t terminal, file string, results []explain.Expectation) {
 			continue
 		}
 		failed++
-		fmt.Fprintf(t.out, "%s: %s as %s: expected %s, got %s\n", r.Position, r.Request, r.As, r.Expect, r.Got)
+		fmt.Fprintf(t.out, "%s: %s as %s: %s\n", r.Position, r.Request, r.Who(), r.Why())
 	}
 	switch {
 	case len(results) == 0:

@@ -25,7 +25,7 @@ const tokenCheckTimeout = 10 * time.Second
 // tokenChecker checks a caller's token as a running gateway would: with its
 // keys, the keys of the token's issuer, and the current state of the user.
 type tokenChecker struct {
-	gate    *auth.Gate
+	gate    auth.Decider
 	sources *keys.Sources
 	users   store.Store // nil without a store
 	notes   []string    // what could not be asked
@@ -51,7 +51,7 @@ func newTokenChecker(ctx context.Context, t terminal, cfg *config.Config, token 
 	}
 	if err := c.openUsers(ctx, s); err != nil {
 		c.notes = append(c.notes, "the store could not be asked for the user, whose state and role may change the verdict: "+err.Error())
-		c.gate = auth.NewGate(verifier, nil)
+		c.gate = auth.WithoutUsers{Gate: auth.NewGate(verifier, nil), Cause: err}
 		return c, nil
 	}
 	c.gate = auth.NewGate(verifier, auth.StoredUsers{Store: c.users})

@@ -36,6 +36,9 @@ func conditions(path string) []*schema {
 		}
 	case "include":
 		return []*schema{{DependentRequired: map[string][]string{"auth": {"prefix"}, "variables": {"prefix"}}}}
+	case "tests.expect":
+		forwarded := given("to", &schema{Type: "string", Pattern: "^/|://"})
+		return []*schema{{If: forwarded, Then: &schema{Not: anyOf(&schema{Required: []string{"status"}}, &schema{Required: []string{"location"}})}}}
 	case "routes.tls":
 		return []*schema{{DependentRequired: map[string][]string{"cert": {"key"}, "key": {"cert"}}}}
 	case "cors":

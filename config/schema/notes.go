@@ -235,29 +235,3 @@ func corsNotes() map[string]note {
 		},
 	}
 }
-
-// testNotes returns the notes about an entry of `tests:`.
-func testNotes() map[string]note {
-	return map[string]note{
-		"tests.request": {
-			title:       "Request",
-			description: "METHOD /path, with a query if necessary. Nothing is sent.",
-			examples:    []any{"GET /api/v1/query/chats?limit=2"},
-			required:    true,
-			value:       requestValue,
-		},
-		"tests.as": {
-			title:       "Caller",
-			description: "anonymous: no token. newcomer: a token without a company. member: a token with a company.",
-			required:    true,
-			value:       func() *schema { return oneWord("anonymous", "newcomer", "member") },
-		},
-		"tests.expect": {
-			title:       "Expectation",
-			description: "A status, such as 401; or the name of a route to which the request must pass.",
-			examples:    []any{401, "query"},
-			required:    true,
-			value:       expectValue,
-		},
-	}
-}

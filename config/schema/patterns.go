@@ -33,6 +33,7 @@ const (
 	// net/url reads a # with nothing after it as no fragment.
 	backendPattern    = `^` + anyScheme + `://(?:` + hostPattern + `|` + ipv4Pattern + `|\[[^\]/?#@]+\])(?::0*` + portPattern + `)?(?:/` + pathSegment + `)*/?#?$`
 	networkPattern    = `^(?:` + ipv4Pattern + `(?:/(?:3[0-2]|[12]?[0-9]))?|` + ipv6Pattern + `(?:/(?:12[0-8]|1[01][0-9]|[1-9]?[0-9]))?)$`
+	addressPattern    = `^(?:` + ipv4Pattern + `|` + ipv6Pattern + `(?:%.+)?)$`
 	addressSetPattern = `^[A-Za-z][A-Za-z0-9_-]*$`
 	matchedHost       = `^(?:(?:\*\.)?` + hostPattern + `|` + ipv4Pattern + `|\[?` + ipv6Pattern + `(?:%.*)?\]?)$`
 	serverName        = `^(?:` + hostPattern + `|` + ipv4Pattern + `|` + ipv6Pattern + `(?:%.*)?)$`
@@ -60,7 +61,6 @@ const (
 	upgradePattern      = "^[!#$%&'*+.^_`|~0-9a-z-]+$"
 	namePattern         = `^(?:[A-Za-z]|[0-9]+[A-Za-z._-])[A-Za-z0-9._-]*$`
 	answerStatusPattern = `^[2-5][0-9]{2}$`
-	statusPattern       = `^0*[1-5][0-9]{2}$`
 )
 
 // Patterns of other values.

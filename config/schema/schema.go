@@ -6,6 +6,7 @@
 //	schema.go       schemas from types
 //	notes.go        the description of each key, and its values besides their type
 //	notes_route.go  the same for the keys of a route
+//	notes_tests.go  and for `tests:`
 //	values.go       the schemas of plain values
 //	patterns.go     patterns of plain values
 //	conditions.go   combinations of keys
@@ -119,6 +120,12 @@ func (b *builder) typeSchema(path string, n note, v reflect.Value) *schema {
 		return usersOrOff(b.object(path, v))
 	case t == reflect.TypeFor[config.Audiences]():
 		return anyOf(plainValue(t, n), &schema{Type: "array", Items: plainValue(t, n), MinItems: 1, UniqueItems: true})
+	case t == reflect.TypeFor[config.Caller](), t == reflect.TypeFor[config.Expectation]():
+		mapping := b.object(path, v)
+		mapping.MinProperties = 1
+		return anyOf(n.value(), mapping)
+	case t == reflect.TypeFor[config.Claims]():
+		return &schema{Type: "object", MinProperties: 1, PropertyNames: n.keys}
 	case t == reflect.TypeFor[config.AddressList]():
 		return &schema{Type: "array", Items: plainValue(t, n), UniqueItems: n.unique}
 	case yamldoc.IsScalar(t):

@@ -113,8 +113,8 @@ func requestValue() *schema {
 // expectValue returns a schema for a status or the name of a route.
 func expectValue() *schema {
 	return anyOf(
-		&schema{Type: "integer", Minimum: new(100), Maximum: new(599)},
-		&schema{Type: "string", Pattern: statusPattern},
+		&schema{Type: "integer", Minimum: new(200), Maximum: new(599)},
+		&schema{Type: "string", Pattern: answerStatusPattern},
 		routeNameValue(),
 	)
 }

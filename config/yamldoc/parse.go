@@ -9,6 +9,7 @@
 //	decode.go     Go types from the tree, by their yaml tags
 //	kinds.go      keys and kinds of Go types, and words for them
 //	scalar.go     plain values
+//	any.go        values of any type
 //	ambiguous.go  text that YAML reads as another type
 //	expand.go     ${NAME} in values
 //	field.go      decoded values with their places, for validation

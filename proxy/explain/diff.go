@@ -266,7 +266,7 @@ func texts[T fmt.Stringer](values []T) []string {
 func testTexts(tests []config.Test) string {
 	list := make([]string, len(tests))
 	for i, t := range tests {
-		list[i] = fmt.Sprintf("%s as %s: %s", t.Request, t.As, t.Expect)
+		list[i] = testText(&t)
 	}
 	return strings.Join(list, "; ")
 }

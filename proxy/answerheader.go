@@ -1,0 +1,43 @@
+package proxy
+
+import (
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"gatehouse/auth"
+)
+
+// AnswerHeader returns the header of the answer that the gateway itself would give to a
+// request. It returns an empty header for a request that a backend or a built-in handler
+// answers.
+func (t *Table) AnswerHeader(r *http.Request, decider auth.Decider) http.Header {
+	recorded := headerRecorder{}
+	d := t.Decide(r, decider)
+	w := &response{
+		ResponseWriter: recorded, table: t, start: time.Now(), id: "(a new UUID)", head: r.Method == http.MethodHead,
+		http1: true, draining: new(atomic.Bool), length: -1,
+	}
+	if t.cors != nil {
+		w.allowOrigin = t.cors.AllowedOrigin(r.Header)
+	}
+	switch {
+	case d.Refusal != nil:
+		d.Refusal.WriteTo(w)
+	case d.Preflight:
+		_ = t.cors.Preflight(w, r, w.allowOrigin, t.reachableMethods(r))
+	case d.Route == nil:
+		w.WriteHeader(d.Answered)
+	case t.routes[d.Route.Number].answer != nil:
+		found := t.routes[d.Route.Number]
+		found.answer.ServeHTTP(w, found.forAnswer(r, d.Path))
+	}
+	return http.Header(recorded)
+}
+
+// headerRecorder is an http.ResponseWriter that keeps only the header.
+type headerRecorder http.Header
+
+func (h headerRecorder) Header() http.Header         { return http.Header(h) }
+func (h headerRecorder) Write(p []byte) (int, error) { return len(p), nil }
+func (h headerRecorder) WriteHeader(int)             {}
