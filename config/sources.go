@@ -42,6 +42,9 @@ type Source struct {
 // Match returns the files that belong to the table now, besides the table
 // itself, and the folders in which such files can appear.
 func (s Sources) Match() (files, folders []string) {
+	if len(s.patterns) == 0 {
+		return nil, nil
+	}
 	system := os.DirFS(s.folder)
 	within := func(name string) string { return filepath.Join(s.folder, filepath.FromSlash(name)) }
 	for _, pattern := range s.patterns {

@@ -4,6 +4,7 @@
 package watch
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"io/fs"
@@ -99,6 +100,7 @@ type file struct {
 	// has written to it since. open is true when a writer has not closed it
 	// yet.
 	replaced, open   bool
+	listed           bool   // More returned it
 	appliedMeanwhile bool   // seen was set while the group was reading
 	loggedReason     string // the last logged reason for waiting with this edit
 }
@@ -171,7 +173,7 @@ func (f *file) endRead(took bool) {
 // outcome is the result of one check of a file or a group.
 type outcome struct {
 	apply   bool          // it has changed and can be applied
-	partial bool          // it contains only the beginning of what was applied before
+	partial string        // the file that contains only the beginning of what was applied before, or ""
 	wait    time.Duration // it has changed and is checked again after this time
 }
 
@@ -193,12 +195,14 @@ func (f *file) check(now time.Time, quiet time.Duration, log *slog.Logger) outco
 	if quiet == 0 || f.isWhole() {
 		return outcome{apply: true}
 	}
-	part := f.isPartial()
-	reason := ""
+	part, reason := "", ""
+	if f.isPartial() {
+		part = f.path
+	}
 	switch {
 	case f.open:
 		quiet, reason = 10*quiet, "its writer has not closed it"
-	case part:
+	case part != "":
 		quiet, reason = 2*quiet, "it holds only the beginning of what is in use"
 	case shrank:
 		quiet, reason = 2*quiet, "it became shorter"
@@ -232,7 +236,7 @@ func (g *group) check(now time.Time, quiet time.Duration, log *slog.Logger) (all
 	for _, one := range g.files {
 		v := one.check(now, quiet, log)
 		all.apply = all.apply || v.apply
-		all.partial = all.partial || v.partial
+		all.partial = cmp.Or(all.partial, v.partial)
 		all.wait = max(all.wait, v.wait)
 	}
 	if all.wait > 0 {

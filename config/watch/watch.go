@@ -23,6 +23,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -51,15 +52,23 @@ type Group struct {
 	// them.
 	Name  string
 	Paths []string
+	// More, if set, returns further files of the group, and the folders in which
+	// such files appear. A file that appears is a change.
+	More func() (files, folders []string)
+	// Read has the Hash of every file that the caller has read already, "" for
+	// one that it could not read. A file that the group did not have before,
+	// and that is not in Read or has changed since, is a change. A nil Read
+	// stands for the current content of all Paths.
+	Read map[string]string
 	// Apply is called when a file of the group has changed and is complete. It
 	// reads the files itself. When it returns an error, which is logged, the
 	// old content stays in use, and Apply is called again after the next
 	// change.
 	Apply func(context.Context) error
-	// ApplyPartial is called instead when a file contains only the beginning of
-	// what was applied before. When it is nil, such a file is not applied, and
-	// the log says so.
-	ApplyPartial func(context.Context) error
+	// ApplyPartial is called instead when the file at path contains only the
+	// beginning of what was applied before. When it is nil, such a file is not
+	// applied, and the log says so.
+	ApplyPartial func(ctx context.Context, path string) error
 	// After, if set, is called after an Apply without an error, when Read
 	// already returns what was applied.
 	After func()
@@ -84,7 +93,56 @@ type Files struct {
 type group struct {
 	Group
 	files     []*file
-	lastError string // the error of the last Apply; "" after a good one
+	folders   []string // those in which files of the group appear
+	lastError string   // the error of the last Apply; "" after a good one
+}
+
+// find adds the files that More returns and the group does not have. Files that
+// are gone stay until the group is followed again: their absence is a change.
+func (g *group) find() {
+	if g.More == nil {
+		return
+	}
+	var paths []string
+	paths, g.folders = g.More()
+	for _, have := range g.files {
+		isListed := slices.Contains(paths, have.path)
+		if have.listed && !isListed && have.now.problem != "" {
+			have.markChanged() // its content, which could not be read, looks the same
+		}
+		have.listed = isListed
+	}
+	for _, path := range paths {
+		if !slices.ContainsFunc(g.files, func(have *file) bool { return have.path == path }) {
+			added := g.newFile(path)
+			added.listed = true
+			g.files = append(g.files, added)
+		}
+	}
+}
+
+// newFile returns a file that the group did not have before.
+func (g *group) newFile(path string) *file {
+	f := newFile(path)
+	if g.Read == nil {
+		return f
+	}
+	hash, read := g.Read[path]
+	switch {
+	case !read:
+		f.seen = content{problem: "not read yet"}
+	case hash == "" && f.now.problem == "":
+		f.seen = content{problem: "could not be read"}
+	case hash != "" && (f.now.problem != "" || f.now.hashOf() != hash):
+		f.seen = content{hash: hash}
+	}
+	return f
+}
+
+// appearsIn reports whether an event is about a name in a folder of the group
+// that is no file of the group yet.
+func (g *group) appearsIn(e event) bool {
+	return slices.Contains(g.folders, filepath.Dir(e.path)) || slices.Contains(g.folders, e.path)
 }
 
 // New returns a Files without groups. When the system has no watches, New logs
@@ -135,9 +193,19 @@ func (f *Files) add(g Group) {
 		if known >= 0 {
 			next.files = append(next.files, before[known])
 		} else {
-			next.files = append(next.files, newFile(path))
+			next.files = append(next.files, next.newFile(path))
 		}
 	}
+	if g.More == nil {
+		return
+	}
+	paths, _ := g.More()
+	for _, have := range before {
+		if slices.Contains(paths, have.path) && !slices.Contains(g.Paths, have.path) {
+			next.files = append(next.files, have)
+		}
+	}
+	next.find()
 }
 
 // Read returns what was last applied of a file, for callers that read a file at
@@ -221,7 +289,7 @@ func (f *Files) ApplyNow(ctx context.Context, but ...string) (failed []error) {
 	for _, g := range f.due(func(g *group) bool {
 		return !slices.Contains(but, g.Name) && g.differs()
 	}) {
-		if err := f.apply(ctx, g, false); err != nil {
+		if err := f.apply(ctx, g, ""); err != nil {
 			failed = append(failed, fmt.Errorf("%s: %w", g.Name, err))
 		}
 	}
@@ -278,6 +346,10 @@ func (f *Files) record(e event) (relevant bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, g := range f.groups {
+		if g.appearsIn(e) {
+			g.find() // before the event is recorded, because it says whether the file is complete
+			relevant = true
+		}
 		for _, one := range g.files {
 			relevant = one.record(e) || relevant
 		}
@@ -290,7 +362,7 @@ func (f *Files) record(e event) (relevant bool) {
 func (f *Files) check(ctx context.Context) (wait time.Duration) {
 	f.follow()
 	now := time.Now()
-	partial := map[*group]bool{}
+	partial := map[*group]string{}
 	for _, g := range f.due(func(g *group) bool {
 		verdict := g.check(now, f.options.Quiet, f.options.Log)
 		if verdict.wait > 0 && (wait == 0 || verdict.wait < wait) {
@@ -326,6 +398,10 @@ func (f *Files) follow() {
 	var folders, files []string
 	f.mu.Lock()
 	for _, g := range f.groups {
+		g.find()
+		for _, folder := range g.folders {
+			folders = append(append(folders, folder), links(folder).folders()...)
+		}
 		for _, one := range g.files {
 			one.links = links(one.path)
 			folders = append(folders, one.links.folders()...)
@@ -350,18 +426,22 @@ func (f *Files) logPolling(err error) {
 	f.options.Log.Warn("edits of files are found by polling only", "error", err.Error(), "every", f.options.Poll.String())
 }
 
-// apply calls a group back and records the result.
-func (f *Files) apply(ctx context.Context, g *group, part bool) error {
+// apply calls a group back and records the result. part is the file that
+// contains only the beginning of what was applied before, or "".
+func (f *Files) apply(ctx context.Context, g *group, part string) error {
 	f.callMu.Lock()
 	defer f.callMu.Unlock()
 	call := g.Apply
-	if part {
-		if call = g.ApplyPartial; call == nil {
-			call = func(context.Context) error { return errPartial }
+	if part != "" {
+		call = func(context.Context) error { return errPartial }
+		if g.ApplyPartial != nil {
+			call = func(ctx context.Context) error { return g.ApplyPartial(ctx, part) }
 		}
 	}
 	f.mu.Lock()
-	for _, one := range g.files {
+	g.find()
+	files := slices.Clone(g.files)
+	for _, one := range files {
 		one.beginRead()
 	}
 	f.mu.Unlock()
@@ -369,7 +449,7 @@ func (f *Files) apply(ctx context.Context, g *group, part bool) error {
 	err := call(ctx)
 
 	f.mu.Lock()
-	for _, one := range g.files {
+	for _, one := range files {
 		one.endRead(err == nil)
 	}
 	f.logResult(ctx, g, err)

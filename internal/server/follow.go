@@ -41,18 +41,28 @@ func newFiles(log *slog.Logger) *watch.Files {
 	return watch.New(watch.Options{Settle: watchSettle, Quiet: watchQuiet, Poll: watchPoll, Log: log})
 }
 
-// follow starts to reload on every edit of the table. hash is the hash of the
-// served table.
-func (r *reloader) follow(hash string) {
+// follow reloads on every edit of the files of a table, and when a file appears
+// that the table includes.
+func (r *reloader) follow(sources config.Sources) {
+	read := map[string]string{}
+	for _, file := range sources.Files {
+		read[file.Path] = file.Hash
+	}
 	r.files.Follow(watch.Group{
-		Name: tableFile, Paths: []string{r.file}, Logs: true,
+		Name: tableFile, Paths: []string{r.file}, More: sources.Match, Read: read, Logs: true,
 		Apply: func(ctx context.Context) error {
 			_, _, err := r.reload(ctx, "file") // logged by reload
 			return err
 		},
 		ApplyPartial: r.refusePartial,
 	})
-	r.files.Applied(tableFile, r.file, hash)
+}
+
+// applied records that a table with these files is served.
+func (r *reloader) applied(sources config.Sources) {
+	for _, file := range sources.Files {
+		r.files.Applied(tableFile, file.Path, file.Hash)
+	}
 }
 
 // reloadOnHangup reloads on every SIGHUP, until the context ends.
@@ -67,16 +77,16 @@ func (r *reloader) reloadOnHangup(ctx context.Context, hangups <-chan os.Signal)
 	}
 }
 
-// refusePartial refuses a table that contains only the beginning of the served
-// one. Its writer has probably died, and the missing part may have protected a
+// refusePartial refuses a table of which a file contains only the beginning of
+// the served one. Its writer has probably died, and the missing part may have protected a
 // route (issue 10).
-func (r *reloader) refusePartial(ctx context.Context) error {
+func (r *reloader) refusePartial(ctx context.Context, path string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	_, err := r.next()
 	if err == nil {
 		err = problem.List{{
-			Position: problem.Position{File: r.file},
+			Position: problem.Position{File: path},
 			Message:  "the file holds only the beginning of the route table that is being served, as after a writer that died",
 			Hint:     "write the rest; or run `gatehouse reload`, or send SIGHUP, to take it as it is",
 		}}
@@ -87,9 +97,8 @@ func (r *reloader) refusePartial(ctx context.Context) error {
 
 // swapped follows the files of a table that was swapped in.
 func (r *reloader) swapped(table *proxy.Table) {
-	cfg := table.Config()
-	r.files.Applied(tableFile, r.file, cfg.Hash)
-	r.followTable(cfg)
+	r.applied(r.sources)
+	r.followTable(table.Config())
 	if r.onSwap != nil {
 		r.onSwap(table)
 	}

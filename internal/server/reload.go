@@ -33,7 +33,8 @@ type reloader struct {
 	// issuerWait is how long a reload waits for the keys of new issuers.
 	issuerWait time.Duration
 
-	keyFiles []string // of issuers; these are followed
+	keyFiles []string       // of issuers; these are followed
+	sources  config.Sources // the files of the table that was read last
 
 	mu      sync.Mutex
 	refused bool // the last table that was read was refused
@@ -119,7 +120,9 @@ func (r *reloader) next() (made snapshot, err error) {
 			return snapshot{}, err
 		}
 	}
-	cfg, err := config.Load(r.file, lookup, lint.Check)
+	cfg, sources, err := config.LoadSources(r.file, lookup, lint.Check)
+	r.sources = sources
+	r.follow(sources) // also those of a refused table: one of them may be the reason
 	if err != nil {
 		return snapshot{}, err
 	}

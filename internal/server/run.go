@@ -88,6 +88,7 @@ type gateway struct {
 	Options
 
 	settings settings.Settings
+	sources  config.Sources // the files of the first table
 	logLines *ops.LogWriter // nil before the settings are known
 	log      *slog.Logger
 	access   proxy.AccessLog
@@ -152,7 +153,8 @@ func (g *gateway) run(ctx context.Context) error {
 	}
 	debug.FreeOSMemory() // frees the memory for reading the table, which is five times its size
 
-	reloader.follow(cfg.Hash)
+	reloader.follow(g.sources)
+	reloader.applied(g.sources)
 	go reloader.reloadOnHangup(ctx, hangups)
 	listeners.servePublic()
 	g.log.Info("serving", "routes", len(cfg.Routes), "config", cfg.File, "hash", cfg.Hash, "version", g.Version,
@@ -239,7 +241,8 @@ func (g *gateway) configure() (*config.Config, error) {
 	if settingsErr == nil {
 		settingsErr = loaded.CheckSigning()
 	}
-	cfg, tableErr := config.Load(g.File, g.Lookup, lint.Check)
+	cfg, sources, tableErr := config.LoadSources(g.File, g.Lookup, lint.Check)
+	g.sources = sources
 	if tableErr != nil {
 		tableErr = g.writeProblems(tableErr)
 	}
