@@ -8,11 +8,11 @@ import (
 )
 
 // WatchConnections adds gatehouse_connections_open and
-// gatehouse_connections_refused_total, of the public listener.
-func (m *Metrics) WatchConnections(l *listener.Listener) {
+// gatehouse_connections_refused_total, of all public listeners.
+func (m *Metrics) WatchConnections(clients *listener.Clients) {
 	m.Registry.MustRegister(connectionMetrics{
-		listener: l,
-		open:     prometheus.NewDesc("gatehouse_connections_open", "Connections of clients that are open.", nil, nil),
+		clients: clients,
+		open:    prometheus.NewDesc("gatehouse_connections_open", "Connections of clients that are open.", nil, nil),
 		refused: prometheus.NewDesc("gatehouse_connections_refused_total",
 			"Connections of clients that were closed at once or could not be accepted, by the limit that was reached.", []string{"reason"}, nil),
 	})
@@ -43,9 +43,9 @@ func (m limitMetrics) Collect(into chan<- prometheus.Metric) {
 	}
 }
 
-// connectionMetrics reads the listener's counts at each scrape.
+// connectionMetrics reads the counts at each scrape.
 type connectionMetrics struct {
-	listener      *listener.Listener
+	clients       *listener.Clients
 	open, refused *prometheus.Desc
 }
 
@@ -57,8 +57,8 @@ func (m connectionMetrics) Describe(into chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (m connectionMetrics) Collect(into chan<- prometheus.Metric) {
-	into <- prometheus.MustNewConstMetric(m.open, prometheus.GaugeValue, float64(m.listener.Open()))
-	for i, count := range m.listener.Refused() {
+	into <- prometheus.MustNewConstMetric(m.open, prometheus.GaugeValue, float64(m.clients.Open()))
+	for i, count := range m.clients.Refused() {
 		into <- prometheus.MustNewConstMetric(m.refused, prometheus.CounterValue, float64(count), string(listener.RefusalReasons[i]))
 	}
 }

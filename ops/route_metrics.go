@@ -128,8 +128,8 @@ func (r *routes) find(name string) *series {
 // ended (see Collect). If it was not scraped by then, the next table removes
 // it. A request that still uses removed series does no harm.
 func (r *routes) setTable(cfg *config.Config) {
-	backends := make(map[string]string, len(cfg.Routes)+1)
-	backends[proxy.NoRoute] = ""
+	backends := make(map[string]string, len(cfg.Routes)+2)
+	backends[proxy.NoRoute], backends[proxy.HTTPSRoute] = "", ""
 	for i := range cfg.Routes {
 		backends[cfg.Routes[i].Name] = backendOf(&cfg.Routes[i])
 	}

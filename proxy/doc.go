@@ -17,6 +17,8 @@
 //     target/      or answer as the table says, such as with a redirect
 //     info.go      or answer GET / and GET /health without a backend
 //
+// A request that should have come over TLS is redirected instead (tohttps.go).
+//
 // Before that, package listener has accepted the client's connection, within the
 // limits that Gateway.Limit reads from the table.
 //
@@ -47,6 +49,8 @@
 //
 //	bound                       value                       armed by                              ended by
 //	request head                10s                         http1/server readHead, net/http       the end of the head
+//	first byte, on a TLS port   10s (firstByteTimeout)      listener split                        the byte
+//	request to be redirected    10s                         net/http, set by internal/server      the end of the answer
 //	idle, between requests      GATEWAY_IDLE_TIMEOUT (120s) http1/server readHead, net/http       the first byte of the next head
 //	no byte accepted            2m (writeStall)             listener Conn.Write                   each write that makes progress
 //	lingering close             2s a read, 10s in all       http1/server lingeringClose           the client's close

@@ -16,6 +16,7 @@ import (
 	"gatehouse/proxy/clientip"
 	"gatehouse/proxy/cors"
 	"gatehouse/proxy/forward"
+	"gatehouse/proxy/listener"
 	"gatehouse/proxy/upstream"
 )
 
@@ -48,14 +49,15 @@ type Options struct {
 type Gateway struct {
 	log          *slog.Logger
 	access       AccessLog
+	metrics      Metrics
 	unmatched    RouteMetrics
 	transports   *upstream.Pool
 	storeHealth  func() error
 	requestCount *atomic.Uint64    // all requests; may be nil
 	requests     *clientip.Counter // running requests by client
 	unreadable   clientip.UnreadableLog
-	descriptors  descriptors.Division
 	limits       limitCounts
+	clients      *listener.Clients // the connections
 	table        atomic.Pointer[Table]
 	lastWrite    time.Duration // lastWriteGrace; tests may change it
 	forwarder    *forward.Forwarder
@@ -69,10 +71,13 @@ func NewGateway(o Options) *Gateway {
 		o.Access = AccessThrough(o.Log.Handler())
 	}
 	g := &Gateway{
-		log: o.Log, access: o.Access, unmatched: o.Metrics.Route(NoRoute, ""), transports: o.Transports,
-		storeHealth: o.StoreHealth, requestCount: o.Requests, descriptors: o.Descriptors, requests: clientip.NewCounter(),
+		log: o.Log, access: o.Access, metrics: o.Metrics, unmatched: o.Metrics.Route(NoRoute, ""), transports: o.Transports,
+		storeHealth: o.StoreHealth, requestCount: o.Requests, requests: clientip.NewCounter(),
 		lastWrite: lastWriteGrace, wheel: timerwheel.New(),
 	}
+	g.clients = listener.NewClients(listener.Options{
+		Log: g.log, Wheel: g.wheel, Descriptors: o.Descriptors, Limits: g.connectionLimits, Refused: g.countConnection,
+	})
 	g.forwarder = forward.New(forward.Options{
 		Log: g.log, Wheel: g.wheel, Unreadable: &g.unreadable, DescriptorLimit: o.Descriptors.Limit,
 	})

@@ -52,13 +52,13 @@ func (g *Gateway) countConnection(reason listener.RefusalReason) {
 	}
 }
 
-// Limit returns a listener that applies the table's limits on connections to the public
-// listener. It always uses the limits of the live table.
-func (g *Gateway) Limit(public net.Listener) *listener.Listener {
-	return listener.New(public, listener.Options{
-		Log: g.log, Wheel: g.wheel, Descriptors: g.descriptors, Limits: g.connectionLimits, Refused: g.countConnection,
-	})
-}
+// Clients returns the counts of the connections of clients, over all listeners that Limit
+// has returned.
+func (g *Gateway) Clients() *listener.Clients { return g.clients }
+
+// Limit returns a listener that applies the table's limits on connections to a public
+// listener. It always uses the limits of the live table, over all such listeners.
+func (g *Gateway) Limit(public net.Listener) *listener.Listener { return g.clients.Listen(public) }
 
 // connectionLimits returns the limits of the live table. known is false before the first
 // table, when no requests are served.

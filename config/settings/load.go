@@ -27,6 +27,10 @@ func Load(lookup Lookup) (Settings, error) {
 	s := Settings{
 		Listen:    r.listen(),
 		OpsListen: setting(r, "GATEWAY_OPS_LISTEN", "127.0.0.1:8081", parseAddress),
+
+		RedirectListen: setting(r, "GATEWAY_REDIRECT_LISTEN", "", parseAddress),
+		RedirectPort:   setting(r, "GATEWAY_REDIRECT_PORT", 0, numberBetween(1, 65535)),
+
 		LogLevel:  setting(r, "GATEWAY_LOG_LEVEL", slog.LevelInfo, parseLevel),
 		LogFormat: setting(r, "GATEWAY_LOG_FORMAT", LogJSON, parseLogFormat),
 
@@ -199,12 +203,31 @@ func (r *reader) checkCombinations(s Settings) {
 	if s.Listen == s.OpsListen && !strings.HasSuffix(s.Listen, ":0") {
 		r.fail("GATEWAY_OPS_LISTEN "+problem.Quote(s.OpsListen)+": the same address as GATEWAY_LISTEN", "give the operators' listener a port of its own")
 	}
+	r.checkRedirects(s)
 	if s.TLSCertFile == "" && s.TLSKeyFile == "" && (r.isSet("GATEWAY_TLS_CERT_FILE") || r.isSet("GATEWAY_TLS_KEY_FILE")) {
 		r.warn("GATEWAY_TLS_CERT_FILE and GATEWAY_TLS_KEY_FILE are empty: clients are served without TLS", "unset them if that is intended")
 	}
 	const weakCost = 10
 	if s.BcryptCost < weakCost {
 		r.warn(fmt.Sprintf("GATEWAY_BCRYPT_COST %q: passwords are quickly guessed from their hashes", strconv.Itoa(s.BcryptCost)), "12 outside of tests")
+	}
+}
+
+// checkRedirects checks the listener that redirects to https.
+func (r *reader) checkRedirects(s Settings) {
+	if s.RedirectListen == "" {
+		if s.RedirectPort != 0 {
+			r.fail("GATEWAY_REDIRECT_PORT is set without GATEWAY_REDIRECT_LISTEN", "it is the port for https in the redirects of that listener")
+		}
+		return
+	}
+	if s.TLSCertFile == "" {
+		r.fail("GATEWAY_REDIRECT_LISTEN is set without GATEWAY_TLS_CERT_FILE", "it redirects to https, which needs TLS: set GATEWAY_TLS_CERT_FILE and GATEWAY_TLS_KEY_FILE too")
+	}
+	for name, other := range map[string]string{"GATEWAY_LISTEN": s.Listen, "GATEWAY_OPS_LISTEN": s.OpsListen} {
+		if s.RedirectListen == other && !strings.HasSuffix(other, ":0") {
+			r.fail("GATEWAY_REDIRECT_LISTEN "+problem.Quote(other)+": the same address as "+name, "give it a port of its own, such as :80")
+		}
 	}
 }
 

@@ -45,6 +45,9 @@ const (
 type Settings struct {
 	Listen    string // host:port of the public listener
 	OpsListen string // host:port of the operators' listener
+	// RedirectListen is host:port of a listener that redirects to https, or "".
+	RedirectListen string
+	RedirectPort   int // for https, in these redirects; 0 means the port of Listen
 
 	LogLevel  slog.Level
 	LogFormat LogFormat
@@ -127,6 +130,8 @@ func (s Settings) Attrs() []slog.Attr {
 	return []slog.Attr{
 		slog.String("GATEWAY_LISTEN", s.Listen),
 		slog.String("GATEWAY_OPS_LISTEN", s.OpsListen),
+		slog.String("GATEWAY_REDIRECT_LISTEN", s.RedirectListen),
+		slog.Int("GATEWAY_REDIRECT_PORT", s.RedirectPort),
 		slog.String("GATEWAY_LOG_LEVEL", strings.ToLower(s.LogLevel.String())),
 		slog.String("GATEWAY_LOG_FORMAT", string(s.LogFormat)),
 		secret("GATEWAY_JWT_SECRET", s.JWTSecret.IsSet()),

@@ -116,6 +116,12 @@ func TestSettingsRefuse(t *testing.T) {
 		{map[string]string{"GATEWAY_LISTEN": "8080"}, `GATEWAY_LISTEN "8080": not an address (write :8080)`},
 		{map[string]string{"GATEWAY_LISTEN": "a:b:c"}, `GATEWAY_LISTEN "a:b:c": not an address (host:port, such as :8080 or 127.0.0.1:8080)`},
 		{map[string]string{"GATEWAY_LISTEN": ":http"}, `GATEWAY_LISTEN ":http": port "http" is not between 0 and 65535`},
+		{map[string]string{"GATEWAY_REDIRECT_LISTEN": ":80"}, "GATEWAY_REDIRECT_LISTEN is set without GATEWAY_TLS_CERT_FILE (it redirects to https, which needs TLS: set GATEWAY_TLS_CERT_FILE and GATEWAY_TLS_KEY_FILE too)"},
+		{map[string]string{"GATEWAY_REDIRECT_PORT": "443"}, "GATEWAY_REDIRECT_PORT is set without GATEWAY_REDIRECT_LISTEN (it is the port for https in the redirects of that listener)"},
+		{
+			map[string]string{"GATEWAY_REDIRECT_LISTEN": ":8080", "GATEWAY_TLS_CERT_FILE": "c", "GATEWAY_TLS_KEY_FILE": "k"},
+			`GATEWAY_REDIRECT_LISTEN ":8080": the same address as GATEWAY_LISTEN (give it a port of its own, such as :80)`,
+		},
 		{map[string]string{"PORT": "99999"}, `PORT "99999": not between 0 and 65535`},
 		{map[string]string{"GATEWAY_OPS_LISTEN": ":8080"}, `GATEWAY_OPS_LISTEN ":8080": the same address as GATEWAY_LISTEN (give the operators' listener a port of its own)`},
 		{map[string]string{"GATEWAY_LOG_LEVEL": "wran"}, `GATEWAY_LOG_LEVEL "wran": unknown level (did you mean "warn"?)`},

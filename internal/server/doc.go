@@ -1,7 +1,9 @@
 // Package server runs a gateway, from reading its settings to its last request.
 //
 //	run.go          the start, step by step
-//	listen.go       the two listeners, and the stop: drain, timeout, end
+//	listen.go       the sockets, for clients and for operators
+//	servers.go      the HTTP servers behind them, and their bounds
+//	stop.go         the stop: drain, timeout, end
 //	http2.go        HTTP/2 clients, which get a GOAWAY at the stop
 //	table.go        compiling a configuration into a table, and swapping it in
 //	reload.go       the same while requests are served

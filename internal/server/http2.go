@@ -21,7 +21,7 @@ const goAwayInterval = 50 * time.Millisecond
 // it returns; it returns nil without TLS. The Shutdown of the returned server
 // sends GOAWAY and does nothing else. The Shutdown of the first server would
 // drop what its HTTP/1.1 connections have just sent.
-func splitHTTP2(public *http.Server, l *listener.Listener) *http.Server {
+func splitHTTP2(public *http.Server) *http.Server {
 	if public.TLSConfig == nil {
 		return nil
 	}
@@ -37,7 +37,7 @@ func splitHTTP2(public *http.Server, l *listener.Listener) *http.Server {
 	}
 	public.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){
 		protocolHTTP2: func(_ *http.Server, conn *tls.Conn, handler http.Handler) {
-			l.ServesHTTP2(conn)
+			listener.ServesHTTP2(conn)
 			serve(apart, conn, handler)
 		},
 	}

@@ -158,10 +158,10 @@ func (g *gateway) run(ctx context.Context) error {
 	go reloader.reloadOnHangup(ctx, hangups)
 	listeners.servePublic()
 	g.log.Info("serving", "routes", len(cfg.Routes), "config", cfg.File, "hash", cfg.Hash, "version", g.Version,
-		"listen", listeners.public.Addr().String(), "ops_listen", listeners.operators.Addr().String())
+		"listen", listeners.public[0].Addr().String(), "ops_listen", listeners.operators.Addr().String())
 	if g.Ready != nil {
 		g.flushLog()
-		g.Ready(listeners.public.Addr(), listeners.operators.Addr())
+		g.Ready(listeners.public[0].Addr(), listeners.operators.Addr())
 	}
 	return g.waitAndDrain(ctx, listeners, handler)
 }

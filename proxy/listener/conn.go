@@ -62,6 +62,7 @@ var _ server.Conn = (*Conn)(nil)
 
 func newConn(conn net.Conn, l *Listener, client netip.Addr) *Conn {
 	c := &Conn{Conn: conn, listener: l, wheel: l.options.Wheel, client: client, socket: socket.New(conn)}
+	c.encrypted.Store(l.overTLS.Load())
 	c.timer.Handler = c
 	c.scheduleWithin(timerwheel.TicksIn(readCheckInterval))
 	c.phase.set(phaseNew, c.wheel.Now())
@@ -195,9 +196,6 @@ func (c *Conn) Close() error {
 	c.closed.Do(func() {
 		c.wheel.Stop(&c.timer)
 		c.listener.remove(c)
-		if c.client.IsValid() {
-			c.listener.clients.Release(c.client)
-		}
 	})
 	return c.Conn.Close()
 }

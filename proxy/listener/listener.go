@@ -1,6 +1,8 @@
 // Package listener manages clients' connections: limits, deadlines, disconnects, shutdown.
 //
-//	listener.go    accepts connections, within limits
+//	listener.go    accepts connections
+//	clients.go     limits on connections, over all listeners
+//	splittls.go    separates TLS handshakes from requests without TLS
 //	accept.go      keeps the server running after failed accepts
 //	refusals.go    counts and logs refused connections
 //	conn.go        a connection and its deadlines
@@ -16,48 +18,17 @@ package listener
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net"
-	"net/netip"
 	"sync"
 	"sync/atomic"
-
-	"gatehouse/internal/descriptors"
-	"gatehouse/internal/occurrence"
-	"gatehouse/internal/timerwheel"
-	"gatehouse/proxy/clientip"
 )
 
-// Options configure a Listener.
-type Options struct {
-	Log         *slog.Logger
-	Wheel       *timerwheel.Wheel    // for the deadlines of its connections
-	Descriptors descriptors.Division // of the process
-	// Limits returns the current limits. known is false before there are any; then
-	// connections are not counted for their clients. It is called for each connection.
-	Limits func() (limits Limits, known bool)
-	// Refused, if not nil, is called for each connection that is closed at once or
-	// could not be accepted.
-	Refused func(reason RefusalReason)
-}
-
-// Limits are limits on the connections that are open at the same time; 0 means no limit.
-type Limits struct {
-	Connections int64
-	PerClient   int64
-	Trusted     []netip.Prefix // proxies, whose connections are not counted for a client
-}
-
-// Listener limits the connections of clients. It closes a connection over the limit at
-// once: if such connections waited, one client could block the others. A Listener can
-// be closed without losing a request; see Drain.
+// Listener accepts connections of clients, within the limits of its Clients. It can be
+// closed without losing a request; see Drain.
 type Listener struct {
 	net.Listener
-	options  Options
-	open     atomic.Int64
+	*Clients
 	accepted atomic.Int64 // accepted so far
-	clients  *clientip.Counter
-	refusals [len(RefusalReasons)]occurrence.Counter
 
 	mu      sync.Mutex
 	conns   map[*Conn]struct{}
@@ -66,12 +37,16 @@ type Listener struct {
 	stop    sync.Once
 	closed  chan struct{} // closed by Close
 	close   sync.Once
+	overTLS atomic.Bool // its connections begin with a TLS handshake; see SplitTLS
 }
 
-// New returns a Listener that accepts connections from l.
-func New(l net.Listener, o Options) *Listener {
+// New returns a Listener that accepts connections from l, with limits of its own.
+func New(l net.Listener, o Options) *Listener { return NewClients(o).Listen(l) }
+
+// Listen returns a Listener that accepts connections from l, within the limits of c.
+func (c *Clients) Listen(l net.Listener) *Listener {
 	return &Listener{
-		Listener: l, options: o, clients: clientip.NewCounter(),
+		Listener: l, Clients: c,
 		conns: map[*Conn]struct{}{}, stopped: make(chan struct{}), closed: make(chan struct{}),
 	}
 }
@@ -118,29 +93,8 @@ func (l *Listener) isDrained() bool {
 // admit counts a connection and returns it as a Conn. It returns nil if the connection is
 // over a limit.
 func (l *Listener) admit(conn net.Conn) net.Conn {
-	open := l.open.Add(1)
-	if !l.options.Descriptors.Admits(conn, open) {
-		l.open.Add(-1)
-		l.refused(RefusedByDescriptors, nil)
-		return nil
-	}
-	limits, known := l.options.Limits()
-	if !known {
-		return newConn(conn, l, netip.Addr{})
-	}
-	if limits.Connections > 0 && open > limits.Connections {
-		l.open.Add(-1)
-		l.refused(RefusedByLimit, nil)
-		return nil
-	}
-	peer := clientip.PeerAt(conn.RemoteAddr().String()).IP
-	if !peer.IsValid() || clientip.Contains(limits.Trusted, peer) {
-		return newConn(conn, l, netip.Addr{})
-	}
-	client := clientip.Key(peer)
-	if !l.clients.Acquire(client, limits.PerClient) {
-		l.open.Add(-1)
-		l.refused(RefusedByClientLimit, nil)
+	client, ok := l.acquire(conn)
+	if !ok {
 		return nil
 	}
 	return newConn(conn, l, client)
@@ -160,7 +114,7 @@ func (l *Listener) remove(c *Conn) {
 	l.mu.Lock()
 	delete(l.conns, c)
 	l.mu.Unlock()
-	l.open.Add(-1)
+	l.release(c.client)
 }
 
 // wait returns nil when no more connections are accepted, or the context's error.

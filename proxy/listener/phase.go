@@ -41,9 +41,9 @@ func (p *connPhase) get() (word int64, phase int, since timerwheel.Ticks) {
 // Idle implements server.Conn.
 func (c *Conn) Idle() { c.phase.set(phaseIdle, c.wheel.Now()) }
 
-// ConnState is the ConnState of the http.Server that serves a Listener. It sets the phase
+// ConnState is the ConnState of an http.Server that serves Listeners. It sets the phase
 // of the connection. http1/server calls Idle itself.
-func (l *Listener) ConnState(conn net.Conn, state http.ConnState) {
+func ConnState(conn net.Conn, state http.ConnState) {
 	overTLS, encrypted := conn.(*tls.Conn)
 	if encrypted {
 		conn = overTLS.NetConn()
@@ -66,7 +66,7 @@ func (l *Listener) ConnState(conn net.Conn, state http.ConnState) {
 }
 
 // ServesHTTP2 is called when a connection uses HTTP/2. GOAWAY ends such a connection.
-func (*Listener) ServesHTTP2(conn *tls.Conn) {
+func ServesHTTP2(conn *tls.Conn) {
 	if c, ok := conn.NetConn().(*Conn); ok {
 		c.phase.set(phaseDetached, 0)
 	}

@@ -23,30 +23,30 @@ var RefusalReasons = [...]RefusalReason{RefusedByLimit, RefusedByClientLimit, Re
 
 // refused counts a refused connection. It logs the first one, and the next one after a
 // minute without any. err is the error of accept, or nil when the connection was closed.
-func (l *Listener) refused(reason RefusalReason, err error) {
-	if l.options.Refused != nil {
-		l.options.Refused(reason)
+func (c *Clients) refused(reason RefusalReason, err error) {
+	if c.options.Refused != nil {
+		c.options.Refused(reason)
 	}
 	for i, one := range RefusalReasons {
-		if one != reason || !l.refusals[i].Note(time.Now()) {
+		if one != reason || !c.refusals[i].Note(time.Now()) {
 			continue
 		}
-		attrs := []slog.Attr{slog.String("reason", string(reason)), slog.Int64("open", l.open.Load())}
+		attrs := []slog.Attr{slog.String("reason", string(reason)), slog.Int64("open", c.open.Load())}
 		if err != nil {
 			attrs = append(attrs, slog.String("error", err.Error()))
 		}
-		l.options.Log.LogAttrs(context.Background(), slog.LevelWarn,
+		c.options.Log.LogAttrs(context.Background(), slog.LevelWarn,
 			"clients' connections are refused; the next line about this reason comes when it has stopped for a minute and begins again", attrs...)
 	}
 }
 
 // Open returns the number of open client connections.
-func (l *Listener) Open() int64 { return l.open.Load() }
+func (c *Clients) Open() int64 { return c.open.Load() }
 
 // Refused returns the numbers of refused connections, in the order of RefusalReasons.
-func (l *Listener) Refused() (counts [len(RefusalReasons)]int64) {
-	for i := range l.refusals {
-		counts[i] = l.refusals[i].Count()
+func (c *Clients) Refused() (counts [len(RefusalReasons)]int64) {
+	for i := range c.refusals {
+		counts[i] = c.refusals[i].Count()
 	}
 	return counts
 }

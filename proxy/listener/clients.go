@@ -1,0 +1,93 @@
+package listener
+
+import (
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync/atomic"
+
+	"gatehouse/internal/descriptors"
+	"gatehouse/internal/occurrence"
+	"gatehouse/internal/timerwheel"
+	"gatehouse/proxy/clientip"
+)
+
+// Options configure Clients.
+type Options struct {
+	Log         *slog.Logger
+	Wheel       *timerwheel.Wheel    // for the deadlines of the connections
+	Descriptors descriptors.Division // of the process
+	// Limits returns the current limits. known is false before there are any; then
+	// connections are not counted for their clients. It is called for each connection.
+	Limits func() (limits Limits, known bool)
+	// Refused, if not nil, is called for each connection that is closed at once or
+	// could not be accepted.
+	Refused func(reason RefusalReason)
+}
+
+// Limits are limits on the connections that are open at the same time; 0 means no limit.
+type Limits struct {
+	Connections int64
+	PerClient   int64
+	Trusted     []netip.Prefix // proxies, whose connections are not counted for a client
+}
+
+// Clients limits the connections of clients, over all listeners of a gateway. A
+// connection over the limit is closed at once: if such connections waited, one client
+// could block the others.
+type Clients struct {
+	options  Options
+	open     atomic.Int64
+	clients  *clientip.Counter
+	refusals [len(RefusalReasons)]occurrence.Counter
+}
+
+// NewClients returns Clients without listeners.
+func NewClients(o Options) *Clients { return &Clients{options: o, clients: clientip.NewCounter()} }
+
+// acquire counts a connection. It returns the client that the connection is counted for,
+// which is invalid when it is not counted for one. It returns false if the connection is
+// over a limit.
+func (c *Clients) acquire(conn net.Conn) (client netip.Addr, ok bool) {
+	open := c.open.Add(1)
+	if !c.options.Descriptors.Admits(conn, open) {
+		c.open.Add(-1)
+		c.refused(RefusedByDescriptors, nil)
+		return netip.Addr{}, false
+	}
+	limits, known := c.options.Limits()
+	if !known {
+		return netip.Addr{}, true
+	}
+	if limits.Connections > 0 && open > limits.Connections {
+		c.open.Add(-1)
+		c.refused(RefusedByLimit, nil)
+		return netip.Addr{}, false
+	}
+	if client, ok = c.acquireFor(conn.RemoteAddr(), limits); !ok {
+		c.open.Add(-1)
+	}
+	return client, ok
+}
+
+// acquireFor counts a connection for the client with a remote address.
+func (c *Clients) acquireFor(remote net.Addr, limits Limits) (client netip.Addr, ok bool) {
+	peer := clientip.PeerAt(remote.String()).IP
+	if !peer.IsValid() || clientip.Contains(limits.Trusted, peer) {
+		return netip.Addr{}, true
+	}
+	client = clientip.Key(peer)
+	if !c.clients.Acquire(client, limits.PerClient) {
+		c.refused(RefusedByClientLimit, nil)
+		return netip.Addr{}, false
+	}
+	return client, true
+}
+
+// release reverts acquire.
+func (c *Clients) release(client netip.Addr) {
+	c.open.Add(-1)
+	if client.IsValid() {
+		c.clients.Release(client)
+	}
+}
