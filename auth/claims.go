@@ -91,8 +91,8 @@ func numericDate(claim any) (at time.Time, present, ok bool) {
 
 // identify returns the identity that the claims describe. A number is read as
 // its text, digit by digit, because some issuers number their users. A claim
-// that a header will carry must be a valid field value. A role of any other
-// type, such as the list that some issuers send, is ignored.
+// that a header will carry must be a valid field value. A list of roles gives
+// each of them; a role of any other type is ignored.
 func identify(claims jwt.MapClaims) (*Identity, *httperr.Error) {
 	identity := &Identity{claims: claims, latest: new(atomic.Pointer[Identity])}
 	for _, claim := range []struct {
@@ -114,7 +114,9 @@ func identify(claims jwt.MapClaims) (*Identity, *httperr.Error) {
 		case json.Number: // as the token writes it: a float would round numbers above 2^53
 			*claim.into = value.String()
 		default:
-			if claim.name != "role" {
+			if list, isList := value.([]any); isList && claim.name == "role" {
+				identity.roles = rolesIn(list)
+			} else if claim.name != "role" {
 				return nil, because(refuseClaims, "`"+claim.name+"` is neither text nor a number")
 			}
 		}
@@ -126,6 +128,20 @@ func identify(claims jwt.MapClaims) (*Identity, *httperr.Error) {
 	// checkTimes has checked the form.
 	identity.IssuedAt, _, _ = numericDate(claims["iat"])
 	return identity, nil
+}
+
+// rolesIn returns the roles of a list. Backends get them in one header, joined
+// by commas. So a role that contains a comma, which they would read as two, is
+// dropped, and so is one that no header can carry.
+func rolesIn(list []any) *roleList {
+	var roles roleList
+	for _, entry := range list {
+		if role := claimText(entry); role != "" && !strings.Contains(role, ",") {
+			roles.names = append(roles.names, role)
+		}
+	}
+	roles.joined = strings.Join(roles.names, ",")
+	return &roles
 }
 
 // fitsHeader reports whether the text can be a field value unchanged (RFC 9110

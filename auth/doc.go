@@ -31,12 +31,13 @@
 //	company_id is no longer the user's     (u)   –       403      403     403
 //	no company_id                                –      pass     pass     403
 //	role not among the route's roles             –        –       403     403
+//	a claim without the route's values           –        –       403     403
 //	anything else                                –      pass     pass    pass
 //
 // A request that passes with `optional` and no Authorization header is
 // anonymous: it has no Identity, and its backend gets no identity headers. All
 // others that pass have one. So `optional` is as open as `none`, and a table
-// with `roles` beside it is an error.
+// with `roles` or `claims` beside it is an error.
 //
 // Rows marked (u) are checked only with built-in users. With `users: off` there
 // is only the token: sub and company_id are whatever the issuer says.
@@ -59,6 +60,7 @@
 // The files, in the order in which a request meets them:
 //
 //	gate.go         the table above, as one function
+//	rule.go         what a route requires: its policy, roles and claims
 //	bearer.go       the token in the Authorization header
 //	token.go        which keys may have signed a token, and whether one did
 //	claims.go       the times and the claims of a token

@@ -5,16 +5,9 @@ import (
 	"errors"
 	"net/http"
 
-	"gatehouse/config"
 	"gatehouse/internal/httperr"
 	"gatehouse/store"
 )
-
-// Rule is what a route or a built-in endpoint requires of a request.
-type Rule struct {
-	Policy config.Policy
-	Roles  []string // the user must have one of them; empty allows every role
-}
 
 // Gate decides who may pass. It is safe for concurrent use.
 type Gate struct {
@@ -64,36 +57,6 @@ func (g *Gate) Decide(ctx context.Context, header http.Header, rule Rule) (*Iden
 		}
 	}
 	return identity, rule.authorize(identity)
-}
-
-// needsIdentity reports whether the rule looks at the credential of a request.
-// An unknown policy refuses every request.
-func (rule Rule) needsIdentity() (bool, *httperr.Error) {
-	switch rule.Policy {
-	case config.PolicyNone:
-		return false, nil
-	case config.PolicyOptional, config.PolicyInitial, config.PolicyStrict:
-		return true, nil
-	}
-	return false, StoreUnavailable.Because(errors.New("unknown policy " + string(rule.Policy)))
-}
-
-// allowsAnonymous reports whether a caller without any credential passes. A
-// table with such a rule has neither roles nor claims; if there were any, the
-// caller would not have them.
-func (rule Rule) allowsAnonymous() bool {
-	return rule.Policy == config.PolicyOptional && len(rule.Roles) == 0
-}
-
-// authorize checks a known caller against the rule: the last rows of the table.
-func (rule Rule) authorize(identity *Identity) *httperr.Error {
-	if identity.CompanyID == "" && rule.Policy == config.PolicyStrict {
-		return refuseNoCompany
-	}
-	if !identity.hasRole(rule.Roles) {
-		return refuseRole
-	}
-	return nil
 }
 
 // checkUser checks the token's claims against the user's current state.

@@ -16,12 +16,13 @@ type Identity struct {
 	UserID    string // the claim `sub`, never empty
 	CompanyID string // the claim `company_id`, "" without one
 	Email     string // the claim `email`, "" without one
-	Role      string // the user's role now; with `users: off` the claim `role`
+	Role      string // the user's role now; with `users: off` the claim `role`; "" when that is a list
 
 	IssuedAt  time.Time // the claim `iat`, zero without one
 	ExpiresAt time.Time // when the token is no longer accepted: the claim `exp`, and the leeway of its issuer
 
 	claims        map[string]any            // what KeptClaims keeps of the token
+	roles         *roleList                 // the roles of a token that has a list of them, else nil
 	user, company claimedID                 // UserID and CompanyID, parsed once
 	latest        *atomic.Pointer[Identity] // holds the last result of withRole, nil before
 }
@@ -45,14 +46,14 @@ func (id *Identity) UserUUID() uuid.UUID { return id.user.id }
 // claim. So all requests with one token share the identity made for the first,
 // until the role changes.
 func (id *Identity) withRole(role string) *Identity {
-	if id.Role == role && id.UserID == id.user.canonical && id.CompanyID == id.company.canonical {
+	if id.roles == nil && id.Role == role && id.UserID == id.user.canonical && id.CompanyID == id.company.canonical {
 		return id
 	}
 	if latest := id.latest.Load(); latest != nil && latest.Role == role {
 		return latest
 	}
 	now := *id
-	now.UserID, now.CompanyID, now.Role = id.user.canonical, id.company.canonical, role
+	now.UserID, now.CompanyID, now.Role, now.roles = id.user.canonical, id.company.canonical, role, nil
 	id.latest.Store(&now)
 	return &now
 }
@@ -64,23 +65,47 @@ func (id *Identity) withRole(role string) *Identity {
 //
 // An identity keeps only the claims that its table uses: see KeptClaims.
 func (id *Identity) Claim(name string) string {
-	switch name {
-	case "sub":
-		return id.UserID
-	case "company_id":
-		return id.CompanyID
-	case "email":
-		return id.Email
-	case "role":
-		return id.Role
+	if text, own := id.ownClaim(name); own {
+		return text
 	}
 	return claimText(findClaim(id.claims, name))
+}
+
+// ownClaim returns one of the claims that every identity has. own is false for
+// the name of another claim.
+func (id *Identity) ownClaim(name string) (text string, own bool) {
+	switch name {
+	case "sub":
+		return id.UserID, true
+	case "company_id":
+		return id.CompanyID, true
+	case "email":
+		return id.Email, true
+	case "role":
+		if id.roles != nil {
+			return id.roles.joined, true
+		}
+		return id.Role, true
+	}
+	return "", false
 }
 
 // hasRole reports whether the identity has one of the roles. An empty list
 // allows every role.
 func (id *Identity) hasRole(roles []string) bool {
-	return len(roles) == 0 || slices.Contains(roles, id.Role)
+	switch {
+	case len(roles) == 0:
+		return true
+	case id.roles == nil:
+		return slices.Contains(roles, id.Role)
+	}
+	return slices.ContainsFunc(id.roles.names, func(role string) bool { return slices.Contains(roles, role) })
+}
+
+// roleList is the claim `role` of a token that has a list of roles.
+type roleList struct {
+	names  []string // those that the table lists; see KeptClaims
+	joined string   // all of them, joined by commas, for a header
 }
 
 // claimedID is a claim that should be a UUID. It is the zero value when the

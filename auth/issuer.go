@@ -59,9 +59,10 @@ func checkAudience(from *keys.Issuer, claims jwt.MapClaims) *httperr.Error {
 	return because(refuseAudience, "it is for "+httperr.Quote(strings.Join(named, " "))+", not for "+strings.Join(from.Audiences, " or "))
 }
 
-// translate returns the claims under our names. When the issuer has another
-// name for one of our claims and the token lacks it, our claim is absent. A
-// claim of the issuer that has our name means something else.
+// translate returns the claims under our names. The issuer's name may be the
+// path of a claim inside others, such as realm_access.roles. When the issuer has
+// another name for one of our claims and the token lacks it, our claim is
+// absent. A claim of the issuer that has our name means something else.
 func translate(from *keys.Issuer, claims jwt.MapClaims) jwt.MapClaims {
 	if len(from.Claims) == 0 {
 		return claims
@@ -71,7 +72,7 @@ func translate(from *keys.Issuer, claims jwt.MapClaims) jwt.MapClaims {
 		delete(ours, name)
 	}
 	for name, theirs := range from.Claims {
-		if value, present := claims[theirs]; present {
+		if value := findClaim(claims, theirs); value != nil {
 			ours[name] = value
 		}
 	}

@@ -5,7 +5,9 @@ package auth
 
 import (
 	"encoding/json"
-	"strconv"
+	"maps"
+	"slices"
+	"strings"
 
 	"gatehouse/config"
 )
@@ -37,15 +39,8 @@ func findClaim(claims map[string]any, name string) any {
 // by digit, a boolean as true or false. It returns "" for any other claim, and
 // for text that no header can carry.
 func claimText(value any) string {
-	switch value := value.(type) {
-	case string:
-		if fitsHeader(value) {
-			return value
-		}
-	case json.Number:
-		return value.String()
-	case bool:
-		return strconv.FormatBool(value)
+	if text := plainText(value); fitsHeader(text) {
+		return text
 	}
 	return ""
 }
@@ -53,19 +48,43 @@ func claimText(value any) string {
 // KeptClaims are the names of the claims that a table uses, besides sub,
 // company_id, email and role, which every Identity has. It is immutable.
 //
-// A token may have thousands of claims, and the gateway remembers tokens. So an
-// Identity keeps only these claims.
+// A token may have thousands of claims and values, and the gateway remembers
+// tokens. So an Identity keeps only these claims. Of a claim that no header
+// carries, it keeps only those values that a route lists.
 type KeptClaims struct {
-	texts map[string]bool // names of claims whose text a header carries
+	uses  map[string]claimUse
+	roles map[string]string // the roles that routes list, by themselves
+}
+
+// claimUse is how a table uses a claim.
+type claimUse struct {
+	inHeader bool
+	listed   map[string]string // the values that routes list, by themselves
 }
 
 // ClaimsOf returns the claims that a table uses. Whoever adds a use of claims to
 // a table adds their names to config.Config.HeaderClaims.
 func ClaimsOf(table *config.Config) *KeptClaims {
-	kept := &KeptClaims{texts: map[string]bool{}}
+	kept := &KeptClaims{uses: map[string]claimUse{}, roles: map[string]string{}}
 	for _, name := range table.HeaderClaims() {
-		kept.texts[name] = true
+		kept.uses[name] = claimUse{inHeader: true}
 	}
+	for i := range table.Routes {
+		for _, role := range table.Routes[i].Roles {
+			kept.roles[role] = role
+		}
+		for name, values := range table.Routes[i].Claims {
+			use := kept.uses[name]
+			if use.listed == nil {
+				use.listed = map[string]string{}
+				kept.uses[name] = use
+			}
+			for _, value := range values {
+				use.listed[value] = value
+			}
+		}
+	}
+	maps.Copy(kept.roles, kept.uses["role"].listed)
 	return kept
 }
 
@@ -81,12 +100,59 @@ func (k *KeptClaims) of(claims map[string]any) map[string]any {
 		}
 		return kept
 	}
-	for name := range k.texts {
-		if value := findClaim(claims, name); isPlain(value) {
+	for name, use := range k.uses {
+		value := findClaim(claims, name)
+		if use.inHeader && isPlain(value) {
 			kept[name] = value
+		} else if listed := listedIn(value, use.listed); len(listed) > 0 {
+			kept[name] = listed
 		}
 	}
 	return kept
+}
+
+// rolesOf returns the roles of a token with the names of those only that routes
+// list.
+func (k *KeptClaims) rolesOf(roles *roleList) *roleList {
+	if k == nil || roles == nil {
+		return roles
+	}
+	kept := &roleList{joined: roles.joined}
+	for _, role := range roles.names {
+		if role, listed := k.roles[role]; listed && !slices.Contains(kept.names, role) {
+			kept.names = append(kept.names, role)
+		}
+	}
+	return kept
+}
+
+// listedIn returns the values of a claim that are listed, once each. They are
+// the texts of the list, so that nothing of the token stays in memory. The
+// values are those that ClaimRule.allows compares.
+func listedIn(claim any, listed map[string]string) []string {
+	if len(listed) == 0 {
+		return nil
+	}
+	var found []string
+	add := func(text string) {
+		if value, present := listed[text]; present && !slices.Contains(found, value) {
+			found = append(found, value)
+		}
+	}
+	switch claim := claim.(type) {
+	case string:
+		add(claim)
+		for word := range strings.SplitSeq(claim, " ") {
+			add(word)
+		}
+	case []any:
+		for _, entry := range claim {
+			add(plainText(entry))
+		}
+	default:
+		add(plainText(claim))
+	}
+	return found
 }
 
 // isPlain reports whether the claim has a text; see claimText.

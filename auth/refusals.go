@@ -24,6 +24,7 @@ const (
 	ResultNoCompany    Result = "no_company"
 	ResultMoved        Result = "company_moved"
 	ResultRole         Result = "role"
+	ResultClaim        Result = "claim"
 	ResultUnavailable  Result = "unavailable"
 	// ResultAddress is decided before the Gate is asked, by allow_from and deny_from.
 	ResultAddress Result = "address"
@@ -86,6 +87,10 @@ var (
 	refuseRole = &httperr.Error{
 		Status: http.StatusForbidden, Challenge: challengeInsufficient, AuthResult: string(ResultRole),
 		Detail: "The user's role does not allow this.",
+	}
+	refuseClaim = &httperr.Error{
+		Status: http.StatusForbidden, Challenge: challengeInsufficient, AuthResult: string(ResultClaim),
+		Detail: "The claims of the token do not allow this.",
 	}
 	// StoreUnavailable is also the endpoints' answer when the store fails.
 	StoreUnavailable = &httperr.Error{

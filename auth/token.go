@@ -115,7 +115,8 @@ func (v *Verifier) verify(ctx context.Context, token string) (*verifiedToken, *h
 	if refusal != nil {
 		return nil, refusal
 	}
-	identity.claims, identity.ExpiresAt = v.kept.of(claims), life.expiry
+	identity.claims, identity.roles = v.kept.of(claims), v.kept.rolesOf(identity.roles)
+	identity.ExpiresAt = life.expiry
 	return &verifiedToken{identity: identity, life: life, keys: from}, nil
 }
 

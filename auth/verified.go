@@ -88,8 +88,17 @@ func (t *verifiedTokens) remember(token string, good *verifiedToken) {
 
 // sizeOf returns the approximate size of an entry, with its claims.
 func sizeOf(token string, identity *Identity) int {
-	const entry, claim = 768, 48 // as measured
-	return 2*len(token) + entry + claim*len(identity.claims)
+	const entry, claim, listed = 768, 48, 32 // as measured
+	size := 2*len(token) + entry + claim*len(identity.claims)
+	for _, value := range identity.claims {
+		if values, isList := value.([]string); isList {
+			size += listed * len(values)
+		}
+	}
+	if identity.roles != nil {
+		size += listed * len(identity.roles.names)
+	}
+	return size
 }
 
 // evict removes entries until the new one fits. As in CachedUsers, it picks an

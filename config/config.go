@@ -37,11 +37,10 @@ type Config struct {
 	Addresses      map[string][]netip.Prefix `yaml:"addresses"`
 	TrustedProxies AddressList               `yaml:"trusted_proxies"`
 	Limits         Limits                    `yaml:"limits"`
-	// ResponseHeaders change the headers of every answer, before those of the route. Nil
-	// changes nothing.
-	ResponseHeaders *TableHeaders `yaml:"response_headers"`
-	Routes          []Route       `yaml:"routes" entry:"route,name"`
-	Tests           []Test        `yaml:"tests" entry:"test"`
+	// ResponseHeaders are set on every answer. They replace the backend's.
+	ResponseHeaders map[string]string `yaml:"response_headers"`
+	Routes          []Route           `yaml:"routes" entry:"route,name"`
+	Tests           []Test            `yaml:"tests" entry:"test"`
 }
 
 // Identity configures which claims a backend receives, and in which headers.
@@ -90,6 +89,10 @@ const MaxLeeway = 5 * time.Minute
 
 // Audiences are the value of `audience`: one name, or a list of them.
 type Audiences []string
+
+// ClaimValues are the values of one claim: a plain value, or a list of them. A
+// number or a boolean is its text.
+type ClaimValues []string
 
 // CORS is the cross-origin policy of the whole public listener.
 type CORS struct {
@@ -164,6 +167,9 @@ type Route struct {
 	// endpoint of the handler has its own.
 	Auth  Policy   `yaml:"auth"`
 	Roles []string `yaml:"roles"` // empty allows every role
+	// Claims are the claims that a token must have, each with one of its values.
+	// A name may be a path, such as realm_access.roles.
+	Claims map[string]ClaimValues `yaml:"claims"`
 	// AllowFrom and DenyFrom are addresses of clients, behind trusted proxies.
 	// DenyFrom wins. A request whose client is unknown passes only when both
 	// are empty.
@@ -179,11 +185,7 @@ type Route struct {
 	Upgrade             []string `yaml:"upgrade"` // lower case; protocols that a client may switch to; empty allows none
 	// RequestHeaders change the headers that the backend gets. Nil changes nothing.
 	RequestHeaders *HeaderRules `yaml:"request_headers"`
-
-	// ResponseHeaders change the headers of every answer of the route, also of the
-	// gateway's own. Nil changes nothing.
-	ResponseHeaders *HeaderRules `yaml:"response_headers"`
-	TLS             *TLS         `yaml:"tls"` // nil when the file has none
+	TLS            *TLS         `yaml:"tls"` // nil when the file has none
 
 	// Bounds. A duration or a size of 0 means no bound.
 	Timeout        time.Duration `yaml:"timeout"`         // until the response headers, while the gateway waits for the backend
@@ -198,13 +200,6 @@ type HeaderRules struct {
 	Add    map[string]HeaderValue `yaml:"add"`    // adds a value, behind those of others
 	Remove []string               `yaml:"remove"` // removes the values of others
 }
-
-// TableHeaders are the HeaderRules of a whole table. They may be written as a mapping of
-// headers to set, whose values have no placeholders.
-type TableHeaders HeaderRules
-
-// Rules returns the rules, or nil for nil.
-func (h *TableHeaders) Rules() *HeaderRules { return (*HeaderRules)(h) }
 
 // Redirect answers requests with the address to ask instead.
 type Redirect struct {

@@ -81,16 +81,6 @@ func frames() map[string]struct {
 			map[string]string{"set": "{X-A: b}", "add": "{X-B: c}", "remove": "[X-C]"},
 			"routes: [{name: a, prefix: /, backend: 'https://b', request_headers: {%s}}]\n",
 		},
-		"routes.response_headers": {
-			reflect.TypeFor[HeaderRules](),
-			map[string]string{"set": "{X-A: b}", "add": "{X-B: c}", "remove": "[X-C]"},
-			"routes: [{name: a, prefix: /, backend: 'https://b', response_headers: {%s}}]\n",
-		},
-		"response_headers": {
-			reflect.TypeFor[TableHeaders](),
-			map[string]string{"set": "{X-A: b}", "add": "{X-B: c}", "remove": "[X-C]"},
-			"response_headers: {%s}\n" + route,
-		},
 		"routes.redirect": {
 			reflect.TypeFor[Redirect](),
 			map[string]string{"to": "/new"},
@@ -167,14 +157,14 @@ func TestEmptyIsRefused(t *testing.T) {
 // TestEmptyOverridesDefault requires that a route can undo `defaults:`.
 func TestEmptyOverridesDefault(t *testing.T) {
 	table, err := Parse("routes.yaml", []byte(`
-defaults: {hosts: [a.example.com], methods: [GET], headers: {X-A: b}, roles: [admin], allow_from: ["::1"], deny_from: ["::2"], upgrade: [irc], tls: {ca: ca.pem}}
+defaults: {hosts: [a.example.com], methods: [GET], headers: {X-A: b}, roles: [admin], claims: {scope: [a]}, allow_from: ["::1"], deny_from: ["::2"], upgrade: [irc], tls: {ca: ca.pem}}
 routes:
-  - {name: a, prefix: /, backend: "https://b", hosts: [], methods: [], headers: {}, roles: [], allow_from: [], deny_from: [], upgrade: [], tls: {}}
+  - {name: a, prefix: /, backend: "https://b", hosts: [], methods: [], headers: {}, roles: [], claims: {}, allow_from: [], deny_from: [], upgrade: [], tls: {}}
 `), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a := table.Routes[0]; len(a.Hosts)+len(a.Methods)+len(a.Headers)+len(a.Roles)+len(a.Upgrade) != 0 || a.ChecksAddresses() || *a.TLS != (TLS{}) {
+	if a := table.Routes[0]; len(a.Hosts)+len(a.Methods)+len(a.Headers)+len(a.Roles)+len(a.Claims)+len(a.Upgrade) != 0 || a.ChecksAddresses() || *a.TLS != (TLS{}) {
 		t.Errorf("got %+v", a)
 	}
 }

@@ -1,5 +1,5 @@
 // This file has the rules about who may pass a route: its policy, and the roles
-// that it requires.
+// and claims that it requires.
 
 package config
 
@@ -20,18 +20,61 @@ func policyRule(policy string) *problem.Fault {
 	return problem.OneOf("policy", policy, policies...)
 }
 
-// roles checks that a route requires roles only when it requires an identity.
-func (v *validator) roles(field *yamldoc.Field, route *Route) {
-	if !route.Auth.IsOpen() || len(route.Roles) == 0 {
+// claimValues checks the claims that a route requires.
+func (v *validator) claimValues(field *yamldoc.Field, route *Route) {
+	if route.Handler != "" {
+		return // it must not have claims
+	}
+	claims := field.Get("claims")
+	for name, given := range claims.Keys() {
+		if f := claimNameRule(name); f != nil {
+			given.RejectKey(f)
+			continue
+		}
+		values := route.Claims[name]
+		switch {
+		case !given.Valid():
+		case len(values) == 0:
+			given.Fail("is empty", "list the values of which the token must have one")
+		case given.IsPlain():
+			claims.Check(name, values[0], claimValueRule)
+		default:
+			claims.CheckEach(name, values, claimValueRule)
+		}
+	}
+}
+
+func claimValueRule(value string) *problem.Fault {
+	if strings.TrimSpace(value) == "" {
+		return &problem.Fault{Reason: "is empty"}
+	}
+	return nil
+}
+
+// known checks that a route requires roles and claims only when every caller is
+// known.
+func (v *validator) known(field *yamldoc.Field, route *Route) {
+	if !route.Auth.IsOpen() {
 		return
 	}
-	reason := "need a policy: with `auth: none` the caller's role is unknown"
-	if route.Auth == PolicyOptional {
-		reason = "need another policy: with `auth: optional` a caller without a token passes, who has no role"
+	for _, required := range []struct {
+		key, unknown, missing, undo string
+		given                       bool
+	}{
+		{"roles", "the caller's role is unknown", "who has no role", "roles: []", len(route.Roles) > 0},
+		{"claims", "no token is read", "who has no claims", "claims: {}", len(route.Claims) > 0},
+	} {
+		if !required.given {
+			continue
+		}
+		reason := "need a policy: with `auth: none` " + required.unknown
+		if route.Auth == PolicyOptional {
+			reason = "need another policy: with `auth: optional` a caller without a token passes, " + required.missing
+		}
+		if field.Given(required.key) {
+			field.Forbid(required.key, reason, "use auth: initial or strict")
+			continue
+		}
+		field.FailAt("auth", "the "+required.key+" in `defaults:` "+reason, "write `"+required.undo+"` here to let every caller pass")
 	}
-	if field.Given("roles") {
-		field.Forbid("roles", reason, "use auth: initial or strict")
-		return
-	}
-	field.FailAt("auth", "the roles in `defaults:` "+reason, "write `roles: []` here to let every caller pass")
 }

@@ -65,7 +65,7 @@ func (v *validator) route(field *yamldoc.Field, route *Route) {
 	v.target(field, route)
 	v.routeValues(field, route)
 	v.emptyRouteKeys(field, &v.part(field).defaults)
-	v.roles(field, route)
+	v.known(field, route)
 	v.claimsOfNobody(field, route)
 	v.backendTLS(field, route)
 	if given := field.Get("upgrade"); given != nil && !given.IsEmpty() && route.Protocol == ProtocolH2C {
@@ -125,7 +125,7 @@ func (v *validator) handler(field *yamldoc.Field, route *Route) {
 		}
 		hint := "remove it: a handler forwards nothing"
 		switch key {
-		case "auth", "roles":
+		case "auth", "roles", "claims":
 			hint = "remove it: the endpoints of a handler have their own policies"
 		case "max_body":
 			hint = "remove it: the endpoints of a handler have their own bounds"
@@ -147,12 +147,12 @@ func (v *validator) withoutBackend(field *yamldoc.Field, target string) {
 // AnsweredKeys returns the keys, besides the target, that a route may have when
 // the gateway itself answers its requests.
 func AnsweredKeys() []string {
-	return []string{"name", "prefix", "hosts", "methods", "headers", "match_headers", "auth", "roles", "allow_from", "deny_from", "allow_encoded_slashes", "response_headers"}
+	return []string{"name", "prefix", "hosts", "methods", "headers", "match_headers", "auth", "roles", "claims", "allow_from", "deny_from", "allow_encoded_slashes"}
 }
 
 // HandlerKeys returns the keys that a route to a built-in handler may have.
 func HandlerKeys() []string {
-	return []string{"name", "prefix", "handler", "hosts", "methods", "headers", "match_headers", "allow_from", "deny_from", "response_headers"}
+	return []string{"name", "prefix", "handler", "hosts", "methods", "headers", "match_headers", "allow_from", "deny_from"}
 }
 
 // routeValues checks the keys that `defaults:` may have, too.
@@ -161,13 +161,13 @@ func (v *validator) routeValues(field *yamldoc.Field, route *Route) {
 	field.CheckEach("methods", route.Methods, methodRule)
 	v.matchedHeaders(field, route)
 	v.requestHeaders(field, route)
-	v.answeredHeaders(field, route)
 	field.CheckEach("roles", route.Roles, func(role string) *problem.Fault {
 		if strings.TrimSpace(role) == "" {
 			return &problem.Fault{Reason: "is empty"}
 		}
 		return nil
 	})
+	v.claimValues(field, route)
 	v.addressList(field, "allow_from", &route.AllowFrom)
 	v.addressList(field, "deny_from", &route.DenyFrom)
 	if route.Handler == "" {
@@ -259,11 +259,11 @@ func (v *validator) emptyRouteKeys(field *yamldoc.Field, defaults *Route) {
 		{"headers", "to require none", len(defaults.Headers) > 0},
 		{"match_headers", "to require none", len(defaults.Headers) > 0},
 		{"roles", "to let every role pass", len(defaults.Roles) > 0},
+		{"claims", "to require none", len(defaults.Claims) > 0},
 		{"allow_from", "to let every address pass", len(defaults.AllowFrom.Entries) > 0},
 		{"deny_from", "to refuse no address", len(defaults.DenyFrom.Entries) > 0},
 		{"tls", "to use the system's authorities", defaults.TLS != nil},
 		{"request_headers", "to change none", defaults.RequestHeaders != nil},
-		{"response_headers", "to change none", defaults.ResponseHeaders != nil},
 	} {
 		if !k.inherited {
 			field.RefuseEmpty(k.key, k.open)

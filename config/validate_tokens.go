@@ -132,6 +132,10 @@ func (v *validator) claims(field *yamldoc.Field, issuer Issuer) {
 			claim.FailKey("a claim of ours has no name", "ours: theirs")
 		case claim.Valid() && issuer.Claims[name] == "":
 			claim.Fail("names no claim", "ours: theirs, such as company_id: org_id")
+		case claim.Valid():
+			if f := claimNameRule(issuer.Claims[name]); f != nil {
+				claim.Reject(f)
+			}
 		}
 	}
 }

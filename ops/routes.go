@@ -16,6 +16,8 @@ type RouteInfo struct {
 	Target  string   `json:"target"` // the backend's URL, "handler:users", "answer:503", or a redirect such as "308 /new"
 	Auth    string   `json:"auth"`   // a policy, or "own" for built-in endpoints
 	Roles   []string `json:"roles,omitempty"`
+	// Claims are the claims that a token must have, each with one of its values.
+	Claims map[string]config.ClaimValues `json:"claims,omitempty"`
 	// AllowFrom and DenyFrom are networks, addresses and names of sets.
 	AllowFrom []string `json:"allow_from,omitempty"`
 	DenyFrom  []string `json:"deny_from,omitempty"`
@@ -27,7 +29,7 @@ func Routes(routes []*config.Route) []RouteInfo {
 	infos := make([]RouteInfo, 0, len(routes))
 	for _, r := range routes {
 		info := RouteInfo{
-			Name: r.Name, Prefix: r.Prefix, Hosts: r.Hosts, Methods: r.Methods, Roles: r.Roles,
+			Name: r.Name, Prefix: r.Prefix, Hosts: r.Hosts, Methods: r.Methods, Roles: r.Roles, Claims: r.Claims,
 			AllowFrom: r.AllowFrom.Entries, DenyFrom: r.DenyFrom.Entries,
 			Source: fmt.Sprintf("%s:%d", r.Position.File, r.Position.Line),
 		}

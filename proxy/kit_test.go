@@ -160,17 +160,18 @@ func newKitOf(t testing.TB, table, backend string, options upstream.PoolOptions)
 	if err != nil {
 		t.Fatal(err)
 	}
+	claims := auth.ClaimsOf(parse(t, table, backend))
 	k := &kit{
 		t:        t,
 		metrics:  newRecorder(),
 		log:      &accessLog{lines: make(chan string, 1024)},
 		signer:   auth.NewSigner(keys, time.Hour, time.Now),
-		verifier: auth.NewVerifier(keys, nil, time.Now),
+		verifier: auth.NewVerifier(keys, nil, time.Now).Keeping(claims),
 		backend:  backend,
 	}
 	transports := upstream.NewPool(options)
 	k.parts = Parts{
-		Gate:       auth.NewGate(auth.NewVerifier(keys, nil, time.Now), nil),
+		Gate:       auth.NewGate(auth.NewVerifier(keys, nil, time.Now).Keeping(claims), nil),
 		Metrics:    k.metrics,
 		Transports: transports,
 		Users: builtIn(func(w http.ResponseWriter, r *http.Request) {

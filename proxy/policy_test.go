@@ -19,6 +19,8 @@ users: off
 routes:
   - {name: strict, prefix: /strict, backend: "${BACKEND}"}
   - {name: initial, prefix: /initial, backend: "${BACKEND}", auth: initial}
+  - {name: scoped, prefix: /scoped, backend: "${BACKEND}", claims: {scope: [orders:read], realm_access.roles: [clerk, admin]}}
+  - {name: page, prefix: /page, respond: {body: hello}, claims: {scope: [orders:read]}}
   - {name: optional, prefix: /optional, backend: "${BACKEND}", auth: optional}
   - {name: none, prefix: /none, backend: "${BACKEND}", auth: none}
   - {name: admins, prefix: /admins, backend: "${BACKEND}", roles: [admin, owner]}
@@ -39,7 +41,12 @@ func TestPolicies(t *testing.T) {
 	k := start(t, policyTable, mirror)
 	admin := k.sign(jwt.MapClaims{"sub": "ada", "company_id": "acme", "role": "admin", "exp": time.Now().Add(time.Hour).Unix()})
 	expired := k.sign(jwt.MapClaims{"sub": "ada", "company_id": "acme", "exp": time.Now().Add(-time.Hour).Unix()})
+	scoped := k.sign(jwt.MapClaims{
+		"sub": "ada", "company_id": "acme", "exp": time.Now().Add(time.Hour).Unix(), "scope": "email orders:read",
+		"realm_access": map[string]any{"roles": []string{"user", "clerk"}},
+	})
 	const (
+		noClaim   = "The claims of the token do not allow this."
 		nobody    = "Not authenticated"
 		late      = "Token has expired."
 		noCompany = "User authenticated, but required company association is missing or invalid in token."
@@ -64,6 +71,11 @@ func TestPolicies(t *testing.T) {
 		{"/initial", []string{k.newcomer()}, 200, "", "", auth.ResultAllowed},
 		{"/admins", []string{k.member()}, 403, noRole, `Bearer error="insufficient_scope"`, auth.ResultRole},
 		{"/admins", []string{admin}, 200, "", "", auth.ResultAllowed},
+		{"/scoped", nil, 401, nobody, "Bearer", auth.ResultNoToken},
+		{"/scoped", []string{k.member()}, 403, noClaim, `Bearer error="insufficient_scope"`, auth.ResultClaim},
+		{"/scoped", []string{scoped}, 200, "", "", auth.ResultAllowed},
+		{"/page", []string{k.member()}, 403, noClaim, `Bearer error="insufficient_scope"`, auth.ResultClaim},
+		{"/page", []string{scoped}, 200, "", "", auth.ResultAllowed},
 		{"/optional", nil, 200, "", "", auth.ResultAllowed},
 		{"/optional", []string{"Basic eDp5"}, 401, nobody, "Bearer", auth.ResultNoToken},
 		{"/optional", []string{""}, 401, nobody, "Bearer", auth.ResultNoToken},

@@ -245,6 +245,9 @@ func printExplanation(w io.Writer, e explain.Explanation) error {
 		if len(e.Roles) > 0 {
 			policy += ", roles " + strings.Join(e.Roles, " ")
 		}
+		for _, name := range slices.Sorted(maps.Keys(e.Claims)) {
+			policy += ", claim " + name + ": " + strings.Join(e.Claims[name], " or ")
+		}
 		row("policy", policy)
 	}
 	if e.Address != nil {
@@ -266,17 +269,6 @@ func printExplanation(w io.Writer, e explain.Explanation) error {
 	}
 	if e.Forwarded != nil {
 		printForwarded(row, e.Forwarded)
-	}
-	for i, change := range e.Answer {
-		key := ""
-		if i == 0 {
-			key = "every answer"
-		}
-		text := change.Change + " " + change.Name
-		if change.Value != "" {
-			text += ": " + change.Value
-		}
-		row(key, text)
 	}
 	return table.Flush()
 }

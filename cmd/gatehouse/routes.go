@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -36,9 +38,13 @@ func newRoutes(t terminal, file *string) *cobra.Command {
 	return cmd
 }
 
-// whoMayPass returns the policy of a route, and where its clients must be.
+// whoMayPass returns the policy of a route, the claims that it requires, and
+// where its clients must be.
 func whoMayPass(r ops.RouteInfo) string {
 	text := r.Auth
+	for _, name := range slices.Sorted(maps.Keys(r.Claims)) {
+		text += " " + name + "=" + strings.Join(r.Claims[name], "|")
+	}
 	if len(r.AllowFrom) > 0 {
 		text += " from " + strings.Join(r.AllowFrom, ",")
 	}

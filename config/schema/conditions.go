@@ -69,6 +69,7 @@ func routeConditions() []*schema {
 	empty := func(key string) *schema {
 		return &schema{Properties: properties{{key, &schema{MaxItems: new(0)}}}}
 	}
+	open := given("auth", &schema{Enum: []string{string(config.PolicyNone), string(config.PolicyOptional)}})
 	h2c := &schema{Const: string(config.ProtocolH2C)}
 	return []*schema{
 		{OneOf: oneTarget()},
@@ -76,7 +77,8 @@ func routeConditions() []*schema {
 		{If: &schema{Required: []string{"handler"}}, Then: &schema{PropertyNames: &schema{Enum: config.HandlerKeys()}}},
 		{If: &schema{Required: []string{"redirect"}}, Then: &schema{PropertyNames: &schema{Enum: append(config.AnsweredKeys(), "redirect")}}},
 		{If: &schema{Required: []string{"respond"}}, Then: &schema{PropertyNames: &schema{Enum: append(config.AnsweredKeys(), "respond")}}},
-		{If: given("auth", &schema{Enum: []string{string(config.PolicyNone), string(config.PolicyOptional)}}), Then: empty("roles")},
+		{If: open, Then: empty("roles")},
+		{If: open, Then: &schema{Properties: properties{{"claims", &schema{MaxProperties: new(0)}}}}},
 		{If: given("backend", &schema{Type: "string", Pattern: `^[Hh][Tt][Tt][Pp]://`}), Then: without("tls")},
 		{If: given("backend", &schema{Type: "string", Pattern: `^[Hh][Tt][Tt][Pp][Ss]://`}), Then: &schema{Not: given("protocol", h2c)}},
 		{If: given("protocol", h2c), Then: empty("upgrade")},

@@ -33,6 +33,7 @@ type schema struct {
 	AdditionalProperties any                 `json:"additionalProperties,omitempty"` // false or a *schema
 	PropertyNames        *schema             `json:"propertyNames,omitempty"`
 	MinProperties        int                 `json:"minProperties,omitempty"`
+	MaxProperties        *int                `json:"maxProperties,omitempty"`
 	DependentRequired    map[string][]string `json:"dependentRequired,omitempty"`
 
 	Items       *schema `json:"items,omitempty"`

@@ -28,7 +28,6 @@ func keyNotes() map[string]note {
 	notes := map[string]note{}
 	for _, some := range []map[string]note{
 		tableNotes(), includeNotes(), limitNotes(), userNotes(), issuerNotes(), corsNotes(), targetNotes(), matchNotes(), forwardNotes(), boundNotes(), testNotes(),
-		headerNotes("response_headers"), headerNotes("routes.response_headers"),
 	} {
 		maps.Copy(notes, some)
 	}
@@ -86,10 +85,11 @@ func tableNotes() map[string]note {
 		},
 		"response_headers": {
 			title:       "Headers of every answer",
-			description: "Headers that are set on every answer, in place of the backend's; or `remove`, `set` and `add`, as on a route. Those of the route come later.",
-			examples:    []any{map[string]string{"Strict-Transport-Security": "max-age=31536000"}, map[string]any{"remove": []string{"Server"}}},
+			description: "Headers that are set on every answer. They replace the backend's.",
+			examples:    []any{map[string]string{"Strict-Transport-Security": "max-age=31536000"}},
 			keys:        responseHeaderName(),
 			value:       notBlankText,
+			notEmpty:    true,
 		},
 		"defaults": {
 			title:       "Defaults of routes",
@@ -195,10 +195,10 @@ func issuerNotes() map[string]note {
 		},
 		"tokens.claims": {
 			title:       "Claims",
-			description: "Names of claims, as our name: the issuer's name. Other claims have the same name in both.",
-			examples:    []any{map[string]string{"company_id": "org_id"}},
+			description: "Names of claims, as our name: the issuer's name, which may be a path. Other claims have the same name in both.",
+			examples:    []any{map[string]string{"company_id": "org_id", "role": "realm_access.roles"}},
 			keys:        &schema{MinLength: 1},
-			value:       notEmptyText,
+			value:       func() *schema { return anyOf(text(claimNamePattern), ref("reference")) },
 			notEmpty:    true,
 		},
 	}

@@ -67,6 +67,7 @@ const (
 const (
 	durationPattern  = `^\+?(?:0|(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:ns|us|µs|μs|ms|s|m|h))+)$`
 	uuidPattern      = `^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$`
+	claimNamePattern = `^[^.\s](?:[^.]*[^.\s])?(?:\.[^.]+)*$`
 	notBlank         = `\S`
 	mediaTypePattern = `/`
 	answerHeaderText = `^[^\x00-\x08\x0a-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x08\x0a-\x1f\x7f]*$`
@@ -113,13 +114,6 @@ func unmatchedHeaderPattern() string {
 // that a route cannot change, and of others.
 func unchangedHeaderPattern(others ...string) string {
 	names := slices.Concat(config.OwnRequestHeaders(), config.FramingHeaders(), others)
-	return `^(?:\*|(?:` + foldedPattern(names) + `)$|(?:` + foldedPattern(config.FramingHeaderPrefixes()) + `))`
-}
-
-// unchangedAnswerPattern returns a pattern for every spelling of the headers of answers
-// that no rule may change, and of others.
-func unchangedAnswerPattern(others ...string) string {
-	names := append(config.UnchangedResponseHeaders(), others...)
 	return `^(?:\*|(?:` + foldedPattern(names) + `)$|(?:` + foldedPattern(config.FramingHeaderPrefixes()) + `))`
 }
 

@@ -196,15 +196,15 @@ func beyondGenerate() map[string][]string {
 		"two entries of a list are compared by one of their values": {
 			"route-name-twice", "test-route", "conflict-escape", "conflict-headers", "conflict-host", "conflict-methods", "conflict-plain", "token-twice",
 		},
-		"two spellings are the same": {"header-twice", "response-rules-names", "host-twice", "identity-folded", "identity-folded-other"},
+		"two spellings are the same": {"header-twice", "host-twice", "identity-folded", "identity-folded-other"},
 		"one part of the file is held against another": {
-			"response-rules-cors", "header-identity", "header-identity-default", "header-identity-defaults", "allow-from-undefined", "allow-from-unknown", "proxies-name", "proxies-unknown-set", "redirect-host-address", "redirect-host-alone",
+			"header-identity", "header-identity-default", "header-identity-defaults", "allow-from-undefined", "allow-from-unknown", "proxies-name", "proxies-unknown-set", "redirect-host-address", "redirect-host-alone",
 		},
 		"a schema does not know the table's identity headers": {"request-headers-identity", "request-headers-identity-none"},
 		"a schema does not parse placeholders":                {"request-headers-claim-of-nobody"},
 		"a schema does not know the public suffixes":          {"cors-public-suffix-credentials"},
 		"a route starts from the file's defaults": {
-			"roles-inherited", "roles-optional-inherited", "empty-roles", "empty-methods", "empty-hosts", "empty-headers", "match-headers-empty", "request-headers-empty-whole", "response-rules-empty-whole", "empty-allow-from", "empty-deny-from", "empty-tls", "empty-defaults-roles",
+			"roles-inherited", "roles-optional-inherited", "empty-roles", "empty-methods", "empty-hosts", "empty-headers", "match-headers-empty", "request-headers-empty-whole", "empty-allow-from", "empty-deny-from", "empty-tls", "empty-defaults-roles", "claims-empty", "claims-defaults", "claims-inherited",
 		},
 		"the value is near a known word, but not that one":  {"cors-scheme", "method-near"},
 		"the value has to be computed":                      {"addresses-bits", "token-leeway-long", "cors-class-range", "prefix-escape-twice", "proxies-bits", "proxies-mapped", "size-huge"},
@@ -212,7 +212,7 @@ func beyondGenerate() map[string][]string {
 		"a path has to be resolved":                         {"respond-file-deep", "respond-file-outside"},
 		"YAML hides how the value was written": {
 			"bool-case", "ambiguous-date", "ambiguous-hex", "ambiguous-key", "ambiguous-no", "ambiguous-number", "ambiguous-octal", "ambiguous-time",
-			"ambiguous-underscore", "ambiguous-y", "tagged-merge-tokens", "tagged-route", "tagged-route-map", "tagged-section", "tagged-tests", "tagged-tokens", "tagged-top", "type-tag",
+			"ambiguous-underscore", "ambiguous-y", "claims-octal", "claims-yes", "tagged-merge-tokens", "tagged-route", "tagged-route-map", "tagged-section", "tagged-tests", "tagged-tokens", "tagged-top", "type-tag",
 		},
 		"editors follow merges": {"merge-key"},
 	}
@@ -258,10 +258,10 @@ func FuzzSchemaIsNoStricter(f *testing.F) {
 		"name: %s", "name: x\nusers: %s", "users: {companies: [%s]}", "users: {join: %s}", "users: {grace: %s}", "identity: {headers: {X-A: %s}}",
 		"identity: {headers: {%s: sub}}", "tokens: [{issuer: %s, keys: k, algorithms: [RS256], audience: a}]",
 		"tokens: [{issuer: a, keys: %s, algorithms: [RS256], audience: a}]", "tokens: [{issuer: a, keys: k, algorithms: [%s], audience: a}]",
-		"tokens: [{issuer: a, keys: k, algorithms: [RS256], audience: %s}]", "tokens: [{issuer: a, keys: k, algorithms: [RS256], audience: [%s]}]",
+		"tokens: [{issuer: a, keys: k, algorithms: [RS256], audience: %s}]", "tokens: [{issuer: a, keys: k, algorithms: [RS256], audience: a, claims: {role: %s}}]", "tokens: [{issuer: a, keys: k, algorithms: [RS256], audience: a, leeway: %s}]", "tokens: [{issuer: a, keys: k, algorithms: [RS256], audience: [%s]}]",
 		"cors: {origins: [%s]}", "cors: {origins: [%s], credentials: true}", "cors: {origins: ['*'], expose: [%s], max_age: 1s}",
 		"cors: {origins: ['*'], max_age: %s}", "cors: {origins: ['*'], credentials: %s}", "trusted_proxies: [%s]", "addresses: {%s: ['::1']}", "addresses: {a: [%s]}", "addresses: {x: ['::1']}\ndefaults: {allow_from: [%s]}", "defaults: {timeout: %s}",
-		"defaults: {max_body: %s}", "defaults: {protocol: %s}", "defaults: {upgrade: [%s]}", "defaults: {auth: %s}", "defaults: {strip_prefix: %s}",
+		"defaults: {max_body: %s}", "defaults: {protocol: %s}", "defaults: {upgrade: [%s]}", "defaults: {auth: %s}", "defaults: {claims: {a: %s}}", "defaults: {claims: {a: [%s]}}", "defaults: {claims: {%s: [b]}}", "defaults: {strip_prefix: %s}",
 		"routes: [{name: %s, prefix: /, backend: 'http://b'}]", "routes: [{name: a, prefix: %s, backend: 'http://b'}]",
 		"routes: [{name: a, prefix: /, backend: %s}]", "routes: [{name: a, prefix: /, backend: 'http://b', hosts: [%s]}]",
 		"routes: [{name: a, prefix: /, backend: 'http://b', methods: [%s]}]", "routes: [{name: a, prefix: /, backend: 'http://b', headers: {X-A: %s}}]",

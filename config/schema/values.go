@@ -101,6 +101,13 @@ func keysValue() *schema {
 	)
 }
 
+// claimValues returns a schema for the values of a claim: one, or a list of
+// them.
+func claimValues() *schema {
+	value := anyOf(text(notBlank), &schema{Type: []string{"boolean", "number"}})
+	return anyOf(value, &schema{Type: "array", Items: value, MinItems: 1, UniqueItems: true})
+}
+
 // addressValue returns a schema for a network, an address or the name of a set.
 func addressValue() *schema {
 	return anyOf(&schema{Type: "string", Pattern: networkPattern}, &schema{Type: "string", Pattern: addressSetPattern}, ref("reference"))

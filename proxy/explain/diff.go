@@ -34,7 +34,6 @@ func Compare(before, after *proxy.Table) Diff {
 	for _, r := range routesOf(after) {
 		if was := old[r.Name]; was != nil {
 			d.weakened(was, r)
-			d.loosenedRoute(before.Config(), after.Config(), was, r)
 		}
 	}
 	d.backends(before, after)
@@ -126,6 +125,7 @@ func routeFields(r *config.Route) []fieldValue {
 		{"respond", respondText(r.Respond)},
 		{"auth", string(r.Auth)},
 		{"roles", orAny(strings.Join(r.Roles, ", "))},
+		{"claims", claimsText(r)},
 		{"allow_from", orAny(addressText(&r.AllowFrom))},
 		{"deny_from", addressText(&r.DenyFrom)},
 		{"methods", orAny(strings.Join(route.WithHead(r.Methods), ", "))},
@@ -142,7 +142,6 @@ func routeFields(r *config.Route) []fieldValue {
 		{"idle_timeout", r.IdleTimeout.String()},
 		{"max_body", r.MaxBody.String()},
 		{"request_headers", rulesText(r.RequestHeaders)},
-		{"response_headers", rulesText(r.ResponseHeaders)},
 		{"upgrade", strings.Join(slices.Sorted(slices.Values(r.Upgrade)), ", ")},
 	}
 }
@@ -216,8 +215,7 @@ func (d *Diff) global(before, after *config.Config) {
 	}
 	issuers(changed, before.Tokens, after.Tokens)
 	changed("limits", fmt.Sprint(before.Limits), fmt.Sprint(after.Limits), false)
-	changed("response_headers", rulesText(before.ResponseHeaders.Rules()), rulesText(after.ResponseHeaders.Rules()), false)
-	d.loosenedAnswers(before.ResponseHeaders.Rules(), after.ResponseHeaders.Rules())
+	changed("response_headers", digests(before.ResponseHeaders), digests(after.ResponseHeaders), false)
 	oldCORS, newCORS := before.CORS, after.CORS
 	if oldCORS == nil {
 		oldCORS = &config.CORS{}

@@ -55,6 +55,10 @@ func TestCompare(t *testing.T) {
 				Changed: []string{"route acme: auth strict → initial"},
 			},
 		},
+		"a claim is required": {
+			replace(`backend: "http://acme"`, `backend: "http://acme", claims: {scope: [b, a]}`),
+			Diff{Changed: []string{"route acme: claims (none) → scope=a|b"}},
+		},
 		"a policy becomes optional": {
 			replace(`backend: "http://acme"`, `backend: "http://acme", auth: optional`),
 			Diff{

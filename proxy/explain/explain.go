@@ -35,12 +35,12 @@ type Explanation struct {
 	Source     string      `json:"source,omitempty"`
 	Policy     string      `json:"policy,omitempty"`
 	Roles      []string    `json:"roles,omitempty"`
-	Address    *Address    `json:"address,omitempty"` // nil when the route allows every address
-	Verdict    Verdict     `json:"verdict"`
-	Notes      []string    `json:"notes,omitempty"`     // checks that the gateway would make, but explain does not
-	Forwarded  *Forwarded  `json:"forwarded,omitempty"` // nil without a backend
-	// Answer are the changes to the headers of the answer, in their order.
-	Answer []HeaderChange `json:"response_headers,omitempty"`
+	// Claims are the claims that the route requires, with their values.
+	Claims    map[string][]string `json:"claims,omitempty"`
+	Address   *Address            `json:"address,omitempty"` // nil when the route allows every address
+	Verdict   Verdict             `json:"verdict"`
+	Notes     []string            `json:"notes,omitempty"`     // checks that the gateway would make, but explain does not
+	Forwarded *Forwarded          `json:"forwarded,omitempty"` // nil without a backend
 }
 
 // Candidate is a route whose prefix matches the path, with the reason why it gets the
@@ -136,6 +136,12 @@ func Request(table *proxy.Table, r *http.Request, decider auth.Decider) Explanat
 	if d.Route != nil {
 		e.Route, e.Source = d.Route.Config.Name, source(d.Route)
 		e.Policy, e.Roles = string(d.Rule.Policy), d.Rule.Roles
+		for _, claim := range d.Rule.Claims {
+			if e.Claims == nil {
+				e.Claims = map[string][]string{}
+			}
+			e.Claims[claim.Name] = claim.Values
+		}
 		e.Address = describeAddress(table.Config(), d.Route.Config, d.Caller)
 	}
 	switch {
@@ -152,11 +158,6 @@ func Request(table *proxy.Table, r *http.Request, decider auth.Decider) Explanat
 	default:
 		e.Verdict = Verdict{Allowed: true}
 	}
-	var ofRoute *config.HeaderRules
-	if d.Route != nil {
-		ofRoute = d.Route.Config.ResponseHeaders
-	}
-	e.Answer = answerChanges(table.Config().ResponseHeaders.Rules(), ofRoute)
 	if d.Forwarded != nil {
 		e.Forwarded = describeForwarded(r, d.Forwarded)
 	}

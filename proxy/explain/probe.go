@@ -70,7 +70,7 @@ func (w *weakening) String() string {
 func describeWeakening(old, now probed, addresses addressChanges) string {
 	switch {
 	case now.route == nil: // no route lets the request pass
-	case old.route != nil && weaker(ruleOf(old.route), ruleOf(now.route)):
+	case old.route != nil && weaker(auth.RuleOf(old.route), auth.RuleOf(now.route)):
 		return policyText(old.route) + " → " + policyText(now.route)
 	case old.route != nil:
 		return addresses.between(old.route, now.route)
@@ -170,7 +170,7 @@ func probePrefix(prefix string, changed, all []*config.Route, yield func(probe) 
 // accessKey returns a text with all keys of a route that decide which requests it gets and
 // who may send them.
 func accessKey(r *config.Route) string {
-	return fmt.Sprint(r.Prefix, r.Hosts, r.Methods, r.Headers, r.Handler, r.Auth, r.Roles, addressKey(r))
+	return fmt.Sprint(r.Prefix, r.Hosts, r.Methods, r.Headers, r.Handler, r.Auth, r.Roles, r.Claims, addressKey(r))
 }
 
 // hostsOf returns the hosts to try. When all changed routes have hosts, these are enough.
@@ -225,20 +225,19 @@ func lookup(t *proxy.Table, p probe) probed {
 	return probed{route: found.Route.Config}
 }
 
-// ruleOf returns the rule of a route.
-func ruleOf(r *config.Route) auth.Rule { return auth.Rule{Policy: r.Auth, Roles: r.Roles} }
-
-// weaker reports whether after allows a caller that before refuses. Policy and roles count
-// separately: a stricter policy does not compensate for another allowed role.
+// weaker reports whether after allows a caller that before refuses. Policy, roles and each
+// claim count separately: a stricter policy does not compensate for another allowed role.
 func weaker(before, after auth.Rule) bool {
 	if strictness(after.Policy) < strictness(before.Policy) {
 		return true
 	}
-	if len(before.Roles) == 0 {
-		return false
+	if len(before.Roles) > 0 && isWidened(before.Roles, after.Roles) {
+		return true
 	}
-	return len(after.Roles) == 0 ||
-		slices.ContainsFunc(after.Roles, func(role string) bool { return !slices.Contains(before.Roles, role) })
+	return slices.ContainsFunc(before.Claims, func(claim auth.ClaimRule) bool {
+		kept := slices.IndexFunc(after.Claims, func(other auth.ClaimRule) bool { return other.Name == claim.Name })
+		return kept < 0 || isWidened(claim.Values, after.Claims[kept].Values)
+	})
 }
 
 // strictness returns the rank of a policy; greater is stricter. Built-in endpoints have
@@ -258,7 +257,16 @@ func strictness(policy config.Policy) int {
 	return 4
 }
 
-// policyText returns the policy, the roles and the name of a route as text. It returns ""
+// claimsText returns the claims that a route requires as text, or "".
+func claimsText(r *config.Route) string {
+	var claims []string
+	for _, name := range slices.Sorted(maps.Keys(r.Claims)) {
+		claims = append(claims, name+"="+strings.Join(slices.Sorted(slices.Values(r.Claims[name])), "|"))
+	}
+	return strings.Join(claims, ", ")
+}
+
+// policyText returns the policy, the roles, the claims and the name of a route as text. It returns ""
 // for nil.
 func policyText(r *config.Route) string {
 	if r == nil {
@@ -270,6 +278,9 @@ func policyText(r *config.Route) string {
 	}
 	if len(r.Roles) > 0 {
 		policy += ", roles " + strings.Join(r.Roles, " ")
+	}
+	if len(r.Claims) > 0 {
+		policy += ", claims " + claimsText(r)
 	}
 	return fmt.Sprintf("%s (%s)", policy, r.Name)
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"gatehouse/auth"
 	"gatehouse/config"
 	"gatehouse/proxy"
 )
@@ -26,7 +27,7 @@ func (d *Diff) weakened(old, now *config.Route) {
 		d.Weaker = append(d.Weaker, fmt.Sprintf("route %s: %s %s → %s", now.Name, what, orNone(before), orNone(after)))
 	}
 	moved := old.Prefix != now.Prefix || !slices.Equal(old.Hosts, now.Hosts) || !maps.Equal(old.Headers, now.Headers)
-	if moved && weaker(ruleOf(old), ruleOf(now)) {
+	if moved && weaker(auth.RuleOf(old), auth.RuleOf(now)) {
 		add("moved, and policy", policyText(old), policyText(now))
 	}
 	if change := addressChange(old, now); moved && change != "" {
@@ -98,7 +99,7 @@ func (d *Diff) backends(before, after *proxy.Table) {
 			continue
 		}
 		key := r.Backend.Host
-		if has := weakest[key]; has == nil || weaker(ruleOf(has), ruleOf(r)) {
+		if has := weakest[key]; has == nil || weaker(auth.RuleOf(has), auth.RuleOf(r)) {
 			weakest[key] = r
 		}
 	}
