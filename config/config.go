@@ -39,8 +39,11 @@ type Config struct {
 	Limits         Limits                    `yaml:"limits"`
 	// ResponseHeaders are set on every answer. They replace the backend's.
 	ResponseHeaders map[string]string `yaml:"response_headers"`
-	Routes          []Route           `yaml:"routes" entry:"route,name"`
-	Tests           []Test            `yaml:"tests" entry:"test"`
+	// Errors are pages by status, such as 503, or by class: 4xx and 5xx. They replace
+	// the bodies of the gateway's own errors for clients that prefer HTML.
+	Errors map[string]ErrorPage `yaml:"errors"`
+	Routes []Route              `yaml:"routes" entry:"route,name"`
+	Tests  []Test               `yaml:"tests" entry:"test"`
 }
 
 // Identity configures which claims a backend receives, and in which headers.

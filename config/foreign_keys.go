@@ -69,7 +69,7 @@ var foreignKeys = []foreignKey{
 	{words: "cache proxycache caching", note: "the gateway stores no answers: use a cache in front of it"},
 	{words: "retry retries proxynextupstream lbtryduration", note: "the gateway does not try other servers: a load balancer as the backend can do so"},
 	{words: "healthcheck healthchecks healthuri healthy", note: "backends are not probed: gatehouse_backend_up tells what requests have met"},
-	{words: "errorpage errorpages handleerrors", note: "the gateway's errors are JSON, and those of backends pass as they are"},
+	{words: "errorpage errorpages handleerrors customerrors", place: atTop, ours: "errors", example: "errors: {503: sorry.html}", note: "these pages replace the gateway's own errors; those of backends pass as they are"},
 	{words: "insecureskipverify tlsinsecureskipverify proxysslverify", note: "certificates are always verified: name the authority in `tls: {ca: authority.pem}`"},
 	{words: "sslcertificate sslcertificatekey certfile keyfile certificates certresolver", note: "the gateway's own certificate is a setting of the process: GATEWAY_TLS_CERT_FILE and GATEWAY_TLS_KEY_FILE"},
 	{words: "sslcertificate certfile clientcert clientcertificate", place: inTLS, ours: "cert", example: "cert: client.pem"},

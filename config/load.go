@@ -128,6 +128,9 @@ func (l *loader) load(data []byte) (*Config, Sources, error) {
 			check(config, table.fields)
 		}
 	}
+	if slices.ContainsFunc(parts, func(p *part) bool { return p.doc.HasErrors() }) {
+		l.reportUnreadablePages(table)
+	}
 	problems := problemsOfAll(parts)
 	if problems.HasErrors() {
 		return nil, sources, problems

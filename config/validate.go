@@ -45,6 +45,7 @@ func validate(c *Config, parts []*part) {
 	v.addresses()
 	v.trustedProxies()
 	v.responseHeaders()
+	v.errorPages()
 	v.defaults()
 	v.routes()
 	v.tests()

@@ -34,12 +34,7 @@ func (v *validator) respond(field *yamldoc.Field, route *Route) {
 		}
 	}
 	given.Check("body", answer.Body, notEmptyRule)
-	given.Check("file", answer.File, func(file string) *problem.Fault {
-		if file != "" && !filepath.IsAbs(file) && !filepath.IsLocal(file) {
-			return &problem.Fault{Reason: "leaves the folder of the table", Hint: "write an absolute path, if that is meant"}
-		}
-		return notEmptyRule(file)
-	})
+	given.Check("file", answer.File, fileRule)
 	given.Check("content_type", answer.ContentType, contentTypeRule)
 	given.RefuseEmpty("headers", "to add none")
 	for name, header := range given.Get("headers").Keys() {
@@ -51,6 +46,14 @@ func (v *validator) respond(field *yamldoc.Field, route *Route) {
 // sections 15.3.5, 15.3.6 and 15.4.5).
 func bodyAllowed(status int) bool {
 	return status != http.StatusNoContent && status != http.StatusResetContent && status != http.StatusNotModified
+}
+
+// fileRule checks the path of a file that is sent to clients.
+func fileRule(file string) *problem.Fault {
+	if file != "" && !filepath.IsAbs(file) && !filepath.IsLocal(file) {
+		return &problem.Fault{Reason: "leaves the folder of the table", Hint: "write an absolute path, if that is meant"}
+	}
+	return notEmptyRule(file)
 }
 
 func notEmptyRule(text string) *problem.Fault {

@@ -33,6 +33,7 @@ type Table struct {
 	matcher    *route.Table
 	routes     []*compiledRoute // in the order of the file; the index is route.Route.Number
 	transports upstream.Set
+	pages      *errorPages // nil without `errors`
 }
 
 // Config returns the configuration that the table was compiled from.
@@ -100,6 +101,9 @@ func Compile(cfg *config.Config, parts Parts) (*Table, error) {
 	t := &Table{
 		config: cfg, name: cfg.Name, gate: parts.Gate, keySet: parts.KeySet, cors: rules, trusted: cfg.TrustedProxies.Networks,
 		headers: forward.NewHeaderPolicy(cfg),
+	}
+	if t.pages, err = newErrorPages(cfg); err != nil {
+		return nil, err
 	}
 	if t.matcher, err = route.New(cfg.Routes); err != nil {
 		return nil, fmt.Errorf("compile %w", err)

@@ -19,6 +19,7 @@ type Decision struct {
 	Route     *route.Route   // the route that gets the request; nil means none
 	Rule      auth.Rule      // of the route, or of its built-in endpoint
 	Refusal   *httperr.Error // the gateway's refusal; nil when the request passes
+	ByHandler bool           // the refusal is an answer of the route's built-in handler
 	Preflight bool           // the request is a preflight, which the gateway answers
 	Answered  int            // the status when the gateway answers without a refusal; else 0
 	Location  string         // the target of a redirect; "" for other answers
@@ -54,7 +55,7 @@ func (t *Table) Decide(r *http.Request, decider auth.Decider) (d Decision) {
 	if d.Refusal = found.checkAddress(&d.Caller); d.Refusal != nil {
 		return d
 	}
-	if found.builtIn != nil {
+	if d.ByHandler = found.builtIn != nil; d.ByHandler {
 		if d.Rule, d.Refusal = found.builtIn.Rule(found.stripped(r, d.Path)); d.Refusal != nil {
 			return d
 		}

@@ -30,6 +30,9 @@
 // The same code answers questions about a table: decide.go has the same hops and sends
 // nothing. Package explain writes the answers as text.
 //
+// errorpages.go replaces the JSON of a refusal with a page of the table, for clients that
+// prefer HTML (accept.go).
+//
 // Everything that can refuse a request is decided before the request is forwarded. Every
 // error that the gateway itself answers is an httperr.Error. Those of this package are in
 // refusals.go.

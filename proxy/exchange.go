@@ -51,7 +51,7 @@ func (g *Gateway) begin(w http.ResponseWriter, r *http.Request) *exchange {
 }
 
 // refuse records the refusal and answers with it, unless an answer has begun.
-func (x *exchange) refuse(refusal *httperr.Error) {
+func (x *exchange) refuse(r *http.Request, refusal *httperr.Error) {
 	x.refusal = refusal
 	if x.response.status != 0 {
 		return
@@ -60,8 +60,20 @@ func (x *exchange) refuse(refusal *httperr.Error) {
 		x.response.status = httperr.StatusClientGone
 		return
 	}
-	x.response.Header().Set("X-Request-Id", x.response.id) // WriteTo copies it into the body
-	refusal.WriteTo(&x.response)
+	x.WriteError(&x.response, r, refusal)
+}
+
+var _ forward.ErrorWriter = (*exchange)(nil)
+
+// WriteError implements forward.ErrorWriter. It writes the refusal as a page of the
+// table, or as JSON.
+func (x *exchange) WriteError(w http.ResponseWriter, r *http.Request, refusal *httperr.Error) {
+	w.Header().Set("X-Request-Id", x.response.id) // the body has it too
+	if x.table != nil && x.table.pages != nil {
+		x.table.pages.write(w, r, refusal)
+		return
+	}
+	refusal.WriteTo(w)
 }
 
 // finish ends the exchange. panicked is the value of a recovered panic, or nil. finish
@@ -74,7 +86,7 @@ func (x *exchange) finish(r *http.Request, panicked any) {
 			slog.String("request_id", w.id), slog.Any("panic", panicked), slog.String("stack", string(debug.Stack())))
 		begun := w.status != 0
 		w.last = w.last || w.http1 && x.transfer.HasUnreadBody()
-		x.refuse(httperr.Internal.Because(fmt.Errorf("panic: %v", panicked)))
+		x.refuse(r, httperr.Internal.Because(fmt.Errorf("panic: %v", panicked)))
 		panicked = nil
 		if begun {
 			panicked = http.ErrAbortHandler // cut off, so that the client does not take half an answer for a whole one

@@ -116,7 +116,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := g.begin(w, r)
 	defer func() { x.finish(r, recover()) }()
 	if refusal := g.serve(x, r); refusal != nil {
-		x.refuse(refusal)
+		x.refuse(r, refusal)
 	}
 }
 
@@ -172,7 +172,7 @@ func (g *Gateway) serve(x *exchange, r *http.Request) *httperr.Error {
 		return nil
 	}
 	return g.forwarder.Forward(&x.response, &x.transfer, route.backend, forward.Facts{
-		In: r, ID: x.response.id, Caller: x.caller, Path: path, Identity: identity,
+		In: r, ID: x.response.id, Caller: x.caller, Path: path, Identity: identity, Errors: x,
 	})
 }
 

@@ -42,7 +42,7 @@ func (g *Gateway) serveInfo(x *exchange, r *http.Request) bool {
 		return false
 	}
 	if refusal := checkInfoMethod(r.Method); refusal != nil {
-		x.refuse(refusal)
+		x.refuse(r, refusal)
 		return true
 	}
 	switch x.path.Raw {

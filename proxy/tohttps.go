@@ -41,7 +41,7 @@ func (h *toHTTPS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.route, x.metrics = &h.label, h.label.metrics
 	x.metrics.Started()
 	if refusal := h.serve(x, r); refusal != nil {
-		x.refuse(refusal)
+		x.refuse(r, refusal)
 	}
 }
 

@@ -74,6 +74,10 @@ func newCheck(t terminal, file *string) *cobra.Command {
 // redirect into a loop and for each of its own tests that fails.
 func checkCompiled(cfg *config.Config) (problem.List, error) {
 	table, err := compileOffline(cfg)
+	var problems problem.List
+	if errors.As(err, &problems) {
+		return slices.Concat(cfg.Warnings, problems), nil
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -261,6 +261,9 @@ func printExplanation(w io.Writer, e explain.Explanation) error {
 	if e.Verdict.Cause != "" {
 		row("because", e.Verdict.Cause)
 	}
+	if e.Verdict.Page != "" {
+		row("page", e.Verdict.Page+", for clients that prefer HTML to JSON")
+	}
 	if e.Verdict.Status == http.StatusNotFound && len(e.Candidates) == 0 {
 		row("because", "no route has a prefix that matches this path; `gatehouse routes` lists the routes")
 	}

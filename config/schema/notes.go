@@ -91,6 +91,15 @@ func tableNotes() map[string]note {
 			value:       notBlankText,
 			notEmpty:    true,
 		},
+		"errors": {
+			title: "Pages for errors",
+			description: "Pages that replace the bodies of the gateway's own errors, by status or class (4xx, 5xx), for clients that prefer HTML. " +
+				"Errors of backends pass as they are. A page may have {request_id}, {status} and {detail}.",
+			examples: []any{map[string]string{"503": "maintenance.html", "4xx": "oops.html"}},
+			keys:     &schema{Pattern: errorKeyPattern},
+			value:    notEmptyText,
+			notEmpty: true,
+		},
 		"defaults": {
 			title:       "Defaults of routes",
 			description: "Defaults for every route: any of its keys except name, prefix, backend, handler, redirect and respond. A route's own key replaces the default.",

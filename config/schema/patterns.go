@@ -35,6 +35,7 @@ const (
 	networkPattern    = `^(?:` + ipv4Pattern + `(?:/(?:3[0-2]|[12]?[0-9]))?|` + ipv6Pattern + `(?:/(?:12[0-8]|1[01][0-9]|[1-9]?[0-9]))?)$`
 	addressPattern    = `^(?:` + ipv4Pattern + `|` + ipv6Pattern + `(?:%.+)?)$`
 	addressSetPattern = `^[A-Za-z][A-Za-z0-9_-]*$`
+	errorKeyPattern   = `^(?:[45][0-9][0-9]|[45]xx)$`
 	matchedHost       = `^(?:(?:\*\.)?` + hostPattern + `|` + ipv4Pattern + `|\[?` + ipv6Pattern + `(?:%.*)?\]?)$`
 	serverName        = `^(?:` + hostPattern + `|` + ipv4Pattern + `|` + ipv6Pattern + `(?:%.*)?)$`
 	keysURL           = `^(?:[Hh][Tt][Tt][Pp][Ss]://[^/?#@]+|[Hh][Tt][Tt][Pp]://(?:localhost|127\.[0-9.]+|\[[^\]/?#@]+\])(?::[0-9]*)?)(?:[/?][^#]*)?#?$`

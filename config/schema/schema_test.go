@@ -209,7 +209,7 @@ func beyondGenerate() map[string][]string {
 		"the value is near a known word, but not that one":  {"cors-scheme", "method-near"},
 		"the value has to be computed":                      {"addresses-bits", "token-leeway-long", "cors-class-range", "prefix-escape-twice", "proxies-bits", "proxies-mapped", "size-huge"},
 		"the pattern of a redirect is only about its parts": {"redirect-dots", "redirect-double-slash", "redirect-escape", "redirect-port"},
-		"a path has to be resolved":                         {"respond-file-deep", "respond-file-outside"},
+		"a path has to be resolved":                         {"errors-outside", "respond-file-deep", "respond-file-outside"},
 		"YAML hides how the value was written": {
 			"bool-case", "ambiguous-date", "ambiguous-hex", "ambiguous-key", "ambiguous-no", "ambiguous-number", "ambiguous-octal", "ambiguous-time",
 			"ambiguous-underscore", "ambiguous-y", "claims-octal", "claims-yes", "tagged-merge-tokens", "tagged-route", "tagged-route-map", "tagged-section", "tagged-tests", "tagged-tokens", "tagged-top", "type-tag",

@@ -68,6 +68,16 @@ func (e *Error) WriteTo(w http.ResponseWriter) {
 		recorder.RecordError(e)
 	}
 	header := w.Header()
+	e.SetHeaders(header)
+	answer := body{Detail: e.Detail, RequestID: header.Get("X-Request-ID")}
+	if len(e.Fields) > 0 {
+		answer.Detail = e.Fields
+	}
+	WriteJSON(w, e.Status, answer)
+}
+
+// SetHeaders sets the headers that belong to the error, besides those of its body.
+func (e *Error) SetHeaders(header http.Header) {
 	if e.Challenge != "" {
 		header.Set("WWW-Authenticate", e.Challenge)
 	}
@@ -78,11 +88,6 @@ func (e *Error) WriteTo(w http.ResponseWriter) {
 		seconds := (e.RetryAfter + time.Second - 1) / time.Second
 		header.Set("Retry-After", strconv.FormatInt(int64(seconds), 10))
 	}
-	answer := body{Detail: e.Detail, RequestID: header.Get("X-Request-ID")}
-	if len(e.Fields) > 0 {
-		answer.Detail = e.Fields
-	}
-	WriteJSON(w, e.Status, answer)
 }
 
 // WriteJSON answers with one JSON value. It ignores errors of the client's

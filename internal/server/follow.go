@@ -32,6 +32,7 @@ const (
 	tableFile    = "the route table"
 	tableTLS     = "tls of routes"
 	tableAnswers = "answers of routes"
+	tablePages   = "error pages"
 
 	issuerKeys = "keys of an issuer: " // followed by the file
 )
@@ -107,8 +108,11 @@ func (r *reloader) swapped(table *proxy.Table) {
 // followTable follows the files that tables name, before they are read. The
 // files of a refused table are followed, too: one of them may be the reason.
 func (r *reloader) followTable(tables ...*config.Config) {
-	var tls, answers, keys []string
+	var tls, answers, pages, keys []string
 	for _, cfg := range tables {
+		for _, page := range cfg.Errors {
+			pages = append(pages, pathIn(filepath.Dir(cfg.File), page.File))
+		}
 		for i := range cfg.Routes {
 			if files := cfg.Routes[i].TLS; files != nil {
 				for _, path := range []string{files.CA, files.Cert, files.Key} {
@@ -125,9 +129,10 @@ func (r *reloader) followTable(tables ...*config.Config) {
 			}
 		}
 	}
-	tls, answers, keys = distinct(tls), distinct(answers), distinct(keys)
+	tls, answers, pages, keys = distinct(tls), distinct(answers), distinct(pages), distinct(keys)
 	r.files.Follow(watch.Group{Name: tableTLS, Paths: tls, Apply: r.recompile})
 	r.files.Follow(watch.Group{Name: tableAnswers, Paths: answers, Apply: r.recompile})
+	r.files.Follow(watch.Group{Name: tablePages, Paths: pages, Apply: r.recompile})
 	for _, path := range r.keyFiles {
 		if !slices.Contains(keys, path) {
 			r.files.Follow(watch.Group{Name: issuerKeys + path})
@@ -180,6 +185,9 @@ func (r *reloader) recompile(context.Context) error {
 // recompileLocked is recompile for callers that hold the lock.
 func (r *reloader) recompileLocked() error {
 	defer debug.FreeOSMemory()
+	if r.refused { // perhaps for what these files held, even if the served table cannot use them
+		r.files.Retry(tableFile)
+	}
 	next, err := r.parts.compile(r.gateway.Table().Config())
 	if err != nil {
 		return err
@@ -187,9 +195,6 @@ func (r *reloader) recompileLocked() error {
 	r.parts.replace(r.gateway, next)
 	if r.onSwap != nil {
 		r.onSwap(next.table)
-	}
-	if r.refused { // perhaps for what these files held
-		r.files.Retry(tableFile)
 	}
 	return nil
 }

@@ -13,9 +13,9 @@ func addressText(list *config.AddressList) string {
 	return strings.Join(slices.Sorted(slices.Values(list.Entries)), ", ")
 }
 
-// setNames returns the names of the sets of addresses in two tables, sorted.
-func setNames(before, after *config.Config) []string {
-	names := slices.AppendSeq(slices.Collect(maps.Keys(before.Addresses)), maps.Keys(after.Addresses))
+// namesIn returns the names in two mappings, sorted.
+func namesIn[V any](before, after map[string]V) []string {
+	names := slices.AppendSeq(slices.Collect(maps.Keys(before)), maps.Keys(after))
 	slices.Sort(names)
 	return slices.Compact(names)
 }

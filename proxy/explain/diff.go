@@ -206,7 +206,7 @@ func (d *Diff) global(before, after *config.Config) {
 	changed("users.grace", before.Users.Grace.String(), after.Users.Grace.String(), after.Users.Grace > before.Users.Grace)
 	changedSet(changed, "users.companies", texts(before.Users.Companies), texts(after.Users.Companies))
 	changedSet(changed, "trusted_proxies", texts(before.TrustedProxies.Networks), texts(after.TrustedProxies.Networks))
-	for _, name := range setNames(before, after) {
+	for _, name := range namesIn(before.Addresses, after.Addresses) {
 		// Whether it is weaker depends on the routes, which probe compares.
 		old, now := texts(before.Addresses[name]), texts(after.Addresses[name])
 		slices.Sort(old)
@@ -215,6 +215,9 @@ func (d *Diff) global(before, after *config.Config) {
 	}
 	issuers(changed, before.Tokens, after.Tokens)
 	changed("limits", fmt.Sprint(before.Limits), fmt.Sprint(after.Limits), false)
+	for _, status := range namesIn(before.Errors, after.Errors) {
+		changed("errors."+status, before.Errors[status].File, after.Errors[status].File, false)
+	}
 	changed("response_headers", digests(before.ResponseHeaders), digests(after.ResponseHeaders), false)
 	oldCORS, newCORS := before.CORS, after.CORS
 	if oldCORS == nil {

@@ -71,6 +71,9 @@ type Verdict struct {
 	// Location is where a redirect leads.
 	Location string `json:"location,omitempty"`
 	Cause    string `json:"cause,omitempty"` // the cause that only the log has
+	// Page is the file that replaces the JSON of a refusal for clients that prefer
+	// HTML, or "".
+	Page string `json:"page,omitempty"`
 }
 
 // Forwarded is the request that the backend would get.
@@ -147,6 +150,9 @@ func Request(table *proxy.Table, r *http.Request, decider auth.Decider) Explanat
 	switch {
 	case d.Refusal != nil:
 		e.Verdict = refusedBy(d.Refusal)
+		if !d.ByHandler { // which answers in JSON
+			e.Verdict.Page = table.ErrorPage(d.Refusal.Status)
+		}
 	case d.Preflight:
 		e.Verdict = Verdict{Status: d.Answered, Detail: "a preflight, answered by the gateway"}
 	case d.Location != "":

@@ -19,6 +19,13 @@ type Facts struct {
 	Caller   clientip.Caller
 	Path     route.Path
 	Identity *auth.Identity // the user; nil when the policy asks for none
+	Errors   ErrorWriter    // nil in Preview, which answers nothing
+}
+
+// ErrorWriter writes the errors with which the gateway answers.
+type ErrorWriter interface {
+	// WriteError writes a refusal of the request as the answer.
+	WriteError(w http.ResponseWriter, r *http.Request, refusal *httperr.Error)
 }
 
 func (f *Facts) isHTTP10() bool { return f.In.ProtoMajor == 1 && f.In.ProtoMinor == 0 }
@@ -68,8 +75,7 @@ func (t *Transfer) refuse(refusal *httperr.Error) {
 	if t.answer.begun || refusal.Status == httperr.StatusClientGone {
 		return
 	}
-	t.answer.Header().Set("X-Request-Id", t.ID) // WriteTo copies it into the body
-	refusal.WriteTo(&t.answer)
+	t.Errors.WriteError(&t.answer, t.In, refusal)
 }
 
 // getBody is the GetBody of http.Request. The transport calls it when it sends the
