@@ -12,6 +12,24 @@ import (
 	"gatehouse/config/yamldoc"
 )
 
+// AddressSet is a named set of addresses: a list of networks, or a mapping that
+// may also share it.
+type AddressSet struct {
+	Networks []netip.Prefix `yaml:"networks"`
+	Share    bool           `yaml:"share"` // files of other owners may name it, too; see owners.go
+}
+
+// DecodeField decodes a set, which is a mapping or its networks alone.
+func (s *AddressSet) DecodeField(d *yamldoc.Decoder, f *yamldoc.Field) {
+	if f.IsMapping() {
+		d.Mapping(f, reflect.ValueOf(s).Elem(), yamldoc.Except{})
+		return
+	}
+	if d.HasKind(f, reflect.TypeFor[[]netip.Prefix]()) {
+		d.List(f, reflect.ValueOf(&s.Networks).Elem())
+	}
+}
+
 // AddressList is a list of networks, addresses, and names of sets in
 // `addresses:`.
 type AddressList struct {
@@ -27,11 +45,14 @@ func (a *AddressList) DecodeField(d *yamldoc.Decoder, f *yamldoc.Field) {
 	}
 }
 
-var _ yamldoc.FieldDecoder = (*AddressList)(nil)
+var (
+	_ yamldoc.FieldDecoder = (*AddressSet)(nil)
+	_ yamldoc.FieldDecoder = (*AddressList)(nil)
+)
 
 // resolve finds the networks of the list. Entries that are neither a network nor
 // the name of a set are skipped, because validation refuses them.
-func (a *AddressList) resolve(sets map[string][]netip.Prefix) {
+func (a *AddressList) resolve(sets map[string]AddressSet) {
 	a.Networks = nil
 	for _, entry := range a.Entries {
 		a.Networks = append(a.Networks, networksOf(entry, sets)...)
@@ -39,11 +60,11 @@ func (a *AddressList) resolve(sets map[string][]netip.Prefix) {
 }
 
 // networksOf returns the networks of one entry of an AddressList.
-func networksOf(entry string, sets map[string][]netip.Prefix) []netip.Prefix {
+func networksOf(entry string, sets map[string]AddressSet) []netip.Prefix {
 	if network, fault := value.ParseNetwork(entry); fault == nil {
 		return []netip.Prefix{network}
 	}
-	return sets[entry]
+	return sets[entry].Networks
 }
 
 // Set returns the addresses of the list.

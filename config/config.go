@@ -3,7 +3,6 @@
 package config
 
 import (
-	"net/netip"
 	"net/url"
 	"time"
 
@@ -21,6 +20,8 @@ type Config struct {
 	// Hash identifies the table's content: the first 12 hexadecimal digits of
 	// the SHA-256 of the file's bytes, or of all its files.
 	Hash string `yaml:"-"`
+	// Included are the files that the table includes.
+	Included []Included `yaml:"-"`
 	// Warnings are the problems that do not stop the table from being served.
 	Warnings problem.List `yaml:"-"`
 
@@ -34,9 +35,9 @@ type Config struct {
 	Tokens   []Issuer  `yaml:"tokens" entry:"issuer,issuer"`
 	CORS     *CORS     `yaml:"cors"` // nil when the file has none
 	// Addresses are named sets of networks and addresses.
-	Addresses      map[string][]netip.Prefix `yaml:"addresses"`
-	TrustedProxies AddressList               `yaml:"trusted_proxies"`
-	Limits         Limits                    `yaml:"limits"`
+	Addresses      map[string]AddressSet `yaml:"addresses"`
+	TrustedProxies AddressList           `yaml:"trusted_proxies"`
+	Limits         Limits                `yaml:"limits"`
 	// ResponseHeaders are set on every answer. They replace the backend's.
 	ResponseHeaders map[string]string `yaml:"response_headers"`
 	// Errors are pages by status, such as 503, or by class: 4xx and 5xx. They replace

@@ -33,6 +33,12 @@ type Include struct {
 	Variables []string `yaml:"variables"` // of the environment, which the owner's files may use
 }
 
+// Included is a file that a table includes.
+type Included struct {
+	Name string   // relative to the folder of the table
+	By   *Include // the entry that includes it
+}
+
 // DecodeField decodes an entry of `include:`, which is a mapping or the files
 // alone.
 func (i *Include) DecodeField(d *yamldoc.Decoder, f *yamldoc.Field) {
@@ -173,6 +179,7 @@ func (l *loader) include(table *part, sources *Sources) []*part {
 				entry.Report("include: the table has more files than "+strconv.Itoa(maxIncluded), "")
 				return parts
 			}
+			table.config.Included = append(table.config.Included, Included{name, include})
 			if included := l.readIncluded(table, entry, include, name, sources); included != nil {
 				parts = append(parts, included)
 			}

@@ -3,8 +3,11 @@
 package config
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -64,5 +67,108 @@ func TestIncludeCorpus(t *testing.T) {
 			}
 			configtest.Golden(t, strings.TrimSuffix(path, ".txtar")+".txt", strings.ReplaceAll(got.String(), folder+"/", ""))
 		})
+	}
+}
+
+// A table in several files has the content of one moment: while a ConfigMap is
+// replaced, no file of the old content is joined with one of the new.
+func TestLoadWhileReplaced(t *testing.T) {
+	mount := t.TempDir()
+	write := func(name, content string) {
+		if err := os.WriteFile(filepath.Join(mount, name), []byte(content), 0o644); err != nil {
+			t.Error(err)
+		}
+	}
+	swap := func(generation int) {
+		dated := "..." + strconv.Itoa(generation)
+		if err := os.Mkdir(filepath.Join(mount, dated), 0o755); err != nil {
+			t.Error(err)
+		}
+		write(dated+"/routes.yaml", fmt.Sprintf("include: [a.yaml]\nroutes: [{name: main, prefix: /, backend: 'http://v%d'}]\n", generation))
+		write(dated+"/a.yaml", fmt.Sprintf("routes: [{name: a, prefix: /a, backend: 'http://v%d'}]\n", generation))
+		if err := errors.Join(os.Symlink(dated, filepath.Join(mount, "..next")), os.Rename(filepath.Join(mount, "..next"), filepath.Join(mount, "..data"))); err != nil {
+			t.Error(err)
+		}
+	}
+	swap(0)
+	for _, name := range []string{"routes.yaml", "a.yaml"} {
+		if err := os.Symlink("..data/"+name, filepath.Join(mount, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for generation := 1; generation <= 300; generation++ {
+			swap(generation)
+		}
+	}()
+	defer func() { <-ended }()
+	for loaded := 0; ; loaded++ {
+		table, err := Load(filepath.Join(mount, "routes.yaml"), nil)
+		if err != nil && !strings.Contains(err.Error(), "change while they are read") {
+			t.Fatal(err)
+		}
+		if err == nil && table.Routes[0].Backend.Host != table.Routes[1].Backend.Host {
+			t.Fatalf("a table of two moments: %s and %s", table.Routes[0].Backend, table.Routes[1].Backend)
+		}
+		select {
+		case <-ended:
+			return
+		default:
+		}
+	}
+}
+
+// What a table includes is bounded: the number of files, and their size.
+func TestIncludeIsBounded(t *testing.T) {
+	folder := t.TempDir()
+	table := filepath.Join(folder, "routes.yaml")
+	testkit.WriteFile(t, table, "include: [\"*.yaml\"]\n"+configtest.OneRoute)
+	for i := range maxIncluded + 1 {
+		testkit.WriteFile(t, filepath.Join(folder, fmt.Sprintf("%d.yaml", i)), "tests: []\n")
+	}
+	if _, err := Load(table, nil); err == nil || !strings.Contains(err.Error(), "more files than 1000") {
+		t.Errorf("1001 files: %v", err)
+	}
+	testkit.WriteFile(t, table, "include: [1.yaml, 2.yaml]\n"+configtest.OneRoute)
+	for _, name := range []string{"1.yaml", "2.yaml"} {
+		testkit.WriteFile(t, filepath.Join(folder, name), "tests: []\n#"+strings.Repeat("x", 9<<20))
+	}
+	if _, err := Load(table, nil); err == nil || !strings.Contains(err.Error(), `include "2.yaml": it is larger`) {
+		t.Errorf("18 MiB: %v", err)
+	}
+}
+
+// The hash names the content of all files, and their names.
+func TestHashOfAllFiles(t *testing.T) {
+	seen := map[string]string{}
+	for name, files := range map[string]map[string]string{
+		"as it was":      {"routes.yaml": "include: ['?.yaml']\n" + configtest.OneRoute, "a.yaml": "tests: []\n"},
+		"another part":   {"routes.yaml": "include: ['?.yaml']\n" + configtest.OneRoute, "a.yaml": "tests: [] # more\n"},
+		"another name":   {"routes.yaml": "include: ['?.yaml']\n" + configtest.OneRoute, "b.yaml": "tests: []\n"},
+		"one file more":  {"routes.yaml": "include: ['?.yaml']\n" + configtest.OneRoute, "a.yaml": "tests: []\n", "b.yaml": "tests: []\n"},
+		"another table":  {"routes.yaml": "include: ['?.yaml'] # more\n" + configtest.OneRoute, "a.yaml": "tests: []\n"},
+		"without a part": {"routes.yaml": configtest.OneRoute},
+	} {
+		hashes := map[string]bool{}
+		for range 2 { // the folder does not matter
+			folder := t.TempDir()
+			for file, content := range files {
+				testkit.WriteFile(t, filepath.Join(folder, file), content)
+			}
+			table, err := Load(filepath.Join(folder, "routes.yaml"), nil)
+			if err != nil {
+				t.Fatal(name, err)
+			}
+			hashes[table.Hash] = true
+			if other := seen[table.Hash]; other != "" && other != name {
+				t.Errorf("%s has the hash of %s", name, other)
+			}
+			seen[table.Hash] = name
+		}
+		if len(hashes) != 1 {
+			t.Errorf("%s: two folders have different hashes", name)
+		}
 	}
 }

@@ -10,6 +10,7 @@
 //	handler          none: the endpoints of a handler are those of the gateway
 //	files            below the folder of the file, which no other file shares
 //	${NAME}          in `variables` of the entry
+//	names            of its own things, or of things that are shared (nameRule)
 //	tests            about requests below the prefix
 //	global keys      none, as in every included file
 
@@ -100,12 +101,12 @@ func (v *validator) confine(field *yamldoc.Field, route *Route) {
 	if of == nil {
 		return
 	}
-	if prefix := field.Get("prefix"); prefix != nil && !isBelow(route.Prefix, of.include.Prefix) {
+	if prefix := field.Get("prefix"); prefix != nil && !IsBelow(route.Prefix, of.include.Prefix) {
 		prefix.Reject(&problem.Fault{Reason: "is outside " + of.include.Prefix + ", to which " + of.place(prefix) + " confines this file"})
 	}
 	if route.Handler != "" {
 		field.Forbid("handler", "is not for this file, which "+of.place(field)+" confines", "write the route into the table itself")
-	} else if slices.Contains(Policies(), route.Auth) && isWeaker(route.Auth, of.include.Auth) {
+	} else if slices.Contains(Policies(), route.Auth) && route.Auth.IsWeaker(of.include.Auth) {
 		field.FailAt("auth", "auth "+string(route.Auth)+" is weaker than "+string(of.include.Auth)+", which "+of.place(field)+" requires of this file", "")
 	}
 	for _, file := range namedFiles(field, route) {
@@ -158,6 +159,30 @@ func (v *validator) confineDefaults(p *part, field *yamldoc.Field) {
 	}
 }
 
+// nameRule refuses the name of a thing, such as a set of addresses, that belongs
+// to somebody else and is not shared: a file without an owner does not depend on
+// an owner's either, who could change it. section is the key of the table that
+// has the thing, and at is where the name is used.
+func (v *validator) nameRule(at *yamldoc.Field, section, name string, shared bool) *problem.Fault {
+	thing := v.file.Get(section).Get(name)
+	if thing == nil || shared {
+		return nil
+	}
+	ownerOf := func(field *yamldoc.Field) *Include {
+		if of := v.part(field).owner; of != nil {
+			return of.include
+		}
+		return nil
+	}
+	if ownerOf(thing) == ownerOf(at) {
+		return nil
+	}
+	return &problem.Fault{
+		Reason: "belongs to " + thing.KeyPlaceFrom(at) + ", which has another owner",
+		Hint:   "share it there with share: true, or define one in this file under another name",
+	}
+}
+
 // confineTest checks a test of an owner. A test that fails refuses the whole
 // table, so an owner's is about its own requests.
 func (v *validator) confineTest(field *yamldoc.Field, test *Test) {
@@ -167,14 +192,14 @@ func (v *validator) confineTest(field *yamldoc.Field, test *Test) {
 	}
 	_, target, _ := strings.Cut(test.Request, " ")
 	asked, _, _ := strings.Cut(target, "?")
-	if !isBelow(path.Clean(asked), of.include.Prefix) {
+	if !IsBelow(path.Clean(asked), of.include.Prefix) {
 		field.Get("request").Reject(&problem.Fault{Reason: "is outside " + of.include.Prefix + ", to which " + of.place(field) + " confines this file"})
 	}
 }
 
-// isBelow reports whether a path is a prefix or below it, segment by segment,
+// IsBelow reports whether a path is a prefix or below it, segment by segment,
 // also as a careless backend reads it.
-func isBelow(path, prefix string) bool {
+func IsBelow(path, prefix string) bool {
 	below := func(path, prefix string) bool {
 		return prefix == "/" || path == prefix || strings.HasPrefix(path, prefix+"/")
 	}
@@ -184,7 +209,8 @@ func isBelow(path, prefix string) bool {
 // Policies returns the policies, from the weakest to the strictest.
 func Policies() []Policy { return []Policy{PolicyNone, PolicyOptional, PolicyInitial, PolicyStrict} }
 
-// isWeaker reports whether a policy lets more pass than another.
-func isWeaker(policy, than Policy) bool {
-	return slices.Index(Policies(), policy) < slices.Index(Policies(), than)
+// IsWeaker reports whether the policy lets more pass than another. An empty
+// policy is the weakest.
+func (p Policy) IsWeaker(than Policy) bool {
+	return slices.Index(Policies(), p) < slices.Index(Policies(), than)
 }

@@ -19,8 +19,15 @@ func (v *validator) addresses() {
 			set.RejectKey(f)
 			continue
 		}
-		if set.Valid() && set.IsEmpty() {
-			set.Fail("is empty", "list its networks and addresses")
+		list := set
+		if set.Valid() && set.IsMapping() {
+			if !set.Given("networks") {
+				set.Missing("networks", "a list of networks and addresses")
+			}
+			list = set.Get("networks")
+		}
+		if list.Valid() && list.IsEmpty() {
+			list.Fail("is empty", "list its networks and addresses")
 		}
 	}
 }
@@ -44,8 +51,11 @@ func addressSetName(name string) *problem.Fault {
 func (v *validator) addressList(field *yamldoc.Field, key string, list *AddressList) {
 	field.CheckEach(key, list.Entries, func(entry string) *problem.Fault {
 		_, f := value.ParseNetwork(entry)
-		_, isSet := v.config.Addresses[entry]
-		if f == nil || isSet {
+		set, isSet := v.config.Addresses[entry]
+		switch {
+		case isSet:
+			return v.nameRule(field, "addresses", entry, set.Share)
+		case f == nil:
 			return nil
 		}
 		if addressSetName(entry) != nil {

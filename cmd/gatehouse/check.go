@@ -106,6 +106,9 @@ func printProblems(w io.Writer, file string, cfg *config.Config, problems proble
 	}
 	if !problems.HasErrors() {
 		fmt.Fprintf(w, "%s: fine, %s", file, count(len(cfg.Routes), "route"))
+		if len(cfg.Included) > 0 {
+			fmt.Fprintf(w, " in %s", count(1+len(cfg.Included), "file"))
+		}
 	} else {
 		fmt.Fprintf(w, "%s: %s", file, count(len(problems.Errors()), "error"))
 	}

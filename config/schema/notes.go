@@ -70,11 +70,12 @@ func tableNotes() map[string]note {
 			description: "Which pages may call from a browser. Without it, only the gateway's own.",
 		},
 		"addresses": {
-			title:       "Sets of addresses",
-			description: "Named sets of addresses and networks (CIDR), for `allow_from`, `deny_from` and `trusted_proxies`.",
-			examples:    []any{map[string][]string{"office": {"192.0.2.0/24", "2001:db8::/32"}}},
-			keys:        &schema{Pattern: addressSetPattern, MaxLength: config.MaxName},
-			value:       func() *schema { return &schema{Type: "array", Items: ref("network"), MinItems: 1} },
+			title: "Sets of addresses",
+			description: "Named sets of addresses and networks (CIDR), for `allow_from`, `deny_from` and `trusted_proxies`. " +
+				"A set that is {networks: […], share: true} may be named in files of other owners, too.",
+			examples: []any{map[string][]string{"office": {"192.0.2.0/24", "2001:db8::/32"}}},
+			keys:     &schema{Pattern: addressSetPattern, MaxLength: config.MaxName},
+			value:    addressSetValue,
 		},
 		"trusted_proxies": {
 			title:       "Trusted proxies",

@@ -108,6 +108,16 @@ func claimValues() *schema {
 	return anyOf(value, &schema{Type: "array", Items: value, MinItems: 1, UniqueItems: true})
 }
 
+// addressSetValue returns a schema for a set of addresses: its networks, alone or
+// in a mapping that may share them.
+func addressSetValue() *schema {
+	networks := &schema{Type: "array", Items: ref("network"), MinItems: 1}
+	return anyOf(networks, &schema{
+		Type: "object", Properties: properties{{"networks", networks}, {"share", ref("boolean")}},
+		Required: []string{"networks"}, AdditionalProperties: false,
+	})
+}
+
 // addressValue returns a schema for a network, an address or the name of a set.
 func addressValue() *schema {
 	return anyOf(&schema{Type: "string", Pattern: networkPattern}, &schema{Type: "string", Pattern: addressSetPattern}, ref("reference"))

@@ -165,7 +165,8 @@ func (f *Field) FailKind(expected, hint string) {
 // FailValue reports a problem of the field, at the value of the key, which must
 // exist.
 func (f *Field) FailValue(key, what, hint string) {
-	f.doc.fail(f.field(key).node, f.inside()+what, hint)
+	child := f.field(key)
+	child.doc.fail(child.node, f.inside()+what, hint)
 }
 
 // Report reports a problem at the field, without its title.
@@ -173,16 +174,18 @@ func (f *Field) Report(message, hint string) { f.doc.fail(f.node, message, hint)
 
 // FailAt reports a problem of the field, at a key of it if that exists.
 func (f *Field) FailAt(key, what, hint string) {
-	f.doc.fail(f.nodeAt(key), f.inside()+what, hint)
+	doc, node := f.placeAt(key)
+	doc.fail(node, f.inside()+what, hint)
 }
 
-// nodeAt returns a key of the field. When the key is missing, it returns the
+// placeAt returns a key of the field, and its file, which is another one when
+// the field was joined from several. When the key is missing, it returns the
 // field: then the value comes from elsewhere, such as `defaults:`.
-func (f *Field) nodeAt(key string) *yaml.Node {
+func (f *Field) placeAt(key string) (*Document, *yaml.Node) {
 	if child := f.field(key); child != nil {
-		return child.key
+		return child.doc, child.key
 	}
-	return f.node
+	return f.doc, f.node
 }
 
 // Reject reports a fault of the field's value, and repeats the value.
@@ -198,8 +201,8 @@ func (f *Field) Warn(message, hint string) {
 
 // WarnAt is like Warn, at a key of the field if that exists.
 func (f *Field) WarnAt(key, message, hint string) {
-	at := f.nodeAt(key)
-	f.doc.add(problem.SeverityWarning, at.Line, at.Column, message, hint)
+	doc, at := f.placeAt(key)
+	doc.add(problem.SeverityWarning, at.Line, at.Column, message, hint)
 }
 
 // WarnKey reports a warning about the field, at its key.

@@ -37,6 +37,7 @@ func Compare(before, after *proxy.Table) Diff {
 		}
 	}
 	d.backends(before, after)
+	d.owners(before.Config(), after.Config())
 	d.global(before.Config(), after.Config())
 	return d
 }
@@ -208,7 +209,7 @@ func (d *Diff) global(before, after *config.Config) {
 	changedSet(changed, "trusted_proxies", texts(before.TrustedProxies.Networks), texts(after.TrustedProxies.Networks))
 	for _, name := range namesIn(before.Addresses, after.Addresses) {
 		// Whether it is weaker depends on the routes, which probe compares.
-		old, now := texts(before.Addresses[name]), texts(after.Addresses[name])
+		old, now := texts(before.Addresses[name].Networks), texts(after.Addresses[name].Networks)
 		slices.Sort(old)
 		slices.Sort(now)
 		changed("addresses."+name, strings.Join(old, ", "), strings.Join(now, ", "), false)

@@ -1,0 +1,95 @@
+// Tests of what the files of owners may say.
+
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"golang.org/x/tools/txtar"
+
+	"gatehouse/internal/testkit"
+)
+
+// FuzzOwner writes anything into the file of an owner. When the table is valid,
+// the owner has no say outside its prefix, below its policy, and over what
+// belongs to the table, and has no variable but its own.
+func FuzzOwner(f *testing.F) {
+	archives, err := filepath.Glob("testdata/include/*.txtar")
+	if err != nil || len(archives) == 0 {
+		f.Fatal("no corpus", err)
+	}
+	for _, path := range archives {
+		archive, err := txtar.ParseFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, file := range archive.Files {
+			f.Add(string(file.Data))
+		}
+	}
+	for _, prefix := range []string{"/team", "/team/a", "/team%3Bx", "/team/%2E%2E/admin", "/team;/x", "/Team", "/", "//team", "/team/../x", "/team/..%2Fx"} {
+		f.Add("routes: [{name: a, prefix: '" + prefix + "', backend: 'http://a'}]\n")
+	}
+	for _, keys := range []string{
+		"auth: none", "auth: optional", "auth: initial", "auth: initial, tls: {ca: x}", "auth: ${MINE}", "auth: ${SECRET:-initial}", "headers: {X-A: '${SECRET}'}",
+		"headers: {X-A: '$${SECRET}'}", "allow_from: [office]", "allow_from: [mine]", "hosts: ['*.example.com']", "request_headers: {set: {X-A: '${SECRET}'}}",
+	} {
+		f.Add("addresses: {mine: ['::1']}\ndefaults: {" + keys + "}\nroutes: [{name: a, prefix: /team/x, backend: 'https://a'}]\n")
+		f.Add("routes: [{name: a, prefix: /team/x, backend: 'https://a', " + keys + "}]\n")
+	}
+	const secret = "hunter2-hunter2"
+	lookup := testkit.Lookup(map[string]string{"SECRET": secret, "MINE": "initial"})
+	folder := f.TempDir()
+	table := filepath.Join(folder, "routes.yaml")
+	testkit.WriteFile(f, table, "include: [{files: team.yaml, prefix: /team, auth: initial, variables: [MINE]}]\n"+
+		"addresses: {office: ['192.0.2.0/24']}\nroutes: [{name: site, prefix: /, backend: 'http://site'}]\n")
+	owned := filepath.Join(folder, "team.yaml")
+	testkit.WriteFile(f, owned, "tests: []\n")
+	alone, err := Load(table, lookup)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, content string) {
+		testkit.WriteFile(t, owned, content)
+		config, err := Load(table, lookup)
+		if err != nil {
+			if strings.Contains(err.Error(), secret) {
+				t.Errorf("a message has the secret: %v", err)
+			}
+			return
+		}
+		if written, err := json.Marshal(config); err != nil || bytes.Contains(written, []byte(secret)) {
+			t.Errorf("the table has the secret:\n%s", content)
+		}
+		site := 0
+		for _, route := range config.Routes {
+			if route.Position.File != owned {
+				site++
+				continue
+			}
+			if route.Prefix != "/team" && !strings.HasPrefix(route.Prefix, "/team/") {
+				t.Errorf("prefix %q:\n%s", route.Prefix, content)
+			}
+			if route.Auth != PolicyInitial && route.Auth != PolicyStrict {
+				t.Errorf("policy %q:\n%s", route.Auth, content)
+			}
+			for _, entry := range append(route.AllowFrom.Entries, route.DenyFrom.Entries...) {
+				if entry == "office" {
+					t.Errorf("names a set of the table:\n%s", content)
+				}
+			}
+		}
+		if site != 1 {
+			t.Errorf("%d routes of the table itself:\n%s", site, content)
+		}
+		config.Routes, config.Tests, config.Hash, config.Warnings, config.Addresses = alone.Routes, alone.Tests, alone.Hash, alone.Warnings, alone.Addresses
+		if !reflect.DeepEqual(alone, config) {
+			t.Errorf("the owner has changed the table to %+v:\n%s", config, content)
+		}
+	})
+}
