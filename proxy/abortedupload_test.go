@@ -79,7 +79,7 @@ func TestBrokenOffUpload(t *testing.T) {
 			w := k.dial2()
 			w.open(1, false, "content-length", length)
 			_ = w.WriteData(1, false, []byte("abc"))
-			_ = w.conn.NetConn().(*net.TCPConn).CloseWrite()
+			_ = w.conn.(*tls.Conn).NetConn().(*net.TCPConn).CloseWrite()
 			if line := k.line(); line["status"] != 499.0 {
 				t.Errorf("%s: logged %v", length, line)
 			}

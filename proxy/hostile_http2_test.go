@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -21,7 +22,7 @@ import (
 type wire2 struct {
 	t testing.TB
 	*http2.Framer
-	conn    *tls.Conn
+	conn    net.Conn
 	block   bytes.Buffer
 	encoder *hpack.Encoder
 }
@@ -34,18 +35,29 @@ func (k *kit) dial2(settings ...http2.Setting) *wire2 {
 
 func dial2(t testing.TB, url string, settings ...http2.Setting) *wire2 {
 	t.Helper()
-	conn, err := tls.Dial("tcp", strings.TrimPrefix(url, "https://"), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(testkit.Timeout))
+	conn := dialHTTP2(t, url)
 	w := &wire2{t: t, conn: conn, Framer: http2.NewFramer(conn, conn)}
 	w.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
 	w.encoder = hpack.NewEncoder(&w.block)
 	_, _ = io.WriteString(conn, http2.ClientPreface)
 	_ = w.WriteSettings(settings...)
 	return w
+}
+
+// dialHTTP2 opens a connection for HTTP/2, with TLS or without. It sends no preface.
+func dialHTTP2(t testing.TB, url string) net.Conn {
+	t.Helper()
+	scheme, address, _ := strings.Cut(url, "://")
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if scheme == "https" {
+		conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})
+	}
+	t.Cleanup(func() { conn.Close() })
+	_ = conn.SetDeadline(time.Now().Add(testkit.Timeout))
+	return conn
 }
 
 // open sends the headers of a request: name, value, name, value. It first adds missing
@@ -147,10 +159,10 @@ func TestHTTP2StaysOneRequest(t *testing.T) {
 		lies[fmt.Sprintf("name %q", name)] = lie{fields: []string{name, "chunked"}, data: "abc"}
 	}
 	for name, lie := range lies {
-		t.Run(name, func(t *testing.T) {
+		test := func(t *testing.T, start func(t testing.TB, table, backend string) *kit) {
 			t.Parallel()
 			backend := count(t)
-			k := startTLS(t, openTable, backend.url)
+			k := start(t, openTable, backend.url)
 			w := k.dial2()
 			w.open(1, false, lie.fields...)
 			_ = w.WriteData(1, true, []byte(lie.data))
@@ -170,13 +182,26 @@ func TestHTTP2StaysOneRequest(t *testing.T) {
 			if !slices.Equal(seen, lie.want) {
 				t.Errorf("the backend saw %q, want %q", seen, lie.want)
 			}
-		})
+		}
+		t.Run(name, func(t *testing.T) { test(t, startTLS) })
+		t.Run(name+" without TLS", func(t *testing.T) { test(t, startH2C) })
 	}
 }
 
 // TestHTTP2WithoutWindow uses clients that accept headers but no data. An answer that the
 // client does not receive must not be kept, whether a backend or the gateway wrote it.
 func TestHTTP2WithoutWindow(t *testing.T) {
+	t.Parallel()
+	t.Run("TLS", func(t *testing.T) { testWithoutWindow(t, (*kit).serveTLS) })
+	t.Run("h2c", func(t *testing.T) {
+		testWithoutWindow(t, func(k *kit) {
+			k.h2c = true
+			k.serve()
+		})
+	})
+}
+
+func testWithoutWindow(t *testing.T, serve func(k *kit)) {
 	t.Parallel()
 	ended := make(chan struct{}, 1)
 	k := newKit(t, `
@@ -193,7 +218,7 @@ routes:
 		_, _ = io.Copy(w, zeros(1<<30))
 	}))
 	k.gateway.lastWrite = time.Second
-	k.serveTLS()
+	serve(k)
 	for path, want := range map[string]string{"/open/large": "200", "/open/small": "200", "/strict": "401", "/health": "200", "/nowhere": "404"} {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()

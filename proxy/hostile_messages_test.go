@@ -71,8 +71,7 @@ func TestOddTrailersAreNotForwarded(t *testing.T) {
 			t.Errorf("a control character in a trailer = %d, the backend saw %q", res.StatusCode, res.Header["Seen"])
 		}
 	})
-	t.Run("HTTP/2", func(t *testing.T) {
-		k := startTLS(t, openTable, backend)
+	eachHTTP2(t, openTable, backend, func(t *testing.T, k *kit) {
 		for _, name := range oddTrailers {
 			w := k.dial2()
 			w.open(1, false, "trailer", "x-good, "+name)
@@ -87,8 +86,14 @@ func TestOddTrailersAreNotForwarded(t *testing.T) {
 // TestHTTP2EndsTooEarly ends requests before the length that they announce.
 func TestHTTP2EndsTooEarly(t *testing.T) {
 	t.Parallel()
+	for name, start := range map[string]func(t testing.TB, table, backend string) *kit{"TLS": startTLS, "h2c": startH2C} {
+		t.Run(name, func(t *testing.T) { testEndsTooEarly(t, start) })
+	}
+}
+
+func testEndsTooEarly(t *testing.T, start func(t testing.TB, table, backend string) *kit) {
 	backend := count(t)
-	k := startTLS(t, openTable, backend.url)
+	k := start(t, openTable, backend.url)
 	for _, method := range []string{"GET", "HEAD", "POST", "PUT", "DELETE"} {
 		w := k.dial2()
 		w.open(1, true, ":method", method, "content-length", "5")

@@ -22,6 +22,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
 	grpchealth "google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
@@ -47,9 +48,11 @@ func TestHTTP2OnEitherSide(t *testing.T) {
 		w.Header().Set("X-Sum", "42")
 	}
 	for name, k := range map[string]*kit{
-		"h2 to h1":  startTLS(t, openTable, testkit.Serve(t, protocol)),
-		"h2 to h2c": startTLS(t, h2cTable, testkit.ServeH2C(t, protocol)),
-		"h1 to h2c": startBefore(t, h2cTable, testkit.ServeH2C(t, protocol)),
+		"h2 without TLS to h1":  startH2C(t, openTable, testkit.Serve(t, protocol)),
+		"h2 without TLS to h2c": startH2C(t, h2cTable, testkit.ServeH2C(t, protocol)),
+		"h2 to h1":              startTLS(t, openTable, testkit.Serve(t, protocol)),
+		"h2 to h2c":             startTLS(t, h2cTable, testkit.ServeH2C(t, protocol)),
+		"h1 to h2c":             startBefore(t, h2cTable, testkit.ServeH2C(t, protocol)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -86,13 +89,17 @@ func TestHTTP2OnEitherSide(t *testing.T) {
 
 func TestHTTP2Streams(t *testing.T) {
 	t.Parallel()
-	k := startTLS(t, h2cTable, testkit.ServeH2C(t, func(w http.ResponseWriter, r *http.Request) {
+	backend := testkit.ServeH2C(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/small" {
 			mirror(w, r)
 			return
 		}
 		echo(w, r)
-	}))
+	})
+	eachHTTP2(t, h2cTable, backend, testHTTP2Streams)
+}
+
+func testHTTP2Streams(t *testing.T, k *kit) {
 	source, sink := io.Pipe()
 	res := k.open("POST", "/", source)
 	for i := range 5 {
@@ -117,11 +124,7 @@ func TestHTTP2Streams(t *testing.T) {
 // refuse. It returns the status, or the reset as an error.
 func rawHTTP2(t *testing.T, k *kit, path string, headers ...string) (string, error) {
 	t.Helper()
-	conn, err := tls.Dial("tcp", strings.TrimPrefix(k.url, "https://"), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
+	conn := dialHTTP2(t, k.url)
 	framer := http2.NewFramer(conn, conn)
 	framer.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
 	_, _ = io.WriteString(conn, http2.ClientPreface)
@@ -151,7 +154,10 @@ func rawHTTP2(t *testing.T, k *kit, path string, headers ...string) (string, err
 // become a different request line in HTTP/1.1.
 func TestHTTP2Targets(t *testing.T) {
 	t.Parallel()
-	k := startTLS(t, openTable, testkit.Serve(t, mirror))
+	eachHTTP2(t, openTable, testkit.Serve(t, mirror), testHTTP2Targets)
+}
+
+func testHTTP2Targets(t *testing.T, k *kit) {
 	if got, err := rawHTTP2(t, k, "/a?b"); got != "200" {
 		t.Fatalf("status %q, %v", got, err)
 	}
@@ -225,15 +231,23 @@ func TestGRPC(t *testing.T) {
 	healthpb.RegisterHealthServer(server, grpchealth.NewServer())
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(server.Stop)
-	k := startTLS(t, `
+	eachHTTP2(t, `
 users: off
 routes:
   - {name: shout, prefix: /test.Shout, backend: "${BACKEND}", protocol: h2c}
   - {name: health, prefix: /grpc.health.v1.Health, backend: "${BACKEND}", protocol: h2c, auth: none}
-`, "http://"+listener.Addr().String())
-	roots := x509.NewCertPool()
-	roots.AddCert(k.server.Certificate())
-	conn, err := grpc.NewClient(strings.TrimPrefix(k.url, "https://"), grpc.WithTransportCredentials(credentials.NewClientTLSFromCert(roots, "example.com")))
+`, "http://"+listener.Addr().String(), testGRPC)
+}
+
+func testGRPC(t *testing.T, k *kit) {
+	security := insecure.NewCredentials()
+	if k.server != nil {
+		roots := x509.NewCertPool()
+		roots.AddCert(k.server.Certificate())
+		security = credentials.NewClientTLSFromCert(roots, "example.com")
+	}
+	_, address, _ := strings.Cut(k.url, "://")
+	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(security))
 	if err != nil {
 		t.Fatal(err)
 	}

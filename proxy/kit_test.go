@@ -51,6 +51,7 @@ type kit struct {
 	url      string           // of the front server
 
 	transport *http.Transport // of clients without TLS
+	h2c       bool            // clients without TLS use HTTP/2
 	standard  bool            // net/http's server and transport, instead of our own
 }
 
@@ -79,6 +80,12 @@ func (k *kit) serve() {
 	k.t.Cleanup(k.transport.CloseIdleConnections)
 	standard := &http.Server{
 		Handler: k.gateway, ErrorLog: testkit.DiscardLog(), ReadHeaderTimeout: testkit.Timeout,
+	}
+	if k.h2c {
+		k.transport.Protocols, standard.Protocols = new(http.Protocols), new(http.Protocols)
+		k.transport.Protocols.SetUnencryptedHTTP2(true)
+		standard.Protocols.SetHTTP1(true)
+		standard.Protocols.SetUnencryptedHTTP2(true)
 	}
 	public := testkit.Listen(k.t)
 	server := server.New(standard)
@@ -113,6 +120,22 @@ func startTLS(t testing.TB, table, backend string) *kit {
 	t.Helper()
 	k := newKit(t, table, backend)
 	k.serveTLS()
+	return k
+}
+
+// eachHTTP2 runs a test over HTTP/2 with TLS and without.
+func eachHTTP2(t *testing.T, table, backend string, test func(t *testing.T, k *kit)) {
+	t.Helper()
+	t.Run("TLS", func(t *testing.T) { test(t, startTLS(t, table, backend)) })
+	t.Run("h2c", func(t *testing.T) { test(t, startH2C(t, table, backend)) })
+}
+
+// startH2C is like startBefore, for clients of HTTP/2 without TLS.
+func startH2C(t testing.TB, table, backend string) *kit {
+	t.Helper()
+	k := newKit(t, table, backend)
+	k.h2c = true
+	k.serve()
 	return k
 }
 

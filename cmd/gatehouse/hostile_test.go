@@ -34,29 +34,37 @@ const (
 	attackGoroutines = 50        // more than before, once it is over
 )
 
-// overloaded is the real binary with its default settings, over TLS, in front
-// of a fast backend. A well-behaved client sends it requests all the time.
+// overloaded is the real binary with its default settings, in front of a fast
+// backend. A well-behaved client sends it requests all the time.
 type overloaded struct {
 	*process
 	address string
+	tls     bool
 	friend  *http.Client
 	before  int // goroutines
 }
 
-func overload(t *testing.T) *overloaded {
+func overload(t *testing.T, overTLS bool) *overloaded {
 	t.Helper()
 	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		_, _ = io.WriteString(w, strings.Repeat("x", 1000))
 	}))
 	t.Cleanup(backend.Close)
-	certificate, key, roots := selfSigned(t)
-	b := &overloaded{process: startProcess(t, openTable(t, backend.URL), map[string]string{
-		"GATEWAY_TLS_CERT_FILE": certificate, "GATEWAY_TLS_KEY_FILE": key,
+	settings := map[string]string{
 		"GATEWAY_HTTP_CLIENT_MAX_KEEPALIVE_CONNECTIONS": "10", // idle ones to the backend have goroutines, too
-	})}
+	}
+	transport := new(http.Transport)
+	if overTLS {
+		certificate, key, roots := selfSigned(t)
+		settings["GATEWAY_TLS_CERT_FILE"], settings["GATEWAY_TLS_KEY_FILE"] = certificate, key
+		transport.TLSClientConfig = &tls.Config{RootCAs: roots}
+	}
+	b := &overloaded{process: startProcess(t, openTable(t, backend.URL), settings), tls: overTLS}
 	b.address = strings.TrimPrefix(b.url, "http://")
-	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}
+	if overTLS {
+		b.url = "https://" + b.address
+	}
 	t.Cleanup(transport.CloseIdleConnections)
 	b.friend = &http.Client{Transport: transport, Timeout: 2 * testkit.Timeout}
 	b.serves(t)
@@ -68,7 +76,7 @@ func overload(t *testing.T) *overloaded {
 func (b *overloaded) serves(t *testing.T) {
 	t.Helper()
 	began := time.Now()
-	res, err := b.friend.Get("https://" + b.address + "/open")
+	res, err := b.friend.Get(b.url + "/open")
 	if err != nil {
 		t.Errorf("another client: %v", err)
 		return
@@ -104,22 +112,33 @@ func (b *overloaded) unharmed(t *testing.T) {
 	}
 }
 
-// dial opens a TLS connection that speaks a protocol.
-func (b *overloaded) dial(t *testing.T, protocol string) *tls.Conn {
+// dial opens a connection for a protocol.
+func (b *overloaded) dial(t *testing.T, protocol string) net.Conn {
 	t.Helper()
-	conn, err := tls.Dial("tcp", b.address, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{protocol}})
+	conn, err := net.Dial("tcp", b.address)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if b.tls {
+		conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{protocol}})
 	}
 	t.Cleanup(func() { conn.Close() })
 	_ = conn.SetDeadline(time.Now().Add(testkit.Timeout))
 	return conn
 }
 
-// TestHostileClients runs all attacks at the same time.
+// TestHostileClients runs all attacks at the same time, over TLS and without.
 func TestHostileClients(t *testing.T) {
 	t.Parallel()
-	b := overload(t)
+	for name, overTLS := range map[string]bool{"TLS": true, "without TLS": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testHostileClients(t, overload(t, overTLS))
+		})
+	}
+}
+
+func testHostileClients(t *testing.T, b *overloaded) {
 	t.Run("at once", func(t *testing.T) {
 		t.Run("slow headers", func(t *testing.T) { slowHeaders(t, b) })
 		t.Run("huge heads", func(t *testing.T) { hugeHeads(t, b) })

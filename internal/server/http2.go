@@ -10,33 +10,47 @@ import (
 	"gatehouse/proxy/listener"
 )
 
-// protocolHTTP2 is the name of HTTP/2 over TLS (RFC 9113 section 3.2).
-const protocolHTTP2 = "h2"
+// Names of HTTP/2 in http.Server.TLSNextProto: over TLS (RFC 9113 section 3.2), and
+// without TLS, when the client begins with its preface (RFC 9113 section 3.3).
+const (
+	protocolHTTP2 = "h2"
+	protocolH2C   = "unencrypted_http2"
+)
 
 // goAwayInterval is how often, during a stop, the gateway looks for connections
 // that have just turned out to be HTTP/2.
 const goAwayInterval = 50 * time.Millisecond
 
 // splitHTTP2 moves the HTTP/2 connections of a server to another server, which
-// it returns; it returns nil without TLS. The Shutdown of the returned server
-// sends GOAWAY and does nothing else. The Shutdown of the first server would
-// drop what its HTTP/1.1 connections have just sent.
+// it returns. Without TLS, these are the connections that begin with the preface
+// of HTTP/2; "Upgrade: h2c" is ignored (RFC 9113 section 3.1). The Shutdown of the
+// returned server sends GOAWAY and does nothing else. The Shutdown of the first
+// server would drop what its HTTP/1.1 connections have just sent.
 func splitHTTP2(public *http.Server) *http.Server {
-	if public.TLSConfig == nil {
-		return nil
-	}
 	apart := &http.Server{
-		Handler: public.Handler, TLSConfig: public.TLSConfig.Clone(), HTTP2: public.HTTP2,
+		Handler: public.Handler, HTTP2: public.HTTP2,
 		ReadHeaderTimeout: public.ReadHeaderTimeout, IdleTimeout: public.IdleTimeout,
 		MaxHeaderBytes: public.MaxHeaderBytes, ErrorLog: public.ErrorLog,
 	}
-	_ = apart.ServeTLS(closedListener{}, "", "") // only sets up HTTP/2
-	serve := apart.TLSNextProto[protocolHTTP2]
+	name := protocolHTTP2
+	if public.TLSConfig == nil {
+		name = protocolH2C
+		public.Protocols = new(http.Protocols)
+		public.Protocols.SetHTTP1(true)
+		public.Protocols.SetUnencryptedHTTP2(true)
+		_ = apart.Serve(closedListener{}) // only sets up HTTP/2
+	} else {
+		apart.TLSConfig = public.TLSConfig.Clone()
+		_ = apart.ServeTLS(closedListener{}, "", "") // only sets up HTTP/2
+	}
+	serve := apart.TLSNextProto[name]
 	if serve == nil { // GODEBUG=http2server=0
 		return nil
 	}
 	public.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){
-		protocolHTTP2: func(_ *http.Server, conn *tls.Conn, handler http.Handler) {
+		// net/http replaces the map unless it has HTTP/2 over TLS.
+		protocolHTTP2: apart.TLSNextProto[protocolHTTP2],
+		name: func(_ *http.Server, conn *tls.Conn, handler http.Handler) {
 			listener.ServesHTTP2(conn)
 			serve(apart, conn, handler)
 		},

@@ -22,7 +22,7 @@ type listeners struct {
 	public, redirect              []*listener.Listener
 	operators                     net.Listener
 	publicServer, operatorsServer *http.Server
-	http2Server                   *http.Server // serves the HTTP/2 connections of the public server; nil without TLS
+	http2Server                   *http.Server // serves the HTTP/2 connections of the public server; nil if HTTP/2 is off
 	plain                         plainServer  // serves connections without TLS
 	redirectServer                *http.Server // serves the listeners that redirect to https
 	misdirectedServer             *http.Server // serves clients without TLS on the port for TLS

@@ -66,8 +66,13 @@ func ConnState(conn net.Conn, state http.ConnState) {
 }
 
 // ServesHTTP2 is called when a connection uses HTTP/2. GOAWAY ends such a connection.
+// net/http passes a connection without TLS inside a tls.Conn that is not used.
 func ServesHTTP2(conn *tls.Conn) {
-	if c, ok := conn.NetConn().(*Conn); ok {
+	inner := conn.NetConn()
+	if without, ok := inner.(interface{ UnencryptedNetConn() net.Conn }); ok {
+		inner = without.UnencryptedNetConn()
+	}
+	if c, ok := inner.(*Conn); ok {
 		c.phase.set(phaseDetached, 0)
 	}
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -34,6 +35,9 @@ const (
 	stateActive        // a request is being read or answered
 	stateClosed        // the server has closed it
 )
+
+// http2Preface begins the preface of HTTP/2, which net/http reads (RFC 9113 section 3.4).
+const http2Preface = "PRI * HTTP/2.0"
 
 // conn is a client's connection.
 type conn struct {
@@ -88,13 +92,25 @@ func (s *Server) serve(client Conn) {
 		}
 	}()
 	c.prepare()
-	if handedOff = c.serve(); handedOff {
+	if handedOff = c.serve(); handedOff && c.isLatePreface() {
+		handedOff = false
+		c.lingeringClose(&request{})
+	}
+	if handedOff {
 		if coded := hasHTTP10Coding(c.data); s.HTTP10Head != nil && isHTTP10(c.data) && (coded || !isPartialHTTP10(c.data)) {
 			s.HTTP10Head(client, coded)
 		}
 		c.Unread(c.data)
 		s.handOff(client, nil)
 	}
+}
+
+// isLatePreface reports whether the preface of HTTP/2 follows a request. net/http would
+// take it as the first bytes of a connection, which alone may be the preface (RFC 9113
+// section 3.4).
+func (c *conn) isLatePreface() bool {
+	protocols := c.server.standard.Protocols
+	return protocols != nil && protocols.UnencryptedHTTP2() && c.served.Load() && bytes.HasPrefix(c.data, []byte(http2Preface))
 }
 
 // prepare makes what all requests of the connection have in common.
