@@ -38,8 +38,9 @@ type Config struct {
 	Addresses      map[string]AddressSet `yaml:"addresses"`
 	TrustedProxies AddressList           `yaml:"trusted_proxies"`
 	Limits         Limits                `yaml:"limits"`
-	// ResponseHeaders are set on every answer. They replace the backend's.
-	ResponseHeaders map[string]string `yaml:"response_headers"`
+	// ResponseHeaders change the headers of every answer, before those of the route. Nil
+	// changes nothing.
+	ResponseHeaders *TableHeaders `yaml:"response_headers"`
 	// Errors are pages by status, such as 503, or by class: 4xx and 5xx. They replace
 	// the bodies of the gateway's own errors for clients that prefer HTML.
 	Errors map[string]ErrorPage `yaml:"errors"`
@@ -189,7 +190,11 @@ type Route struct {
 	Upgrade             []string `yaml:"upgrade"` // lower case; protocols that a client may switch to; empty allows none
 	// RequestHeaders change the headers that the backend gets. Nil changes nothing.
 	RequestHeaders *HeaderRules `yaml:"request_headers"`
-	TLS            *TLS         `yaml:"tls"` // nil when the file has none
+
+	// ResponseHeaders change the headers of every answer of the route, also of the
+	// gateway's own. Nil changes nothing.
+	ResponseHeaders *HeaderRules `yaml:"response_headers"`
+	TLS             *TLS         `yaml:"tls"` // nil when the file has none
 
 	// Bounds. A duration or a size of 0 means no bound.
 	Timeout        time.Duration `yaml:"timeout"`         // until the response headers, while the gateway waits for the backend
@@ -204,6 +209,13 @@ type HeaderRules struct {
 	Add    map[string]HeaderValue `yaml:"add"`    // adds a value, behind those of others
 	Remove []string               `yaml:"remove"` // removes the values of others
 }
+
+// TableHeaders are the HeaderRules of a whole table. They may be written as a mapping of
+// headers to set, whose values have no placeholders.
+type TableHeaders HeaderRules
+
+// Rules returns the rules, or nil for nil.
+func (h *TableHeaders) Rules() *HeaderRules { return (*HeaderRules)(h) }
 
 // Redirect answers requests with the address to ask instead.
 type Redirect struct {

@@ -123,6 +123,30 @@ func (u *Users) DecodeField(d *yamldoc.Decoder, f *yamldoc.Field) {
 	}
 }
 
+// DecodeField decodes `response_headers:` of the table: HeaderRules, or a mapping of
+// headers to set.
+func (h *TableHeaders) DecodeField(d *yamldoc.Decoder, f *yamldoc.Field) {
+	if !d.HasKind(f, reflect.TypeFor[TableHeaders]()) {
+		return
+	}
+	if areHeaderRules(f) {
+		d.Mapping(f, reflect.ValueOf(h).Elem(), yamldoc.Except{})
+		return
+	}
+	var values map[string]string
+	d.Table(f, reflect.ValueOf(&values).Elem())
+	h.Set = make(map[string]HeaderValue, len(values))
+	for name, value := range values {
+		h.Set[name] = LiteralHeader(value)
+	}
+}
+
+// areHeaderRules reports whether `response_headers:` of the table has rules, not headers:
+// the values of headers are plain.
+func areHeaderRules(f *yamldoc.Field) bool {
+	return f.HasCollection("set") || f.HasCollection("add") || f.HasCollection("remove")
+}
+
 // DecodeField decodes `audience:`, which is text or a list of text.
 func (a *Audiences) DecodeField(d *yamldoc.Decoder, f *yamldoc.Field) {
 	if f.IsPlain() {
@@ -143,6 +167,7 @@ var (
 	_ yamldoc.FieldDecoder = (*Policy)(nil)
 	_ yamldoc.FieldDecoder = (*Users)(nil)
 	_ yamldoc.FieldDecoder = (*Audiences)(nil)
+	_ yamldoc.FieldDecoder = (*TableHeaders)(nil)
 	_ yamldoc.FieldDecoder = (*ClaimValues)(nil)
 	_ yamldoc.FieldDecoder = (*claimValue)(nil)
 )

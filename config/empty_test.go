@@ -81,6 +81,16 @@ func frames() map[string]struct {
 			map[string]string{"set": "{X-A: b}", "add": "{X-B: c}", "remove": "[X-C]"},
 			"routes: [{name: a, prefix: /, backend: 'https://b', request_headers: {%s}}]\n",
 		},
+		"routes.response_headers": {
+			reflect.TypeFor[HeaderRules](),
+			map[string]string{"set": "{X-A: b}", "add": "{X-B: c}", "remove": "[X-C]"},
+			"routes: [{name: a, prefix: /, backend: 'https://b', response_headers: {%s}}]\n",
+		},
+		"response_headers": {
+			reflect.TypeFor[TableHeaders](),
+			map[string]string{"set": "{X-A: b}", "add": "{X-B: c}", "remove": "[X-C]"},
+			"response_headers: {%s}\n" + route,
+		},
 		"routes.redirect": {
 			reflect.TypeFor[Redirect](),
 			map[string]string{"to": "/new"},

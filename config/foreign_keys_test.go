@@ -117,7 +117,7 @@ func TestForeignKeysOfATable(t *testing.T) {
 		"routes:\n  - {name: a, prefix: /a, proxy_pass: 'http://b'}\n":                            "write backend: http://127.0.0.1:8080",
 		"routes:\n  - {name: a, prefix: /a, backend: 'http://b', clientMaxBodySize: 1m}\n":        "write max_body: 10MiB",
 		"routes:\n  - {name: a, prefix: /a, backend: 'http://b', stripp_prefix: true}\n":          `did you mean "strip_prefix"?`,
-		"routes:\n  - {name: a, prefix: /a, backend: 'http://b', add_header: x}\n":                "write, at the top of the table, response_headers:",
+		"routes:\n  - {name: a, prefix: /a, backend: 'http://b', add_header: x}\n":                "write response_headers:",
 		"entryPoints: {web: 80}\nroutes:\n  - {name: a, prefix: /a, backend: 'http://b'}\n":       "GATEWAY_LISTEN",
 		"cors: {allow_origins: ['*']}\nroutes:\n  - {name: a, prefix: /a, backend: 'http://b'}\n": "write origins:",
 		"cors: {origin: ['*']}\nroutes:\n  - {name: a, prefix: /a, backend: 'http://b'}\n":        `did you mean "origins"?`,

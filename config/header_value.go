@@ -27,10 +27,13 @@ const headerPlaceholders = "{client_ip}, {request_id}, {host}, {route} and {clai
 // each. The braces of a variable's value are doubled, so that they begin no placeholder.
 type HeaderValue string
 
-// EscapeVariable implements yamldoc.VariableEscaper.
-func (HeaderValue) EscapeVariable(value string) string {
-	return strings.NewReplacer("{", "{{", "}", "}}").Replace(value)
+// LiteralHeader returns the value that stands for a text without placeholders.
+func LiteralHeader(text string) HeaderValue {
+	return HeaderValue(strings.NewReplacer("{", "{{", "}", "}}").Replace(text))
 }
+
+// EscapeVariable implements yamldoc.VariableEscaper.
+func (HeaderValue) EscapeVariable(value string) string { return string(LiteralHeader(value)) }
 
 // HeaderPart is one part of a HeaderValue: text, a claim or another placeholder. The
 // other two fields are "".

@@ -10,8 +10,12 @@ import (
 	"gatehouse/config/yamldoc"
 )
 
-// headerRule checks the name of a header in `set`, `add` or `remove`.
-type headerRule func(change, name string) *problem.Fault
+// headerRule are the rules for the headers of requests or of answers. name checks a header
+// in `set`, `add` or `remove`; value checks the parts of a value and may be nil.
+type headerRule struct {
+	name  func(change, name string) *problem.Fault
+	value func(parts []HeaderPart) *problem.Fault
+}
 
 // headerRules checks the changes to headers under a key of a route or of `defaults:`.
 func (v *validator) headerRules(field *yamldoc.Field, key string, rules *HeaderRules, rule headerRule) {
@@ -26,7 +30,7 @@ func (v *validator) headerRules(field *yamldoc.Field, key string, rules *HeaderR
 	changedHeaders(given, "add", rules.Add, rule)
 	first := map[string]int{}
 	given.CheckEach("remove", rules.Remove, func(name string) *problem.Fault {
-		f := rule("remove", name)
+		f := rule.name("remove", name)
 		if _, repeated := first[FoldHeader(name)]; repeated && f == nil {
 			f = repeatedHeader()
 		}
@@ -43,7 +47,7 @@ func repeatedHeader() *problem.Fault {
 func changedHeaders(given *yamldoc.Field, change string, values map[string]HeaderValue, rule headerRule) {
 	first := map[string]bool{}
 	for name, header := range given.Get(change).Keys() {
-		f := rule(change, name)
+		f := rule.name(change, name)
 		if folded := FoldHeader(name); f == nil && first[folded] {
 			f = repeatedHeader()
 		} else {
@@ -56,7 +60,7 @@ func changedHeaders(given *yamldoc.Field, change string, values map[string]Heade
 		if !header.Valid() {
 			continue
 		}
-		if f := changedValue(values[name], header.Text()); f != nil {
+		if f := changedValue(values[name], header.Text(), rule); f != nil {
 			header.Reject(f)
 		}
 	}
@@ -64,16 +68,19 @@ func changedHeaders(given *yamldoc.Field, change string, values map[string]Heade
 
 // changedValue checks the value of a header that is set or added. written is the value as
 // the file has it, without the values of variables.
-func changedValue(value HeaderValue, written string) *problem.Fault {
+func changedValue(value HeaderValue, written string, rule headerRule) *problem.Fault {
 	if value == "" {
 		return &problem.Fault{Reason: "is empty", Hint: "to send none, list the header under `remove`"}
 	}
 	if f := headerValue(string(value)); f != nil {
 		return f
 	}
-	_, f := value.parse()
-	if f != nil && string(value) != written {
+	parts, f := value.parse()
+	switch {
+	case f != nil && string(value) != written:
 		f.Reason = "has braces that are no placeholder" // the name could be a part of a secret
+	case f == nil && rule.value != nil:
+		f = rule.value(parts)
 	}
 	return f
 }
@@ -97,7 +104,7 @@ func (v *validator) requestHeaders(field *yamldoc.Field, route *Route) {
 			owned[FoldHeader(name)] = true
 		}
 	}
-	v.headerRules(field, "request_headers", route.RequestHeaders, func(change, name string) *problem.Fault {
+	v.headerRules(field, "request_headers", route.RequestHeaders, headerRule{name: func(change, name string) *problem.Fault {
 		folded := FoldHeader(name)
 		has := func(prefix string) bool { return strings.HasPrefix(folded, prefix) }
 		switch f := changedHeaderName(name); {
@@ -115,7 +122,7 @@ func (v *validator) requestHeaders(field *yamldoc.Field, route *Route) {
 			return &problem.Fault{Reason: "a request has this header once", Hint: "use `set`"}
 		}
 		return nil
-	})
+	}})
 }
 
 // claimsOfNobody refuses {claim.NAME} on a route that asks for no token.
@@ -126,12 +133,14 @@ func (v *validator) claimsOfNobody(field *yamldoc.Field, route *Route) {
 	}
 	for change, values := range map[string]map[string]HeaderValue{"set": route.RequestHeaders.Set, "add": route.RequestHeaders.Add} {
 		for name, header := range given.Get(change).Keys() {
-			if header.Valid() && slices.ContainsFunc(values[name].Parts(), func(p HeaderPart) bool { return p.Claim != "" }) {
+			if header.Valid() && slices.ContainsFunc(values[name].Parts(), isClaim) {
 				header.Fail("has a claim, and with `auth: none` the caller is unknown", "use auth: initial or strict, or remove it")
 			}
 		}
 	}
 }
+
+func isClaim(part HeaderPart) bool { return part.Claim != "" }
 
 // OwnRequestHeaders returns the folded names of headers that the gateway sends to backends
 // in its own way, and of those that nobody may send.

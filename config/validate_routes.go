@@ -147,12 +147,12 @@ func (v *validator) withoutBackend(field *yamldoc.Field, target string) {
 // AnsweredKeys returns the keys, besides the target, that a route may have when
 // the gateway itself answers its requests.
 func AnsweredKeys() []string {
-	return []string{"name", "prefix", "hosts", "methods", "headers", "match_headers", "auth", "roles", "claims", "allow_from", "deny_from", "allow_encoded_slashes"}
+	return []string{"name", "prefix", "hosts", "methods", "headers", "match_headers", "auth", "roles", "claims", "allow_from", "deny_from", "allow_encoded_slashes", "response_headers"}
 }
 
 // HandlerKeys returns the keys that a route to a built-in handler may have.
 func HandlerKeys() []string {
-	return []string{"name", "prefix", "handler", "hosts", "methods", "headers", "match_headers", "allow_from", "deny_from"}
+	return []string{"name", "prefix", "handler", "hosts", "methods", "headers", "match_headers", "allow_from", "deny_from", "response_headers"}
 }
 
 // routeValues checks the keys that `defaults:` may have, too.
@@ -161,6 +161,7 @@ func (v *validator) routeValues(field *yamldoc.Field, route *Route) {
 	field.CheckEach("methods", route.Methods, methodRule)
 	v.matchedHeaders(field, route)
 	v.requestHeaders(field, route)
+	v.answeredHeaders(field, route)
 	field.CheckEach("roles", route.Roles, func(role string) *problem.Fault {
 		if strings.TrimSpace(role) == "" {
 			return &problem.Fault{Reason: "is empty"}
@@ -264,6 +265,7 @@ func (v *validator) emptyRouteKeys(field *yamldoc.Field, defaults *Route) {
 		{"deny_from", "to refuse no address", len(defaults.DenyFrom.Entries) > 0},
 		{"tls", "to use the system's authorities", defaults.TLS != nil},
 		{"request_headers", "to change none", defaults.RequestHeaders != nil},
+		{"response_headers", "to change none", defaults.ResponseHeaders != nil},
 	} {
 		if !k.inherited {
 			field.RefuseEmpty(k.key, k.open)

@@ -16,6 +16,7 @@ import (
 	"gatehouse/proxy/clientip"
 	"gatehouse/proxy/cors"
 	"gatehouse/proxy/forward"
+	"gatehouse/proxy/headers"
 	"gatehouse/proxy/route"
 	"gatehouse/proxy/target"
 	"gatehouse/proxy/upstream"
@@ -53,6 +54,7 @@ type compiledRoute struct {
 	metrics RouteMetrics
 
 	addresses *clientip.Filter // nil without allow_from and deny_from
+	answers   *headers.Rules   // changes to the headers of answers; nil without response_headers
 
 	// One of builtIn, answer and backend is set.
 	builtIn Handler
@@ -122,7 +124,10 @@ func Compile(cfg *config.Config, parts Parts) (*Table, error) {
 
 func (t *Table) compileRoute(of *route.Route, parts Parts, buffers httputil.BufferPool) (*compiledRoute, error) {
 	cfg := of.Config
-	r := &compiledRoute{route: of, config: cfg, rule: auth.RuleOf(cfg), addresses: clientip.NewFilter(cfg)}
+	r := &compiledRoute{
+		route: of, config: cfg, rule: auth.RuleOf(cfg), addresses: clientip.NewFilter(cfg),
+		answers: headers.NewRules(cfg.ResponseHeaders),
+	}
 	if cfg.Handler != "" {
 		if parts.Users == nil {
 			return nil, fmt.Errorf("handler %q needs users, which are off", cfg.Handler)

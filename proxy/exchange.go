@@ -41,7 +41,7 @@ func (g *Gateway) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	table := g.table.Load()
 	x := &exchange{gateway: g, table: table, metrics: g.unmatched}
 	x.response = response{
-		ResponseWriter: w, table: table, start: time.Now(), id: requestID(r.Header["X-Request-Id"]), head: r.Method == http.MethodHead,
+		ResponseWriter: w, table: table, request: r, caller: &x.caller, start: time.Now(), id: requestID(r.Header["X-Request-Id"]), head: r.Method == http.MethodHead,
 		http1: r.ProtoMajor == 1, last: mustClose(r), draining: &g.draining, length: -1,
 	}
 	if g.requestCount != nil {

@@ -150,7 +150,7 @@ func (g *Gateway) serve(x *exchange, r *http.Request) *httperr.Error {
 	if refusal != nil {
 		return refusal
 	}
-	x.route, x.metrics = route, route.metrics
+	x.route, x.response.route, x.metrics = route, route, route.metrics
 	route.metrics.Started()
 
 	if refusal := route.checkAddress(&x.caller); refusal != nil {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"gatehouse/internal/httperr"
+	"gatehouse/proxy/clientip"
+	"gatehouse/proxy/headers"
 )
 
 // response is the http.ResponseWriter of one request. All answers go through it. When the
@@ -18,11 +20,14 @@ import (
 type response struct {
 	http.ResponseWriter
 
-	table       *Table    // nil before the first Swap
-	start       time.Time // of the request
-	id          string    // X-Request-ID
-	allowOrigin string    // for Access-Control-Allow-Origin
-	head        bool      // the request is a HEAD, so net/http discards the body
+	table       *Table         // nil before the first Swap
+	route       *compiledRoute // nil while no route is found
+	request     *http.Request
+	caller      *clientip.Caller // of the exchange
+	start       time.Time        // of the request
+	id          string           // X-Request-ID
+	allowOrigin string           // for Access-Control-Allow-Origin
+	head        bool             // the request is a HEAD, so net/http discards the body
 	http1       bool
 	last        bool         // no other request is read from the connection
 	draining    *atomic.Bool // of the gateway
@@ -82,10 +87,24 @@ func (w *response) setStandardHeaders() {
 	if w.table == nil {
 		return
 	}
-	w.table.headers.SetFixed(header)
+	if rules := w.table.headers.Answers(); rules != nil {
+		w.change(header, rules)
+	}
+	if w.route != nil && w.route.answers != nil {
+		w.change(header, w.route.answers)
+	}
 	if w.table.cors != nil {
 		w.table.cors.Decorate(header, w.value(2, w.allowOrigin))
 	}
+}
+
+// change changes the headers of the answer by `response_headers`.
+func (w *response) change(header http.Header, rules *headers.Rules) {
+	facts := headers.Facts{ClientIP: w.caller.IP, RequestID: w.id, Host: w.request.Host}
+	if w.route != nil {
+		facts.Route = w.route.config.Name
+	}
+	rules.ChangeAnswer(header, &facts)
 }
 
 // value returns a slice with one header value, without an allocation. Appending to the

@@ -273,6 +273,17 @@ func printExplanation(w io.Writer, e explain.Explanation) error {
 	if e.Forwarded != nil {
 		printForwarded(row, e.Forwarded)
 	}
+	for i, change := range e.Answer {
+		key := ""
+		if i == 0 {
+			key = "every answer"
+		}
+		text := change.Change + " " + change.Name
+		if change.Value != "" {
+			text += ": " + change.Value
+		}
+		row(key, text)
+	}
 	return table.Flush()
 }
 

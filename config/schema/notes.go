@@ -28,6 +28,7 @@ func keyNotes() map[string]note {
 	notes := map[string]note{}
 	for _, some := range []map[string]note{
 		tableNotes(), includeNotes(), limitNotes(), userNotes(), issuerNotes(), corsNotes(), targetNotes(), matchNotes(), forwardNotes(), boundNotes(), testNotes(),
+		headerNotes("response_headers"), headerNotes("routes.response_headers"),
 	} {
 		maps.Copy(notes, some)
 	}
@@ -86,11 +87,10 @@ func tableNotes() map[string]note {
 		},
 		"response_headers": {
 			title:       "Headers of every answer",
-			description: "Headers that are set on every answer. They replace the backend's.",
-			examples:    []any{map[string]string{"Strict-Transport-Security": "max-age=31536000"}},
+			description: "Headers that are set on every answer, in place of the backend's; or `remove`, `set` and `add`, as on a route. Those of the route come later.",
+			examples:    []any{map[string]string{"Strict-Transport-Security": "max-age=31536000"}, map[string]any{"remove": []string{"Server"}}},
 			keys:        responseHeaderName(),
 			value:       notBlankText,
-			notEmpty:    true,
 		},
 		"errors": {
 			title: "Pages for errors",

@@ -224,6 +224,12 @@ func forwardNotes() map[string]note {
 			unique:      true,
 			notEmpty:    true,
 		},
+		"routes.response_headers": {
+			title: "Headers of answers",
+			description: "Changes to the headers of every answer of the route, also of the gateway's own: `remove`, then `set`, then `add`, after those of the table. " +
+				"Values may have {client_ip}, {request_id}, {host} and {route}. {} is allowed only to undo `defaults`.",
+			examples: []any{map[string]any{"set": map[string]string{"X-Frame-Options": "DENY"}, "remove": []string{"Server"}}},
+		},
 		"routes.tls": {
 			title:       "TLS to the backend",
 			description: "TLS to an https backend. The backend's certificate is always verified.",
@@ -279,6 +285,39 @@ func boundNotes() map[string]note {
 			description: "How large a request's body may be, counted while it streams. Larger bodies get 413. " +
 				"Bytes, or a unit: KiB, MiB, GiB (1024) or kB, MB, GB (1000); 0 means no bound.",
 			examples: []any{"100MiB", "64kB"},
+		},
+	}
+}
+
+// headerNotes returns the notes about the changes to the headers of answers at a path.
+func headerNotes(path string) map[string]note {
+	name := func(others ...string) *schema {
+		return &schema{Pattern: tokenPattern, Not: &schema{Pattern: unchangedAnswerPattern(others...)}}
+	}
+	return map[string]note{
+		path + ".set": {
+			title:       "Set",
+			description: "Headers with values that replace those of the backend. {{ and }} stand for one brace each.",
+			examples:    []any{map[string]string{"X-Frame-Options": "DENY"}},
+			keys:        name(append(config.RemovedOnlyHeaders(), config.ListedResponseHeaders()...)...),
+			value:       func() *schema { return text(headerText) },
+			notEmpty:    true,
+		},
+		path + ".add": {
+			title:       "Add",
+			description: "Headers with values that are added to those of the backend.",
+			examples:    []any{map[string]string{"Vary": "Accept-Language"}},
+			keys:        name(config.RemovedOnlyHeaders()...),
+			value:       func() *schema { return text(headerText) },
+			notEmpty:    true,
+		},
+		path + ".remove": {
+			title:       "Remove",
+			description: "Headers of the backend that clients do not get.",
+			examples:    []any{[]string{"Server", "X-Powered-By"}},
+			value:       func() *schema { return anyOf(name(), ref("reference")) },
+			unique:      true,
+			notEmpty:    true,
 		},
 	}
 }

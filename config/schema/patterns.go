@@ -118,6 +118,13 @@ func unchangedHeaderPattern(others ...string) string {
 	return `^(?:\*|(?:` + foldedPattern(names) + `)$|(?:` + foldedPattern(config.FramingHeaderPrefixes()) + `))`
 }
 
+// unchangedAnswerPattern returns a pattern for every spelling of the headers of answers
+// that no rule may change, and of others.
+func unchangedAnswerPattern(others ...string) string {
+	names := append(config.UnchangedResponseHeaders(), others...)
+	return `^(?:\*|(?:` + foldedPattern(names) + `)$|(?:` + foldedPattern(config.FramingHeaderPrefixes()) + `))`
+}
+
 // perResponseHeaderPattern returns a pattern for every spelling of the headers
 // that describe one answer.
 func perResponseHeaderPattern() string {

@@ -196,15 +196,15 @@ func beyondGenerate() map[string][]string {
 		"two entries of a list are compared by one of their values": {
 			"route-name-twice", "test-route", "conflict-escape", "conflict-headers", "conflict-host", "conflict-methods", "conflict-plain", "token-twice",
 		},
-		"two spellings are the same": {"header-twice", "host-twice", "identity-folded", "identity-folded-other"},
+		"two spellings are the same": {"header-twice", "response-rules-names", "host-twice", "identity-folded", "identity-folded-other"},
 		"one part of the file is held against another": {
-			"header-identity", "header-identity-default", "header-identity-defaults", "allow-from-undefined", "allow-from-unknown", "proxies-name", "proxies-unknown-set", "redirect-host-address", "redirect-host-alone",
+			"response-rules-cors", "header-identity", "header-identity-default", "header-identity-defaults", "allow-from-undefined", "allow-from-unknown", "proxies-name", "proxies-unknown-set", "redirect-host-address", "redirect-host-alone",
 		},
 		"a schema does not know the table's identity headers": {"request-headers-identity", "request-headers-identity-none"},
 		"a schema does not parse placeholders":                {"request-headers-claim-of-nobody"},
 		"a schema does not know the public suffixes":          {"cors-public-suffix-credentials"},
 		"a route starts from the file's defaults": {
-			"roles-inherited", "roles-optional-inherited", "empty-roles", "empty-methods", "empty-hosts", "empty-headers", "match-headers-empty", "request-headers-empty-whole", "empty-allow-from", "empty-deny-from", "empty-tls", "empty-defaults-roles", "claims-empty", "claims-defaults", "claims-inherited",
+			"roles-inherited", "roles-optional-inherited", "empty-roles", "empty-methods", "empty-hosts", "empty-headers", "match-headers-empty", "request-headers-empty-whole", "response-rules-empty-whole", "empty-allow-from", "empty-deny-from", "empty-tls", "empty-defaults-roles", "claims-empty", "claims-defaults", "claims-inherited",
 		},
 		"the value is near a known word, but not that one":  {"cors-scheme", "method-near"},
 		"the value has to be computed":                      {"addresses-bits", "token-leeway-long", "cors-class-range", "prefix-escape-twice", "proxies-bits", "proxies-mapped", "size-huge"},

@@ -100,7 +100,7 @@ func (d *Decoder) value(f *Field, v reflect.Value) {
 	case reflect.Slice:
 		d.List(f, v)
 	case reflect.Map:
-		d.table(f, v)
+		d.Table(f, v)
 	default:
 		panic("yamldoc: no way to decode a " + v.Type().String())
 	}
@@ -284,8 +284,8 @@ func scalarUnder(n *yaml.Node, key string) string {
 	return ""
 }
 
-// table decodes a YAML mapping whose keys the operator chooses.
-func (d *Decoder) table(f *Field, v reflect.Value) {
+// Table decodes a YAML mapping whose keys the operator chooses into a map.
+func (d *Decoder) Table(f *Field, v reflect.Value) {
 	v.Set(reflect.MakeMapWithSize(v.Type(), len(f.node.Content)/2))
 	f.children = make([]Field, 0, len(f.node.Content)/2)
 	for key, value := range d.pairs(f) {

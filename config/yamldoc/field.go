@@ -114,6 +114,20 @@ func (f *Field) Keys() iter.Seq2[string, *Field] {
 	}
 }
 
+// HasCollection reports whether the file has a list or a mapping under a key, which may
+// not be decoded yet.
+func (f *Field) HasCollection(key string) bool {
+	if !f.IsMapping() {
+		return false
+	}
+	for i := 0; i+1 < len(f.node.Content); i += 2 {
+		if resolveAlias(f.node.Content[i]).Value == key && resolveAlias(f.node.Content[i+1]).Kind != yaml.ScalarNode {
+			return true
+		}
+	}
+	return false
+}
+
 // IsPlain reports whether the file has one plain value here.
 func (f *Field) IsPlain() bool { return f != nil && f.node.Kind == yaml.ScalarNode }
 

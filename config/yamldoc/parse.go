@@ -4,6 +4,8 @@
 //
 //	parse.go      one YAML tree from bytes
 //	syntax.go     text that is not YAML, and what was probably meant
+//	brackets.go   … mistakes with quotes and brackets
+//	indentation.go … mistakes with indentation, colons and dashes
 //	aliases.go    bounding how large aliases can make a small file
 //	secrets.go    values that look like secrets, found before anything is reported
 //	decode.go     Go types from the tree, by their yaml tags

@@ -9,6 +9,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	yaml4 "go.yaml.in/yaml/v4"
 
@@ -30,8 +31,20 @@ func (d *Document) syntaxError(err error) {
 	if line == 0 || isGrammarError(message) {
 		line++
 	}
-	if exactLine, exactColumn, found := syntaxPlace(d.text); found {
-		line, column = exactLine, exactColumn
+	stopped := line
+	if exactLine, exactColumn, last, found := syntaxPlace(d.text); found {
+		line, column, stopped = exactLine, exactColumn, last
+	}
+	hint := d.syntaxHint(line, column, message)
+	if strings.Contains(message, "alphabetic or numeric character") {
+		message = "a value begins with " + anchorSign(d.source(line), column)
+	}
+	if found := d.findMistake(line, column, stopped, message); found != nil {
+		line, column = placeOf(d.withoutMark(), found.at)
+		message, hint = found.message, found.hint
+		if d.nearSecret(line) {
+			hint = "" // it may name the word that begins the line
+		}
 	}
 	if strings.HasPrefix(message, "unknown anchor ") && d.nearSecret(line) {
 		message = "unknown anchor referenced"
@@ -39,19 +52,51 @@ func (d *Document) syntaxError(err error) {
 	if d.nearSecret(line) {
 		d.hiddenLines[line] = true
 	}
-	d.add(problem.SeverityError, line, column, "not valid YAML: "+message, d.syntaxHint(line, column, message))
+	d.add(problem.SeverityError, line, column, "not valid YAML: "+message, hint)
 }
 
-// syntaxPlace returns the place where a text stops being YAML. yaml.v3 reports
+// findMistake returns what the operator probably did wrong, or nil. line and column are
+// the place that the parser reports, stopped is the line that it had reached, and message is
+// its error.
+func (d *Document) findMistake(line, column, stopped int, message string) *mistake {
+	source := d.source(line)
+	if strings.Contains(source[:len(source)-len(strings.TrimLeft(source, " \t"))], "\t") {
+		return nil // the parser reports the place of a tab
+	}
+	if found := findBracketMistake(d.withoutMark()); found != nil {
+		if at, _ := placeOf(d.withoutMark(), found.at); at <= stopped {
+			return found
+		}
+	}
+	for _, cause := range []string{"'-' indicator", "expected key", "mapping values are not allowed", "expected ':'"} {
+		if strings.Contains(message, cause) {
+			return findBlockMistake(d.withoutMark(), line, column)
+		}
+	}
+	return nil
+}
+
+// withoutMark returns the text without its byte order mark.
+func (d *Document) withoutMark() string { return strings.TrimPrefix(d.text, "\ufeff") }
+
+// placeOf returns the line and the column of an offset. The column counts characters.
+func placeOf(text string, at int) (line, column int) {
+	before := text[:at]
+	begin := strings.LastIndexByte(before, '\n') + 1
+	return strings.Count(before, "\n") + 1, utf8.RuneCountInString(before[begin:]) + 1
+}
+
+// syntaxPlace returns the place where a text stops being YAML, and the line that the parser
+// had reached. yaml.v3 reports
 // no column. Its line is often the one before, or the first line of the block
 // with the mistake (issue 10). Its successor reports both exactly, and is used
 // only for the place: the two accept slightly different texts, and the meaning
 // of a table must not depend on which is used.
-func syntaxPlace(text string) (line, column int, found bool) {
+func syntaxPlace(text string) (line, column, stopped int, found bool) {
 	// Like yaml.v3, it panics on its own inconsistencies.
 	defer func() {
 		if recover() != nil {
-			line, column, found = 0, 0, false
+			line, column, stopped, found = 0, 0, 0, false
 		}
 	}()
 	decoder := yaml4.NewDecoder(bytes.NewReader([]byte(strings.TrimPrefix(text, "\ufeff"))))
@@ -62,17 +107,17 @@ func syntaxPlace(text string) (line, column int, found bool) {
 			continue
 		}
 		if errors.Is(err, io.EOF) {
-			return 0, 0, false
+			return 0, 0, 0, false
 		}
 		cause, known := errors.AsType[*yaml4.LoadError](err)
 		if !known {
-			return 0, 0, false
+			return 0, 0, 0, false
 		}
 		place := cause.Mark
 		if isUnclosed(cause) {
 			place = cause.ContextMark
 		}
-		return place.Line, place.Column, place.Line > 0
+		return place.Line, place.Column, cause.Mark.Line, place.Line > 0
 	}
 }
 
@@ -110,10 +155,6 @@ func (d *Document) syntaxHint(line, column int, message string) string {
 	switch {
 	case strings.Contains(indent, "\t") || strings.Contains(message, "tab character"):
 		return "YAML is indented with spaces, not tabs"
-	case strings.Contains(source, "${") && strings.Contains(message, "',' or"):
-		return `inside { } and [ ] put it in quotes: "${NAME}"`
-	case strings.Contains(source, "?") && strings.Contains(message, "',' or"):
-		return "inside { } and [ ] put a value with a ? in quotes"
 	case strings.Contains(message, "unexpected end of stream"):
 		return "a quote is not closed"
 	case strings.Contains(message, "unknown anchor"):
@@ -128,6 +169,10 @@ func (d *Document) syntaxHint(line, column int, message string) string {
 		return "the bracket that begins here is not closed, or a comma is missing in it"
 	case strings.Contains(message, "did not find expected"):
 		return "check the indentation and the brackets of what begins here"
+	case strings.Contains(message, "unknown escape character"):
+		return `inside double quotes \ begins an escape: write \\, or use single quotes`
+	case strings.Contains(message, "expected '>'"), strings.Contains(message, "scanning a tag"):
+		return "put a value that begins with ! in quotes"
 	case strings.Contains(message, "cannot start any token"):
 		return "put a value that begins with @, ` or % in quotes"
 	}

@@ -34,6 +34,7 @@ func Compare(before, after *proxy.Table) Diff {
 	for _, r := range routesOf(after) {
 		if was := old[r.Name]; was != nil {
 			d.weakened(was, r)
+			d.loosenedRoute(before.Config(), after.Config(), was, r)
 		}
 	}
 	d.backends(before, after)
@@ -143,6 +144,7 @@ func routeFields(r *config.Route) []fieldValue {
 		{"idle_timeout", r.IdleTimeout.String()},
 		{"max_body", r.MaxBody.String()},
 		{"request_headers", rulesText(r.RequestHeaders)},
+		{"response_headers", rulesText(r.ResponseHeaders)},
 		{"upgrade", strings.Join(slices.Sorted(slices.Values(r.Upgrade)), ", ")},
 	}
 }
@@ -219,7 +221,8 @@ func (d *Diff) global(before, after *config.Config) {
 	for _, status := range namesIn(before.Errors, after.Errors) {
 		changed("errors."+status, before.Errors[status].File, after.Errors[status].File, false)
 	}
-	changed("response_headers", digests(before.ResponseHeaders), digests(after.ResponseHeaders), false)
+	changed("response_headers", rulesText(before.ResponseHeaders.Rules()), rulesText(after.ResponseHeaders.Rules()), false)
+	d.loosenedAnswers(before.ResponseHeaders.Rules(), after.ResponseHeaders.Rules())
 	oldCORS, newCORS := before.CORS, after.CORS
 	if oldCORS == nil {
 		oldCORS = &config.CORS{}

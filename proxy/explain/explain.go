@@ -41,6 +41,8 @@ type Explanation struct {
 	Verdict   Verdict             `json:"verdict"`
 	Notes     []string            `json:"notes,omitempty"`     // checks that the gateway would make, but explain does not
 	Forwarded *Forwarded          `json:"forwarded,omitempty"` // nil without a backend
+	// Answer are the changes to the headers of the answer, in their order.
+	Answer []HeaderChange `json:"response_headers,omitempty"`
 }
 
 // Candidate is a route whose prefix matches the path, with the reason why it gets the
@@ -164,6 +166,11 @@ func Request(table *proxy.Table, r *http.Request, decider auth.Decider) Explanat
 	default:
 		e.Verdict = Verdict{Allowed: true}
 	}
+	var ofRoute *config.HeaderRules
+	if d.Route != nil {
+		ofRoute = d.Route.Config.ResponseHeaders
+	}
+	e.Answer = answerChanges(table.Config().ResponseHeaders.Rules(), ofRoute)
 	if d.Forwarded != nil {
 		e.Forwarded = describeForwarded(r, d.Forwarded)
 	}

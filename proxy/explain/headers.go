@@ -65,3 +65,105 @@ func chosenByClient(value config.HeaderValue) bool {
 		return part.Placeholder == config.PlaceholderHost || part.Placeholder == config.PlaceholderRequestID
 	})
 }
+
+// HeaderChange is what the table does to one header of the answers to a request.
+type HeaderChange struct {
+	Change string `json:"change"` // set, add or remove
+	Name   string `json:"name"`
+	Value  string `json:"value,omitempty"` // with placeholders; "" for remove
+}
+
+// answerChanges returns the changes to the headers of an answer in the order in which they
+// apply: those of the table, then those of the route. It omits a change that a later one
+// undoes.
+func answerChanges(table, route *config.HeaderRules) (list []HeaderChange) {
+	replace := func(change HeaderChange) {
+		list = slices.DeleteFunc(list, func(earlier HeaderChange) bool {
+			return config.FoldHeader(earlier.Name) == config.FoldHeader(change.Name)
+		})
+		list = append(list, change)
+	}
+	for _, rules := range []config.HeaderRules{changesOf(table), changesOf(route)} {
+		for _, name := range rules.Remove {
+			replace(HeaderChange{Change: "remove", Name: name})
+		}
+		for _, name := range slices.Sorted(maps.Keys(rules.Set)) {
+			replace(HeaderChange{"set", name, valueText(rules.Set[name])})
+		}
+		for _, name := range slices.Sorted(maps.Keys(rules.Add)) {
+			list = append(list, HeaderChange{"add", name, valueText(rules.Add[name])})
+		}
+	}
+	return list
+}
+
+// valueText returns a value with its placeholders as it is written, but with single
+// braces for literal ones.
+func valueText(value config.HeaderValue) string {
+	var b strings.Builder
+	for _, part := range value.Parts() {
+		b.WriteString(part.Text + part.Placeholder)
+		if part.Claim != "" {
+			b.WriteString("{claim." + part.Claim + "}")
+		}
+	}
+	return b.String()
+}
+
+// protectingHeaders are headers of answers that make a browser stricter, in lower case.
+func protectingHeaders() []string {
+	return []string{
+		"content-security-policy", "cross-origin-embedder-policy", "cross-origin-opener-policy", "cross-origin-resource-policy", "permissions-policy",
+		"referrer-policy", "strict-transport-security", "x-content-type-options", "x-frame-options", "x-permitted-cross-domain-policies",
+	}
+}
+
+// loosenedAnswers reports the changes to the headers of every answer that allow more.
+func (d *Diff) loosenedAnswers(before, after *config.HeaderRules) {
+	d.compareAnswers("", answerChanges(nil, before), answerChanges(nil, after), nil)
+}
+
+// loosenedRoute reports the same for the answers of one route. It omits what
+// loosenedAnswers has reported for the whole table.
+func (d *Diff) loosenedRoute(before, after *config.Config, old, now *config.Route) {
+	tableOld, tableNow := before.ResponseHeaders.Rules(), after.ResponseHeaders.Rules()
+	reported := new(Diff)
+	reported.loosenedAnswers(tableOld, tableNow)
+	d.compareAnswers("route "+now.Name+": ", answerChanges(tableOld, old.ResponseHeaders), answerChanges(tableNow, now.ResponseHeaders), reported.Weaker)
+}
+
+// compareAnswers adds what the answers of a place allow now, and did not before: a header
+// that protects is not sent any more, a header of the backend is not removed any more, or
+// pages of other origins may read more.
+func (d *Diff) compareAnswers(place string, before, after []HeaderChange, except []string) {
+	weaker := func(line string) {
+		if !slices.Contains(except, line) {
+			d.Weaker = append(d.Weaker, place+line)
+		}
+	}
+	for _, old := range before {
+		folded := config.FoldHeader(old.Name)
+		now := slices.IndexFunc(after, func(c HeaderChange) bool { return config.FoldHeader(c.Name) == folded })
+		removed := now >= 0 && after[now].Change == "remove"
+		switch {
+		case old.Change == "remove" && !slices.Contains(protectingHeaders(), folded) && (now < 0 || after[now].Change == "add"):
+			weaker("response_headers: " + old.Name + " removed → the backend's is sent")
+		case old.Change == "set" && slices.Contains(protectingHeaders(), folded) && (now < 0 || removed):
+			weaker("response_headers: " + old.Name + " set → not set")
+		}
+	}
+	for _, now := range after {
+		folded := config.FoldHeader(now.Name)
+		switch known := slices.ContainsFunc(before, func(c HeaderChange) bool {
+			return config.FoldHeader(c.Name) == folded && c.Change == now.Change && c.Value == now.Value
+		}); {
+		case known:
+		case now.Change == "remove" && slices.Contains(protectingHeaders(), folded):
+			if !slices.ContainsFunc(before, func(c HeaderChange) bool { return config.FoldHeader(c.Name) == folded && c.Change == "set" }) { // reported above
+				weaker("response_headers: " + now.Name + " the backend's is sent → removed")
+			}
+		case now.Change != "remove" && strings.HasPrefix(folded, "access-control-allow-"):
+			weaker("response_headers: " + now.Name + " → " + digest(now.Value))
+		}
+	}
+}

@@ -66,7 +66,7 @@ func (w *answer) writeInterim(status int) {
 	if w.t.isHTTP10() {
 		return
 	}
-	w.t.backend.policy.cleanInterim(w.Header())
+	w.t.backend.cleanInterim(w.Header())
 	w.ResponseWriter.WriteHeader(status)
 }
 

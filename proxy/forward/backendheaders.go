@@ -32,7 +32,7 @@ func (p *HeaderPolicy) removeOwn(header http.Header) {
 // cleanInterim deletes the fields that a backend may not send before its final answer.
 // These are fields for the next hop only (RFC 9110 section 7.6.1), Content-Length (section
 // 8.6), and the fields that the gateway itself sets.
-func (p *HeaderPolicy) cleanInterim(header http.Header) {
+func (b *Backend) cleanInterim(header http.Header) {
 	for _, list := range header["Connection"] {
 		for name := range strings.SplitSeq(list, ",") {
 			delete(header, http.CanonicalHeaderKey(textproto.TrimString(name)))
@@ -43,23 +43,29 @@ func (p *HeaderPolicy) cleanInterim(header http.Header) {
 			delete(header, name)
 		}
 	}
-	p.removeOwn(header)
-	for _, own := range p.answers {
-		delete(header, own.name)
-	}
+	b.removeSet(header)
 }
 
 // cleanTrailer deletes the fields that a backend may not send after its answer. These are
 // fields that are not allowed in trailers (RFC 9110 section 6.5.1), and the fields that
 // the gateway itself sets. A client may merge the trailers into the header.
-func (p *HeaderPolicy) cleanTrailer(trailer http.Header) {
+func (b *Backend) cleanTrailer(trailer http.Header) {
 	for name := range trailer {
 		if !httpguts.ValidTrailerHeader(name) || isHopByHop(name) {
 			delete(trailer, name)
 		}
 	}
-	p.removeOwn(trailer)
-	for _, own := range p.answers {
-		delete(trailer, own.name)
+	b.removeSet(trailer)
+}
+
+// removeSet deletes the fields that the gateway sets in every answer, and those that the
+// table sets or removes.
+func (b *Backend) removeSet(header http.Header) {
+	b.policy.removeOwn(header)
+	if b.policy.answers != nil {
+		b.policy.answers.RemoveFrom(header)
+	}
+	if b.answers != nil {
+		b.answers.RemoveFrom(header)
 	}
 }

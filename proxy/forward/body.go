@@ -220,7 +220,7 @@ func (b *backendBody) Read(p []byte) (n int, err error) {
 	b.a.idleTimer.Touch()
 	switch {
 	case err == io.EOF: //nolint:errorlint // as an io.Reader gives it
-		b.a.t.backend.policy.cleanTrailer(b.res.Trailer)
+		b.a.t.backend.cleanTrailer(b.res.Trailer)
 	case err != nil && b.a.t.err == nil:
 		why := err
 		if ended := context.Cause(b.res.Request.Context()); ended != nil {

@@ -144,6 +144,7 @@ type Backend struct {
 	metrics Metrics
 	proxy   *httputil.ReverseProxy
 	changes *headers.Rules // of request_headers; nil without
+	answers *headers.Rules // of the route's response_headers; nil without
 	lean    bool           // the transport is of package http1/transport
 	direct  bool           // that transport may write the fields of most requests itself; see goesDirect
 	base    string         // path that is put before the path of a request; mostly ""
@@ -158,8 +159,8 @@ var discardLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)
 func NewBackend(o BackendOptions) *Backend {
 	b := &Backend{
 		config: o.Route, rule: auth.RuleOf(o.Route), gate: o.Gate, policy: o.Headers, metrics: o.Metrics,
-		changes: headers.NewRules(o.Route.RequestHeaders),
-		base:    strings.TrimSuffix(o.Route.Backend.EscapedPath(), "/"),
+		changes: headers.NewRules(o.Route.RequestHeaders), answers: headers.NewRules(o.Route.ResponseHeaders),
+		base: strings.TrimSuffix(o.Route.Backend.EscapedPath(), "/"),
 	}
 	_, b.lean = o.Transport.(*transport.Transport)
 	b.direct = b.lean && (b.changes == nil || !b.changes.Sends(specialFields[:]...))

@@ -2,7 +2,6 @@ package forward
 
 import (
 	"maps"
-	"net/http"
 	"net/textproto"
 	"slices"
 
@@ -15,11 +14,11 @@ import (
 // It never changes.
 type HeaderPolicy struct {
 	identity  []identityHeader
-	answers   []fixedHeader // set in every answer
-	cors      bool          // the gateway, not the backend, sets the CORS headers
-	owned     headers.Names // headers that clients may never send
-	claims    headers.Names // headers that only trusted proxies may send
-	overrides headers.Names // headers that make some backends use another method
+	answers   *headers.Rules // changes to every answer; nil without
+	cors      bool           // the gateway, not the backend, sets the CORS headers
+	owned     headers.Names  // headers that clients may never send
+	claims    headers.Names  // headers that only trusted proxies may send
+	overrides headers.Names  // headers that make some backends use another method
 }
 
 // identityHeader is a header that sends one claim of the user to the backends.
@@ -28,15 +27,12 @@ type identityHeader struct {
 	claim string
 }
 
-// fixedHeader is a header that every answer has. All answers share its values.
-type fixedHeader struct {
-	name   string // canonical
-	values []string
-}
-
 // NewHeaderPolicy returns the policy of a configuration.
 func NewHeaderPolicy(cfg *config.Config) *HeaderPolicy {
-	p := &HeaderPolicy{cors: cfg.CORS != nil, claims: headers.NewNames(clientClaims...), overrides: headers.NewNames(methodOverrides...)}
+	p := &HeaderPolicy{
+		cors: cfg.CORS != nil, answers: headers.NewRules(cfg.ResponseHeaders.Rules()),
+		claims: headers.NewNames(clientClaims...), overrides: headers.NewNames(methodOverrides...),
+	}
 	owned := slices.Concat(ownHeaders, framingHeaders)
 	for header, claim := range cfg.Identity.Headers {
 		owned = append(owned, header)
@@ -46,18 +42,11 @@ func NewHeaderPolicy(cfg *config.Config) *HeaderPolicy {
 		owned = slices.AppendSeq(owned, maps.Keys(config.DefaultIdentityHeaders()))
 	}
 	p.owned = headers.NewNames(owned...)
-	for name, value := range cfg.ResponseHeaders {
-		p.answers = append(p.answers, fixedHeader{textproto.CanonicalMIMEHeaderKey(name), []string{value}})
-	}
 	return p
 }
 
-// SetFixed sets the headers that every answer has.
-func (p *HeaderPolicy) SetFixed(header http.Header) {
-	for _, h := range p.answers {
-		header[h.name] = h.values
-	}
-}
+// Answers returns the changes to the headers of every answer, or nil.
+func (p *HeaderPolicy) Answers() *headers.Rules { return p.answers }
 
 // ownHeaders are the headers, besides the identity headers, that only the gateway
 // sends to backends. It has read those of a trusted proxy before. The gateway does

@@ -23,7 +23,7 @@ func (b *Backend) modifyResponse(res *http.Response) error {
 		}
 	} else {
 		b.policy.removeOwn(res.Header)
-		b.policy.cleanTrailer(res.Trailer)
+		b.cleanTrailer(res.Trailer)
 		if len(res.Header["Content-Type"]) == 0 {
 			res.Header["Content-Type"] = nil // or net/http would guess one
 		}

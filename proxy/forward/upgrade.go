@@ -65,7 +65,7 @@ func (a *attempt) switchProtocols(res *http.Response) error {
 	if !ok {
 		return errUpgrade
 	}
-	a.t.backend.policy.cleanInterim(res.Header)
+	a.t.backend.cleanInterim(res.Header)
 	if a.upgrade.webSocket {
 		spellWebSocket(res.Header)
 	}

@@ -1,6 +1,7 @@
 package headers
 
 import (
+	"net/http"
 	"net/textproto"
 	"slices"
 	"strings"
@@ -74,4 +75,42 @@ func (r *Rules) Each(facts *Facts, single func(value string) []string, put func(
 			}
 		}
 	}
+}
+
+// ChangeAnswer changes the header of an answer.
+func (r *Rules) ChangeAnswer(header http.Header, facts *Facts) {
+	r.RemoveFrom(header)
+	for i := range r.set {
+		if values := r.set[i].values(facts); values != nil {
+			header[r.set[i].name] = values
+		}
+	}
+	for i := range r.add {
+		name, values := r.add[i].name, r.add[i].values(facts)
+		if before := header[name]; len(before) > 0 && values != nil {
+			values = slices.Concat(before, values)
+		}
+		if values != nil {
+			header[name] = values
+		}
+	}
+}
+
+// RemoveFrom deletes the headers that the rules remove or set, such as a backend's from an
+// informational answer.
+func (r *Rules) RemoveFrom(header http.Header) {
+	for _, name := range r.names {
+		delete(header, name)
+	}
+}
+
+// values returns the values of a field, or nil when it is empty. Nobody may change them.
+func (f *field) values(facts *Facts) []string {
+	if f.fixed != nil {
+		return f.fixed
+	}
+	if text := f.text(facts); text != "" {
+		return []string{text}
+	}
+	return nil
 }
