@@ -182,9 +182,11 @@ type Route struct {
 	DenyFrom  AddressList `yaml:"deny_from"`
 
 	// How the request is forwarded.
-	StripPrefix         bool     `yaml:"strip_prefix"`  // forward without the prefix
-	PreserveHost        bool     `yaml:"preserve_host"` // send the client's Host, not the backend's
-	ForwardToken        bool     `yaml:"forward_token"` // forward Authorization
+	StripPrefix         bool     `yaml:"strip_prefix"`     // forward without the prefix
+	Rewrite             *Rewrite `yaml:"rewrite"`          // nil when the file has none
+	RewriteLocation     Switch   `yaml:"rewrite_location"` // map paths in the backend's answers back, where that is certain
+	PreserveHost        bool     `yaml:"preserve_host"`    // send the client's Host, not the backend's
+	ForwardToken        bool     `yaml:"forward_token"`    // forward Authorization
 	AllowEncodedSlashes bool     `yaml:"allow_encoded_slashes"`
 	Protocol            Protocol `yaml:"protocol"`
 	Upgrade             []string `yaml:"upgrade"` // lower case; protocols that a client may switch to; empty allows none
@@ -216,6 +218,15 @@ type TableHeaders HeaderRules
 
 // Rules returns the rules, or nil for nil.
 func (h *TableHeaders) Rules() *HeaderRules { return (*HeaderRules)(h) }
+
+// Switch is true or false, which may also be written off.
+type Switch bool
+
+// Rewrite replaces the path of a request that From matches. Other paths stay.
+type Rewrite struct {
+	From string `yaml:"from"` // an expression (RE2) for the whole canonical path; see pathexp.Parse
+	To   string `yaml:"to"`   // the path instead, with groups $1 to $9; see pathexp.ParseTemplate
+}
 
 // Redirect answers requests with the address to ask instead.
 type Redirect struct {

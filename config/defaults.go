@@ -11,19 +11,21 @@ import (
 	"time"
 
 	"gatehouse/config/problem"
+	"gatehouse/config/value"
 	"gatehouse/config/yamldoc"
 )
 
 // builtInRoute returns the defaults of a route before `defaults:` is applied.
 func builtInRoute() Route {
 	return Route{
-		Auth:           PolicyStrict,
-		ForwardToken:   true,
-		Protocol:       ProtocolAuto,
-		Upgrade:        []string{"websocket"},
-		Timeout:        60 * time.Second,
-		ConnectTimeout: 10 * time.Second,
-		IdleTimeout:    5 * time.Minute,
+		Auth:            PolicyStrict,
+		RewriteLocation: true,
+		ForwardToken:    true,
+		Protocol:        ProtocolAuto,
+		Upgrade:         []string{"websocket"},
+		Timeout:         60 * time.Second,
+		ConnectTimeout:  10 * time.Second,
+		IdleTimeout:     5 * time.Minute,
 	}
 }
 
@@ -83,7 +85,7 @@ func (r *RouteDefaults) DecodeField(d *yamldoc.Decoder, f *yamldoc.Field) {
 func TargetKeys() []string { return []string{"backend", "handler", "redirect", "respond"} }
 
 // RouteOnlyKeys returns the keys of a route that `defaults:` must not have.
-func RouteOnlyKeys() []string { return append([]string{"name", "prefix"}, TargetKeys()...) }
+func RouteOnlyKeys() []string { return append([]string{"name", "prefix", "rewrite"}, TargetKeys()...) }
 
 // DecodeField decodes a policy. It keeps the words off and no as text, although
 // YAML reads them as booleans, so that validation can name the policies.
@@ -94,6 +96,27 @@ func (p *Policy) DecodeField(d *yamldoc.Decoder, f *yamldoc.Field) {
 	if text, ok := d.Text(f); ok {
 		*p = Policy(text)
 	}
+}
+
+// DecodeField decodes a switch.
+func (s *Switch) DecodeField(d *yamldoc.Decoder, f *yamldoc.Field) {
+	if !d.HasKind(f, reflect.TypeFor[Switch]()) {
+		return
+	}
+	text, ok := d.Text(f)
+	if !ok {
+		return
+	}
+	if strings.EqualFold(text, "off") {
+		*s = false
+		return
+	}
+	on, fault := value.ParseBool(text)
+	if fault != nil {
+		f.Reject(fault)
+		return
+	}
+	*s = Switch(on)
 }
 
 // DecodeField decodes `users:`, which is a mapping or the word off.
@@ -165,6 +188,7 @@ func (a *Audiences) DecodeField(d *yamldoc.Decoder, f *yamldoc.Field) {
 var (
 	_ yamldoc.FieldDecoder = (*RouteDefaults)(nil)
 	_ yamldoc.FieldDecoder = (*Policy)(nil)
+	_ yamldoc.FieldDecoder = (*Switch)(nil)
 	_ yamldoc.FieldDecoder = (*Users)(nil)
 	_ yamldoc.FieldDecoder = (*Audiences)(nil)
 	_ yamldoc.FieldDecoder = (*TableHeaders)(nil)

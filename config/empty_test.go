@@ -96,6 +96,11 @@ func frames() map[string]struct {
 			map[string]string{"to": "/new"},
 			"routes: [{name: a, prefix: /, redirect: {%s}}]\n",
 		},
+		"routes.rewrite": {
+			reflect.TypeFor[Rewrite](),
+			map[string]string{"from": "'^/a$'", "to": "/b"},
+			"routes: [{name: a, prefix: /, backend: 'http://b', rewrite: {%s}}]\n",
+		},
 		"routes.respond": {
 			reflect.TypeFor[Respond](),
 			map[string]string{"status": "503"},

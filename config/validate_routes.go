@@ -68,6 +68,7 @@ func (v *validator) route(field *yamldoc.Field, route *Route) {
 	v.known(field, route)
 	v.claimsOfNobody(field, route)
 	v.backendTLS(field, route)
+	v.rewrite(field, route)
 	if given := field.Get("upgrade"); given != nil && !given.IsEmpty() && route.Protocol == ProtocolH2C {
 		field.Forbid("upgrade", "needs HTTP/1.1, and protocol is h2c", "HTTP/2 has no upgrade: remove it, or use protocol: auto")
 	}

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httputil"
@@ -12,11 +13,13 @@ import (
 
 	"gatehouse/auth"
 	"gatehouse/config"
+	"gatehouse/config/problem"
 	"gatehouse/internal/httperr"
 	"gatehouse/proxy/clientip"
 	"gatehouse/proxy/cors"
 	"gatehouse/proxy/forward"
 	"gatehouse/proxy/headers"
+	"gatehouse/proxy/rewrite"
 	"gatehouse/proxy/route"
 	"gatehouse/proxy/target"
 	"gatehouse/proxy/upstream"
@@ -93,83 +96,98 @@ type Parts struct {
 	KeySet []byte
 }
 
-// Compile returns the table of a configuration, or an error. It does not affect the live
-// table.
+// Compile returns the table of a configuration, or an error: a problem.List when routes
+// cannot be compiled. It does not affect the live table.
 func Compile(cfg *config.Config, parts Parts) (*Table, error) {
+	t, problems, err := Inspect(cfg, parts)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(problems) > 0:
+		return nil, problems
+	}
+	return t, nil
+}
+
+// Inspect is like Compile, for a table that only answers questions. It also returns the
+// table when routes cannot be compiled, with a problem for each of them. So all problems
+// of a table are found at once.
+func Inspect(cfg *config.Config, parts Parts) (*Table, problem.List, error) {
 	rules, err := cors.New(cfg.CORS)
 	if err != nil {
-		return nil, fmt.Errorf("compile cors: %w", err)
+		return nil, nil, fmt.Errorf("compile cors: %w", err)
 	}
 	t := &Table{
 		config: cfg, name: cfg.Name, gate: parts.Gate, keySet: parts.KeySet, cors: rules, trusted: cfg.TrustedProxies.Networks,
 		headers: forward.NewHeaderPolicy(cfg),
 	}
-	if t.pages, err = newErrorPages(cfg); err != nil {
-		return nil, err
+	var problems problem.List
+	if t.pages, err = newErrorPages(cfg); err != nil && !errors.As(err, &problems) {
+		return nil, nil, fmt.Errorf("compile errors: %w", err)
 	}
 	if t.matcher, err = route.New(cfg.Routes); err != nil {
-		return nil, fmt.Errorf("compile %w", err)
+		return nil, nil, fmt.Errorf("compile %w", err)
 	}
 	buffers := forward.NewCopyBuffers()
 	t.routes = make([]*compiledRoute, 0, len(cfg.Routes))
 	for i := range cfg.Routes {
 		r, err := t.compileRoute(t.matcher.Route(i), parts, buffers)
 		if err != nil {
-			return nil, fmt.Errorf("compile route %q: %w", cfg.Routes[i].Name, err)
+			problems = append(problems, problemOf(&cfg.Routes[i], err))
 		}
 		t.routes = append(t.routes, r)
 	}
-	return t, nil
+	return t, problems, nil
 }
 
+// problemOf returns the problem of a route that cannot be compiled.
+func problemOf(cfg *config.Route, err error) problem.Problem {
+	if p, ok := errors.AsType[problem.Problem](err); ok {
+		return p
+	}
+	return problem.Problem{Position: cfg.Position, Message: fmt.Sprintf("route %q: %v", cfg.Name, err)}
+}
+
+// compileRoute returns the compiled route. With an error, the route matches requests and
+// has its policy, but must not serve them.
 func (t *Table) compileRoute(of *route.Route, parts Parts, buffers httputil.BufferPool) (*compiledRoute, error) {
 	cfg := of.Config
 	r := &compiledRoute{
 		route: of, config: cfg, rule: auth.RuleOf(cfg), addresses: clientip.NewFilter(cfg),
 		answers: headers.NewRules(cfg.ResponseHeaders),
 	}
-	if cfg.Handler != "" {
-		if parts.Users == nil {
-			return nil, fmt.Errorf("handler %q needs users, which are off", cfg.Handler)
-		}
-		r.metrics = parts.Metrics.Route(cfg.Name, "")
-		r.builtIn = parts.Users
-		return r, nil
+	var err error
+	if cfg.Backend != nil {
+		r.metrics = parts.Metrics.Route(cfg.Name, cfg.Backend.Host)
+		r.backend, err = t.compileBackend(r, parts, buffers)
+		return r, err
 	}
-	if cfg.Redirect != nil {
-		r.metrics = parts.Metrics.Route(cfg.Name, "")
+	r.metrics = parts.Metrics.Route(cfg.Name, "")
+	switch {
+	case cfg.Redirect != nil:
 		r.answer = target.NewRedirect(cfg.Redirect)
-		return r, nil
+	case cfg.Respond != nil:
+		r.answer, err = target.NewRespond(cfg.Respond, cmp.Or(cfg.Respond.Folder, filepath.Dir(t.config.File)))
+	case parts.Users == nil:
+		err = fmt.Errorf("handler %q needs users, which are off", cfg.Handler)
+	default:
+		r.builtIn = parts.Users
 	}
-	if cfg.Respond != nil {
-		r.metrics = parts.Metrics.Route(cfg.Name, "")
-		fixed, err := target.NewRespond(cfg.Respond, cmp.Or(cfg.Respond.Folder, filepath.Dir(t.config.File)))
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", t.place(cfg), err)
-		}
-		r.answer = fixed
-		return r, nil
-	}
-	r.metrics = parts.Metrics.Route(cfg.Name, cfg.Backend.Host)
-	options := forward.BackendOptions{Route: cfg, Gate: parts.Gate, Headers: t.headers, Metrics: r.metrics, Buffers: buffers}
-	if parts.Transports != nil {
-		transport, err := parts.Transports.Get(&t.transports, cfg)
-		if err != nil {
-			return nil, err
-		}
-		options.Transport = transport
-	}
-	r.backend = forward.NewBackend(options)
-	return r, nil
+	return r, err
 }
 
-// place returns where a route is written: its line, and its file when that is
-// an included one.
-func (t *Table) place(r *config.Route) string {
-	if r.Position.File == t.config.File {
-		return fmt.Sprintf("line %d", r.Position.Line)
+// compileBackend returns the backend of a route. With an error, it can only say which
+// request it would send.
+func (t *Table) compileBackend(r *compiledRoute, parts Parts, buffers httputil.BufferPool) (*forward.Backend, error) {
+	options := forward.BackendOptions{Route: r.config, Gate: parts.Gate, Headers: t.headers, Metrics: r.metrics, Buffers: buffers}
+	var errs [2]error
+	if r.config.Rewrite != nil {
+		options.Rewrite, errs[0] = rewrite.NewPath(r.config)
 	}
-	return fmt.Sprintf("%s:%d", r.Position.File, r.Position.Line)
+	if parts.Transports != nil {
+		options.Transport, errs[1] = parts.Transports.Get(&t.transports, r.config)
+	}
+	return forward.NewBackend(options), errors.Join(errs[:]...)
 }
 
 // stripped returns the request as a target that is no backend gets it: without the

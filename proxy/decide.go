@@ -74,8 +74,6 @@ func (t *Table) Decide(r *http.Request, decider auth.Decider) (d Decision) {
 	if asked := r.Header["X-Request-Id"]; len(asked) == 1 && requestID(asked) == asked[0] {
 		facts.ID = asked[0]
 	}
-	if d.Forwarded = found.backend.Preview(facts); d.Forwarded == nil {
-		d.Refusal = forward.ErrUpstream // httputil would not send the request
-	}
+	d.Forwarded, d.Refusal = found.backend.Preview(facts)
 	return d
 }

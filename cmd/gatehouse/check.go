@@ -70,18 +70,15 @@ func newCheck(t terminal, file *string) *cobra.Command {
 	return cmd
 }
 
-// checkCompiled returns the warnings of a valid table, and a problem for each
-// redirect into a loop and for each of its own tests that fails.
+// checkCompiled returns the warnings of a table that was read, and a problem for each
+// route that cannot be compiled, each redirect into a loop, and each of its own tests that
+// fails.
 func checkCompiled(cfg *config.Config) (problem.List, error) {
-	table, err := compileOffline(cfg)
-	var problems problem.List
-	if errors.As(err, &problems) {
-		return slices.Concat(cfg.Warnings, problems), nil
-	}
+	table, problems, err := inspect(cfg)
 	if err != nil {
 		return nil, err
 	}
-	return slices.Concat(cfg.Warnings, explain.Loops(table), explain.Failures(table)), nil
+	return slices.Concat(cfg.Warnings, problems, explain.Loops(table), explain.Failures(table)).Sort(), nil
 }
 
 // report is the output of `check --format json`.

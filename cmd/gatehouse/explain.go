@@ -31,11 +31,27 @@ func offlineTable(t terminal, file string) (*proxy.Table, error) {
 	if err != nil {
 		return nil, invalidTable(t, err)
 	}
-	return compileOffline(cfg)
+	table, err := compileOffline(cfg)
+	if err != nil {
+		return nil, invalidTable(t, err)
+	}
+	return table, nil
 }
 
 // compileOffline compiles a table that will not be served.
 func compileOffline(cfg *config.Config) (*proxy.Table, error) {
+	table, problems, err := inspect(cfg)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(problems) > 0:
+		return nil, problems
+	}
+	return table, nil
+}
+
+// inspect compiles a table that will not be served, as far as possible.
+func inspect(cfg *config.Config) (*proxy.Table, problem.List, error) {
 	made := proxy.Parts{
 		Gate:    auth.NewGate(nil, nil),
 		Metrics: ops.NewMetrics(version),
@@ -43,11 +59,11 @@ func compileOffline(cfg *config.Config) (*proxy.Table, error) {
 	if !cfg.Users.Off {
 		made.Users = account.New(account.Options{Gate: made.Gate})
 	}
-	table, err := proxy.Compile(cfg, made)
+	table, problems, err := proxy.Inspect(cfg, made)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", cfg.File, err)
+		return nil, nil, fmt.Errorf("%s: %w", cfg.File, err)
 	}
-	return table, nil
+	return table, problems, nil
 }
 
 // caller has the flags that describe the caller.
@@ -271,6 +287,9 @@ func printExplanation(w io.Writer, e explain.Explanation) error {
 		row("note", note)
 	}
 	if e.Forwarded != nil {
+		if e.Forwarded.Path != e.Path {
+			row("path there", e.Forwarded.Path)
+		}
 		printForwarded(row, e.Forwarded)
 	}
 	for i, change := range e.Answer {

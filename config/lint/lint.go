@@ -7,6 +7,7 @@
 //	shadowed.go  routes whose requests other routes match first
 //	weaker.go    routes that open what other routes protect
 //	addresses.go addresses of clients: unused sets, and holes below allow_from
+//	rewritten.go rewrites that lead to what other routes protect
 //	segments.go  prefixes that a careless backend reads as another route's
 package lint
 
@@ -40,6 +41,7 @@ func Check(table *config.Config, file *yamldoc.Field) {
 	l.warnShadowed()
 	l.warnWeaker()
 	l.warnAddresses()
+	l.warnRewritten()
 }
 
 // warnOrigins warns about origins over plain HTTP that may act for a signed-in

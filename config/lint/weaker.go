@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"gatehouse/config"
+	"gatehouse/config/pathexp"
 	"gatehouse/config/yamldoc"
 )
 
@@ -33,6 +34,7 @@ type stricterRoutes struct {
 // behind the stricter one.
 func (l *linter) warnWeaker() {
 	routes := make([]backendRoute, 0, len(l.table.Routes))
+	var guarding []backendRoute
 	prefixes := map[string]bool{}
 	open := map[config.Policy]bool{}
 	for i, field := range l.file.Get("routes").Entries() {
@@ -42,6 +44,9 @@ func (l *linter) warnWeaker() {
 		}
 		if route.Backend != nil {
 			routes = append(routes, backendRoute{route, field, backendPathOf(route)})
+			for _, path := range backendPathsOf(route) {
+				guarding = append(guarding, backendRoute{route, field, path})
+			}
 			open[route.Auth] = true
 		}
 	}
@@ -49,7 +54,7 @@ func (l *linter) warnWeaker() {
 		if !open[weaker] {
 			continue
 		}
-		stricter := stricterByBackend(routes, weaker)
+		stricter := stricterByBackend(guarding, weaker)
 		for _, d := range routes {
 			if behind := stricter[backendKey(d.route.Backend)]; d.route.Auth == weaker && behind != nil {
 				warnWeakerRoute(d, behind, prefixes)
@@ -179,8 +184,30 @@ func parentOf(prefix string) string {
 	return prefix[:max(1, strings.LastIndexByte(prefix, '/'))]
 }
 
+// backendPathsOf returns the prefixes of the paths that a route sends to its backend:
+// those that a rewrite leaves, and those that it makes.
+func backendPathsOf(route *config.Route) []string {
+	paths := []string{backendPathOf(route)}
+	if route.Rewrite == nil {
+		return paths
+	}
+	to, f := pathexp.ParseTemplate(route.Rewrite.To, pathexp.MaxGroup)
+	if f != nil {
+		return paths
+	}
+	start := strings.TrimSuffix(route.Backend.EscapedPath(), "/") + to.Start()
+	if to.HasGroups() { // which may continue the last segment
+		start = start[:strings.LastIndexByte(start, '/')]
+	}
+	// "/" would say nothing about where the rewrite leads.
+	if path := strings.TrimSuffix(start, "/") + "/"; path != "/" && path != paths[0] {
+		paths = append(paths, path)
+	}
+	return paths
+}
+
 // backendPathOf returns the prefix of all paths that a route sends to its
-// backend.
+// backend. A rewrite adds others.
 func backendPathOf(route *config.Route) string {
 	space := strings.TrimSuffix(route.Backend.EscapedPath(), "/")
 	if !route.StripPrefix {

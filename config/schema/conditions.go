@@ -82,5 +82,6 @@ func routeConditions() []*schema {
 		{If: given("backend", &schema{Type: "string", Pattern: `^[Hh][Tt][Tt][Pp]://`}), Then: without("tls")},
 		{If: given("backend", &schema{Type: "string", Pattern: `^[Hh][Tt][Tt][Pp][Ss]://`}), Then: &schema{Not: given("protocol", h2c)}},
 		{If: given("protocol", h2c), Then: empty("upgrade")},
+		{If: given("strip_prefix", &schema{Const: true}), Then: without("rewrite")},
 	}
 }

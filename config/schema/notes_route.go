@@ -167,6 +167,32 @@ func forwardNotes() map[string]note {
 			title:       "Strip the prefix",
 			description: "Forward the path without the prefix: /api/v1/query/chats as /chats.",
 		},
+		"routes.rewrite": {
+			title:       "Rewrite",
+			description: "The path that the backend gets instead of the client's. The query stays. Not together with `strip_prefix`.",
+			examples:    []any{map[string]string{"from": `^/api/v1/orders/(\d+)$`, "to": "/orders/$1"}},
+		},
+		"routes.rewrite.from": {
+			title: "Expression",
+			description: "A regular expression (RE2) for the whole path, from ^ to $, as the client sent it. " +
+				"A path that it does not match stays as it is.",
+			examples: []any{`^/api/v1/orders/(\d+)$`},
+			required: true,
+			value:    rewriteFromValue,
+		},
+		"routes.rewrite.to": {
+			title:       "New path",
+			description: "The path instead. $1 to $9 are the groups of `from`; $$ is a dollar. A path in `backend` is put before it.",
+			examples:    []any{"/orders/$1"},
+			required:    true,
+			value:       func() *schema { return matching(rewriteToPattern) },
+		},
+		"routes.rewrite_location": {
+			title: "Map addresses back",
+			description: "Map Location, Content-Location and the paths of cookies in the backend's answers back to the client's paths, " +
+				"where strip_prefix, a path in `backend` or a rewrite without groups makes that certain. off leaves them.",
+			value: switchValue,
+		},
 		"routes.preserve_host": {
 			title:       "Preserve the host",
 			description: "Send the client's Host to the backend instead of the backend's own.",

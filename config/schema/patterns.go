@@ -54,6 +54,10 @@ const (
 	redirectPattern = `^(?:/(?:[!-"$-.0-\[\]-z|~]|\{rest\}|\{host\})` + redirectText + `|/|` +
 		anyScheme + `://(?:[A-Za-z0-9._:\[\]-]|\{host\})+(?:[/?]` + redirectText + `)?)$`
 
+	// A group is followed by no letter, digit or _.
+	rewriteToPattern = `^/(?:[A-Za-z0-9_~!&'()+,=:@*./-]|` + rewriteEscape + `|(?:\$[1-9])+(?:[~!&'()+,=:@*./-]|` + rewriteEscape + `|$))*$`
+	rewriteEscape    = `%[0-9A-F]{2}|\$\$`
+
 	tokenBytes          = "!#$%&'*+.^_`|~0-9A-Za-z-"
 	tokenPattern        = "^[" + tokenBytes + "]+$"
 	methodBytes         = "!#$%&'*+.^_`|~0-9A-Z-"

@@ -204,12 +204,17 @@ func beyondGenerate() map[string][]string {
 		"a schema does not parse placeholders":                {"request-headers-claim-of-nobody"},
 		"a schema does not know the public suffixes":          {"cors-public-suffix-credentials"},
 		"a route starts from the file's defaults": {
-			"roles-inherited", "roles-optional-inherited", "empty-roles", "empty-methods", "empty-hosts", "empty-headers", "match-headers-empty", "request-headers-empty-whole", "response-rules-empty-whole", "empty-allow-from", "empty-deny-from", "empty-tls", "empty-defaults-roles", "claims-empty", "claims-defaults", "claims-inherited",
+			"rewrite-and-strip-default", "roles-inherited", "roles-optional-inherited", "empty-roles", "empty-methods", "empty-hosts", "empty-headers", "match-headers-empty", "request-headers-empty-whole", "response-rules-empty-whole", "empty-allow-from", "empty-deny-from", "empty-tls", "empty-defaults-roles", "claims-empty", "claims-defaults", "claims-inherited",
 		},
 		"the value is near a known word, but not that one":  {"cors-scheme", "method-near"},
 		"the value has to be computed":                      {"addresses-bits", "token-leeway-long", "cors-class-range", "prefix-escape-twice", "proxies-bits", "proxies-mapped", "size-huge"},
 		"the pattern of a redirect is only about its parts": {"redirect-dots", "redirect-double-slash", "redirect-escape", "redirect-port"},
-		"a path has to be resolved":                         {"errors-outside", "respond-file-deep", "respond-file-outside"},
+		"an expression has to be parsed": {
+			"rewrite-alternatives", "rewrite-backreference", "rewrite-large", "rewrite-lookahead", "rewrite-no-begin", "rewrite-no-end",
+			"rewrite-not-anchored", "rewrite-other-prefix", "rewrite-syntax", "rewrite-group-missing", "rewrite-group-none",
+		},
+		"the pattern of a rewrite is only about its bytes": {"rewrite-dots", "rewrite-encoded-slash", "rewrite-slashes"},
+		"a path has to be resolved":                        {"errors-outside", "respond-file-deep", "respond-file-outside"},
 		"YAML hides how the value was written": {
 			"bool-case", "ambiguous-date", "ambiguous-hex", "ambiguous-key", "ambiguous-no", "ambiguous-number", "ambiguous-octal", "ambiguous-time",
 			"ambiguous-underscore", "ambiguous-y", "claims-octal", "claims-yes", "tagged-merge-tokens", "tagged-route", "tagged-route-map", "tagged-section", "tagged-tests", "tagged-tokens", "tagged-top", "type-tag",
@@ -266,13 +271,17 @@ func FuzzSchemaIsNoStricter(f *testing.F) {
 		"routes: [{name: a, prefix: /, backend: %s}]", "routes: [{name: a, prefix: /, backend: 'http://b', hosts: [%s]}]",
 		"routes: [{name: a, prefix: /, backend: 'http://b', methods: [%s]}]", "routes: [{name: a, prefix: /, backend: 'http://b', headers: {X-A: %s}}]",
 		"routes: [{name: a, prefix: /, backend: 'http://b', headers: {%s: x}}]", "routes: [{name: a, prefix: /, backend: 'http://b', roles: [%s]}]",
-		"routes: [{name: a, prefix: /, backend: 'https://b', tls: {server_name: %s}}]", "tests: [{request: %s, as: member, expect: 200}]",
+		"routes: [{name: a, prefix: /, backend: 'https://b', tls: {server_name: %s}}]",
+		"routes: [{name: a, prefix: /, backend: 'https://b', rewrite: {from: %s, to: /x}}]",
+		"routes: [{name: a, prefix: /, backend: 'https://b', rewrite: {from: '^(.*)(.*)$', to: %s}}]",
+		"routes: [{name: a, prefix: /, backend: 'https://b', rewrite_location: %s}]", "tests: [{request: %s, as: member, expect: 200}]",
 		"tests: [{request: GET /, as: member, expect: %s}]", "tests: [{request: GET /, as: %s, expect: 200}]", "%s",
 	}
 	values := []string{
 		"x", "off", "true", "0", "60", "-0", "1.5h", "+.5s", "64KiB", "10.0.0.0/8", "::1", "[::1]", "*.example.com", "A.example.com", "GET", "GET /a?b=c",
 		"/", "/a/b", "/caf%C3%A9/...", "http://b:8080/base/", "https://[::1]:443", "http://127.0.0.1/keys", "https://a-*.b.com:300[0-9]",
 		"http://[::1]:3000", "*", "9b8f7e6d-5c4b-4a39-8877-665544332222", "${NAME}", "a ${NOWHERE:-b$} $${c}", "websocket", "RS256", "X-Y", "strict",
+		"^/.*$", "/$1$2/$$", "/$1*%C3%A9", "/$1/x$2", "OFF",
 	}
 	for place := range places {
 		for _, value := range values {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"gatehouse/config"
+	"gatehouse/config/pathexp"
 )
 
 // offPattern matches the word that `users:` accepts instead of a mapping.
@@ -56,6 +57,16 @@ func text(pattern string) *schema {
 
 // oneWord returns a schema for one of a few words, which an editor offers.
 func oneWord(words ...string) *schema { return anyOf(&schema{Enum: words}, ref("reference")) }
+
+// switchValue returns a schema for true or false, which may also be written off.
+func switchValue() *schema {
+	return anyOf(ref("boolean"), &schema{Type: "string", Pattern: `^[Oo][Ff][Ff]$`})
+}
+
+// rewriteFromValue returns a schema for an expression of a rewrite.
+func rewriteFromValue() *schema {
+	return anyOf(&schema{Type: "string", MinLength: 1, MaxLength: pathexp.MaxLength}, ref("reference"))
+}
 
 func notBlankText() *schema { return text(notBlank) }
 

@@ -35,6 +35,7 @@ func Compare(before, after *proxy.Table) Diff {
 		if was := old[r.Name]; was != nil {
 			d.weakened(was, r)
 			d.loosenedRoute(before.Config(), after.Config(), was, r)
+			d.rewrites(before, after, was, r)
 		}
 	}
 	d.backends(before, after)
@@ -134,6 +135,8 @@ func routeFields(r *config.Route) []fieldValue {
 		{"hosts", orAny(strings.Join(slices.Sorted(slices.Values(r.Hosts)), ", "))},
 		{"headers", orAny(digests(r.Headers))},
 		{"strip_prefix", fmt.Sprint(r.StripPrefix)},
+		{"rewrite", rewriteText(r.Rewrite)},
+		{"rewrite_location", locationText(r)},
 		{"preserve_host", fmt.Sprint(r.PreserveHost)},
 		{"forward_token", fmt.Sprint(r.ForwardToken)},
 		{"allow_encoded_slashes", fmt.Sprint(r.AllowEncodedSlashes)},
@@ -147,6 +150,14 @@ func routeFields(r *config.Route) []fieldValue {
 		{"response_headers", rulesText(r.ResponseHeaders)},
 		{"upgrade", strings.Join(slices.Sorted(slices.Values(r.Upgrade)), ", ")},
 	}
+}
+
+// locationText returns "off" for a route that does not map addresses in answers back.
+func locationText(r *config.Route) string {
+	if r.Backend == nil || bool(r.RewriteLocation) {
+		return ""
+	}
+	return "off"
 }
 
 // redirectText returns a redirect as text, or "" for none.

@@ -4,7 +4,8 @@
 //	explain.go   what happens to a request
 //	expect.go    whether the table's own tests pass
 //	loops.go     which redirects never end
-//	diff.go      what changes between two tables (see also probe.go, weakened.go and issuers.go)
+//	diff.go      what changes between two tables (see also probe.go, weakened.go, rewrites.go
+//	             and issuers.go)
 package explain
 
 import (
@@ -80,6 +81,7 @@ type Verdict struct {
 
 // Forwarded is the request that the backend would get.
 type Forwarded struct {
+	Path     string      `json:"path"` // that the backend gets; Explanation.Path is the client's
 	URL      string      `json:"url"`
 	Host     string      `json:"host"`
 	Headers  http.Header `json:"headers"`
@@ -210,7 +212,7 @@ func refusedBy(refusal *httperr.Error) Verdict {
 // describeForwarded compares out, the request that the backend would get, with that of the
 // client.
 func describeForwarded(r, out *http.Request) *Forwarded {
-	f := &Forwarded{URL: out.URL.Scheme + "://" + out.URL.Host + out.URL.RequestURI(), Host: out.Host, Headers: out.Header}
+	f := &Forwarded{Path: out.URL.Opaque, URL: out.URL.Scheme + "://" + out.URL.Host + out.URL.RequestURI(), Host: out.Host, Headers: out.Header}
 	arrives := make(http.Header, len(out.Header)) // out has names that are not canonical
 	for name, values := range out.Header {
 		arrives[http.CanonicalHeaderKey(name)] = values

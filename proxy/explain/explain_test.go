@@ -118,7 +118,8 @@ func TestExplainShowsHeaders(t *testing.T) {
 	})
 	e := Request(table, r, persona(t, "member"))
 	want := &Forwarded{
-		URL: "http://query/api/v1/query/x", Host: "query",
+		Path: "/api/v1/query/x",
+		URL:  "http://query/api/v1/query/x", Host: "query",
 		Headers: http.Header{
 			"Accept": {"*/*"}, "Authorization": {"Bearer x"},
 			"X-Company-Id": {"00000000-0000-4000-8000-00000000000c"}, "X-User-Email": {"somebody@example.com"},

@@ -83,18 +83,8 @@ func sampleHost(entry string) string {
 // findLoop returns the addresses of the first loop into which a route leads, or nothing.
 // sure reports whether they are all paths.
 func findLoop(table *proxy.Table, r *config.Route, hosts map[string]bool) (chain []string, sure bool) {
-	names := []string{"host.invalid"} // no route names it
-	if len(r.Hosts) > 0 {
-		names = names[:0]
-		for _, host := range r.Hosts {
-			names = append(names, sampleHost(host))
-		}
-	}
-	method := http.MethodGet
-	if len(r.Methods) > 0 {
-		method = r.Methods[0]
-	}
-	for _, name := range names {
+	method := sampleMethod(r)
+	for _, name := range sampleHosts(r) {
 		for _, path := range []string{r.Prefix, strings.TrimSuffix(r.Prefix, "/") + "/rest"} {
 			if chain, sure = follow(table, r, sample{method: method, host: name, path: path}, hosts); len(chain) > 0 {
 				return chain, sure
@@ -102,6 +92,26 @@ func findLoop(table *proxy.Table, r *config.Route, hosts map[string]bool) (chain
 		}
 	}
 	return nil, false
+}
+
+// sampleHosts returns hosts of requests that match a route.
+func sampleHosts(r *config.Route) []string {
+	if len(r.Hosts) == 0 {
+		return []string{"host.invalid"} // no route names it
+	}
+	names := make([]string, len(r.Hosts))
+	for i, host := range r.Hosts {
+		names[i] = sampleHost(host)
+	}
+	return names
+}
+
+// sampleMethod returns a method of requests that match a route.
+func sampleMethod(r *config.Route) string {
+	if len(r.Methods) == 0 {
+		return http.MethodGet
+	}
+	return r.Methods[0]
 }
 
 // sample is the request of a client that follows redirects.

@@ -16,6 +16,7 @@ import (
 	"gatehouse/proxy/clientip"
 	"gatehouse/proxy/headers"
 	"gatehouse/proxy/http1/transport"
+	"gatehouse/proxy/rewrite"
 	"gatehouse/proxy/stream"
 )
 
@@ -56,17 +57,22 @@ func (f *Forwarder) DrainStreams(ctx context.Context) (closed int) { return f.st
 
 // Forward sends a request to its backend and writes the answer to w. The caller closes
 // the Transfer afterwards. The caller has checked everything that can refuse the
-// request before a byte is sent, except its Content-Length.
+// request before a byte is sent, except its Content-Length and its rewritten path.
 //
 // Forward returns a refusal when the backend gave no answer, and nil otherwise. It has
-// written the refusal to w, with two exceptions: a body whose Content-Length is too
-// large, and a client that has disconnected. It panics with http.ErrAbortHandler to cut
+// written the refusal to w, with three exceptions: a body whose Content-Length is too
+// large, a path that cannot be rewritten, and a client that has disconnected. It panics with http.ErrAbortHandler to cut
 // off an answer.
 func (f *Forwarder) Forward(w http.ResponseWriter, t *Transfer, to *Backend, facts Facts) *httperr.Error {
 	in := facts.In
 	if limit := int64(to.config.MaxBody); limit > 0 && in.ContentLength > limit {
 		return httperr.BodyTooLarge
 	}
+	path, refusal := to.forwardedPath(facts.Path.Raw)
+	if refusal != nil {
+		return refusal
+	}
+	t.path = path
 	t.Facts, t.forwarder, t.backend = facts, f, to
 	t.answer.ResponseWriter, t.answer.t = w, t
 	a := t.newAttempt()
@@ -132,6 +138,7 @@ type BackendOptions struct {
 	Metrics   Metrics
 	Transport http.RoundTripper
 	Buffers   httputil.BufferPool
+	Rewrite   *rewrite.Path // nil without `rewrite`
 }
 
 // Backend is the address that one route forwards its requests to, and how it does so. It
@@ -148,6 +155,8 @@ type Backend struct {
 	lean    bool           // the transport is of package http1/transport
 	direct  bool           // that transport may write the fields of most requests itself; see goesDirect
 	base    string         // path that is put before the path of a request; mostly ""
+
+	rewritten *rewrite.Path // nil without `rewrite`
 }
 
 // discardLog is the ErrorLog of httputil.ReverseProxy. httputil logs errors that the
@@ -159,7 +168,7 @@ var discardLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)
 func NewBackend(o BackendOptions) *Backend {
 	b := &Backend{
 		config: o.Route, rule: auth.RuleOf(o.Route), gate: o.Gate, policy: o.Headers, metrics: o.Metrics,
-		changes: headers.NewRules(o.Route.RequestHeaders), answers: headers.NewRules(o.Route.ResponseHeaders),
+		rewritten: o.Rewrite, changes: headers.NewRules(o.Route.RequestHeaders), answers: headers.NewRules(o.Route.ResponseHeaders),
 		base: strings.TrimSuffix(o.Route.Backend.EscapedPath(), "/"),
 	}
 	_, b.lean = o.Transport.(*transport.Transport)

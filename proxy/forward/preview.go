@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+
+	"gatehouse/internal/httperr"
 )
 
 // errCaptured is the error of capture.RoundTrip, which sends nothing.
@@ -18,10 +20,14 @@ func (c *capture) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // Preview returns the request that the backend would get, without its body. It runs the
-// Backend's own proxy with a transport that sends nothing. It returns nil when
-// httputil would not send the request.
-func (b *Backend) Preview(facts Facts) *http.Request {
-	t := &Transfer{Facts: facts, backend: b}
+// Backend's own proxy with a transport that sends nothing. It returns the refusal of a
+// request that would not be sent.
+func (b *Backend) Preview(facts Facts) (*http.Request, *httperr.Error) {
+	path, refusal := b.forwardedPath(facts.Path.Raw)
+	if refusal != nil {
+		return nil, refusal
+	}
+	t := &Transfer{Facts: facts, backend: b, path: path}
 	a := t.newAttempt()
 	a.grantUpgrade()
 	out := facts.In.WithContext(context.WithValue(facts.In.Context(), attemptKey{}, a))
@@ -32,10 +38,10 @@ func (b *Backend) Preview(facts Facts) *http.Request {
 	proxy.ErrorHandler = func(http.ResponseWriter, *http.Request, error) {}
 	proxy.ServeHTTP(nil, out)
 	if caught.request == nil {
-		return nil
+		return nil, ErrUpstream // httputil would not send the request
 	}
 	if agent := caught.request.Header["User-Agent"]; len(agent) == 1 && agent[0] == "" {
 		delete(caught.request.Header, "User-Agent") // net/http sends no User-Agent then
 	}
-	return caught.request
+	return caught.request, nil
 }

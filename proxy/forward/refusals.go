@@ -14,6 +14,10 @@ var ErrUpstream = &httperr.Error{
 
 // The other answers of this package to requests that no backend has answered.
 var (
+	refuseRewrite = &httperr.Error{
+		Status: http.StatusBadGateway,
+		Detail: "The request path cannot be rewritten for the upstream service.",
+	}
 	refuseHeaderSize = &httperr.Error{
 		Status: http.StatusRequestHeaderFieldsTooLarge,
 		Detail: "Request headers are larger than the upstream service takes.",

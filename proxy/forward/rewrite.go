@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
+
+	"gatehouse/internal/httperr"
 )
 
 // rewrite is the Rewrite of httputil.ReverseProxy. It applies what was decided before.
@@ -17,7 +19,7 @@ func (b *Backend) rewrite(pr *httputil.ProxyRequest) {
 
 	out.URL.Scheme, out.URL.Host = b.config.Backend.Scheme, b.config.Backend.Host
 	// Opaque is sent byte for byte. net/http would encode Path again.
-	out.URL.Opaque = b.base + b.forwardedPath(a.t.Path.Raw)
+	out.URL.Opaque = b.base + a.t.path
 	out.URL.RawQuery = in.URL.RawQuery // httputil drops the parts that it cannot parse
 	if b.config.PreserveHost {
 		out.Host = in.Host
@@ -35,16 +37,23 @@ func (b *Backend) rewrite(pr *httputil.ProxyRequest) {
 	}
 }
 
-// forwardedPath returns the path that the backend gets. It removes the prefix when the
-// route says so.
-func (b *Backend) forwardedPath(path string) string {
+// forwardedPath returns the path that the backend gets, without the base. It returns a
+// refusal for a path that cannot be rewritten.
+func (b *Backend) forwardedPath(path string) (string, *httperr.Error) {
+	if b.rewritten != nil {
+		path, ok := b.rewritten.Apply(path)
+		if !ok {
+			return "", refuseRewrite
+		}
+		return path, nil
+	}
 	if !b.config.StripPrefix {
-		return path
+		return path, nil
 	}
 	if path = strings.TrimPrefix(path, strings.TrimSuffix(b.config.Prefix, "/")); path == "" {
-		return "/"
+		return "/", nil
 	}
-	return path
+	return path, nil
 }
 
 // passTrailers forwards the trailers that the client has announced. Their values come

@@ -37,6 +37,7 @@ type Transfer struct {
 	Facts
 	forwarder *Forwarder // nil in Preview, which sends nothing
 	backend   *Backend
+	path      string // that the backend gets, without the base
 	answer    answer
 	body      *clientBody // nil without a body
 	replay    *replayBody // a copy of body for sending it again; nil when that is not possible

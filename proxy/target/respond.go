@@ -36,14 +36,14 @@ type header struct {
 }
 
 // NewRespond returns the handler of a validated answer. It reads the file of the answer,
-// whose path is relative to folder. That is the folder of the file that has the route.
+// whose path is relative to folder. That is the folder of the file that has the route. When it returns an
+// error, the answer has the right status, and no body.
 func NewRespond(cfg *config.Respond, folder string) (*Respond, error) {
 	r := &Respond{status: int(cfg.Status), body: []byte(cfg.Body)}
-	kind := cfg.ContentType
+	kind, err := cfg.ContentType, error(nil)
 	if cfg.File != "" {
-		var err error
 		if r.body, err = textfile.ReadBelow(folder, cfg.File, maxFile); err != nil {
-			return nil, fmt.Errorf("respond: read file %s: %w", cfg.File, err)
+			err = fmt.Errorf("respond: read file %s: %w", cfg.File, err)
 		}
 		if kind == "" {
 			kind = mime.TypeByExtension(filepath.Ext(cfg.File))
@@ -65,7 +65,7 @@ func NewRespond(cfg *config.Respond, folder string) (*Respond, error) {
 	for name, value := range cfg.Headers {
 		r.add(http.CanonicalHeaderKey(name), value)
 	}
-	return r, nil
+	return r, err
 }
 
 func (r *Respond) add(name, value string) {

@@ -1,0 +1,100 @@
+// This file finds rewrites that lead to what other routes protect. A rewritten
+// request is forwarded, not matched again.
+
+package lint
+
+import (
+	"slices"
+	"strings"
+
+	"gatehouse/config"
+	"gatehouse/config/pathexp"
+)
+
+// warnRewritten warns about each route whose rewrite can make a path that a
+// stricter route to the same backend guards.
+func (l *linter) warnRewritten() {
+	var guards map[string][]backendRoute // by backend
+	for i, field := range l.file.Get("routes").Entries() {
+		route := &l.table.Routes[i]
+		if route.Rewrite == nil {
+			continue
+		}
+		image := imageOf(route)
+		if image == nil {
+			continue
+		}
+		if guards == nil {
+			guards = l.guards()
+		}
+		compared := 0
+		for _, guard := range guards[backendKey(route.Backend)] {
+			if !isStricter(guard.route, route) {
+				continue
+			}
+			if compared++; compared > maxCompared {
+				break
+			}
+			if image.MatchesBelow(guard.backendPath) {
+				field.WarnAt("rewrite", field.Name()+": rewrite leads to "+strings.TrimSuffix(guard.backendPath, "/")+" of the backend, which "+
+					guard.field.Name()+" ("+ruleText(guard.route)+") guards: a rewritten request is forwarded, not matched again",
+					"let `from` or `to` allow less, or give both routes the same policy")
+				break
+			}
+		}
+	}
+}
+
+// guards returns the routes by backend, each with the paths of the backend behind it.
+func (l *linter) guards() map[string][]backendRoute {
+	guards := map[string][]backendRoute{}
+	for i, field := range l.file.Get("routes").Entries() {
+		if route := &l.table.Routes[i]; route.Backend != nil {
+			key := backendKey(route.Backend)
+			for _, path := range backendPathsOf(route) {
+				guards[key] = append(guards[key], backendRoute{route, field, path})
+			}
+		}
+	}
+	return guards
+}
+
+// imageOf returns an expression for the backend's paths that a rewrite makes.
+func imageOf(route *config.Route) *pathexp.Expression {
+	from, f := pathexp.Parse(route.Rewrite.From)
+	if f != nil {
+		return nil
+	}
+	base := strings.ReplaceAll(strings.TrimSuffix(route.Backend.EscapedPath(), "/"), "$", "$$")
+	to, f := pathexp.ParseTemplate(base+route.Rewrite.To, from.Groups())
+	if f != nil {
+		return nil
+	}
+	return to.Image(from)
+}
+
+// isStricter reports whether a route refuses callers that another one lets pass.
+func isStricter(route, other *config.Route) bool {
+	if rank(route.Auth) != rank(other.Auth) {
+		return rank(route.Auth) > rank(other.Auth)
+	}
+	return len(route.Roles) > 0 && (len(other.Roles) == 0 ||
+		slices.ContainsFunc(other.Roles, func(role string) bool { return !slices.Contains(route.Roles, role) }))
+}
+
+func rank(policy config.Policy) int {
+	switch policy {
+	case config.PolicyStrict:
+		return 2
+	case config.PolicyInitial:
+		return 1
+	}
+	return 0
+}
+
+func ruleText(route *config.Route) string {
+	if len(route.Roles) == 0 {
+		return string(route.Auth)
+	}
+	return string(route.Auth) + ", roles " + strings.Join(route.Roles, " ")
+}
