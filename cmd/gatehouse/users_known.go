@@ -60,7 +60,7 @@ func knownIn(t terminal, cmd *cobra.Command, file string, force bool) (known, er
 	}
 	k := known{file: table.File}
 	for _, route := range table.Routes {
-		k.roles = append(k.roles, route.Roles...)
+		k.roles = append(append(k.roles, route.Roles...), route.Claims["role"]...)
 	}
 	if len(k.roles) > 0 {
 		k.roles = append(k.roles, store.DefaultRole)
