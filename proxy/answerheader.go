@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"gatehouse/auth"
+	"gatehouse/proxy/clientip"
 )
 
 // AnswerHeader returns the header of the answer that the gateway itself would give to a
@@ -14,9 +15,13 @@ import (
 func (t *Table) AnswerHeader(r *http.Request, decider auth.Decider) http.Header {
 	recorded := headerRecorder{}
 	d := t.Decide(r, decider)
+	caller := clientip.Find(clientip.PeerAt(r.RemoteAddr), r, t.trusted)
 	w := &response{
-		ResponseWriter: recorded, table: t, start: time.Now(), id: "(a new UUID)", head: r.Method == http.MethodHead,
+		ResponseWriter: recorded, table: t, request: r, caller: &caller, start: time.Now(), id: "(a new UUID)", head: r.Method == http.MethodHead,
 		http1: true, draining: new(atomic.Bool), length: -1,
+	}
+	if d.Route != nil {
+		w.route = t.routes[d.Route.Number]
 	}
 	if t.cors != nil {
 		w.allowOrigin = t.cors.AllowedOrigin(r.Header)
