@@ -24,6 +24,8 @@
 //	validate_routes.go  its rule in routeValues; rules about combinations with other keys in route
 //	                    emptyRouteKeys, if it is a list or a mapping; HandlerKeys, if a handler uses it;
 //	                    AnsweredKeys, if a redirect or a fixed answer uses it
+//	owners.go           a rule for files of owners, if it names something beyond its route: a
+//	                    file (namedFiles, and setFolders in include.go), or a named thing (nameRule)
 //	schema/notes_route.go  its title, description, examples and possible values
 //	lint/               a warning, if it can be valid and still a mistake
 //	conflicts.go        its rank, if it is a condition by which proxy/route chooses a route

@@ -177,6 +177,7 @@ func (l *loader) include(table *part, sources *Sources) []*part {
 			first[name] = entry
 			if len(first) > maxIncluded {
 				entry.Report("include: the table has more files than "+strconv.Itoa(maxIncluded), "")
+				sources.bounded = true
 				return parts
 			}
 			table.config.Included = append(table.config.Included, Included{name, include})
@@ -216,7 +217,7 @@ func (l *loader) filesOf(entry *yamldoc.Field, include *Include) []string {
 // readIncluded reads and decodes one file, or reports why it cannot, and
 // returns nil.
 func (l *loader) readIncluded(table *part, entry *yamldoc.Field, include *Include, name string, sources *Sources) *part {
-	file := filepath.Join(filepath.Dir(l.file), filepath.FromSlash(name))
+	file := sources.within(name)
 	data, err := l.files.read(name, l.budget)
 	sources.add(file, data, err)
 	if err != nil {

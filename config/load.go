@@ -39,16 +39,13 @@ const attempts = 5
 // changes one of them meanwhile, all are read again.
 func LoadSources(path string, lookup func(name string) (string, bool), checks ...Check) (*Config, Sources, error) {
 	l := newLoader(path, lookup, checks)
-	table, sources, err := l.loadFile()
+	var sources Sources
 	for range attempts {
-		if len(sources.patterns) == 0 {
-			return table, sources, err
+		table, read, err := l.loadFile()
+		if read.unchanged() {
+			return table, read, err
 		}
-		again, sourcesNow, errNow := l.loadFile()
-		if sourcesNow.equal(sources) {
-			return table, sources, err
-		}
-		table, sources, err = again, sourcesNow, errNow
+		sources = read
 	}
 	return nil, sources, problem.List{{
 		Position: problem.Position{File: path},

@@ -9,7 +9,7 @@
 //	auth             not weaker than that of the entry
 //	handler          none: the endpoints of a handler are those of the gateway
 //	files            below the folder of the file, which no other file shares
-//	${NAME}          in `variables` of the entry
+//	${NAME}          in `variables` of the entry, also in defaults of the table
 //	names            of its own things, or of things that are shared (nameRule)
 //	tests            about requests below the prefix
 //	global keys      none, as in every included file
@@ -180,6 +180,27 @@ func (v *validator) nameRule(at *yamldoc.Field, section, name string, shared boo
 	return &problem.Fault{
 		Reason: "belongs to " + thing.KeyPlaceFrom(at) + ", which has another owner",
 		Hint:   "share it there with share: true, or define one in this file under another name",
+	}
+}
+
+// confineInherited checks the `defaults:` of the table, which are the defaults of
+// an owner's routes, too: a header that they set, for example, would carry the
+// value of a variable to the owner's backend.
+func (v *validator) confineInherited() {
+	told := map[[2]string]bool{}
+	for _, p := range v.parts {
+		if p.owner == nil {
+			continue
+		}
+		for name, value := range v.parts[0].fields.Get("defaults").Variables() {
+			place := p.owner.place(value)
+			if p.owner.refuseVariable(name) == nil || told[[2]string{name, place}] {
+				continue
+			}
+			told[[2]string{name, place}] = true
+			value.Fail("uses "+name+", which the files included at "+place+" may not use, and they have these defaults, too",
+				"list it in `variables` there, or write it into the routes")
+		}
 	}
 }
 

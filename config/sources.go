@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 
 	"gatehouse/config/textfile"
 	"gatehouse/config/watch"
+	"gatehouse/config/yamldoc"
 )
 
 // maxIncluded bounds the number of files that a table includes. Together with
@@ -31,6 +33,7 @@ type Sources struct {
 
 	folder   string
 	patterns []string
+	bounded  bool // there were more files
 }
 
 // Source is one file of a table.
@@ -46,18 +49,17 @@ func (s Sources) Match() (files, folders []string) {
 		return nil, nil
 	}
 	system := os.DirFS(s.folder)
-	within := func(name string) string { return filepath.Join(s.folder, filepath.FromSlash(name)) }
 	for _, pattern := range s.patterns {
 		names, _ := matchFiles(system, pattern) // an error is reported when the table is read
 		for _, name := range names {
-			files = append(files, within(name))
+			files = append(files, s.within(name))
 		}
 		parts := strings.Split(pattern, "/")
 		for i, part := range parts {
 			if hasPattern(part) {
 				dirs, _ := matchFiles(system, path.Join(parts[:i]...))
 				for _, dir := range dirs {
-					folders = append(folders, within(dir))
+					folders = append(folders, s.within(dir))
 				}
 			}
 		}
@@ -73,8 +75,43 @@ func (s *Sources) add(path string, data []byte, err error) {
 	s.Files = append(s.Files, Source{path, hash})
 }
 
-// equal reports whether the same files had the same contents.
-func (s Sources) equal(other Sources) bool { return slices.Equal(s.Files, other.Files) }
+// unchanged reports whether the files are still the same, with the same
+// contents. A table that includes no file has only one, which was read at one
+// moment.
+func (s Sources) unchanged() bool {
+	if len(s.patterns) == 0 || s.bounded {
+		return true
+	}
+	root, err := os.OpenRoot(s.folder)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = root.Close() }()
+	known := map[string]bool{}
+	for _, file := range s.Files {
+		known[file.Path] = true
+		if file.Hash == "" {
+			continue
+		}
+		data, err := textfile.ReadAtMost(file.Path, yamldoc.MaxSize)
+		if err != nil || watch.Hash(data) != file.Hash {
+			return false
+		}
+	}
+	matched := map[string]bool{s.Files[0].Path: true}
+	for _, pattern := range s.patterns {
+		names, _ := matchFiles(root.FS(), pattern) // the error was reported
+		for _, name := range names {
+			matched[s.within(name)] = true
+		}
+	}
+	return maps.Equal(known, matched)
+}
+
+// within returns the path of a file in the folder of the table.
+func (s Sources) within(name string) string {
+	return filepath.Join(s.folder, filepath.FromSlash(name))
+}
 
 // folderFS is the folder of a table. Nothing outside it can be read through it,
 // also not through a link.

@@ -41,6 +41,7 @@ func (v *validator) routes() {
 // defaults checks the default values of routes where they are written. They are
 // not checked again at each route.
 func (v *validator) defaults() {
+	v.confineInherited()
 	inherited := new(Route)
 	for _, part := range v.parts {
 		if field := part.fields.Get("defaults"); field.IsMapping() {

@@ -5,6 +5,8 @@ package yamldoc
 
 import (
 	"iter"
+	"maps"
+	"slices"
 
 	"gopkg.in/yaml.v3"
 
@@ -222,6 +224,48 @@ func (f *Field) WarnAt(key, message, hint string) {
 // WarnKey reports a warning about the field, at its key.
 func (f *Field) WarnKey(what, hint string) {
 	f.doc.add(problem.SeverityWarning, f.key.Line, f.key.Column, f.title()+" "+what, hint)
+}
+
+// Variables yields each reference to the environment in the field, with the
+// value that has it.
+func (f *Field) Variables() iter.Seq2[string, *Field] {
+	return func(yield func(string, *Field) bool) {
+		if f != nil {
+			f.eachVariable(yield)
+		}
+	}
+}
+
+func (f *Field) eachVariable(yield func(string, *Field) bool) bool {
+	for i := range f.children {
+		if !f.children[i].eachVariable(yield) {
+			return false
+		}
+	}
+	if len(f.children) > 0 {
+		return true
+	}
+	names := map[string]bool{}
+	addVariables(f.node, names)
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		if !yield(name, f) {
+			return false
+		}
+	}
+	return true
+}
+
+// addVariables adds the variables that the values of a tree refer to.
+func addVariables(n *yaml.Node, names map[string]bool) {
+	n = resolveAlias(n)
+	for i, child := range n.Content {
+		if n.Kind != yaml.MappingNode || i%2 == 1 { // keys are not expanded
+			addVariables(child, names)
+		}
+	}
+	if n.Kind == yaml.ScalarNode {
+		_, _, _ = expand(n.Value, func(name string) (string, bool) { names[name] = true; return "", true }, nil)
+	}
 }
 
 // Quoted returns the field's value for a message.
