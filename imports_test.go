@@ -42,8 +42,9 @@ var house = map[string][]string{
 	"store":                 {},
 	"auth":                  {"config", "auth/keys", "store", "internal/httperr"},
 	"auth/account":          {"auth", "config", "store", "internal/httperr"},
+	"auth/basic":            {"auth", "auth/account", "config/textfile", "internal/httperr"},
 	"auth/keys":             {"config", "config/textfile", "internal/httperr"},
-	"proxy":                 {"config", "config/problem", "auth", "internal/descriptors", "internal/httperr", "internal/timerwheel", "proxy/clientip", "proxy/cors", "proxy/forward", "proxy/headers", "proxy/listener", "proxy/rewrite", "proxy/route", "proxy/target", "proxy/upstream"},
+	"proxy":                 {"config", "config/problem", "auth", "auth/basic", "internal/descriptors", "internal/httperr", "internal/timerwheel", "proxy/clientip", "proxy/cors", "proxy/forward", "proxy/headers", "proxy/listener", "proxy/rewrite", "proxy/route", "proxy/target", "proxy/upstream"},
 	"proxy/cors":            {"config", "internal/httperr"},
 	"proxy/explain":         {"config", "config/pathexp", "config/problem", "auth", "proxy", "proxy/clientip", "proxy/route", "internal/httperr"},
 	"proxy/forward":         {"config", "auth", "internal/descriptors", "internal/httperr", "internal/occurrence", "internal/reqctx", "internal/timerwheel", "proxy/clientip", "proxy/headers", "proxy/http1/transport", "proxy/idletimer", "proxy/rewrite", "proxy/route", "proxy/stream", "proxy/upstream"},
@@ -75,7 +76,7 @@ var house = map[string][]string{
 	"internal/reqctx":      {},
 	"internal/timerwheel":  {},
 	testkit:                {},
-	"internal/server":      {"config", "config/lint", "config/problem", "config/settings", "config/textfile", "config/watch", "store", "auth", "auth/account", "auth/keys", "proxy", "proxy/explain", "proxy/http1/server", "proxy/listener", "proxy/upstream", "ops", "internal/descriptors", "internal/hint"},
+	"internal/server":      {"config", "config/lint", "config/problem", "config/settings", "config/textfile", "config/watch", "store", "auth", "auth/account", "auth/basic", "auth/keys", "proxy", "proxy/explain", "proxy/http1/server", "proxy/listener", "proxy/upstream", "ops", "internal/descriptors", "internal/hint"},
 }
 
 // testsAlso is what the tests of a package may import besides what the package reaches (see may), with the reason.
@@ -128,10 +129,12 @@ var why = []edge{
 	{"store", "*", "both databases have one contract about users only: no routes, no tokens, no settings"},
 	{"*", "auth/account", "the endpoints are a handler like any other: internal/server makes it, and the commands about users go by its rules for passwords"},
 	{"auth/account", "auth/keys", "it signs through auth.Signer, and verifies through the Gate"},
+	{"*", "auth/basic", "the Gateway alone asks for passwords; internal/server makes what checks them"},
+	{"auth/basic", "*", "it compares the passwords of a file through account.Guard, without users, routes and settings"},
 	{"auth/keys", "*", "whether a key fits a token does not depend on the user"},
 	{"*", "auth/keys", "the Verifier alone asks which key has signed; internal/server makes the keys, and ops shows their state"},
 	{"auth/...", "proxy/...", "identifying a caller does not depend on where the request goes"},
-	{"auth/...", "config/textfile", "auth/keys reads files, the others read none"},
+	{"auth/...", "config/textfile", "auth/keys and auth/basic read files, the others read none"},
 	{"auth/...", "config/problem", "auth takes values that were validated: it has no problems to report"},
 	{"*", "config/watch", "only internal/server starts and stops what runs in the background"},
 

@@ -28,6 +28,9 @@ const (
 	ResultUnavailable  Result = "unavailable"
 	// ResultAddress is decided before the Gate is asked, by allow_from and deny_from.
 	ResultAddress Result = "address"
+	// ResultPassword and ResultThrottled are those of routes with `basic`.
+	ResultPassword  Result = "wrong_password"
+	ResultThrottled Result = "throttled"
 )
 
 // The challenges of RFC 6750 section 3.

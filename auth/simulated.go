@@ -44,7 +44,14 @@ func Persona(name string) (SimulatedIdentity, bool) {
 
 // Simulated returns a caller of `tests:` or of `--as`. A caller that is no persona is
 // a member with other roles, another company, or more claims.
-func Simulated(caller *config.Caller) SimulatedIdentity {
+func Simulated(caller *config.Caller) Decider {
+	if caller.Basic != "" {
+		return SimulatedBasic{caller.Basic}
+	}
+	return simulatedIdentity(caller)
+}
+
+func simulatedIdentity(caller *config.Caller) SimulatedIdentity {
 	if persona, found := personas[caller.Name]; found {
 		return persona
 	}
@@ -94,6 +101,31 @@ func (s SimulatedIdentity) Decide(_ context.Context, header http.Header, rule Ru
 	}
 	return identity, rule.authorize(identity)
 }
+
+// BasicCaller is a Decider that also decides, for questions, about routes with `basic`.
+// accept returns the refusal of a user's name, as if with the right password.
+type BasicCaller interface {
+	DecideBasic(accept func(name string) *httperr.Error) *httperr.Error
+}
+
+// SimulatedBasic is a caller who sends a user name of an htpasswd file with the right
+// password, and so no token.
+type SimulatedBasic struct{ Name string }
+
+// Decide implements Decider.
+func (s SimulatedBasic) Decide(_ context.Context, _ http.Header, rule Rule) (*Identity, *httperr.Error) {
+	if asks, refusal := rule.needsIdentity(); !asks {
+		return nil, refusal
+	}
+	return nil, refuseScheme
+}
+
+// DecideBasic implements BasicCaller.
+func (s SimulatedBasic) DecideBasic(accept func(name string) *httperr.Error) *httperr.Error {
+	return accept(s.Name)
+}
+
+var _ BasicCaller = SimulatedBasic{}
 
 // WithoutUsers decides for `explain` when the users cannot be asked. It refuses what
 // depends on a user's role, and otherwise trusts the token.

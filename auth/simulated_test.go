@@ -37,7 +37,7 @@ func TestSimulatedCallers(t *testing.T) {
 			t.Errorf("%s: passed with plan %q", name, identity.Claim("plan"))
 		}
 	}
-	if acme := Simulated(&config.Caller{Company: "acme"}); acme["company_id"] != "acme" || personas["member"]["company_id"] != simulatedCompany {
+	if acme := simulatedIdentity(&config.Caller{Company: "acme"}); acme["company_id"] != "acme" || personas["member"]["company_id"] != simulatedCompany {
 		t.Errorf("company: %v", acme)
 	}
 }

@@ -175,6 +175,8 @@ type Route struct {
 	// Claims are the claims that a token must have, each with one of its values.
 	// A name may be a path, such as realm_access.roles.
 	Claims map[string]ClaimValues `yaml:"claims"`
+	// Basic lists callers who may pass with a password, on routes with PolicyNone.
+	Basic Basic `yaml:"basic"`
 	// AllowFrom and DenyFrom are addresses of clients, behind trusted proxies.
 	// DenyFrom wins. A request whose client is unknown passes only when both
 	// are empty.
@@ -226,6 +228,18 @@ type Switch bool
 type Rewrite struct {
 	From string `yaml:"from"` // an expression (RE2) for the whole canonical path; see pathexp.Parse
 	To   string `yaml:"to"`   // the path instead, with groups $1 to $9; see pathexp.ParseTemplate
+}
+
+// IsOpen reports whether callers without a credential pass.
+func (r *Route) IsOpen() bool { return r.Auth.IsOpen() && r.Basic.File == "" }
+
+// Basic is HTTP Basic authentication (RFC 7617) with the users of a file.
+type Basic struct {
+	// File is the path of an htpasswd file, as that of Respond. "" means none.
+	File string
+	// Folder is that of the included file that has the path; "" in the table
+	// itself.
+	Folder string
 }
 
 // Redirect answers requests with the address to ask instead.

@@ -85,7 +85,9 @@ func (r *RouteDefaults) DecodeField(d *yamldoc.Decoder, f *yamldoc.Field) {
 func TargetKeys() []string { return []string{"backend", "handler", "redirect", "respond"} }
 
 // RouteOnlyKeys returns the keys of a route that `defaults:` must not have.
-func RouteOnlyKeys() []string { return append([]string{"name", "prefix", "rewrite"}, TargetKeys()...) }
+func RouteOnlyKeys() []string {
+	return append([]string{"name", "prefix", "rewrite", "basic"}, TargetKeys()...)
+}
 
 // DecodeField decodes a policy. It keeps the words off and no as text, although
 // YAML reads them as booleans, so that validation can name the policies.
@@ -217,6 +219,10 @@ func normalize(c *Config) {
 		if route.Redirect != nil || route.Respond != nil {
 			// Nothing is forwarded, and no body is read.
 			route.MaxBody, route.Upgrade, route.TLS, route.RequestHeaders = 0, nil, nil, nil
+		}
+		if route.Basic.File != "" {
+			// The password is for the gateway alone.
+			route.ForwardToken = false
 		}
 		if route.Protocol == ProtocolH2C {
 			// HTTP/2 has no upgrade (RFC 9113 section 8.6).

@@ -52,6 +52,7 @@ var foreignKeys = []foreignKey{
 	{words: "scope scopes permissions requiredscopes requiredclaims", place: inRoute, ours: "claims", example: "claims: {scope: [orders:read]}"},
 	{words: "allow allowfrom ipallowlist ipwhitelist iprestriction sourcerange", place: inRoute, ours: "allow_from", example: "allow_from: [10.0.0.0/8]"},
 	{words: "deny denyfrom ipdenylist ipblacklist", place: inRoute, ours: "deny_from", example: "deny_from: [192.0.2.7]"},
+	{words: "basicauth authbasicuserfile authbasic httpbasic htpasswd basicauthfile", place: inRoute, ours: "basic", example: "auth: none, basic: internal.htpasswd", note: "`htpasswd -B` writes the file"},
 	{words: "cacert cacertificate proxyssltrustedcertificate", place: inRoute, ours: "tls", example: "tls: {ca: authority.pem}"},
 	{words: "cacert cacertificate proxyssltrustedcertificate", place: inTLS, ours: "ca", example: "ca: authority.pem"},
 	{words: "alloworigins allowedorigins allowedorigin", place: inCORS, ours: "origins", example: `origins: ["https://app.example.com"]`},
@@ -65,7 +66,7 @@ var foreignKeys = []foreignKey{
 
 	{words: "root alias fileserver static index", note: "Gatehouse serves no folders: `respond: {file: page.html}` answers one file; for more, forward to a file server"},
 	{words: "middlewares middleware plugins plugin filters annotations", note: "there are no modules to name: each feature has its own key, see docs/routes.md"},
-	{words: "basicauth forwardauth authrequest keyauth", note: "callers are known by their tokens: `auth: strict`, with `tokens` of your issuer or the built-in users"},
+	{words: "forwardauth authrequest keyauth", note: "callers are known by their tokens: `auth: strict`, with `tokens` of your issuer or the built-in users"},
 	{words: "gzip compress encode brotli compression", note: "the gateway does not compress: let the backend do so, its encoding passes"},
 	{words: "cache proxycache caching", note: "the gateway stores no answers: use a cache in front of it"},
 	{words: "retry retries proxynextupstream lbtryduration", note: "the gateway does not try other servers: a load balancer as the backend can do so"},

@@ -118,6 +118,9 @@ func (p *part) setFolders(table *part, folder string) {
 		if route.Respond != nil {
 			route.Respond.Folder = folder
 		}
+		if route.Basic.File != "" {
+			route.Basic.Folder = folder
+		}
 		if route.TLS != nil && route.TLS != table.defaults.TLS {
 			route.TLS.Folder = folder
 		}

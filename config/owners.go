@@ -126,6 +126,9 @@ func namedFiles(field *yamldoc.Field, route *Route) []namedFile {
 	if route.Respond != nil {
 		files = append(files, namedFile{field.Get("respond").Get("file"), route.Respond.File})
 	}
+	if route.Basic.File != "" {
+		files = append(files, namedFile{field.Get("basic"), route.Basic.File})
+	}
 	if tls := field.Get("tls"); route.TLS != nil {
 		files = append(files, namedFile{tls.Get("ca"), route.TLS.CA}, namedFile{tls.Get("cert"), route.TLS.Cert}, namedFile{tls.Get("key"), route.TLS.Key})
 	}

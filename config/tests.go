@@ -33,6 +33,10 @@ type Caller struct {
 	Roles   []string      `yaml:"roles"`   // nil for the role of new users
 	Company CallerCompany `yaml:"company"` // "" for the company of member
 	Claims  Claims        `yaml:"claims"`  // of the token, besides role and company_id
+
+	// Basic is the name of a user of an htpasswd file, who sends the right password
+	// instead of a token.
+	Basic string `yaml:"basic"`
 }
 
 // The names of callers.
@@ -139,7 +143,8 @@ func (c *Caller) String() string {
 		Roles   []string      `json:"roles,omitempty"`
 		Company CallerCompany `json:"company,omitempty"`
 		Claims  Claims        `json:"claims,omitempty"`
-	}{c.Roles, c.Company, c.Claims}
+		Basic   string        `json:"basic,omitempty"`
+	}{c.Roles, c.Company, c.Claims, c.Basic}
 	text, err := json.Marshal(mapping)
 	if err != nil { // of a claim that no token can have
 		return err.Error()

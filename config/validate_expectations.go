@@ -60,6 +60,12 @@ func callerRules(field *yamldoc.Field, caller *Caller) {
 		as.Fail("is empty", hint)
 		return
 	}
+	as.Check("basic", caller.Basic, notEmptyRule)
+	if as.Given("basic") {
+		for _, key := range []string{"roles", "company", "claims"} {
+			as.Forbid(key, "and basic exclude each other", "a user with a password has no token")
+		}
+	}
 	as.RefuseEmpty("roles", "for a user with the role of new users")
 	as.CheckEach("roles", caller.Roles, claimTextRule)
 	as.Check("company", string(caller.Company), claimTextRule)

@@ -48,7 +48,7 @@ func bodyAllowed(status int) bool {
 	return status != http.StatusNoContent && status != http.StatusResetContent && status != http.StatusNotModified
 }
 
-// fileRule checks the path of a file that is sent to clients.
+// fileRule checks the path of a file that is relative to the folder of the table.
 func fileRule(file string) *problem.Fault {
 	if file != "" && !filepath.IsAbs(file) && !filepath.IsLocal(file) {
 		return &problem.Fault{Reason: "leaves the folder of the table", Hint: "write an absolute path, if that is meant"}

@@ -67,6 +67,7 @@ func (v *validator) route(field *yamldoc.Field, route *Route) {
 	v.routeValues(field, route)
 	v.emptyRouteKeys(field, &v.part(field).defaults)
 	v.known(field, route)
+	v.basic(field, route)
 	v.claimsOfNobody(field, route)
 	v.backendTLS(field, route)
 	v.rewrite(field, route)
@@ -149,7 +150,7 @@ func (v *validator) withoutBackend(field *yamldoc.Field, target string) {
 // AnsweredKeys returns the keys, besides the target, that a route may have when
 // the gateway itself answers its requests.
 func AnsweredKeys() []string {
-	return []string{"name", "prefix", "hosts", "methods", "headers", "match_headers", "auth", "roles", "claims", "allow_from", "deny_from", "allow_encoded_slashes", "response_headers"}
+	return []string{"name", "prefix", "hosts", "methods", "headers", "match_headers", "auth", "roles", "claims", "basic", "allow_from", "deny_from", "allow_encoded_slashes", "response_headers"}
 }
 
 // HandlerKeys returns the keys that a route to a built-in handler may have.

@@ -14,7 +14,7 @@ type RouteInfo struct {
 	Hosts   []string `json:"hosts,omitempty"`
 	Methods []string `json:"methods,omitempty"`
 	Target  string   `json:"target"` // the backend's URL, "handler:users", "answer:503", or a redirect such as "308 /new"
-	Auth    string   `json:"auth"`   // a policy, or "own" for built-in endpoints
+	Auth    string   `json:"auth"`   // a policy, "basic", or "own" for built-in endpoints
 	Roles   []string `json:"roles,omitempty"`
 	// Claims are the claims that a token must have, each with one of its values.
 	Claims map[string]config.ClaimValues `json:"claims,omitempty"`
@@ -42,6 +42,9 @@ func Routes(routes []*config.Route) []RouteInfo {
 			info.Target, info.Auth = "answer:"+r.Respond.Status.String(), string(r.Auth)
 		default:
 			info.Target, info.Auth = r.Backend.Redacted(), string(r.Auth)
+		}
+		if r.Basic.File != "" {
+			info.Auth = "basic"
 		}
 		infos = append(infos, info)
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"gatehouse/auth"
+	"gatehouse/auth/basic"
 	"gatehouse/config"
 	"gatehouse/config/problem"
 	"gatehouse/internal/httperr"
@@ -30,6 +31,7 @@ type Table struct {
 	config     *config.Config
 	name       string
 	gate       *auth.Gate
+	passwords  *basic.Checker
 	keySet     []byte       // see Parts.KeySet
 	cors       *cors.Policy // nil without `cors`
 	trusted    []netip.Prefix
@@ -58,6 +60,7 @@ type compiledRoute struct {
 
 	addresses *clientip.Filter // nil without allow_from and deny_from
 	answers   *headers.Rules   // changes to the headers of answers; nil without response_headers
+	realm     *basic.Realm     // nil without basic
 
 	// One of builtIn, answer and backend is set.
 	builtIn Handler
@@ -86,8 +89,11 @@ type Handler interface {
 
 // Parts contains what Compile needs besides the configuration.
 type Parts struct {
-	Gate       *auth.Gate
-	Users      Handler // the built-in users endpoints; nil with `users: off`
+	Gate  *auth.Gate
+	Users Handler // the built-in users endpoints; nil with `users: off`
+	// Passwords checks the passwords of routes with `basic`. It is nil for a table that
+	// only answers questions.
+	Passwords  *basic.Checker
 	Metrics    Metrics
 	Transports *upstream.Pool // nil for a table that only answers questions
 	// KeySet is the JSON of GET /.well-known/jwks.json (RFC 7517 section 5). It is nil
@@ -118,7 +124,7 @@ func Inspect(cfg *config.Config, parts Parts) (*Table, problem.List, error) {
 		return nil, nil, fmt.Errorf("compile cors: %w", err)
 	}
 	t := &Table{
-		config: cfg, name: cfg.Name, gate: parts.Gate, keySet: parts.KeySet, cors: rules, trusted: cfg.TrustedProxies.Networks,
+		config: cfg, name: cfg.Name, gate: parts.Gate, passwords: parts.Passwords, keySet: parts.KeySet, cors: rules, trusted: cfg.TrustedProxies.Networks,
 		headers: forward.NewHeaderPolicy(cfg),
 	}
 	var problems problem.List
@@ -157,6 +163,9 @@ func (t *Table) compileRoute(of *route.Route, parts Parts, buffers httputil.Buff
 		answers: headers.NewRules(cfg.ResponseHeaders),
 	}
 	var err error
+	if r.realm, err = t.newRealm(cfg); err != nil {
+		return r, err
+	}
 	if cfg.Backend != nil {
 		r.metrics = parts.Metrics.Route(cfg.Name, cfg.Backend.Host)
 		r.backend, err = t.compileBackend(r, parts, buffers)

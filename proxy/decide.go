@@ -64,6 +64,11 @@ func (t *Table) Decide(r *http.Request, decider auth.Decider) (d Decision) {
 	if identity, d.Refusal = decider.Decide(r.Context(), r.Header, d.Rule); d.Refusal != nil || found.builtIn != nil {
 		return d
 	}
+	if found.realm != nil {
+		if d.Refusal = decidePassword(found.realm, r.Header, decider); d.Refusal != nil {
+			return d
+		}
+	}
 	if found.answer != nil {
 		d.Answered, d.Location = found.answer.Status(), found.answer.Location(found.forAnswer(r, d.Path))
 		return d

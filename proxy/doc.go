@@ -13,6 +13,7 @@
 //  8. route/       find the route in the table, or 404, or 405
 //     addresses.go  or 403 for an address that the route does not allow
 //  9. (auth)       decide by the policy, or 401, 403, 503
+//     basic.go     or by the password, or 401, 429, 503
 //  10. forward/    ask the backend; see that package's documentation
 //     target/      or answer as the table says, such as with a redirect
 //     info.go      or answer GET / and GET /health without a backend

@@ -32,6 +32,7 @@ type exchange struct {
 	route      *compiledRoute // nil when no route matches
 	metrics    RouteMetrics
 	identity   *auth.Identity
+	basicUser  string           // who sent the password that `basic` accepted; "" without one
 	refusal    *httperr.Error   // the gateway's answer in place of a backend's; nil without one
 	transfer   forward.Transfer // to a backend
 }
@@ -161,6 +162,9 @@ func (x *exchange) logAccess(r *http.Request, duration time.Duration, bytes int6
 	}
 	if x.identity != nil {
 		entry.UserID, entry.CompanyID = truncate(x.identity.UserID), truncate(x.identity.CompanyID)
+	}
+	if x.basicUser != "" {
+		entry.UserID = x.basicUser
 	}
 	if err := cmp.Or(x.transfer.Err(), w.err); err != nil {
 		entry.Error = truncate(err.Error())

@@ -162,6 +162,9 @@ func (g *Gateway) serve(x *exchange, r *http.Request) *httperr.Error {
 	}
 	identity, refusal := table.gate.Decide(r.Context(), r.Header, route.rule)
 	x.identity = identity
+	if refusal == nil && route.realm != nil {
+		refusal = x.checkPassword(r.Context(), route.realm, r.Header)
+	}
 	if refusal != nil {
 		route.metrics.Decided(auth.Result(refusal.AuthResult))
 		return refusal

@@ -71,3 +71,9 @@ func TestSQLiteContract(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T) store.Store { return open(t, sqliteURL(t)) })
 }
+
+// TestMemoryAttemptsContract holds the counts in memory to the contract of the databases.
+func TestMemoryAttemptsContract(t *testing.T) {
+	t.Parallel()
+	storetest.RunAttempts(t, store.NewMemoryAttempts)
+}

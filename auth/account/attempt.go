@@ -6,6 +6,7 @@ package account
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"gatehouse/auth"
@@ -16,8 +17,8 @@ import (
 // acquireHashSlot waits until the attempt may run bcrypt. A refused attempt
 // costs no bcrypt. When too many attempts wait already, it costs almost
 // nothing. The caller must call release on the slot.
-func (h *Handler) acquireHashSlot(ctx context.Context, attempt *attempt) (*hashSlot, *httperr.Error) {
-	slot, err := h.Passwords.limiter.enter()
+func acquireHashSlot(ctx context.Context, passwords *Passwords, attempt *attempt) (*hashSlot, *httperr.Error) {
+	slot, err := passwords.limiter.enter()
 	if err != nil {
 		return nil, refuseNoSlot(err)
 	}
@@ -45,11 +46,11 @@ func (h *Handler) acquireHashSlot(ctx context.Context, attempt *attempt) (*hashS
 
 // clearFailures undoes the count of a successful attempt, even when the client
 // has disconnected. An error is only logged, since the password was right.
-func (h *Handler) clearFailures(ctx context.Context, attempt *attempt) {
+func clearFailures(ctx context.Context, log *slog.Logger, attempt *attempt) {
 	forgiving, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
 	if err := attempt.forgive(forgiving); err != nil {
-		h.Log.WarnContext(ctx, "the count of a successful login cannot be undone", "error", err)
+		log.WarnContext(ctx, "the count of a successful login cannot be undone", "error", err)
 	}
 }
 
@@ -57,7 +58,7 @@ func (h *Handler) clearFailures(ctx context.Context, attempt *attempt) {
 // right. Both computations use one slot.
 func (h *Handler) replacePassword(ctx context.Context, user store.User, oldPassword, newPassword string) (hash string, refusal *httperr.Error) {
 	attempt := h.throttle.passwordAttempt(user.ID)
-	slot, refusal := h.acquireHashSlot(ctx, attempt)
+	slot, refusal := acquireHashSlot(ctx, h.Passwords, attempt)
 	if refusal != nil {
 		return "", refusal
 	}
@@ -65,7 +66,7 @@ func (h *Handler) replacePassword(ctx context.Context, user store.User, oldPassw
 	if !h.Passwords.compareNow(user.HashedPassword, oldPassword) {
 		return "", refusePassword
 	}
-	h.clearFailures(ctx, attempt)
+	clearFailures(ctx, h.Log, attempt)
 	hash, err := h.Passwords.hashNow(newPassword)
 	if err != nil { // not the user's mistake: the form has checked the password
 		return "", httperr.Internal.Because(err)

@@ -15,6 +15,7 @@
 // Passwords:
 //
 //	attempt.go      one attempt at a password: throttled, counted, limited
+//	guard.go        attempts at passwords that are not those of users
 //	throttle.go     when the next attempt is allowed, by account and by address
 //	hashlimiter.go  how many passwords are hashed at a time, and how many wait
 //	password.go     hashing and comparing, in the same time for everybody

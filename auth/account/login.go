@@ -67,7 +67,7 @@ func (h *Handler) attemptLogin(ctx context.Context, sent body) (answer any, resu
 		return nil, LoginInvalid, refusal
 	}
 	attempt := h.throttle.loginAttempt(email, auth.ClientOf(ctx))
-	slot, refusal := h.acquireHashSlot(ctx, attempt)
+	slot, refusal := acquireHashSlot(ctx, h.Passwords, attempt)
 	if refusal != nil {
 		return nil, resultOf(refusal), refusal
 	}
@@ -76,7 +76,7 @@ func (h *Handler) attemptLogin(ctx context.Context, sent body) (answer any, resu
 	if refusal != nil {
 		return nil, result, refusal
 	}
-	h.clearFailures(ctx, attempt)
+	clearFailures(ctx, h.Log, attempt)
 	return h.completeLogin(ctx, user, began)
 }
 

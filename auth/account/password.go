@@ -123,6 +123,11 @@ func (p *Passwords) hashNow(password string) (string, error) {
 
 // compareNow is Compare for callers that have a slot.
 func (p *Passwords) compareNow(hash, password string) bool {
+	return p.compareAtLeast(p.cost, hash, password)
+}
+
+// compareAtLeast is compareNow with the work of a hash of that cost, or more.
+func (p *Passwords) compareAtLeast(cost int, hash, password string) bool {
 	stored, readable := []byte(hash), readableHash(hash)
 	if !readable {
 		stored = p.dummyHash
@@ -131,7 +136,7 @@ func (p *Passwords) compareNow(hash, password string) bool {
 	// A row of a lower cost must not answer sooner than an unknown e-mail. A
 	// row of a higher cost still answers later: do not set GATEWAY_BCRYPT_COST
 	// below the cost of the rows.
-	for _, cost := range missingWork(hashCost(stored), p.cost) {
+	for _, cost := range missingWork(hashCost(stored), max(cost, p.cost)) {
 		_, _ = p.hasher.sum([]byte(password), p.dummyHash[:saltBytes], cost)
 	}
 	return readable && err == nil

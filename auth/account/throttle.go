@@ -92,7 +92,11 @@ type attempt struct {
 // loginAttempt returns an attempt at the password of an e-mail. The client's
 // address may be invalid, when the listener has none.
 func (t *throttle) loginAttempt(email string, client netip.Addr) *attempt {
-	account := store.EmailForm(email) // in the form in which the store compares them
+	return t.accountAttempt(store.EmailForm(email), client) // in the form in which the store compares them
+}
+
+// accountAttempt returns an attempt at the password of any account.
+func (t *throttle) accountAttempt(account string, client netip.Addr) *attempt {
 	network := networkOf(client)
 	a := &attempt{throttle: t, account: tallyKey("account", account), pair: tallyKey("pair", account, network)}
 	if network != "" {

@@ -216,7 +216,7 @@ func (a caller) explain(ctx context.Context, t terminal, table *proxy.Table, req
 	return explanation, nil
 }
 
-// redact hides the token, which the backend would receive, and the secrets that the table
+// redact hides the token or the password, which the backend would receive, and the secrets that the table
 // sets for the backend.
 func redact(e explain.Explanation) {
 	f := e.Forwarded
@@ -229,7 +229,11 @@ func redact(e explain.Explanation) {
 		}
 	}
 	if sent := f.Headers.Get("Authorization"); sent != "" && sent != "[redacted]" {
-		f.Headers["Authorization"] = []string{"Bearer [redacted]"}
+		scheme, _, _ := strings.Cut(sent, " ")
+		if !strings.EqualFold(scheme, "Basic") {
+			scheme = "Bearer"
+		}
+		f.Headers["Authorization"] = []string{scheme + " [redacted]"}
 	}
 }
 
@@ -263,6 +267,9 @@ func printExplanation(w io.Writer, e explain.Explanation) error {
 		}
 		for _, name := range slices.Sorted(maps.Keys(e.Claims)) {
 			policy += ", claim " + name + ": " + strings.Join(e.Claims[name], " or ")
+		}
+		if e.Basic != "" {
+			policy += ", basic " + e.Basic
 		}
 		row("policy", policy)
 	}

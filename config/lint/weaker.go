@@ -56,7 +56,7 @@ func (l *linter) warnWeaker() {
 		}
 		stricter := stricterByBackend(guarding, weaker)
 		for _, d := range routes {
-			if behind := stricter[backendKey(d.route.Backend)]; d.route.Auth == weaker && behind != nil {
+			if behind := stricter[backendKey(d.route.Backend)]; d.route.Auth == weaker && !hasPasswords(d.route) && behind != nil {
 				warnWeakerRoute(d, behind, prefixes)
 			}
 		}
@@ -67,7 +67,8 @@ func (l *linter) warnWeaker() {
 func stricterByBackend(routes []backendRoute, weaker config.Policy) map[string]*stricterRoutes {
 	stricter := map[string]*stricterRoutes{}
 	for _, d := range routes {
-		if d.route.Auth != config.PolicyStrict && (d.route.Auth != config.PolicyInitial || !weaker.IsOpen()) {
+		asksMore := d.route.Auth == config.PolicyStrict || weaker.IsOpen() && (d.route.Auth == config.PolicyInitial || hasPasswords(d.route))
+		if !asksMore {
 			continue
 		}
 		key := backendKey(d.route.Backend)
@@ -87,6 +88,9 @@ func stricterByBackend(routes []backendRoute, weaker config.Policy) map[string]*
 	return stricter
 }
 
+// hasPasswords reports whether a route asks for passwords instead of tokens.
+func hasPasswords(route *config.Route) bool { return route.Basic.File != "" }
+
 // warnWeakerRoute reports what a weaker route opens of the stricter ones: the
 // same paths of the backend, part of a stricter prefix, or only the same
 // backend.
@@ -101,7 +105,12 @@ func warnWeakerRoute(open backendRoute, behind *stricterRoutes, prefixes map[str
 		methods = " (" + strings.Join(open.route.Methods, ", ") + ")"
 	}
 	where := open.route.Prefix + methods
-	describe := func(d backendRoute) string { return d.field.Name() + " (" + string(d.route.Auth) + ")" }
+	describe := func(d backendRoute) string {
+		if hasPasswords(d.route) {
+			return d.field.Name() + " (basic)"
+		}
+		return d.field.Name() + " (" + string(d.route.Auth) + ")"
+	}
 	if d, path, found := behind.bypass(open, prefixes); found {
 		warn(" bypasses "+describe(d)+": what that route protects can be reached "+who+" under "+path+methods,
 			"make its prefix or its backend's path longer, or use the same policy")

@@ -36,6 +36,9 @@ func conditions(path string) []*schema {
 		}
 	case "include":
 		return []*schema{{DependentRequired: map[string][]string{"auth": {"prefix"}, "variables": {"prefix"}}}}
+	case "tests.as":
+		others := anyOf(&schema{Required: []string{"roles"}}, &schema{Required: []string{"company"}}, &schema{Required: []string{"claims"}})
+		return []*schema{{If: &schema{Required: []string{"basic"}}, Then: &schema{Not: others}}}
 	case "tests.expect":
 		forwarded := given("to", &schema{Type: "string", Pattern: "^/|://"})
 		return []*schema{{If: forwarded, Then: &schema{Not: anyOf(&schema{Required: []string{"status"}}, &schema{Required: []string{"location"}})}}}
@@ -70,6 +73,7 @@ func routeConditions() []*schema {
 		return &schema{Properties: properties{{key, &schema{MaxItems: new(0)}}}}
 	}
 	open := given("auth", &schema{Enum: []string{string(config.PolicyNone), string(config.PolicyOptional)}})
+	tokens := anyOf(&schema{Enum: []string{string(config.PolicyStrict), string(config.PolicyInitial), string(config.PolicyOptional)}})
 	h2c := &schema{Const: string(config.ProtocolH2C)}
 	return []*schema{
 		{OneOf: oneTarget()},
@@ -81,6 +85,8 @@ func routeConditions() []*schema {
 		{If: open, Then: &schema{Properties: properties{{"claims", &schema{MaxProperties: new(0)}}}}},
 		{If: given("backend", &schema{Type: "string", Pattern: `^[Hh][Tt][Tt][Pp]://`}), Then: without("tls")},
 		{If: given("backend", &schema{Type: "string", Pattern: `^[Hh][Tt][Tt][Pp][Ss]://`}), Then: &schema{Not: given("protocol", h2c)}},
+		{If: given("auth", tokens), Then: without("basic")},
+		{If: &schema{Required: []string{"basic"}}, Then: &schema{Not: given("forward_token", &schema{Const: true})}},
 		{If: given("protocol", h2c), Then: empty("upgrade")},
 		{If: given("strip_prefix", &schema{Const: true}), Then: without("rewrite")},
 	}

@@ -142,6 +142,13 @@ func matchNotes() map[string]note {
 			keys:     &schema{Pattern: claimNamePattern},
 			value:    claimValues,
 		},
+		"routes.basic": {
+			title: "Basic authentication",
+			description: "An htpasswd file with bcrypt hashes (`htpasswd -B`): callers must send the name and the password of one of its users. " +
+				"With `auth: none` only. The path is an absolute one, or in the folder of the table. The file is read again when it changes.",
+			examples: []any{"internal.htpasswd"},
+			value:    notEmptyText,
+		},
 		"routes.allow_from": {
 			title: "Allowed addresses",
 			description: "Addresses, networks (CIDR) and sets (`addresses`) of clients that may use the route; others are answered 403. " +

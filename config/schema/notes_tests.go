@@ -42,6 +42,12 @@ func testNotes() map[string]note {
 			examples:    []any{map[string]any{"scope": "orders:read", "realm_access": map[string]any{"roles": []string{"clerk"}}}},
 			keys:        &schema{MinLength: 1, Not: &schema{Enum: []string{"role", "company_id"}}},
 		},
+		"tests.as.basic": {
+			title:       "User of basic authentication",
+			description: "The name of a user in the file of `basic`, who sends the right password instead of a token.",
+			examples:    []any{"ops"},
+			value:       notEmptyText,
+		},
 		"tests.host": {
 			title:       "Host",
 			description: "The host that the request asks for, with or without a port.",

@@ -132,7 +132,7 @@ func (b *builder) typeSchema(path string, n note, v reflect.Value) *schema {
 		return &schema{Type: "object", MinProperties: 1, PropertyNames: n.keys}
 	case t == reflect.TypeFor[config.AddressList]():
 		return &schema{Type: "array", Items: plainValue(t, n), UniqueItems: n.unique}
-	case yamldoc.IsScalar(t):
+	case yamldoc.IsScalar(t), t == reflect.TypeFor[config.Basic]():
 		return plainValue(t, n)
 	}
 	switch t.Kind() {

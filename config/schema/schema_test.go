@@ -204,7 +204,7 @@ func beyondGenerate() map[string][]string {
 		"a schema does not parse placeholders":                {"request-headers-claim-of-nobody"},
 		"a schema does not know the public suffixes":          {"cors-public-suffix-credentials"},
 		"a route starts from the file's defaults": {
-			"rewrite-and-strip-default", "roles-inherited", "roles-optional-inherited", "empty-roles", "empty-methods", "empty-hosts", "empty-headers", "match-headers-empty", "request-headers-empty-whole", "response-rules-empty-whole", "empty-allow-from", "empty-deny-from", "empty-tls", "empty-defaults-roles", "claims-empty", "claims-defaults", "claims-inherited",
+			"rewrite-and-strip-default", "basic-no-policy", "roles-inherited", "roles-optional-inherited", "empty-roles", "empty-methods", "empty-hosts", "empty-headers", "match-headers-empty", "request-headers-empty-whole", "response-rules-empty-whole", "empty-allow-from", "empty-deny-from", "empty-tls", "empty-defaults-roles", "claims-empty", "claims-defaults", "claims-inherited",
 		},
 		"the value is near a known word, but not that one":  {"cors-scheme", "method-near"},
 		"the value has to be computed":                      {"addresses-bits", "token-leeway-long", "cors-class-range", "prefix-escape-twice", "proxies-bits", "proxies-mapped", "size-huge"},
@@ -214,7 +214,7 @@ func beyondGenerate() map[string][]string {
 			"rewrite-not-anchored", "rewrite-other-prefix", "rewrite-syntax", "rewrite-group-missing", "rewrite-group-none",
 		},
 		"the pattern of a rewrite is only about its bytes": {"rewrite-dots", "rewrite-encoded-slash", "rewrite-slashes"},
-		"a path has to be resolved":                        {"errors-outside", "respond-file-deep", "respond-file-outside"},
+		"a path has to be resolved":                        {"errors-outside", "basic-outside", "respond-file-deep", "respond-file-outside"},
 		"YAML hides how the value was written": {
 			"bool-case", "ambiguous-date", "ambiguous-hex", "ambiguous-key", "ambiguous-no", "ambiguous-number", "ambiguous-octal", "ambiguous-time",
 			"ambiguous-underscore", "ambiguous-y", "claims-octal", "claims-yes", "tagged-merge-tokens", "tagged-route", "tagged-route-map", "tagged-section", "tagged-tests", "tagged-tokens", "tagged-top", "type-tag",

@@ -33,6 +33,7 @@ const (
 	tableTLS     = "tls of routes"
 	tableAnswers = "answers of routes"
 	tablePages   = "error pages"
+	tableUsers   = "users of `basic`"
 
 	issuerKeys = "keys of an issuer: " // followed by the file
 )
@@ -108,7 +109,7 @@ func (r *reloader) swapped(table *proxy.Table) {
 // followTable follows the files that tables name, before they are read. The
 // files of a refused table are followed, too: one of them may be the reason.
 func (r *reloader) followTable(tables ...*config.Config) {
-	var tls, answers, pages, keys []string
+	var tls, answers, pages, users, keys []string
 	for _, cfg := range tables {
 		for _, page := range cfg.Errors {
 			pages = append(pages, pathIn(filepath.Dir(cfg.File), page.File))
@@ -122,6 +123,9 @@ func (r *reloader) followTable(tables ...*config.Config) {
 			if answer := cfg.Routes[i].Respond; answer != nil && answer.File != "" {
 				answers = append(answers, pathIn(cmp.Or(answer.Folder, filepath.Dir(cfg.File)), answer.File))
 			}
+			if list := cfg.Routes[i].Basic; list.File != "" {
+				users = append(users, pathIn(cmp.Or(list.Folder, filepath.Dir(cfg.File)), list.File))
+			}
 		}
 		for _, issuer := range cfg.Tokens {
 			if !strings.Contains(issuer.Keys, "://") {
@@ -129,10 +133,11 @@ func (r *reloader) followTable(tables ...*config.Config) {
 			}
 		}
 	}
-	tls, answers, pages, keys = distinct(tls), distinct(answers), distinct(pages), distinct(keys)
+	tls, answers, pages, users, keys = distinct(tls), distinct(answers), distinct(pages), distinct(users), distinct(keys)
 	r.files.Follow(watch.Group{Name: tableTLS, Paths: tls, Apply: r.recompile})
 	r.files.Follow(watch.Group{Name: tableAnswers, Paths: answers, Apply: r.recompile})
 	r.files.Follow(watch.Group{Name: tablePages, Paths: pages, Apply: r.recompile})
+	r.files.Follow(watch.Group{Name: tableUsers, Paths: users, Apply: r.recompile})
 	for _, path := range r.keyFiles {
 		if !slices.Contains(keys, path) {
 			r.files.Follow(watch.Group{Name: issuerKeys + path})

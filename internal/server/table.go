@@ -2,12 +2,14 @@ package server
 
 import (
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
 
 	"gatehouse/auth"
 	"gatehouse/auth/account"
+	"gatehouse/auth/basic"
 	"gatehouse/auth/keys"
 	"gatehouse/config"
 	"gatehouse/config/settings"
@@ -24,9 +26,10 @@ type parts struct {
 	settings   settings.Settings
 	keys       keys.Ring
 	keySources *keys.Sources
-	store      store.Store       // nil with `users: off`
-	users      *auth.CachedUsers // nil with `users: off`
-	passwords  *account.Passwords
+	store      store.Store        // nil with `users: off`
+	users      *auth.CachedUsers  // nil with `users: off`
+	passwords  *account.Passwords // of users; nil with `users: off`
+	checker    *basic.Checker     // of routes with `basic`; nil before the first table with one
 	metrics    *ops.Metrics
 	transports *upstream.Pool
 	log        *slog.Logger
@@ -58,7 +61,11 @@ func (p *parts) compile(cfg *config.Config) (snapshot, error) {
 
 // build makes a table from the gate, the built-in users and the routes.
 func (p *parts) build(cfg *config.Config, verifier *auth.Verifier) (*proxy.Table, error) {
-	made := proxy.Parts{Metrics: p.metrics, Transports: p.transports, KeySet: p.keySet()}
+	checker, err := p.basicChecker(cfg)
+	if err != nil {
+		return nil, err
+	}
+	made := proxy.Parts{Passwords: checker, Metrics: p.metrics, Transports: p.transports, KeySet: p.keySet()}
 	if cfg.Users.Off {
 		made.Gate = auth.NewGate(verifier, nil)
 		return proxy.Compile(cfg, made)
@@ -78,6 +85,27 @@ func (p *parts) build(cfg *config.Config, verifier *auth.Verifier) (*proxy.Table
 		Now:              time.Now,
 	})
 	return proxy.Compile(cfg, made)
+}
+
+// basicChecker returns what checks the passwords of routes with `basic`, or nil for a
+// table without one. It is made once, so that a reload forgets nothing. Without a store,
+// failures are counted in memory.
+func (p *parts) basicChecker(cfg *config.Config) (*basic.Checker, error) {
+	if p.checker != nil || !slices.ContainsFunc(cfg.Routes, func(r config.Route) bool { return r.Basic.File != "" }) {
+		return p.checker, nil
+	}
+	passwords, attempts := p.passwords, store.NewMemoryAttempts()
+	if p.store != nil {
+		attempts = p.store
+	}
+	if passwords == nil {
+		var err error
+		if passwords, err = account.NewPasswords(p.settings.BcryptCost, nil); err != nil {
+			return nil, err
+		}
+	}
+	p.checker = basic.NewChecker(account.NewGuard(passwords, attempts, time.Now, p.log), time.Now)
+	return p.checker, nil
 }
 
 // defaultCompany returns the company that users without one join, or nil.

@@ -129,6 +129,7 @@ func routeFields(r *config.Route) []fieldValue {
 		{"auth", string(r.Auth)},
 		{"roles", orAny(strings.Join(r.Roles, ", "))},
 		{"claims", claimsText(r)},
+		{"basic", r.Basic.File},
 		{"allow_from", orAny(addressText(&r.AllowFrom))},
 		{"deny_from", addressText(&r.DenyFrom)},
 		{"methods", orAny(strings.Join(route.WithHead(r.Methods), ", "))},

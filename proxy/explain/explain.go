@@ -38,6 +38,7 @@ type Explanation struct {
 	Roles      []string    `json:"roles,omitempty"`
 	// Claims are the claims that the route requires, with their values.
 	Claims    map[string][]string `json:"claims,omitempty"`
+	Basic     string              `json:"basic,omitempty"`   // the file of users of `basic`
 	Address   *Address            `json:"address,omitempty"` // nil when the route allows every address
 	Verdict   Verdict             `json:"verdict"`
 	Notes     []string            `json:"notes,omitempty"`     // checks that the gateway would make, but explain does not
@@ -149,6 +150,7 @@ func Request(table *proxy.Table, r *http.Request, decider auth.Decider) Explanat
 			}
 			e.Claims[claim.Name] = claim.Values
 		}
+		e.Basic = d.Route.Config.Basic.File
 		e.Address = describeAddress(table.Config(), d.Route.Config, d.Caller)
 	}
 	switch {

@@ -27,6 +27,11 @@ func (everybody) Decide(context.Context, http.Header, auth.Rule) (*auth.Identity
 	return &auth.Identity{}, nil
 }
 
+// DecideBasic implements auth.BasicCaller.
+func (everybody) DecideBasic(func(string) *httperr.Error) *httperr.Error { return nil }
+
+var _ auth.BasicCaller = everybody{}
+
 // Loops returns a problem for every redirect that leads into a loop within the table. It
 // follows a request at the prefix of each redirect, and one below it. It follows a redirect
 // to a URL only if the host is in the table. Such a loop is a warning, because another

@@ -70,7 +70,7 @@ func (w *weakening) String() string {
 func describeWeakening(old, now probed, addresses addressChanges) string {
 	switch {
 	case now.route == nil: // no route lets the request pass
-	case old.route != nil && weaker(auth.RuleOf(old.route), auth.RuleOf(now.route)):
+	case old.route != nil && (weaker(ruleOf(old.route), ruleOf(now.route)) || hasOtherUsers(old.route, now.route)):
 		return policyText(old.route) + " → " + policyText(now.route)
 	case old.route != nil:
 		return addresses.between(old.route, now.route)
@@ -170,7 +170,7 @@ func probePrefix(prefix string, changed, all []*config.Route, yield func(probe) 
 // accessKey returns a text with all keys of a route that decide which requests it gets and
 // who may send them.
 func accessKey(r *config.Route) string {
-	return fmt.Sprint(r.Prefix, r.Hosts, r.Methods, r.Headers, r.Handler, r.Auth, r.Roles, r.Claims, addressKey(r))
+	return fmt.Sprint(r.Prefix, r.Hosts, r.Methods, r.Headers, r.Handler, r.Auth, r.Basic, r.Roles, r.Claims, addressKey(r))
 }
 
 // hostsOf returns the hosts to try. When all changed routes have hosts, these are enough.
@@ -225,6 +225,24 @@ func lookup(t *proxy.Table, p probe) probed {
 	return probed{route: found.Route.Config}
 }
 
+// ruleOf returns the rule of a route, with policyBasic for one with `basic`.
+func ruleOf(r *config.Route) auth.Rule {
+	rule := auth.RuleOf(r)
+	rule.Policy = policyOf(r)
+	return rule
+}
+
+// policyBasic stands for PolicyNone together with `basic`.
+const policyBasic config.Policy = "basic"
+
+// policyOf returns the policy of a route.
+func policyOf(r *config.Route) config.Policy {
+	if r.Basic.File != "" {
+		return policyBasic
+	}
+	return r.Auth
+}
+
 // weaker reports whether after allows a caller that before refuses. Policy, roles and each
 // claim count separately: a stricter policy does not compensate for another allowed role.
 func weaker(before, after auth.Rule) bool {
@@ -240,6 +258,12 @@ func weaker(before, after auth.Rule) bool {
 	})
 }
 
+// hasOtherUsers reports whether two routes ask for the passwords of different files.
+// Their users may differ.
+func hasOtherUsers(before, after *config.Route) bool {
+	return before.Basic.File != "" && after.Basic.File != "" && before.Basic != after.Basic
+}
+
 // strictness returns the rank of a policy; greater is stricter. Built-in endpoints have
 // their own policies. They rank highest, so that everything that replaces them is
 // reported.
@@ -249,12 +273,14 @@ func strictness(policy config.Policy) int {
 		return 0
 	case config.PolicyOptional: // a bad token is refused
 		return 1
-	case config.PolicyInitial:
+	case policyBasic:
 		return 2
-	case config.PolicyStrict:
+	case config.PolicyInitial:
 		return 3
+	case config.PolicyStrict:
+		return 4
 	}
-	return 4
+	return 5
 }
 
 // claimsText returns the claims that a route requires as text, or "".
@@ -273,6 +299,9 @@ func policyText(r *config.Route) string {
 		return ""
 	}
 	policy := string(r.Auth)
+	if r.Basic.File != "" {
+		policy = "basic " + r.Basic.File
+	}
 	if r.Handler != "" {
 		policy = "own policies"
 	}

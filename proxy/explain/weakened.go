@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"gatehouse/auth"
 	"gatehouse/config"
 	"gatehouse/proxy"
 )
@@ -27,7 +26,7 @@ func (d *Diff) weakened(old, now *config.Route) {
 		d.Weaker = append(d.Weaker, fmt.Sprintf("route %s: %s %s → %s", now.Name, what, orNone(before), orNone(after)))
 	}
 	moved := old.Prefix != now.Prefix || !slices.Equal(old.Hosts, now.Hosts) || !maps.Equal(old.Headers, now.Headers)
-	if moved && weaker(auth.RuleOf(old), auth.RuleOf(now)) {
+	if moved && (weaker(ruleOf(old), ruleOf(now)) || hasOtherUsers(old, now)) {
 		add("moved, and policy", policyText(old), policyText(now))
 	}
 	if change := addressChange(old, now); moved && change != "" {
@@ -99,7 +98,7 @@ func (d *Diff) backends(before, after *proxy.Table) {
 			continue
 		}
 		key := r.Backend.Host
-		if has := weakest[key]; has == nil || weaker(auth.RuleOf(has), auth.RuleOf(r)) {
+		if has := weakest[key]; has == nil || weaker(ruleOf(has), ruleOf(r)) {
 			weakest[key] = r
 		}
 	}
@@ -109,7 +108,7 @@ func (d *Diff) backends(before, after *proxy.Table) {
 			continue
 		}
 		was := weakest[r.Backend.Host]
-		if was == nil || strictness(r.Auth) >= strictness(was.Auth) {
+		if was == nil || strictness(policyOf(r)) >= strictness(policyOf(was)) {
 			continue
 		}
 		if same := old[r.Name]; same != nil && same.Backend != nil && same.Backend.Host == r.Backend.Host &&

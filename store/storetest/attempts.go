@@ -25,7 +25,7 @@ func tally(key string) store.Tally {
 }
 
 // attempt counts one attempt and returns its wait.
-func attempt(t *testing.T, s store.Store, tally store.Tally, now time.Time) time.Duration {
+func attempt(t *testing.T, s store.Attempts, tally store.Tally, now time.Time) time.Duration {
 	t.Helper()
 	wait, err := s.CountAttempt(t.Context(), tally, now)
 	if err != nil {
@@ -34,7 +34,7 @@ func attempt(t *testing.T, s store.Store, tally store.Tally, now time.Time) time
 	return wait
 }
 
-func standing(t *testing.T, s store.Store, key string) store.Standing {
+func standing(t *testing.T, s store.Attempts, key string) store.Standing {
 	t.Helper()
 	standings, err := s.Standings(t.Context(), "never used", key)
 	if err != nil || len(standings) != 2 {
@@ -46,7 +46,7 @@ func standing(t *testing.T, s store.Store, key string) store.Standing {
 	return standings[1]
 }
 
-func testAttemptWaits(t *testing.T, s store.Store) {
+func testAttemptWaits(t *testing.T, s store.Attempts) {
 	ann, now := tally("ann"), morning
 	for i, wait := range []time.Duration{0, 0, 1, 2, 4, 8, 16, 32, 60, 60} {
 		if got := attempt(t, s, ann, now); got != 0 {
@@ -73,7 +73,7 @@ func testAttemptWaits(t *testing.T, s store.Store) {
 	}
 }
 
-func testAttemptsLeak(t *testing.T, s store.Store) {
+func testAttemptsLeak(t *testing.T, s store.Attempts) {
 	ann := tally("ann")
 	for range 2 {
 		attempt(t, s, ann, morning)
@@ -95,7 +95,7 @@ func testAttemptsLeak(t *testing.T, s store.Store) {
 
 // The weight of any number of attempts, over any time, decreases to 0 in a
 // known time.
-func testAttemptsBounded(t *testing.T, s store.Store) {
+func testAttemptsBounded(t *testing.T, s store.Attempts) {
 	free := tally("ann")
 	free.Free = 1_000
 	for range 50 {
@@ -115,7 +115,7 @@ func testAttemptsBounded(t *testing.T, s store.Store) {
 	}
 }
 
-func testForgiveAttempt(t *testing.T, s store.Store) {
+func testForgiveAttempt(t *testing.T, s store.Attempts) {
 	ann := tally("ann")
 	for range 3 {
 		attempt(t, s, ann, morning)
@@ -145,7 +145,7 @@ func testForgiveAttempt(t *testing.T, s store.Store) {
 }
 
 // Of many simultaneous attempts, only the allowed ones pass.
-func testConcurrentAttempts(t *testing.T, s store.Store) {
+func testConcurrentAttempts(t *testing.T, s store.Attempts) {
 	const tries = 30
 	waits := make([]time.Duration, tries)
 	var group sync.WaitGroup
@@ -166,7 +166,7 @@ func testConcurrentAttempts(t *testing.T, s store.Store) {
 	}
 }
 
-func testPruneAttempts(t *testing.T, s store.Store) {
+func testPruneAttempts(t *testing.T, s store.Attempts) {
 	for i := range 10 { // attempt9 takes longest to clear
 		for range i + 1 {
 			attempt(t, s, store.Tally{
@@ -202,7 +202,7 @@ func testPruneAttempts(t *testing.T, s store.Store) {
 	}
 }
 
-func testAddresses(t *testing.T, s store.Store) {
+func testAddresses(t *testing.T, s store.Attempts) {
 	seen := func(account, address string) time.Time {
 		t.Helper()
 		at, err := s.AddressSeen(t.Context(), account, address)
@@ -248,7 +248,7 @@ func testAddresses(t *testing.T, s store.Store) {
 	}
 }
 
-func testAttemptsCancelled(t *testing.T, s store.Store) {
+func testAttemptsCancelled(t *testing.T, s store.Attempts) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for name, call := range map[string]func() error{

@@ -12,7 +12,7 @@ import (
 
 const year = 365 * 24 * time.Hour
 
-func testBoundAttempts(t *testing.T, s store.Store) {
+func testBoundAttempts(t *testing.T, s store.Attempts) {
 	const clearAfter, wait = 2 * time.Hour, time.Minute
 	ann, bob := tally("ann"), tally("bob")
 	for range 4 {

@@ -46,16 +46,10 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		"FollowEnds":       testFollowEnds,
 		"Close":            testClose,
 
-		"AttemptWaits":       testAttemptWaits,
-		"AttemptsLeak":       testAttemptsLeak,
-		"AttemptsBounded":    testAttemptsBounded,
-		"ForgiveAttempt":     testForgiveAttempt,
-		"ConcurrentAttempts": testConcurrentAttempts,
-		"PruneAttempts":      testPruneAttempts,
-		"Addresses":          testAddresses,
-		"AttemptsCancelled":  testAttemptsCancelled,
-		"BoundAttempts":      testBoundAttempts,
-		"BoundTokens":        testBoundTokens,
+		"BoundTokens": testBoundTokens,
+	}
+	for name, test := range attemptTests() {
+		tests[name] = func(t *testing.T, s store.Store) { test(t, s) }
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -66,6 +60,32 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 			}
 			test(t, s)
 		})
+	}
+}
+
+// RunAttempts checks a kind of store.Attempts against its contract. open returns one that
+// has counted nothing.
+func RunAttempts(t *testing.T, open func() store.Attempts) {
+	for name, test := range attemptTests() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, open())
+		})
+	}
+}
+
+// attemptTests returns the contract of store.Attempts.
+func attemptTests() map[string]func(t *testing.T, s store.Attempts) {
+	return map[string]func(t *testing.T, s store.Attempts){
+		"AttemptWaits":       testAttemptWaits,
+		"AttemptsLeak":       testAttemptsLeak,
+		"AttemptsBounded":    testAttemptsBounded,
+		"ForgiveAttempt":     testForgiveAttempt,
+		"ConcurrentAttempts": testConcurrentAttempts,
+		"PruneAttempts":      testPruneAttempts,
+		"Addresses":          testAddresses,
+		"AttemptsCancelled":  testAttemptsCancelled,
+		"BoundAttempts":      testBoundAttempts,
 	}
 }
 
