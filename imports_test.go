@@ -59,7 +59,7 @@ var house = map[string][]string{
 	"proxy/rewrite":         {"config", "config/pathexp", "config/problem", "proxy/route"},
 	"proxy/route":           {"config"},
 	"proxy/stream":          {"proxy/idletimer"},
-	"proxy/target":          {"config", "config/textfile"},
+	"proxy/target":          {"config", "config/textfile", "internal/httperr"},
 	"proxy/upstream":        {"config", "config/textfile", "proxy/http1/socket", "proxy/http1/transport"},
 	"proxy/http1/wire":      {},
 	"ops":                   {"config", "config/problem", "store", "auth", "auth/keys", "proxy", "proxy/explain", "proxy/listener", "internal/httperr"},

@@ -35,7 +35,9 @@ func (t *Table) AnswerHeader(r *http.Request, decider auth.Decider) http.Header 
 		w.WriteHeader(d.Answered)
 	case t.routes[d.Route.Number].answer != nil:
 		found := t.routes[d.Route.Number]
-		found.answer.ServeHTTP(w, found.forAnswer(r, d.Path))
+		if refusal := found.answer.Answer(w, found.forAnswer(r, d.Path)); refusal != nil {
+			refusal.WriteTo(w)
+		}
 	}
 	return http.Header(recorded)
 }

@@ -70,7 +70,8 @@ type compiledRoute struct {
 
 // ownAnswer is a target that answers without a backend: a redirect or a fixed answer.
 type ownAnswer interface {
-	http.Handler
+	// Answer writes the answer, or returns a refusal and writes nothing.
+	Answer(w http.ResponseWriter, r *http.Request) *httperr.Error
 	// Status returns the usual status of the answers.
 	Status() int
 	// Location returns where a redirect leads, or "".
@@ -193,6 +194,7 @@ func (t *Table) compileBackend(r *compiledRoute, parts Parts, buffers httputil.B
 	if r.config.Rewrite != nil {
 		options.Rewrite, errs[0] = rewrite.NewPath(r.config)
 	}
+	options.Back = rewrite.NewBack(r.config, options.Rewrite)
 	if parts.Transports != nil {
 		options.Transport, errs[1] = parts.Transports.Get(&t.transports, r.config)
 	}

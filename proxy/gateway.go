@@ -171,8 +171,7 @@ func (g *Gateway) serve(x *exchange, r *http.Request) *httperr.Error {
 	}
 	route.metrics.Decided(auth.ResultAllowed)
 	if route.answer != nil {
-		route.answer.ServeHTTP(&x.response, route.forAnswer(r, path))
-		return nil
+		return route.answer.Answer(&x.response, route.forAnswer(r, path))
 	}
 	return g.forwarder.Forward(&x.response, &x.transfer, route.backend, forward.Facts{
 		In: r, ID: x.response.id, Caller: x.caller, Path: path, Identity: identity, Errors: x,

@@ -27,6 +27,7 @@ import (
 	"gatehouse/proxy/forward"
 	"gatehouse/proxy/http1/server"
 	"gatehouse/proxy/listener"
+	"gatehouse/proxy/rewrite"
 	"gatehouse/proxy/upstream"
 )
 
@@ -248,8 +249,13 @@ func sendTo(table *Table, transport http.RoundTripper) {
 		if r.config.Backend == nil {
 			continue
 		}
+		var rewritten *rewrite.Path
+		if r.config.Rewrite != nil {
+			rewritten, _ = rewrite.NewPath(r.config) // compiled before
+		}
 		r.backend = forward.NewBackend(forward.BackendOptions{
 			Route: r.config, Gate: table.gate, Headers: table.headers, Metrics: r.metrics, Transport: transport, Buffers: forward.NewCopyBuffers(),
+			Rewrite: rewritten, Back: rewrite.NewBack(r.config, rewritten),
 		})
 	}
 }

@@ -98,6 +98,13 @@ func TestRespond(t *testing.T) {
 		text := ask("GET /text HTTP/1.1\r\n")
 		want(text, http.StatusOK, "0123456789", plain)
 		want(ask("GET /text HTTP/1.1\r\nRange: bytes=2-4\r\n"), http.StatusPartialContent, "234", plain)
+		for _, unsatisfiable := range []string{"bytes=10-", "bytes=5-2", "lines=1"} {
+			a := ask("GET /text HTTP/1.1\r\nRange: " + unsatisfiable + "\r\n")
+			a.wantDetail(t, http.StatusRequestedRangeNotSatisfiable, "The requested range is not satisfiable.")
+			if a.Header.Get("Etag") != "" || (a.Header.Get("Content-Range") == "bytes */10") != (unsatisfiable == "bytes=10-") {
+				t.Errorf("Range %s: %v", unsatisfiable, a.Header)
+			}
+		}
 		want(ask("GET /text HTTP/1.1\r\nIf-None-Match: "+text.Header.Get("Etag")+"\r\n"), http.StatusNotModified, "", "")
 		want(ask("GET /empty HTTP/1.1\r\n"), http.StatusNoContent, "", "")
 		want(ask("GET /member HTTP/1.1\r\nAuthorization: "+k.member()+"\r\n"), http.StatusNotFound, "{}", "application/json")
@@ -113,6 +120,51 @@ func TestRespond(t *testing.T) {
 		posted := k.do(http.MethodPost, "/stop", strings.NewReader("a body"))
 		want(posted, http.StatusServiceUnavailable, "Back at noon.", plain)
 	})
+}
+
+// Redirects and fixed answers have one meaning over HTTP/1.1 and HTTP/2.
+func TestTargetsOverHTTP2(t *testing.T) {
+	t.Parallel()
+	const table = redirectTable + `  - {name: stop, prefix: /stop, auth: none, respond: {status: 503, body: "Back at noon.", headers: {retry-after: "600"}}}
+  - {name: text, prefix: /text, auth: none, respond: {body: "0123456789"}}
+  - {name: empty, prefix: /empty, auth: none, respond: {status: 204}}
+`
+	k := startTLS(t, table, "http://127.0.0.1:9")
+	for _, test := range []struct {
+		method, path, sent string
+		header             []string
+		status             int
+		body, location     string
+	}{
+		{method: "GET", path: "/old/a/b?x=1", status: 308, location: "/new/a/b?x=1"},
+		{method: "HEAD", path: "/old", status: 308, location: "/new"},
+		{method: "POST", path: "/old/a", sent: strings.Repeat("a body", 1000), status: 308, location: "/new/a"},
+		{method: "GET", path: "/a", header: []string{"Host: OLD.example.com:8080"}, status: 301, location: "https://new.example.com/a"},
+		{method: "GET", path: "/member/a", status: 401},
+		{method: "GET", path: "/member/a", header: []string{"Authorization: " + k.member()}, status: 303, location: "https://new.example.com/a"},
+		{method: "GET", path: "/stop/a?b", status: 503, body: "Back at noon."},
+		{method: "HEAD", path: "/stop", status: 503},
+		{method: "POST", path: "/stop", sent: strings.Repeat("a body", 1000), status: 503, body: "Back at noon."},
+		{method: "GET", path: "/text", status: 200, body: "0123456789"},
+		{method: "HEAD", path: "/text", status: 200},
+		{method: "GET", path: "/text", header: []string{"Range: bytes=2-4"}, status: 206, body: "234"},
+		{method: "GET", path: "/text", header: []string{"If-None-Match: *"}, status: 304},
+		{method: "GET", path: "/empty", status: 204},
+	} {
+		a := k.do(test.method, test.path, strings.NewReader(test.sent), append(test.header, "Origin: https://app.example.com")...)
+		if a.ProtoMajor != 2 {
+			t.Fatalf("answered over %s", a.Proto)
+		}
+		if a.StatusCode != test.status || a.Header.Get("Location") != test.location || test.status != 401 && a.body != test.body {
+			t.Errorf("%s %s: got %d %q to %q, want %+v", test.method, test.path, a.StatusCode, a.body, a.Header.Get("Location"), test)
+		}
+		for _, name := range []string{"X-Request-Id", "X-Process-Time", "X-Frame-Options", "Access-Control-Allow-Origin"} {
+			if a.Header.Get(name) == "" {
+				t.Errorf("%s %s: the answer has no %s", test.method, test.path, name)
+			}
+		}
+	}
+	k.get("/text", "Range: bytes=10-", "Origin: https://app.example.com").wantDetail(t, http.StatusRequestedRangeNotSatisfiable, "The requested range is not satisfiable.")
 }
 
 // BenchmarkTargets measures the whole handler for answers of the table, beside a request

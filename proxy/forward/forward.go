@@ -139,6 +139,7 @@ type BackendOptions struct {
 	Transport http.RoundTripper
 	Buffers   httputil.BufferPool
 	Rewrite   *rewrite.Path // nil without `rewrite`
+	Back      *rewrite.Back // nil when no address in an answer is mapped back
 }
 
 // Backend is the address that one route forwards its requests to, and how it does so. It
@@ -157,6 +158,7 @@ type Backend struct {
 	base    string         // path that is put before the path of a request; mostly ""
 
 	rewritten *rewrite.Path // nil without `rewrite`
+	back      *rewrite.Back // nil when no address in an answer is mapped back
 }
 
 // discardLog is the ErrorLog of httputil.ReverseProxy. httputil logs errors that the
@@ -168,7 +170,7 @@ var discardLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)
 func NewBackend(o BackendOptions) *Backend {
 	b := &Backend{
 		config: o.Route, rule: auth.RuleOf(o.Route), gate: o.Gate, policy: o.Headers, metrics: o.Metrics,
-		rewritten: o.Rewrite, changes: headers.NewRules(o.Route.RequestHeaders), answers: headers.NewRules(o.Route.ResponseHeaders),
+		rewritten: o.Rewrite, back: o.Back, changes: headers.NewRules(o.Route.RequestHeaders), answers: headers.NewRules(o.Route.ResponseHeaders),
 		base: strings.TrimSuffix(o.Route.Backend.EscapedPath(), "/"),
 	}
 	_, b.lean = o.Transport.(*transport.Transport)

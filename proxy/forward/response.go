@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// modifyResponse is the ModifyResponse of httputil.ReverseProxy. It removes headers
-// that a backend may not send, and prepares the attempt for the response body. It
-// returns an error when the status cannot be written.
+// modifyResponse is the ModifyResponse of httputil.ReverseProxy. It maps addresses back
+// to the client's paths, removes headers that a backend may not send, and prepares the
+// attempt for the response body. It returns an error when the status cannot be written.
 func (b *Backend) modifyResponse(res *http.Response) error {
 	a := attemptOf(res.Request.Context())
 	a.backendSpoke = true
@@ -16,6 +16,10 @@ func (b *Backend) modifyResponse(res *http.Response) error {
 	b.metrics.ResponseHeader(time.Since(a.began))
 	if res.StatusCode < 100 || res.StatusCode > 999 {
 		return errStatus
+	}
+	if b.back != nil {
+		host, _ := a.t.Caller.Host(a.t.In)
+		b.back.Map(res.Header, host)
 	}
 	if res.StatusCode == http.StatusSwitchingProtocols {
 		if err := a.switchProtocols(res); err != nil {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"gatehouse/config"
+	"gatehouse/internal/httperr"
 )
 
 // Redirect answers requests with the address that the client should request instead. A
@@ -33,17 +34,18 @@ func NewRedirect(cfg *config.Redirect) *Redirect {
 // Status returns the status of the answers.
 func (r *Redirect) Status() int { return r.status }
 
-// ServeHTTP implements http.Handler. The route's prefix must have been removed from the
-// path, and the port from the host.
-func (r *Redirect) ServeHTTP(w http.ResponseWriter, request *http.Request) {
+// Answer writes the answer, and returns nil. The route's prefix must have been removed from
+// the path, and the port from the host.
+func (r *Redirect) Answer(w http.ResponseWriter, request *http.Request) *httperr.Error {
 	header := w.Header()
 	header["Location"] = []string{r.Location(request)}
 	header["Content-Length"] = []string{"0"}
 	w.WriteHeader(r.status)
+	return nil
 }
 
 // Location returns the address that the client should request instead. The request must be
-// prepared as for ServeHTTP.
+// prepared as for Answer.
 func (r *Redirect) Location(request *http.Request) string {
 	rest := request.URL.RawPath
 	if rest == "" {

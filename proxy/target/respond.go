@@ -13,6 +13,7 @@ import (
 
 	"gatehouse/config"
 	"gatehouse/config/textfile"
+	"gatehouse/internal/httperr"
 )
 
 // maxFile is the largest size of the file of an answer, in bytes. The file is kept in
@@ -79,20 +80,67 @@ func (r *Respond) Status() int { return r.status }
 // Location returns "": the answer is no redirect.
 func (r *Respond) Location(*http.Request) string { return "" }
 
-// ServeHTTP implements http.Handler. It answers conditional requests and ranges when the
-// status is 200; those of other statuses have no meaning (RFC 9110 sections 13.2.1 and
-// 14.2).
-func (r *Respond) ServeHTTP(w http.ResponseWriter, request *http.Request) {
+// ErrRange is the answer to a request for bytes that the body does not have.
+var ErrRange = &httperr.Error{Status: http.StatusRequestedRangeNotSatisfiable, Detail: "The requested range is not satisfiable."}
+
+// Answer writes the answer. It answers conditional requests and ranges when the status is
+// 200; those of other statuses have no meaning (RFC 9110 sections 13.2.1 and 14.2). It
+// returns ErrRange without writing anything, but with the header field Content-Range.
+func (r *Respond) Answer(w http.ResponseWriter, request *http.Request) *httperr.Error {
 	answer := w.Header()
 	for _, h := range r.headers {
 		answer[h.name] = h.values[:1:1]
 	}
-	if r.status == http.StatusOK {
+	switch {
+	case r.status == http.StatusOK && len(request.Header["Range"]) > 0:
+		return r.answerRange(w, request)
+	case r.status == http.StatusOK:
 		http.ServeContent(w, request, "", time.Time{}, bytes.NewReader(r.body))
-		return
+		return nil
 	}
 	w.WriteHeader(r.status)
 	if request.Method != http.MethodHead && len(r.body) > 0 {
 		_, _ = w.Write(r.body) // only the client's connection can fail
 	}
+	return nil
 }
+
+// answerRange answers a request with a Range field.
+func (r *Respond) answerRange(w http.ResponseWriter, request *http.Request) *httperr.Error {
+	ranged := &rangeWriter{ResponseWriter: w}
+	http.ServeContent(ranged, request, "", time.Time{}, bytes.NewReader(r.body))
+	if !ranged.refused {
+		return nil
+	}
+	answer := w.Header()
+	for _, h := range r.headers {
+		delete(answer, h.name)
+	}
+	return ErrRange
+}
+
+// rangeWriter keeps back the 416 of http.ServeContent, which has a body of plain text.
+type rangeWriter struct {
+	http.ResponseWriter
+	refused bool
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *rangeWriter) WriteHeader(status int) {
+	if status == http.StatusRequestedRangeNotSatisfiable {
+		w.refused = true
+		return
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (w *rangeWriter) Write(p []byte) (int, error) {
+	if w.refused {
+		return len(p), nil
+	}
+	return w.ResponseWriter.Write(p)
+}
+
+// Unwrap returns the wrapped ResponseWriter, for http.ResponseController.
+func (w *rangeWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
