@@ -5,6 +5,7 @@
 //  1. gateway.go   ServeHTTP: the whole order, read top to bottom
 //  2. exchange.go  begin and finish: metrics, access log (access.go), recover
 //     response.go  the http.ResponseWriter of the request: headers of every answer
+//     (headers/ changes them as the table says, and those of requests in forward/)
 //  3. clientip/    find the client, behind trusted proxies
 //  4. cors/        answer preflights, prepare the headers of every answer
 //  5. limits.go    limit the running requests of one client, or 429

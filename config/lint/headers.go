@@ -5,6 +5,7 @@ package lint
 
 import (
 	"net/textproto"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -47,6 +48,9 @@ func answerDirectives() []string {
 	}
 }
 
+// doubledBraces matches what looks like a placeholder in two braces. JSON has quotes there.
+var doubledBraces = regexp.MustCompile(`\{\{[ .]*[A-Za-z_][A-Za-z0-9_.]* *\}\}`)
+
 // warnMatchedHeaders warns about the headers that a route, or `defaults:`, matches.
 func warnMatchedHeaders(field *yamldoc.Field) {
 	key := config.MatchHeadersKey(field)
@@ -62,6 +66,20 @@ func warnMatchedHeaders(field *yamldoc.Field) {
 		case slices.Contains(changingHeaders(), canonical):
 			header.WarnKey("has another value in each request: `"+key+"` matches exact values",
 				"omit it, or match a header of your own, such as X-Canary")
+		}
+	}
+}
+
+// warnDoubledBraces warns about values in which a placeholder has two braces on each side, as
+// in other template languages. They are sent as literal text.
+func warnDoubledBraces(field *yamldoc.Field) {
+	for _, key := range []string{"request_headers", "response_headers"} {
+		for _, change := range []string{"set", "add"} {
+			for _, header := range field.Get(key).Get(change).Keys() {
+				if header.IsPlain() && doubledBraces.MatchString(header.Text()) {
+					header.WarnValue("two braces stand for a literal one, so this is text and no placeholder", "write a placeholder with one brace on each side, such as {host}")
+				}
+			}
 		}
 	}
 }

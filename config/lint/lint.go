@@ -33,10 +33,14 @@ func Check(table *config.Config, file *yamldoc.Field) {
 	l := &linter{table: table, file: file}
 	l.warnOrigins()
 	l.warnAudience()
+	for _, field := range []*yamldoc.Field{l.file, l.file.Get("defaults")} {
+		warnDoubledBraces(field)
+	}
 	warnMatchedHeaders(l.file.Get("defaults"))
 	for i, field := range l.file.Get("routes").Entries() {
 		l.warnUnbounded(field, &l.table.Routes[i])
 		warnMatchedHeaders(field)
+		warnDoubledBraces(field)
 	}
 	l.warnShadowed()
 	l.warnWeaker()

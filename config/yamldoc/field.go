@@ -268,6 +268,11 @@ func addVariables(n *yaml.Node, names map[string]bool) {
 	}
 }
 
+// WarnValue reports a warning about the field's value, and repeats the value.
+func (f *Field) WarnValue(what, hint string) {
+	f.doc.add(problem.SeverityWarning, f.node.Line, f.node.Column, f.title()+" "+f.Quoted()+": "+what, hint)
+}
+
 // Quoted returns the field's value for a message.
 func (f *Field) Quoted() string {
 	shown, _ := f.doc.shown(f.node)

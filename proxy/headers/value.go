@@ -91,5 +91,10 @@ func checked(text string) string {
 			return ""
 		}
 	}
+	if text == "" || !isSpace(text[0]) && !isSpace(text[len(text)-1]) { // strings.Trim alone costs as much as the rest
+		return text
+	}
 	return strings.Trim(text, " \t")
 }
+
+func isSpace(c byte) bool { return c == ' ' || c == '\t' }
