@@ -52,7 +52,7 @@ var foreignKeys = []foreignKey{
 	{words: "scope scopes permissions requiredscopes requiredclaims", place: inRoute, ours: "claims", example: "claims: {scope: [orders:read]}"},
 	{words: "allow allowfrom ipallowlist ipwhitelist iprestriction sourcerange", place: inRoute, ours: "allow_from", example: "allow_from: [10.0.0.0/8]"},
 	{words: "deny denyfrom ipdenylist ipblacklist", place: inRoute, ours: "deny_from", example: "deny_from: [192.0.2.7]"},
-	{words: "basicauth authbasicuserfile authbasic httpbasic htpasswd basicauthfile", place: inRoute, ours: "basic", example: "auth: none, basic: internal.htpasswd", note: "`htpasswd -B` writes the file"},
+	{words: "basicauth authbasicuserfile authbasic httpbasic htpasswd basicauthfile", place: inRoute, ours: "basic", example: "basic: internal.htpasswd, auth: none", note: "`htpasswd -B` writes the file"},
 	{words: "cacert cacertificate proxyssltrustedcertificate", place: inRoute, ours: "tls", example: "tls: {ca: authority.pem}"},
 	{words: "cacert cacertificate proxyssltrustedcertificate", place: inTLS, ours: "ca", example: "ca: authority.pem"},
 	{words: "alloworigins allowedorigins allowedorigin", place: inCORS, ours: "origins", example: `origins: ["https://app.example.com"]`},
