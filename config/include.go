@@ -162,6 +162,7 @@ func (l *loader) include(table *part, sources *Sources) []*part {
 		return parts
 	}
 	first := map[string]*yamldoc.Field{} // the entry that included a file
+	values := table.doc.Values()
 	for i, entry := range table.fields.Get("include").Entries() {
 		include := &table.config.Include[i]
 		if !checkInclude(entry, include) {
@@ -186,6 +187,12 @@ func (l *loader) include(table *part, sources *Sources) []*part {
 			table.config.Included = append(table.config.Included, Included{name, include})
 			if included := l.readIncluded(table, entry, include, name, sources); included != nil {
 				parts = append(parts, included)
+				values += included.doc.Values()
+			}
+			if values > yamldoc.MaxValues {
+				entry.Report("include: with "+name+", the table has too many values once the aliases are followed", "use fewer aliases, or use `defaults:`")
+				sources.bounded = true
+				return parts
 			}
 		}
 	}

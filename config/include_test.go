@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -170,5 +171,42 @@ func TestHashOfAllFiles(t *testing.T) {
 		if len(hashes) != 1 {
 			t.Errorf("%s: two folders have different hashes", name)
 		}
+	}
+}
+
+// A loaded table keeps nothing of the text of its files.
+func TestLoadKeepsNoText(t *testing.T) {
+	folder := t.TempDir()
+	comment := strings.Repeat("# "+strings.Repeat("x", 998)+"\n", 4000)
+	testkit.WriteFile(t, filepath.Join(folder, "routes.yaml"), comment+"include: [a.yaml]\n"+configtest.OneRoute)
+	testkit.WriteFile(t, filepath.Join(folder, "a.yaml"), comment+"routes: [{name: a, prefix: /a, backend: 'http://a'}]\n")
+	inUse := func() int64 {
+		var stats runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&stats)
+		return int64(stats.HeapAlloc)
+	}
+	before := inUse()
+	table, err := Load(filepath.Join(folder, "routes.yaml"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if kept := inUse() - before; kept > 2<<20 {
+		t.Errorf("a table of two routes keeps %d KiB", kept>>10)
+	}
+	runtime.KeepAlive(table)
+}
+
+// Aliases do not make many small files a large table.
+func TestIncludedBombs(t *testing.T) {
+	folder := t.TempDir()
+	many := "x: &x [" + strings.Repeat("y, ", 1000) + "]\ntests: [" + strings.Repeat("*x, ", 1500) + "]\n"
+	testkit.WriteFile(t, filepath.Join(folder, "routes.yaml"), "include: ['?.yaml']\n"+configtest.OneRoute)
+	for _, name := range []string{"a", "b", "c"} {
+		testkit.WriteFile(t, filepath.Join(folder, name+".yaml"), many)
+	}
+	_, err := Load(filepath.Join(folder, "routes.yaml"), nil)
+	if err == nil || !strings.Contains(err.Error(), "with b.yaml, the table has too many values") {
+		t.Errorf("got %.2000v", err)
 	}
 }

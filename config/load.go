@@ -117,7 +117,8 @@ func (l *loader) load(data []byte) (*Config, Sources, error) {
 		return nil, sources, table.doc.Problems()
 	}
 	parts := l.include(table, &sources)
-	config := &table.config
+	config := new(Config)
+	*config = table.config // a pointer into the part would keep its text in memory
 	normalize(config)
 	validate(config, parts)
 	if !slices.ContainsFunc(parts, func(p *part) bool { return p.doc.HasErrors() }) {

@@ -105,15 +105,21 @@ func (g *group) find() {
 	}
 	var paths []string
 	paths, g.folders = g.More()
+	listed := make(map[string]bool, len(paths))
+	for _, path := range paths {
+		listed[path] = true
+	}
 	for _, have := range g.files {
-		isListed := slices.Contains(paths, have.path)
+		isListed := listed[have.path]
+		delete(listed, have.path)
 		if have.listed && !isListed && have.now.problem != "" {
 			have.markChanged() // its content, which could not be read, looks the same
 		}
 		have.listed = isListed
 	}
 	for _, path := range paths {
-		if !slices.ContainsFunc(g.files, func(have *file) bool { return have.path == path }) {
+		if listed[path] {
+			delete(listed, path)
 			added := g.newFile(path)
 			added.listed = true
 			g.files = append(g.files, added)

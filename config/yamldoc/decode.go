@@ -143,7 +143,7 @@ func (d *Decoder) HasKind(f *Field, t reflect.Type) bool {
 		}
 	case reflect.Slice:
 		want = yaml.SequenceNode
-		if f.node.Kind == yaml.ScalarNode && IsScalar(t.Elem()) && !strings.Contains(f.node.Value, "${") {
+		if f.node.Kind == yaml.ScalarNode && mayBePlain(t.Elem()) && !strings.Contains(f.node.Value, "${") {
 			hint = "write [" + asListEntry(f.node) + "]"
 		}
 	}
@@ -155,6 +155,11 @@ func (d *Decoder) HasKind(f *Field, t reflect.Type) bool {
 	}
 	f.FailKind(d.expected(t), hint)
 	return false
+}
+
+// mayBePlain reports whether a value of the type can be written as plain text.
+func mayBePlain(t reflect.Type) bool {
+	return IsScalar(t) || reflect.PointerTo(t).Implements(reflect.TypeFor[FieldDecoder]())
 }
 
 // asListEntry returns a plain value as it can be written between [ and ].

@@ -24,6 +24,7 @@ type Document struct {
 	lines    []string // of text, split at the first problem
 	problems problem.List
 	dropped  int // problems past MaxProblems
+	values   int // with every alias followed
 
 	expanded    map[*yaml.Node]string // values with ${…}, and their expansions
 	failed      map[*yaml.Node]bool   // values with a problem, which need no second one
