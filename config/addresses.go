@@ -5,6 +5,7 @@ package config
 import (
 	"net/netip"
 	"reflect"
+	"slices"
 
 	"go4.org/netipx"
 
@@ -35,7 +36,12 @@ func (s *AddressSet) DecodeField(d *yamldoc.Decoder, f *yamldoc.Field) {
 type AddressList struct {
 	Entries  []string       // as written
 	Networks []netip.Prefix // of all entries
+	Unix     bool           // it has the entry `unix`; see AddressUnix
 }
+
+// AddressUnix is an entry of a list of proxies: all clients of unix sockets, which have no
+// address.
+const AddressUnix = "unix"
 
 // DecodeField decodes the entries. Load finds the networks when it knows all
 // sets.
@@ -53,8 +59,12 @@ var (
 // resolve finds the networks of the list. Entries that are neither a network nor
 // the name of a set are skipped, because validation refuses them.
 func (a *AddressList) resolve(sets map[string]AddressSet) {
-	a.Networks = nil
+	a.Networks, a.Unix = nil, false
 	for _, entry := range a.Entries {
+		if entry == AddressUnix {
+			a.Unix = true
+			continue
+		}
 		a.Networks = append(a.Networks, networksOf(entry, sets)...)
 	}
 }
@@ -65,6 +75,15 @@ func networksOf(entry string, sets map[string]AddressSet) []netip.Prefix {
 		return []netip.Prefix{network}
 	}
 	return sets[entry].Networks
+}
+
+// Peers returns the networks of a list of proxies. The zero Prefix in it stands for peers
+// without an address, those of unix sockets.
+func (a *AddressList) Peers() []netip.Prefix {
+	if !a.Unix {
+		return a.Networks
+	}
+	return append(slices.Clone(a.Networks), netip.Prefix{})
 }
 
 // Set returns the addresses of the list.

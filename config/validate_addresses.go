@@ -35,6 +35,9 @@ func (v *validator) addresses() {
 // addressSetName checks the name of a set. It must not look like an address.
 func addressSetName(name string) *problem.Fault {
 	const hint = "letters, digits, `_` and `-`, beginning with a letter"
+	if name == AddressUnix {
+		return &problem.Fault{Reason: "a reserved name", Hint: "in `trusted_proxies` it means the clients of unix sockets"}
+	}
 	for i, c := range []byte(name) {
 		isDigit := '0' <= c && c <= '9'
 		if i == 0 && (!isAlphanumeric(c) || isDigit) || !isAlphanumeric(c) && c != '_' && c != '-' {
@@ -47,9 +50,13 @@ func addressSetName(name string) *problem.Fault {
 	return nil
 }
 
-// addressList checks the entries of a list of networks and names of sets.
-func (v *validator) addressList(field *yamldoc.Field, key string, list *AddressList) {
+// addressList checks the entries of a list of networks and names of sets. also are
+// other valid entries.
+func (v *validator) addressList(field *yamldoc.Field, key string, list *AddressList, also ...string) {
 	field.CheckEach(key, list.Entries, func(entry string) *problem.Fault {
+		if slices.Contains(also, entry) {
+			return nil
+		}
 		_, f := value.ParseNetwork(entry)
 		set, isSet := v.config.Addresses[entry]
 		switch {
@@ -71,7 +78,7 @@ func (v *validator) addressList(field *yamldoc.Field, key string, list *AddressL
 
 // trustedProxies checks the networks of trusted proxies.
 func (v *validator) trustedProxies() {
-	v.addressList(v.file, "trusted_proxies", &v.config.TrustedProxies)
+	v.addressList(v.file, "trusted_proxies", &v.config.TrustedProxies, AddressUnix)
 	for i, entry := range v.file.Get("trusted_proxies").Entries() {
 		if everyAddress(networksOf(v.config.TrustedProxies.Entries[i], v.config.Addresses)) {
 			entry.Warn("trusted_proxies "+problem.Quote(entry.Text())+": every client could then set the address that its request comes from",

@@ -125,7 +125,7 @@ func Inspect(cfg *config.Config, parts Parts) (*Table, problem.List, error) {
 		return nil, nil, fmt.Errorf("compile cors: %w", err)
 	}
 	t := &Table{
-		config: cfg, name: cfg.Name, gate: parts.Gate, passwords: parts.Passwords, keySet: parts.KeySet, cors: rules, trusted: cfg.TrustedProxies.Networks,
+		config: cfg, name: cfg.Name, gate: parts.Gate, passwords: parts.Passwords, keySet: parts.KeySet, cors: rules, trusted: cfg.TrustedProxies.Peers(),
 		headers: forward.NewHeaderPolicy(cfg),
 	}
 	var problems problem.List

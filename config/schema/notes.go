@@ -80,7 +80,7 @@ func tableNotes() map[string]note {
 		},
 		"trusted_proxies": {
 			title:       "Trusted proxies",
-			description: "Addresses, networks (CIDR) and sets (`addresses`) of your own proxies, whose X-Forwarded-* headers are believed. Without it, no proxy is trusted.",
+			description: "Addresses, networks (CIDR) and sets (`addresses`) of your own proxies, whose X-Forwarded-* headers are believed. `unix` means every client of a unix socket. Without it, no proxy is trusted.",
 			examples:    []any{[]string{"10.0.0.0/8", "2001:db8::/32", "192.0.2.7"}},
 			value:       addressValue,
 			unique:      true,

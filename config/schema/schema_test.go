@@ -209,6 +209,7 @@ func beyondGenerate() map[string][]string {
 		"the value is near a known word, but not that one":  {"cors-scheme", "method-near"},
 		"the value has to be computed":                      {"addresses-bits", "token-leeway-long", "cors-class-range", "prefix-escape-twice", "proxies-bits", "proxies-mapped", "size-huge"},
 		"the pattern of a redirect is only about its parts": {"redirect-dots", "redirect-double-slash", "redirect-escape", "redirect-port"},
+		"one name of a set of addresses is reserved":        {"addresses-unix", "allow-from-unix"},
 		"an expression has to be parsed": {
 			"rewrite-alternatives", "rewrite-backreference", "rewrite-large", "rewrite-lookahead", "rewrite-no-begin", "rewrite-no-end",
 			"rewrite-not-anchored", "rewrite-other-prefix", "rewrite-syntax", "rewrite-group-missing", "rewrite-group-none",

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,7 +29,7 @@ func Load(lookup Lookup) (Settings, error) {
 		Listen:    r.listen(),
 		OpsListen: setting(r, "GATEWAY_OPS_LISTEN", "127.0.0.1:8081", parseAddress),
 
-		RedirectListen: setting(r, "GATEWAY_REDIRECT_LISTEN", "", parseAddress),
+		RedirectListen: setting(r, "GATEWAY_REDIRECT_LISTEN", nil, parseAddresses),
 		RedirectPort:   setting(r, "GATEWAY_REDIRECT_PORT", 0, numberBetween(1, 65535)),
 
 		LogLevel:  setting(r, "GATEWAY_LOG_LEVEL", slog.LevelInfo, parseLevel),
@@ -174,14 +175,14 @@ func readSecret(path string) (string, error) {
 	return text, nil
 }
 
-// listen returns the public address. Platforms set PORT. An operator sets
+// listen returns the public addresses. Platforms set PORT. An operator sets
 // GATEWAY_LISTEN, which has priority.
-func (r *reader) listen() string {
+func (r *reader) listen() Addresses {
 	if r.text("GATEWAY_LISTEN") != "" {
-		return setting(r, "GATEWAY_LISTEN", ":8080", parseAddress)
+		return setting(r, "GATEWAY_LISTEN", nil, parseAddresses)
 	}
 	port := setting(r, "PORT", 8080, numberBetween(0, 65535))
-	return ":" + strconv.Itoa(port)
+	return Addresses{{Network: NetworkTCP, Name: ":" + strconv.Itoa(port)}}
 }
 
 // checkCombinations checks settings that depend on each other.
@@ -200,7 +201,7 @@ func (r *reader) checkCombinations(s Settings) {
 	if s.FeedDatabaseURL.IsSet() && strings.HasPrefix(s.DatabaseURL.Reveal(), "sqlite:") {
 		r.fail("GATEWAY_FEED_DATABASE_URL is set, but GATEWAY_DATABASE_URL is not a PostgreSQL URL", "both must name the same PostgreSQL database; SQLite needs no second URL")
 	}
-	if s.Listen == s.OpsListen && !strings.HasSuffix(s.Listen, ":0") {
+	if s.Listen.has(s.OpsListen) {
 		r.fail("GATEWAY_OPS_LISTEN "+problem.Quote(s.OpsListen)+": the same address as GATEWAY_LISTEN", "give the operators' listener a port of its own")
 	}
 	r.checkRedirects(s)
@@ -215,7 +216,7 @@ func (r *reader) checkCombinations(s Settings) {
 
 // checkRedirects checks the listener that redirects to https.
 func (r *reader) checkRedirects(s Settings) {
-	if s.RedirectListen == "" {
+	if len(s.RedirectListen) == 0 {
 		if s.RedirectPort != 0 {
 			r.fail("GATEWAY_REDIRECT_PORT is set without GATEWAY_REDIRECT_LISTEN", "it is the port for https in the redirects of that listener")
 		}
@@ -224,15 +225,24 @@ func (r *reader) checkRedirects(s Settings) {
 	if s.TLSCertFile == "" {
 		r.fail("GATEWAY_REDIRECT_LISTEN is set without GATEWAY_TLS_CERT_FILE", "it redirects to https, which needs TLS: set GATEWAY_TLS_CERT_FILE and GATEWAY_TLS_KEY_FILE too")
 	}
-	for name, other := range map[string]string{"GATEWAY_LISTEN": s.Listen, "GATEWAY_OPS_LISTEN": s.OpsListen} {
-		if s.RedirectListen == other && !strings.HasSuffix(other, ":0") {
-			r.fail("GATEWAY_REDIRECT_LISTEN "+problem.Quote(other)+": the same address as "+name, "give it a port of its own, such as :80")
+	for _, address := range s.RedirectListen {
+		other := "GATEWAY_LISTEN"
+		if address.Network == NetworkTCP && address.Name == s.OpsListen && !strings.HasSuffix(s.OpsListen, ":0") {
+			other = "GATEWAY_OPS_LISTEN"
+		} else if !s.Listen.has(address.Name) && !slices.ContainsFunc(s.Listen, func(l Address) bool {
+			return l.Network == address.Network && l.Name == address.Name && l.Network != NetworkTCP
+		}) {
+			continue
 		}
+		r.fail("GATEWAY_REDIRECT_LISTEN "+problem.Quote(address.String())+": the same address as "+other, "give it an address of its own, such as :80")
 	}
 }
 
 // parseAddress parses a host:port to listen on.
-func parseAddress(text string) (string, *problem.Fault) {
+func parseAddress(text string) (string, *problem.Fault) { return parseAddressOf(text, text) }
+
+// parseAddressOf parses an address that is the text of a setting, or a part of it.
+func parseAddressOf(text, setting string) (string, *problem.Fault) {
 	if _, err := strconv.ParseUint(text, 10, 16); err == nil {
 		return "", &problem.Fault{Reason: "not an address", Write: ":" + text}
 	}
@@ -241,7 +251,10 @@ func parseAddress(text string) (string, *problem.Fault) {
 		return "", &problem.Fault{Reason: "not an address", Hint: "host:port, such as :8080 or 127.0.0.1:8080"}
 	}
 	if _, f := numberBetween(0, 65535)(port); f != nil {
-		shown, _ := shownSetting("port", port)
+		shown := "port"
+		if len(setting) == len(text) || len(setting) <= maxShown {
+			shown, _ = shownSetting("port", port)
+		}
 		return "", &problem.Fault{Reason: shown + " is not between 0 and 65535"}
 	}
 	if host != "" {

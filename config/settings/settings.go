@@ -4,6 +4,7 @@
 //
 //	settings.go     the settings, and which of their values a log may show
 //	load.go         reading them, every fault at once
+//	address.go      where the listeners for clients listen
 //	secrets.go      the secret ones: keys, and the database
 //	environment.go  the .env file, and variables with nearly correct names
 //	secret.go       a text that no log may show
@@ -43,11 +44,10 @@ const (
 
 // Settings are the settings of one process. They are immutable, like Config.
 type Settings struct {
-	Listen    string // host:port of the public listener
-	OpsListen string // host:port of the operators' listener
-	// RedirectListen is host:port of a listener that redirects to https, or "".
-	RedirectListen string
-	RedirectPort   int // for https, in these redirects; 0 means the port of Listen
+	Listen         Addresses // of the public listeners
+	OpsListen      string    // host:port of the operators' listener
+	RedirectListen Addresses // of the listeners that redirect to https
+	RedirectPort   int       // for https, in these redirects; 0 means the port of Listen
 
 	LogLevel  slog.Level
 	LogFormat LogFormat
@@ -128,9 +128,9 @@ func (s Settings) Attrs() []slog.Attr {
 		migrate = "on"
 	}
 	return []slog.Attr{
-		slog.String("GATEWAY_LISTEN", s.Listen),
+		slog.String("GATEWAY_LISTEN", s.Listen.String()),
 		slog.String("GATEWAY_OPS_LISTEN", s.OpsListen),
-		slog.String("GATEWAY_REDIRECT_LISTEN", s.RedirectListen),
+		slog.String("GATEWAY_REDIRECT_LISTEN", s.RedirectListen.String()),
 		slog.Int("GATEWAY_REDIRECT_PORT", s.RedirectPort),
 		slog.String("GATEWAY_LOG_LEVEL", strings.ToLower(s.LogLevel.String())),
 		slog.String("GATEWAY_LOG_FORMAT", string(s.LogFormat)),

@@ -11,6 +11,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -31,7 +32,7 @@ func TestSettingsDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Listen != ":8080" || s.OpsListen != "127.0.0.1:8081" || s.LogLevel != slog.LevelInfo || s.LogFormat != LogJSON || s.Transport != TransportLean ||
+	if s.Listen.String() != ":8080" || s.OpsListen != "127.0.0.1:8081" || s.LogLevel != slog.LevelInfo || s.LogFormat != LogJSON || s.Transport != TransportLean ||
 		s.JWTAlgorithm != "HS256" || s.TokenTTL != 24*time.Hour || s.DatabaseURL.Reveal() != "sqlite:gatehouse.db" || !s.Migrate ||
 		s.DefaultCompanyID != uuid.Nil || s.MaxConnections != 0 || s.MaxKeepaliveConnections != 100 || s.BcryptCost != 12 ||
 		s.IdleTimeout != 120*time.Second || s.BackendIdleTimeout != 90*time.Second || s.MaxConnectionAge != 5*time.Minute || s.ShutdownDelay != 0 || s.ShutdownTimeout != 30*time.Second || len(s.Warnings) != 0 {
@@ -55,7 +56,7 @@ func TestSettingsAll(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Listen != "[::1]:80" || s.OpsListen != ":9000" || s.LogLevel != slog.LevelWarn || s.LogFormat != LogText || s.JWTSecret.Reveal() != goodSecret ||
+	if s.Listen.String() != "[::1]:80" || s.OpsListen != ":9000" || s.LogLevel != slog.LevelWarn || s.LogFormat != LogText || s.JWTSecret.Reveal() != goodSecret ||
 		len(s.JWTPreviousSecrets) != 2 || s.JWTPreviousSecrets[1].Reveal() != goodSecret+"2" || s.TokenTTL != time.Hour || s.Migrate ||
 		s.FeedDatabaseURL.Reveal() != "postgres://u:p@direct/gatehouse" ||
 		s.DefaultCompanyID == uuid.Nil || s.MaxConnections != 200 || s.Transport != TransportStandard || s.MaxKeepaliveConnections != 50 || s.BcryptCost != 4 ||
@@ -90,6 +91,26 @@ func TestSettingsChanged(t *testing.T) {
 	}
 }
 
+// TestListenAddresses reads every kind of address, and writes it as it was.
+func TestListenAddresses(t *testing.T) {
+	for text, want := range map[string]Addresses{
+		":80, [::1]:81":            {{Network: NetworkTCP, Name: ":80"}, {Network: NetworkTCP, Name: "[::1]:81"}},
+		"127.0.0.1:0, 127.0.0.1:0": {{Network: NetworkTCP, Name: "127.0.0.1:0"}, {Network: NetworkTCP, Name: "127.0.0.1:0"}},
+		"unix:/run/a.sock, unix:/b|0222, unix:@c": {
+			{Network: NetworkUnix, Name: "/run/a.sock", Mode: 0o600}, {Network: NetworkUnix, Name: "/b", Mode: 0o222}, {Network: NetworkUnix, Name: "@c", Mode: 0o600},
+		},
+		"systemd, systemd:web": {{Network: NetworkSystemd}, {Network: NetworkSystemd, Name: "web"}},
+		"systemd:80":           {{Network: NetworkTCP, Name: "systemd:80"}}, // a host
+	} {
+		for _, written := range []string{text, strings.ReplaceAll(text, ", ", ","), strings.ReplaceAll(text, ", ", "  ")} {
+			s, err := load(map[string]string{"GATEWAY_LISTEN": written})
+			if err != nil || !slices.Equal(s.Listen, want) || s.Listen.String() != text {
+				t.Errorf("%q: %v, %v; want %v", written, s.Listen, err, want)
+			}
+		}
+	}
+}
+
 const strayAtMessage = "GATEWAY_DATABASE_URL has an @ in the wrong place (percent-encode / ? # @ in the password)"
 
 // An invalid value is not shown either.
@@ -120,8 +141,19 @@ func TestSettingsRefuse(t *testing.T) {
 		{map[string]string{"GATEWAY_REDIRECT_PORT": "443"}, "GATEWAY_REDIRECT_PORT is set without GATEWAY_REDIRECT_LISTEN (it is the port for https in the redirects of that listener)"},
 		{
 			map[string]string{"GATEWAY_REDIRECT_LISTEN": ":8080", "GATEWAY_TLS_CERT_FILE": "c", "GATEWAY_TLS_KEY_FILE": "k"},
-			`GATEWAY_REDIRECT_LISTEN ":8080": the same address as GATEWAY_LISTEN (give it a port of its own, such as :80)`,
+			`GATEWAY_REDIRECT_LISTEN ":8080": the same address as GATEWAY_LISTEN (give it an address of its own, such as :80)`,
 		},
+		{map[string]string{"GATEWAY_LISTEN": ","}, `GATEWAY_LISTEN ",": no address (host:port, such as :8080)`},
+		{map[string]string{"GATEWAY_LISTEN": ":1, :1"}, `GATEWAY_LISTEN ":1, :1": one address is listed twice`},
+		{map[string]string{"GATEWAY_LISTEN": ":1 8080"}, `GATEWAY_LISTEN ":1 8080": not an address (write :8080)`},
+		{map[string]string{"GATEWAY_LISTEN": "unix:a"}, `GATEWAY_LISTEN "unix:a": not the path of a unix socket (an absolute path, such as unix:/run/gatehouse/gatehouse.sock, or unix:@name)`},
+		{map[string]string{"GATEWAY_LISTEN": "unix:/" + strings.Repeat("a", 107)}, `GATEWAY_LISTEN: the path of the unix socket is too long (at most 107 bytes)`},
+		{map[string]string{"GATEWAY_LISTEN": "unix:/a|9"}, `GATEWAY_LISTEN "unix:/a|9": not the mode of a unix socket (octal digits, such as unix:/run/gatehouse/gatehouse.sock|0660)`},
+		{map[string]string{"GATEWAY_LISTEN": "unix:@a|0600"}, `GATEWAY_LISTEN: an abstract unix socket has no mode`},
+		{map[string]string{"GATEWAY_LISTEN": "unix//a"}, `GATEWAY_LISTEN "unix//a": not an address (a unix socket is unix:/path, such as unix:/run/gatehouse/gatehouse.sock)`},
+		{map[string]string{"GATEWAY_LISTEN": "fd/3"}, `GATEWAY_LISTEN "fd/3": not an address (sockets of systemd are systemd, or systemd:NAME for those with that FileDescriptorName)`},
+		{map[string]string{"GATEWAY_LISTEN": "systemd:"}, `GATEWAY_LISTEN "systemd:": no name after systemd: (systemd alone means all its sockets)`},
+		{map[string]string{"GATEWAY_LISTEN": "127.0.0.1:80, :8081", "GATEWAY_OPS_LISTEN": ":8081"}, `GATEWAY_OPS_LISTEN ":8081": the same address as GATEWAY_LISTEN (give the operators' listener a port of its own)`},
 		{map[string]string{"PORT": "99999"}, `PORT "99999": not between 0 and 65535`},
 		{map[string]string{"GATEWAY_OPS_LISTEN": ":8080"}, `GATEWAY_OPS_LISTEN ":8080": the same address as GATEWAY_LISTEN (give the operators' listener a port of its own)`},
 		{map[string]string{"GATEWAY_LOG_LEVEL": "wran"}, `GATEWAY_LOG_LEVEL "wran": unknown level (did you mean "warn"?)`},

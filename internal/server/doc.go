@@ -1,7 +1,9 @@
 // Package server runs a gateway, from reading its settings to its last request.
 //
 //	run.go          the start, step by step
-//	listen.go       the sockets, for clients and for operators
+//	listen.go       the listeners, for clients and for operators
+//	sockets.go      opening their sockets: TCP, unix, and those of systemd
+//	notify.go       reporting the state of the process to systemd
 //	servers.go      the HTTP servers behind them, and their bounds
 //	stop.go         the stop: drain, timeout, end
 //	http2.go        HTTP/2 clients, which get a GOAWAY at the stop

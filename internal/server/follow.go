@@ -74,7 +74,12 @@ func (r *reloader) reloadOnHangup(ctx context.Context, hangups <-chan os.Signal)
 		case <-ctx.Done():
 			return
 		case <-hangups:
+			ended := func() {}
+			if r.notify != nil {
+				ended = r.notify()
+			}
 			_, _, _ = r.reloadAll(ctx, "SIGHUP") // logged by reloadAll
+			ended()
 		}
 	}
 }

@@ -8,10 +8,9 @@ import (
 	"net"
 	"net/http"
 	"slices"
-	"syscall"
+	"strings"
 
 	"gatehouse/config/settings"
-	"gatehouse/internal/hint"
 	"gatehouse/proxy"
 	"gatehouse/proxy/http1/server"
 	"gatehouse/proxy/listener"
@@ -48,17 +47,15 @@ func (g *gateway) listen(handler *proxy.Gateway) (opened *listeners, err error) 
 			l.close()
 		}
 	}()
-	public, err := openPort("GATEWAY_LISTEN", g.settings.Listen)
-	if err != nil {
+	inherited := openInherited(g.settings.Listen, g.settings.RedirectListen)
+	if l.public, err = limitedSockets(handler, "GATEWAY_LISTEN", g.settings.Listen, inherited); err != nil {
 		return nil, err
 	}
-	l.public = append(l.public, handler.Limit(public))
-	if g.settings.RedirectListen != "" {
-		redirect, err := openPort("GATEWAY_REDIRECT_LISTEN", g.settings.RedirectListen)
-		if err != nil {
-			return nil, err
-		}
-		l.redirect = append(l.redirect, handler.Limit(redirect))
+	if l.redirect, err = limitedSockets(handler, "GATEWAY_REDIRECT_LISTEN", g.settings.RedirectListen, inherited); err != nil {
+		return nil, err
+	}
+	if unused := inherited.rest(); len(unused) > 0 {
+		g.log.Warn("sockets of systemd are not used: no setting names them", "names", unused)
 	}
 	if l.operators, err = openPort("GATEWAY_OPS_LISTEN", g.settings.OpsListen); err != nil {
 		return nil, err
@@ -68,7 +65,7 @@ func (g *gateway) listen(handler *proxy.Gateway) (opened *listeners, err error) 
 	l.publicServer = g.newPublicServer(handler)
 	if certificate != nil {
 		l.publicServer.TLSConfig = certificate.config()
-		l.redirectServer = g.newRedirectServer(handler.ToHTTPS(g.httpsPort(public.Addr())))
+		l.redirectServer = g.newRedirectServer(handler.ToHTTPS(g.httpsPort(l.public)))
 		l.misdirectedServer = g.newRedirectServer(handler.ToHTTPS(""))
 	}
 	g.parts.metrics.WatchLimits(handler)
@@ -87,18 +84,18 @@ func (g *gateway) listen(handler *proxy.Gateway) (opened *listeners, err error) 
 	return l, nil
 }
 
-func openPort(setting, address string) (net.Listener, error) {
-	plain := net.ListenConfig{}
-	plain.SetMultipathTCP(false) // Multipath TCP supports no filter, which a stop needs; see the Drain method of the Listener
-	listener, err := plain.Listen(context.Background(), "tcp", address)
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, hint.With(fmt.Errorf("listen on %s: the address is in use", address),
-			"is another gateway running? Set "+setting+" to another address")
-	case err != nil:
-		return nil, hint.With(fmt.Errorf("listen: %w", err), "the address is that of "+setting)
+// limitedSockets opens the sockets of a setting, as listeners for clients.
+func limitedSockets(handler *proxy.Gateway, setting string, addresses settings.Addresses, from *inherited) ([]*listener.Listener, error) {
+	opened, err := openSockets(setting, addresses, from)
+	limited := make([]*listener.Listener, 0, len(opened))
+	for _, one := range opened {
+		l := handler.Limit(one.Listener)
+		if one.shared {
+			l.Share()
+		}
+		limited = append(limited, l)
 	}
-	return listener, nil
+	return limited, err
 }
 
 func (l *listeners) serveOperators(handler http.Handler) {
@@ -125,6 +122,19 @@ func (l *listeners) watch(serve func() error) {
 	if err := serve(); !errors.Is(err, http.ErrServerClosed) {
 		l.failed <- fmt.Errorf("serve: %w", err)
 	}
+}
+
+// addresses returns the addresses of the public listeners.
+func (l *listeners) addresses() string {
+	texts := make([]string, 0, len(l.public))
+	for _, public := range l.public {
+		text := public.Addr().String()
+		if public.Addr().Network() == "unix" {
+			text = "unix:" + text
+		}
+		texts = append(texts, text)
+	}
+	return strings.Join(texts, ", ")
 }
 
 // close closes the sockets, in any state.

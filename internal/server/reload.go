@@ -30,6 +30,9 @@ type reloader struct {
 	log     *slog.Logger
 	// onSwap is called with each table that is swapped in.
 	onSwap func(*proxy.Table)
+	// notify reports to systemd that a reload begins; what it returns, that the
+	// reload has ended. It may be nil.
+	notify func() (ended func())
 	// issuerWait is how long a reload waits for the keys of new issuers.
 	issuerWait time.Duration
 

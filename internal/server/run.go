@@ -1,6 +1,8 @@
 package server
 
 import (
+	"github.com/coreos/go-systemd/v22/daemon"
+
 	"cmp"
 	"context"
 	"errors"
@@ -133,7 +135,7 @@ func (g *gateway) run(ctx context.Context) error {
 
 	// The operators' listener answers while the gateway waits for the store.
 	reloader := &reloader{
-		file: g.File, lookup: g.environment, parts: &g.parts, gateway: handler, files: g.files, log: g.log,
+		file: g.File, lookup: g.environment, notify: g.notifyReload, parts: &g.parts, gateway: handler, files: g.files, log: g.log,
 		onSwap: g.certificates.setPresented, issuerWait: cmp.Or(g.ReloadIssuerWait, reloadIssuerWait),
 	}
 	listeners.serveOperators(ops.Handler(g.parts.metrics, g.health, handler, reloader.onRequest))
@@ -158,7 +160,8 @@ func (g *gateway) run(ctx context.Context) error {
 	go reloader.reloadOnHangup(ctx, hangups)
 	listeners.servePublic()
 	g.log.Info("serving", "routes", len(cfg.Routes), "config", cfg.File, "hash", cfg.Hash, "version", g.Version,
-		"listen", listeners.public[0].Addr().String(), "ops_listen", listeners.operators.Addr().String())
+		"listen", listeners.addresses(), "ops_listen", listeners.operators.Addr().String())
+	g.notify(daemon.SdNotifyReady)
 	if g.Ready != nil {
 		g.flushLog()
 		g.Ready(listeners.public[0].Addr(), listeners.operators.Addr())

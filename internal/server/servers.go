@@ -70,13 +70,15 @@ func (l *listeners) redirectServers() []*http.Server {
 }
 
 // httpsPort returns the port that clients of GATEWAY_REDIRECT_LISTEN are sent
-// to: the one of the settings, or that of a listener.
-func (g *gateway) httpsPort(public net.Addr) string {
+// to: the one of the settings, or that of the first listener with a port.
+func (g *gateway) httpsPort(public []*listener.Listener) string {
 	if port := g.settings.RedirectPort; port != 0 {
 		return strconv.Itoa(port)
 	}
-	if address, ok := public.(*net.TCPAddr); ok {
-		return strconv.Itoa(address.Port)
+	for _, one := range public {
+		if address, ok := one.Addr().(*net.TCPAddr); ok {
+			return strconv.Itoa(address.Port)
+		}
 	}
 	return "443"
 }

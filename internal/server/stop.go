@@ -1,6 +1,8 @@
 package server
 
 import (
+	"github.com/coreos/go-systemd/v22/daemon"
+
 	"cmp"
 	"context"
 	"errors"
@@ -21,6 +23,7 @@ func (g *gateway) waitAndDrain(ctx context.Context, l *listeners, handler *proxy
 		return err
 	case <-ctx.Done():
 	}
+	g.notify(daemon.SdNotifyStopping)
 	g.health.Drain()
 	handler.Drain()
 	g.log.Info("draining", "delay", g.settings.ShutdownDelay.String(), "timeout", g.settings.ShutdownTimeout.String())

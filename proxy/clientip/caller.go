@@ -48,8 +48,12 @@ func Find(from Peer, r *http.Request, trusted []netip.Prefix) Caller {
 	return c
 }
 
-// Contains reports whether one of the networks contains the address.
+// Contains reports whether one of the networks contains the address. The zero Prefix
+// contains the zero Addr only: that of the client of a unix socket.
 func Contains(networks []netip.Prefix, ip netip.Addr) bool {
+	if !ip.IsValid() {
+		return slices.Contains(networks, netip.Prefix{})
+	}
 	return slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(ip) })
 }
 
@@ -122,6 +126,9 @@ func (c *Caller) Addresses(r *http.Request) string {
 	prior := strings.TrimRight(strings.Join(r.Header["X-Forwarded-For"], ", "), ", \t")
 	if prior == "" {
 		return c.Peer.Text
+	}
+	if c.Peer.Text == "" {
+		return prior
 	}
 	return prior + ", " + c.Peer.Text
 }

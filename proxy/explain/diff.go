@@ -201,6 +201,15 @@ func orAny(limit string) string {
 	return limit
 }
 
+// peers returns the networks of a list of proxies as texts.
+func peers(list *config.AddressList) []string {
+	all := texts(list.Networks)
+	if list.Unix {
+		all = append(all, config.AddressUnix)
+	}
+	return all
+}
+
 // global compares the keys outside routes. A change is weaker when it allows more callers,
 // or lets callers set more.
 func (d *Diff) global(before, after *config.Config) {
@@ -220,7 +229,7 @@ func (d *Diff) global(before, after *config.Config) {
 	changed("users.join", string(before.Users.Join), string(after.Users.Join), after.Users.Join == config.JoinAny)
 	changed("users.grace", before.Users.Grace.String(), after.Users.Grace.String(), after.Users.Grace > before.Users.Grace)
 	changedSet(changed, "users.companies", texts(before.Users.Companies), texts(after.Users.Companies))
-	changedSet(changed, "trusted_proxies", texts(before.TrustedProxies.Networks), texts(after.TrustedProxies.Networks))
+	changedSet(changed, "trusted_proxies", peers(&before.TrustedProxies), peers(&after.TrustedProxies))
 	for _, name := range namesIn(before.Addresses, after.Addresses) {
 		// Whether it is weaker depends on the routes, which probe compares.
 		old, now := texts(before.Addresses[name].Networks), texts(after.Addresses[name].Networks)

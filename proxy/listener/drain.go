@@ -2,6 +2,9 @@ package listener
 
 import (
 	"context"
+	"net"
+	"os"
+	"strings"
 	"time"
 
 	"gatehouse/internal/timerwheel"
@@ -31,7 +34,9 @@ const (
 //
 //   - The kernel drops new connections at their first packet. Connections that wait to be
 //     accepted are served. Then the socket is closed. When the kernel cannot drop new
-//     connections, all are served until there is a pause.
+//     connections, all are served until there is a pause. The file of a unix socket is
+//     removed instead, so that no new client finds it.
+//   - A socket that another process has, too (see Share), is only closed here.
 //   - A busy connection ends after its next answer. The handler must set Connection: close
 //     in that answer.
 //   - An idle connection is closed when it has been idle for a moment and its socket has
@@ -72,7 +77,7 @@ func (l *Listener) Drain(ctx context.Context) error {
 // acceptQueue is the queue of connections that wait to be accepted, during Drain.
 type acceptQueue struct {
 	listener  *Listener
-	refusing  bool          // the kernel drops new connections
+	refusing  bool          // no new connections come
 	since     time.Time     // when Drain was called
 	idleTime  time.Duration // see queueIdleTime
 	idleSince time.Time     // when the queue was last seen busy
@@ -81,14 +86,36 @@ type acceptQueue struct {
 
 // closeQueue makes the kernel drop new connections, where it can.
 func (l *Listener) closeQueue() *acceptQueue {
-	refusing := socket.DropNewConns(l.Listener) == nil
+	refusing := false
+	switch {
+	case l.shared:
+	case l.Addr().Network() == "unix":
+		refusing = l.removeFile()
+	default:
+		refusing = socket.DropNewConns(l.Listener) == nil
+	}
 	now := time.Now()
 	return &acceptQueue{listener: l, refusing: refusing, since: now, idleTime: queueIdleTime, idleSince: now, accepted: l.accepted.Load()}
+}
+
+// removeFile removes the file of a unix socket, so that no client finds the socket. It
+// reports whether it has done so. The socket does not remove it again when it is closed:
+// by then it may be the file of another process.
+func (l *Listener) removeFile() bool {
+	unix, ok := l.Listener.(*net.UnixListener)
+	if !ok || strings.HasPrefix(unix.Addr().String(), "@") {
+		return false
+	}
+	unix.SetUnlinkOnClose(false)
+	return os.Remove(unix.Addr().String()) == nil
 }
 
 // isEmpty reports whether the socket can be closed. It returns true when the queue cannot
 // be examined.
 func (q *acceptQueue) isEmpty() bool {
+	if q.listener.shared {
+		return true // the other process accepts what waits
+	}
 	waiting, err := socket.HasPending(q.listener.Listener)
 	if err != nil {
 		return true

@@ -37,6 +37,7 @@ type Listener struct {
 	stop    sync.Once
 	closed  chan struct{} // closed by Close
 	close   sync.Once
+	shared  bool        // see Share
 	overTLS atomic.Bool // its connections begin with a TLS handshake; see SplitTLS
 }
 
@@ -50,6 +51,11 @@ func (c *Clients) Listen(l net.Listener) *Listener {
 		conns: map[*Conn]struct{}{}, stopped: make(chan struct{}), closed: make(chan struct{}),
 	}
 }
+
+// Share says that another process has the socket, too, and keeps it open. Then the socket
+// still gets new connections after this process has closed it, and Drain leaves them to
+// the other process. Share must be called before the first Accept.
+func (l *Listener) Share() { l.shared = true }
 
 // Accept implements net.Listener. After Drain has closed the listener, Accept waits
 // for Close, so that its server does not report a failure.

@@ -1,0 +1,322 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"gatehouse/internal/testkit"
+)
+
+// unixClient returns a client of a unix socket. It opens a connection for each
+// request if fresh is set.
+func unixClient(t *testing.T, path string, fresh bool) *http.Client {
+	t.Helper()
+	transport := &http.Transport{DisableKeepAlives: fresh, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", path)
+	}}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport, Timeout: 2 * testkit.Timeout}
+}
+
+// socketPath returns a path that is short enough for a unix socket.
+func socketPath(t *testing.T) string {
+	t.Helper()
+	folder, err := os.MkdirTemp("", "gh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	return filepath.Join(folder, "s")
+}
+
+// forwardedBackend answers with the addresses that the gateway has sent.
+func forwardedBackend(t *testing.T) string {
+	t.Helper()
+	return testkit.Serve(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		_, _ = fmt.Fprintf(w, "for %q", r.Header["X-Forwarded-For"])
+	})
+}
+
+// TestListenOnSeveral serves two ports, a unix socket and an abstract one.
+func TestListenOnSeveral(t *testing.T) {
+	t.Parallel()
+	for _, transport := range []string{"lean", "standard"} {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			first, second, path, abstract := testkit.FreeAddress(t), testkit.FreeAddress(t), socketPath(t), "@"+filepath.Base(filepath.Dir(socketPath(t)))
+			table := testkit.TempFile(t, "routes.yaml", `
+users: off
+trusted_proxies: [unix]
+routes:
+  - {name: open, prefix: /, backend: "`+forwardedBackend(t)+`", auth: none}
+`)
+			p := startProcess(t, table, map[string]string{
+				"GATEWAY_LISTEN": first + ", " + second + " unix:" + path + "|0660,unix:" + abstract, "GATEWAY_TRANSPORT": transport,
+			})
+			get := func(client *http.Client, url string) string {
+				t.Helper()
+				req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader("body"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				req.Header.Set("X-Forwarded-For", "192.0.2.7")
+				res, err := client.Do(req)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer res.Body.Close()
+				body, _ := io.ReadAll(res.Body)
+				return string(body)
+			}
+			for _, address := range []string{first, second} {
+				if got := get(http.DefaultClient, "http://"+address+"/"); got != `for ["127.0.0.1"]` {
+					t.Errorf("%s answers %s", address, got)
+				}
+			}
+			for _, name := range []string{path, abstract} {
+				if got := get(unixClient(t, name, false), "http://x/"); got != `for ["192.0.2.7"]` {
+					t.Errorf("unix:%s answers %s", name, got)
+				}
+			}
+			p.log.Await(t, `"client_ip":"192.0.2.7"`)
+			info, err := os.Stat(path)
+			if err != nil || info.Mode().Perm() != 0o660 {
+				t.Errorf("the socket's mode: %v, %v", info.Mode(), err)
+			}
+			if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+			if err := p.cmd.Wait(); err != nil {
+				t.Errorf("exit: %v\n%s", err, p.log)
+			}
+			if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("the socket is still there: %v", err)
+			}
+		})
+	}
+}
+
+// TestUnixSocketIsNotTrusted sends the headers of a proxy through a unix socket that no
+// table trusts.
+func TestUnixSocketIsNotTrusted(t *testing.T) {
+	t.Parallel()
+	path := socketPath(t)
+	p := startProcess(t, openTable(t, forwardedBackend(t)), map[string]string{"GATEWAY_LISTEN": "unix:" + path})
+	req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://x/open", nil)
+	req.Header.Set("X-Forwarded-For", "192.0.2.7")
+	res, err := unixClient(t, path, true).Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if body, _ := io.ReadAll(res.Body); strings.Contains(string(body), "192.0.2.7") {
+		t.Errorf("the backend saw %s", body)
+	}
+	p.log.Await(t, `"client_ip":""`)
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the socket's mode: %v, %v", info.Mode(), err)
+	}
+}
+
+// serveFails runs `serve`, which must fail, and returns what it has said.
+func serveFails(t *testing.T, settings ...string) string {
+	t.Helper()
+	command := exec.Command(buildGateway(t), "serve", "-c", openTable(t, "http://127.0.0.1:9"))
+	command.Dir = t.TempDir()
+	command.Env = append([]string{"GATEWAY_OPS_LISTEN=127.0.0.1:0", "GATEWAY_JWT_SECRET=" + testSecret}, settings...)
+	output, err := command.CombinedOutput()
+	if err == nil {
+		t.Errorf("it ended without an error:\n%s", output)
+	}
+	return string(output)
+}
+
+// TestUnixSocketFile starts gateways where something is already.
+func TestUnixSocketFile(t *testing.T) {
+	t.Parallel()
+	path := socketPath(t)
+	dead, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead.SetUnlinkOnClose(false)
+	dead.Close()
+	startProcess(t, openTable(t, forwardedBackend(t)), map[string]string{"GATEWAY_LISTEN": "unix:" + path})
+	answers := func() error {
+		res, err := unixClient(t, path, true).Get("http://x/open")
+		if err == nil {
+			res.Body.Close()
+		}
+		return err
+	}
+	if err := answers(); err != nil {
+		t.Errorf("in place of a dead socket: %v", err)
+	}
+	if said := serveFails(t, "GATEWAY_LISTEN=unix:"+path); !strings.Contains(said, "another process listens there") {
+		t.Errorf("beside another gateway it said:\n%s", said)
+	}
+	if err := answers(); err != nil {
+		t.Errorf("after another gateway was refused: %v", err)
+	}
+	file := testkit.TempFile(t, "file", "precious")
+	if said := serveFails(t, "GATEWAY_LISTEN=unix:"+file); !strings.Contains(said, "a file that is no socket is there") || string(testkit.ReadFile(t, file)) != "precious" {
+		t.Errorf("where a file is it said:\n%s", said)
+	}
+	if said := serveFails(t, "GATEWAY_LISTEN=unix:"+path+"/missing/s"); !strings.Contains(said, "listen on unix:") {
+		t.Errorf("without a folder it said:\n%s", said)
+	}
+	if said := serveFails(t, "GATEWAY_LISTEN=systemd"); !strings.Contains(said, "systemd has passed no socket") {
+		t.Errorf("without systemd it said:\n%s", said)
+	}
+}
+
+// upgradeLoad is what clients do while a gateway is replaced.
+type upgradeLoad struct {
+	t        *testing.T
+	ctx      context.Context
+	clients  sync.WaitGroup
+	answered atomic.Int64
+	failed   atomic.Int64
+}
+
+// keepAsking sends requests until the context ends. A client that keeps its connections
+// must send GETs, which it sends again when its connection was closed while it was silent.
+func (l *upgradeLoad) keepAsking(client *http.Client, method, url string) {
+	for l.ctx.Err() == nil {
+		req, err := http.NewRequest(method, url, strings.NewReader("body"))
+		if err != nil {
+			l.t.Error(err)
+			return
+		}
+		res, err := client.Do(req)
+		if err == nil {
+			_, err = io.Copy(io.Discard, res.Body)
+			res.Body.Close()
+		}
+		if err != nil || res.StatusCode != http.StatusOK {
+			if l.failed.Add(1) == 1 {
+				l.t.Errorf("a request was lost: %v", err)
+			}
+			continue
+		}
+		l.answered.Add(1)
+	}
+}
+
+// awaitMore waits for more answers.
+func (l *upgradeLoad) awaitMore(count int64) {
+	l.t.Helper()
+	want := l.answered.Load() + count
+	testkit.Eventually(l.t, "more answers", func() bool { return l.answered.Load() >= want })
+}
+
+// TestUpgradeWithSystemdsSockets holds sockets as systemd does, and replaces the gateway
+// several times under load. No connection is refused and no request is lost.
+func TestUpgradeWithSystemdsSockets(t *testing.T) {
+	t.Parallel()
+	for _, transport := range []string{"lean", "standard"} {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			table := openTable(t, forwardedBackend(t))
+			port, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer port.Close()
+			path := socketPath(t)
+			unix, err := net.Listen("unix", path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer unix.Close()
+			start := func() *process {
+				t.Helper()
+				web, _ := port.(*net.TCPListener).File()
+				local, _ := unix.(*net.UnixListener).File()
+				defer web.Close()
+				defer local.Close()
+				command := exec.Command("sh", "-c", `LISTEN_PID=$$ exec "$@"`, "sh", buildGateway(t), "serve", "-c", table)
+				command.ExtraFiles = []*os.File{web, local}
+				return startCommand(t, command, map[string]string{
+					"LISTEN_FDS": "2", "LISTEN_FDNAMES": "web:local", "GATEWAY_LISTEN": "systemd:web systemd", "GATEWAY_TRANSPORT": transport,
+				})
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			load := &upgradeLoad{t: t, ctx: ctx}
+			p := start()
+			for method, fresh := range map[string]bool{"GET": false, "POST": true} {
+				for range 2 {
+					client := &http.Client{Transport: &http.Transport{DisableKeepAlives: fresh}, Timeout: startTimeout}
+					load.clients.Go(func() { load.keepAsking(client, method, "http://"+port.Addr().String()+"/open") })
+				}
+			}
+			local := unixClient(t, path, true)
+			local.Timeout = startTimeout
+			load.clients.Go(func() { load.keepAsking(local, "POST", "http://x/open") })
+			for range 3 {
+				load.awaitMore(20)
+				if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+					t.Fatal(err)
+				}
+				if err := p.cmd.Wait(); err != nil {
+					t.Errorf("exit: %v\n%s", err, p.log)
+				}
+				p = start() // what has arrived in between waits in the sockets
+			}
+			load.awaitMore(20)
+			cancel()
+			load.clients.Wait()
+		})
+	}
+}
+
+// TestNotifySystemd follows what the gateway tells systemd.
+func TestNotifySystemd(t *testing.T) {
+	t.Parallel()
+	path := socketPath(t)
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetReadDeadline(time.Now().Add(startTimeout))
+	next := func() string {
+		t.Helper()
+		buf := make([]byte, 1000)
+		n, err := conn.Read(buf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(buf[:n])
+	}
+	p := startProcess(t, openTable(t, "http://127.0.0.1:9"), map[string]string{"NOTIFY_SOCKET": path})
+	if got := next(); got != "READY=1" {
+		t.Errorf("after the start: %q", got)
+	}
+	_ = p.cmd.Process.Signal(syscall.SIGHUP)
+	if got := next(); !strings.HasPrefix(got, "RELOADING=1\nMONOTONIC_USEC=") {
+		t.Errorf("at a reload: %q", got)
+	}
+	if got := next(); got != "READY=1" {
+		t.Errorf("after a reload: %q", got)
+	}
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	if got := next(); got != "STOPPING=1" {
+		t.Errorf("at the stop: %q", got)
+	}
+}

@@ -1,0 +1,7 @@
+//go:build !unix
+
+package server
+
+import "io/fs"
+
+func restrictSocket(uintptr, fs.FileMode) error { return nil }
