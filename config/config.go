@@ -151,6 +151,9 @@ const HandlerUsers = "users"
 type Route struct {
 	// Position is where the route starts in the file.
 	Position problem.Position `yaml:"-"`
+	// Folder is the folder of the included file that has the route, relative to
+	// that of the table; "" in the table itself.
+	Folder string `yaml:"-"`
 
 	Name    string   `yaml:"name"`   // unique; the label in metrics and logs
 	Prefix  string   `yaml:"prefix"` // "/" or "/a/b", matched on segment boundaries

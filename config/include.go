@@ -95,7 +95,7 @@ func (l *loader) decodeIncluded(table *part, name string, data []byte, of *owner
 		}
 	})
 	p.owner = of
-	p.setFolders(table, filepath.Dir(name))
+	p.setFolders(table, l.file, filepath.Dir(name))
 	return p
 }
 
@@ -111,10 +111,13 @@ func globalKeys() []string {
 }
 
 // setFolders makes the paths that an included file names relative to its
-// folder. Paths from the `defaults:` of the table stay as they are.
-func (p *part) setFolders(table *part, folder string) {
+// folder. Paths from the `defaults:` of the table stay as they are. file is the
+// path of the table.
+func (p *part) setFolders(table *part, file, folder string) {
+	relative, _ := filepath.Rel(filepath.Dir(file), folder) // below it: no error
 	for i := range p.config.Routes {
 		route := &p.config.Routes[i]
+		route.Folder = relative
 		if route.Respond != nil {
 			route.Respond.Folder = folder
 		}

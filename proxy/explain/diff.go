@@ -118,18 +118,19 @@ func routeFields(r *config.Route) []fieldValue {
 		backend = r.Backend.Redacted()
 	}
 	if r.TLS != nil {
-		tls = fmt.Sprintf("ca %q cert %q key %q server_name %q", r.TLS.CA, r.TLS.Cert, r.TLS.Key, r.TLS.ServerName)
+		path := func(file string) string { return pathText(r, r.TLS.Folder, file) }
+		tls = fmt.Sprintf("ca %q cert %q key %q server_name %q", path(r.TLS.CA), path(r.TLS.Cert), path(r.TLS.Key), r.TLS.ServerName)
 	}
 	return []fieldValue{
 		{"prefix", r.Prefix},
 		{"backend", backend},
 		{"handler", r.Handler},
 		{"redirect", redirectText(r.Redirect)},
-		{"respond", respondText(r.Respond)},
+		{"respond", respondText(r)},
 		{"auth", string(r.Auth)},
 		{"roles", orAny(strings.Join(r.Roles, ", "))},
 		{"claims", claimsText(r)},
-		{"basic", r.Basic.File},
+		{"basic", basicText(r)},
 		{"allow_from", orAny(addressText(&r.AllowFrom))},
 		{"deny_from", addressText(&r.DenyFrom)},
 		{"methods", orAny(strings.Join(route.WithHead(r.Methods), ", "))},
@@ -171,13 +172,14 @@ func redirectText(r *config.Redirect) string {
 
 // respondText returns a fixed answer as text, or "" for none. Its body and its
 // headers may be secrets.
-func respondText(r *config.Respond) string {
+func respondText(of *config.Route) string {
+	r := of.Respond
 	if r == nil {
 		return ""
 	}
 	parts := []string{r.Status.String()}
 	for _, part := range []struct{ name, value string }{
-		{"body", digest(r.Body)}, {"file", r.File}, {"content_type", r.ContentType}, {"headers", digests(r.Headers)},
+		{"body", digest(r.Body)}, {"file", pathText(of, r.Folder, r.File)}, {"content_type", r.ContentType}, {"headers", digests(r.Headers)},
 	} {
 		if part.value != "" {
 			parts = append(parts, part.name, part.value)

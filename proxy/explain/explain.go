@@ -150,7 +150,7 @@ func Request(table *proxy.Table, r *http.Request, decider auth.Decider) Explanat
 			}
 			e.Claims[claim.Name] = claim.Values
 		}
-		e.Basic = d.Route.Config.Basic.File
+		e.Basic = basicText(d.Route.Config)
 		e.Address = describeAddress(table.Config(), d.Route.Config, d.Caller)
 	}
 	switch {

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -77,6 +78,19 @@ func confinementChanges(was, now *config.Include) (changes []confinementChange) 
 	add("variables", sortedList(was.Variables), sortedList(now.Variables), added)
 	return changes
 }
+
+// pathText returns a path that a route names, relative to the folder of its table, so that
+// tables in two folders can be compared. folder is the one that the path is relative to, or
+// "" when that is not the folder of an included file.
+func pathText(r *config.Route, folder, file string) string {
+	if folder == "" || file == "" || filepath.IsAbs(file) {
+		return file
+	}
+	return filepath.Join(r.Folder, file)
+}
+
+// basicText returns the file of users of a route, or "".
+func basicText(r *config.Route) string { return pathText(r, r.Basic.Folder, r.Basic.File) }
 
 func sortedList(names []string) string {
 	return strings.Join(slices.Sorted(slices.Values(names)), ", ")

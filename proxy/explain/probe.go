@@ -170,7 +170,7 @@ func probePrefix(prefix string, changed, all []*config.Route, yield func(probe) 
 // accessKey returns a text with all keys of a route that decide which requests it gets and
 // who may send them.
 func accessKey(r *config.Route) string {
-	return fmt.Sprint(r.Prefix, r.Hosts, r.Methods, r.Headers, r.Handler, r.Auth, r.Basic, r.Roles, r.Claims, addressKey(r))
+	return fmt.Sprint(r.Prefix, r.Hosts, r.Methods, r.Headers, r.Handler, r.Auth, basicText(r), r.Roles, r.Claims, addressKey(r))
 }
 
 // hostsOf returns the hosts to try. When all changed routes have hosts, these are enough.
@@ -261,7 +261,7 @@ func weaker(before, after auth.Rule) bool {
 // hasOtherUsers reports whether two routes ask for the passwords of different files.
 // Their users may differ.
 func hasOtherUsers(before, after *config.Route) bool {
-	return before.Basic.File != "" && after.Basic.File != "" && before.Basic != after.Basic
+	return before.Basic.File != "" && after.Basic.File != "" && basicText(before) != basicText(after)
 }
 
 // strictness returns the rank of a policy; greater is stricter. Built-in endpoints have
@@ -300,7 +300,7 @@ func policyText(r *config.Route) string {
 	}
 	policy := string(r.Auth)
 	if r.Basic.File != "" {
-		policy = "basic " + r.Basic.File
+		policy = "basic " + basicText(r)
 	}
 	if r.Handler != "" {
 		policy = "own policies"
