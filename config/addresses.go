@@ -135,10 +135,16 @@ func addressSet(with, without []netip.Prefix) *netipx.IPSet {
 }
 
 // CoversAddresses reports whether all addresses of part are in whole.
-func CoversAddresses(whole, part *netipx.IPSet) bool {
+func CoversAddresses(whole, part *netipx.IPSet) bool { return len(MoreAddresses(whole, part)) == 0 }
+
+// MoreAddresses returns the networks of the addresses that are in now, and not in old.
+func MoreAddresses(old, now *netipx.IPSet) []netip.Prefix {
 	var b netipx.IPSetBuilder
-	b.AddSet(part)
-	b.RemoveSet(whole)
+	b.AddSet(now)
+	b.RemoveSet(old)
 	rest, err := b.IPSet()
-	return err == nil && len(rest.Ranges()) == 0
+	if err != nil { // both sets are valid
+		return now.Prefixes()
+	}
+	return rest.Prefixes()
 }

@@ -7,6 +7,7 @@
 //
 //	prefix           at or below that of the entry
 //	auth             not weaker than that of the entry
+//	allow_from       no address that the table's `defaults:` do not allow; deny_from too
 //	handler          none: the endpoints of a handler are those of the gateway
 //	files            below the folder of the file, which no other file shares
 //	${NAME}          in `variables` of the entry, also in defaults of the table
@@ -109,9 +110,29 @@ func (v *validator) confine(field *yamldoc.Field, route *Route) {
 	} else if slices.Contains(Policies(), route.Auth) && route.Auth.IsWeaker(of.include.Auth) {
 		field.FailAt("auth", "auth "+string(route.Auth)+" is weaker than "+string(of.include.Auth)+", which "+of.place(field)+" requires of this file", "")
 	}
+	v.confineAddresses(of, field, route)
 	for _, file := range namedFiles(field, route) {
 		of.confineFile(file)
 	}
+}
+
+// confineAddresses checks that a route of an owner allows no address that the
+// `defaults:` of the table do not allow.
+func (v *validator) confineAddresses(of *owner, field *yamldoc.Field, route *Route) {
+	inherited := v.parts[0].defaults
+	if !inherited.ChecksAddresses() {
+		return
+	}
+	inherited.AllowFrom.resolve(v.config.Addresses)
+	inherited.DenyFrom.resolve(v.config.Addresses)
+	if route.ChecksAddresses() && CoversAddresses(inherited.AllowedAddresses(), route.AllowedAddresses()) {
+		return
+	}
+	at := "allow_from"
+	if !field.Given(at) {
+		at = "deny_from"
+	}
+	field.FailAt(at, "allows addresses that the `defaults:` of the table do not allow, to which "+of.place(field)+" confines this file", "list fewer addresses, or omit the key")
 }
 
 // namedFile is a path that a route names.

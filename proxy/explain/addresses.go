@@ -37,7 +37,21 @@ func addressChange(old, now *config.Route) string {
 	if now.ChecksAddresses() && config.CoversAddresses(old.AllowedAddresses(), now.AllowedAddresses()) {
 		return ""
 	}
-	return fromText(old) + " → " + fromText(now)
+	change := fromText(old) + " → " + fromText(now)
+	if fromText(old) == fromText(now) { // a set has changed
+		change += ", also from " + addedText(old, now)
+	}
+	return change
+}
+
+// addedText returns some of the networks that a route now allows, and did not before.
+func addedText(old, now *config.Route) string {
+	const most = 3
+	added := texts(config.MoreAddresses(old.AllowedAddresses(), now.AllowedAddresses()))
+	if len(added) > most {
+		return strings.Join(added[:most], ", ") + ", …"
+	}
+	return strings.Join(added, ", ")
 }
 
 // addressChanges are the results of addressChange for pairs of routes.
