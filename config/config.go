@@ -33,7 +33,7 @@ type Config struct {
 	Identity Identity  `yaml:"identity"`
 	Users    Users     `yaml:"users"`
 	Tokens   []Issuer  `yaml:"tokens" entry:"issuer,issuer"`
-	CORS     *CORS     `yaml:"cors"` // nil when the file has none
+	CORS     *CORS     `yaml:"cors"` // nil when the file has none, or off
 	// Addresses are named sets of networks and addresses.
 	Addresses      map[string]AddressSet `yaml:"addresses"`
 	TrustedProxies AddressList           `yaml:"trusted_proxies"`
@@ -99,15 +99,39 @@ type Audiences []string
 // number or a boolean is its text.
 type ClaimValues []string
 
-// CORS is the cross-origin policy of the whole public listener.
+// CORS is the cross-origin policy of a table, or of one route. That of a route
+// replaces that of the table as a whole. `cors: off` sets Off: then the gateway
+// adds nothing, and the backend decides.
 type CORS struct {
+	Off bool `yaml:"-"`
+
 	// Origins are exact origins or patterns: `*` stands for letters, digits
 	// and hyphens within one label, `[0-9]` for one character of a class. A
 	// single "*" is any origin, and cannot be combined with Credentials.
-	Origins     []string      `yaml:"origins"`
-	Credentials bool          `yaml:"credentials"`
-	Expose      []string      `yaml:"expose"`
-	MaxAge      time.Duration `yaml:"max_age"`
+	Origins     []string `yaml:"origins"`
+	Credentials bool     `yaml:"credentials"`
+	// AllowMethods and AllowHeaders are what preflights allow. Empty allows the usual
+	// methods and those of the routes, and every header.
+	AllowMethods []string      `yaml:"allow_methods"`
+	AllowHeaders []string      `yaml:"allow_headers"`
+	Expose       []string      `yaml:"expose"`
+	MaxAge       time.Duration `yaml:"max_age"`
+	// PrivateNetwork allows public pages to send requests into a private network,
+	// where the gateway is. "*" in Origins never allows that.
+	PrivateNetwork bool `yaml:"private_network"`
+}
+
+// CORSOf returns the cross-origin policy of a route, which may be that of the
+// table. It returns nil when the backend decides.
+func (c *Config) CORSOf(r *Route) *CORS {
+	policy := c.CORS
+	if r.CORS != nil {
+		policy = r.CORS
+	}
+	if policy == nil || policy.Off {
+		return nil
+	}
+	return policy
 }
 
 // Limits bound what clients may hold open. 0 means no bound. An IPv6 client is
@@ -198,6 +222,8 @@ type Route struct {
 	// RequestHeaders change the headers that the backend gets. Nil changes nothing.
 	RequestHeaders *HeaderRules `yaml:"request_headers"`
 
+	// CORS is nil when the route has the policy of the table; see Config.CORSOf.
+	CORS *CORS `yaml:"cors"`
 	// ResponseHeaders change the headers of every answer of the route, also of the
 	// gateway's own. Nil changes nothing.
 	ResponseHeaders *HeaderRules `yaml:"response_headers"`

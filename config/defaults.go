@@ -58,7 +58,7 @@ func NewDecoder(lookup func(name string) (string, bool)) *yamldoc.Decoder {
 			Limits:   Limits{Connections: 32768, ConnectionsPerClient: 8192, RequestsPerClient: 1024},
 		},
 	})
-	yamldoc.SetDefault(d, CORS{MaxAge: 10 * time.Minute})
+	yamldoc.SetDefault(d, CORS{MaxAge: 10 * time.Minute, PrivateNetwork: true})
 	yamldoc.SetDefault(d, Issuer{Leeway: 30 * time.Second})
 	yamldoc.SetDefault(d, Redirect{Status: http.StatusPermanentRedirect})
 	yamldoc.SetDefault(d, Respond{Status: http.StatusOK})
@@ -123,29 +123,37 @@ func (s *Switch) DecodeField(d *yamldoc.Decoder, f *yamldoc.Field) {
 
 // DecodeField decodes `users:`, which is a mapping or the word off.
 func (u *Users) DecodeField(d *yamldoc.Decoder, f *yamldoc.Field) {
+	u.Off = orOff(d, f, reflect.ValueOf(u).Elem(), "omit `users` for the built-in users with their defaults")
+}
+
+// DecodeField decodes `cors:`, which is a mapping or the word off.
+func (c *CORS) DecodeField(d *yamldoc.Decoder, f *yamldoc.Field) {
+	c.Off = orOff(d, f, reflect.ValueOf(c).Elem(), "write `cors: {origins: [\"https://app.example.com\"]}`")
+}
+
+// orOff decodes a mapping into v, or the word off. It reports whether the word
+// was there. hint says what to write in place of any other word.
+func orOff(d *yamldoc.Decoder, f *yamldoc.Field, v reflect.Value, hint string) (off bool) {
 	if !f.IsPlain() {
-		if d.HasKind(f, reflect.TypeFor[Users]()) {
-			d.Mapping(f, reflect.ValueOf(u).Elem(), yamldoc.Except{})
+		if d.HasKind(f, v.Type()) {
+			d.Mapping(f, v, yamldoc.Except{})
 		}
-		return
+		return false
 	}
 	text, ok := d.Text(f)
 	if !ok {
-		return
+		return false
 	}
 	switch strings.ToLower(text) {
 	case "off", "false":
 		// Tools that read YAML 1.1 and write it again, such as Helm, turn an
 		// unquoted off into false.
-		u.Off = true
+		return true
 	case "no", "none", "disabled", "n":
-		f.Reject(&problem.Fault{Reason: "must be a mapping or off", Hint: "write `users: off`"})
-	default:
-		f.Reject(&problem.Fault{
-			Reason: "must be a mapping or off",
-			Hint:   "omit `users` for the built-in users with their defaults",
-		})
+		hint = "write `" + f.Name() + ": off`"
 	}
+	f.Reject(&problem.Fault{Reason: "must be a mapping or off", Hint: hint})
+	return false
 }
 
 // DecodeField decodes `response_headers:` of the table: HeaderRules, or a mapping of
@@ -192,6 +200,7 @@ var (
 	_ yamldoc.FieldDecoder = (*Policy)(nil)
 	_ yamldoc.FieldDecoder = (*Switch)(nil)
 	_ yamldoc.FieldDecoder = (*Users)(nil)
+	_ yamldoc.FieldDecoder = (*CORS)(nil)
 	_ yamldoc.FieldDecoder = (*Audiences)(nil)
 	_ yamldoc.FieldDecoder = (*TableHeaders)(nil)
 	_ yamldoc.FieldDecoder = (*ClaimValues)(nil)
@@ -201,6 +210,9 @@ var (
 // normalize converts values to their canonical form, and removes what does not
 // apply to a route.
 func normalize(c *Config) {
+	if c.CORS != nil && c.CORS.Off {
+		c.CORS = nil
+	}
 	c.TrustedProxies.resolve(c.Addresses)
 	for i := range c.Routes {
 		route := &c.Routes[i]

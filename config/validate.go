@@ -41,7 +41,7 @@ func validate(c *Config, parts []*part) {
 	v.identity()
 	v.users()
 	v.issuers()
-	v.cors()
+	v.cors(v.file, v.config.CORS)
 	v.addresses()
 	v.trustedProxies()
 	v.responseHeaders()

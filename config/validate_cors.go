@@ -1,36 +1,53 @@
-// This file has the rules for the cross-origin policy.
+// This file has the rules for cross-origin policies.
 
 package config
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
 	"golang.org/x/net/publicsuffix"
 
 	"gatehouse/config/problem"
+	"gatehouse/config/yamldoc"
 )
 
-func (v *validator) cors() {
-	if v.config.CORS == nil {
+// cors checks the policy of the table, of a route or of `defaults:`. of is where
+// the key is.
+func (v *validator) cors(of *yamldoc.Field, policy *CORS) {
+	field := of.Get("cors")
+	if field.IsPlain() || field == nil || policy == nil {
 		return
 	}
-	field, credentials := v.file.Get("cors"), v.config.CORS.Credentials
-	field.CheckEach("origins", v.config.CORS.Origins, func(origin string) *problem.Fault {
+	credentials := policy.Credentials
+	field.CheckEach("origins", policy.Origins, func(origin string) *problem.Fault {
 		if f := originRule(origin); f != nil || !credentials {
 			return f
 		}
 		return originWithCredentials(origin)
 	})
-	if field != nil && len(v.config.CORS.Origins) == 0 && (field.Get("origins") != nil || !field.Given("origins")) {
+	if len(policy.Origins) == 0 && (field.Get("origins") != nil || !field.Given("origins")) {
 		field.Fail("has no origins", "list the origins that may call, or omit `cors`")
 	}
-	field.CheckEach("expose", v.config.CORS.Expose, func(name string) *problem.Fault {
+	field.CheckEach("expose", policy.Expose, func(name string) *problem.Fault {
 		if name == "*" && credentials {
 			return &problem.Fault{Reason: "browsers take `*` literally when there are credentials", Hint: "list the headers"}
 		}
 		return headerName(name)
 	})
+	field.RefuseEmpty("allow_methods", "to allow the usual methods and those of the routes")
+	field.CheckEach("allow_methods", policy.AllowMethods, methodRule)
+	field.RefuseEmpty("allow_headers", "to allow every header")
+	field.CheckEach("allow_headers", policy.AllowHeaders, func(name string) *problem.Fault {
+		if name == "*" {
+			return &problem.Fault{Reason: "browsers take `*` literally when there are credentials", Hint: "omit allow_headers to allow every header"}
+		}
+		return headerName(name)
+	})
+	if field.Given("private_network") && policy.PrivateNetwork && slices.Contains(policy.Origins, "*") {
+		field.Forbid("private_network", "and the origin `*` exclude each other: any page could send requests into your network", "list the origins")
+	}
 }
 
 // originRule checks an entry of `origins`, apart from credentials.

@@ -48,7 +48,8 @@ func (v *validator) responseHeaders() {
 		return
 	}
 	if areHeaderRules(given) {
-		v.headerRules(v.file, "response_headers", rules.Rules(), v.responseRule(v.config.CORS != nil))
+		anyCORS := v.config.CORS != nil || slices.ContainsFunc(v.config.Routes, func(r Route) bool { return v.config.CORSOf(&r) != nil })
+		v.headerRules(v.file, "response_headers", rules.Rules(), v.responseRule(anyCORS))
 		return
 	}
 	for name, header := range given.Keys() {
@@ -78,7 +79,7 @@ func setByCORS() *problem.Fault {
 
 // answeredHeaders checks the changes to the headers of a route's answers.
 func (v *validator) answeredHeaders(field *yamldoc.Field, route *Route) {
-	v.headerRules(field, "response_headers", route.ResponseHeaders, v.responseRule(v.config.CORS != nil))
+	v.headerRules(field, "response_headers", route.ResponseHeaders, v.responseRule(v.config.CORSOf(route) != nil))
 }
 
 // responseRule returns the rule for headers of answers. cors says that the gateway answers

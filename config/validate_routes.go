@@ -150,12 +150,12 @@ func (v *validator) withoutBackend(field *yamldoc.Field, target string) {
 // AnsweredKeys returns the keys, besides the target, that a route may have when
 // the gateway itself answers its requests.
 func AnsweredKeys() []string {
-	return []string{"name", "prefix", "hosts", "methods", "headers", "match_headers", "auth", "roles", "claims", "basic", "allow_from", "deny_from", "allow_encoded_slashes", "response_headers"}
+	return []string{"name", "prefix", "hosts", "methods", "headers", "match_headers", "auth", "roles", "claims", "basic", "allow_from", "deny_from", "allow_encoded_slashes", "cors", "response_headers"}
 }
 
 // HandlerKeys returns the keys that a route to a built-in handler may have.
 func HandlerKeys() []string {
-	return []string{"name", "prefix", "handler", "hosts", "methods", "headers", "match_headers", "allow_from", "deny_from", "response_headers"}
+	return []string{"name", "prefix", "handler", "hosts", "methods", "headers", "match_headers", "allow_from", "deny_from", "cors", "response_headers"}
 }
 
 // routeValues checks the keys that `defaults:` may have, too.
@@ -163,6 +163,7 @@ func (v *validator) routeValues(field *yamldoc.Field, route *Route) {
 	field.CheckEach("hosts", route.Hosts, hostRule)
 	field.CheckEach("methods", route.Methods, methodRule)
 	v.matchedHeaders(field, route)
+	v.cors(field, route.CORS)
 	v.requestHeaders(field, route)
 	v.answeredHeaders(field, route)
 	field.CheckEach("roles", route.Roles, func(role string) *problem.Fault {

@@ -21,7 +21,9 @@ type RouteInfo struct {
 	// AllowFrom and DenyFrom are networks, addresses and names of sets.
 	AllowFrom []string `json:"allow_from,omitempty"`
 	DenyFrom  []string `json:"deny_from,omitempty"`
-	Source    string   `json:"source"` // file:line
+	// CORS are the origins of the route's own cross-origin policy, or "off".
+	CORS   []string `json:"cors,omitempty"`
+	Source string   `json:"source"` // file:line
 }
 
 // Routes returns descriptions of the routes, in the same order.
@@ -32,6 +34,11 @@ func Routes(routes []*config.Route) []RouteInfo {
 			Name: r.Name, Prefix: r.Prefix, Hosts: r.Hosts, Methods: r.Methods, Roles: r.Roles, Claims: r.Claims,
 			AllowFrom: r.AllowFrom.Entries, DenyFrom: r.DenyFrom.Entries,
 			Source: fmt.Sprintf("%s:%d", r.Position.File, r.Position.Line),
+		}
+		if r.CORS != nil && r.CORS.Off {
+			info.CORS = []string{"off"}
+		} else if r.CORS != nil {
+			info.CORS = r.CORS.Origins
 		}
 		switch {
 		case r.Handler != "":

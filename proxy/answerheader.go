@@ -20,17 +20,21 @@ func (t *Table) AnswerHeader(r *http.Request, decider auth.Decider) http.Header 
 		ResponseWriter: recorded, table: t, request: r, caller: &caller, start: time.Now(), id: "(a new UUID)", head: r.Method == http.MethodHead,
 		http1: true, draining: new(atomic.Bool), length: -1,
 	}
+	w.useCORS(t.cors, r.Header)
 	if d.Route != nil {
 		w.route = t.routes[d.Route.Number]
+		w.useCORS(w.route.cors, r.Header)
 	}
-	if t.cors != nil {
-		w.allowOrigin = t.cors.AllowedOrigin(r.Header)
+	var asked preflight
+	if d.Preflight {
+		asked = t.preflight(r)
+		w.useCORS(asked.policy, r.Header)
 	}
 	switch {
 	case d.Refusal != nil:
 		d.Refusal.WriteTo(w)
 	case d.Preflight:
-		_ = t.cors.Preflight(w, r, w.allowOrigin, t.reachableMethods(r))
+		_ = asked.policy.Preflight(w, r, w.allowOrigin, asked.methods)
 	case d.Route == nil:
 		w.WriteHeader(d.Answered)
 	case t.routes[d.Route.Number].answer != nil:

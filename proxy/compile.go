@@ -34,6 +34,7 @@ type Table struct {
 	passwords  *basic.Checker
 	keySet     []byte       // see Parts.KeySet
 	cors       *cors.Policy // nil without `cors`
+	routeCORS  routeCORS    // the routes' own
 	trusted    []netip.Prefix
 	headers    *forward.HeaderPolicy
 	matcher    *route.Table
@@ -58,6 +59,7 @@ type compiledRoute struct {
 	rule    auth.Rule
 	metrics RouteMetrics
 
+	cors      *cors.Policy     // nil when the gateway adds no CORS headers
 	addresses *clientip.Filter // nil without allow_from and deny_from
 	answers   *headers.Rules   // changes to the headers of answers; nil without response_headers
 	realm     *basic.Realm     // nil without basic
@@ -128,6 +130,9 @@ func Inspect(cfg *config.Config, parts Parts) (*Table, problem.List, error) {
 		config: cfg, name: cfg.Name, gate: parts.Gate, passwords: parts.Passwords, keySet: parts.KeySet, cors: rules, trusted: cfg.TrustedProxies.Peers(),
 		headers: forward.NewHeaderPolicy(cfg),
 	}
+	if t.routeCORS, err = newRouteCORS(cfg, rules); err != nil {
+		return nil, nil, err
+	}
 	var problems problem.List
 	if t.pages, err = newErrorPages(cfg); err != nil && !errors.As(err, &problems) {
 		return nil, nil, fmt.Errorf("compile errors: %w", err)
@@ -161,7 +166,7 @@ func (t *Table) compileRoute(of *route.Route, parts Parts, buffers httputil.Buff
 	cfg := of.Config
 	r := &compiledRoute{
 		route: of, config: cfg, rule: auth.RuleOf(cfg), addresses: clientip.NewFilter(cfg),
-		answers: headers.NewRules(cfg.ResponseHeaders),
+		answers: headers.NewRules(cfg.ResponseHeaders), cors: t.corsOf(cfg),
 	}
 	var err error
 	if r.realm, err = t.newRealm(cfg); err != nil {
@@ -189,7 +194,7 @@ func (t *Table) compileRoute(of *route.Route, parts Parts, buffers httputil.Buff
 // compileBackend returns the backend of a route. With an error, it can only say which
 // request it would send.
 func (t *Table) compileBackend(r *compiledRoute, parts Parts, buffers httputil.BufferPool) (*forward.Backend, error) {
-	options := forward.BackendOptions{Route: r.config, Gate: parts.Gate, Headers: t.headers, Metrics: r.metrics, Buffers: buffers}
+	options := forward.BackendOptions{Route: r.config, Gate: parts.Gate, Headers: t.headers, Metrics: r.metrics, Buffers: buffers, CORS: r.cors != nil}
 	var errs [2]error
 	if r.config.Rewrite != nil {
 		options.Rewrite, errs[0] = rewrite.NewPath(r.config)

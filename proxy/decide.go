@@ -21,6 +21,7 @@ type Decision struct {
 	Refusal   *httperr.Error // the gateway's refusal; nil when the request passes
 	ByHandler bool           // the refusal is an answer of the route's built-in handler
 	Preflight bool           // the request is a preflight, which the gateway answers
+	Asked     *route.Route   // the route that a preflight asks about; nil for none or an unknown one
 	Answered  int            // the status when the gateway answers without a refusal; else 0
 	Location  string         // the target of a redirect; "" for other answers
 	Forwarded *http.Request  // the request that the backend would get, without its body; nil without a backend
@@ -30,14 +31,14 @@ type Decision struct {
 // decider instead of the table's gate, and applies no limits on clients.
 func (t *Table) Decide(r *http.Request, decider auth.Decider) (d Decision) {
 	d.Caller = clientip.Find(clientip.PeerAt(r.RemoteAddr), r, t.trusted)
-	if t.cors != nil && cors.IsPreflight(r) {
-		d.Preflight = true
-		if t.cors.AllowedOrigin(r.Header) == "" {
-			d.Refusal = cors.ErrOrigin
+	if t.answersPreflight(r) {
+		if asked := t.preflight(r); asked.policy != nil {
+			d.Preflight, d.Asked, d.Answered = true, asked.route, http.StatusNoContent
+			if asked.policy.AllowedOrigin(r.Header) == "" {
+				d.Answered, d.Refusal = 0, cors.ErrOrigin
+			}
 			return d
 		}
-		d.Answered = http.StatusNoContent
-		return d
 	}
 	var found *compiledRoute
 	d.Path, found, d.Refusal = t.find(r)

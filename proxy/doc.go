@@ -7,7 +7,8 @@
 //     response.go  the http.ResponseWriter of the request: headers of every answer
 //     (headers/ changes them as the table says, and those of requests in forward/)
 //  3. clientip/    find the client, behind trusted proxies
-//  4. cors/        answer preflights, prepare the headers of every answer
+//  4. preflight.go find the route that a preflight asks about, and answer
+//     cors/        the answers to preflights, and the CORS headers of every answer
 //  5. limits.go    limit the running requests of one client, or 429
 //  6. message.go   refuse messages that only HTTP/2 can express, with 400
 //  7. find.go      read the canonical path and the host (route/), or 400

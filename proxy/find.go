@@ -47,21 +47,3 @@ func (t *Table) Ordered() []*config.Route {
 	}
 	return routes
 }
-
-// reachableMethods returns the methods of all routes that the request after a preflight
-// may match. A route without methods adds the method that the preflight asks for.
-func (t *Table) reachableMethods(r *http.Request) (methods []string) {
-	path, ok := route.ParsePath(r.RequestURI)
-	host, known := route.HostName(r.Host)
-	if !ok || !known {
-		return nil
-	}
-	asked := r.Header["Access-Control-Request-Method"]
-	t.matcher.VisitReachable(path, host, func(reached *route.Route) {
-		methods = append(methods, reached.Methods...)
-		if len(reached.Methods) == 0 && len(asked) == 1 && isToken(asked[0]) {
-			methods = append(methods, asked[0])
-		}
-	})
-	return methods
-}

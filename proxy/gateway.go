@@ -14,7 +14,6 @@ import (
 	"gatehouse/internal/httperr"
 	"gatehouse/internal/timerwheel"
 	"gatehouse/proxy/clientip"
-	"gatehouse/proxy/cors"
 	"gatehouse/proxy/forward"
 	"gatehouse/proxy/listener"
 	"gatehouse/proxy/upstream"
@@ -132,11 +131,12 @@ func (g *Gateway) serve(x *exchange, r *http.Request) *httperr.Error {
 	if header := x.caller.UnreadList(r); header != "" {
 		g.unreadable.Log(g.log, x.caller.Peer, header)
 	}
-	if table.cors != nil { // before all refusals, because they need the CORS headers too
-		x.response.allowOrigin = table.cors.AllowedOrigin(r.Header)
-	}
-	if table.cors != nil && cors.IsPreflight(r) {
-		return table.cors.Preflight(&x.response, r, x.response.allowOrigin, table.reachableMethods(r))
+	x.response.useCORS(table.cors, r.Header) // until the route is known; refusals need the headers too
+	if table.answersPreflight(r) {
+		if asked := table.preflight(r); asked.policy != nil {
+			x.response.useCORS(asked.policy, r.Header)
+			return asked.policy.Preflight(&x.response, r, x.response.allowOrigin, asked.methods)
+		}
 	}
 	if !x.admit() {
 		return refuseTooMany
@@ -152,6 +152,9 @@ func (g *Gateway) serve(x *exchange, r *http.Request) *httperr.Error {
 	}
 	x.route, x.response.route, x.metrics = route, route, route.metrics
 	route.metrics.Started()
+	if route.cors != table.cors {
+		x.response.useCORS(route.cors, r.Header)
+	}
 
 	if refusal := route.checkAddress(&x.caller); refusal != nil {
 		route.metrics.Decided(auth.Result(refusal.AuthResult))

@@ -11,6 +11,7 @@ import (
 
 	"gatehouse/internal/httperr"
 	"gatehouse/proxy/clientip"
+	"gatehouse/proxy/cors"
 	"gatehouse/proxy/headers"
 )
 
@@ -26,6 +27,7 @@ type response struct {
 	caller      *clientip.Caller // of the exchange
 	start       time.Time        // of the request
 	id          string           // X-Request-ID
+	cors        *cors.Policy     // of the route, or before one is found of the table; may be nil
 	allowOrigin string           // for Access-Control-Allow-Origin
 	head        bool             // the request is a HEAD, so net/http discards the body
 	http1       bool
@@ -93,8 +95,15 @@ func (w *response) setStandardHeaders() {
 	if w.route != nil && w.route.answers != nil {
 		w.change(header, w.route.answers)
 	}
-	if w.table.cors != nil {
-		w.table.cors.Decorate(header, w.value(2, w.allowOrigin))
+	if w.cors != nil {
+		w.cors.Decorate(header, w.value(2, w.allowOrigin))
+	}
+}
+
+// useCORS makes answers follow a cross-origin policy, or none for nil.
+func (w *response) useCORS(policy *cors.Policy, request http.Header) {
+	if w.cors = policy; policy != nil {
+		w.allowOrigin = policy.AllowedOrigin(request)
 	}
 }
 

@@ -276,6 +276,9 @@ func printExplanation(w io.Writer, e explain.Explanation) error {
 	if e.Address != nil {
 		row("address", addressLine(e.Address))
 	}
+	if e.CORS != "" {
+		row("cors", e.CORS)
+	}
 	if e.Verdict.Allowed && e.Verdict.Status == 0 {
 		row("verdict", "let through")
 	} else {

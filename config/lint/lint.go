@@ -31,13 +31,14 @@ type linter struct {
 // tables without errors, because warnings about half a table would be wrong.
 func Check(table *config.Config, file *yamldoc.Field) {
 	l := &linter{table: table, file: file}
-	l.warnOrigins()
+	l.warnOrigins(l.file, l.table.CORS)
 	l.warnAudience()
 	for _, field := range []*yamldoc.Field{l.file, l.file.Get("defaults")} {
 		warnDoubledBraces(field)
 	}
 	warnMatchedHeaders(l.file.Get("defaults"))
 	for i, field := range l.file.Get("routes").Entries() {
+		l.warnOrigins(field, l.table.Routes[i].CORS)
 		l.warnUnbounded(field, &l.table.Routes[i])
 		warnMatchedHeaders(field)
 		warnDoubledBraces(field)
@@ -50,12 +51,13 @@ func Check(table *config.Config, file *yamldoc.Field) {
 
 // warnOrigins warns about origins over plain HTTP that may act for a signed-in
 // user. Anybody between such a page and the browser can change it.
-func (l *linter) warnOrigins() {
-	if l.table.CORS == nil || !l.table.CORS.Credentials {
+// of is where the key is.
+func (l *linter) warnOrigins(of *yamldoc.Field, policy *config.CORS) {
+	if policy == nil || !policy.Credentials {
 		return
 	}
-	for i, entry := range l.file.Get("cors").Get("origins").Entries() {
-		host, plain := strings.CutPrefix(l.table.CORS.Origins[i], "http://")
+	for i, entry := range of.Get("cors").Get("origins").Entries() {
+		host, plain := strings.CutPrefix(policy.Origins[i], "http://")
 		if !plain || isLocalOrigin(host) {
 			continue
 		}

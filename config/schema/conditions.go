@@ -44,7 +44,7 @@ func conditions(path string) []*schema {
 		return []*schema{{If: forwarded, Then: &schema{Not: anyOf(&schema{Required: []string{"status"}}, &schema{Required: []string{"location"}})}}}
 	case "routes.tls":
 		return []*schema{{DependentRequired: map[string][]string{"cert": {"key"}, "key": {"cert"}}}}
-	case "cors":
+	case "cors", "routes.cors":
 		return []*schema{{
 			If: given("credentials", &schema{Const: true}),
 			Then: &schema{Properties: properties{

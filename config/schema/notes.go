@@ -27,7 +27,7 @@ type note struct {
 func keyNotes() map[string]note {
 	notes := map[string]note{}
 	for _, some := range []map[string]note{
-		tableNotes(), includeNotes(), limitNotes(), userNotes(), issuerNotes(), corsNotes(), targetNotes(), matchNotes(), forwardNotes(), boundNotes(), testNotes(),
+		tableNotes(), includeNotes(), limitNotes(), userNotes(), issuerNotes(), corsNotes("cors"), corsNotes("routes.cors"), targetNotes(), matchNotes(), forwardNotes(), boundNotes(), testNotes(),
 		headerNotes("response_headers"), headerNotes("routes.response_headers"),
 	} {
 		maps.Copy(notes, some)
@@ -68,7 +68,7 @@ func tableNotes() map[string]note {
 		},
 		"cors": {
 			title:       "Cross-origin policy",
-			description: "Which pages may call from a browser. Without it, only the gateway's own.",
+			description: "Which pages may call from a browser. Without it, or with `cors: off`, the gateway adds nothing, and the backends decide. A route may have its own.",
 		},
 		"addresses": {
 			title: "Sets of addresses",
@@ -214,10 +214,10 @@ func issuerNotes() map[string]note {
 	}
 }
 
-// corsNotes returns the notes about the keys of `cors:`.
-func corsNotes() map[string]note {
+// corsNotes returns the notes about the keys of `cors:` at a path.
+func corsNotes(path string) map[string]note {
 	return map[string]note{
-		"cors.origins": {
+		path + ".origins": {
 			title: "Origins",
 			description: "The origins that may call: scheme://host, with the port if it is not the default. " +
 				"`*` stands for letters, digits and hyphens within one label, `[0-9]` for one character. \"*\" alone means every origin, and is not allowed with credentials.",
@@ -227,18 +227,38 @@ func corsNotes() map[string]note {
 			unique:   true,
 			notEmpty: true,
 		},
-		"cors.credentials": {
+		path + ".credentials": {
 			title:       "Credentials",
 			description: "Whether a page may send cookies and Authorization, and act for a signed-in user.",
 		},
-		"cors.expose": {
+		path + ".allow_methods": {
+			title:       "Allowed methods",
+			description: "The methods that preflights allow. Without it, the usual ones and those of the routes that the request can reach.",
+			examples:    []any{[]string{"GET", "POST"}},
+			value:       methodValue,
+			unique:      true,
+			notEmpty:    true,
+		},
+		path + ".allow_headers": {
+			title:       "Allowed headers",
+			description: "The headers of requests that preflights allow. Without it, every header.",
+			examples:    []any{[]string{"Authorization", "Content-Type"}},
+			value:       func() *schema { return matchingToken(tokenPattern, "*") },
+			unique:      true,
+			notEmpty:    true,
+		},
+		path + ".private_network": {
+			title:       "Private network",
+			description: "Whether public pages of these origins may send requests into the private network where the gateway is. The origin \"*\" never allows that.",
+		},
+		path + ".expose": {
 			title:       "Exposed headers",
 			description: "Headers of answers that a page may read, besides those that browsers always allow.",
 			examples:    []any{[]string{"X-Request-ID", "X-Process-Time"}},
 			value:       func() *schema { return matchingToken(tokenPattern) },
 			unique:      true,
 		},
-		"cors.max_age": {
+		path + ".max_age": {
 			title:       "Age of preflights",
 			description: "How long a browser may remember the answer to a preflight: a number and a unit (ms, s, m, h).",
 			examples:    []any{"10m"},

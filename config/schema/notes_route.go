@@ -257,6 +257,12 @@ func forwardNotes() map[string]note {
 			unique:      true,
 			notEmpty:    true,
 		},
+		"routes.cors": {
+			title: "Cross-origin policy",
+			description: "Which pages may call this route from a browser, in place of `cors` of the table: nothing of that applies here. " +
+				"With `cors: off` the gateway adds nothing, and the backend answers preflights, which need what `auth` asks for.",
+			examples: []any{"off", map[string]any{"origins": []string{"https://admin.example.com"}}},
+		},
 		"routes.response_headers": {
 			title: "Headers of answers",
 			description: "Changes to the headers of every answer of the route, also of the gateway's own: `remove`, then `set`, then `add`, after those of the table. " +

@@ -117,7 +117,9 @@ func (b *builder) typeSchema(path string, n note, v reflect.Value) *schema {
 	case t == reflect.TypeFor[config.RouteDefaults]():
 		return b.routeDefaults()
 	case t == reflect.TypeFor[config.Users]():
-		return usersOrOff(b.object(path, v))
+		return mappingOrOff(b.object(path, v))
+	case t == reflect.TypeFor[*config.CORS]():
+		return mappingOrOff(b.object(path, reflect.New(t.Elem()).Elem()))
 	case t == reflect.TypeFor[*config.TableHeaders]():
 		rules := b.object(path, reflect.New(t.Elem()).Elem())
 		rules.MinProperties = 1
@@ -179,9 +181,9 @@ func (b *builder) routeDefaults() *schema {
 	return s
 }
 
-// usersOrOff returns a schema for a mapping or the word off, which tools that
+// mappingOrOff returns a schema for a mapping or the word off, which tools that
 // read YAML 1.1 write as false.
-func usersOrOff(mapping *schema) *schema {
+func mappingOrOff(mapping *schema) *schema {
 	return anyOf(mapping, &schema{Const: "off"}, &schema{Const: false}, &schema{Type: "string", Pattern: offPattern}, ref("reference"))
 }
 

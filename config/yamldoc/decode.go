@@ -84,6 +84,11 @@ func (d *Decoder) value(f *Field, v reflect.Value) {
 		custom.DecodeField(d, f)
 		return
 	}
+	if v.Kind() == reflect.Pointer && v.Type().Implements(reflect.TypeFor[FieldDecoder]()) {
+		v.Set(reflect.New(v.Type().Elem()))
+		d.value(f, v.Elem())
+		return
+	}
 	if IsScalar(v.Type()) {
 		d.Scalar(f, v)
 		return

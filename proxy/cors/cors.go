@@ -1,48 +1,45 @@
 // Package cors answers preflights, and sets the CORS headers of all other answers (Fetch
 // standard, section 3.2).
+//
+//	cors.go       the policy of a table or of a route, and the headers of answers
+//	preflight.go  the answers to preflights
 package cors
 
 import (
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 
 	"gatehouse/config"
-	"gatehouse/internal/httperr"
 )
 
-// Policy is the `cors` part of a route table. It never changes. Without a Policy, the
-// backends handle CORS.
+// Policy is the `cors` part of a route table or of a route. It never changes. Without a
+// Policy, the backends handle CORS.
 type Policy struct {
 	origins     []config.OriginPattern
-	any         bool     // one of the origins is "*"
-	varies      []string // value of Vary: "Origin"; all answers share it and the next two
-	credentials []string // value of Access-Control-Allow-Credentials, or nil
-	expose      []string // value of Access-Control-Expose-Headers, or nil
-	maxAge      string   // in seconds
+	any         bool      // one of the origins is "*"
+	varies      []string  // value of Vary: "Origin"; all answers share it and the next two
+	credentials []string  // value of Access-Control-Allow-Credentials, or nil
+	expose      []string  // value of Access-Control-Expose-Headers, or nil
+	maxAge      int       // in seconds
+	methods     []string  // that preflights allow; nil for the usual ones and those of the routes
+	headers     []string  // that preflights allow; nil for all
+	private     bool      // listed origins may send requests into a private network
+	also        []*Policy // must allow an origin, too; see Strictest
 }
 
-// Methods are the methods that the answer to every preflight allows. A route may still
-// refuse one of them, with an answer that the page can read.
-const Methods = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
-
-// never are methods that Preflight does not add to Methods: those of Methods, and those
-// that no route accepts.
-var never = append(strings.Split(Methods, ", "), http.MethodConnect, http.MethodTrace, "TRACK")
-
-// ErrOrigin is the answer to a preflight from an origin that is not listed.
-var ErrOrigin = &httperr.Error{Status: http.StatusForbidden, Detail: "Disallowed CORS origin"}
-
-// New returns the Policy of cfg. It returns nil if cfg is nil, and an error if an origin is
-// invalid.
+// New returns the Policy of cfg. It returns nil if cfg is nil or off, and an error if an
+// origin is invalid.
 func New(cfg *config.CORS) (*Policy, error) {
-	if cfg == nil {
+	if cfg == nil || cfg.Off {
 		return nil, nil
 	}
 	p := &Policy{
-		varies: []string{"Origin"},
-		maxAge: strconv.Itoa(int(cfg.MaxAge.Seconds())),
+		varies:  []string{"Origin"},
+		maxAge:  int(cfg.MaxAge.Seconds()),
+		methods: cfg.AllowMethods,
+		headers: cfg.AllowHeaders,
+		private: cfg.PrivateNetwork,
 	}
 	if cfg.Credentials {
 		p.credentials = []string{"true"}
@@ -71,53 +68,24 @@ func (p *Policy) AllowedOrigin(header http.Header) string {
 	if len(values) != 1 || values[0] == "null" {
 		return ""
 	}
-	origin := values[0]
-	if slices.ContainsFunc(p.origins, func(o config.OriginPattern) bool { return o.Match(origin) }) {
-		return origin
+	origin := p.allowed(values[0])
+	for _, other := range p.also {
+		if allowed := other.allowed(values[0]); allowed == "" || origin != "" && allowed == "*" {
+			origin = allowed
+		}
 	}
-	if p.any {
+	return origin
+}
+
+// allowed returns origin, "*" or "", without asking also.
+func (p *Policy) allowed(origin string) string {
+	switch {
+	case slices.ContainsFunc(p.origins, func(o config.OriginPattern) bool { return o.Match(origin) }):
+		return origin
+	case p.any:
 		return "*"
 	}
 	return ""
-}
-
-// IsPreflight reports whether a request is a preflight. Other OPTIONS requests are not.
-func IsPreflight(r *http.Request) bool {
-	return r.Method == http.MethodOptions &&
-		len(r.Header["Origin"]) > 0 && len(r.Header["Access-Control-Request-Method"]) > 0
-}
-
-// Preflight answers a preflight, without a backend or a token. No limit on requests
-// applies: a browser reports every refused preflight as a CORS error, and would not say
-// that the client must wait (issue 10).
-//
-// allowOrigin is the result of AllowedOrigin. If it is "", Preflight returns a refusal.
-// more are methods to allow besides Methods.
-func (p *Policy) Preflight(w http.ResponseWriter, r *http.Request, allowOrigin string, more []string) *httperr.Error {
-	header := w.Header()
-	header.Add("Vary", "Access-Control-Request-Method, Access-Control-Request-Headers")
-	if allowOrigin == "" {
-		return ErrOrigin
-	}
-	header.Set("Access-Control-Allow-Methods", allowedMethods(more))
-	if asked := r.Header["Access-Control-Request-Headers"]; len(asked) > 0 {
-		header.Set("Access-Control-Allow-Headers", strings.Join(asked, ", "))
-	}
-	// A public page asks before it sends a request into a private network. A listed
-	// origin is allowed to; "*" does not include that.
-	if private := r.Header["Access-Control-Request-Private-Network"]; len(private) == 1 && private[0] == "true" && allowOrigin != "*" {
-		header.Set("Access-Control-Allow-Private-Network", "true")
-	}
-	header.Set("Access-Control-Max-Age", p.maxAge)
-	w.WriteHeader(http.StatusNoContent)
-	return nil
-}
-
-// allowedMethods returns Methods and more as a list.
-func allowedMethods(more []string) string {
-	more = slices.DeleteFunc(more, func(method string) bool { return slices.Contains(never, method) })
-	slices.Sort(more)
-	return strings.Join(append([]string{Methods}, slices.Compact(more)...), ", ")
 }
 
 // variesByOrigin reports whether the values of a Vary header contain Origin.

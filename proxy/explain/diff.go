@@ -36,6 +36,7 @@ func Compare(before, after *proxy.Table) Diff {
 			d.weakened(was, r)
 			d.loosenedRoute(before.Config(), after.Config(), was, r)
 			d.rewrites(before, after, was, r)
+			d.loosenedCORS(before.Config(), after.Config(), was, r)
 		}
 	}
 	d.backends(before, after)
@@ -149,6 +150,7 @@ func routeFields(r *config.Route) []fieldValue {
 		{"idle_timeout", r.IdleTimeout.String()},
 		{"max_body", r.MaxBody.String()},
 		{"request_headers", rulesText(r.RequestHeaders)},
+		{"cors", corsText(r.CORS)},
 		{"response_headers", rulesText(r.ResponseHeaders)},
 		{"upgrade", strings.Join(slices.Sorted(slices.Values(r.Upgrade)), ", ")},
 	}
@@ -246,17 +248,7 @@ func (d *Diff) global(before, after *config.Config) {
 	}
 	changed("response_headers", rulesText(before.ResponseHeaders.Rules()), rulesText(after.ResponseHeaders.Rules()), false)
 	d.loosenedAnswers(before.ResponseHeaders.Rules(), after.ResponseHeaders.Rules())
-	oldCORS, newCORS := before.CORS, after.CORS
-	if oldCORS == nil {
-		oldCORS = &config.CORS{}
-	}
-	if newCORS == nil {
-		newCORS = &config.CORS{}
-	}
-	changedSet(changed, "cors.origins", oldCORS.Origins, newCORS.Origins)
-	changed("cors.credentials", fmt.Sprint(oldCORS.Credentials), fmt.Sprint(newCORS.Credentials), newCORS.Credentials)
-	changed("cors.expose", strings.Join(oldCORS.Expose, ", "), strings.Join(newCORS.Expose, ", "), false)
-	changed("cors.max_age", oldCORS.MaxAge.String(), newCORS.MaxAge.String(), false)
+	compareCORS(changed, "cors", before.CORS, after.CORS)
 	for header, claim := range before.Identity.Headers {
 		if _, kept := after.Identity.Headers[header]; !kept { // clients may now send it
 			changed("identity.headers."+header, claim, "", true)

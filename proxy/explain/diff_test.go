@@ -3,6 +3,7 @@ package explain
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -189,6 +190,31 @@ func TestCompare(t *testing.T) {
 			replace(`["https://app.example.com"]`, `["https://app.example.com", "https://new.example.com"]`),
 			Diff{Weaker: []string{"cors.origins: https://app.example.com → https://app.example.com, https://new.example.com"}},
 		},
+		"CORS of a route": {
+			replace(`backend: "http://site", auth: none`, `backend: "http://site", auth: none, cors: {origins: ["https://app.example.com", "https://new.example.com"], credentials: true}`),
+			Diff{
+				Weaker: []string{
+					"route root: cors.origins https://app.example.com → https://app.example.com, https://new.example.com",
+					"route root: cors.credentials false → true",
+				},
+				Changed: []string{"route root: cors (none) → https://app.example.com, https://new.example.com; credentials; max_age 10m0s"},
+			},
+		},
+		"fewer methods and origins on a route": {
+			replace(`backend: "http://site", auth: none`, `backend: "http://site", auth: none, cors: {origins: ["https://app.example.com"], allow_methods: [GET], allow_headers: [X-A], private_network: false}`),
+			Diff{Changed: []string{"route root: cors (none) → https://app.example.com; allow_methods GET; allow_headers X-A; max_age 10m0s; private_network false"}},
+		},
+		"CORS off on a route": {
+			replace(`backend: "http://site", auth: none`, `backend: "http://site", auth: none, cors: off`),
+			Diff{
+				Weaker:  []string{"route root: cors: https://app.example.com; max_age 10m0s → off, and the backend decides"},
+				Changed: []string{"route root: cors (none) → off"},
+			},
+		},
+		"fewer methods in all preflights": {
+			replace(`["https://app.example.com"]`, `["https://app.example.com"], allow_methods: [GET], private_network: false`),
+			Diff{Changed: []string{"cors.allow_methods: the routes' methods → GET", "cors.private_network: true → false"}},
+		},
 		"an identity header is no longer the gateway's": {
 			diffTable + "identity: {headers: {X-User-ID: sub, X-Company-ID: company_id}}\n",
 			Diff{Weaker: []string{"identity.headers.X-User-Email: email → (none)"}},
@@ -271,5 +297,23 @@ func TestCompareBodyBounds(t *testing.T) {
 		if diff := cmp.Diff(test.weaker, got, cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("%s → %s (-want +got):\n%s", test.before, test.after, diff)
 		}
+	}
+}
+
+// TestCompareCORS undoes what limits a cross-origin policy.
+func TestCompareCORS(t *testing.T) {
+	t.Parallel()
+	table := func(cors string) *proxy.Table {
+		return compile(t, "users: off\ncors: {origins: [\"https://a.example.com\"]"+cors+"}\nroutes: [{name: a, prefix: /, backend: \"http://a\", auth: none}]\n", "")
+	}
+	d := Compare(table(", allow_methods: [GET], allow_headers: [X-A, X-B], private_network: false"), table(", allow_headers: [X-A, X-C]"))
+	want := []string{
+		"cors.allow_methods: GET → the routes' methods", "cors.allow_headers: X-A, X-B → X-A, X-C", "cors.private_network: false → true",
+	}
+	if !slices.Equal(d.Weaker, want) || len(d.Changed) > 0 {
+		t.Errorf("got %+v", d)
+	}
+	if d := Compare(table(", allow_headers: [X-A, X-B]"), table(", allow_headers: [X-B]")); len(d.Weaker) > 0 || len(d.Changed) != 1 {
+		t.Errorf("fewer headers: %+v", d)
 	}
 }

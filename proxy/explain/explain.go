@@ -4,11 +4,13 @@
 //	explain.go   what happens to a request
 //	expect.go    whether the table's own tests pass
 //	loops.go     which redirects never end
+//	cors.go      what pages of other origins may do
 //	diff.go      what changes between two tables (see also probe.go, weakened.go, rewrites.go
 //	             and issuers.go)
 package explain
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -37,12 +39,14 @@ type Explanation struct {
 	Policy     string      `json:"policy,omitempty"`
 	Roles      []string    `json:"roles,omitempty"`
 	// Claims are the claims that the route requires, with their values.
-	Claims    map[string][]string `json:"claims,omitempty"`
-	Basic     string              `json:"basic,omitempty"`   // the file of users of `basic`
-	Address   *Address            `json:"address,omitempty"` // nil when the route allows every address
-	Verdict   Verdict             `json:"verdict"`
-	Notes     []string            `json:"notes,omitempty"`     // checks that the gateway would make, but explain does not
-	Forwarded *Forwarded          `json:"forwarded,omitempty"` // nil without a backend
+	Claims  map[string][]string `json:"claims,omitempty"`
+	Basic   string              `json:"basic,omitempty"`   // the file of users of `basic`
+	Address *Address            `json:"address,omitempty"` // nil when the route allows every address
+	// CORS describes the cross-origin policy of the route, or is "" without any.
+	CORS      string     `json:"cors,omitempty"`
+	Verdict   Verdict    `json:"verdict"`
+	Notes     []string   `json:"notes,omitempty"`     // checks that the gateway would make, but explain does not
+	Forwarded *Forwarded `json:"forwarded,omitempty"` // nil without a backend
 	// Answer are the changes to the headers of the answer, in their order.
 	Answer []HeaderChange `json:"response_headers,omitempty"`
 }
@@ -153,6 +157,9 @@ func Request(table *proxy.Table, r *http.Request, decider auth.Decider) Explanat
 		e.Basic = basicText(d.Route.Config)
 		e.Address = describeAddress(table.Config(), d.Route.Config, d.Caller)
 	}
+	if by := cmp.Or(d.Route, d.Asked); by != nil && (by.Config.CORS != nil || len(r.Header["Origin"]) > 0) {
+		e.CORS = corsOf(table.Config(), by.Config)
+	}
 	switch {
 	case d.Refusal != nil:
 		e.Verdict = refusedBy(d.Refusal)
@@ -161,6 +168,9 @@ func Request(table *proxy.Table, r *http.Request, decider auth.Decider) Explanat
 		}
 	case d.Preflight:
 		e.Verdict = Verdict{Status: d.Answered, Detail: "a preflight, answered by the gateway"}
+		if d.Asked != nil {
+			e.Verdict.Detail += ", for route " + d.Asked.Config.Name
+		}
 	case d.Location != "":
 		e.Verdict = Verdict{Allowed: true, Status: d.Answered, Detail: "redirected to " + d.Location, Location: d.Location}
 	case d.Answered != 0 && d.Route != nil:

@@ -16,13 +16,13 @@ import (
 //   - cleanTrailer cleans trailers.
 
 // removeOwn deletes the fields that the gateway itself sets in every answer.
-func (p *HeaderPolicy) removeOwn(header http.Header) {
+func (b *Backend) removeOwn(header http.Header) {
 	if len(header) == 0 {
 		return
 	}
 	delete(header, "X-Request-Id")
 	delete(header, "X-Process-Time")
-	if p.cors {
+	if b.cors {
 		delete(header, "Access-Control-Allow-Origin")
 		delete(header, "Access-Control-Allow-Credentials")
 		delete(header, "Access-Control-Expose-Headers")
@@ -61,7 +61,7 @@ func (b *Backend) cleanTrailer(trailer http.Header) {
 // removeSet deletes the fields that the gateway sets in every answer, and those that the
 // table sets or removes.
 func (b *Backend) removeSet(header http.Header) {
-	b.policy.removeOwn(header)
+	b.removeOwn(header)
 	if b.policy.answers != nil {
 		b.policy.answers.RemoveFrom(header)
 	}

@@ -140,6 +140,7 @@ type BackendOptions struct {
 	Buffers   httputil.BufferPool
 	Rewrite   *rewrite.Path // nil without `rewrite`
 	Back      *rewrite.Back // nil when no address in an answer is mapped back
+	CORS      bool          // the gateway, not the backend, sets the CORS headers
 }
 
 // Backend is the address that one route forwards its requests to, and how it does so. It
@@ -153,6 +154,7 @@ type Backend struct {
 	proxy   *httputil.ReverseProxy
 	changes *headers.Rules // of request_headers; nil without
 	answers *headers.Rules // of the route's response_headers; nil without
+	cors    bool           // see BackendOptions.CORS
 	lean    bool           // the transport is of package http1/transport
 	direct  bool           // that transport may write the fields of most requests itself; see goesDirect
 	base    string         // path that is put before the path of a request; mostly ""
@@ -169,7 +171,7 @@ var discardLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)
 // NewBackend returns the Backend of a route.
 func NewBackend(o BackendOptions) *Backend {
 	b := &Backend{
-		config: o.Route, rule: auth.RuleOf(o.Route), gate: o.Gate, policy: o.Headers, metrics: o.Metrics,
+		config: o.Route, rule: auth.RuleOf(o.Route), gate: o.Gate, policy: o.Headers, metrics: o.Metrics, cors: o.CORS,
 		rewritten: o.Rewrite, back: o.Back, changes: headers.NewRules(o.Route.RequestHeaders), answers: headers.NewRules(o.Route.ResponseHeaders),
 		base: strings.TrimSuffix(o.Route.Backend.EscapedPath(), "/"),
 	}

@@ -15,7 +15,6 @@ import (
 type HeaderPolicy struct {
 	identity  []identityHeader
 	answers   *headers.Rules // changes to every answer; nil without
-	cors      bool           // the gateway, not the backend, sets the CORS headers
 	owned     headers.Names  // headers that clients may never send
 	claims    headers.Names  // headers that only trusted proxies may send
 	overrides headers.Names  // headers that make some backends use another method
@@ -30,8 +29,8 @@ type identityHeader struct {
 // NewHeaderPolicy returns the policy of a configuration.
 func NewHeaderPolicy(cfg *config.Config) *HeaderPolicy {
 	p := &HeaderPolicy{
-		cors: cfg.CORS != nil, answers: headers.NewRules(cfg.ResponseHeaders.Rules()),
-		claims: headers.NewNames(clientClaims...), overrides: headers.NewNames(methodOverrides...),
+		answers: headers.NewRules(cfg.ResponseHeaders.Rules()),
+		claims:  headers.NewNames(clientClaims...), overrides: headers.NewNames(methodOverrides...),
 	}
 	owned := slices.Concat(ownHeaders, framingHeaders)
 	for header, claim := range cfg.Identity.Headers {

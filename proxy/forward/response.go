@@ -26,7 +26,7 @@ func (b *Backend) modifyResponse(res *http.Response) error {
 			return err
 		}
 	} else {
-		b.policy.removeOwn(res.Header)
+		b.removeOwn(res.Header)
 		b.cleanTrailer(res.Trailer)
 		if len(res.Header["Content-Type"]) == 0 {
 			res.Header["Content-Type"] = nil // or net/http would guess one

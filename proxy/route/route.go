@@ -43,6 +43,18 @@ func WithHead(methods []string) []string {
 	return slices.Compact(sorted)
 }
 
+// HasHeaders reports whether the route requires headers.
+func (r *Route) HasHeaders() bool { return len(r.headers) > 0 }
+
+// MayMatch reports whether a request with the method can match the route, when the headers
+// of a preflight for it are known. later reports whether the request may have a header that
+// the preflight has not.
+func (r *Route) MayMatch(method string, preflight http.Header, later func(name string) bool) bool {
+	return r.allowsMethod(method) && !slices.ContainsFunc(r.headers, func(required requiredHeader) bool {
+		return !later(required.name) && !slices.Contains(preflight[required.name], required.value)
+	})
+}
+
 func (r *Route) allowsMethod(method string) bool {
 	return len(r.Methods) == 0 || slices.Contains(r.Methods, method)
 }

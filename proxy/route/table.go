@@ -76,7 +76,7 @@ func (t *Table) Match(path Path, q Query) Outcome {
 // Lookup is like Match, for a path that has only one reading.
 func (t *Table) Lookup(path string, q Query) Outcome { return t.exact.lookup(path, &q) }
 
-// VisitReachable calls visit with each route that a request with this path and host can
+// VisitReachable calls visit, in the order in which they are tried, with each route that a request with this path and host can
 // match, with any method and headers. It is for preflights: a preflight does not say
 // which headers the request will have.
 func (t *Table) VisitReachable(path Path, host string, visit func(*Route)) {
