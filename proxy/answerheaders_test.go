@@ -214,3 +214,12 @@ func TestResponseHeaderLines(t *testing.T) {
 		}
 	}
 }
+
+// TestReloadedResponseHeaders checks that a new table has its own rules.
+func TestReloadedResponseHeaders(t *testing.T) {
+	t.Parallel()
+	k := start(t, answerHeadersTable, nil)
+	wantHeader(t, k.get("/open").Header, map[string]string{"X-Frame-Options": "DENY", "X-All": "table"})
+	k.gateway.Swap(k.compile(strings.NewReplacer("X-Frame-Options: DENY", "X-Frame-Options: SAMEORIGIN", "X-All: table, ", "").Replace(answerHeadersTable)))
+	wantHeader(t, k.get("/open").Header, map[string]string{"X-Frame-Options": "SAMEORIGIN", "X-All": ""})
+}

@@ -166,7 +166,7 @@ func (t *Table) compileRoute(of *route.Route, parts Parts, buffers httputil.Buff
 	cfg := of.Config
 	r := &compiledRoute{
 		route: of, config: cfg, rule: auth.RuleOf(cfg), addresses: clientip.NewFilter(cfg),
-		answers: headers.NewRules(cfg.ResponseHeaders), cors: t.corsOf(cfg),
+		answers: t.headers.Changes(cfg.ResponseHeaders), cors: t.corsOf(cfg),
 	}
 	var err error
 	if r.realm, err = t.newRealm(cfg); err != nil {

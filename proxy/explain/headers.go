@@ -126,6 +126,9 @@ func (d *Diff) loosenedAnswers(before, after *config.HeaderRules) {
 // loosenedRoute reports the same for the answers of one route. It omits what
 // loosenedAnswers has reported for the whole table.
 func (d *Diff) loosenedRoute(before, after *config.Config, old, now *config.Route) {
+	if old.ResponseHeaders == nil && now.ResponseHeaders == nil {
+		return
+	}
 	tableOld, tableNow := before.ResponseHeaders.Rules(), after.ResponseHeaders.Rules()
 	reported := new(Diff)
 	reported.loosenedAnswers(tableOld, tableNow)

@@ -23,3 +23,26 @@ func TestUnchangedHeaders(t *testing.T) {
 		}
 	}
 }
+
+// TestSharedChanges checks that routes with the same rules of `defaults:` share their
+// compiled form, so that a large table stays small.
+func TestSharedChanges(t *testing.T) {
+	cfg, err := config.Parse("routes.yaml", []byte(`
+defaults: {request_headers: {set: {X-A: b}}, response_headers: {remove: [Server]}}
+routes:
+  - {name: a, prefix: /a, backend: "http://b"}
+  - {name: b, prefix: /b, backend: "http://b"}
+  - {name: c, prefix: /c, backend: "http://b", request_headers: {remove: [X-A]}, response_headers: {}}
+`), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy := NewHeaderPolicy(cfg)
+	a, b, c := cfg.Routes[0], cfg.Routes[1], cfg.Routes[2]
+	if of := policy.Changes(a.RequestHeaders); of == nil || of != policy.Changes(b.RequestHeaders) || of == policy.Changes(c.RequestHeaders) {
+		t.Error("request_headers")
+	}
+	if of := policy.Changes(a.ResponseHeaders); of == nil || of != policy.Changes(b.ResponseHeaders) || policy.Changes(c.ResponseHeaders) != nil || policy.Changes(nil) != nil {
+		t.Error("response_headers")
+	}
+}

@@ -172,7 +172,7 @@ var discardLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)
 func NewBackend(o BackendOptions) *Backend {
 	b := &Backend{
 		config: o.Route, rule: auth.RuleOf(o.Route), gate: o.Gate, policy: o.Headers, metrics: o.Metrics, cors: o.CORS,
-		rewritten: o.Rewrite, back: o.Back, changes: headers.NewRules(o.Route.RequestHeaders), answers: headers.NewRules(o.Route.ResponseHeaders),
+		rewritten: o.Rewrite, back: o.Back, changes: o.Headers.Changes(o.Route.RequestHeaders), answers: o.Headers.Changes(o.Route.ResponseHeaders),
 		base: strings.TrimSuffix(o.Route.Backend.EscapedPath(), "/"),
 	}
 	_, b.lean = o.Transport.(*transport.Transport)

@@ -13,11 +13,13 @@ import (
 // may not send, which the gateway itself sends, and which a backend may not answer with.
 // It never changes.
 type HeaderPolicy struct {
-	identity  []identityHeader
-	answers   *headers.Rules // changes to every answer; nil without
-	owned     headers.Names  // headers that clients may never send
-	claims    headers.Names  // headers that only trusted proxies may send
-	overrides headers.Names  // headers that make some backends use another method
+	identity []identityHeader
+	answers  *headers.Rules // changes to every answer; nil without
+	// changes are the rules of the routes. Routes that inherit theirs share them.
+	changes   map[*config.HeaderRules]*headers.Rules
+	owned     headers.Names // headers that clients may never send
+	claims    headers.Names // headers that only trusted proxies may send
+	overrides headers.Names // headers that make some backends use another method
 }
 
 // identityHeader is a header that sends one claim of the user to the backends.
@@ -29,6 +31,7 @@ type identityHeader struct {
 // NewHeaderPolicy returns the policy of a configuration.
 func NewHeaderPolicy(cfg *config.Config) *HeaderPolicy {
 	p := &HeaderPolicy{
+		changes: map[*config.HeaderRules]*headers.Rules{},
 		answers: headers.NewRules(cfg.ResponseHeaders.Rules()),
 		claims:  headers.NewNames(clientClaims...), overrides: headers.NewNames(methodOverrides...),
 	}
@@ -41,8 +44,19 @@ func NewHeaderPolicy(cfg *config.Config) *HeaderPolicy {
 		owned = slices.AppendSeq(owned, maps.Keys(config.DefaultIdentityHeaders()))
 	}
 	p.owned = headers.NewNames(owned...)
+	for i := range cfg.Routes {
+		for _, rules := range []*config.HeaderRules{cfg.Routes[i].RequestHeaders, cfg.Routes[i].ResponseHeaders} {
+			if _, known := p.changes[rules]; !known && rules != nil {
+				p.changes[rules] = headers.NewRules(rules)
+			}
+		}
+	}
 	return p
 }
+
+// Changes returns the compiled rules of a route. It returns nil for rules that change
+// nothing.
+func (p *HeaderPolicy) Changes(rules *config.HeaderRules) *headers.Rules { return p.changes[rules] }
 
 // Answers returns the changes to the headers of every answer, or nil.
 func (p *HeaderPolicy) Answers() *headers.Rules { return p.answers }
