@@ -3,6 +3,7 @@
 package config
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -80,6 +81,20 @@ func setByCORS() *problem.Fault {
 // answeredHeaders checks the changes to the headers of a route's answers.
 func (v *validator) answeredHeaders(field *yamldoc.Field, route *Route) {
 	v.headerRules(field, "response_headers", route.ResponseHeaders, v.responseRule(v.config.CORSOf(route) != nil))
+}
+
+// inheritedCORS refuses a route with cross-origin rules whose inherited response_headers set
+// the same headers: they would be sent to origins that the rules do not allow.
+func (v *validator) inheritedCORS(field *yamldoc.Field, route *Route) {
+	if v.config.CORSOf(route) == nil || route.ResponseHeaders == nil || field.Given("response_headers") {
+		return
+	}
+	rules := route.ResponseHeaders
+	names := slices.Concat(slices.Sorted(maps.Keys(rules.Set)), slices.Sorted(maps.Keys(rules.Add)), rules.Remove)
+	at := slices.IndexFunc(names, func(name string) bool { return strings.HasPrefix(FoldHeader(name), corsPrefix) })
+	if at >= 0 {
+		field.FailAt("cors", "the response_headers in `defaults:` change "+names[at]+", which the cross-origin rules set", "write response_headers of the route, or cors: off")
+	}
 }
 
 // responseRule returns the rule for headers of answers. cors says that the gateway answers

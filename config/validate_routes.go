@@ -69,6 +69,7 @@ func (v *validator) route(field *yamldoc.Field, route *Route) {
 	v.known(field, route)
 	v.basic(field, route)
 	v.claimsOfNobody(field, route)
+	v.inheritedCORS(field, route)
 	v.backendTLS(field, route)
 	v.rewrite(field, route)
 	if given := field.Get("upgrade"); given != nil && !given.IsEmpty() && route.Protocol == ProtocolH2C {
