@@ -14,7 +14,7 @@ import (
 // difference has a reason.
 type reference struct {
 	name    string
-	nginx   string // lines of `location /`; "proxy" stands for proxy_pass to the backend
+	nginx   string // lines of the location, or a whole one; "proxy" stands for proxy_pass to the backend
 	route   string // keys of the route, as YAML; "backend" stands for the backend
 	method  string // GET when empty
 	path    string // behind the prefix of the case
@@ -23,13 +23,34 @@ type reference struct {
 	want    string // what nginx does, and the gateway as well without gateway
 	gateway string // what the gateway does instead
 	why     string // the reason for that
+	traefik string // what Traefik does, where somebody has looked; it is not run
+}
+
+// fill completes the case: its own prefix stands in place of PREFIX, and the URL
+// of the backend in place of BACKEND.
+func (c *reference) fill(prefix, backend string) {
+	fill := strings.NewReplacer("PREFIX", prefix, "BACKEND", backend)
+	c.path = prefix + c.path
+	for _, text := range []*string{&c.nginx, &c.route, &c.path, &c.want, &c.gateway} {
+		*text = fill.Replace(*text)
+	}
+	c.nginx = strings.Replace(c.nginx, "proxy;", "proxy_pass "+backend+";", 1)
+	if !strings.HasPrefix(c.nginx, "location ") {
+		c.nginx = "location " + prefix + " { " + c.nginx + " }"
+	}
+	target, rest, _ := strings.Cut(c.route, ",")
+	if path, found := strings.CutPrefix(target, "backend"); found {
+		c.route = "backend: '" + backend + path + "'," + rest
+	}
 }
 
 // references returns the cases, by subject. The backend answers 404 below /missing, and
 // always sends X-Frame-Options: SAMEORIGIN, X-Powered-By: php, Vary: Cookie and Etag: "1".
+// It sends the Location and the Set-Cookie in the query of a request, too.
 func references() map[string][]reference {
 	return map[string][]reference{
 		"headers of requests": requestHeaderReferences(), "headers of answers": answerHeaderReferences(),
+		"redirects": redirectReferences(), "rewrites": rewriteReferences(), "addresses in answers": locationReferences(),
 	}
 }
 
@@ -132,8 +153,17 @@ func TestNginxReference(t *testing.T) {
 		for name, value := range map[string]string{"X-Frame-Options": "SAMEORIGIN", "X-Powered-By": "php", "Vary": "Cookie", "Etag": `"1"`} {
 			w.Header().Set(name, value)
 		}
-		if strings.Contains(r.URL.Path, "/missing") {
+		query := r.URL.Query()
+		for _, name := range []string{"Location", "Set-Cookie"} {
+			for _, value := range query[name] {
+				w.Header().Add(name, value)
+			}
+		}
+		switch {
+		case strings.Contains(r.URL.Path, "/missing"):
 			w.WriteHeader(http.StatusNotFound)
+		case query.Has("Location"):
+			w.WriteHeader(http.StatusFound)
 		}
 		_ = json.NewEncoder(w).Encode(referenceRequest{r.RequestURI, r.Header})
 	})
@@ -145,9 +175,9 @@ func TestNginxReference(t *testing.T) {
 			c := &cases[i]
 			number++
 			prefix := fmt.Sprintf("/case%d", number)
-			c.path = prefix + c.path
-			server += fmt.Sprintf("location %s { %s } ", prefix, strings.Replace(c.nginx, "proxy;", "proxy_pass "+backend+";", 1))
-			table += fmt.Sprintf("  - {name: case%d, prefix: %s, auth: none, %s}\n", number, prefix, strings.Replace(c.route, "backend", "backend: '"+backend+"'", 1))
+			c.fill(prefix, backend)
+			server += c.nginx + " "
+			table += fmt.Sprintf("  - {name: case%d, prefix: %s, auth: none, %s}\n", number, prefix, c.route)
 		}
 	}
 	nginx := startNginx(t, server)
@@ -206,7 +236,8 @@ func (c *reference) ask(t *testing.T, url string) string {
 	case "request":
 		return strings.Join(seen.Header[name], ", ")
 	case "answer":
-		return strings.Join(res.Header[name], ", ")
+		// nginx adds its port to the host of the request.
+		return strings.ReplaceAll(strings.Join(res.Header[name], ", "), "gate.example"+url[strings.LastIndex(url, ":"):], "gate.example")
 	}
 	t.Fatalf("%q shows nothing", c.show)
 	return ""

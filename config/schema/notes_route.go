@@ -181,7 +181,7 @@ func forwardNotes() map[string]note {
 		},
 		"routes.rewrite.from": {
 			title: "Expression",
-			description: "A regular expression (RE2) for the whole path, from ^ to $, as the client sent it. " +
+			description: "A regular expression (RE2) for the whole path, from ^ to $, with its escapes. " +
 				"A path that it does not match stays as it is.",
 			examples: []any{`^/api/v1/orders/(\d+)$`},
 			required: true,
