@@ -44,7 +44,7 @@ var foreignKeys = []foreignKey{
 	{words: "proxyreadtimeout readtimeout requesttimeout responsetimeout", place: inRoute, ours: "timeout", example: "timeout: 60s"},
 	{words: "proxyconnecttimeout dialtimeout", place: inRoute, ours: "connect_timeout", example: "connect_timeout: 10s"},
 	{words: "proxysendtimeout writetimeout keepalivetimeout", place: inRoute, ours: "idle_timeout", example: "idle_timeout: 5m"},
-	{words: "proxysetheader headerup requestheader customrequestheaders requesttransformer requestheadersadd setrequestheader", place: inRoute, ours: "request_headers", example: "request_headers: {set: {X-Env: prod}, remove: [X-Debug]}", note: "`identity.headers` passes claims on by itself"},
+	{words: "proxysetheader headerup requestheader requestheaders customrequestheaders requesttransformer requestheadersadd setrequestheader", place: inRoute, ours: "request_headers", example: "request_headers: {set: {X-Env: prod}, remove: [X-Debug]}", note: "`identity.headers` passes claims on by itself"},
 	{words: "addheader customresponseheaders proxyhideheader responseheaderadd setresponseheader", place: inRoute, ours: "response_headers", example: "response_headers: {set: {X-Frame-Options: DENY}, remove: [Server]}"},
 	{words: "policy", place: inRoute, ours: "auth", example: "auth: strict"},
 	{words: "public anonymous noauth", place: inRoute, ours: "auth", example: "auth: none"},
