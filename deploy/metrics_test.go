@@ -23,6 +23,7 @@ var contract = []string{
 	"gatehouse_connections_open",
 	"gatehouse_connections_refused_total",
 	"gatehouse_gateway_errors_total",
+	"gatehouse_http2_errors_total",
 	"gatehouse_http_request_bytes_total",
 	"gatehouse_http_request_duration_seconds",
 	"gatehouse_http_requests_in_flight",

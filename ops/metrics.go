@@ -18,6 +18,7 @@ type Metrics struct {
 
 	routes   routes
 	logins   *prometheus.CounterVec
+	http2    http2Errors
 	storeUp  prometheus.Gauge
 	userFeed prometheus.Gauge
 
@@ -58,8 +59,9 @@ func NewMetrics(version string) *Metrics {
 	}
 	build := gauge("gatehouse_build_info", "Always 1; the labels name the build.", "version", "goversion")
 	build.WithLabelValues(version, runtime.Version()).Set(1)
+	m.http2.byName.get(otherError)
 	m.Registry.MustRegister(
-		&m.routes, m.logins, m.reloads, m.reloadGood, m.reloadGoodTime, m.configInfo, build,
+		&m.routes, m.logins, &m.http2, m.reloads, m.reloadGood, m.reloadGoodTime, m.configInfo, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m

@@ -36,6 +36,9 @@
 // errorpages.go replaces the JSON of a refusal with a page of the table, for clients that
 // prefer HTML (accept.go).
 //
+// serveranswers.go answers what net/http's server refuses by itself, before any hop: package
+// listener recognizes those answers and asks the Gateway for another.
+//
 // Everything that can refuse a request is decided before the request is forwarded. Every
 // error that the gateway itself answers is an httperr.Error. Those of this package are in
 // refusals.go.
@@ -54,8 +57,9 @@
 // For a client's connection:
 //
 //	bound                       value                       armed by                              ended by
-//	request head                10s                         http1/server readHead, net/http       the end of the head
-//	first byte, on a TLS port   10s (firstByteTimeout)      listener split                        the byte
+//	request head (then 408)     10s                         http1/server readHead, net/http       the end of the head
+//	first byte, on a TLS port   10s (handshakeTimeout)      listener split                        the byte
+//	TLS handshake               10s (handshakeTimeout)      listener handshake                    the end of the handshake
 //	request to be redirected    10s                         net/http, set by internal/server      the end of the answer
 //	idle, between requests      GATEWAY_IDLE_TIMEOUT (120s) http1/server readHead, net/http       the first byte of the next head
 //	no byte accepted            2m (writeStall)             listener Conn.Write                   each write that makes progress

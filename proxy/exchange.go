@@ -140,6 +140,8 @@ func (x *exchange) countRefusal(refusal *httperr.Error) {
 		x.metrics.Failed(cmp.Or(refusal.Reason, httperr.ReasonInternal))
 	case refusal == refuseTooMany:
 		x.gateway.limits.note(LimitRequestsPerClient)
+	case refusal.Status == http.StatusRequestHeaderFieldsTooLarge && x.route == nil:
+		x.gateway.limits.note(LimitHeader)
 	case refusal.Status == http.StatusRequestEntityTooLarge && x.route != nil && x.route.backend != nil:
 		x.gateway.limits.note(LimitMaxBody)
 	}

@@ -75,7 +75,7 @@ func NewGateway(o Options) *Gateway {
 		lastWrite: lastWriteGrace, wheel: timerwheel.New(),
 	}
 	g.clients = listener.NewClients(listener.Options{
-		Log: g.log, Wheel: g.wheel, Descriptors: o.Descriptors, Limits: g.connectionLimits, Refused: g.countConnection,
+		Log: g.log, Wheel: g.wheel, Descriptors: o.Descriptors, Limits: g.connectionLimits, Refused: g.countConnection, Answer: g.answerForServer,
 	})
 	g.forwarder = forward.New(forward.Options{
 		Log: g.log, Wheel: g.wheel, Unreadable: &g.unreadable, DescriptorLimit: o.Descriptors.Limit,

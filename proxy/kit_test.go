@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -54,6 +55,9 @@ type kit struct {
 	transport *http.Transport // of clients without TLS
 	h2c       bool            // clients without TLS use HTTP/2
 	standard  bool            // net/http's server and transport, instead of our own
+
+	headTimeout time.Duration // 0 means testkit.Timeout
+	maxHeader   int           // in bytes; 0 means the default of net/http
 }
 
 // start serves a table over HTTP/1.1. In the YAML of the table, ${BACKEND} is the URL of
@@ -80,7 +84,7 @@ func (k *kit) serve() {
 	k.transport = &http.Transport{}
 	k.t.Cleanup(k.transport.CloseIdleConnections)
 	standard := &http.Server{
-		Handler: k.gateway, ErrorLog: testkit.DiscardLog(), ReadHeaderTimeout: testkit.Timeout,
+		Handler: k.gateway, ErrorLog: testkit.DiscardLog(), ReadHeaderTimeout: cmp.Or(k.headTimeout, testkit.Timeout), IdleTimeout: testkit.Timeout, MaxHeaderBytes: k.maxHeader,
 	}
 	if k.h2c {
 		k.transport.Protocols, standard.Protocols = new(http.Protocols), new(http.Protocols)
@@ -98,8 +102,8 @@ func (k *kit) serve() {
 	if k.standard {
 		serving = standard
 	}
-	server.HTTP10Head = listener.HTTP10Head
-	standard.ConnContext = listener.ConnContext
+	server.HTTP10Head, server.HeadTimeout = listener.HTTP10Head, listener.HeadTimeout
+	standard.ConnContext, standard.ConnState = listener.ConnContext, listener.ConnState
 	ended := make(chan error)
 	go func() { ended <- serving.Serve(k.gateway.Limit(public)) }()
 	k.url = "http://" + public.Addr().String()

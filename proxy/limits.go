@@ -17,10 +17,11 @@ const (
 	LimitConnectionsPerClient Limit = "connections_per_client" // limits.connections_per_client
 	LimitRequestsPerClient    Limit = "requests_per_client"    // limits.requests_per_client
 	LimitMaxBody              Limit = "max_body"               // max_body of a route
+	LimitHeader               Limit = "header"                 // the size of a request's header
 )
 
 // Limits are all limits.
-var Limits = [...]Limit{LimitConnections, LimitConnectionsPerClient, LimitRequestsPerClient, LimitMaxBody}
+var Limits = [...]Limit{LimitConnections, LimitConnectionsPerClient, LimitRequestsPerClient, LimitMaxBody, LimitHeader}
 
 // limitCounts counts what each limit has refused, in the order of Limits.
 type limitCounts [len(Limits)]atomic.Int64

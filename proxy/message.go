@@ -16,6 +16,8 @@ import (
 //   - TRACE. The backend would answer with the headers that it got, among them the token
 //     and the identity headers (RFC 9110 section 9.3.8).
 //   - HTTP/1.0 requests with unclear framing (RFC 9112 section 6.1).
+//   - HTTP/2 requests with a larger header than MaxHeader. net/http would answer them by
+//     itself. Over HTTP/1.1 it does; see serveranswers.go.
 //   - HTTP/2 requests that HTTP/1.1 cannot express, which net/http accepts (RFC 9113
 //     sections 8.1.1 and 8.3.1). In HTTP/1.1 they would be different requests, or
 //     the backend would get the blame for an error.
@@ -27,6 +29,8 @@ func refuseMessage(r *http.Request) *httperr.Error {
 		return httperr.BodyMalformed
 	case r.ProtoMajor < 2:
 		return nil
+	case headerListSize(r) > MaxHeader+headerSlop:
+		return refuseLargeHead
 	case !isToken(r.Method):
 		return refuseMethod
 	case r.Host == "" || slices.ContainsFunc(r.Header["Host"], func(host string) bool { return host != r.Host }):
@@ -35,6 +39,27 @@ func refuseMessage(r *http.Request) *httperr.Error {
 		return httperr.BodyMalformed
 	}
 	return nil
+}
+
+// MaxHeader is the largest header of a request, in bytes. headerSlop is the number of
+// bytes by which net/http lets an HTTP/2 header exceed it.
+const (
+	MaxHeader  = 64 << 10
+	headerSlop = 10 * headerListOverhead
+)
+
+// headerListOverhead is what each field of an HTTP/2 header counts in addition to its
+// name and value (RFC 9113 section 6.5.2).
+const headerListOverhead = 32
+
+// headerListSize returns the size of an HTTP/2 header, without its pseudo-fields.
+func headerListSize(r *http.Request) (size int) {
+	for name, values := range r.Header {
+		for _, value := range values {
+			size += len(name) + len(value) + headerListOverhead
+		}
+	}
+	return size
 }
 
 // isBadlyFramed reports whether it is unclear where an HTTP/1.0 request ends. That is so

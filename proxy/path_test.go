@@ -22,9 +22,10 @@ func TestRefusedTargetsOnTheWire(t *testing.T) {
 		if res.StatusCode != 400 {
 			t.Errorf("%.100q: status %d", target, res.StatusCode)
 		}
-		if strings.HasPrefix(res.body, "{") {
-			res.wantDetail(t, 400, "The request path is ambiguous or malformed.")
+		if strings.Contains(res.body, refuseRequest.Detail) { // net/http refuses it
+			continue
 		}
+		res.wantDetail(t, 400, "The request path is ambiguous or malformed.")
 	}
 }
 

@@ -78,7 +78,6 @@ func (c *certificate) loadAuthorities(context.Context) error {
 		return err
 	}
 	made := c.base()
-	made.NextProtos = []string{"h2", "http/1.1"} // net/http adds them only to its own configuration
 	made.ClientAuth, made.ClientCAs = tls.RequireAndVerifyClientCert, x509.NewCertPool()
 	if !made.ClientCAs.AppendCertsFromPEM(pem) {
 		return fmt.Errorf("%s holds no PEM certificate", c.authoritiesFile)
@@ -102,6 +101,7 @@ func (c *certificate) config() *tls.Config {
 func (c *certificate) base() *tls.Config {
 	return &tls.Config{
 		MinVersion:     tls.VersionTLS12,
+		NextProtos:     []string{protocolHTTP2, "http/1.1"},
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.live.Load(), nil },
 	}
 }

@@ -30,7 +30,8 @@ func splitHTTP2(public *http.Server) *http.Server {
 	apart := &http.Server{
 		Handler: public.Handler, HTTP2: public.HTTP2,
 		ReadHeaderTimeout: public.ReadHeaderTimeout, IdleTimeout: public.IdleTimeout,
-		MaxHeaderBytes: public.MaxHeaderBytes, ErrorLog: public.ErrorLog,
+		MaxHeaderBytes: 2 * public.MaxHeaderBytes, // so that the handler can answer what is too large
+		ErrorLog:       public.ErrorLog,
 	}
 	name := protocolHTTP2
 	if public.TLSConfig == nil {

@@ -69,11 +69,13 @@ func (g *gateway) listen(handler *proxy.Gateway) (opened *listeners, err error) 
 		l.misdirectedServer = g.newRedirectServer(handler.ToHTTPS(""))
 	}
 	g.parts.metrics.WatchLimits(handler)
-	l.http2Server = splitHTTP2(l.publicServer)
+	if l.http2Server = splitHTTP2(l.publicServer); l.http2Server == nil && certificate != nil {
+		l.publicServer.TLSConfig.NextProtos = []string{"http/1.1"}
+	}
 	l.plain = l.publicServer
 	if g.settings.Transport != settings.TransportStandard {
 		plain := server.New(l.publicServer)
-		plain.HTTP10Head = listener.HTTP10Head
+		plain.HTTP10Head, plain.HeadTimeout = listener.HTTP10Head, listener.HeadTimeout
 		l.publicServer.ConnContext = listener.ConnContext
 		l.plain = plain
 	}
@@ -109,8 +111,8 @@ func (l *listeners) servePublic() {
 			go l.watch(func() error { return l.plain.Serve(public) })
 			continue
 		}
-		encrypted, plain := public.SplitTLS()
-		go l.watch(func() error { return l.publicServer.ServeTLS(encrypted, "", "") })
+		encrypted, plain := public.SplitTLS(l.publicServer.TLSConfig)
+		go l.watch(func() error { return l.publicServer.Serve(encrypted) })
 		go l.watch(func() error { return l.misdirectedServer.Serve(plain) })
 	}
 	for _, redirect := range l.redirect {

@@ -14,7 +14,7 @@ import (
 // Bounds on clients. The bounds on bodies come from the routes.
 const (
 	readHeaderTimeout = 10 * time.Second
-	maxHeaderBytes    = 64 << 10 // larger headers get 431
+	maxHeaderBytes    = proxy.MaxHeader // larger headers get 431
 	opsStopTimeout    = time.Second
 	opsTimeout        = 40 * time.Second // for a request of an operator, such as a reload or a profile of 30 seconds
 	opsIdleTimeout    = 120 * time.Second
@@ -43,6 +43,7 @@ func (g *gateway) newPublicServer(handler *proxy.Gateway) *http.Server {
 			MaxReceiveBufferPerConnection: connectionWindow,
 			SendPingTimeout:               silenceTimeout,
 			WriteByteTimeout:              silenceTimeout,
+			CountError:                    g.parts.metrics.HTTP2Error,
 		},
 	}
 }

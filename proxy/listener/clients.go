@@ -23,6 +23,10 @@ type Options struct {
 	// Refused, if not nil, is called for each connection that is closed at once or
 	// could not be accepted.
 	Refused func(reason RefusalReason)
+	// Answer, if not nil, returns the whole answer to a request that the server refuses
+	// by itself, before any handler. reason is what the server says besides the status;
+	// it never contains anything of the request. nil keeps the answer of the server.
+	Answer func(conn net.Conn, status int, reason string) []byte
 }
 
 // Limits are limits on the connections that are open at the same time; 0 means no limit.

@@ -43,6 +43,7 @@ type Conn struct {
 	http10Head atomic.Int32 // see HTTP10Head
 	phase      connPhase
 	encrypted  atomic.Bool // the connection uses TLS
+	answers    serverAnswers
 
 	writing          sync.Mutex   // held while a write deadline is set
 	writeDeadlineSet atomic.Bool  // the server has set one
@@ -72,6 +73,14 @@ func newConn(conn net.Conn, l *Listener, client netip.Addr) *Conn {
 
 // Read implements net.Conn.
 func (c *Conn) Read(p []byte) (int, error) {
+	n, err := c.readBytes(p)
+	if answer := c.answers.afterRead(c, n, err); answer != nil {
+		_, _ = c.writeBytes(answer)
+	}
+	return n, err
+}
+
+func (c *Conn) readBytes(p []byte) (int, error) {
 	c.reading.Lock()
 	if len(c.unread) > 0 {
 		n := copy(p, c.unread)
@@ -126,6 +135,7 @@ func (c *Conn) Fire(now timerwheel.Ticks) (next timerwheel.Ticks) {
 
 // SetReadDeadline implements net.Conn.
 func (c *Conn) SetReadDeadline(t time.Time) error {
+	c.answers.setReadDeadline(t.IsZero())
 	c.reading.Lock()
 	defer c.reading.Unlock()
 	c.readDeadline = 0
@@ -146,6 +156,18 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 
 // Write implements net.Conn.
 func (c *Conn) Write(p []byte) (int, error) {
+	answer, ok := c.answers.instead(c, p)
+	if !ok {
+		return c.writeBytes(p)
+	}
+	if len(answer) == 0 {
+		return len(p), nil
+	}
+	_, err := c.writeBytes(answer)
+	return len(p), err
+}
+
+func (c *Conn) writeBytes(p []byte) (int, error) {
 	if !c.writeDeadlineSet.Load() && int64(c.wheel.Now()) >= c.renewWriteAt.Load() {
 		c.boundWrites()
 	}

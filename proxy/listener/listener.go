@@ -1,15 +1,16 @@
 // Package listener manages clients' connections: limits, deadlines, disconnects, shutdown.
 //
-//	listener.go    accepts connections
-//	clients.go     limits on connections, over all listeners
-//	splittls.go    separates TLS handshakes from requests without TLS
-//	accept.go      keeps the server running after failed accepts
-//	refusals.go    counts and logs refused connections
-//	conn.go        a connection and its deadlines
-//	disconnect.go  detects a client that disconnects while its request is answered
-//	http10.go      what net/http hides of an HTTP/1.0 head
-//	phase.go       new, busy, idle: whether a connection may be closed
-//	drain.go       closes a listener without losing a request
+//	listener.go       accepts connections
+//	clients.go        limits on connections, over all listeners
+//	splittls.go       separates TLS handshakes from requests without TLS
+//	serveranswers.go  replaces the answers that net/http's server writes by itself
+//	accept.go         keeps the server running after failed accepts
+//	refusals.go       counts and logs refused connections
+//	conn.go           a connection and its deadlines
+//	disconnect.go     detects a client that disconnects while its request is answered
+//	http10.go         what net/http hides of an HTTP/1.0 head
+//	phase.go          new, busy, idle: whether a connection may be closed
+//	drain.go          closes a listener without losing a request
 //
 // Both HTTP servers, http1/server and net/http's, use it. So connections have the same
 // limits and deadlines, and are drained in the same way, with either of them.

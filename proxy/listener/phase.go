@@ -44,12 +44,19 @@ func (c *Conn) Idle() { c.phase.set(phaseIdle, c.wheel.Now()) }
 // ConnState is the ConnState of an http.Server that serves Listeners. It sets the phase
 // of the connection. http1/server calls Idle itself.
 func ConnState(conn net.Conn, state http.ConnState) {
-	overTLS, encrypted := conn.(*tls.Conn)
-	if encrypted {
-		conn = overTLS.NetConn()
+	encrypted := true
+	var c *Conn
+	switch of := conn.(type) {
+	case *tlsConn:
+		c = of.under
+		of.answers.setState(state)
+	case *tls.Conn: // HTTP/2, or a server that begins the handshake itself
+		c, _ = of.NetConn().(*Conn)
+	case *Conn:
+		c, encrypted = of, false
+		of.answers.setState(state)
 	}
-	c, ok := conn.(*Conn)
-	if !ok {
+	if c == nil {
 		return
 	}
 	switch state {
@@ -73,6 +80,7 @@ func ServesHTTP2(conn *tls.Conn) {
 		inner = without.UnencryptedNetConn()
 	}
 	if c, ok := inner.(*Conn); ok {
+		c.answers.setState(http.StateHijacked)
 		c.phase.set(phaseDetached, 0)
 	}
 }

@@ -1,19 +1,23 @@
 package listener
 
 import (
+	"context"
+	"crypto/tls"
+	"log/slog"
 	"net"
 	"sync"
 	"time"
 )
 
-// firstByteTimeout is how long a client may take to send the first byte of its TLS
-// handshake. net/http has the same limit for the whole handshake.
-const firstByteTimeout = 10 * time.Second
+// handshakeTimeout is how long a client may take to send the first byte of its TLS
+// handshake, and how long the rest may take. net/http has the same limit.
+const handshakeTimeout = 10 * time.Second
 
 // SplitTLS returns two listeners for the connections of l, which it accepts from now on:
 // those that begin with a TLS handshake, and those that begin with a request without
-// TLS. Both must be closed. Closing the first one closes l.
-func (l *Listener) SplitTLS() (encrypted, plain net.Listener) {
+// TLS. The handshake is done when Accept returns a connection. Both listeners must be
+// closed. Closing the first one closes l.
+func (l *Listener) SplitTLS(config *tls.Config) (encrypted, plain net.Listener) {
 	l.overTLS.Store(true)
 	e := &splitListener{Listener: l, conns: make(chan acceptedConn), done: make(chan struct{})}
 	p := &splitListener{Listener: l, conns: make(chan acceptedConn), done: make(chan struct{}), shares: true}
@@ -21,7 +25,7 @@ func (l *Listener) SplitTLS() (encrypted, plain net.Listener) {
 		for {
 			conn, err := l.Accept()
 			if err == nil {
-				go split(conn.(*Conn), e, p)
+				go split(conn.(*Conn), config, e, p)
 			} else if !e.send(nil, err) { // net/http knows which errors are temporary
 				return
 			}
@@ -32,22 +36,45 @@ func (l *Listener) SplitTLS() (encrypted, plain net.Listener) {
 
 // split reads the first byte of a connection, and sends the connection to one of two
 // listeners.
-func split(c *Conn, encrypted, plain *splitListener) {
-	_ = c.SetReadDeadline(time.Now().Add(firstByteTimeout))
+func split(c *Conn, config *tls.Config, encrypted, plain *splitListener) {
+	_ = c.SetReadDeadline(time.Now().Add(handshakeTimeout))
 	first := make([]byte, 1)
 	if n, _ := c.Read(first); n == 0 {
 		_ = c.Close()
 		return
 	}
-	to := encrypted
-	if beginsRequest(first[0]) {
-		to = plain
-		c.encrypted.Store(false)
-	}
-	_ = c.SetReadDeadline(time.Time{})
 	c.Unread(first)
-	to.send(c, nil)
+	if beginsRequest(first[0]) {
+		c.encrypted.Store(false)
+		_ = c.SetReadDeadline(time.Time{})
+		plain.send(c, nil)
+		return
+	}
+	if conn := handshake(c, config); conn != nil {
+		encrypted.send(conn, nil)
+	}
 }
+
+// handshake does the TLS handshake. It returns nil, and closes the connection, when that
+// fails. net/http's server finds HTTP/2 only in a *tls.Conn.
+func handshake(c *Conn, config *tls.Config) net.Conn {
+	conn := tls.Server(c, config)
+	_ = c.SetDeadline(time.Now().Add(handshakeTimeout))
+	if err := conn.Handshake(); err != nil {
+		c.listener.options.Log.LogAttrs(context.Background(), slog.LevelDebug, "TLS handshake failed",
+			slog.String("client", c.RemoteAddr().String()), slog.String("error", err.Error()))
+		_ = c.Close()
+		return nil
+	}
+	_ = c.SetDeadline(time.Time{})
+	if conn.ConnectionState().NegotiatedProtocol == protocolHTTP2 {
+		return conn
+	}
+	return &tlsConn{Conn: conn, under: c}
+}
+
+// protocolHTTP2 is the name of HTTP/2 in a handshake (RFC 9113 section 3.2).
+const protocolHTTP2 = "h2"
 
 // beginsRequest reports whether a byte may begin an HTTP request (RFC 9112 section 3.1) and
 // no TLS record, whose first byte is its type (RFC 8446 section 5.1).

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -192,6 +193,9 @@ func (c *conn) readHead() (head string, handedOff bool) {
 			return "", true
 		}
 		if err := c.fill(); err != nil {
+			if active && c.server.HeadTimeout != nil && errors.Is(err, os.ErrDeadlineExceeded) {
+				c.server.HeadTimeout(c.Conn)
+			}
 			return "", active && errors.Is(err, io.EOF) && breaks.isParseable(served)
 		}
 	}

@@ -44,6 +44,10 @@ type Server struct {
 	// that field from its handler, and reads the request as one without a body.
 	HTTP10Head func(conn net.Conn, coded bool)
 
+	// HeadTimeout, if not nil, is called with a connection whose head has begun and did
+	// not arrive in time. It may answer; then the connection is closed.
+	HeadTimeout func(conn net.Conn)
+
 	standard *http.Server
 	draining atomic.Bool
 	date     date
