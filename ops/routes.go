@@ -14,7 +14,9 @@ type RouteInfo struct {
 	Hosts   []string `json:"hosts,omitempty"`
 	Methods []string `json:"methods,omitempty"`
 	Target  string   `json:"target"` // the backend's URL, "handler:users", "answer:503", or a redirect such as "308 /new"
-	Auth    string   `json:"auth"`   // a policy, "basic", or "own" for built-in endpoints
+	// Rewrite is the path that a rewrite makes, such as "/orders/$1".
+	Rewrite string   `json:"rewrite,omitempty"`
+	Auth    string   `json:"auth"` // a policy, "basic", or "own" for built-in endpoints
 	Roles   []string `json:"roles,omitempty"`
 	// Claims are the claims that a token must have, each with one of its values.
 	Claims map[string]config.ClaimValues `json:"claims,omitempty"`
@@ -49,6 +51,9 @@ func Routes(routes []*config.Route) []RouteInfo {
 			info.Target, info.Auth = "answer:"+r.Respond.Status.String(), string(r.Auth)
 		default:
 			info.Target, info.Auth = r.Backend.Redacted(), string(r.Auth)
+		}
+		if r.Rewrite != nil {
+			info.Rewrite = r.Rewrite.To
 		}
 		if r.Basic.File != "" {
 			info.Auth = "basic"

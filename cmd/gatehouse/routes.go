@@ -31,11 +31,19 @@ func newRoutes(t terminal, file *string) *cobra.Command {
 		fmt.Fprintln(table, "PREFIX\tMETHODS\tHOSTS\tAUTH\tROUTE\tTARGET\tSOURCE")
 		for _, r := range routes {
 			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
-				r.Prefix, listOr(r.Methods, "any"), listOr(r.Hosts, "any"), whoMayPass(r), r.Name, r.Target, r.Source)
+				r.Prefix, listOr(r.Methods, "any"), listOr(r.Hosts, "any"), whoMayPass(r), r.Name, targetText(r), r.Source)
 		}
 		return table.Flush()
 	}
 	return cmd
+}
+
+// targetText returns where a route leads.
+func targetText(r ops.RouteInfo) string {
+	if r.Rewrite == "" {
+		return r.Target
+	}
+	return r.Target + " as " + r.Rewrite
 }
 
 // whoMayPass returns the policy of a route, the claims that it requires, and

@@ -4,6 +4,7 @@
 package lint
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -73,28 +74,56 @@ func imageOf(route *config.Route) *pathexp.Expression {
 	return to.Image(from)
 }
 
-// isStricter reports whether a route refuses callers that another one lets pass.
+// isStricter reports whether a route refuses some callers that another one lets pass.
 func isStricter(route, other *config.Route) bool {
-	if rank(route.Auth) != rank(other.Auth) {
-		return rank(route.Auth) > rank(other.Auth)
+	lacks := func(list []string) func(string) bool {
+		return func(entry string) bool { return !slices.Contains(list, entry) }
 	}
-	return len(route.Roles) > 0 && (len(other.Roles) == 0 ||
-		slices.ContainsFunc(other.Roles, func(role string) bool { return !slices.Contains(route.Roles, role) }))
+	switch {
+	case rank(route) > rank(other),
+		len(route.Roles) > 0 && (len(other.Roles) == 0 || slices.ContainsFunc(other.Roles, lacks(route.Roles))),
+		len(route.AllowFrom.Entries) > 0 && (len(other.AllowFrom.Entries) == 0 || slices.ContainsFunc(other.AllowFrom.Entries, lacks(route.AllowFrom.Entries))),
+		slices.ContainsFunc(route.DenyFrom.Entries, lacks(other.DenyFrom.Entries)):
+		return true
+	}
+	for name, values := range route.Claims {
+		if len(other.Claims[name]) == 0 || slices.ContainsFunc(other.Claims[name], lacks(values)) {
+			return true
+		}
+	}
+	return false
 }
 
-func rank(policy config.Policy) int {
-	switch policy {
-	case config.PolicyStrict:
+// rank returns the rank of what a route asks of every caller; greater is stricter.
+func rank(route *config.Route) int {
+	switch {
+	case route.Auth == config.PolicyStrict:
+		return 3
+	case route.Auth == config.PolicyInitial:
 		return 2
-	case config.PolicyInitial:
+	case hasPasswords(route):
 		return 1
 	}
 	return 0
 }
 
+// ruleText returns who may pass a route.
 func ruleText(route *config.Route) string {
-	if len(route.Roles) == 0 {
-		return string(route.Auth)
+	parts := []string{string(route.Auth)}
+	if hasPasswords(route) {
+		parts[0] = "basic"
 	}
-	return string(route.Auth) + ", roles " + strings.Join(route.Roles, " ")
+	if len(route.Roles) > 0 {
+		parts = append(parts, "roles "+strings.Join(route.Roles, " "))
+	}
+	if len(route.Claims) > 0 {
+		parts = append(parts, "claims "+strings.Join(slices.Sorted(maps.Keys(route.Claims)), " "))
+	}
+	if len(route.AllowFrom.Entries) > 0 {
+		parts = append(parts, "allow_from")
+	}
+	if len(route.DenyFrom.Entries) > 0 {
+		parts = append(parts, "deny_from")
+	}
+	return strings.Join(parts, ", ")
 }
