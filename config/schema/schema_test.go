@@ -18,6 +18,7 @@ import (
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	"golang.org/x/tools/txtar"
 	"gopkg.in/yaml.v3"
 
 	"gatehouse/config"
@@ -179,6 +180,33 @@ func TestSchemaTakesGoodTables(t *testing.T) {
 		}
 		if err := schema.Validate(document); err != nil {
 			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
+
+// One schema serves the table and the files that it includes.
+func TestSchemaTakesIncludedFiles(t *testing.T) {
+	schema := compiledSchema(t)
+	archives, err := filepath.Glob("../testdata/include/good*.txtar")
+	if err != nil || len(archives) == 0 {
+		t.Fatal("no corpus", err)
+	}
+	for _, path := range archives {
+		archive, err := txtar.ParseFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range archive.Files {
+			if !strings.HasSuffix(file.Name, ".yaml") || bytes.HasPrefix(file.Data, []byte("-> ")) {
+				continue
+			}
+			document, err := asJSON(file.Data)
+			if err != nil {
+				t.Fatal(path, file.Name, err)
+			}
+			if err := schema.Validate(document); err != nil {
+				t.Errorf("%s: %s: %v", path, file.Name, err)
+			}
 		}
 	}
 }

@@ -4,7 +4,6 @@
 package watch
 
 import (
-	"cmp"
 	"errors"
 	"io"
 	"io/fs"
@@ -228,29 +227,4 @@ func (f *file) isPartial() bool {
 // now leads to another file.
 func (f *file) isWhole() bool {
 	return !f.open && (f.replaced || f.seen.target != "" && f.now.target != f.seen.target)
-}
-
-// check checks every file of the group. The group is applied when a file has
-// changed and no file needs more time.
-func (g *group) check(now time.Time, quiet time.Duration, log *slog.Logger) (all outcome) {
-	for _, one := range g.files {
-		v := one.check(now, quiet, log)
-		all.apply = all.apply || v.apply
-		all.partial = cmp.Or(all.partial, v.partial)
-		all.wait = max(all.wait, v.wait)
-	}
-	if all.wait > 0 {
-		return outcome{wait: all.wait}
-	}
-	return all
-}
-
-// differs reports whether a file differs from what was applied.
-func (g *group) differs() bool {
-	for _, one := range g.files {
-		if !readContent(one.path).equals(one.applied) {
-			return true
-		}
-	}
-	return false
 }

@@ -84,6 +84,44 @@ func TestWatchFolder(t *testing.T) {
 	await("an edit of the table")
 }
 
+// TestWatchFolderAppears wants a folder noticed that is made later, and one that is a link
+// to another folder later, without polling. The table has a relative path, as in most
+// settings.
+func TestWatchFolderAppears(t *testing.T) {
+	root := t.TempDir()
+	t.Chdir(root)
+	write(t, "routes.yaml", "table")
+	told := make(chan struct{}, 100)
+	files := watch.New(watch.Options{Settle: settle, Poll: never, Log: slog.New(slog.DiscardHandler)})
+	files.Follow(watch.Group{
+		Name: "table", Paths: []string{"routes.yaml"}, Logs: true,
+		More: func() (found, folders []string) {
+			found, _ = filepath.Glob("routes.d/*.yaml")
+			return found, []string{"routes.d"}
+		},
+		Read:  map[string]string{"routes.yaml": "another"}, // the first call
+		Apply: func(context.Context) error { told <- struct{}{}; return nil },
+	})
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		files.Run(t.Context())
+	}()
+	t.Cleanup(func() { <-ended })
+	testkit.Receive(t, "the first call", told)
+	for _, name := range []string{"one", "two"} {
+		must(t, os.Mkdir(name, 0o700))
+		write(t, name+"/a.yaml", name)
+		must(t, os.Symlink(name, "next"))
+		must(t, os.Rename("next", "routes.d"))
+		testkit.Receive(t, "the folder "+name, told)
+	}
+	must(t, os.Remove("routes.d"))
+	testkit.Receive(t, "the removal of the folder", told)
+	must(t, os.Rename("two", "routes.d"))
+	testkit.Receive(t, "a folder in its place", told)
+}
+
 // TestWatchFolderFollowedAgain follows a group again with what was read since.
 func TestWatchFolderFollowedAgain(t *testing.T) {
 	t.Parallel()

@@ -4,6 +4,7 @@
 // the content is read at intervals.
 //
 //	watch.go          Files: the followed files, and the callbacks
+//	group.go          one group: the files that it has, and those that appear
 //	file.go           one file: whether it has changed, and whether it is complete
 //	links.go          the places where an edit of a file is visible
 //	notify_linux.go   events of inotify, which reports who writes
@@ -23,7 +24,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -88,67 +88,6 @@ type Files struct {
 	mu            sync.Mutex
 	groups        []*group
 	pollingLogged bool // the log says that edits are found by polling only
-}
-
-type group struct {
-	Group
-	files     []*file
-	folders   []string // those in which files of the group appear
-	lastError string   // the error of the last Apply; "" after a good one
-}
-
-// find adds the files that More returns and the group does not have. Files that
-// are gone stay until the group is followed again: their absence is a change.
-func (g *group) find() {
-	if g.More == nil {
-		return
-	}
-	var paths []string
-	paths, g.folders = g.More()
-	listed := make(map[string]bool, len(paths))
-	for _, path := range paths {
-		listed[path] = true
-	}
-	for _, have := range g.files {
-		isListed := listed[have.path]
-		delete(listed, have.path)
-		if have.listed && !isListed && have.now.problem != "" {
-			have.markChanged() // its content, which could not be read, looks the same
-		}
-		have.listed = isListed
-	}
-	for _, path := range paths {
-		if listed[path] {
-			delete(listed, path)
-			added := g.newFile(path)
-			added.listed = true
-			g.files = append(g.files, added)
-		}
-	}
-}
-
-// newFile returns a file that the group did not have before.
-func (g *group) newFile(path string) *file {
-	f := newFile(path)
-	if g.Read == nil {
-		return f
-	}
-	hash, read := g.Read[path]
-	switch {
-	case !read:
-		f.seen = content{problem: "not read yet"}
-	case hash == "" && f.now.problem == "":
-		f.seen = content{problem: "could not be read"}
-	case hash != "" && (f.now.problem != "" || f.now.hashOf() != hash):
-		f.seen = content{hash: hash}
-	}
-	return f
-}
-
-// appearsIn reports whether an event is about a name in a folder of the group
-// that is no file of the group yet.
-func (g *group) appearsIn(e event) bool {
-	return slices.Contains(g.folders, filepath.Dir(e.path)) || slices.Contains(g.folders, e.path)
 }
 
 // New returns a Files without groups. When the system has no watches, New logs
@@ -366,6 +305,7 @@ func (f *Files) record(e event) (relevant bool) {
 // check calls back the groups that have changed and are complete. It returns
 // after how long to check again; 0 means at the next event.
 func (f *Files) check(ctx context.Context) (wait time.Duration) {
+	f.find()
 	f.follow()
 	now := time.Now()
 	partial := map[*group]string{}
@@ -380,6 +320,15 @@ func (f *Files) check(ctx context.Context) (wait time.Duration) {
 		_ = f.apply(ctx, g, partial[g]) // already logged
 	}
 	return wait
+}
+
+// find finds the files that have appeared.
+func (f *Files) find() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, g := range f.groups {
+		g.find()
+	}
 }
 
 // due returns the groups for which is returns true.
@@ -404,10 +353,7 @@ func (f *Files) follow() {
 	var folders, files []string
 	f.mu.Lock()
 	for _, g := range f.groups {
-		g.find()
-		for _, folder := range g.folders {
-			folders = append(append(folders, folder), links(folder).folders()...)
-		}
+		folders = slices.Concat(folders, g.folders, g.links.folders())
 		for _, one := range g.files {
 			one.links = links(one.path)
 			folders = append(folders, one.links.folders()...)
