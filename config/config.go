@@ -37,6 +37,7 @@ type Config struct {
 	// Addresses are named sets of networks and addresses.
 	Addresses      map[string]AddressSet `yaml:"addresses"`
 	TrustedProxies AddressList           `yaml:"trusted_proxies"`
+	ProxyProtocol  AddressList           `yaml:"proxy_protocol"` // peers that must send a PROXY header
 	Limits         Limits                `yaml:"limits"`
 	// ResponseHeaders change the headers of every answer, before those of the route. Nil
 	// changes nothing.

@@ -214,6 +214,7 @@ func normalize(c *Config) {
 		c.CORS = nil
 	}
 	c.TrustedProxies.resolve(c.Addresses)
+	c.ProxyProtocol.resolve(c.Addresses)
 	for i := range c.Routes {
 		route := &c.Routes[i]
 		route.nameHeaders()

@@ -34,6 +34,7 @@ func emptyIsFine() map[string]string {
 		"routes.cors.expose []": "pages may read no header",
 		"addresses {}":          "no set is defined",
 		"trusted_proxies []":    "nobody is believed",
+		"proxy_protocol []":     "nobody is believed",
 		"limits {}":             "the defaults hold",
 		"defaults {}":           "the defaults hold",
 		"tests []":              "they let nothing through",

@@ -61,6 +61,7 @@ var foreignKeys = []foreignKey{
 	{words: "corsorigins alloworigins allowedorigins enablecors corspolicy", place: atTop, ours: "cors", example: `cors: {origins: ["https://app.example.com"]}`},
 	{words: "jwt jwtauth issuer issuers jwks oidc oauth2", place: atTop, ours: "tokens", example: "tokens: [{issuer: https://login.example.com/, keys: https://login.example.com/jwks.json, audience: orders, algorithms: [RS256]}]"},
 	{words: "setrealipfrom realipfrom trustedips forwardedheaders trustedproxy", place: atTop, ours: "trusted_proxies", example: "trusted_proxies: [10.0.0.0/8]"},
+	{words: "proxyprotocols acceptproxy", place: atTop, ours: "proxy_protocol", example: "proxy_protocol: [10.0.0.5]"},
 	{words: "ratelimit ratelimiting limitreq limitconn throttle", place: atTop, ours: "limits", example: "limits: {requests_per_client: 100}", note: "this limits requests at the same time, not their rate"},
 	{words: "ratelimit ratelimiting limitreq limitconn throttle", place: inLimits, ours: "requests_per_client", example: "requests_per_client: 100", note: "this limits requests at the same time, not their rate"},
 

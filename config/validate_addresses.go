@@ -36,7 +36,7 @@ func (v *validator) addresses() {
 func addressSetName(name string) *problem.Fault {
 	const hint = "letters, digits, `_` and `-`, beginning with a letter"
 	if name == AddressUnix {
-		return &problem.Fault{Reason: "a reserved name", Hint: "in `trusted_proxies` it means the clients of unix sockets"}
+		return &problem.Fault{Reason: "a reserved name", Hint: "in `trusted_proxies` and `proxy_protocol` it means the clients of unix sockets"}
 	}
 	for i, c := range []byte(name) {
 		isDigit := '0' <= c && c <= '9'
@@ -76,13 +76,16 @@ func (v *validator) addressList(field *yamldoc.Field, key string, list *AddressL
 	})
 }
 
-// trustedProxies checks the networks of trusted proxies.
+// trustedProxies checks the networks of trusted proxies, and those of proxies that send a
+// PROXY header.
 func (v *validator) trustedProxies() {
-	v.addressList(v.file, "trusted_proxies", &v.config.TrustedProxies, AddressUnix)
-	for i, entry := range v.file.Get("trusted_proxies").Entries() {
-		if everyAddress(networksOf(v.config.TrustedProxies.Entries[i], v.config.Addresses)) {
-			entry.Warn("trusted_proxies "+problem.Quote(entry.Text())+": every client could then set the address that its request comes from",
-				"list the networks of your own proxies")
+	for key, list := range map[string]*AddressList{"trusted_proxies": &v.config.TrustedProxies, "proxy_protocol": &v.config.ProxyProtocol} {
+		v.addressList(v.file, key, list, AddressUnix)
+		for i, entry := range v.file.Get(key).Entries() {
+			if everyAddress(networksOf(list.Entries[i], v.config.Addresses)) {
+				entry.Warn(key+" "+problem.Quote(entry.Text())+": every client could then set the address that its request comes from",
+					"list the networks of your own proxies")
+			}
 		}
 	}
 }

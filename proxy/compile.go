@@ -28,19 +28,20 @@ import (
 
 // Table is a compiled route table. It never changes, so it is safe for concurrent use.
 type Table struct {
-	config     *config.Config
-	name       string
-	gate       *auth.Gate
-	passwords  *basic.Checker
-	keySet     []byte       // see Parts.KeySet
-	cors       *cors.Policy // nil without `cors`
-	routeCORS  routeCORS    // the routes' own
-	trusted    []netip.Prefix
-	headers    *forward.HeaderPolicy
-	matcher    *route.Table
-	routes     []*compiledRoute // in the order of the file; the index is route.Route.Number
-	transports upstream.Set
-	pages      *errorPages // nil without `errors`
+	config        *config.Config
+	name          string
+	gate          *auth.Gate
+	passwords     *basic.Checker
+	keySet        []byte       // see Parts.KeySet
+	cors          *cors.Policy // nil without `cors`
+	routeCORS     routeCORS    // the routes' own
+	trusted       []netip.Prefix
+	proxyProtocol []netip.Prefix // peers that send a PROXY header
+	headers       *forward.HeaderPolicy
+	matcher       *route.Table
+	routes        []*compiledRoute // in the order of the file; the index is route.Route.Number
+	transports    upstream.Set
+	pages         *errorPages // nil without `errors`
 }
 
 // Config returns the configuration that the table was compiled from.
@@ -128,7 +129,8 @@ func Inspect(cfg *config.Config, parts Parts) (*Table, problem.List, error) {
 	}
 	t := &Table{
 		config: cfg, name: cfg.Name, gate: parts.Gate, passwords: parts.Passwords, keySet: parts.KeySet, cors: rules, trusted: cfg.TrustedProxies.Peers(),
-		headers: forward.NewHeaderPolicy(cfg),
+		proxyProtocol: cfg.ProxyProtocol.Peers(),
+		headers:       forward.NewHeaderPolicy(cfg),
 	}
 	if t.routeCORS, err = newRouteCORS(cfg, rules); err != nil {
 		return nil, nil, err

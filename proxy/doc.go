@@ -58,6 +58,7 @@
 //
 //	bound                       value                       armed by                              ended by
 //	request head (then 408)     10s                         http1/server readHead, net/http       the end of the head
+//	PROXY header                10s (proxyHeaderTimeout)    listener Conn.Begin                   the end of the header
 //	first byte, on a TLS port   10s (handshakeTimeout)      listener split                        the byte
 //	TLS handshake               10s (handshakeTimeout)      listener handshake                    the end of the handshake
 //	request to be redirected    10s                         net/http, set by internal/server      the end of the answer

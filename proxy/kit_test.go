@@ -105,7 +105,11 @@ func (k *kit) serve() {
 	server.HTTP10Head, server.HeadTimeout = listener.HTTP10Head, listener.HeadTimeout
 	standard.ConnContext, standard.ConnState = listener.ConnContext, listener.ConnState
 	ended := make(chan error)
-	go func() { ended <- serving.Serve(k.gateway.Limit(public)) }()
+	limited := net.Listener(k.gateway.Limit(public))
+	if k.standard {
+		limited = k.gateway.Limit(public).Begun()
+	}
+	go func() { ended <- serving.Serve(limited) }()
 	k.url = "http://" + public.Addr().String()
 	k.t.Cleanup(func() {
 		stopping, cancel := context.WithTimeout(context.Background(), testkit.Timeout)

@@ -70,7 +70,7 @@ func (g *Gateway) connectionLimits() (limits listener.Limits, known bool) {
 	}
 	limits.Connections = int64(table.config.Limits.Connections)
 	limits.PerClient = int64(table.config.Limits.ConnectionsPerClient)
-	limits.Trusted = table.trusted
+	limits.Trusted, limits.ProxyProtocol = table.trusted, table.proxyProtocol
 	return limits, true
 }
 

@@ -45,14 +45,14 @@ func (l *linter) warnUnusedSets() {
 			}
 		}
 	}
-	use(&l.table.TrustedProxies)
+	use(&l.table.TrustedProxies, &l.table.ProxyProtocol)
 	for i := range l.table.Routes {
 		use(&l.table.Routes[i].AllowFrom, &l.table.Routes[i].DenyFrom)
 	}
 	sets := l.file.Get("addresses")
 	for name := range sets.Keys() {
 		if !used[name] {
-			sets.WarnAt(name, fmt.Sprintf("addresses: nothing uses the set %q", name), "name it in allow_from, deny_from or trusted_proxies, or remove it")
+			sets.WarnAt(name, fmt.Sprintf("addresses: nothing uses the set %q", name), "name it in allow_from, deny_from, trusted_proxies or proxy_protocol, or remove it")
 		}
 	}
 }

@@ -72,7 +72,7 @@ func tableNotes() map[string]note {
 		},
 		"addresses": {
 			title: "Sets of addresses",
-			description: "Named sets of addresses and networks (CIDR), for `allow_from`, `deny_from` and `trusted_proxies`. " +
+			description: "Named sets of addresses and networks (CIDR), for `allow_from`, `deny_from`, `trusted_proxies` and `proxy_protocol`. " +
 				"A set that is {networks: […], share: true} may be named in files of other owners, too.",
 			examples: []any{map[string][]string{"office": {"192.0.2.0/24", "2001:db8::/32"}}},
 			keys:     &schema{Pattern: addressSetPattern, MaxLength: config.MaxName},
@@ -84,6 +84,14 @@ func tableNotes() map[string]note {
 			examples:    []any{[]string{"10.0.0.0/8", "2001:db8::/32", "192.0.2.7"}},
 			value:       addressValue,
 			unique:      true,
+		},
+		"proxy_protocol": {
+			title: "Peers with the PROXY protocol",
+			description: "Addresses, networks (CIDR) and sets (`addresses`) of load balancers that send a header of the PROXY protocol (version 1 or 2). " +
+				"Each of their connections must begin with one; from all others it is refused. `unix` means every client of a unix socket.",
+			examples: []any{[]string{"10.0.0.5/32"}},
+			value:    addressValue,
+			unique:   true,
 		},
 		"response_headers": {
 			title:       "Headers of every answer",

@@ -226,7 +226,7 @@ func beyondGenerate() map[string][]string {
 		},
 		"two spellings are the same": {"header-twice", "response-rules-names", "host-twice", "identity-folded", "identity-folded-other"},
 		"one part of the file is held against another": {
-			"response-rules-cors", "response-rules-cors-inherited", "header-identity", "header-identity-default", "header-identity-defaults", "allow-from-undefined", "allow-from-unknown", "proxies-name", "proxies-unknown-set", "redirect-host-address", "redirect-host-alone",
+			"response-rules-cors", "response-rules-cors-inherited", "header-identity", "header-identity-default", "header-identity-defaults", "allow-from-undefined", "allow-from-unknown", "proxies-name", "proxies-unknown-set", "proxy-protocol-set", "redirect-host-address", "redirect-host-alone",
 		},
 		"a schema does not know the table's identity headers": {"request-headers-identity", "request-headers-identity-none"},
 		"a schema does not parse placeholders":                {"request-headers-claim-of-nobody"},

@@ -108,7 +108,7 @@ func (l *listeners) serveOperators(handler http.Handler) {
 func (l *listeners) servePublic() {
 	for _, public := range l.public {
 		if l.publicServer.TLSConfig == nil {
-			go l.watch(func() error { return l.plain.Serve(public) })
+			go l.watch(func() error { return l.servePlain(public) })
 			continue
 		}
 		encrypted, plain := public.SplitTLS(l.publicServer.TLSConfig)
@@ -116,8 +116,17 @@ func (l *listeners) servePublic() {
 		go l.watch(func() error { return l.misdirectedServer.Serve(plain) })
 	}
 	for _, redirect := range l.redirect {
-		go l.watch(func() error { return l.redirectServer.Serve(redirect) })
+		go l.watch(func() error { return l.redirectServer.Serve(redirect.Begun()) })
 	}
+}
+
+// servePlain serves a public listener without TLS. net/http's server does not begin
+// connections.
+func (l *listeners) servePlain(public *listener.Listener) error {
+	if l.plain == plainServer(l.publicServer) {
+		return l.plain.Serve(public.Begun())
+	}
+	return l.plain.Serve(public)
 }
 
 func (l *listeners) watch(serve func() error) {

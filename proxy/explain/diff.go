@@ -234,6 +234,7 @@ func (d *Diff) global(before, after *config.Config) {
 	changed("users.grace", before.Users.Grace.String(), after.Users.Grace.String(), after.Users.Grace > before.Users.Grace)
 	changedSet(changed, "users.companies", texts(before.Users.Companies), texts(after.Users.Companies))
 	changedSet(changed, "trusted_proxies", peers(&before.TrustedProxies), peers(&after.TrustedProxies))
+	changedSet(changed, "proxy_protocol", peers(&before.ProxyProtocol), peers(&after.ProxyProtocol))
 	for _, name := range namesIn(before.Addresses, after.Addresses) {
 		// Whether it is weaker depends on the routes, which probe compares.
 		old, now := texts(before.Addresses[name].Networks), texts(after.Addresses[name].Networks)

@@ -223,6 +223,14 @@ func TestCompare(t *testing.T) {
 			diffTable + "trusted_proxies: [10.0.0.0/8]\n",
 			Diff{Weaker: []string{"trusted_proxies: (none) → 10.0.0.0/8"}},
 		},
+		"clients of unix sockets are trusted": {
+			diffTable + "trusted_proxies: [unix]\n",
+			Diff{Weaker: []string{"trusted_proxies: (none) → unix"}},
+		},
+		"a peer sends PROXY headers": {
+			diffTable + "addresses: {balancers: [10.0.0.5]}\nproxy_protocol: [balancers]\n",
+			Diff{Weaker: []string{"proxy_protocol: (none) → 10.0.0.5/32"}, Changed: []string{"addresses.balancers: (none) → 10.0.0.5/32"}},
+		},
 	}
 	before := compile(t, diffTable, "")
 	for name, test := range tests {

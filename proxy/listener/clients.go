@@ -34,6 +34,9 @@ type Limits struct {
 	Connections int64
 	PerClient   int64
 	Trusted     []netip.Prefix // proxies, whose connections are not counted for a client
+	// ProxyProtocol are the peers that must send a PROXY header. The zero Prefix stands
+	// for peers without an address, those of unix sockets.
+	ProxyProtocol []netip.Prefix
 }
 
 // Clients limits the connections of clients, over all listeners of a gateway. A
@@ -50,28 +53,31 @@ type Clients struct {
 func NewClients(o Options) *Clients { return &Clients{options: o, clients: clientip.NewCounter()} }
 
 // acquire counts a connection. It returns the client that the connection is counted for,
-// which is invalid when it is not counted for one. It returns false if the connection is
-// over a limit.
-func (c *Clients) acquire(conn net.Conn) (client netip.Addr, ok bool) {
+// which is invalid when it is not counted for one. fromProxy says that the connection has
+// a PROXY header, which names the client. ok is false if the connection is over a limit.
+func (c *Clients) acquire(conn net.Conn) (client netip.Addr, fromProxy, ok bool) {
 	open := c.open.Add(1)
 	if !c.options.Descriptors.Admits(conn, open) {
 		c.open.Add(-1)
 		c.refused(RefusedByDescriptors, nil)
-		return netip.Addr{}, false
+		return netip.Addr{}, false, false
 	}
 	limits, known := c.options.Limits()
 	if !known {
-		return netip.Addr{}, true
+		return netip.Addr{}, false, true
 	}
 	if limits.Connections > 0 && open > limits.Connections {
 		c.open.Add(-1)
 		c.refused(RefusedByLimit, nil)
-		return netip.Addr{}, false
+		return netip.Addr{}, false, false
+	}
+	if len(limits.ProxyProtocol) > 0 && clientip.Contains(limits.ProxyProtocol, clientip.PeerAt(conn.RemoteAddr().String()).IP) {
+		return netip.Addr{}, true, true
 	}
 	if client, ok = c.acquireFor(conn.RemoteAddr(), limits); !ok {
 		c.open.Add(-1)
 	}
-	return client, ok
+	return client, false, ok
 }
 
 // acquireFor counts a connection for the client with a remote address.

@@ -35,7 +35,11 @@ type Conn struct {
 	net.Conn
 	listener   *Listener
 	wheel      *timerwheel.Wheel
+	fromProxy  bool       // it has a PROXY header
+	remote     net.Addr   // the client that the header names; nil without one
+	counting   sync.Mutex // guards client and released
 	client     netip.Addr // invalid when it is not counted for a client
+	released   bool       // client is not counted any more
 	closed     sync.Once
 	timer      timerwheel.Timer
 	fireAt     atomic.Int64 // the latest tick at which the timer fires
@@ -44,6 +48,7 @@ type Conn struct {
 	phase      connPhase
 	encrypted  atomic.Bool // the connection uses TLS
 	answers    serverAnswers
+	beginning  atomic.Bool // Begin has not returned
 
 	writing          sync.Mutex   // held while a write deadline is set
 	writeDeadlineSet atomic.Bool  // the server has set one
@@ -61,8 +66,8 @@ type Conn struct {
 
 var _ server.Conn = (*Conn)(nil)
 
-func newConn(conn net.Conn, l *Listener, client netip.Addr) *Conn {
-	c := &Conn{Conn: conn, listener: l, wheel: l.options.Wheel, client: client, socket: socket.New(conn)}
+func newConn(conn net.Conn, l *Listener, client netip.Addr, fromProxy bool) *Conn {
+	c := &Conn{Conn: conn, listener: l, wheel: l.options.Wheel, client: client, fromProxy: fromProxy, socket: socket.New(conn)}
 	c.encrypted.Store(l.overTLS.Load())
 	c.timer.Handler = c
 	c.scheduleWithin(timerwheel.TicksIn(readCheckInterval))
@@ -97,6 +102,9 @@ func (c *Conn) readBytes(p []byte) (int, error) {
 
 // Unread implements server.Conn.
 func (c *Conn) Unread(data []byte) {
+	if len(data) == 0 {
+		return
+	}
 	c.reading.Lock()
 	defer c.reading.Unlock()
 	c.unread = slices.Concat(data, c.unread)

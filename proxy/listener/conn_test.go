@@ -36,7 +36,7 @@ func TestReadDeadlines(t *testing.T) {
 				near, far := net.Pipe()
 				defer far.Close()
 				l := New(nil, Options{Wheel: timerwheel.New()})
-				conn := newConn(near, l, netip.Addr{})
+				conn := newConn(near, l, netip.Addr{}, false)
 				begun := time.Now()
 				for _, after := range c.set {
 					at := time.Time{}

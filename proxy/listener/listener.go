@@ -2,6 +2,8 @@
 //
 //	listener.go       accepts connections
 //	clients.go        limits on connections, over all listeners
+//	begun.go          what is read before net/http serves a connection
+//	proxyprotocol.go  the client that a proxy names at the start of a connection
 //	splittls.go       separates TLS handshakes from requests without TLS
 //	serveranswers.go  replaces the answers that net/http's server writes by itself
 //	accept.go         keeps the server running after failed accepts
@@ -100,11 +102,11 @@ func (l *Listener) isDrained() bool {
 // admit counts a connection and returns it as a Conn. It returns nil if the connection is
 // over a limit.
 func (l *Listener) admit(conn net.Conn) net.Conn {
-	client, ok := l.acquire(conn)
+	client, fromProxy, ok := l.acquire(conn)
 	if !ok {
 		return nil
 	}
-	return newConn(conn, l, client)
+	return newConn(conn, l, client, fromProxy)
 }
 
 // add adds a counted connection to those that Drain closes.
@@ -121,7 +123,11 @@ func (l *Listener) remove(c *Conn) {
 	l.mu.Lock()
 	delete(l.conns, c)
 	l.mu.Unlock()
-	l.release(c.client)
+	c.counting.Lock()
+	c.released = true
+	client := c.client
+	c.counting.Unlock()
+	l.release(client)
 }
 
 // wait returns nil when no more connections are accepted, or the context's error.

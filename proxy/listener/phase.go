@@ -101,7 +101,7 @@ func (c *Conn) afterRead(p []byte, n int, err error) (int, error) {
 		return 0, err
 	}
 	begun := phaseWord(phaseBusy, 0)
-	if phase == phaseNew && c.encrypted.Load() { // perhaps a part of the handshake
+	if phase == phaseNew && c.isBeforeRequest() {
 		begun = phaseWord(phaseNew, c.wheel.Now())
 	}
 	if phase == phaseClosing || err != nil || !c.phase.word.CompareAndSwap(word, begun) {
@@ -110,6 +110,10 @@ func (c *Conn) afterRead(p []byte, n int, err error) (int, error) {
 	return n, nil
 }
 
+// isBeforeRequest reports whether the bytes of a new connection may come before a request: a
+// TLS handshake, or a PROXY header.
+func (c *Conn) isBeforeRequest() bool { return c.encrypted.Load() || c.beginning.Load() }
+
 // askToClose makes a connection close, unless its phase is no longer word because a
 // request has begun.
 func (c *Conn) askToClose(word int64) {
@@ -117,7 +121,7 @@ func (c *Conn) askToClose(word int64) {
 	defer c.reading.Unlock()
 	_, phase, _ := c.phase.get()
 	if phase != phaseClosing {
-		c.closingNew = phase == phaseNew && c.encrypted.Load()
+		c.closingNew = phase == phaseNew && c.isBeforeRequest()
 		if !c.phase.word.CompareAndSwap(word, phaseWord(phaseClosing, 0)) {
 			return
 		}

@@ -16,10 +16,12 @@ const (
 	RefusedByClientLimit RefusalReason = "connections_per_client" // limits.connections_per_client
 	RefusedByDescriptors RefusalReason = "descriptors"            // see descriptors.Division
 	RefusedByAccept      RefusalReason = "accept"                 // accept failed
+	// RefusedByProxyProtocol means that the PROXY header of a proxy is missing or invalid.
+	RefusedByProxyProtocol RefusalReason = "proxy_protocol"
 )
 
 // RefusalReasons are all reasons.
-var RefusalReasons = [...]RefusalReason{RefusedByLimit, RefusedByClientLimit, RefusedByDescriptors, RefusedByAccept}
+var RefusalReasons = [...]RefusalReason{RefusedByLimit, RefusedByClientLimit, RefusedByDescriptors, RefusedByAccept, RefusedByProxyProtocol}
 
 // refused counts a refused connection. It logs the first one, and the next one after a
 // minute without any. err is the error of accept, or nil when the connection was closed.

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"log/slog"
 	"net"
-	"sync"
 	"time"
 )
 
@@ -19,24 +18,15 @@ const handshakeTimeout = 10 * time.Second
 // closed. Closing the first one closes l.
 func (l *Listener) SplitTLS(config *tls.Config) (encrypted, plain net.Listener) {
 	l.overTLS.Store(true)
-	e := &splitListener{Listener: l, conns: make(chan acceptedConn), done: make(chan struct{})}
-	p := &splitListener{Listener: l, conns: make(chan acceptedConn), done: make(chan struct{}), shares: true}
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err == nil {
-				go split(conn.(*Conn), config, e, p)
-			} else if !e.send(nil, err) { // net/http knows which errors are temporary
-				return
-			}
-		}
-	}()
+	e := newBegunListener(l, l.Close)
+	p := newBegunListener(l, func() error { return nil })
+	e.accept(l, func(c *Conn) { split(c, config, e, p) })
 	return e, p
 }
 
 // split reads the first byte of a connection, and sends the connection to one of two
 // listeners.
-func split(c *Conn, config *tls.Config, encrypted, plain *splitListener) {
+func split(c *Conn, config *tls.Config, encrypted, plain *begunListener) {
 	_ = c.SetReadDeadline(time.Now().Add(handshakeTimeout))
 	first := make([]byte, 1)
 	if n, _ := c.Read(first); n == 0 {
@@ -79,50 +69,3 @@ const protocolHTTP2 = "h2"
 // beginsRequest reports whether a byte may begin an HTTP request (RFC 9112 section 3.1) and
 // no TLS record, whose first byte is its type (RFC 8446 section 5.1).
 func beginsRequest(b byte) bool { return 'A' <= b && b <= 'Z' || 'a' <= b && b <= 'z' }
-
-type acceptedConn struct {
-	conn net.Conn
-	err  error
-}
-
-// splitListener is one of the listeners of SplitTLS.
-type splitListener struct {
-	net.Listener
-	shares bool // another listener closes Listener
-	conns  chan acceptedConn
-	done   chan struct{} // closed by Close
-	close  sync.Once
-}
-
-// send passes a connection or an error to Accept. It returns false, and closes the
-// connection, when the listener is closed.
-func (l *splitListener) send(conn net.Conn, err error) bool {
-	select {
-	case l.conns <- acceptedConn{conn, err}:
-		return true
-	case <-l.done:
-		if conn != nil {
-			_ = conn.Close()
-		}
-		return false
-	}
-}
-
-// Accept implements net.Listener.
-func (l *splitListener) Accept() (net.Conn, error) {
-	select {
-	case next := <-l.conns:
-		return next.conn, next.err
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
-
-// Close implements net.Listener.
-func (l *splitListener) Close() error {
-	l.close.Do(func() { close(l.done) })
-	if l.shares {
-		return nil
-	}
-	return l.Listener.Close()
-}

@@ -92,6 +92,9 @@ func (s *Server) serve(client Conn) {
 			_ = c.Close()
 		}
 	}()
+	if client.Begin() != nil {
+		return
+	}
 	c.prepare()
 	if handedOff = c.serve(); handedOff && c.isLatePreface() {
 		handedOff = false

@@ -73,6 +73,8 @@ func (c *testConn) UnwatchDisconnect() {
 	}
 }
 
+func (c *testConn) Begin() error { return nil }
+
 func (c *testConn) Idle() {}
 
 func (c *testConn) CloseWrite() error { return c.Conn.(*net.TCPConn).CloseWrite() }

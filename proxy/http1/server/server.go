@@ -23,6 +23,9 @@ import (
 // Conn is a client's connection. All methods but those of net.Conn are for Server.
 type Conn interface {
 	net.Conn
+	// Begin is called once, before the first Read. It reads what comes before the first
+	// request. After an error the connection is closed.
+	Begin() error
 	// Unread makes the next Read return a copy of data.
 	Unread(data []byte)
 	// Idle is called when a request has been answered and no byte of the next one has
