@@ -305,6 +305,13 @@ func FuzzSchemaIsNoStricter(f *testing.F) {
 		"routes: [{name: a, prefix: /, backend: 'https://b', rewrite: {from: '^(.*)(.*)$', to: %s}}]",
 		"routes: [{name: a, prefix: /, backend: 'https://b', rewrite_location: %s}]", "tests: [{request: %s, as: member, expect: 200}]",
 		"tests: [{request: GET /, as: member, expect: %s}]", "tests: [{request: GET /, as: %s, expect: 200}]", "%s",
+		"tests: [{request: GET /, as: {roles: [%s]}, expect: 200}]", "tests: [{request: GET /, as: {company: %s}, expect: 200}]",
+		"tests: [{request: GET /, as: {claims: {a: %s}}, expect: 200}]", "tests: [{request: GET /, as: {claims: {%s: 1}}, expect: 200}]",
+		"tests: [{request: GET /, as: {basic: %s}, expect: 200}]", "tests: [{request: GET /, as: member, host: %s, expect: 200}]",
+		"tests: [{request: GET /, as: member, from: %s, expect: 200}]", "tests: [{request: GET /, as: member, headers: {X-A: %s}, expect: 200}]",
+		"tests: [{request: GET /, as: member, expect: {to: %s}}]", "tests: [{request: GET /, as: member, expect: {status: %s}}]",
+		"tests: [{request: GET /, as: member, expect: {location: %s}}]", "tests: [{request: GET /, as: member, expect: {header: {X-A: %s}}}]",
+		"routes: [{name: a, prefix: /, backend: 'http://b', auth: none, basic: %s}]",
 	}
 	values := []string{
 		"x", "off", "true", "0", "60", "-0", "1.5h", "+.5s", "64KiB", "10.0.0.0/8", "::1", "[::1]", "*.example.com", "A.example.com", "GET", "GET /a?b=c",
