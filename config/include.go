@@ -4,6 +4,7 @@
 package config
 
 import (
+	"os"
 	"path"
 	"path/filepath"
 	"reflect"
@@ -12,6 +13,7 @@ import (
 	"strings"
 
 	"gatehouse/config/problem"
+	"gatehouse/config/textfile"
 	"gatehouse/config/yamldoc"
 )
 
@@ -157,16 +159,37 @@ func (p *part) join(included *part) {
 // include reads and joins the files that the table includes. It returns all
 // parts, the table first, and notes in sources which files were read.
 func (l *loader) include(table *part, sources *Sources) []*part {
-	parts := []*part{table}
 	table.fields.RefuseEmpty("include", "to include none")
-	if l.files == nil {
-		table.fields.Forbid("include", "needs a table that is a file",
-			"this table comes from a pipe or from standard input, so no folder is known that the included files are in")
-		return parts
+	list := table.fields.Get("include")
+	if list == nil {
+		return []*part{table}
 	}
+	if l.folder == "" {
+		list.FailKey("needs a table that is a file",
+			"this table comes from a pipe or from standard input, so no folder is known that the included files are in")
+		return []*part{table}
+	}
+	root, err := os.OpenRoot(l.folder)
+	if err != nil {
+		list.FailKey("needs the folder of the table: "+textfile.WithoutPath(err).Error(), "the gateway must be able to list it")
+		return []*part{table}
+	}
+	defer func() { _ = root.Close() }()
+	l.files = &folderFS{FS: root.FS(), path: l.folder}
+	parts := append([]*part{table}, l.readAllIncluded(table, list, sources)...)
+	ownFolders(parts)
+	for _, included := range parts[1:] {
+		table.join(included)
+	}
+	return parts
+}
+
+// readAllIncluded reads and decodes the files of all entries, as far as the
+// bounds allow.
+func (l *loader) readAllIncluded(table *part, list *yamldoc.Field, sources *Sources) (parts []*part) {
 	first := map[string]*yamldoc.Field{} // the entry that included a file
 	values := table.doc.Values()
-	for i, entry := range table.fields.Get("include").Entries() {
+	for i, entry := range list.Entries() {
 		include := &table.config.Include[i]
 		if !checkInclude(entry, include) {
 			continue
@@ -198,10 +221,6 @@ func (l *loader) include(table *part, sources *Sources) []*part {
 				return parts
 			}
 		}
-	}
-	ownFolders(parts)
-	for _, included := range parts[1:] {
-		table.join(included)
 	}
 	return parts
 }

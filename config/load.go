@@ -76,7 +76,8 @@ type loader struct {
 	file   string
 	lookup func(name string) (string, bool)
 	checks []Check
-	files  *folderFS // the folder of the table; nil for a table in memory
+	folder string    // that of the table; "" for a table in memory
+	files  *folderFS // the folder, when the table includes files
 	budget int64     // how many bytes included files may have
 }
 
@@ -98,12 +99,7 @@ func (l *loader) loadFile() (*Config, Sources, error) {
 		}
 		return nil, sources, problem.List{unreadable}
 	}
-	folder, err := os.OpenRoot(sources.folder)
-	if err != nil {
-		return nil, sources, problem.List{{Position: problem.Position{File: l.file}, Message: "open the folder of the table: " + textfile.WithoutPath(err).Error()}}
-	}
-	defer func() { _ = folder.Close() }()
-	l.files = &folderFS{FS: folder.FS(), path: sources.folder}
+	l.folder = sources.folder
 	return l.load(data)
 }
 

@@ -15,10 +15,9 @@ import (
 	"gatehouse/internal/testkit"
 )
 
-// FuzzOwner writes anything into the file of an owner. When the table is valid,
-// the owner has no say outside its prefix, below its policy, and over what
-// belongs to the table, and has no variable but its own.
-func FuzzOwner(f *testing.F) {
+// addOwnedFiles adds the files of the corpus, and what an owner might try.
+func addOwnedFiles(f *testing.F) {
+	f.Helper()
 	archives, err := filepath.Glob("testdata/include/*.txtar")
 	if err != nil || len(archives) == 0 {
 		f.Fatal("no corpus", err)
@@ -42,6 +41,13 @@ func FuzzOwner(f *testing.F) {
 		f.Add("addresses: {mine: ['::1']}\ndefaults: {" + keys + "}\nroutes: [{name: a, prefix: /team/x, backend: 'https://a'}]\n")
 		f.Add("routes: [{name: a, prefix: /team/x, backend: 'https://a', " + keys + "}]\n")
 	}
+}
+
+// FuzzOwner writes anything into the file of an owner. When the table is valid,
+// the owner has no say outside its prefix, below its policy, and over what
+// belongs to the table, and has no variable but its own.
+func FuzzOwner(f *testing.F) {
+	addOwnedFiles(f)
 	const secret = "hunter2-hunter2"
 	lookup := testkit.Lookup(map[string]string{"SECRET": secret, "MINE": "initial"})
 	folder := f.TempDir()
