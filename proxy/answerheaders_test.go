@@ -142,8 +142,9 @@ func TestRouteResponseHeadersOfParts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer res.Body.Close()
-			if body, err := io.ReadAll(res.Body); err != nil || string(body) != "done" {
+			body, err := io.ReadAll(res.Body)
+			_ = res.Body.Close()
+			if err != nil || string(body) != "done" {
 				t.Fatalf("%q, %v", body, err)
 			}
 			wantAnswerHeaders(t, path, res.Header, "open", false)

@@ -108,7 +108,7 @@ func TestH2C(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer socket.CloseNow()
+		defer func() { _ = socket.CloseNow() }()
 		_ = socket.Write(t.Context(), websocket.MessageText, []byte("hello"))
 		if _, message, err := socket.Read(t.Context()); err != nil || string(message) != "hello" {
 			t.Errorf("the WebSocket echoes %q, %v", message, err)

@@ -66,7 +66,7 @@ func TestReloadsIncludedFiles(t *testing.T) {
 		"routes.d/c.yaml": "routes: [{name: b, prefix: /c, backend: 'http://c'}]\n",
 	})
 	testkit.Eventually(t, "the log names both places", func() bool {
-		return gateway.log.Contains("routes.d/c.yaml:1:17: route \\\"b\\\": the name is taken (first used at " + filepath.Join(folder, "routes.d/b.yaml") + ":1)")
+		return gateway.log.Contains("routes.d/c.yaml:1:17: route \\\"b\\\": the name is taken (first used at " + filepath.Join(folder, "routes.d", "b.yaml") + ":1)")
 	})
 	if !answers("/a", "second ")() {
 		t.Error("a part of a refused table is served")
@@ -75,7 +75,7 @@ func TestReloadsIncludedFiles(t *testing.T) {
 	testkit.Eventually(t, "the mended file is served", answers("/c", "first "))
 	testkit.Eventually(t, "the edit beside it is served", answers("/a", "first "))
 
-	if err := os.Remove(filepath.Join(folder, "routes.d/b.yaml")); err != nil {
+	if err := os.Remove(filepath.Join(folder, "routes.d", "b.yaml")); err != nil {
 		t.Fatal(err)
 	}
 	testkit.Eventually(t, "the removed file is served no more", func() bool {

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -45,9 +46,7 @@ func startBalanced(t *testing.T, overTLS bool, peers string, settings map[string
 	t.Helper()
 	b := &balanced{table: testkit.TempFile(t, "routes.yaml", proxyTable(peers, forwardedBackend(t)))}
 	all := map[string]string{}
-	for name, value := range settings {
-		all[name] = value
-	}
+	maps.Copy(all, settings)
 	if overTLS {
 		all["GATEWAY_TLS_CERT_FILE"], all["GATEWAY_TLS_KEY_FILE"], b.roots = selfSigned(t)
 	}

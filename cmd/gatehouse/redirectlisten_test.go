@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/tls"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -18,9 +19,7 @@ func redirecting(t *testing.T, settings map[string]string) (p *process, redirect
 	certificate, key, roots := selfSigned(t)
 	redirect = testkit.FreeAddress(t)
 	all := map[string]string{"GATEWAY_TLS_CERT_FILE": certificate, "GATEWAY_TLS_KEY_FILE": key, "GATEWAY_REDIRECT_LISTEN": redirect}
-	for name, value := range settings {
-		all[name] = value
-	}
+	maps.Copy(all, settings)
 	p = startProcess(t, openTable(t, backend), all)
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}
 	t.Cleanup(transport.CloseIdleConnections)

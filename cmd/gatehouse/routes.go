@@ -49,17 +49,17 @@ func targetText(r ops.RouteInfo) string {
 // whoMayPass returns the policy of a route, the claims that it requires, and
 // where its clients must be.
 func whoMayPass(r ops.RouteInfo) string {
-	text := r.Auth
+	parts := []string{r.Auth}
 	for _, name := range slices.Sorted(maps.Keys(r.Claims)) {
-		text += " " + name + "=" + strings.Join(r.Claims[name], "|")
+		parts = append(parts, name+"="+strings.Join(r.Claims[name], "|"))
 	}
 	if len(r.AllowFrom) > 0 {
-		text += " from " + strings.Join(r.AllowFrom, ",")
+		parts = append(parts, "from "+strings.Join(r.AllowFrom, ","))
 	}
 	if len(r.DenyFrom) > 0 {
-		text += " not from " + strings.Join(r.DenyFrom, ",")
+		parts = append(parts, "not from "+strings.Join(r.DenyFrom, ","))
 	}
-	return text
+	return strings.Join(parts, " ")
 }
 
 func listOr(list []string, empty string) string {

@@ -2,6 +2,7 @@ package pathexp
 
 import (
 	"regexp/syntax"
+	"slices"
 	"strings"
 )
 
@@ -104,7 +105,7 @@ func (m machine) walk(from []uint32, next func(*syntax.Inst) []uint32) []uint32 
 		}
 		seen[pc] = true
 		list = append(list, pc)
-		pending = append(pending[:len(pending):len(pending)], next(&m.prog.Inst[pc])...)
+		pending = append(slices.Clip(pending), next(&m.prog.Inst[pc])...)
 	}
 	return list
 }

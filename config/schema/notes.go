@@ -27,7 +27,7 @@ type note struct {
 func keyNotes() map[string]note {
 	notes := map[string]note{}
 	for _, some := range []map[string]note{
-		tableNotes(), includeNotes(), limitNotes(), userNotes(), issuerNotes(), corsNotes("cors"), corsNotes("routes.cors"), targetNotes(), matchNotes(), forwardNotes(), boundNotes(), testNotes(),
+		tableNotes(), includeNotes(), limitNotes(), userNotes(), issuerNotes(), corsNotes("cors"), corsNotes("routes.cors"), targetNotes(), matchNotes(), forwardNotes(), routeHeaderNotes(), boundNotes(), testNotes(),
 		headerNotes("response_headers"), headerNotes("routes.response_headers"),
 	} {
 		maps.Copy(notes, some)

@@ -227,6 +227,46 @@ func forwardNotes() map[string]note {
 			value:    upgradeValue,
 			unique:   true,
 		},
+		"routes.cors": {
+			title: "Cross-origin policy",
+			description: "Which pages may call this route from a browser, in place of `cors` of the table: nothing of that applies here. " +
+				"With `cors: off` the gateway adds nothing, and the backend answers preflights, which need what `auth` asks for.",
+			examples: []any{"off", map[string]any{"origins": []string{"https://admin.example.com"}}},
+		},
+		"routes.tls": {
+			title:       "TLS to the backend",
+			description: "TLS to an https backend. The backend's certificate is always verified.",
+		},
+		"routes.tls.ca": {
+			title:       "Authorities",
+			description: "PEM file of the authorities to trust instead of the system's.",
+			examples:    []any{"/etc/gatehouse/ca.pem"},
+			value:       notEmptyText,
+		},
+		"routes.tls.cert": {
+			title:       "Client certificate",
+			description: "PEM file of the certificate that the gateway presents. Needs `key`.",
+			examples:    []any{"/etc/gatehouse/client.pem"},
+			value:       notEmptyText,
+		},
+		"routes.tls.key": {
+			title:       "Client key",
+			description: "PEM file of the certificate's private key. Needs `cert`.",
+			examples:    []any{"/etc/gatehouse/client-key.pem"},
+			value:       notEmptyText,
+		},
+		"routes.tls.server_name": {
+			title:       "Server name",
+			description: "The name in the certificate that is verified, instead of the backend's host.",
+			examples:    []any{"query.internal"},
+			value:       func() *schema { return matchingToken(serverName) },
+		},
+	}
+}
+
+// routeHeaderNotes returns the notes about the changes to headers that a route makes.
+func routeHeaderNotes() map[string]note {
+	return map[string]note{
 		"routes.request_headers": {
 			title: "Headers of requests",
 			description: "Changes to the headers that the backend gets: `remove`, then `set`, then `add`. Values may have {client_ip}, {request_id}, {host}, {route} and {claim.NAME}; " +
@@ -257,45 +297,11 @@ func forwardNotes() map[string]note {
 			unique:      true,
 			notEmpty:    true,
 		},
-		"routes.cors": {
-			title: "Cross-origin policy",
-			description: "Which pages may call this route from a browser, in place of `cors` of the table: nothing of that applies here. " +
-				"With `cors: off` the gateway adds nothing, and the backend answers preflights, which need what `auth` asks for.",
-			examples: []any{"off", map[string]any{"origins": []string{"https://admin.example.com"}}},
-		},
 		"routes.response_headers": {
 			title: "Headers of answers",
 			description: "Changes to the headers of every answer of the route, also of the gateway's own: `remove`, then `set`, then `add`, after those of the table. " +
 				"Values may have {client_ip}, {request_id}, {host} and {route}. {} is allowed only to undo `defaults`.",
 			examples: []any{map[string]any{"set": map[string]string{"X-Frame-Options": "DENY"}, "remove": []string{"Server"}}},
-		},
-		"routes.tls": {
-			title:       "TLS to the backend",
-			description: "TLS to an https backend. The backend's certificate is always verified.",
-		},
-		"routes.tls.ca": {
-			title:       "Authorities",
-			description: "PEM file of the authorities to trust instead of the system's.",
-			examples:    []any{"/etc/gatehouse/ca.pem"},
-			value:       notEmptyText,
-		},
-		"routes.tls.cert": {
-			title:       "Client certificate",
-			description: "PEM file of the certificate that the gateway presents. Needs `key`.",
-			examples:    []any{"/etc/gatehouse/client.pem"},
-			value:       notEmptyText,
-		},
-		"routes.tls.key": {
-			title:       "Client key",
-			description: "PEM file of the certificate's private key. Needs `cert`.",
-			examples:    []any{"/etc/gatehouse/client-key.pem"},
-			value:       notEmptyText,
-		},
-		"routes.tls.server_name": {
-			title:       "Server name",
-			description: "The name in the certificate that is verified, instead of the backend's host.",
-			examples:    []any{"query.internal"},
-			value:       func() *schema { return matchingToken(serverName) },
 		},
 	}
 }

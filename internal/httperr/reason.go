@@ -9,6 +9,7 @@ const (
 	ReasonConnect     Reason = "connect"     // no connection to the backend
 	ReasonTimeout     Reason = "timeout"     // the backend took too long
 	ReasonBroken      Reason = "broken"      // the backend gave no answer, or one that is not HTTP
+	ReasonRewrite     Reason = "rewrite"     // the path cannot be rewritten for the backend
 	ReasonResources   Reason = "resources"   // the gateway has no file descriptor or local port left
 	ReasonStore       Reason = "store"       // the database of the users does not answer
 	ReasonKeys        Reason = "keys"        // the keys of a token's issuer are not there
@@ -20,6 +21,6 @@ const (
 
 // Reasons are all reasons.
 var Reasons = [...]Reason{
-	ReasonConnect, ReasonTimeout, ReasonBroken, ReasonResources, ReasonStore, ReasonKeys, ReasonLimit, ReasonNoTable,
+	ReasonConnect, ReasonTimeout, ReasonBroken, ReasonRewrite, ReasonResources, ReasonStore, ReasonKeys, ReasonLimit, ReasonNoTable,
 	ReasonUnsupported, ReasonInternal,
 }

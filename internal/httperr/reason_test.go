@@ -22,7 +22,7 @@ var serverErrors = []string{
 func TestServerErrorsHaveReasons(t *testing.T) {
 	found := 0
 	for _, folder := range []string{"auth", "internal", "ops", "proxy"} {
-		err := filepath.WalkDir(filepath.Join("../..", folder), func(path string, entry fs.DirEntry, err error) error {
+		err := filepath.WalkDir(filepath.Join("..", "..", folder), func(path string, entry fs.DirEntry, err error) error {
 			if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 				return err
 			}

@@ -1,8 +1,6 @@
 package server
 
 import (
-	"github.com/coreos/go-systemd/v22/daemon"
-
 	"cmp"
 	"context"
 	"errors"
@@ -18,6 +16,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
 
 	"gatehouse/auth"
 	"gatehouse/auth/account"

@@ -1,13 +1,13 @@
 package server
 
 import (
-	"github.com/coreos/go-systemd/v22/daemon"
-
 	"cmp"
 	"context"
 	"errors"
 	"slices"
 	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
 
 	"gatehouse/proxy"
 )

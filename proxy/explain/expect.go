@@ -230,17 +230,17 @@ func (e *Expectation) Why() string {
 // whoText returns the caller of a test with the rest of the request, except the values of
 // headers.
 func whoText(test *config.Test) string {
-	text := test.As.String()
+	parts := []string{test.As.String()}
 	if test.Host != "" {
-		text += ", host " + test.Host
+		parts = append(parts, "host "+test.Host)
 	}
 	for _, name := range slices.Sorted(maps.Keys(test.Headers)) {
-		text += ", header " + name
+		parts = append(parts, "header "+name)
 	}
 	if test.From != "" {
-		text += ", from " + test.From
+		parts = append(parts, "from "+test.From)
 	}
-	return text
+	return strings.Join(parts, ", ")
 }
 
 // testText returns a test as text that can be compared. Values of headers may be secrets.

@@ -17,9 +17,9 @@ import (
 // change is weaker when a file may say more than before: its routes may take requests, or
 // read secrets, that they could not.
 func (d *Diff) owners(before, after *config.Config) {
-	old, new, told := confinements(before), confinements(after), map[string]bool{}
-	for _, name := range slices.Sorted(maps.Keys(new)) {
-		was, now := old[name], new[name]
+	confinedBefore, confinedNow, told := confinements(before), confinements(after), map[string]bool{}
+	for _, name := range slices.Sorted(maps.Keys(confinedNow)) {
+		was, now := confinedBefore[name], confinedNow[name]
 		if was == nil {
 			continue // what it says is compared as routes
 		}
@@ -60,9 +60,9 @@ type confinementChange struct {
 
 // confinementChanges compares two entries that include the same file.
 func confinementChanges(was, now *config.Include) (changes []confinementChange) {
-	add := func(key, old, new string, weaker bool) {
-		if old != new {
-			changes = append(changes, confinementChange{fmt.Sprintf("%s %s → %s", key, cmp.Or(old, "(none)"), cmp.Or(new, "(none)")), weaker})
+	add := func(key, from, to string, weaker bool) {
+		if from != to {
+			changes = append(changes, confinementChange{fmt.Sprintf("%s %s → %s", key, cmp.Or(from, "(none)"), cmp.Or(to, "(none)")), weaker})
 		}
 	}
 	if was.Prefix != "" && now.Prefix == "" {

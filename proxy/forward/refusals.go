@@ -15,7 +15,7 @@ var ErrUpstream = &httperr.Error{
 // The other answers of this package to requests that no backend has answered.
 var (
 	refuseRewrite = &httperr.Error{
-		Status: http.StatusBadGateway,
+		Status: http.StatusBadGateway, Reason: httperr.ReasonRewrite,
 		Detail: "The request path cannot be rewritten for the upstream service.",
 	}
 	refuseHeaderSize = &httperr.Error{

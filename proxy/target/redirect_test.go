@@ -57,7 +57,9 @@ func TestLocation(t *testing.T) {
 
 func TestRedirectAnswers(t *testing.T) {
 	w := httptest.NewRecorder()
-	NewRedirect(&config.Redirect{To: "/new", Status: http.StatusSeeOther}).Answer(w, behind("", "/a", ""))
+	if refusal := NewRedirect(&config.Redirect{To: "/new", Status: http.StatusSeeOther}).Answer(w, behind("", "/a", "")); refusal != nil {
+		t.Fatal(refusal)
+	}
 	if w.Code != http.StatusSeeOther || w.Header().Get("Location") != "/new/a" || w.Header().Get("Content-Length") != "0" || w.Body.Len() != 0 {
 		t.Errorf("got %d %v %q", w.Code, w.Header(), w.Body)
 	}
