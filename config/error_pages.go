@@ -85,9 +85,6 @@ func (v *validator) errorPages() {
 // reportUnreadablePages reports the pages that cannot be read, for a table with other
 // errors. ReadErrorPages does so for a table without errors.
 func (l *loader) reportUnreadablePages(table *part) {
-	if l.files == nil {
-		return
-	}
 	for key, field := range table.fields.Get("errors").Keys() {
 		page := table.config.Errors[key]
 		if !field.Valid() || page.File == "" {

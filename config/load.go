@@ -122,8 +122,11 @@ func (l *loader) load(data []byte) (*Config, Sources, error) {
 			check(config, table.fields)
 		}
 	}
-	if slices.ContainsFunc(parts, func(p *part) bool { return p.doc.HasErrors() }) {
+	if l.folder != "" && slices.ContainsFunc(parts, func(p *part) bool { return p.doc.HasErrors() }) {
 		l.reportUnreadablePages(table)
+		for _, p := range parts {
+			l.reportUnreadableAnswers(p)
+		}
 	}
 	problems := problemsOfAll(parts)
 	if problems.HasErrors() {

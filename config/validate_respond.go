@@ -3,6 +3,7 @@
 package config
 
 import (
+	"cmp"
 	"mime"
 	"net/http"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"gatehouse/config/problem"
+	"gatehouse/config/textfile"
 	"gatehouse/config/yamldoc"
 )
 
@@ -39,6 +41,25 @@ func (v *validator) respond(field *yamldoc.Field, route *Route) {
 	given.RefuseEmpty("headers", "to add none")
 	for name, header := range given.Get("headers").Keys() {
 		respondHeader(header, name, answer.Headers[name])
+	}
+}
+
+// MaxAnswerFile is the largest size of the file of a fixed answer, in bytes. The file is
+// kept in memory.
+const MaxAnswerFile = 10 << 20
+
+// reportUnreadableAnswers reports the files of fixed answers that cannot be read, for a
+// table with other errors. proxy.Compile does so for a table without errors.
+func (l *loader) reportUnreadableAnswers(p *part) {
+	for i, field := range p.fields.Get("routes").Entries() {
+		answer := p.config.Routes[i].Respond
+		given := field.Get("respond").Get("file")
+		if answer == nil || !given.Valid() || answer.File == "" {
+			continue
+		}
+		if _, err := textfile.ReadBelow(cmp.Or(answer.Folder, l.folder), answer.File, MaxAnswerFile); err != nil {
+			given.Reject(&problem.Fault{Reason: "cannot be read: " + err.Error()})
+		}
 	}
 }
 

@@ -16,10 +16,6 @@ import (
 	"gatehouse/internal/httperr"
 )
 
-// maxFile is the largest size of the file of an answer, in bytes. The file is kept in
-// memory.
-const maxFile = 10 << 20
-
 // defaultType is the media type of a body, and of a file whose extension is unknown.
 const defaultType = "text/plain; charset=utf-8"
 
@@ -43,7 +39,7 @@ func NewRespond(cfg *config.Respond, folder string) (*Respond, error) {
 	r := &Respond{status: int(cfg.Status), body: []byte(cfg.Body)}
 	kind, err := cfg.ContentType, error(nil)
 	if cfg.File != "" {
-		if r.body, err = textfile.ReadBelow(folder, cfg.File, maxFile); err != nil {
+		if r.body, err = textfile.ReadBelow(folder, cfg.File, config.MaxAnswerFile); err != nil {
 			err = fmt.Errorf("respond: read file %s: %w", cfg.File, err)
 		}
 		if kind == "" {
