@@ -1,0 +1,144 @@
+package backend
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gatehouse/config"
+)
+
+// state is what is known about a backend by its name. All tables share it.
+type state struct {
+	name     string
+	registry *Registry
+
+	version  atomic.Uint64 // grows when the servers that may get requests change
+	rotation atomic.Uint64 // of round robin
+	queue    queue
+	budget   budget
+	ejected  atomic.Int64 // ejections, for metrics
+	retried  [retryResultCount]atomic.Int64
+	rejected atomic.Int64 // requests that found no place, for metrics
+
+	mu      sync.Mutex // guards the fields below, and the state of the servers
+	servers map[Address]*Server
+	found   []found // the servers that a lookup has found; nil before the first
+	// departed is the number of attempts at servers that are forgotten.
+	departed int64
+}
+
+// found is a server that a lookup has found, with its weight.
+type found struct {
+	Address
+	Weight int
+}
+
+// server returns the server with an address. It makes one that is not known yet. The
+// caller holds mu.
+func (s *state) server(at Address) *Server {
+	known := s.servers[at]
+	if known == nil {
+		known = newServer(s, at)
+		s.servers[at] = known
+	}
+	return known
+}
+
+// changed makes all snapshots of the backend stale. The caller holds mu.
+func (s *state) changed() { s.version.Add(1) }
+
+// Backend is a named backend of one table. It never changes, except for the state that it
+// shares with the backends of that name in other tables.
+type Backend struct {
+	config   *config.Backend
+	state    *state
+	listed   []member // of `servers`; nil with `discover`
+	snapshot atomic.Pointer[snapshot]
+}
+
+// Name returns the name of the backend.
+func (b *Backend) Name() string { return b.state.name }
+
+// Config returns the configuration of the backend.
+func (b *Backend) Config() *config.Backend { return b.config }
+
+// newBackend returns a Backend with the state. It changes nothing that requests see.
+func newBackend(cfg *config.Backend, of *state) *Backend {
+	b := &Backend{config: cfg, state: of}
+	of.mu.Lock()
+	defer of.mu.Unlock()
+	for i := range cfg.Servers {
+		listed := &cfg.Servers[i]
+		b.listed = append(b.listed, member{of.server(AddressOf(listed.URL)), int(listed.Weight)})
+	}
+	return b
+}
+
+// members returns all servers of the backend with their weights. The caller holds
+// state.mu.
+func (b *Backend) members() []member {
+	if b.config.Discover == nil {
+		return b.listed
+	}
+	members := make([]member, len(b.state.found))
+	for i, found := range b.state.found {
+		members[i] = member{b.state.server(found.Address), found.Weight}
+	}
+	return members
+}
+
+// current returns the snapshot of the servers as they are now.
+func (b *Backend) current() *snapshot {
+	if s := b.snapshot.Load(); s != nil && s.version == b.state.version.Load() {
+		return s
+	}
+	b.state.mu.Lock()
+	defer b.state.mu.Unlock()
+	version := b.state.version.Load()
+	if s := b.snapshot.Load(); s != nil && s.version == version { // another request was faster
+		return s
+	}
+	s := newSnapshot(version, b.members(), b.config.Balance == config.BalanceRoundRobin)
+	b.snapshot.Store(s)
+	return s
+}
+
+// Servers returns all servers of the backend, in the order of the table or of the lookup.
+func (b *Backend) Servers() []*Server {
+	b.state.mu.Lock()
+	defer b.state.mu.Unlock()
+	var servers []*Server
+	for _, m := range b.members() {
+		servers = append(servers, m.server)
+	}
+	return servers
+}
+
+// Report is called at the end of an attempt at a server, with the time it took until the
+// response header or the failure.
+func (b *Backend) Report(s *Server, r Result, after time.Duration) {
+	s.results[r].Add(1)
+	b.state.registry.metrics.Attempted(b.state.name, after)
+	switch {
+	case r == ResultAnswered:
+		if s.consecutive.Load() != 0 {
+			s.consecutive.Store(0)
+		}
+	case r.IsFailure():
+		now := time.Now()
+		s.punish(now)
+		if failed := s.consecutive.Add(1); b.config.Passive != nil && !b.config.Passive.Off && int64(failed) >= int64(b.config.Passive.Fails) {
+			b.eject(s, now)
+		}
+	}
+}
+
+// weightOf returns the weight of a server, or 0.
+func weightOf(members []member, s *Server) int {
+	if i := slices.IndexFunc(members, func(m member) bool { return m.server == s }); i >= 0 {
+		return members[i].weight
+	}
+	return 0
+}

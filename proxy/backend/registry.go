@@ -1,0 +1,140 @@
+package backend
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"gatehouse/config"
+)
+
+// Metrics receives what is measured of attempts. Implementations must be safe for
+// concurrent use.
+type Metrics interface {
+	// Attempted is called when an attempt has got its response header or has failed, with
+	// the name of the backend and the time that it took.
+	Attempted(backend string, after time.Duration)
+}
+
+// Options configure a Registry.
+type Options struct {
+	Log     *slog.Logger
+	Metrics Metrics
+}
+
+// Registry has the backends of the process.
+type Registry struct {
+	log     *slog.Logger
+	metrics Metrics
+
+	mu     sync.Mutex
+	states map[string]*state // of the live table
+	live   Set
+	stop   context.CancelFunc // of observeBudgets; nil while no backend is live
+}
+
+// Set has the named backends of one table. The zero value has none.
+type Set struct {
+	backends map[string]*Backend
+}
+
+// Get returns the backend with a name, or nil.
+func (s Set) Get(name string) *Backend { return s.backends[name] }
+
+// All returns the backends, sorted by name.
+func (s Set) All() []*Backend {
+	all := make([]*Backend, 0, len(s.backends))
+	for _, name := range slices.Sorted(maps.Keys(s.backends)) {
+		all = append(all, s.backends[name])
+	}
+	return all
+}
+
+// NewRegistry returns a Registry without backends.
+func NewRegistry(o Options) *Registry {
+	return &Registry{log: o.Log, metrics: o.Metrics, states: map[string]*state{}}
+}
+
+// Prepare returns the backends of a table. Those whose name is known share what is known
+// about them. It starts nothing: the table may still be refused.
+func (r *Registry) Prepare(backends map[string]*config.Backend) Set {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	set := Set{backends: map[string]*Backend{}}
+	for name, of := range backends {
+		shared := r.states[name]
+		if shared == nil {
+			shared = &state{name: name, registry: r, servers: map[Address]*Server{}}
+		}
+		set.backends[name] = newBackend(of, shared)
+	}
+	return set
+}
+
+// Activate makes the backends of a table the live ones. It forgets backends and servers
+// that the table does not name.
+func (r *Registry) Activate(set Set) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.live = set
+	r.states = map[string]*state{}
+	for name, b := range set.backends {
+		r.states[name] = b.state
+		b.forgetOthers()
+	}
+	switch {
+	case len(set.backends) > 0 && r.stop == nil:
+		ctx, stop := context.WithCancel(context.Background())
+		r.stop = stop
+		go r.observeBudgets(ctx)
+	case len(set.backends) == 0 && r.stop != nil:
+		r.stop()
+		r.stop = nil
+	}
+}
+
+// Live returns the backends of the live table.
+func (r *Registry) Live() Set {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.live
+}
+
+// forgetOthers forgets the servers that the backend does not have. Requests that are under
+// way finish.
+func (b *Backend) forgetOthers() {
+	b.state.mu.Lock()
+	defer b.state.mu.Unlock()
+	named := map[*Server]bool{}
+	for _, m := range b.members() {
+		named[m.server] = true
+		m.server.gone = false
+	}
+	for at, server := range b.state.servers {
+		if !named[server] {
+			server.gone = true
+			b.state.departed += server.attempts()
+			delete(b.state.servers, at)
+		}
+	}
+	b.state.changed()
+}
+
+// observeBudgets tells the budgets once a second how many requests there were.
+func (r *Registry) observeBudgets(ctx context.Context) {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-ticker.C:
+			for _, b := range r.Live().backends {
+				b.state.budget.observe(now, b.state.attempts())
+			}
+		}
+	}
+}
