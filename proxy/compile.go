@@ -196,7 +196,7 @@ func (t *Table) compileRoute(of *route.Route, parts Parts, buffers httputil.Buff
 // compileBackend returns the backend of a route. With an error, it can only say which
 // request it would send.
 func (t *Table) compileBackend(r *compiledRoute, parts Parts, buffers httputil.BufferPool) (*forward.Backend, error) {
-	options := forward.BackendOptions{Route: r.config, Gate: parts.Gate, Headers: t.headers, Metrics: r.metrics, Buffers: buffers, CORS: r.cors != nil}
+	options := forward.BackendOptions{Route: r.config, URL: r.config.Backend, Gate: parts.Gate, Headers: t.headers, Metrics: r.metrics, Buffers: buffers, CORS: r.cors != nil}
 	var errs [2]error
 	if r.config.Rewrite != nil {
 		options.Rewrite, errs[0] = rewrite.NewPath(r.config)

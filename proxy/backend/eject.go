@@ -121,9 +121,20 @@ func (b *Backend) hasOther(than *Server) bool {
 	return false
 }
 
-// Leaving is called when a server has closed a connection that it could have kept: it is
-// probably stopping. It gets no requests for a moment, if there are others.
-func (s *Server) Leaving() {
+// Keeps is called when the server keeps the connection after an answer.
+func (s *Server) Keeps() {
+	if !s.keeps.Load() {
+		s.keeps.Store(true)
+	}
+}
+
+// Closes is called when the server closes the connection after an answer (RFC 9112 section
+// 9.6). If it has kept others before, it is probably stopping: it gets no requests for a
+// moment, if there are other servers.
+func (s *Server) Closes() {
+	if !s.keeps.Load() {
+		return
+	}
 	s.of.mu.Lock()
 	defer s.of.mu.Unlock()
 	if s.leaving {

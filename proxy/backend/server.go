@@ -38,6 +38,7 @@ type Server struct {
 	results     [resultCount]atomic.Int64
 	consecutive atomic.Int32  // failures in a row
 	penalty     atomic.Uint64 // recent failures; see decayed
+	keeps       atomic.Bool   // it has kept a connection after an answer
 	rampFrom    atomic.Int64  // when the server came back, in nanoseconds since the epoch; 0 when it has its full share
 
 	// The state of the server. It is guarded by of.mu; of.version grows with each change.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gatehouse/internal/reqctx"
+	"gatehouse/proxy/backend"
 	"gatehouse/proxy/http1/transport"
 	"gatehouse/proxy/idletimer"
 )
@@ -15,7 +16,8 @@ import (
 // attempt is one attempt to get an answer from a backend. The facts of the request
 // are in its Transfer, which lives longer.
 type attempt struct {
-	t *Transfer
+	t  *Transfer
+	to *backend.Address // of the server that it is sent to
 
 	context   attemptContext
 	hooks     transport.Hooks

@@ -28,8 +28,9 @@ func newBackend() *Backend {
 	cfg := &config.Config{Identity: config.Identity{Headers: map[string]string{
 		"X-User-ID": "sub", "X-Company-ID": "company_id", "X-User-Email": "email",
 	}}}
+	only := &url.URL{Scheme: "http", Host: "127.0.0.1:9"}
 	return NewBackend(BackendOptions{
-		Route:   &config.Route{Name: "strict", Prefix: "/strict", Backend: &url.URL{Scheme: "http", Host: "127.0.0.1:9"}, Auth: config.PolicyStrict},
+		Route: &config.Route{Name: "strict", Prefix: "/strict", Backend: only, Auth: config.PolicyStrict}, URL: only,
 		Headers: NewHeaderPolicy(cfg), Metrics: quietMetrics{},
 	})
 }

@@ -47,6 +47,7 @@ type clientBody struct {
 	received     atomic.Int64  // bytes read
 	remaining    atomic.Int64  // unread bytes by Content-Length; negative when unknown
 	expects      bool          // the client has asked for 100 (Continue)
+	keepsOpen    bool          // Close does nothing
 	earlyGrace   time.Duration // see Forwarder.EarlyGrace
 	forTransport transportBody // the body that the transport gets
 

@@ -141,5 +141,22 @@ func newClientBody(t *Transfer, control *http.ResponseController) *clientBody {
 		expects: len(in.Header["Expect"]) > 0 && !t.isHTTP10(), earlyGrace: t.forwarder.EarlyGrace,
 	}
 	b.remaining.Store(in.ContentLength)
+	b.keepsOpen = t.backend.servers != nil
 	return b
+}
+
+// reuse lets another attempt send the body. Nothing of it has been read.
+func (b *clientBody) reuse() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.released, b.onClose, b.phase = false, nil, bodyUploading
+}
+
+// Close implements io.Closer. When another attempt may send the body, it stays open; the
+// server closes it after the answer.
+func (b *clientBody) Close() error {
+	if b.keepsOpen {
+		return nil
+	}
+	return b.ReadCloser.Close()
 }

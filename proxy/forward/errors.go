@@ -19,6 +19,9 @@ import (
 // backend gave no answer. The client gets a fixed sentence, the log gets the cause.
 func handleError(_ http.ResponseWriter, r *http.Request, err error) {
 	a := attemptOf(r.Context())
+	if a.t.backend.servers != nil && a.t.failed(r.Context(), err) {
+		return
+	}
 	refusal := diagnose(r.Context(), a, err)
 	if a.isUnreachable(r.Context(), refusal, err) {
 		a.t.backend.metrics.Backend(false)

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httputil"
+	"net/url"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"gatehouse/internal/httperr"
 	"gatehouse/internal/occurrence"
 	"gatehouse/internal/timerwheel"
+	"gatehouse/proxy/backend"
 	"gatehouse/proxy/clientip"
 	"gatehouse/proxy/headers"
 	"gatehouse/proxy/http1/transport"
@@ -75,10 +77,22 @@ func (f *Forwarder) Forward(w http.ResponseWriter, t *Transfer, to *Backend, fac
 	t.path = path
 	t.Facts, t.forwarder, t.backend = facts, f, to
 	t.answer.ResponseWriter, t.answer.t = w, t
+	if to.servers != nil {
+		return t.balance()
+	}
+	t.try(&to.address, to.config.Timeout)
+	return t.refusal
+}
+
+// try makes one attempt: it sends the request to a server and writes the answer, unless
+// the attempt fails. timeout bounds the time until the response header.
+func (t *Transfer) try(to *backend.Address, timeout time.Duration) {
+	in := t.In
 	a := t.newAttempt()
+	a.to = to
 	a.context.Init(in.Context())
 	defer a.context.Cancel(nil)
-	a.idleTimer.Start(f.wheel, a, to.config.Timeout)
+	a.idleTimer.Start(t.forwarder.wheel, a, timeout)
 	defer a.idleTimer.Stop()
 
 	a.grantUpgrade()
@@ -91,8 +105,7 @@ func (f *Forwarder) Forward(w http.ResponseWriter, t *Transfer, to *Backend, fac
 	if in.ContentLength != 0 {
 		t.prepareBody(out)
 	}
-	to.proxy.ServeHTTP(&t.answer, out)
-	return t.refusal
+	t.backend.proxy.ServeHTTP(&t.answer, out)
 }
 
 // prepareBody makes the client's body pass through the Transfer.
@@ -103,10 +116,17 @@ func (t *Transfer) prepareBody(out *http.Request) {
 		// always possible.
 		_ = control.EnableFullDuplex()
 	}
-	t.body = newClientBody(t, control)
+	if t.body == nil {
+		t.body = newClientBody(t, control)
+	} else {
+		t.body.reuse()
+	}
 	t.body.idleTimer.Store(&t.attempt.idleTimer)
 	out.Body = t.body
 	if !t.backend.lean { // http1/transport never sends a body twice
+		if t.replay != nil {
+			t.replay.release()
+		}
 		t.replay = &replayBody{source: t.body, budget: &t.forwarder.replays}
 		out.Body, out.GetBody = t.replay.firstAttempt(), t.getBody
 	}
@@ -141,10 +161,14 @@ type BackendOptions struct {
 	Rewrite   *rewrite.Path // nil without `rewrite`
 	Back      *rewrite.Back // nil when no address in an answer is mapped back
 	CORS      bool          // the gateway, not the backend, sets the CORS headers
+	// URL is that of the backend's only server, or of any of its servers.
+	URL *url.URL
+	// Servers chooses a server for each attempt. It is nil for a backend without a name,
+	// whose only server is in URL.
+	Servers *backend.Backend
 }
 
-// Backend is the address that one route forwards its requests to, and how it does so. It
-// never changes.
+// Backend is how one route forwards its requests to one backend. It never changes.
 type Backend struct {
 	config  *config.Route
 	rule    auth.Rule
@@ -158,6 +182,9 @@ type Backend struct {
 	lean    bool           // the transport is of package http1/transport
 	direct  bool           // that transport may write the fields of most requests itself; see goesDirect
 	base    string         // path that is put before the path of a request; mostly ""
+
+	address backend.Address  // of the only server; with servers, of any of them
+	servers *backend.Backend // nil for a backend without a name
 
 	rewritten *rewrite.Path // nil without `rewrite`
 	back      *rewrite.Back // nil when no address in an answer is mapped back
@@ -173,7 +200,7 @@ func NewBackend(o BackendOptions) *Backend {
 	b := &Backend{
 		config: o.Route, rule: auth.RuleOf(o.Route), gate: o.Gate, policy: o.Headers, metrics: o.Metrics, cors: o.CORS,
 		rewritten: o.Rewrite, back: o.Back, changes: o.Headers.Changes(o.Route.RequestHeaders), answers: o.Headers.Changes(o.Route.ResponseHeaders),
-		base: strings.TrimSuffix(o.Route.Backend.EscapedPath(), "/"),
+		base: strings.TrimSuffix(o.URL.EscapedPath(), "/"), address: backend.AddressOf(o.URL), servers: o.Servers,
 	}
 	_, b.lean = o.Transport.(*transport.Transport)
 	b.direct = b.lean && (b.changes == nil || !b.changes.Sends(specialFields[:]...))

@@ -29,6 +29,7 @@ func (b *Backend) Preview(facts Facts) (*http.Request, *httperr.Error) {
 	}
 	t := &Transfer{Facts: facts, backend: b, path: path}
 	a := t.newAttempt()
+	a.to = &b.address
 	a.grantUpgrade()
 	out := facts.In.WithContext(context.WithValue(facts.In.Context(), attemptKey{}, a))
 	out.Header = nil // as in Forward

@@ -1,7 +1,9 @@
 package forward
 
 import (
+	"errors"
 	"net/http"
+	"time"
 
 	"gatehouse/internal/httperr"
 )
@@ -34,6 +36,14 @@ var (
 	refuseTimeout = &httperr.Error{
 		Status: http.StatusGatewayTimeout, Reason: httperr.ReasonTimeout,
 		Detail: "Upstream service timed out.",
+	}
+	refuseNoServer = &httperr.Error{
+		Status: http.StatusServiceUnavailable, Reason: httperr.ReasonConnect,
+		Detail: "Could not connect to upstream service.", Cause: errors.New("the backend has no server"),
+	}
+	refuseFull = &httperr.Error{
+		Status: http.StatusServiceUnavailable, Reason: httperr.ReasonLimit, RetryAfter: time.Second,
+		Detail: "Upstream service is busy. Please try again later.",
 	}
 	refuseClientGone = &httperr.Error{
 		Status: httperr.StatusClientGone,

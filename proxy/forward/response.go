@@ -13,7 +13,13 @@ func (b *Backend) modifyResponse(res *http.Response) error {
 	a := attemptOf(res.Request.Context())
 	a.backendSpoke = true
 	b.metrics.Backend(true)
-	b.metrics.ResponseHeader(time.Since(a.began))
+	took := time.Since(a.began)
+	b.metrics.ResponseHeader(took)
+	if b.servers != nil {
+		if err := a.t.answered(res, took); err != nil {
+			return err
+		}
+	}
 	if res.StatusCode < 100 || res.StatusCode > 999 {
 		return errStatus
 	}

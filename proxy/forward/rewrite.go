@@ -17,14 +17,14 @@ func (b *Backend) rewrite(pr *httputil.ProxyRequest) {
 	a := attemptOf(pr.In.Context())
 	in, out := pr.In, pr.Out
 
-	out.URL.Scheme, out.URL.Host = b.config.Backend.Scheme, b.config.Backend.Host
+	out.URL.Scheme, out.URL.Host = a.to.Scheme, a.to.Host
 	// Opaque is sent byte for byte. net/http would encode Path again.
 	out.URL.Opaque = b.base + a.t.path
 	out.URL.RawQuery = in.URL.RawQuery // httputil drops the parts that it cannot parse
 	if b.config.PreserveHost {
 		out.Host = in.Host
 	} else {
-		out.Host = b.config.Backend.Host
+		out.Host = a.to.Name
 	}
 
 	if a.hooks.Fields == nil { // or http1/transport asks for the headers

@@ -43,6 +43,7 @@ type Transfer struct {
 	replay    *replayBody // a copy of body for sending it again; nil when that is not possible
 	attempt   *attempt    // the current attempt; nil before the first
 	first     attempt     // saves an allocation: most requests have one attempt
+	balanced  balanced    // the attempts at servers of a named backend
 	refusal   *httperr.Error
 	err       error // why an answer that had begun was cut off; see Err
 	values    headerValues
