@@ -180,6 +180,30 @@ func (b *BackendRef) Servers() []*url.URL {
 	return all
 }
 
+// First returns the URL of the first server, or nil for none. All servers of one backend
+// have its scheme and its path.
+func (b *BackendRef) First() *url.URL {
+	if urls := b.Servers(); len(urls) > 0 {
+		return urls[0]
+	}
+	return nil
+}
+
+// Label returns the value as a label of metrics: the host of a URL, or the names.
+func (b *BackendRef) Label() string {
+	switch {
+	case b == nil:
+		return ""
+	case b.URL != nil:
+		return b.URL.Host
+	}
+	names := make([]string, len(b.Shares))
+	for i, share := range b.Shares {
+		names[i] = share.Name
+	}
+	return strings.Join(names, ", ")
+}
+
 // URLs returns the URLs of the servers. For a backend with discovery it is one: with the
 // host name that is looked up.
 func (b *Backend) URLs() []*url.URL {

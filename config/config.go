@@ -3,7 +3,6 @@
 package config
 
 import (
-	"net/url"
 	"time"
 
 	"github.com/google/uuid"
@@ -35,10 +34,12 @@ type Config struct {
 	Tokens   []Issuer  `yaml:"tokens" entry:"issuer,issuer"`
 	CORS     *CORS     `yaml:"cors"` // nil when the file has none, or off
 	// Addresses are named sets of networks and addresses.
-	Addresses      map[string]AddressSet `yaml:"addresses"`
-	TrustedProxies AddressList           `yaml:"trusted_proxies"`
-	ProxyProtocol  AddressList           `yaml:"proxy_protocol"` // peers that must send a PROXY header
-	Limits         Limits                `yaml:"limits"`
+	Addresses map[string]AddressSet `yaml:"addresses"`
+	// Backends are the named backends that routes may lead to.
+	Backends       map[string]*Backend `yaml:"backends"`
+	TrustedProxies AddressList         `yaml:"trusted_proxies"`
+	ProxyProtocol  AddressList         `yaml:"proxy_protocol"` // peers that must send a PROXY header
+	Limits         Limits              `yaml:"limits"`
 	// ResponseHeaders change the headers of every answer, before those of the route. Nil
 	// changes nothing.
 	ResponseHeaders *TableHeaders `yaml:"response_headers"`
@@ -180,10 +181,10 @@ type Route struct {
 	// that of the table; "" in the table itself.
 	Folder string `yaml:"-"`
 
-	Name    string   `yaml:"name"`   // unique; the label in metrics and logs
-	Prefix  string   `yaml:"prefix"` // "/" or "/a/b", matched on segment boundaries
-	Backend *url.URL `yaml:"backend"`
-	Handler string   `yaml:"handler"`
+	Name    string      `yaml:"name"`   // unique; the label in metrics and logs
+	Prefix  string      `yaml:"prefix"` // "/" or "/a/b", matched on segment boundaries
+	Backend *BackendRef `yaml:"backend"`
+	Handler string      `yaml:"handler"`
 	// Redirect and Respond are nil when the file has none.
 	Redirect *Redirect `yaml:"redirect"`
 	Respond  *Respond  `yaml:"respond"`
@@ -210,6 +211,11 @@ type Route struct {
 	// are empty.
 	AllowFrom AddressList `yaml:"allow_from"` // empty allows every address
 	DenyFrom  AddressList `yaml:"deny_from"`
+
+	// SplitBy keeps a caller on one side of a Backend with two names or more. Nil stands
+	// for the client's address.
+	SplitBy *HashKey `yaml:"split_by"`
+	Mirror  *Mirror  `yaml:"mirror"` // nil when the file has none
 
 	// How the request is forwarded.
 	StripPrefix         bool     `yaml:"strip_prefix"`     // forward without the prefix

@@ -63,6 +63,7 @@ func NewDecoder(lookup func(name string) (string, bool)) *yamldoc.Decoder {
 	yamldoc.SetDefault(d, Redirect{Status: http.StatusPermanentRedirect})
 	yamldoc.SetDefault(d, Respond{Status: http.StatusOK})
 	yamldoc.SetDefault(d, route)
+	setBackendDefaults(d)
 	return d
 }
 
@@ -86,7 +87,7 @@ func TargetKeys() []string { return []string{"backend", "handler", "redirect", "
 
 // RouteOnlyKeys returns the keys of a route that `defaults:` must not have.
 func RouteOnlyKeys() []string {
-	return append([]string{"name", "prefix", "rewrite", "basic"}, TargetKeys()...)
+	return append([]string{"name", "prefix", "rewrite", "basic", "split_by", "mirror"}, TargetKeys()...)
 }
 
 // DecodeField decodes a policy. It keeps the words off and no as text, although

@@ -33,6 +33,7 @@ func emptyIsFine() map[string]string {
 		"cors.expose []":        "pages may read no header",
 		"routes.cors.expose []": "pages may read no header",
 		"addresses {}":          "no set is defined",
+		"backends {}":           "no backend is defined",
 		"trusted_proxies []":    "nobody is believed",
 		"proxy_protocol []":     "nobody is believed",
 		"limits {}":             "the defaults hold",

@@ -29,7 +29,7 @@ const (
 // has the word and whose key is known at the place wins, then the first with the word.
 var foreignKeys = []foreignKey{
 	{words: "proxypass reverseproxy forwardto proxyto uri url upstream service target origin destination", place: inRoute, ours: "backend", example: "backend: http://127.0.0.1:8080"},
-	{words: "upstreams servers loadbalancer cluster clusters services backends", place: inRoute, ours: "backend", example: "backend: http://orders:8080", note: "a route has one backend, so name a load balancer or a DNS name for several servers"},
+	{words: "upstreams servers loadbalancer cluster clusters services", place: inRoute, ours: "backend", example: "backend: http://orders:8080", note: "a route has one backend, so name a load balancer or a DNS name for several servers"},
 	{words: "location match matcher handle path pathprefix paths rule", place: inRoute, ours: "prefix", example: "prefix: /orders", note: "hosts, methods and match_headers of a route are further conditions"},
 	{words: "host servername domain domains virtualhost vhost", place: inRoute, ours: "hosts", example: "hosts: [www.example.com]"},
 	{words: "strippath stripuri trimprefix handlepath", place: inRoute, ours: "strip_prefix", example: "strip_prefix: true"},

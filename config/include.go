@@ -58,7 +58,7 @@ var _ yamldoc.FieldDecoder = (*Include)(nil)
 
 // IncludedKeys returns the keys that an included file may have. All but
 // `defaults` are lists or mappings, and are joined with those of the table.
-func IncludedKeys() []string { return []string{"defaults", "addresses", "routes", "tests"} }
+func IncludedKeys() []string { return []string{"defaults", "addresses", "backends", "routes", "tests"} }
 
 // part is one file of a table: the table itself, or a file that it includes.
 type part struct {

@@ -110,7 +110,7 @@ func TestLoadWhileReplaced(t *testing.T) {
 		if err != nil && !strings.Contains(err.Error(), "change while they are read") {
 			t.Fatal(err)
 		}
-		if err == nil && table.Routes[0].Backend.Host != table.Routes[1].Backend.Host {
+		if err == nil && table.Routes[0].Backend.URL.Host != table.Routes[1].Backend.URL.Host {
 			t.Fatalf("a table of two moments: %s and %s", table.Routes[0].Backend, table.Routes[1].Backend)
 		}
 		select {

@@ -71,6 +71,8 @@ func (v *validator) route(field *yamldoc.Field, route *Route) {
 	v.claimsOfNobody(field, route)
 	v.inheritedCORS(field, route)
 	v.backendTLS(field, route)
+	v.split(field, route)
+	v.mirror(field, route)
 	v.rewrite(field, route)
 	if given := field.Get("upgrade"); given != nil && !given.IsEmpty() && route.Protocol == ProtocolH2C {
 		field.Forbid("upgrade", "needs HTTP/1.1, and protocol is h2c", "HTTP/2 has no upgrade: remove it, or use protocol: auto")
@@ -99,13 +101,7 @@ func (v *validator) target(field *yamldoc.Field, route *Route) {
 		v.respond(field, route)
 		v.withoutBackend(field, "respond")
 	case field.Given("backend"):
-		given := field.Get("backend")
-		if given == nil || route.Backend == nil {
-			return
-		}
-		if f := backendRule(route.Backend); f != nil {
-			given.Reject(f)
-		}
+		v.backendRef(field.Get("backend"), route.Backend)
 	default:
 		field.Missing("backend", "a URL such as http://query-service:8080")
 	}
@@ -234,10 +230,10 @@ func (v *validator) certificate(field *yamldoc.Field, tls *TLS) {
 
 // backendTLS checks the TLS keys against the backend's scheme.
 func (v *validator) backendTLS(field *yamldoc.Field, route *Route) {
-	if route.Backend == nil || field.Get("backend") == nil {
+	if !route.Backend.IsURL() || field.Get("backend") == nil {
 		return
 	}
-	secure := route.Backend.Scheme == "https"
+	secure := route.Backend.URL.Scheme == "https"
 	if field.Given("tls") && !secure {
 		field.Forbid("tls", "is for https backends", "make the backend https://…, or remove tls")
 	}

@@ -146,12 +146,7 @@ func (r *routes) setTable(cfg *config.Config) {
 }
 
 // backendOf returns the name of a route's backend, or "" when it has none.
-func backendOf(route *config.Route) string {
-	if route.Backend == nil {
-		return ""
-	}
-	return route.Backend.Host
-}
+func backendOf(route *config.Route) string { return route.Backend.Label() }
 
 // isRemovable reports whether the route was removed and has no open request.
 func (s *series) isRemovable() bool { return s.removed && s.inFlight.Load() == 0 }

@@ -50,7 +50,7 @@ func Routes(routes []*config.Route) []RouteInfo {
 		case r.Respond != nil:
 			info.Target, info.Auth = "answer:"+r.Respond.Status.String(), string(r.Auth)
 		default:
-			info.Target, info.Auth = r.Backend.Redacted(), string(r.Auth)
+			info.Target, info.Auth = r.Backend.String(), string(r.Auth)
 		}
 		if r.Rewrite != nil {
 			info.Rewrite = r.Rewrite.To

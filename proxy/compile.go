@@ -175,8 +175,11 @@ func (t *Table) compileRoute(of *route.Route, parts Parts, buffers httputil.Buff
 		return r, err
 	}
 	if cfg.Backend != nil {
-		r.metrics = parts.Metrics.Route(cfg.Name, cfg.Backend.Host)
+		r.metrics = parts.Metrics.Route(cfg.Name, cfg.Backend.Label())
 		r.backend, err = t.compileBackend(r, parts, buffers)
+		if err == nil && parts.Transports != nil && !cfg.Backend.IsURL() {
+			err = errors.New("named backends are not served yet")
+		}
 		return r, err
 	}
 	r.metrics = parts.Metrics.Route(cfg.Name, "")
@@ -196,14 +199,18 @@ func (t *Table) compileRoute(of *route.Route, parts Parts, buffers httputil.Buff
 // compileBackend returns the backend of a route. With an error, it can only say which
 // request it would send.
 func (t *Table) compileBackend(r *compiledRoute, parts Parts, buffers httputil.BufferPool) (*forward.Backend, error) {
-	options := forward.BackendOptions{Route: r.config, URL: r.config.Backend, Gate: parts.Gate, Headers: t.headers, Metrics: r.metrics, Buffers: buffers, CORS: r.cors != nil}
+	of := r.config
+	if !of.Backend.IsURL() {
+		of = of.Backend.Shares[0].Route
+	}
+	options := forward.BackendOptions{Route: of, URL: of.Backend.First(), Gate: parts.Gate, Headers: t.headers, Metrics: r.metrics, Buffers: buffers, CORS: r.cors != nil}
 	var errs [2]error
 	if r.config.Rewrite != nil {
 		options.Rewrite, errs[0] = rewrite.NewPath(r.config)
 	}
-	options.Back = rewrite.NewBack(r.config, options.Rewrite)
+	options.Back = rewrite.NewBack(of, options.Rewrite)
 	if parts.Transports != nil {
-		options.Transport, errs[1] = parts.Transports.Get(&t.transports, r.config)
+		options.Transport, errs[1] = parts.Transports.Get(&t.transports, of)
 	}
 	return forward.NewBackend(options), errors.Join(errs[:]...)
 }

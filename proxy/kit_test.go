@@ -262,7 +262,7 @@ func sendTo(table *Table, transport http.RoundTripper) {
 			rewritten, _ = rewrite.NewPath(r.config) // compiled before
 		}
 		r.backend = forward.NewBackend(forward.BackendOptions{
-			Route: r.config, URL: r.config.Backend, Gate: table.gate, Headers: table.headers, Metrics: r.metrics, CORS: r.cors != nil, Transport: transport, Buffers: forward.NewCopyBuffers(),
+			Route: r.config, URL: r.config.Backend.First(), Gate: table.gate, Headers: table.headers, Metrics: r.metrics, CORS: r.cors != nil, Transport: transport, Buffers: forward.NewCopyBuffers(),
 			Rewrite: rewritten, Back: rewrite.NewBack(r.config, rewritten),
 		})
 	}

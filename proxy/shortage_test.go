@@ -27,7 +27,7 @@ func TestDescriptorsOfBackends(t *testing.T) {
 		"short":   {descriptors.Division{Limit: 64, Clients: 1, Backends: 1}, true}, // the standard streams use 0 to 2
 	} {
 		pool := upstream.NewPool(upstream.PoolOptions{Control: c.of.Control})
-		transport, err := pool.Get(new(upstream.Set), &config.Route{Backend: backend, ConnectTimeout: time.Minute})
+		transport, err := pool.Get(new(upstream.Set), &config.Route{Backend: &config.BackendRef{URL: backend}, ConnectTimeout: time.Minute})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -5,6 +5,7 @@ package lint
 
 import (
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -15,58 +16,72 @@ import (
 // warnRewritten warns about each route whose rewrite can make a path that a
 // stricter route to the same backend guards.
 func (l *linter) warnRewritten() {
-	var guards map[string][]backendRoute // by backend
+	var guards map[string][]backendRoute // by server
 	for i, field := range l.file.Get("routes").Entries() {
 		route := &l.table.Routes[i]
 		if route.Rewrite == nil {
 			continue
 		}
-		image := imageOf(route)
-		if image == nil {
-			continue
-		}
 		if guards == nil {
 			guards = l.guards()
 		}
-		compared := 0
-		for _, guard := range guards[backendKey(route.Backend)] {
-			if !isStricter(guard.route, route) {
+		for _, server := range route.Backend.Servers() {
+			guard, found := guardedAt(route, server, guards[serverKey(server)])
+			if !found {
 				continue
 			}
-			if compared++; compared > maxCompared {
-				break
-			}
-			if image.MatchesBelow(guard.backendPath) {
-				field.WarnAt("rewrite", field.Name()+": rewrite leads to "+strings.TrimSuffix(guard.backendPath, "/")+" of the backend, which "+
-					guard.field.Name()+" ("+ruleText(guard.route)+") guards: a rewritten request is forwarded, not matched again",
-					"let `from` or `to` allow less, or give both routes the same policy")
-				break
-			}
+			field.WarnAt("rewrite", field.Name()+": rewrite leads to "+strings.TrimSuffix(guard.backendPath, "/")+" of the backend, which "+
+				guard.field.Name()+" ("+ruleText(guard.route)+") guards: a rewritten request is forwarded, not matched again",
+				"let `from` or `to` allow less, or give both routes the same policy")
+			break
 		}
 	}
 }
 
-// guards returns the routes by backend, each with the paths of the backend behind it.
+// guardedAt returns the first of the routes to a server that is stricter than a route
+// whose rewrite leads to its paths there.
+func guardedAt(route *config.Route, server *url.URL, guards []backendRoute) (backendRoute, bool) {
+	image := imageOf(route, server)
+	if image == nil {
+		return backendRoute{}, false
+	}
+	compared := 0
+	for _, guard := range guards {
+		if !isStricter(guard.route, route) {
+			continue
+		}
+		if compared++; compared > maxCompared {
+			break
+		}
+		if image.MatchesBelow(guard.backendPath) {
+			return guard, true
+		}
+	}
+	return backendRoute{}, false
+}
+
+// guards returns the routes by server, each with the paths of the server behind it.
 func (l *linter) guards() map[string][]backendRoute {
 	guards := map[string][]backendRoute{}
 	for i, field := range l.file.Get("routes").Entries() {
-		if route := &l.table.Routes[i]; route.Backend != nil {
-			key := backendKey(route.Backend)
-			for _, path := range backendPathsOf(route) {
-				guards[key] = append(guards[key], backendRoute{route, field, path})
+		route := &l.table.Routes[i]
+		for _, server := range route.Backend.Servers() {
+			key := serverKey(server)
+			for _, path := range backendPathsOf(route, server) {
+				guards[key] = append(guards[key], backendRoute{route, field, key, path})
 			}
 		}
 	}
 	return guards
 }
 
-// imageOf returns an expression for the backend's paths that a rewrite makes.
-func imageOf(route *config.Route) *pathexp.Expression {
+// imageOf returns an expression for the paths of a server that a rewrite makes.
+func imageOf(route *config.Route, server *url.URL) *pathexp.Expression {
 	from, f := pathexp.Parse(route.Rewrite.From)
 	if f != nil {
 		return nil
 	}
-	base := strings.ReplaceAll(strings.TrimSuffix(route.Backend.EscapedPath(), "/"), "$", "$$")
+	base := strings.ReplaceAll(strings.TrimSuffix(server.EscapedPath(), "/"), "$", "$$")
 	to, f := pathexp.ParseTemplate(base+route.Rewrite.To, from.Groups())
 	if f != nil {
 		return nil

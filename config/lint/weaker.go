@@ -13,11 +13,12 @@ import (
 	"gatehouse/config/yamldoc"
 )
 
-// backendRoute is a route to a backend, with the backend's paths that it opens.
+// backendRoute is a route to one server, with the server's paths that it opens.
 type backendRoute struct {
 	route       *config.Route
 	field       *yamldoc.Field
-	backendPath string // the prefix of the backend's paths behind the route; ends with "/"
+	server      string // see serverKey
+	backendPath string // the prefix of the server's paths behind the route; ends with "/"
 }
 
 // stricterRoutes are the routes to one backend whose policy is stricter than a
@@ -42,10 +43,11 @@ func (l *linter) warnWeaker() {
 		if len(route.Hosts) == 0 && len(route.Headers) == 0 {
 			prefixes[route.Prefix] = true
 		}
-		if route.Backend != nil {
-			routes = append(routes, backendRoute{route, field, backendPathOf(route)})
-			for _, path := range backendPathsOf(route) {
-				guarding = append(guarding, backendRoute{route, field, path})
+		for _, server := range route.Backend.Servers() {
+			key := serverKey(server)
+			routes = append(routes, backendRoute{route, field, key, backendPathOf(route, server)})
+			for _, path := range backendPathsOf(route, server) {
+				guarding = append(guarding, backendRoute{route, field, key, path})
 			}
 			open[route.Auth] = true
 		}
@@ -54,28 +56,29 @@ func (l *linter) warnWeaker() {
 		if !open[weaker] {
 			continue
 		}
-		stricter := stricterByBackend(guarding, weaker)
+		stricter := stricterByServer(guarding, weaker)
+		var warned *config.Route // one warning for a route is enough, whatever the number of its servers
 		for _, d := range routes {
-			if behind := stricter[backendKey(d.route.Backend)]; d.route.Auth == weaker && !hasPasswords(d.route) && behind != nil {
-				warnWeakerRoute(d, behind, prefixes)
+			behind := stricter[d.server]
+			if d.route.Auth == weaker && !hasPasswords(d.route) && behind != nil && d.route != warned && warnWeakerRoute(d, behind, prefixes) {
+				warned = d.route
 			}
 		}
 	}
 }
 
-// stricterByBackend returns the routes that are stricter than a policy, by backend.
-func stricterByBackend(routes []backendRoute, weaker config.Policy) map[string]*stricterRoutes {
+// stricterByServer returns the routes that are stricter than a policy, by server.
+func stricterByServer(routes []backendRoute, weaker config.Policy) map[string]*stricterRoutes {
 	stricter := map[string]*stricterRoutes{}
 	for _, d := range routes {
 		asksMore := d.route.Auth == config.PolicyStrict || weaker.IsOpen() && (d.route.Auth == config.PolicyInitial || hasPasswords(d.route))
 		if !asksMore {
 			continue
 		}
-		key := backendKey(d.route.Backend)
-		behind := stricter[key]
+		behind := stricter[d.server]
 		if behind == nil {
 			behind = &stricterRoutes{first: d, byPrefix: map[string]backendRoute{}}
-			stricter[key] = behind
+			stricter[d.server] = behind
 		}
 		if _, found := behind.byPrefix[d.route.Prefix]; !found {
 			behind.byPrefix[d.route.Prefix] = d
@@ -93,8 +96,8 @@ func hasPasswords(route *config.Route) bool { return route.Basic.File != "" }
 
 // warnWeakerRoute reports what a weaker route opens of the stricter ones: the
 // same paths of the backend, part of a stricter prefix, or only the same
-// backend.
-func warnWeakerRoute(open backendRoute, behind *stricterRoutes, prefixes map[string]bool) {
+// backend. It reports whether there was something to report.
+func warnWeakerRoute(open backendRoute, behind *stricterRoutes, prefixes map[string]bool) bool {
 	warn := func(message, hint string) { open.field.WarnAt("auth", open.field.Name()+message, hint) }
 	who, hint := "without a token", "right if that part is open to everybody; otherwise remove `auth: "+string(open.route.Auth)+"`"
 	if open.route.Auth == config.PolicyInitial {
@@ -114,20 +117,22 @@ func warnWeakerRoute(open backendRoute, behind *stricterRoutes, prefixes map[str
 	if d, path, found := behind.bypass(open, prefixes); found {
 		warn(" bypasses "+describe(d)+": what that route protects can be reached "+who+" under "+path+methods,
 			"make its prefix or its backend's path longer, or use the same policy")
-		return
+		return true
 	}
 	if d, found := behind.ambiguousBelow(open.route.Prefix); found {
 		warn(" may be read as a part of "+describe(d)+": some backends ignore the end of a segment of "+where,
 			"on Windows or with old versions of Spring it can be reached "+who+"; choose another prefix, or use the same policy")
-		return
+		return true
 	}
 	if d, found := behind.nearestAbove(open.route.Prefix); found {
 		warn(" opens a part of "+describe(d)+": the same backend can be reached "+who+" under "+where, hint)
-		return
+		return true
 	}
 	if open.route.Auth.IsOpen() {
 		warn(" leads to the same backend as "+describe(behind.first)+": it can be reached "+who+" under "+where, hint)
+		return true
 	}
+	return false
 }
 
 // nearestAbove returns the longest stricter prefix that equals the weaker one
@@ -193,10 +198,10 @@ func parentOf(prefix string) string {
 	return prefix[:max(1, strings.LastIndexByte(prefix, '/'))]
 }
 
-// backendPathsOf returns the prefixes of the paths that a route sends to its backend:
-// those that a rewrite leaves, and those that it makes.
-func backendPathsOf(route *config.Route) []string {
-	paths := []string{backendPathOf(route)}
+// backendPathsOf returns the prefixes of the paths that a route sends to a server: those
+// that a rewrite leaves, and those that it makes.
+func backendPathsOf(route *config.Route, server *url.URL) []string {
+	paths := []string{backendPathOf(route, server)}
 	if route.Rewrite == nil {
 		return paths
 	}
@@ -204,7 +209,7 @@ func backendPathsOf(route *config.Route) []string {
 	if f != nil {
 		return paths
 	}
-	start := strings.TrimSuffix(route.Backend.EscapedPath(), "/") + to.Start()
+	start := strings.TrimSuffix(server.EscapedPath(), "/") + to.Start()
 	if to.HasGroups() { // which may continue the last segment
 		start = start[:strings.LastIndexByte(start, '/')]
 	}
@@ -215,24 +220,24 @@ func backendPathsOf(route *config.Route) []string {
 	return paths
 }
 
-// backendPathOf returns the prefix of all paths that a route sends to its
-// backend. A rewrite adds others.
-func backendPathOf(route *config.Route) string {
-	space := strings.TrimSuffix(route.Backend.EscapedPath(), "/")
+// backendPathOf returns the prefix of all paths that a route sends to a server. A
+// rewrite adds others.
+func backendPathOf(route *config.Route, server *url.URL) string {
+	space := strings.TrimSuffix(server.EscapedPath(), "/")
 	if !route.StripPrefix {
 		space += route.Prefix
 	}
 	return strings.TrimSuffix(space, "/") + "/"
 }
 
-// backendKey returns the same text for two URLs of one server.
-func backendKey(backend *url.URL) string {
-	scheme, port := strings.ToLower(backend.Scheme), backend.Port()
+// serverKey returns the same text for two URLs of one server.
+func serverKey(server *url.URL) string {
+	scheme, port := strings.ToLower(server.Scheme), server.Port()
 	if port == "" {
 		port = "80"
 		if scheme == "https" {
 			port = "443"
 		}
 	}
-	return scheme + "://" + strings.ToLower(backend.Hostname()) + ":" + strings.TrimLeft(port, "0")
+	return scheme + "://" + strings.ToLower(server.Hostname()) + ":" + strings.TrimLeft(port, "0")
 }

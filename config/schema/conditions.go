@@ -34,6 +34,14 @@ func conditions(path string) []*schema {
 			{Not: &schema{Required: []string{"body", "file"}}},
 			{If: given("status", bodiless), Then: &schema{Not: anyOf(&schema{Required: []string{"body"}}, &schema{Required: []string{"file"}})}},
 		}
+	case "backends":
+		return []*schema{{OneOf: []*schema{{Required: []string{"servers"}}, {Required: []string{"discover"}}}}}
+	case "backends.discover":
+		return []*schema{{OneOf: []*schema{{Required: []string{"url"}}, {Required: []string{"srv"}}}}}
+	case "backends.health":
+		return []*schema{{OneOf: []*schema{{Required: []string{"path"}}, {Required: []string{"grpc"}}}}}
+	case "backends.hash", "routes.split_by":
+		return []*schema{{MinProperties: 1, MaxProperties: new(1)}}
 	case "include":
 		return []*schema{{DependentRequired: map[string][]string{"auth": {"prefix"}, "variables": {"prefix"}}}}
 	case "tests.as":
@@ -42,7 +50,7 @@ func conditions(path string) []*schema {
 	case "tests.expect":
 		forwarded := given("to", &schema{Type: "string", Pattern: "^/|://"})
 		return []*schema{{If: forwarded, Then: &schema{Not: anyOf(&schema{Required: []string{"status"}}, &schema{Required: []string{"location"}})}}}
-	case "routes.tls":
+	case "routes.tls", "backends.tls":
 		return []*schema{{DependentRequired: map[string][]string{"cert": {"key"}, "key": {"cert"}}}}
 	case "cors", "routes.cors":
 		return []*schema{{

@@ -28,6 +28,7 @@ func keyNotes() map[string]note {
 	notes := map[string]note{}
 	for _, some := range []map[string]note{
 		tableNotes(), includeNotes(), limitNotes(), userNotes(), issuerNotes(), corsNotes("cors"), corsNotes("routes.cors"), targetNotes(), matchNotes(), forwardNotes(), routeHeaderNotes(), boundNotes(), testNotes(),
+		backendNotes(), checkNotes(), referenceNotes(), hashKeyNotes("backends.hash"), hashKeyNotes("routes.split_by"), connectionNotes("routes"), connectionNotes("backends"),
 		headerNotes("response_headers"), headerNotes("routes.response_headers"),
 	} {
 		maps.Copy(notes, some)

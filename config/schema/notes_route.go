@@ -9,8 +9,8 @@ func targetNotes() map[string]note {
 	return map[string]note{
 		"routes.backend": {
 			title:       "Backend",
-			description: "Where requests go: an http or https URL. Its path, if any, is put before the request's path. No user name, password or query.",
-			examples:    []any{"http://query-service:8080", "${INGEST_URL:-http://ingest-api-service}"},
+			description: "Where requests go: an http or https URL, a name in `backends`, or several names with weights. A path of the URL is put before the request's path. No user name, password or query.",
+			examples:    []any{"http://query-service:8080", "${INGEST_URL:-http://ingest-api-service}", "orders", map[string]int{"orders": 95, "orders-v2": 5}},
 		},
 		"routes.handler": {
 			title:       "Handler",
@@ -200,10 +200,6 @@ func forwardNotes() map[string]note {
 				"where strip_prefix, a path in `backend` or a rewrite without groups makes that certain. off leaves them.",
 			value: switchValue,
 		},
-		"routes.preserve_host": {
-			title:       "Preserve the host",
-			description: "Send the client's Host to the backend instead of the backend's own.",
-		},
 		"routes.forward_token": {
 			title:       "Forward the token",
 			description: "Forward the Authorization header to the backend.",
@@ -211,13 +207,6 @@ func forwardNotes() map[string]note {
 		"routes.allow_encoded_slashes": {
 			title:       "Allow encoded slashes",
 			description: "Accept %2F as data that is not a separator. Otherwise a path with %2F is answered 400.",
-		},
-		"routes.protocol": {
-			title:       "Protocol",
-			description: "auto: HTTP/1.1, or HTTP/2 when TLS negotiates it. http1: HTTP/1.1 only. h2c: HTTP/2 without TLS, as gRPC uses.",
-			value: func() *schema {
-				return oneWord(string(config.ProtocolAuto), string(config.ProtocolHTTP1), string(config.ProtocolH2C))
-			},
 		},
 		"routes.upgrade": {
 			title: "Upgrades",
@@ -232,34 +221,6 @@ func forwardNotes() map[string]note {
 			description: "Which pages may call this route from a browser, in place of `cors` of the table: nothing of that applies here. " +
 				"With `cors: off` the gateway adds nothing, and the backend answers preflights, which need what `auth` asks for.",
 			examples: []any{"off", map[string]any{"origins": []string{"https://admin.example.com"}}},
-		},
-		"routes.tls": {
-			title:       "TLS to the backend",
-			description: "TLS to an https backend. The backend's certificate is always verified.",
-		},
-		"routes.tls.ca": {
-			title:       "Authorities",
-			description: "PEM file of the authorities to trust instead of the system's.",
-			examples:    []any{"/etc/gatehouse/ca.pem"},
-			value:       notEmptyText,
-		},
-		"routes.tls.cert": {
-			title:       "Client certificate",
-			description: "PEM file of the certificate that the gateway presents. Needs `key`.",
-			examples:    []any{"/etc/gatehouse/client.pem"},
-			value:       notEmptyText,
-		},
-		"routes.tls.key": {
-			title:       "Client key",
-			description: "PEM file of the certificate's private key. Needs `cert`.",
-			examples:    []any{"/etc/gatehouse/client-key.pem"},
-			value:       notEmptyText,
-		},
-		"routes.tls.server_name": {
-			title:       "Server name",
-			description: "The name in the certificate that is verified, instead of the backend's host.",
-			examples:    []any{"query.internal"},
-			value:       func() *schema { return matchingToken(serverName) },
 		},
 	}
 }
@@ -306,25 +267,12 @@ func routeHeaderNotes() map[string]note {
 	}
 }
 
+// boundUnit ends the description of a bound that is a duration.
+const boundUnit = " A number and a unit (ms, s, m, h); 0 means no bound."
+
 // boundNotes returns the notes about the bounds of a route.
 func boundNotes() map[string]note {
-	const unit = " A number and a unit (ms, s, m, h); 0 means no bound."
 	return map[string]note{
-		"routes.timeout": {
-			title:       "Timeout",
-			description: "How long the backend may take until its response headers; after that, 504. Streams are bounded by idle_timeout." + unit,
-			examples:    []any{"60s", "5m"},
-		},
-		"routes.connect_timeout": {
-			title:       "Timeout of connecting",
-			description: "How long opening a connection to the backend may take." + unit,
-			examples:    []any{"10s"},
-		},
-		"routes.idle_timeout": {
-			title:       "Idle timeout",
-			description: "How long a body or an upgraded stream may pause." + unit,
-			examples:    []any{"5m"},
-		},
 		"routes.max_body": {
 			title: "Largest body",
 			description: "How large a request's body may be, counted while it streams. Larger bodies get 413. " +
@@ -363,6 +311,66 @@ func headerNotes(path string) map[string]note {
 			value:       func() *schema { return anyOf(name(), ref("reference")) },
 			unique:      true,
 			notEmpty:    true,
+		},
+	}
+}
+
+// connectionNotes returns the notes about the keys that routes and backends have, at a path.
+func connectionNotes(path string) map[string]note {
+	return map[string]note{
+		path + ".tls": {
+			title:       "TLS to the backend",
+			description: "TLS to an https backend. The backend's certificate is always verified.",
+		},
+		path + ".tls.ca": {
+			title:       "Authorities",
+			description: "PEM file of the authorities to trust instead of the system's.",
+			examples:    []any{"/etc/gatehouse/ca.pem"},
+			value:       notEmptyText,
+		},
+		path + ".tls.cert": {
+			title:       "Client certificate",
+			description: "PEM file of the certificate that the gateway presents. Needs `key`.",
+			examples:    []any{"/etc/gatehouse/client.pem"},
+			value:       notEmptyText,
+		},
+		path + ".tls.key": {
+			title:       "Client key",
+			description: "PEM file of the certificate's private key. Needs `cert`.",
+			examples:    []any{"/etc/gatehouse/client-key.pem"},
+			value:       notEmptyText,
+		},
+		path + ".tls.server_name": {
+			title:       "Server name",
+			description: "The name in the certificate that is verified, instead of the backend's host.",
+			examples:    []any{"query.internal"},
+			value:       func() *schema { return matchingToken(serverName) },
+		},
+		path + ".preserve_host": {
+			title:       "Preserve the host",
+			description: "Send the client's Host to the backend instead of the backend's own.",
+		},
+		path + ".protocol": {
+			title:       "Protocol",
+			description: "auto: HTTP/1.1, or HTTP/2 when TLS negotiates it. http1: HTTP/1.1 only. h2c: HTTP/2 without TLS, as gRPC uses.",
+			value: func() *schema {
+				return oneWord(string(config.ProtocolAuto), string(config.ProtocolHTTP1), string(config.ProtocolH2C))
+			},
+		},
+		path + ".timeout": {
+			title:       "Timeout",
+			description: "How long the backend may take until its response headers; after that, 504. Streams are bounded by idle_timeout." + boundUnit,
+			examples:    []any{"60s", "5m"},
+		},
+		path + ".connect_timeout": {
+			title:       "Timeout of connecting",
+			description: "How long opening a connection to the backend may take." + boundUnit,
+			examples:    []any{"10s"},
+		},
+		path + ".idle_timeout": {
+			title:       "Idle timeout",
+			description: "How long a body or an upgraded stream may pause." + boundUnit,
+			examples:    []any{"5m"},
 		},
 	}
 }

@@ -31,14 +31,17 @@ const (
 	anyScheme    = `[Hh][Tt][Tt][Pp][Ss]?`
 	pathSegment  = `(?:\.{0,2}[^\x00-\x1f\x7f/?#;\\.][^\x00-\x1f\x7f/?#;\\]*|\.{3}[^\x00-\x1f\x7f/?#;\\]*)`
 	// net/url reads a # with nothing after it as no fragment.
-	backendPattern    = `^` + anyScheme + `://(?:` + hostPattern + `|` + ipv4Pattern + `|\[[^\]/?#@]+\])(?::0*` + portPattern + `)?(?:/` + pathSegment + `)*/?#?$`
-	networkPattern    = `^(?:` + ipv4Pattern + `(?:/(?:3[0-2]|[12]?[0-9]))?|` + ipv6Pattern + `(?:/(?:12[0-8]|1[01][0-9]|[1-9]?[0-9]))?)$`
-	addressPattern    = `^(?:` + ipv4Pattern + `|` + ipv6Pattern + `(?:%.+)?)$`
-	addressSetPattern = `^[A-Za-z][A-Za-z0-9_-]*$`
-	errorKeyPattern   = `^(?:[45][0-9][0-9]|[45]xx)$`
-	matchedHost       = `^(?:(?:\*\.)?` + hostPattern + `|` + ipv4Pattern + `|\[?` + ipv6Pattern + `(?:%.*)?\]?)$`
-	serverName        = `^(?:` + hostPattern + `|` + ipv4Pattern + `|` + ipv6Pattern + `(?:%.*)?)$`
-	keysURL           = `^(?:[Hh][Tt][Tt][Pp][Ss]://[^/?#@]+|[Hh][Tt][Tt][Pp]://(?:localhost|127\.[0-9.]+|\[[^\]/?#@]+\])(?::[0-9]*)?)(?:[/?][^#]*)?#?$`
+	backendPattern = `^` + anyScheme + `://(?:` + hostPattern + `|` + ipv4Pattern + `|\[[^\]/?#@]+\])(?::0*` + portPattern + `)?(?:/` + pathSegment + `)*/?#?$`
+	networkPattern = `^(?:` + ipv4Pattern + `(?:/(?:3[0-2]|[12]?[0-9]))?|` + ipv6Pattern + `(?:/(?:12[0-8]|1[01][0-9]|[1-9]?[0-9]))?)$`
+	addressPattern = `^(?:` + ipv4Pattern + `|` + ipv6Pattern + `(?:%.+)?)$`
+	// The name of a backend is no number.
+	backendNamePattern = `^(?:[A-Za-z]|[0-9]+[A-Za-z_-])[A-Za-z0-9_-]*$`
+	srvPattern         = `^_[A-Za-z0-9-]+\._[A-Za-z]+\..+$`
+	addressSetPattern  = `^[A-Za-z][A-Za-z0-9_-]*$`
+	errorKeyPattern    = `^(?:[45][0-9][0-9]|[45]xx)$`
+	matchedHost        = `^(?:(?:\*\.)?` + hostPattern + `|` + ipv4Pattern + `|\[?` + ipv6Pattern + `(?:%.*)?\]?)$`
+	serverName         = `^(?:` + hostPattern + `|` + ipv4Pattern + `|` + ipv6Pattern + `(?:%.*)?)$`
+	keysURL            = `^(?:[Hh][Tt][Tt][Pp][Ss]://[^/?#@]+|[Hh][Tt][Tt][Pp]://(?:localhost|127\.[0-9.]+|\[[^\]/?#@]+\])(?::[0-9]*)?)(?:[/?][^#]*)?#?$`
 )
 
 // Patterns of paths and requests.
@@ -65,6 +68,9 @@ const (
 	requestPattern      = "^[" + methodBytes + "]+ /[^\\x00-\\x20\\x7f#]*$"
 	upgradePattern      = "^[!#$%&'*+.^_`|~0-9a-z-]+$"
 	namePattern         = `^(?:[A-Za-z]|[0-9]+[A-Za-z._-])[A-Za-z0-9._-]*$`
+	healthPathPattern   = `^/`
+	statusRangePattern  = `^ *[1-5][0-9]{2} *(?:- *[1-5][0-9]{2} *)?$`
+	percentPattern      = `^[0-9.]+ *%?$`
 	answerStatusPattern = `^[2-5][0-9]{2}$`
 )
 

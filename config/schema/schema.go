@@ -6,6 +6,7 @@
 //	schema.go       schemas from types
 //	notes.go        the description of each key, and its values besides their type
 //	notes_route.go  the same for the keys of a route
+//	notes_backends.go  and for `backends:`
 //	notes_tests.go  and for `tests:`
 //	values.go       the schemas of plain values
 //	patterns.go     patterns of plain values
@@ -118,7 +119,14 @@ func (b *builder) typeSchema(path string, n note, v reflect.Value) *schema {
 		return b.routeDefaults()
 	case t == reflect.TypeFor[config.Users]():
 		return mappingOrOff(b.object(path, v))
-	case t == reflect.TypeFor[*config.CORS]():
+	case t == reflect.TypeFor[*config.BackendRef]():
+		if path == "routes.backend" {
+			return backendRefValue()
+		}
+		return oneBackendValue()
+	case t == reflect.TypeFor[*config.HashKey]():
+		return anyOf(&schema{Const: "client_ip"}, b.object(path, reflect.New(t.Elem()).Elem()), ref("reference"))
+	case t == reflect.TypeFor[*config.CORS](), t == reflect.TypeFor[*config.Passive](), t == reflect.TypeFor[*config.Retry]():
 		return mappingOrOff(b.object(path, reflect.New(t.Elem()).Elem()))
 	case t == reflect.TypeFor[*config.TableHeaders]():
 		rules := b.object(path, reflect.New(t.Elem()).Elem())
@@ -134,8 +142,12 @@ func (b *builder) typeSchema(path string, n note, v reflect.Value) *schema {
 		return &schema{Type: "object", MinProperties: 1, PropertyNames: n.keys}
 	case t == reflect.TypeFor[config.AddressList]():
 		return &schema{Type: "array", Items: plainValue(t, n), UniqueItems: n.unique}
-	case yamldoc.IsScalar(t), t == reflect.TypeFor[config.Basic]():
+	case t == reflect.TypeFor[[]config.StatusRange]():
+		return &schema{Type: "array", Items: plainValue(t, n), MinItems: 1}
+	case yamldoc.IsScalar(t), t == reflect.TypeFor[config.Basic](), t == reflect.TypeFor[config.Percent]():
 		return plainValue(t, n)
+	case t.Kind() == reflect.Pointer && yamldoc.IsScalar(t.Elem()):
+		return plainValue(t.Elem(), n)
 	}
 	switch t.Kind() {
 	case reflect.Pointer:
@@ -143,7 +155,12 @@ func (b *builder) typeSchema(path string, n note, v reflect.Value) *schema {
 	case reflect.Struct:
 		return b.object(path, v)
 	case reflect.Map:
-		s := &schema{Type: "object", PropertyNames: n.keys, AdditionalProperties: plainValue(t.Elem(), n)}
+		s := &schema{Type: "object", PropertyNames: n.keys}
+		if t.Elem().Kind() == reflect.Pointer {
+			s.AdditionalProperties = b.object(path, reflect.New(t.Elem().Elem()).Elem())
+		} else {
+			s.AdditionalProperties = plainValue(t.Elem(), n)
+		}
 		if n.notEmpty {
 			s.MinProperties = 1
 		}
@@ -160,8 +177,11 @@ func (b *builder) typeSchema(path string, n note, v reflect.Value) *schema {
 		name := strings.ToLower(t.Elem().Name())
 		b.defs = append(b.defs, property{name, b.object(path, reflect.New(t.Elem()).Elem())})
 		s.Items = ref(name)
-		if t.Elem() == reflect.TypeFor[config.Include]() {
+		switch t.Elem() {
+		case reflect.TypeFor[config.Include]():
 			s.Items = anyOf(includedFiles(), ref(name))
+		case reflect.TypeFor[config.Server]():
+			s.Items = anyOf(matching(backendPattern), ref(name))
 		}
 		return s
 	default:
@@ -223,6 +243,10 @@ func defaultOf(v reflect.Value) any {
 		return int64(value)
 	case value.Status:
 		return int64(value)
+	case config.Percent:
+		return value.String()
+	case []config.StatusRange:
+		return texts(value)
 	}
 	switch {
 	case v.Kind() == reflect.Bool:
@@ -233,6 +257,18 @@ func defaultOf(v reflect.Value) any {
 		return v.Interface()
 	}
 	return nil
+}
+
+// texts returns ranges as they are written, or nil for none.
+func texts(ranges []config.StatusRange) any {
+	if len(ranges) == 0 {
+		return nil
+	}
+	list := make([]string, len(ranges))
+	for i, r := range ranges {
+		list[i] = r.String()
+	}
+	return list
 }
 
 // shortDuration formats a duration as an operator would write it: 5m, not 5m0s.

@@ -95,7 +95,7 @@ func describe(r *config.Route) string {
 	if r.Respond != nil {
 		return fmt.Sprintf("%s: %s → answer %s (%s)", r.Name, r.Prefix, r.Respond.Status, r.Auth)
 	}
-	return fmt.Sprintf("%s: %s → %s (%s)", r.Name, r.Prefix, r.Backend.Redacted(), r.Auth)
+	return fmt.Sprintf("%s: %s → %s (%s)", r.Name, r.Prefix, r.Backend.String(), r.Auth)
 }
 
 // changes lists the differences between two versions of a route, by key.
@@ -114,17 +114,14 @@ type fieldValue struct{ key, value string }
 
 // routeFields returns the keys of a route, with their values as text that can be compared.
 func routeFields(r *config.Route) []fieldValue {
-	backend, tls := "", ""
-	if r.Backend != nil {
-		backend = r.Backend.Redacted()
-	}
+	tls := ""
 	if r.TLS != nil {
 		path := func(file string) string { return pathText(r, r.TLS.Folder, file) }
 		tls = fmt.Sprintf("ca %q cert %q key %q server_name %q", path(r.TLS.CA), path(r.TLS.Cert), path(r.TLS.Key), r.TLS.ServerName)
 	}
 	return []fieldValue{
 		{"prefix", r.Prefix},
-		{"backend", backend},
+		{"backend", r.Backend.String()},
 		{"handler", r.Handler},
 		{"redirect", redirectText(r.Redirect)},
 		{"respond", respondText(r)},

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -20,7 +21,7 @@ func (d *Diff) weakened(old, now *config.Route) {
 		return // probe reports it
 	}
 	if old.Backend == nil && now.Backend != nil {
-		d.Weaker = append(d.Weaker, fmt.Sprintf("route %s: answered by the gateway → backend %s, %s", now.Name, now.Backend.Host, policyText(now)))
+		d.Weaker = append(d.Weaker, fmt.Sprintf("route %s: answered by the gateway → backend %s, %s", now.Name, now.Backend.Label(), policyText(now)))
 	}
 	add := func(what, before, after string) {
 		d.Weaker = append(d.Weaker, fmt.Sprintf("route %s: %s %s → %s", now.Name, what, orNone(before), orNone(after)))
@@ -61,20 +62,39 @@ func (d *Diff) weakened(old, now *config.Route) {
 	if old.Backend == nil {
 		return
 	}
-	if old.Backend.Scheme == "https" && now.Backend.Scheme == "http" {
+	if !hasScheme(old, "http") && hasScheme(now, "http") {
 		add("backend's scheme", "https", "http")
 	}
-	if oldTLS, nowTLS := tlsOf(old), tlsOf(now); oldTLS.CA != "" && nowTLS.CA == "" && now.Backend.Scheme == "https" {
+	if oldTLS, nowTLS := tlsOf(old), tlsOf(now); oldTLS.CA != "" && nowTLS.CA == "" && hasScheme(now, "https") {
 		add("tls.ca", oldTLS.CA, "")
 	}
-	if old.Backend.Host == now.Backend.Host && now.Auth != config.PolicyStrict {
-		if before, after := basePath(old), basePath(now); before != after && strings.HasPrefix(before, after) {
-			add("backend's base path", before, after)
+	if now.Auth != config.PolicyStrict {
+		paths := basePaths(old)
+		for _, server := range now.Backend.Servers() {
+			before, found := paths[server.Host]
+			if after := basePath(server); found && before != after && strings.HasPrefix(before, after) {
+				add("backend's base path", before, after)
+				break
+			}
 		}
 	}
 }
 
-func basePath(r *config.Route) string { return strings.TrimSuffix(r.Backend.EscapedPath(), "/") }
+// hasScheme reports whether a route leads to a server with a scheme.
+func hasScheme(r *config.Route, scheme string) bool {
+	return slices.ContainsFunc(r.Backend.Servers(), func(server *url.URL) bool { return server.Scheme == scheme })
+}
+
+func basePath(server *url.URL) string { return strings.TrimSuffix(server.EscapedPath(), "/") }
+
+// basePaths returns the base path of each server of a route, by host.
+func basePaths(r *config.Route) map[string]string {
+	paths := map[string]string{}
+	for _, server := range r.Backend.Servers() {
+		paths[server.Host] = basePath(server)
+	}
+	return paths
+}
 
 // isWidened reports whether a list of allowed values allows more now. An empty list allows
 // everything.
@@ -94,30 +114,33 @@ func tlsOf(r *config.Route) config.TLS {
 func (d *Diff) backends(before, after *proxy.Table) {
 	weakest := map[string]*config.Route{} // the weakest route to each backend
 	for _, r := range routesOf(before) {
-		if r.Backend == nil {
-			continue
-		}
-		key := r.Backend.Host
-		if has := weakest[key]; has == nil || weaker(ruleOf(has), ruleOf(r)) {
-			weakest[key] = r
+		for _, server := range r.Backend.Servers() {
+			if has := weakest[server.Host]; has == nil || weaker(ruleOf(has), ruleOf(r)) {
+				weakest[server.Host] = r
+			}
 		}
 	}
 	old := routesByName(before)
 	for _, r := range routesOf(after) {
-		if r.Backend == nil {
-			continue
+		same := old[r.Name]
+		for _, server := range r.Backend.Servers() {
+			was := weakest[server.Host]
+			if was == nil || strictness(policyOf(r)) >= strictness(policyOf(was)) {
+				continue
+			}
+			if same != nil && same.Prefix == r.Prefix && leadsTo(same, server.Host) {
+				continue // the policy of the route itself was lowered, which probe has reported
+			}
+			d.Weaker = append(d.Weaker, fmt.Sprintf("backend %s: reached with %s at least → %s",
+				server.Host, policyText(was), policyText(r)))
+			break
 		}
-		was := weakest[r.Backend.Host]
-		if was == nil || strictness(policyOf(r)) >= strictness(policyOf(was)) {
-			continue
-		}
-		if same := old[r.Name]; same != nil && same.Backend != nil && same.Backend.Host == r.Backend.Host &&
-			same.Prefix == r.Prefix {
-			continue // the policy of the route itself was lowered, which probe has reported
-		}
-		d.Weaker = append(d.Weaker, fmt.Sprintf("backend %s: reached with %s at least → %s",
-			r.Backend.Host, policyText(was), policyText(r)))
 	}
+}
+
+// leadsTo reports whether a route leads to a server with a host.
+func leadsTo(r *config.Route, host string) bool {
+	return slices.ContainsFunc(r.Backend.Servers(), func(server *url.URL) bool { return server.Host == host })
 }
 
 // digest returns a short hash to show instead of a text that may be a secret.

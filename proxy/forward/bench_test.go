@@ -30,7 +30,7 @@ func newBackend() *Backend {
 	}}}
 	only := &url.URL{Scheme: "http", Host: "127.0.0.1:9"}
 	return NewBackend(BackendOptions{
-		Route: &config.Route{Name: "strict", Prefix: "/strict", Backend: only, Auth: config.PolicyStrict}, URL: only,
+		Route: &config.Route{Name: "strict", Prefix: "/strict", Backend: &config.BackendRef{URL: only}, Auth: config.PolicyStrict}, URL: only,
 		Headers: NewHeaderPolicy(cfg), Metrics: quietMetrics{},
 	})
 }

@@ -34,9 +34,10 @@ func NewBack(cfg *config.Route, rewritten *Path) *Back {
 	if !bool(cfg.RewriteLocation) || rewritten != nil && rewritten.to.HasGroups() {
 		return nil
 	}
+	server := cfg.Backend.First()
 	b := &Back{
-		scheme: strings.ToLower(cfg.Backend.Scheme), host: strings.ToLower(cfg.Backend.Hostname()), port: cfg.Backend.Port(),
-		base: strings.TrimSuffix(cfg.Backend.EscapedPath(), "/"), rewritten: rewritten,
+		scheme: strings.ToLower(server.Scheme), host: strings.ToLower(server.Hostname()), port: server.Port(),
+		base: strings.TrimSuffix(server.EscapedPath(), "/"), rewritten: rewritten,
 	}
 	b.clientHost = cfg.PreserveHost || b.base != ""
 	if cfg.StripPrefix {

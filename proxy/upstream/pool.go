@@ -70,7 +70,7 @@ func (p *Pool) Get(set *Set, r *config.Route) (transport.RoundTripCloser, error)
 	if err != nil {
 		return nil, err
 	}
-	k.lean = !p.options.Standard && r.Backend.Scheme == "http" && r.Protocol != config.ProtocolH2C
+	k.lean = !p.options.Standard && r.Backend.First().Scheme == "http" && r.Protocol != config.ProtocolH2C
 	found := set.transports[k]
 	if found == nil {
 		if found, err = p.liveOrNew(k); err != nil {

@@ -1,0 +1,133 @@
+// This file connects routes with the backends that they name.
+
+package config
+
+import (
+	"net/http"
+	"time"
+
+	"gatehouse/config/yamldoc"
+)
+
+// builtInPassive returns the defaults of `passive`.
+func builtInPassive() Passive { return Passive{Fails: 5, Eject: 30 * time.Second, MaxEjected: 50} }
+
+// builtInRetry returns the defaults of `retry`.
+func builtInRetry() Retry {
+	return Retry{
+		Attempts: 2, When: []RetryCause{RetryConnect, RetryReset},
+		Methods: []string{http.MethodGet, http.MethodHead, http.MethodOptions}, Budget: 20,
+	}
+}
+
+// setBackendDefaults sets the defaults of the types of backends.
+func setBackendDefaults(d *yamldoc.Decoder) {
+	yamldoc.SetDefault(d, Backend{Balance: BalanceP2C})
+	yamldoc.SetDefault(d, Server{Weight: 1})
+	yamldoc.SetDefault(d, Discover{Refresh: 10 * time.Second})
+	yamldoc.SetDefault(d, Health{
+		Interval: 10 * time.Second, Timeout: 2 * time.Second, Expect: []StatusRange{{http.StatusOK, 299}}, Fails: 3, Passes: 2,
+	})
+	yamldoc.SetDefault(d, builtInPassive())
+	yamldoc.SetDefault(d, builtInRetry())
+}
+
+// mayHaveTwo reports whether the backend can have two servers at the same time.
+func (b *Backend) mayHaveTwo() bool { return b.Discover != nil || len(b.Servers) > 1 }
+
+// normalize sets what depends on the other keys of the backend.
+func (b *Backend) normalize(name string) {
+	b.Name = name
+	if b.Passive == nil && b.mayHaveTwo() {
+		passive := builtInPassive()
+		b.Passive = &passive
+	}
+	if b.Retry == nil && b.mayHaveTwo() {
+		retry := builtInRetry()
+		b.Retry = &retry
+	}
+	if b.Passive != nil && b.Passive.Off {
+		b.Passive = nil
+	}
+	if b.Retry != nil && b.Retry.Off {
+		b.Retry = nil
+	}
+	if b.MaxWaiting > 0 && b.MaxWait == 0 {
+		b.MaxWait = time.Second
+	}
+}
+
+// resolveBackends finds the backends that routes name. list is `routes:`.
+func (c *Config) resolveBackends(list *yamldoc.Field) {
+	for name, backend := range c.Backends {
+		if backend != nil {
+			backend.normalize(name)
+		}
+	}
+	if len(c.Backends) == 0 {
+		return
+	}
+	for i, field := range list.Entries() {
+		route := &c.Routes[i]
+		if route.Backend != nil {
+			c.resolveShares(route, route.Backend, field)
+		}
+		if route.Mirror != nil && route.Mirror.Backend != nil {
+			c.resolveMirror(route, field)
+		}
+	}
+}
+
+// resolveShares sets the backends of a reference, and how a route forwards to them. given
+// is the route.
+func (c *Config) resolveShares(route *Route, ref *BackendRef, given *yamldoc.Field) {
+	for i := range ref.Shares {
+		share := &ref.Shares[i]
+		if share.Backend = c.Backends[share.Name]; share.Backend == nil {
+			continue // validation refuses it
+		}
+		share.Route = route.forwardingTo(share.Backend, given)
+		share.Route.Backend = &BackendRef{Shares: []Share{{Name: share.Name, Weight: share.Weight, Backend: share.Backend}}}
+	}
+}
+
+// resolveMirror sets how a route forwards to the backend of its mirror.
+func (c *Config) resolveMirror(route *Route, given *yamldoc.Field) {
+	mirror := route.Mirror
+	c.resolveShares(route, mirror.Backend, given)
+	if len(mirror.Backend.Shares) == 1 {
+		mirror.Route = mirror.Backend.Shares[0].Route
+		return
+	}
+	if mirror.Backend.URL != nil {
+		copied := *route
+		copied.Backend = mirror.Backend
+		mirror.Route = &copied
+	}
+}
+
+// forwardingTo returns the route as it forwards to a backend. What the route itself does
+// not give is the backend's. given is the route.
+func (r *Route) forwardingTo(backend *Backend, given *yamldoc.Field) *Route {
+	copied := *r
+	inherit(&copied.Timeout, backend.Timeout, given.Given("timeout"))
+	inherit(&copied.ConnectTimeout, backend.ConnectTimeout, given.Given("connect_timeout"))
+	inherit(&copied.IdleTimeout, backend.IdleTimeout, given.Given("idle_timeout"))
+	inherit(&copied.Protocol, backend.Protocol, given.Given("protocol"))
+	inherit(&copied.PreserveHost, backend.PreserveHost, given.Given("preserve_host"))
+	if backend.TLS != nil && !given.Given("tls") {
+		copied.TLS = backend.TLS
+	}
+	if copied.Protocol == ProtocolH2C {
+		copied.Upgrade = nil // see normalize
+	}
+	return &copied
+}
+
+// inherit sets a value of a route to that of its backend, if the backend has one and the
+// route itself does not.
+func inherit[T any](of *T, backend *T, given bool) {
+	if backend != nil && !given {
+		*of = *backend
+	}
+}
