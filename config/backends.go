@@ -88,6 +88,21 @@ type HashKey struct {
 	Claim    string `yaml:"claim"`
 }
 
+// String returns the key as text, or "" for none.
+func (h *HashKey) String() string {
+	switch {
+	case h == nil:
+		return ""
+	case h.ClientIP:
+		return hashClientIP
+	case h.Header != "":
+		return "header " + h.Header
+	case h.Cookie != "":
+		return "cookie " + h.Cookie
+	}
+	return "claim " + h.Claim
+}
+
 // Sticky keeps a client at one server with a cookie.
 type Sticky struct {
 	Cookie string        `yaml:"cookie"` // its name
@@ -254,4 +269,12 @@ type Mirror struct {
 
 	// Route is the route as it forwards to this backend; see Share. Load sets it.
 	Route *Route `yaml:"-"`
+}
+
+// String returns the mirror as text, without secrets, or "" for none.
+func (m *Mirror) String() string {
+	if m == nil {
+		return ""
+	}
+	return m.Percent.String() + " to " + m.Backend.String()
 }

@@ -122,6 +122,8 @@ func routeFields(r *config.Route) []fieldValue {
 	return []fieldValue{
 		{"prefix", r.Prefix},
 		{"backend", r.Backend.String()},
+		{"split_by", r.SplitBy.String()},
+		{"mirror", r.Mirror.String()},
 		{"handler", r.Handler},
 		{"redirect", redirectText(r.Redirect)},
 		{"respond", respondText(r)},
