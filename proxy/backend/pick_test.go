@@ -37,7 +37,7 @@ type discardMetrics struct{}
 func (discardMetrics) Attempted(string, time.Duration) {}
 
 func newTestRegistry() *Registry {
-	return NewRegistry(Options{Log: slog.New(slog.DiscardHandler), Metrics: discardMetrics{}})
+	return NewRegistry(Options{Log: slog.New(slog.DiscardHandler), Metrics: discardMetrics{}, StreamTime: time.Second})
 }
 
 // picks counts how often each server is chosen, by its place in the table.

@@ -23,12 +23,18 @@ type Metrics interface {
 type Options struct {
 	Log     *slog.Logger
 	Metrics Metrics
+	// StreamTime is how long the streams of a server live on that has left its backend.
+	StreamTime time.Duration
+	// Left is called when a server has left its backend. It may be nil.
+	Left func(Address)
 }
 
 // Registry has the backends of the process.
 type Registry struct {
-	log     *slog.Logger
-	metrics Metrics
+	log        *slog.Logger
+	metrics    Metrics
+	streamTime time.Duration
+	left       func(Address)
 
 	mu     sync.Mutex
 	states map[string]*state // of the live table
@@ -55,7 +61,7 @@ func (s Set) All() []*Backend {
 
 // NewRegistry returns a Registry without backends.
 func NewRegistry(o Options) *Registry {
-	return &Registry{log: o.Log, metrics: o.Metrics, states: map[string]*state{}}
+	return &Registry{log: o.Log, metrics: o.Metrics, streamTime: o.StreamTime, left: o.Left, states: map[string]*state{}}
 }
 
 // Prepare returns the backends of a table. Those whose name is known share what is known
@@ -80,10 +86,17 @@ func (r *Registry) Activate(set Set) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.live = set
+	before := r.states
 	r.states = map[string]*state{}
 	for name, b := range set.backends {
 		r.states[name] = b.state
+		delete(before, name)
 		b.forgetOthers()
+	}
+	for _, unnamed := range before {
+		unnamed.mu.Lock()
+		unnamed.forget(func(*Server) bool { return true })
+		unnamed.mu.Unlock()
 	}
 	switch {
 	case len(set.backends) > 0 && r.stop == nil:
@@ -101,26 +114,6 @@ func (r *Registry) Live() Set {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.live
-}
-
-// forgetOthers forgets the servers that the backend does not have. Requests that are under
-// way finish.
-func (b *Backend) forgetOthers() {
-	b.state.mu.Lock()
-	defer b.state.mu.Unlock()
-	named := map[*Server]bool{}
-	for _, m := range b.members() {
-		named[m.server] = true
-		m.server.gone = false
-	}
-	for at, server := range b.state.servers {
-		if !named[server] {
-			server.gone = true
-			b.state.departed += server.attempts()
-			delete(b.state.servers, at)
-		}
-	}
-	b.state.changed()
 }
 
 // observeBudgets tells the budgets once a second how many requests there were.

@@ -31,6 +31,7 @@ type attempt struct {
 	headMu       sync.Mutex  // held while the head is sent before its body
 	endless      bool        // the answer lasts as long as its client wants
 	stopWatch    func()      // stops watchRevocation; nil when nothing is watched
+	stopServer   func()      // stops watchServer; nil when nothing is watched
 }
 
 // OnTimeout implements idletimer.Handler.

@@ -13,6 +13,7 @@ import (
 	"gatehouse/internal/httperr"
 	"gatehouse/proxy/backend"
 	"gatehouse/proxy/idletimer"
+	"gatehouse/proxy/stream"
 	"gatehouse/proxy/upstream"
 )
 
@@ -250,4 +251,19 @@ func (t *Transfer) mayTryAgain(cause config.RetryCause) bool {
 		return false
 	}
 	return t.backend.servers.AllowRetry()
+}
+
+// errServerLeft is the cause when a stream ends because its server has left the backend.
+var errServerLeft = errors.New("the server was taken out of its backend")
+
+// watchServer ends the stream a while after its server has left the backend.
+func (a *attempt) watchServer() {
+	if server := a.t.balanced.server; server != nil {
+		a.stopServer = server.Watch(func() {
+			if upgraded := a.upgrade.client.Load(); upgraded != nil {
+				upgraded.EndWith(stream.GoingAway)
+			}
+			a.context.Cancel(errServerLeft)
+		})
+	}
 }

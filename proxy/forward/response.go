@@ -55,6 +55,7 @@ func (b *Backend) modifyResponse(res *http.Response) error {
 	if isStream(res) {
 		a.endless = isEndless(res)
 		a.watchRevocation(res.Request.Context())
+		a.watchServer()
 	}
 	if res.StatusCode != http.StatusSwitchingProtocols {
 		mergeHeader(&a.t.answer, res)

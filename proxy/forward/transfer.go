@@ -133,6 +133,9 @@ func (t *Transfer) Close() (hadBody bool) {
 	if t.attempt != nil && t.attempt.stopWatch != nil {
 		t.attempt.stopWatch()
 	}
+	if t.attempt != nil && t.attempt.stopServer != nil {
+		t.attempt.stopServer()
+	}
 	return t.body != nil
 }
 
