@@ -61,6 +61,8 @@ func Load(lookup Lookup) (Settings, error) {
 		ShutdownTimeout: setting(r, "GATEWAY_SHUTDOWN_TIMEOUT", 30*time.Second, value.ParseDuration),
 	}
 	r.signing(&s)
+	s.SecretKeysFile = r.pathOf("GATEWAY_SECRET_KEYS_FILE", "want the path of a file with one key a line, not a key")
+	s.OpsToken = r.opsToken()
 	r.checkCombinations(s)
 	problems := r.problems.Sort()
 	if problems.HasErrors() {
@@ -90,9 +92,14 @@ func (r *reader) isSet(name string) bool {
 
 // path returns a variable that names a PEM file.
 func (r *reader) path(name string) string {
+	return r.pathOf(name, "want the path of a PEM file, not the key itself")
+}
+
+// pathOf returns a variable that names a file.
+func (r *reader) pathOf(name, hint string) string {
 	path := r.text(name)
 	if isPastedKey(path) {
-		r.fail(name+" is not a path", "want the path of a PEM file, not the key itself")
+		r.fail(name+" is not a path", hint)
 	}
 	return path
 }

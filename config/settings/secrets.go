@@ -100,6 +100,28 @@ func (r *reader) checkSecret(name, secret, algorithm string) {
 	}
 }
 
+// minOpsToken is the least length of GATEWAY_OPS_TOKEN in bytes. Nobody can guess 16 random
+// bytes, also not without a limit on the attempts.
+const minOpsToken = 16
+
+// opsToken reads the token for changes at the operators' listener. It is sent as a bearer
+// token (RFC 6750 section 2.1).
+func (r *reader) opsToken() Secret {
+	const name, hint = "GATEWAY_OPS_TOKEN", "use random bytes, such as `openssl rand -base64 24` gives"
+	token := r.secret(name)
+	switch {
+	case token == "":
+		return Secret{}
+	case isPlaceholder(token):
+		r.fail(name+" is a well-known default", hint)
+	case len(token) < minOpsToken:
+		r.fail(fmt.Sprintf("%s has %d bytes; it needs at least %d", name, len(token), minOpsToken), hint)
+	case strings.Trim(strings.TrimRight(token, "="), "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/") != "":
+		r.fail(name+" has characters that no bearer token has", hint)
+	}
+	return NewSecret(token)
+}
+
 // isPlaceholder reports whether a secret comes from an example, or is a
 // repeated short text.
 func isPlaceholder(secret string) bool {

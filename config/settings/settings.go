@@ -81,6 +81,13 @@ type Settings struct {
 
 	BcryptCost int
 
+	// SecretKeysFile names a file of keys that seal and sign what clients keep for the
+	// gateway, such as sticky cookies: one a line, the first one seals. "" means none.
+	SecretKeysFile string
+	// OpsToken is asked for by every change at the operators' listener. Without it, only
+	// /-/reload is open.
+	OpsToken Secret
+
 	TLSCertFile string // PEM; "" means without TLS
 	TLSKeyFile  string
 	// TLSClientCAFile holds the authorities of client certificates in PEM. ""
@@ -150,6 +157,8 @@ func (s Settings) Attrs() []slog.Attr {
 		slog.String("GATEWAY_BACKEND_IDLE_TIMEOUT", s.BackendIdleTimeout.String()),
 		slog.String("GATEWAY_MAX_CONNECTION_AGE", s.MaxConnectionAge.String()),
 		slog.Int("GATEWAY_BCRYPT_COST", s.BcryptCost),
+		slog.String("GATEWAY_SECRET_KEYS_FILE", publicPath(s.SecretKeysFile)),
+		secret("GATEWAY_OPS_TOKEN", s.OpsToken.IsSet()),
 		slog.String("GATEWAY_TLS_CERT_FILE", publicPath(s.TLSCertFile)),
 		slog.String("GATEWAY_TLS_KEY_FILE", publicPath(s.TLSKeyFile)),
 		slog.String("GATEWAY_TLS_CLIENT_CA_FILE", publicPath(s.TLSClientCAFile)),
@@ -224,7 +233,7 @@ func settingNames() []string {
 		"PORT", "GATEWAY_POSTGRES_USER", "GATEWAY_POSTGRES_SERVER", "GATEWAY_POSTGRES_PORT", "GATEWAY_POSTGRES_DB",
 		"GATEWAY_POSTGRES_PASSWORD", "GATEWAY_POSTGRES_PASSWORD_FILE",
 		"GATEWAY_JWT_SECRET_FILE", "GATEWAY_JWT_PREVIOUS_SECRETS_FILE", "GATEWAY_DATABASE_URL_FILE",
-		"GATEWAY_FEED_DATABASE_URL_FILE",
+		"GATEWAY_FEED_DATABASE_URL_FILE", "GATEWAY_OPS_TOKEN_FILE",
 	}
 	for _, attr := range (Settings{}).Attrs() {
 		names = append(names, attr.Key)

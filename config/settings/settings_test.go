@@ -51,6 +51,7 @@ func TestSettingsAll(t *testing.T) {
 		"GATEWAY_FEED_DATABASE_URL":  "postgres://u:p@direct/gatehouse",
 		"GATEWAY_DEFAULT_COMPANY_ID": "9b8f7e6d-5c4b-4a39-8877-665544332222", "GATEWAY_HTTP_CLIENT_MAX_CONNECTIONS": "200", "GATEWAY_TRANSPORT": "standard",
 		"GATEWAY_HTTP_CLIENT_MAX_KEEPALIVE_CONNECTIONS": "50", "GATEWAY_BCRYPT_COST": "4", "GATEWAY_TLS_CERT_FILE": "c.pem",
+		"GATEWAY_SECRET_KEYS_FILE": "keys", "GATEWAY_OPS_TOKEN": goodSecret + "==",
 		"GATEWAY_TLS_KEY_FILE": "k.pem", "GATEWAY_IDLE_TIMEOUT": "620s", "GATEWAY_BACKEND_IDLE_TIMEOUT": "5s", "GATEWAY_MAX_CONNECTION_AGE": "0", "GATEWAY_SHUTDOWN_DELAY": "5s", "GATEWAY_SHUTDOWN_TIMEOUT": "1m",
 	})
 	if err != nil {
@@ -60,7 +61,7 @@ func TestSettingsAll(t *testing.T) {
 		len(s.JWTPreviousSecrets) != 2 || s.JWTPreviousSecrets[1].Reveal() != goodSecret+"2" || s.TokenTTL != time.Hour || s.Migrate ||
 		s.FeedDatabaseURL.Reveal() != "postgres://u:p@direct/gatehouse" ||
 		s.DefaultCompanyID == uuid.Nil || s.MaxConnections != 200 || s.Transport != TransportStandard || s.MaxKeepaliveConnections != 50 || s.BcryptCost != 4 ||
-		s.TLSCertFile != "c.pem" || s.TLSKeyFile != "k.pem" || s.IdleTimeout != 620*time.Second || s.BackendIdleTimeout != 5*time.Second || s.MaxConnectionAge != 0 || s.ShutdownDelay != 5*time.Second || s.ShutdownTimeout != time.Minute {
+		s.SecretKeysFile != "keys" || s.OpsToken.Reveal() != goodSecret+"==" || s.TLSCertFile != "c.pem" || s.TLSKeyFile != "k.pem" || s.IdleTimeout != 620*time.Second || s.BackendIdleTimeout != 5*time.Second || s.MaxConnectionAge != 0 || s.ShutdownDelay != 5*time.Second || s.ShutdownTimeout != time.Minute {
 		t.Errorf("got %+v", s)
 	}
 	if len(s.Warnings) != 1 || s.CheckSigning() != nil {
@@ -182,6 +183,10 @@ func TestSettingsRefuse(t *testing.T) {
 		{map[string]string{"GATEWAY_BCRYPT_COST": "31"}, `GATEWAY_BCRYPT_COST "31": not between 4 and 16`},
 		{map[string]string{"GATEWAY_TLS_CERT_FILE": "c.pem"}, "GATEWAY_TLS_CERT_FILE is set without GATEWAY_TLS_KEY_FILE (set both, or neither)"},
 		{map[string]string{"GATEWAY_TLS_KEY_FILE": "k.pem"}, "GATEWAY_TLS_KEY_FILE is set without GATEWAY_TLS_CERT_FILE (set both, or neither)"},
+		{map[string]string{"GATEWAY_SECRET_KEYS_FILE": "hunter2\nhunter3"}, "GATEWAY_SECRET_KEYS_FILE is not a path (want the path of a file with one key a line, not a key)"},
+		{map[string]string{"GATEWAY_OPS_TOKEN": "hunter2-1"}, "GATEWAY_OPS_TOKEN has 9 bytes; it needs at least 16 (use random bytes, such as `openssl rand -base64 24` gives)"},
+		{map[string]string{"GATEWAY_OPS_TOKEN": "change-me-change-me"}, "GATEWAY_OPS_TOKEN is a well-known default (use random bytes, such as `openssl rand -base64 24` gives)"},
+		{map[string]string{"GATEWAY_OPS_TOKEN": goodSecret + " " + goodSecret[:3]}, "GATEWAY_OPS_TOKEN has characters that no bearer token has (use random bytes, such as `openssl rand -base64 24` gives)"},
 		{map[string]string{"GATEWAY_SHUTDOWN_DELAY": "-1s"}, `GATEWAY_SHUTDOWN_DELAY "-1s": a duration cannot be negative (0 means no bound)`},
 		{map[string]string{"GATEWAY_BACKEND_IDLE_TIMEOUT": "0s"}, `GATEWAY_BACKEND_IDLE_TIMEOUT "0s": too short (at least 100ms)`},
 		{map[string]string{"GATEWAY_MAX_CONNECTION_AGE": "1ms"}, `GATEWAY_MAX_CONNECTION_AGE "1ms": too short (at least 100ms, or 0 for no bound)`},
@@ -273,6 +278,10 @@ func TestSecretFiles(t *testing.T) {
 			t.Errorf("%q is taken", content)
 		}
 	}
+	testkit.WriteFile(t, path, goodSecret+"\n")
+	if s, err := load(map[string]string{"GATEWAY_OPS_TOKEN_FILE": path}); err != nil || s.OpsToken.Reveal() != goodSecret {
+		t.Error(err)
+	}
 	testkit.WriteFile(t, path, "")
 	for _, bad := range []string{path, folder} {
 		if _, err := load(map[string]string{"GATEWAY_DATABASE_URL_FILE": bad}); err == nil {
@@ -285,7 +294,7 @@ func TestSecretFiles(t *testing.T) {
 func TestSecretsStayHidden(t *testing.T) {
 	const password = "hunter2"
 	s, err := load(map[string]string{
-		"GATEWAY_JWT_SECRET": goodSecret, "GATEWAY_JWT_PREVIOUS_SECRETS": goodSecret + "old",
+		"GATEWAY_JWT_SECRET": goodSecret, "GATEWAY_JWT_PREVIOUS_SECRETS": goodSecret + "old", "GATEWAY_OPS_TOKEN": goodSecret,
 		"GATEWAY_DATABASE_URL":      "postgres://me:" + password + "@db:5432/gatehouse?password=" + password,
 		"GATEWAY_FEED_DATABASE_URL": "postgres://me:" + password + "@direct:5432/gatehouse?password=" + password,
 	})
