@@ -1,7 +1,9 @@
 package backend
 
 import (
+	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,9 +24,10 @@ type state struct {
 	retried  [retryResultCount]atomic.Int64
 	rejected atomic.Int64 // requests that found no place, for metrics
 
-	mu      sync.Mutex // guards the fields below, and the state of the servers
-	servers map[Address]*Server
-	found   []found // the servers that a lookup has found; nil before the first
+	mu       sync.Mutex // guards the fields below, and the state of the servers
+	servers  map[Address]*Server
+	checkers map[*Server]*checker // of the live backend
+	found    []found              // the servers that a lookup has found; nil before the first
 	// departed is the number of attempts at servers that are forgotten.
 	departed int64
 }
@@ -52,10 +55,12 @@ func (s *state) changed() { s.version.Add(1) }
 // Backend is a named backend of one table. It never changes, except for the state that it
 // shares with the backends of that name in other tables.
 type Backend struct {
-	config   *config.Backend
-	state    *state
-	listed   []member // of `servers`; nil with `discover`
-	snapshot atomic.Pointer[snapshot]
+	config *config.Backend
+	state  *state
+	listed []member // of `servers`; nil with `discover`
+	// transport sends health checks. It is nil without `health`.
+	transport http.RoundTripper
+	snapshot  atomic.Pointer[snapshot]
 }
 
 // Name returns the name of the backend.
@@ -74,6 +79,11 @@ func newBackend(cfg *config.Backend, of *state) *Backend {
 		b.listed = append(b.listed, member{of.server(AddressOf(listed.URL)), int(listed.Weight)})
 	}
 	return b
+}
+
+// base returns the path that is put before the path of a health check.
+func (b *Backend) base() string {
+	return strings.TrimSuffix(b.config.URLs()[0].EscapedPath(), "/")
 }
 
 // members returns all servers of the backend with their weights. The caller holds

@@ -78,6 +78,11 @@ func (s *Server) comeBack() {
 func (s *Server) SetHealth(up bool, why error) {
 	s.of.mu.Lock()
 	defer s.of.mu.Unlock()
+	s.setHealth(up, why)
+}
+
+// setHealth is SetHealth. The caller holds of.mu.
+func (s *Server) setHealth(up bool, why error) {
 	if s.down == !up {
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"net/http"
 	"net/url"
 	"testing"
 	"time"
@@ -26,7 +27,10 @@ func newTestBackend(t testing.TB, registry *Registry, change func(*config.Backen
 	if change != nil {
 		change(cfg)
 	}
-	set := registry.Prepare(map[string]*config.Backend{cfg.Name: cfg})
+	set, err := registry.Prepare(map[string]*config.Backend{cfg.Name: cfg}, func(*config.Backend) (http.RoundTripper, error) { return http.DefaultTransport, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
 	registry.Activate(set)
 	t.Cleanup(func() { registry.Activate(Set{}) })
 	return set.Get(cfg.Name)

@@ -127,14 +127,18 @@ func TestBudget(t *testing.T) {
 // forgotten when the server leaves.
 func TestReloadKeepsWhatIsKnown(t *testing.T) {
 	registry := newTestRegistry()
-	before := newTestBackend(t, registry, withPassive(50), 1, 1, 1)
+	checked := func(cfg *config.Backend) {
+		withPassive(50)(cfg)
+		cfg.Health = &config.Health{Path: "/", Interval: time.Hour, Timeout: time.Second, Fails: 3, Passes: 2}
+	}
+	before := newTestBackend(t, registry, checked, 1, 1, 1)
 	servers := before.Servers()
 	failing(before, servers[0], 3)
 	servers[1].SetHealth(false, nil)
 	servers[2].Begin()
 	before.state.rotation.Store(41)
 
-	after := newTestBackend(t, registry, withPassive(100), 5, 5)
+	after := newTestBackend(t, registry, checked, 5, 5)
 	kept := after.Servers()
 	if len(kept) != 2 || kept[0] != servers[0] || kept[1] != servers[1] {
 		t.Fatal("the servers are not the same")
@@ -149,7 +153,7 @@ func TestReloadKeepsWhatIsKnown(t *testing.T) {
 		t.Error("the place in the round was forgotten")
 	}
 	servers[2].End()
-	again := newTestBackend(t, registry, withPassive(100), 5, 5, 5)
+	again := newTestBackend(t, registry, checked, 5, 5, 5)
 	if again.Servers()[2] == servers[2] {
 		t.Error("a server that had left is remembered")
 	}

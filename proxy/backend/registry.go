@@ -2,8 +2,10 @@ package backend
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"maps"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -35,6 +37,7 @@ type Registry struct {
 	metrics    Metrics
 	streamTime time.Duration
 	left       func(Address)
+	checks     chan struct{} // a slot for each health check that may run
 
 	mu     sync.Mutex
 	states map[string]*state // of the live table
@@ -61,23 +64,31 @@ func (s Set) All() []*Backend {
 
 // NewRegistry returns a Registry without backends.
 func NewRegistry(o Options) *Registry {
-	return &Registry{log: o.Log, metrics: o.Metrics, streamTime: o.StreamTime, left: o.Left, states: map[string]*state{}}
+	return &Registry{log: o.Log, metrics: o.Metrics, streamTime: o.StreamTime, left: o.Left, checks: make(chan struct{}, checksAtOnce), states: map[string]*state{}}
 }
 
 // Prepare returns the backends of a table. Those whose name is known share what is known
-// about them. It starts nothing: the table may still be refused.
-func (r *Registry) Prepare(backends map[string]*config.Backend) Set {
+// about them. It starts nothing: the table may still be refused. transport returns what
+// sends the health checks of a backend.
+func (r *Registry) Prepare(backends map[string]*config.Backend, transport func(*config.Backend) (http.RoundTripper, error)) (Set, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	set := Set{backends: map[string]*Backend{}}
 	for name, of := range backends {
 		shared := r.states[name]
 		if shared == nil {
-			shared = &state{name: name, registry: r, servers: map[Address]*Server{}}
+			shared = &state{name: name, registry: r, servers: map[Address]*Server{}, checkers: map[*Server]*checker{}}
 		}
-		set.backends[name] = newBackend(of, shared)
+		b := newBackend(of, shared)
+		if of.Health != nil {
+			var err error
+			if b.transport, err = transport(of); err != nil {
+				return Set{}, fmt.Errorf("backend %q: %w", name, err)
+			}
+		}
+		set.backends[name] = b
 	}
-	return set
+	return set, nil
 }
 
 // Activate makes the backends of a table the live ones. It forgets backends and servers
@@ -92,9 +103,11 @@ func (r *Registry) Activate(set Set) {
 		r.states[name] = b.state
 		delete(before, name)
 		b.forgetOthers()
+		b.syncChecks()
 	}
 	for _, unnamed := range before {
 		unnamed.mu.Lock()
+		unnamed.stopChecks()
 		unnamed.forget(func(*Server) bool { return true })
 		unnamed.mu.Unlock()
 	}
