@@ -24,7 +24,7 @@ type Backend struct {
 	Share bool `yaml:"share"` // files of other owners may name it, too; see owners.go
 
 	// Exactly one of Servers and Discover is set.
-	Servers  []Server  `yaml:"servers"`
+	Servers  []Server  `yaml:"servers" entry:"server"`
 	Discover *Discover `yaml:"discover"`
 
 	Balance Balance  `yaml:"balance"`
@@ -115,7 +115,7 @@ type Health struct {
 	GRPC     *string       `yaml:"grpc"` // service for grpc.health.v1.Health/Check; "" asks about the whole server; nil for HTTP
 	Interval time.Duration `yaml:"interval"`
 	Timeout  time.Duration `yaml:"timeout"`
-	Expect   []StatusRange `yaml:"expect"`
+	Expect   []StatusRange `yaml:"expect" entry:"status"`
 	Fails    value.Count   `yaml:"fails"`  // consecutive failures after which a server is down
 	Passes   value.Count   `yaml:"passes"` // consecutive passes after which it is up again
 }

@@ -4,6 +4,7 @@ package config
 
 import (
 	"maps"
+	"net/url"
 	"reflect"
 	"slices"
 	"strconv"
@@ -18,14 +19,14 @@ import (
 func (b *BackendRef) DecodeField(d *yamldoc.Decoder, f *yamldoc.Field) {
 	switch {
 	case f.IsMapping():
-		var weights map[string]value.Count
+		var weights map[string]weight
 		d.Table(f, reflect.ValueOf(&weights).Elem())
 		for _, name := range slices.Sorted(maps.Keys(weights)) {
-			b.Shares = append(b.Shares, Share{Name: name, Weight: weights[name]})
+			b.Shares = append(b.Shares, Share{Name: name, Weight: value.Count(weights[name])})
 		}
 		return
 	case !f.IsPlain():
-		f.FailKind("a URL, the name of a backend, or a mapping of names to weights", "")
+		f.FailKind("a URL, the name of a backend, or names with weights", "define several servers in `backends`, and write its name here")
 		return
 	}
 	text, ok := d.Text(f)
@@ -54,8 +55,34 @@ func (s *Server) DecodeField(d *yamldoc.Decoder, f *yamldoc.Field) {
 		return
 	}
 	if d.HasKind(f, reflect.TypeFor[Server]()) {
-		d.Mapping(f, reflect.ValueOf(s).Elem(), yamldoc.Except{})
+		written := struct {
+			URL    *url.URL `yaml:"url"`
+			Weight weight   `yaml:"weight"`
+		}{Weight: 1}
+		d.Mapping(f, reflect.ValueOf(&written).Elem(), yamldoc.Except{})
+		s.URL, s.Weight = written.URL, value.Count(written.Weight)
 	}
+}
+
+// weight is the weight of a server or of a side of a split. It is a Count whose 0 means
+// none, not "no bound".
+type weight value.Count
+
+// DecodeField decodes a weight.
+func (w *weight) DecodeField(d *yamldoc.Decoder, f *yamldoc.Field) {
+	if !d.HasKind(f, reflect.TypeFor[value.Count]()) {
+		return
+	}
+	text, ok := d.Text(f)
+	if !ok {
+		return
+	}
+	count, fault := value.ParseCount(text)
+	if fault != nil {
+		f.Reject(&problem.Fault{Reason: "not a weight", Hint: "a whole number, such as 3; 0 gets no request"})
+		return
+	}
+	*w = weight(count)
 }
 
 // hashClientIP is the plain value of `hash` and of `split_by`.
@@ -116,12 +143,12 @@ func (r StatusRange) String() string {
 
 // DecodeField decodes `passive:`, which is a mapping or the word off.
 func (p *Passive) DecodeField(d *yamldoc.Decoder, f *yamldoc.Field) {
-	p.Off = orOff(d, f, reflect.ValueOf(p).Elem(), "omit `passive` for its defaults")
+	p.Off = orOff(d, f, reflect.ValueOf(p).Elem(), "such as `passive: {fails: 5}`; omit it for the defaults")
 }
 
 // DecodeField decodes `retry:`, which is a mapping or the word off.
 func (r *Retry) DecodeField(d *yamldoc.Decoder, f *yamldoc.Field) {
-	r.Off = orOff(d, f, reflect.ValueOf(r).Elem(), "omit `retry` for its defaults")
+	r.Off = orOff(d, f, reflect.ValueOf(r).Elem(), "such as `retry: {attempts: 3}`; omit it for the defaults")
 }
 
 // DecodeField decodes a cause. It keeps a status, which YAML reads as a number, as text.
@@ -163,6 +190,7 @@ func (p Percent) String() string { return strconv.FormatFloat(float64(p), 'f', -
 var (
 	_ yamldoc.FieldDecoder = (*BackendRef)(nil)
 	_ yamldoc.FieldDecoder = (*Server)(nil)
+	_ yamldoc.FieldDecoder = (*weight)(nil)
 	_ yamldoc.FieldDecoder = (*HashKey)(nil)
 	_ yamldoc.FieldDecoder = (*StatusRange)(nil)
 	_ yamldoc.FieldDecoder = (*Passive)(nil)

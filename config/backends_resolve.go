@@ -22,7 +22,7 @@ func builtInRetry() Retry {
 
 // setBackendDefaults sets the defaults of the types of backends.
 func setBackendDefaults(d *yamldoc.Decoder) {
-	yamldoc.SetDefault(d, Backend{Balance: BalanceP2C})
+	yamldoc.SetDefault(d, Backend{Balance: BalanceP2C, MaxWait: time.Second})
 	yamldoc.SetDefault(d, Server{Weight: 1})
 	yamldoc.SetDefault(d, Discover{Refresh: 10 * time.Second})
 	yamldoc.SetDefault(d, Health{
@@ -52,23 +52,28 @@ func (b *Backend) normalize(name string) {
 	if b.Retry != nil && b.Retry.Off {
 		b.Retry = nil
 	}
-	if b.MaxWaiting > 0 && b.MaxWait == 0 {
-		b.MaxWait = time.Second
+	b.Hash.normalize()
+}
+
+// normalize writes the name of a header as a http.Header does.
+func (h *HashKey) normalize() {
+	if h != nil {
+		h.Header = http.CanonicalHeaderKey(h.Header)
 	}
 }
 
-// resolveBackends finds the backends that routes name. list is `routes:`.
-func (c *Config) resolveBackends(list *yamldoc.Field) {
-	for name, backend := range c.Backends {
-		if backend != nil {
+// resolveBackends finds the backends that routes name. file is the table with all that it
+// includes.
+func (c *Config) resolveBackends(file *yamldoc.Field) {
+	for name, field := range file.Get("backends").Keys() {
+		if backend := c.Backends[name]; backend != nil {
 			backend.normalize(name)
+			backend.Position = field.KeyPosition()
 		}
 	}
-	if len(c.Backends) == 0 {
-		return
-	}
-	for i, field := range list.Entries() {
+	for i, field := range file.Get("routes").Entries() {
 		route := &c.Routes[i]
+		route.SplitBy.normalize()
 		if route.Backend != nil {
 			c.resolveShares(route, route.Backend, field)
 		}

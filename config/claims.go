@@ -14,12 +14,20 @@ import (
 	"gatehouse/config/yamldoc"
 )
 
-// HeaderClaims returns the names of the claims whose text a header of the table
-// carries, sorted. A remembered token keeps these claims only. Every kind of
-// header that can carry a claim adds its names here.
+// HeaderClaims returns the names of the claims whose text the table uses, sorted: a
+// header carries it, or it chooses a server or a side of a split. A remembered token keeps
+// these claims only. Every use of the text of a claim adds its names here.
 func (c *Config) HeaderClaims() []string {
 	names := slices.Collect(maps.Values(c.Identity.Headers))
+	for _, backend := range c.Backends {
+		if backend.Hash != nil && backend.Hash.Claim != "" {
+			names = append(names, backend.Hash.Claim)
+		}
+	}
 	for i := range c.Routes {
+		if key := c.Routes[i].SplitBy; key != nil && key.Claim != "" {
+			names = append(names, key.Claim)
+		}
 		if rules := c.Routes[i].RequestHeaders; rules != nil {
 			names = rules.appendClaims(names)
 		}

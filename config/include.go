@@ -116,6 +116,11 @@ func globalKeys() []string {
 // folder. Paths from the `defaults:` of the table stay as they are. file is the
 // path of the table.
 func (p *part) setFolders(table *part, file, folder string) {
+	for _, backend := range p.config.Backends {
+		if backend != nil && backend.TLS != nil {
+			backend.TLS.Folder = folder
+		}
+	}
 	relative, _ := filepath.Rel(filepath.Dir(file), folder) // below it: no error
 	for i := range p.config.Routes {
 		route := &p.config.Routes[i]

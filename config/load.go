@@ -116,7 +116,7 @@ func (l *loader) load(data []byte) (*Config, Sources, error) {
 	config := new(Config)
 	*config = table.config // a pointer into the part would keep its text in memory
 	normalize(config)
-	config.resolveBackends(table.fields.Get("routes"))
+	config.resolveBackends(table.fields)
 	validate(config, parts)
 	if !slices.ContainsFunc(parts, func(p *part) bool { return p.doc.HasErrors() }) {
 		for _, check := range l.checks {

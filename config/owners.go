@@ -150,9 +150,16 @@ func namedFiles(field *yamldoc.Field, route *Route) []namedFile {
 	if route.Basic.File != "" {
 		files = append(files, namedFile{field.Get("basic"), route.Basic.File})
 	}
-	if tls := field.Get("tls"); route.TLS != nil {
-		files = append(files, namedFile{tls.Get("ca"), route.TLS.CA}, namedFile{tls.Get("cert"), route.TLS.Cert}, namedFile{tls.Get("key"), route.TLS.Key})
+	files = append(files, namedTLSFiles(field.Get("tls"), route.TLS)...)
+	return slices.DeleteFunc(files, func(f namedFile) bool { return f.field == nil })
+}
+
+// namedTLSFiles returns the paths that `tls` of a route or a backend names.
+func namedTLSFiles(field *yamldoc.Field, tls *TLS) []namedFile {
+	if tls == nil {
+		return nil
 	}
+	files := []namedFile{{field.Get("ca"), tls.CA}, {field.Get("cert"), tls.Cert}, {field.Get("key"), tls.Key}}
 	return slices.DeleteFunc(files, func(f namedFile) bool { return f.field == nil })
 }
 

@@ -43,6 +43,7 @@ func validate(c *Config, parts []*part) {
 	v.issuers()
 	v.cors(v.file, v.config.CORS)
 	v.addresses()
+	v.backends()
 	v.trustedProxies()
 	v.responseHeaders()
 	v.errorPages()

@@ -71,6 +71,7 @@ func (v *validator) route(field *yamldoc.Field, route *Route) {
 	v.claimsOfNobody(field, route)
 	v.inheritedCORS(field, route)
 	v.backendTLS(field, route)
+	v.forwarding(field, route)
 	v.split(field, route)
 	v.mirror(field, route)
 	v.rewrite(field, route)
@@ -175,9 +176,7 @@ func (v *validator) routeValues(field *yamldoc.Field, route *Route) {
 	if route.Handler == "" {
 		field.Check("auth", string(route.Auth), policyRule)
 	}
-	field.Check("protocol", string(route.Protocol), func(protocol string) *problem.Fault {
-		return problem.OneOf("protocol", protocol, string(ProtocolAuto), string(ProtocolHTTP1), string(ProtocolH2C))
-	})
+	field.Check("protocol", string(route.Protocol), protocolRule)
 	field.CheckEach("upgrade", route.Upgrade, upgradeRule)
 	v.certificate(field.Get("tls"), route.TLS)
 }

@@ -8,6 +8,7 @@
 //	weaker.go    routes that open what other routes protect
 //	addresses.go addresses of clients: unused sets, and holes below allow_from
 //	rewritten.go rewrites that lead to what other routes protect
+//	backends.go  named backends: unused ones, and retries that may do harm
 //	segments.go  prefixes that a careless backend reads as another route's
 package lint
 
@@ -47,6 +48,7 @@ func Check(table *config.Config, file *yamldoc.Field) {
 	l.warnWeaker()
 	l.warnAddresses()
 	l.warnRewritten()
+	l.warnBackends()
 }
 
 // warnOrigins warns about origins over plain HTTP that may act for a signed-in

@@ -35,11 +35,16 @@ func conditions(path string) []*schema {
 			{If: given("status", bodiless), Then: &schema{Not: anyOf(&schema{Required: []string{"body"}}, &schema{Required: []string{"file"}})}},
 		}
 	case "backends":
-		return []*schema{{OneOf: []*schema{{Required: []string{"servers"}}, {Required: []string{"discover"}}}}}
+		return backendConditions()
 	case "backends.discover":
 		return []*schema{{OneOf: []*schema{{Required: []string{"url"}}, {Required: []string{"srv"}}}}}
 	case "backends.health":
-		return []*schema{{OneOf: []*schema{{Required: []string{"path"}}, {Required: []string{"grpc"}}}}}
+		return []*schema{
+			{OneOf: []*schema{{Required: []string{"path"}}, {Required: []string{"grpc"}}}},
+			{Not: &schema{Required: []string{"grpc", "expect"}}},
+		}
+	case "backends.passive", "backends.retry":
+		return []*schema{{MinProperties: 1}}
 	case "backends.hash", "routes.split_by":
 		return []*schema{{MinProperties: 1, MaxProperties: new(1)}}
 	case "include":
@@ -50,7 +55,9 @@ func conditions(path string) []*schema {
 	case "tests.expect":
 		forwarded := given("to", &schema{Type: "string", Pattern: "^/|://"})
 		return []*schema{{If: forwarded, Then: &schema{Not: anyOf(&schema{Required: []string{"status"}}, &schema{Required: []string{"location"}})}}}
-	case "routes.tls", "backends.tls":
+	case "backends.tls":
+		return []*schema{{MinProperties: 1, DependentRequired: map[string][]string{"cert": {"key"}, "key": {"cert"}}}}
+	case "routes.tls":
 		return []*schema{{DependentRequired: map[string][]string{"cert": {"key"}, "key": {"cert"}}}}
 	case "cors", "routes.cors":
 		return []*schema{{
@@ -62,6 +69,19 @@ func conditions(path string) []*schema {
 		}}
 	}
 	return nil
+}
+
+// backendConditions returns the rules about one backend.
+func backendConditions() []*schema {
+	// hash goes with balance: hash, and with a balance that the environment has.
+	hashed := &schema{Required: []string{"balance"}, Properties: properties{{"balance", anyOf(&schema{Const: string(config.BalanceHash)}, ref("reference"))}}}
+	return []*schema{
+		{OneOf: []*schema{{Required: []string{"servers"}}, {Required: []string{"discover"}}}},
+		{If: &schema{Required: []string{"hash"}}, Then: hashed},
+		{If: given("balance", &schema{Const: string(config.BalanceHash)}), Then: &schema{Required: []string{"hash"}}},
+		{If: given("protocol", &schema{Const: string(config.ProtocolHTTP1)}), Then: &schema{Not: given("health", &schema{Required: []string{"grpc"}})}},
+		{DependentRequired: map[string][]string{"max_waiting": {"max_requests"}, "max_wait": {"max_waiting"}}},
+	}
 }
 
 // oneTarget returns a schema for each key that can be the target of a route.
@@ -93,6 +113,8 @@ func routeConditions() []*schema {
 		{If: open, Then: &schema{Properties: properties{{"claims", &schema{MaxProperties: new(0)}}}}},
 		{If: given("backend", &schema{Type: "string", Pattern: `^[Hh][Tt][Tt][Pp]://`}), Then: without("tls")},
 		{If: given("backend", &schema{Type: "string", Pattern: `^[Hh][Tt][Tt][Pp][Ss]://`}), Then: &schema{Not: given("protocol", h2c)}},
+		{If: &schema{Required: []string{"split_by"}}, Then: given("backend", &schema{Type: "object", MinProperties: 2})},
+		{If: given("auth", &schema{Const: string(config.PolicyNone)}), Then: &schema{Not: given("split_by", &schema{Required: []string{"claim"}})}},
 		{If: given("auth", tokens), Then: without("basic")},
 		{If: &schema{Required: []string{"basic"}}, Then: &schema{Not: given("forward_token", &schema{Const: true})}},
 		{If: given("protocol", h2c), Then: empty("upgrade")},

@@ -128,6 +128,7 @@ func checkNotes() map[string]note {
 			title:       "gRPC service",
 			description: "Instead of a path: the service that grpc.health.v1.Health/Check is asked about. \"\" asks about the whole server.",
 			examples:    []any{"orders.v1.Orders"},
+			value:       func() *schema { return matchingToken(grpcServicePattern) },
 		},
 		"backends.health.interval": {title: "Interval", description: "The time between two checks of a server, at least 1s.", examples: []any{"10s"}},
 		"backends.health.timeout":  {title: "Timeout", description: "How long an answer may take.", examples: []any{"2s"}},
@@ -138,15 +139,15 @@ func checkNotes() map[string]note {
 			value:       statusRangeValue,
 			notEmpty:    true,
 		},
-		"backends.health.fails":  {title: "Fails", description: "How many checks must fail, one after the other, until the server is down.", examples: []any{3}},
-		"backends.health.passes": {title: "Passes", description: "How many checks must pass, one after the other, until it is up again.", examples: []any{2}},
+		"backends.health.fails":  {title: "Fails", description: "How many checks must fail, one after the other, until the server is down.", examples: []any{3}, value: positiveCount},
+		"backends.health.passes": {title: "Passes", description: "How many checks must pass, one after the other, until it is up again.", examples: []any{2}, value: positiveCount},
 		"backends.passive": {
 			title: "Ejection",
 			description: "Servers whose requests fail get none for a while. It is on where there can be two servers; `passive: off` ends that. " +
 				"Failures are errors of the connection, and 502, 503 and 504.",
 			examples: []any{"off", map[string]any{"fails": 5, "eject": "30s"}},
 		},
-		"backends.passive.fails": {title: "Fails", description: "How many requests must fail, one after the other.", examples: []any{5}},
+		"backends.passive.fails": {title: "Fails", description: "How many requests must fail, one after the other.", examples: []any{5}, value: positiveCount},
 		"backends.passive.eject": {title: "Time", description: "For how long; each further time twice as long, at most ten times.", examples: []any{"30s"}},
 		"backends.passive.max_ejected": {
 			title:       "Most ejected",
@@ -160,7 +161,7 @@ func checkNotes() map[string]note {
 				"It is on where there can be two servers; `retry: off` ends that.",
 			examples: []any{"off", map[string]any{"attempts": 3, "per_try": "5s", "when": []any{"connect", "reset", 503}}},
 		},
-		"backends.retry.attempts": {title: "Attempts", description: "How often a request is sent at most, the first time included.", examples: []any{2}},
+		"backends.retry.attempts": {title: "Attempts", description: "How often a request is sent at most, the first time included.", examples: []any{2}, value: positiveCount},
 		"backends.retry.per_try": {
 			title:       "Time of one attempt",
 			description: "How long each attempt may take until the response headers. 0: only the timeout of the route counts.",
@@ -244,7 +245,7 @@ func oneBackendValue() *schema {
 
 // statusRangeValue returns a schema for a status or a range of them.
 func statusRangeValue() *schema {
-	return anyOf(&schema{Type: "integer", Minimum: new(100), Maximum: new(599)}, &schema{Type: "string", Pattern: statusRangePattern}, ref("reference"))
+	return anyOf(&schema{Type: "integer", Minimum: new(200), Maximum: new(599)}, &schema{Type: "string", Pattern: statusRangePattern}, ref("reference"))
 }
 
 // retryCauseValue returns a schema for a cause of a retry.
@@ -254,6 +255,11 @@ func retryCauseValue() *schema {
 		&schema{Type: "integer", Minimum: new(502), Maximum: new(504)},
 		ref("reference"),
 	)
+}
+
+// positiveCount returns a schema for a whole number that is not 0.
+func positiveCount() *schema {
+	return anyOf(&schema{Type: "integer", Minimum: new(1)}, &schema{Type: "string", Pattern: positivePattern}, ref("reference"))
 }
 
 // percentValue returns a schema for a share of 100.

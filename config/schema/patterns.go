@@ -36,7 +36,7 @@ const (
 	addressPattern = `^(?:` + ipv4Pattern + `|` + ipv6Pattern + `(?:%.+)?)$`
 	// The name of a backend is no number.
 	backendNamePattern = `^(?:[A-Za-z]|[0-9]+[A-Za-z_-])[A-Za-z0-9_-]*$`
-	srvPattern         = `^_[A-Za-z0-9-]+\._[A-Za-z]+\..+$`
+	srvPattern         = `^_[A-Za-z0-9_-]+\._[Tt][Cc][Pp]\.[A-Za-z0-9_.-]+$`
 	addressSetPattern  = `^[A-Za-z][A-Za-z0-9_-]*$`
 	errorKeyPattern    = `^(?:[45][0-9][0-9]|[45]xx)$`
 	matchedHost        = `^(?:(?:\*\.)?` + hostPattern + `|` + ipv4Pattern + `|\[?` + ipv6Pattern + `(?:%.*)?\]?)$`
@@ -68,8 +68,10 @@ const (
 	requestPattern      = "^[" + methodBytes + "]+ /[^\\x00-\\x20\\x7f#]*$"
 	upgradePattern      = "^[!#$%&'*+.^_`|~0-9a-z-]+$"
 	namePattern         = `^(?:[A-Za-z]|[0-9]+[A-Za-z._-])[A-Za-z0-9._-]*$`
-	healthPathPattern   = `^/`
-	statusRangePattern  = `^ *[1-5][0-9]{2} *(?:- *[1-5][0-9]{2} *)?$`
+	healthPathPattern   = `^/[!-"$-~]*$`
+	grpcServicePattern  = `^[A-Za-z0-9._-]*$`
+	positivePattern     = `^[1-9][0-9]{0,9}$`
+	statusRangePattern  = `^ *[2-5][0-9]{2} *(?:- *[2-5][0-9]{2} *)?$`
 	percentPattern      = `^[0-9.]+ *%?$`
 	answerStatusPattern = `^[2-5][0-9]{2}$`
 )

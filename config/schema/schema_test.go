@@ -228,6 +228,19 @@ func beyondGenerate() map[string][]string {
 		"one part of the file is held against another": {
 			"response-rules-cors", "response-rules-cors-inherited", "header-identity", "header-identity-default", "header-identity-defaults", "allow-from-undefined", "allow-from-unknown", "proxies-name", "proxies-unknown-set", "proxy-protocol-set", "redirect-host-address", "redirect-host-alone",
 		},
+		"a schema does not compare names": {"backend-name-near", "backend-name-none", "backend-split-name", "mirror-backend-name", "sticky-twice"},
+		"a schema does not compare URLs":  {"servers-path", "servers-scheme", "servers-twice"},
+		"the backend of a route is another part of the file": {
+			"route-h2c-https-backend", "route-tls-http-backend", "route-upgrade-h2c-backend",
+		},
+		"a schema does not read URLs": {"backends-h2c-https", "backends-tls-http", "discover-address", "discover-address-ipv6"},
+		"a schema does not add up":    {"backend-split-none", "servers-weight-none"},
+		"a schema does not read durations and shares": {
+			"discover-refresh", "health-interval", "health-timeout", "mirror-percent", "passive-eject", "passive-max-ejected", "passive-max-ejected-none", "queue-wait", "retry-budget", "sticky-ttl",
+		},
+		"a range has to be computed":                          {"health-expect-range"},
+		"one name of a header is no header":                   {"hash-host"},
+		"a prefix of a cookie's name has rules":               {"sticky-host-prefix"},
 		"a schema does not know the table's identity headers": {"request-headers-identity", "request-headers-identity-none"},
 		"a schema does not parse placeholders":                {"request-headers-claim-of-nobody"},
 		"a schema does not know the public suffixes":          {"cors-public-suffix-credentials"},
@@ -312,12 +325,30 @@ func FuzzSchemaIsNoStricter(f *testing.F) {
 		"tests: [{request: GET /, as: member, expect: {to: %s}}]", "tests: [{request: GET /, as: member, expect: {status: %s}}]",
 		"tests: [{request: GET /, as: member, expect: {location: %s}}]", "tests: [{request: GET /, as: member, expect: {header: {X-A: %s}}}]",
 		"routes: [{name: a, prefix: /, backend: 'http://b', auth: none, basic: %s}]",
+		"backends: {%s: {servers: ['http://a']}}", "backends: {a: {servers: [%s]}}", "backends: {a: {servers: [{url: 'http://a', weight: %s}]}}",
+		"backends: {a: {discover: {url: %s}}}", "backends: {a: {discover: {srv: %s}}}", "backends: {a: {discover: {url: 'http://a', refresh: %s}}}",
+		"backends: {a: {servers: ['http://a'], balance: %s}}", "backends: {a: {servers: ['http://a'], balance: hash, hash: %s}}",
+		"backends: {a: {servers: ['http://a'], balance: hash, hash: {header: %s}}}", "backends: {a: {servers: ['http://a'], balance: hash, hash: {claim: %s}}}",
+		"backends: {a: {servers: ['http://a'], sticky: {cookie: %s}}}", "backends: {a: {servers: ['http://a'], health: {path: %s}}}",
+		"backends: {a: {servers: ['http://a'], health: {grpc: %s}}}", "backends: {a: {servers: ['http://a'], health: {path: /, expect: [%s]}}}",
+		"backends: {a: {servers: ['http://a'], health: {path: /, fails: %s}}}", "backends: {a: {servers: ['http://a'], passive: %s}}",
+		"backends: {a: {servers: ['http://a'], passive: {max_ejected: %s}}}", "backends: {a: {servers: ['http://a'], retry: %s}}",
+		"backends: {a: {servers: ['http://a'], retry: {when: [%s]}}}", "backends: {a: {servers: ['http://a'], retry: {methods: [%s]}}}",
+		"backends: {a: {servers: ['http://a'], timeout: %s}}", "backends: {a: {servers: ['http://a'], protocol: %s}}", "backends: {a: {servers: ['http://a'], preserve_host: %s}}",
+		"backends: {a: {servers: ['http://a'], share: %s}}", "backends: {a: {servers: ['https://a'], tls: {ca: %s}}}", "backends: {a: {servers: ['http://a'], max_requests: %s}}",
+		"routes: [{name: a, prefix: /, backend: {x: %s, y: 1}}]\nbackends: {x: {servers: ['http://x']}, y: {servers: ['http://x']}}",
+		"routes: [{name: a, prefix: /, backend: %s}]\nbackends: {x: {servers: ['http://x']}, strict: {servers: ['http://x']}, off: {servers: ['http://x']}}",
+		"routes: [{name: a, prefix: /, backend: {x: 1, y: 1}, split_by: %s}]\nbackends: {x: {servers: ['http://x']}, y: {servers: ['http://x']}}",
+		"routes: [{name: a, prefix: /, backend: {x: 1, y: 1}, split_by: {cookie: %s}}]\nbackends: {x: {servers: ['http://x']}, y: {servers: ['http://x']}}",
+		"routes: [{name: a, prefix: /, backend: 'http://a', mirror: {backend: %s, percent: 5}}]\nbackends: {x: {servers: ['http://x']}}",
+		"routes: [{name: a, prefix: /, backend: 'http://a', mirror: {backend: 'http://b', percent: %s}}]",
 	}
 	values := []string{
 		"x", "off", "true", "0", "60", "-0", "1.5h", "+.5s", "64KiB", "10.0.0.0/8", "::1", "[::1]", "*.example.com", "A.example.com", "GET", "GET /a?b=c",
 		"/", "/a/b", "/caf%C3%A9/...", "http://b:8080/base/", "https://[::1]:443", "http://127.0.0.1/keys", "https://a-*.b.com:300[0-9]",
 		"http://[::1]:3000", "*", "9b8f7e6d-5c4b-4a39-8877-665544332222", "${NAME}", "a ${NOWHERE:-b$} $${c}", "websocket", "RS256", "X-Y", "strict",
 		"^/.*$", "/$1$2/$$", "/$1*%C3%A9", "/$1/x$2", "OFF",
+		"client_ip", "{header: X-A}", "200-299", "503", "50%", "0.5", "connect", "_http._tcp.a", "p2c", "{fails: 3}", "{attempts: 3}", "http://a.example.com:8080",
 	}
 	for place := range places {
 		for _, value := range values {

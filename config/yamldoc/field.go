@@ -161,6 +161,11 @@ func (f *Field) Position() problem.Position {
 	return problem.Position{File: f.doc.file, Line: f.node.Line, Column: f.node.Column}
 }
 
+// KeyPosition returns the place of the field's key.
+func (f *Field) KeyPosition() problem.Position {
+	return problem.Position{File: f.doc.file, Line: f.key.Line, Column: f.key.Column}
+}
+
 // Fail reports a problem of the field: `route "query": prefix` and what.
 func (f *Field) Fail(what, hint string) { f.doc.fail(f.node, f.title()+" "+what, hint) }
 
