@@ -44,7 +44,7 @@ var house = map[string][]string{
 	"auth/account":          {"auth", "config", "store", "internal/httperr"},
 	"auth/basic":            {"auth", "auth/account", "config/textfile", "internal/httperr"},
 	"auth/keys":             {"config", "config/textfile", "internal/httperr"},
-	"proxy":                 {"config", "config/problem", "auth", "auth/basic", "internal/descriptors", "internal/httperr", "internal/timerwheel", "proxy/clientip", "proxy/cors", "proxy/forward", "proxy/headers", "proxy/listener", "proxy/rewrite", "proxy/route", "proxy/target", "proxy/upstream"},
+	"proxy":                 {"config", "config/problem", "auth", "auth/basic", "internal/descriptors", "internal/httperr", "internal/timerwheel", "proxy/backend", "proxy/clientip", "proxy/cors", "proxy/forward", "proxy/headers", "proxy/listener", "proxy/rewrite", "proxy/route", "proxy/target", "proxy/upstream"},
 	"proxy/cors":            {"config", "internal/httperr"},
 	"proxy/explain":         {"config", "config/pathexp", "config/problem", "auth", "proxy", "proxy/clientip", "proxy/route", "internal/httperr"},
 	"proxy/backend":         {"config"},
@@ -63,7 +63,7 @@ var house = map[string][]string{
 	"proxy/target":          {"config", "config/textfile", "internal/httperr"},
 	"proxy/upstream":        {"config", "config/textfile", "proxy/http1/socket", "proxy/http1/transport"},
 	"proxy/http1/wire":      {},
-	"ops":                   {"config", "config/problem", "store", "auth", "auth/keys", "proxy", "proxy/explain", "proxy/listener", "internal/httperr"},
+	"ops":                   {"config", "config/problem", "store", "auth", "auth/keys", "proxy", "proxy/backend", "proxy/explain", "proxy/listener", "internal/httperr"},
 	"cmd":                   {"config", "config/lint", "config/problem", "config/schema", "config/settings", "config/textfile", "store", "auth", "auth/account", "auth/keys", "proxy", "proxy/explain", "ops", "internal/demo", "internal/hint", "internal/server"},
 	"bench":                 {},
 	"deploy":                {},
@@ -77,7 +77,7 @@ var house = map[string][]string{
 	"internal/reqctx":      {},
 	"internal/timerwheel":  {},
 	testkit:                {},
-	"internal/server":      {"config", "config/lint", "config/problem", "config/settings", "config/textfile", "config/watch", "store", "auth", "auth/account", "auth/basic", "auth/keys", "proxy", "proxy/explain", "proxy/http1/server", "proxy/listener", "proxy/upstream", "ops", "internal/descriptors", "internal/hint"},
+	"internal/server":      {"config", "config/lint", "config/problem", "config/settings", "config/textfile", "config/watch", "store", "auth", "auth/account", "auth/basic", "auth/keys", "proxy", "proxy/explain", "proxy/http1/server", "proxy/listener", "proxy/backend", "proxy/upstream", "ops", "internal/descriptors", "internal/hint"},
 }
 
 // testsAlso is what the tests of a package may import besides what the package reaches (see may), with the reason.

@@ -129,6 +129,19 @@ func (r *Route) forwardingTo(backend *Backend, given *yamldoc.Field) *Route {
 	return &copied
 }
 
+// CheckRoute returns a route by which the servers of the backend are reached for health
+// checks: with the built-in values where the backend has none. gRPC without TLS uses h2c.
+func (b *Backend) CheckRoute() *Route {
+	none := yamldoc.Field{}
+	route := builtInRoute()
+	route.Name, route.Backend = b.Name, &BackendRef{Shares: []Share{{Name: b.Name, Weight: 1, Backend: b}}}
+	checks := route.forwardingTo(b, &none)
+	if b.Health != nil && b.Health.GRPC != nil && b.URLs()[0].Scheme == "http" {
+		checks.Protocol = ProtocolH2C
+	}
+	return checks
+}
+
 // inherit sets a value of a route to that of its backend, if the backend has one and the
 // route itself does not.
 func inherit[T any](of *T, backend *T, given bool) {

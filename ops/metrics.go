@@ -17,6 +17,7 @@ type Metrics struct {
 	Registry *prometheus.Registry
 
 	routes   routes
+	backends backends
 	logins   *prometheus.CounterVec
 	http2    http2Errors
 	storeUp  prometheus.Gauge

@@ -15,6 +15,7 @@ import (
 	"gatehouse/auth"
 	"gatehouse/internal/httperr"
 	"gatehouse/internal/testkit"
+	"gatehouse/proxy/backend"
 )
 
 // oneUser is a store with one user in memory, so that only the gateway is measured.
@@ -39,6 +40,8 @@ func (n *nowhere) Flush()                      {}
 type quietMetrics struct{}
 
 func (quietMetrics) Route(string, string) RouteMetrics          { return quietMetrics{} }
+func (quietMetrics) Attempts(string) backend.Attempts           { return quietMetrics{} }
+func (quietMetrics) Attempted(time.Duration)                    {}
 func (quietMetrics) Started()                                   {}
 func (quietMetrics) Finished(string, int, time.Duration, int64) {}
 func (quietMetrics) Sent(int64)                                 {}

@@ -16,6 +16,7 @@ import (
 	"gatehouse/config"
 	"gatehouse/config/problem"
 	"gatehouse/internal/httperr"
+	"gatehouse/proxy/backend"
 	"gatehouse/proxy/clientip"
 	"gatehouse/proxy/cors"
 	"gatehouse/proxy/forward"
@@ -41,6 +42,7 @@ type Table struct {
 	matcher       *route.Table
 	routes        []*compiledRoute // in the order of the file; the index is route.Route.Number
 	transports    upstream.Set
+	backends      backend.Set // the named ones
 	pages         *errorPages // nil without `errors`
 }
 
@@ -65,10 +67,11 @@ type compiledRoute struct {
 	answers   *headers.Rules   // changes to the headers of answers; nil without response_headers
 	realm     *basic.Realm     // nil without basic
 
-	// One of builtIn, answer and backend is set.
+	// One of builtIn, answer, backend and split is set.
 	builtIn Handler
 	answer  ownAnswer
 	backend *forward.Backend
+	split   *split
 }
 
 // ownAnswer is a target that answers without a backend: a redirect or a fixed answer.
@@ -100,6 +103,9 @@ type Parts struct {
 	Passwords  *basic.Checker
 	Metrics    Metrics
 	Transports *upstream.Pool // nil for a table that only answers questions
+	// Backends has what is known about servers. It is nil for a table that only answers
+	// questions.
+	Backends *backend.Registry
 	// KeySet is the JSON of GET /.well-known/jwks.json (RFC 7517 section 5). It is nil
 	// when tokens are signed with a secret. It belongs to the table because the
 	// table's endpoints sign with one of these keys.
@@ -142,6 +148,11 @@ func Inspect(cfg *config.Config, parts Parts) (*Table, problem.List, error) {
 	if t.matcher, err = route.New(cfg.Routes); err != nil {
 		return nil, nil, fmt.Errorf("compile %w", err)
 	}
+	if parts.Backends != nil {
+		if t.backends, err = parts.Backends.Prepare(cfg.Backends, t.checkTransport(parts)); err != nil {
+			return nil, nil, fmt.Errorf("compile %w", err)
+		}
+	}
 	buffers := forward.NewCopyBuffers()
 	t.routes = make([]*compiledRoute, 0, len(cfg.Routes))
 	for i := range cfg.Routes {
@@ -176,10 +187,7 @@ func (t *Table) compileRoute(of *route.Route, parts Parts, buffers httputil.Buff
 	}
 	if cfg.Backend != nil {
 		r.metrics = parts.Metrics.Route(cfg.Name, cfg.Backend.Label())
-		r.backend, err = t.compileBackend(r, parts, buffers)
-		if err == nil && parts.Transports != nil && !cfg.Backend.IsURL() {
-			err = errors.New("named backends are not served yet")
-		}
+		err = t.compileBackends(r, parts, buffers)
 		return r, err
 	}
 	r.metrics = parts.Metrics.Route(cfg.Name, "")
@@ -196,14 +204,34 @@ func (t *Table) compileRoute(of *route.Route, parts Parts, buffers httputil.Buff
 	return r, err
 }
 
-// compileBackend returns the backend of a route. With an error, it can only say which
-// request it would send.
-func (t *Table) compileBackend(r *compiledRoute, parts Parts, buffers httputil.BufferPool) (*forward.Backend, error) {
-	of := r.config
-	if !of.Backend.IsURL() {
-		of = of.Backend.Shares[0].Route
+// compileBackends compiles what a route forwards to: one backend, or a split.
+func (t *Table) compileBackends(r *compiledRoute, parts Parts, buffers httputil.BufferPool) (err error) {
+	ref := r.config.Backend
+	if ref.IsURL() {
+		r.backend, err = t.compileBackend(r, r.config, nil, parts, buffers)
+		return err
 	}
-	options := forward.BackendOptions{Route: of, URL: of.Backend.First(), Gate: parts.Gate, Headers: t.headers, Metrics: r.metrics, Buffers: buffers, CORS: r.cors != nil}
+	var errs []error
+	made := make([]*forward.Backend, len(ref.Shares))
+	for i, share := range ref.Shares {
+		made[i], err = t.compileBackend(r, share.Route, t.backends.Get(share.Name), parts, buffers)
+		errs = append(errs, err)
+	}
+	if len(made) == 1 {
+		r.backend = made[0]
+	} else {
+		r.split = newSplit(r.config, made)
+	}
+	return errors.Join(errs...)
+}
+
+// compileBackend returns how a route forwards to one backend. of is the route as it does
+// so; servers is nil for a backend without a name. With an error, the result can only say
+// which request it would send.
+func (t *Table) compileBackend(r *compiledRoute, of *config.Route, servers *backend.Backend, parts Parts, buffers httputil.BufferPool) (*forward.Backend, error) {
+	options := forward.BackendOptions{
+		Route: of, URL: of.Backend.First(), Servers: servers, Gate: parts.Gate, Headers: t.headers, Metrics: r.metrics, Buffers: buffers, CORS: r.cors != nil,
+	}
 	var errs [2]error
 	if r.config.Rewrite != nil {
 		options.Rewrite, errs[0] = rewrite.NewPath(r.config)
@@ -213,6 +241,13 @@ func (t *Table) compileBackend(r *compiledRoute, parts Parts, buffers httputil.B
 		options.Transport, errs[1] = parts.Transports.Get(&t.transports, of)
 	}
 	return forward.NewBackend(options), errors.Join(errs[:]...)
+}
+
+// checkTransport returns what finds the transport for the health checks of a backend.
+func (t *Table) checkTransport(parts Parts) func(*config.Backend) (http.RoundTripper, error) {
+	return func(b *config.Backend) (http.RoundTripper, error) {
+		return parts.Transports.Get(&t.transports, b.CheckRoute())
+	}
 }
 
 // stripped returns the request as a target that is no backend gets it: without the

@@ -80,6 +80,6 @@ func (t *Table) Decide(r *http.Request, decider auth.Decider) (d Decision) {
 	if asked := r.Header["X-Request-Id"]; len(asked) == 1 && requestID(asked) == asked[0] {
 		facts.ID = asked[0]
 	}
-	d.Forwarded, d.Refusal = found.backend.Preview(facts)
+	d.Forwarded, d.Refusal = found.backendFor(&facts).Preview(facts)
 	return d
 }

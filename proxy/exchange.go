@@ -142,7 +142,7 @@ func (x *exchange) countRefusal(refusal *httperr.Error) {
 		x.gateway.limits.note(LimitRequestsPerClient)
 	case refusal.Status == http.StatusRequestHeaderFieldsTooLarge && x.route == nil:
 		x.gateway.limits.note(LimitHeader)
-	case refusal.Status == http.StatusRequestEntityTooLarge && x.route != nil && x.route.backend != nil:
+	case refusal.Status == http.StatusRequestEntityTooLarge && x.route != nil && x.route.config.Backend != nil:
 		x.gateway.limits.note(LimitMaxBody)
 	}
 }

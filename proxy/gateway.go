@@ -13,6 +13,7 @@ import (
 	"gatehouse/internal/descriptors"
 	"gatehouse/internal/httperr"
 	"gatehouse/internal/timerwheel"
+	"gatehouse/proxy/backend"
 	"gatehouse/proxy/clientip"
 	"gatehouse/proxy/forward"
 	"gatehouse/proxy/listener"
@@ -35,6 +36,7 @@ type Options struct {
 	Access     AccessLog    // nil means that access lines go to Log
 	Metrics    Metrics
 	Transports *upstream.Pool
+	Backends   *backend.Registry
 	// StoreHealth returns an error when the store of the users does not work. GET
 	// /health calls it. It is nil without a store.
 	StoreHealth func() error
@@ -51,6 +53,7 @@ type Gateway struct {
 	metrics      Metrics
 	unmatched    RouteMetrics
 	transports   *upstream.Pool
+	backends     *backend.Registry
 	storeHealth  func() error
 	requestCount *atomic.Uint64    // all requests; may be nil
 	requests     *clientip.Counter // running requests by client
@@ -66,11 +69,14 @@ type Gateway struct {
 
 // NewGateway returns a Gateway without a table.
 func NewGateway(o Options) *Gateway {
+	if o.Backends == nil {
+		o.Backends = backend.NewRegistry(backend.Options{Log: o.Log, Metrics: o.Metrics})
+	}
 	if o.Access == nil {
 		o.Access = AccessThrough(o.Log.Handler())
 	}
 	g := &Gateway{
-		log: o.Log, access: o.Access, metrics: o.Metrics, unmatched: o.Metrics.Route(NoRoute, ""), transports: o.Transports,
+		log: o.Log, access: o.Access, metrics: o.Metrics, unmatched: o.Metrics.Route(NoRoute, ""), transports: o.Transports, backends: o.Backends,
 		storeHealth: o.StoreHealth, requestCount: o.Requests, requests: clientip.NewCounter(),
 		lastWrite: lastWriteGrace, wheel: timerwheel.New(),
 	}
@@ -91,6 +97,7 @@ func (g *Gateway) Table() *Table { return g.table.Load() }
 func (g *Gateway) Swap(table *Table) (old *Table) {
 	old = g.table.Swap(table)
 	g.transports.Activate(table.transports)
+	g.backends.Activate(table.backends)
 	if old != nil && old.gate != table.gate {
 		old.gate.Forget()
 	}
@@ -176,9 +183,8 @@ func (g *Gateway) serve(x *exchange, r *http.Request) *httperr.Error {
 	if route.answer != nil {
 		return route.answer.Answer(&x.response, route.forAnswer(r, path))
 	}
-	return g.forwarder.Forward(&x.response, &x.transfer, route.backend, forward.Facts{
-		In: r, ID: x.response.id, Caller: x.caller, Path: path, Identity: identity, Errors: x,
-	})
+	facts := forward.Facts{In: r, ID: x.response.id, Caller: x.caller, Path: path, Identity: identity, Errors: x}
+	return g.forwarder.Forward(&x.response, &x.transfer, route.backendFor(&facts), facts)
 }
 
 // serveHandler lets a built-in handler answer. Its endpoints themselves ask the gate, and

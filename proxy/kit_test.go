@@ -25,6 +25,7 @@ import (
 	"gatehouse/config"
 	"gatehouse/internal/httperr"
 	"gatehouse/internal/testkit"
+	"gatehouse/proxy/backend"
 	"gatehouse/proxy/forward"
 	"gatehouse/proxy/http1/server"
 	"gatehouse/proxy/listener"
@@ -202,7 +203,9 @@ func newKitOf(t testing.TB, table, backend string, options upstream.PoolOptions)
 		backend:  backend,
 	}
 	transports := upstream.NewPool(options)
+	backends := newBackends(k.metrics)
 	k.parts = Parts{
+		Backends:   backends,
 		Gate:       auth.NewGate(auth.NewVerifier(keys, nil, time.Now).Keeping(claims), nil),
 		Metrics:    k.metrics,
 		Transports: transports,
@@ -214,10 +217,20 @@ func newKitOf(t testing.TB, table, backend string, options upstream.PoolOptions)
 		Log:        slog.New(slog.NewJSONHandler(k.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Metrics:    k.metrics,
 		Transports: transports,
+		Backends:   backends,
 	})
 	k.gateway.Swap(k.compile(table))
-	t.Cleanup(func() { transports.Activate(upstream.Set{}) })
+	t.Cleanup(func() {
+		transports.Activate(upstream.Set{})
+		k.parts.Backends.Activate(noBackends)
+	})
 	return k
+}
+
+var noBackends backend.Set
+
+func newBackends(metrics backend.Metrics) *backend.Registry {
+	return backend.NewRegistry(backend.Options{Log: slog.New(slog.DiscardHandler), Metrics: metrics, StreamTime: time.Second})
 }
 
 // parse parses a table as an operator writes it.
@@ -422,6 +435,8 @@ type recorder struct {
 }
 
 func newRecorder() *recorder { return &recorder{routes: map[string]*routeRecorder{}} }
+
+func (r *recorder) Attempts(string) backend.Attempts { return quietMetrics{} }
 
 func (r *recorder) Route(name, _ string) RouteMetrics {
 	r.mu.Lock()

@@ -5,6 +5,7 @@ import (
 
 	"gatehouse/auth"
 	"gatehouse/internal/httperr"
+	"gatehouse/proxy/backend"
 	"gatehouse/proxy/forward"
 )
 
@@ -18,6 +19,7 @@ type Metrics interface {
 	// not appear before they are used, because the table may still be refused.
 	// Routes of the same name in several tables share their counters.
 	Route(name, backend string) RouteMetrics
+	backend.Metrics
 }
 
 // RouteMetrics are the counters of one route. Implementations must be safe for concurrent

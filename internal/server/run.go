@@ -29,6 +29,7 @@ import (
 	"gatehouse/config/watch"
 	"gatehouse/ops"
 	"gatehouse/proxy"
+	"gatehouse/proxy/backend"
 	"gatehouse/proxy/upstream"
 	"gatehouse/store"
 )
@@ -280,6 +281,10 @@ func (g *gateway) configure() (*config.Config, error) {
 			Control: divideDescriptors().Control,
 		}),
 	}
+	g.parts.backends = backend.NewRegistry(backend.Options{
+		Log: g.log, Metrics: g.parts.metrics, StreamTime: loaded.ShutdownTimeout,
+		Left: func(at backend.Address) { g.parts.transports.CloseIdle(at.Scheme, at.Host) },
+	})
 	g.parts.metrics.WatchLog(g.logLines)
 	g.parts.metrics.WatchCertificates(g.certificates.expiries)
 	g.parts.metrics.WatchIssuers(g.parts.keySources.States)
@@ -296,7 +301,7 @@ func (g *gateway) configure() (*config.Config, error) {
 }
 
 func (g *gateway) options(cfg *config.Config) proxy.Options {
-	options := proxy.Options{Log: g.log, Access: g.access, Metrics: g.parts.metrics, Transports: g.parts.transports, Descriptors: divideDescriptors()}
+	options := proxy.Options{Log: g.log, Access: g.access, Metrics: g.parts.metrics, Transports: g.parts.transports, Backends: g.parts.backends, Descriptors: divideDescriptors()}
 	if !cfg.Users.Off {
 		options.StoreHealth = g.health.Store
 		options.Requests = g.requests

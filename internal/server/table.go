@@ -15,6 +15,7 @@ import (
 	"gatehouse/config/settings"
 	"gatehouse/ops"
 	"gatehouse/proxy"
+	"gatehouse/proxy/backend"
 	"gatehouse/proxy/explain"
 	"gatehouse/proxy/upstream"
 	"gatehouse/store"
@@ -32,6 +33,7 @@ type parts struct {
 	checker    *basic.Checker     // of routes with `basic`; nil before the first table with one
 	metrics    *ops.Metrics
 	transports *upstream.Pool
+	backends   *backend.Registry
 	log        *slog.Logger
 }
 
@@ -65,7 +67,7 @@ func (p *parts) build(cfg *config.Config, verifier *auth.Verifier) (*proxy.Table
 	if err != nil {
 		return nil, err
 	}
-	made := proxy.Parts{Passwords: checker, Metrics: p.metrics, Transports: p.transports, KeySet: p.keySet()}
+	made := proxy.Parts{Passwords: checker, Metrics: p.metrics, Transports: p.transports, Backends: p.backends, KeySet: p.keySet()}
 	if cfg.Users.Off {
 		made.Gate = auth.NewGate(verifier, nil)
 		return proxy.Compile(cfg, made)

@@ -15,6 +15,7 @@ import (
 type state struct {
 	name     string
 	registry *Registry
+	metrics  Attempts
 
 	version  atomic.Uint64 // grows when the servers that may get requests change
 	rotation atomic.Uint64 // of round robin
@@ -130,7 +131,7 @@ func (b *Backend) Servers() []*Server {
 // response header or the failure.
 func (b *Backend) Report(s *Server, r Result, after time.Duration) {
 	s.results[r].Add(1)
-	b.state.registry.metrics.Attempted(b.state.name, after)
+	b.state.metrics.Attempted(after)
 	switch {
 	case r == ResultAnswered:
 		if s.consecutive.Load() != 0 {

@@ -38,7 +38,8 @@ func newTestBackend(t testing.TB, registry *Registry, change func(*config.Backen
 
 type discardMetrics struct{}
 
-func (discardMetrics) Attempted(string, time.Duration) {}
+func (discardMetrics) Attempts(string) Attempts { return discardMetrics{} }
+func (discardMetrics) Attempted(time.Duration)  {}
 
 func newTestRegistry() *Registry {
 	return NewRegistry(Options{Log: slog.New(slog.DiscardHandler), Metrics: discardMetrics{}, StreamTime: time.Second})

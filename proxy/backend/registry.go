@@ -13,12 +13,18 @@ import (
 	"gatehouse/config"
 )
 
-// Metrics receives what is measured of attempts. Implementations must be safe for
-// concurrent use.
+// Metrics returns what measures the attempts at a backend.
 type Metrics interface {
+	// Attempts is called with the name of a backend when a table is compiled.
+	Attempts(backend string) Attempts
+}
+
+// Attempts measures the attempts at one backend. Implementations must be safe for
+// concurrent use.
+type Attempts interface {
 	// Attempted is called when an attempt has got its response header or has failed, with
-	// the name of the backend and the time that it took.
-	Attempted(backend string, after time.Duration)
+	// the time that it took.
+	Attempted(after time.Duration)
 }
 
 // Options configure a Registry.
@@ -77,7 +83,7 @@ func (r *Registry) Prepare(backends map[string]*config.Backend, transport func(*
 	for name, of := range backends {
 		shared := r.states[name]
 		if shared == nil {
-			shared = &state{name: name, registry: r, servers: map[Address]*Server{}, checkers: map[*Server]*checker{}}
+			shared = &state{name: name, registry: r, metrics: r.metrics.Attempts(name), servers: map[Address]*Server{}, checkers: map[*Server]*checker{}}
 		}
 		b := newBackend(of, shared)
 		if of.Health != nil {

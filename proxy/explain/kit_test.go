@@ -9,6 +9,7 @@ import (
 	"gatehouse/config"
 	"gatehouse/internal/httperr"
 	"gatehouse/proxy"
+	"gatehouse/proxy/backend"
 	"gatehouse/proxy/upstream"
 )
 
@@ -16,6 +17,8 @@ import (
 type noMetrics struct{}
 
 func (noMetrics) Route(string, string) proxy.RouteMetrics    { return noMetrics{} }
+func (noMetrics) Attempts(string) backend.Attempts           { return noMetrics{} }
+func (noMetrics) Attempted(time.Duration)                    {}
 func (noMetrics) Started()                                   {}
 func (noMetrics) Finished(string, int, time.Duration, int64) {}
 func (noMetrics) Sent(int64)                                 {}

@@ -230,7 +230,8 @@ var retryCauses = map[backend.Result]config.RetryCause{
 
 // mayTryAgain reports whether the request may be sent again after the current attempt: the
 // policy of the backend allows it, nothing of an answer was given to the client, and
-// nothing of the request's body was read. It uses up a part of the budget.
+// nothing of the request's body was read. It uses up a part of the budget, except after a
+// failed connection, where no server has had any work.
 func (t *Transfer) mayTryAgain(cause config.RetryCause) bool {
 	retry, state := t.backend.servers.Config().Retry, &t.balanced
 	switch {
@@ -250,7 +251,7 @@ func (t *Transfer) mayTryAgain(cause config.RetryCause) bool {
 	if limit := t.backend.config.Timeout; limit > 0 && time.Since(t.first.began) >= limit {
 		return false
 	}
-	return t.backend.servers.AllowRetry()
+	return cause == config.RetryConnect || t.backend.servers.AllowRetry()
 }
 
 // errServerLeft is the cause when a stream ends because its server has left the backend.

@@ -148,3 +148,15 @@ func (p *Pool) Activate(set Set) {
 		}
 	}
 }
+
+// CloseIdle closes the idle connections to a server. Running requests finish.
+func (p *Pool) CloseIdle(scheme, host string) {
+	p.mu.Lock()
+	live := p.live
+	p.mu.Unlock()
+	for _, of := range live.transports {
+		if closer, ok := of.(interface{ CloseIdleTo(scheme, host string) }); ok {
+			closer.CloseIdleTo(scheme, host)
+		}
+	}
+}

@@ -121,6 +121,27 @@ func (t *Transport) CloseIdleConnections() {
 	}
 }
 
+// CloseIdleTo closes the idle connections to one server. Connections in use are closed when
+// they become idle.
+func (t *Transport) CloseIdleTo(scheme, host string) {
+	for _, upgrade := range []bool{false, true} {
+		t.mu.Lock()
+		at := address{scheme, host, upgrade}
+		b := t.backends[at]
+		delete(t.backends, at)
+		t.mu.Unlock()
+		if b == nil {
+			continue
+		}
+		b.mu.Lock()
+		current := b.current
+		b.mu.Unlock()
+		if current != nil {
+			current.retire()
+		}
+	}
+}
+
 // generation returns the current generation for a URL. It makes one if there is none.
 func (t *Transport) generation(u *url.URL, upgrade bool) *generation {
 	at := address{u.Scheme, u.Host, upgrade}

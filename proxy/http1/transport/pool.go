@@ -279,6 +279,16 @@ func (p *pools) closeIdleOf(pool *pool) {
 	discardAll(unused)
 }
 
+// closeIdleAt closes the idle connections to an address.
+func (p *pools) closeIdleAt(address string) {
+	p.mu.Lock()
+	pool := p.pools[address]
+	p.mu.Unlock()
+	if pool != nil {
+		p.closeIdleOf(pool)
+	}
+}
+
 func discardAll(unused []*conn) {
 	for _, c := range unused {
 		c.discard()

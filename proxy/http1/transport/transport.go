@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -80,6 +81,16 @@ func New(o Options) *Transport {
 func (t *Transport) CloseIdleConnections() {
 	t.pools.closeIdle()
 	t.standard.CloseIdleConnections()
+}
+
+// CloseIdleTo closes the idle connections to one server.
+func (t *Transport) CloseIdleTo(scheme, host string) {
+	if to := address(&http.Request{URL: &url.URL{Scheme: scheme, Host: host}}); scheme == "http" {
+		t.pools.closeIdleAt(to)
+	}
+	if closer, ok := t.standard.(interface{ CloseIdleTo(scheme, host string) }); ok {
+		closer.CloseIdleTo(scheme, host)
+	}
 }
 
 // RoundTrip implements http.RoundTripper. It returns the error of the dial or of the
