@@ -40,12 +40,16 @@ func emptyIsFine() map[string]string {
 		"defaults {}":           "the defaults hold",
 		"tests []":              "they let nothing through",
 
-		`tests.as.claims {X-A: ""}`:             "a token may have such a claim",
-		`tests.as.claims {X-A: "${EMPTY}"}`:     "a token may have such a claim",
-		`tests.expect.header {X-A: ""}`:         "the header must be absent",
-		`tests.expect.header {X-A: "${EMPTY}"}`: "the header must be absent",
-		"routes.upgrade []":                     "clients may switch to nothing",
-		"defaults.upgrade []":                   "clients may switch to nothing",
+		`backends.a.health (grpc).grpc ""`:             "it asks about the whole server",
+		`backends.a.health (grpc).grpc ''`:             "it asks about the whole server",
+		`backends.a.health (grpc).grpc "${EMPTY}"`:     "it asks about the whole server",
+		`backends.a.health (grpc).grpc "${NOWHERE:-}"`: "it asks about the whole server",
+		`tests.as.claims {X-A: ""}`:                    "a token may have such a claim",
+		`tests.as.claims {X-A: "${EMPTY}"}`:            "a token may have such a claim",
+		`tests.expect.header {X-A: ""}`:                "the header must be absent",
+		`tests.expect.header {X-A: "${EMPTY}"}`:        "the header must be absent",
+		"routes.upgrade []":                            "clients may switch to nothing",
+		"defaults.upgrade []":                          "clients may switch to nothing",
 	}
 }
 
@@ -98,6 +102,68 @@ func frames() map[string]struct {
 			reflect.TypeFor[TableHeaders](),
 			map[string]string{"set": "{X-A: b}", "add": "{X-B: c}", "remove": "[X-C]"},
 			"response_headers: {%s}\n" + route,
+		},
+		"backends.a": {
+			reflect.TypeFor[Backend](),
+			map[string]string{"servers": "['https://b']"},
+			"backends: {a: {%s}}\n" + route,
+		},
+		"backends.a.servers": {
+			reflect.TypeFor[Server](),
+			map[string]string{"url": "'https://b'"},
+			"backends: {a: {servers: [{%s}]}}\n" + route,
+		},
+		"backends.a.discover": {
+			reflect.TypeFor[Discover](),
+			map[string]string{"url": "'https://b'"},
+			"backends: {a: {discover: {%s}}}\n" + route,
+		},
+		"backends.a.hash": {
+			reflect.TypeFor[HashKey](),
+			map[string]string{"header": "X-A"},
+			"backends: {a: {servers: ['https://b'], balance: hash, hash: {%s}}}\n" + route,
+		},
+		"backends.a.sticky": {
+			reflect.TypeFor[Sticky](),
+			map[string]string{"cookie": "a"},
+			"backends: {a: {servers: ['https://b'], sticky: {%s}}}\n" + route,
+		},
+		"backends.a.health": {
+			reflect.TypeFor[Health](),
+			map[string]string{"path": "/"},
+			"backends: {a: {servers: ['https://b'], health: {%s}}}\n" + route,
+		},
+		"backends.a.health (grpc)": {
+			reflect.TypeFor[struct {
+				GRPC *string `yaml:"grpc"`
+			}](),
+			map[string]string{"grpc": "a"},
+			"backends: {a: {servers: ['https://b'], health: {%s}}}\n" + route,
+		},
+		"backends.a.passive": {
+			reflect.TypeFor[Passive](),
+			map[string]string{"fails": "3"},
+			"backends: {a: {servers: ['https://b'], passive: {%s}}}\n" + route,
+		},
+		"backends.a.retry": {
+			reflect.TypeFor[Retry](),
+			map[string]string{"attempts": "3"},
+			"backends: {a: {servers: ['https://b'], retry: {%s}}}\n" + route,
+		},
+		"backends.a.tls": {
+			reflect.TypeFor[TLS](),
+			map[string]string{"cert": "c", "key": "k"},
+			"backends: {a: {servers: ['https://b'], tls: {%s}}}\n" + route,
+		},
+		"routes.split_by": {
+			reflect.TypeFor[HashKey](),
+			map[string]string{"header": "X-A"},
+			"backends: {a: {servers: ['https://b']}, c: {servers: ['https://d']}}\nroutes: [{name: a, prefix: /, backend: {a: 1, c: 1}, split_by: {%s}}]\n",
+		},
+		"routes.mirror": {
+			reflect.TypeFor[Mirror](),
+			map[string]string{"backend": "'https://c'", "percent": "5%"},
+			"routes: [{name: a, prefix: /, backend: 'https://b', mirror: {%s}}]\n",
 		},
 		"routes.redirect": {
 			reflect.TypeFor[Redirect](),

@@ -18,18 +18,49 @@ type foreignKey struct {
 
 // The places of our keys.
 const (
-	inRoute  = "in a route"
-	inTLS    = "in `tls` of a route"
-	inCORS   = "in `cors`"
-	inLimits = "in `limits`"
-	atTop    = "at the top of the table"
+	inRoute   = "in a route"
+	inTLS     = "in `tls` of a route"
+	inCORS    = "in `cors`"
+	inLimits  = "in `limits`"
+	inBackend = "in a backend of `backends`"
+	inHealth  = "in `health` of a backend"
+	inRetry   = "in `retry` of a backend"
+	inServer  = "in a server of a backend"
+	inPassive = "in `passive` of a backend"
+	atTop     = "at the top of the table"
 )
 
 // foreignKeys are keys of nginx, Traefik, Caddy, Kong and Envoy. The first entry that
 // has the word and whose key is known at the place wins, then the first with the word.
 var foreignKeys = []foreignKey{
 	{words: "proxypass reverseproxy forwardto proxyto uri url upstream service target origin destination", place: inRoute, ours: "backend", example: "backend: http://127.0.0.1:8080"},
-	{words: "upstreams servers loadbalancer cluster clusters services", place: inRoute, ours: "backend", example: "backend: http://orders:8080", note: "a route has one backend, so name a load balancer or a DNS name for several servers"},
+	{words: "upstreams loadbalancer loadbalancers cluster clusters services", place: atTop, ours: "backends", example: "backends: {orders: {servers: [http://10.0.0.1:8080, http://10.0.0.2:8080]}}", note: "a route names it: `backend: orders`"},
+	{words: "upstreams servers loadbalancer loadbalancers cluster clusters services", place: inRoute, ours: "backend", example: "backend: http://orders:8080", note: "several servers are a backend of their own: define it in `backends`, and write its name here"},
+	{words: "endpoints targets nodes hosts to upstream upstreams backends addresses members", place: inBackend, ours: "servers", example: "servers: [http://10.0.0.1:8080, http://10.0.0.2:8080]"},
+	{words: "dns dynamic resolve resolver srv dynamicupstreams strictdns", place: inBackend, ours: "discover", example: "discover: {url: http://orders-headless:8080}"},
+	{words: "lbpolicy loadbalancing loadbalancer loadbalance policy lb algorithm strategy leastconn leastconnections leastrequest iphash roundrobin random", place: inBackend, ours: "balance", example: "balance: p2c", note: "p2c, round_robin or hash"},
+	{words: "hashpolicy hashkey hashby consistenthash hashon", place: inBackend, ours: "hash", example: "hash: {header: X-Tenant}", note: "with balance: hash"},
+	{words: "cookie stickycookie stickysession stickysessions sessionaffinity affinity persistence", place: inBackend, ours: "sticky", example: "sticky: {cookie: gh_orders}"},
+	{words: "healthcheck healthchecks healthuri activehealthcheck activehealthchecks check", place: inBackend, ours: "health", example: "health: {path: /healthz}"},
+	{words: "maxfails failtimeout failduration outlierdetection circuitbreaker circuitbreakers passivehealthcheck passivehealthchecks unhealthystatus unhealthy", place: inBackend, ours: "passive", example: "passive: {fails: 5, eject: 30s}"},
+	{words: "retries proxynextupstream lbretries lbtryduration retrypolicy retryon", place: inBackend, ours: "retry", example: "retry: {attempts: 2, when: [connect, reset, 503]}"},
+	{words: "maxconns maxconnections maxpendingrequests maxqueue unhealthyrequestcount", place: inBackend, ours: "max_requests", example: "max_requests: 1000"},
+	{words: "passhostheader hostheader preservehostheader", place: inBackend, ours: "preserve_host", example: "preserve_host: true"},
+	{words: "cacert cacertificate proxyssltrustedcertificate", place: inBackend, ours: "tls", example: "tls: {ca: authority.pem}"},
+	{words: "uri target host address upstream", place: inServer, ours: "url", example: "url: http://10.0.0.1:8080"},
+	{words: "uri httppath endpoint url", place: inHealth, ours: "path", example: "path: /healthz"},
+	{words: "unhealthythreshold failurethreshold maxfails fall", place: inHealth, ours: "fails", example: "fails: 3"},
+	{words: "healthythreshold successthreshold rise successes", place: inHealth, ours: "passes", example: "passes: 2"},
+	{words: "status statuses expectstatus expectedstatuses match", place: inHealth, ours: "expect", example: "expect: [200-299]"},
+	{words: "maxfails consecutive5xx consecutiveerrors failurethreshold", place: inPassive, ours: "fails", example: "fails: 5"},
+	{words: "failtimeout failduration baseejectiontime", place: inPassive, ours: "eject", example: "eject: 30s"},
+	{words: "maxejectionpercent", place: inPassive, ours: "max_ejected", example: "max_ejected: 50%"},
+	{words: "count numretries tries retries maxretries", place: inRetry, ours: "attempts", example: "attempts: 2", note: "the first time counts"},
+	{words: "on retryon conditions status statuses statuscodes", place: inRetry, ours: "when", example: "when: [connect, reset, 503]"},
+	{words: "trytimeout pertrytimeout timeout", place: inRetry, ours: "per_try", example: "per_try: 5s"},
+	{words: "split weightedclusters trafficsplit canary", place: inRoute, ours: "backend", example: "backend: {orders: 95, orders-v2: 5}", note: "names of `backends`, with weights"},
+	{words: "shadow mirrors requestmirrorpolicy trafficmirror", place: inRoute, ours: "mirror", example: "mirror: {backend: orders-v2, percent: 5%}"},
+	{words: "weight weights lbpolicy loadbalancing sticky stickysession healthcheck healthchecks healthuri healthy maxfails failtimeout outlierdetection circuitbreaker circuitbreakers retry retries proxynextupstream lbtryduration health passive balance", place: atTop, ours: "backends", example: "backends: {orders: {servers: [http://10.0.0.1:8080, http://10.0.0.2:8080]}}", note: "its keys balance, sticky, health, passive and retry are about that; a route names it: `backend: orders`"},
 	{words: "location match matcher handle path pathprefix paths rule", place: inRoute, ours: "prefix", example: "prefix: /orders", note: "hosts, methods and match_headers of a route are further conditions"},
 	{words: "host servername domain domains virtualhost vhost", place: inRoute, ours: "hosts", example: "hosts: [www.example.com]"},
 	{words: "strippath stripuri trimprefix handlepath", place: inRoute, ours: "strip_prefix", example: "strip_prefix: true"},
@@ -70,8 +101,6 @@ var foreignKeys = []foreignKey{
 	{words: "forwardauth authrequest keyauth", note: "callers are known by their tokens: `auth: strict`, with `tokens` of your issuer or the built-in users"},
 	{words: "gzip compress encode brotli compression", note: "the gateway does not compress: let the backend do so, its encoding passes"},
 	{words: "cache proxycache caching", note: "the gateway stores no answers: use a cache in front of it"},
-	{words: "retry retries proxynextupstream lbtryduration", note: "the gateway does not try other servers: a load balancer as the backend can do so"},
-	{words: "healthcheck healthchecks healthuri healthy", note: "backends are not probed: gatehouse_backend_up tells what requests have met"},
 	{words: "errorpage errorpages handleerrors customerrors", place: atTop, ours: "errors", example: "errors: {503: sorry.html}", note: "these pages replace the gateway's own errors; those of backends pass as they are"},
 	{words: "insecureskipverify tlsinsecureskipverify proxysslverify", note: "certificates are always verified: name the authority in `tls: {ca: authority.pem}`"},
 	{words: "sslcertificate sslcertificatekey certfile keyfile certificates certresolver", note: "the gateway's own certificate is a setting of the process: GATEWAY_TLS_CERT_FILE and GATEWAY_TLS_KEY_FILE"},
@@ -95,7 +124,7 @@ func foreignHint(key string, known []string) (hint string, isHere bool) {
 		if slices.Contains(known, entry.ours) {
 			return entry.hint("write "), true
 		}
-		if found == nil {
+		if found == nil && !entry.isLocal() {
 			found = entry
 		}
 	}
@@ -103,6 +132,11 @@ func foreignHint(key string, known []string) (hint string, isHere bool) {
 		return "", false
 	}
 	return found.hint("write, " + found.place + ", "), false
+}
+
+// isLocal reports whether the word means this only at the place of the key.
+func (f *foreignKey) isLocal() bool {
+	return slices.Contains([]string{inBackend, inServer, inHealth, inPassive, inRetry}, f.place)
 }
 
 // hint returns the example with the note behind it, or the note alone.

@@ -156,7 +156,9 @@ func (p *part) join(included *part) {
 			all.Set(reflect.MakeMap(all.Type()))
 		}
 		for name, value := range more.Seq2() {
-			all.SetMapIndex(name, value)
+			if !all.MapIndex(name).IsValid() { // the field of a name that is given twice is the first one
+				all.SetMapIndex(name, value)
+			}
 		}
 	}
 }

@@ -83,7 +83,7 @@ func servers(list *yamldoc.Field, of []Server) {
 	var first *yamldoc.Field
 	var model *url.URL
 	seen := map[string]*yamldoc.Field{}
-	idle := true
+	idle := 0 // servers of weight 0
 	for i, entry := range list.Entries() {
 		at := entry
 		if entry.IsMapping() {
@@ -91,12 +91,13 @@ func servers(list *yamldoc.Field, of []Server) {
 				entry.Missing("url", "such as http://10.0.0.1:8080")
 			}
 			if at = entry.Get("url"); at == nil {
-				idle = false
 				continue
 			}
 		}
 		server := &of[i]
-		idle = idle && server.Weight == 0
+		if server.Weight == 0 && entry.Get("weight") != nil {
+			idle++
+		}
 		if f := backendRule(server.URL); f != nil {
 			at.Reject(f)
 			continue
@@ -115,7 +116,7 @@ func servers(list *yamldoc.Field, of []Server) {
 			at.Reject(f)
 		}
 	}
-	if idle && list.Valid() {
+	if idle == len(of) {
 		list.Fail("have no weight", "all weights are 0, so no server would get a request")
 	}
 }
