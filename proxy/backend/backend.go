@@ -28,7 +28,11 @@ type state struct {
 	mu       sync.Mutex // guards the fields below, and the state of the servers
 	servers  map[Address]*Server
 	checkers map[*Server]*checker // of the live backend
-	found    []found              // the servers that a lookup has found; nil before the first
+
+	lookups   *lookups // of the live backend; nil when it lists its servers
+	discovery Discovery
+	awaited   chan struct{} // closed after the first lookup; nil before somebody asks
+	found     []found       // the servers that a lookup has found; nil before the first
 	// departed is the number of attempts at servers that are forgotten.
 	departed int64
 }

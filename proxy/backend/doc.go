@@ -14,6 +14,7 @@
 //	pick.go        the choice of a server: p2c, round robin, hash
 //	eject.go       a server whose requests fail gets none for a while
 //	leave.go       servers that leave a backend, and their streams
+//	discover.go    servers that are found by DNS
 //	health.go      health checks, over HTTP and gRPC
 //	queue.go       a bound on the requests in flight, and those that wait
 //	budget.go      a bound on the requests that are sent again

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net"
 	"net/http"
 	"slices"
 	"sync"
@@ -33,6 +34,8 @@ type Options struct {
 	Metrics Metrics
 	// StreamTime is how long the streams of a server live on that has left its backend.
 	StreamTime time.Duration
+	// Resolver looks up servers; nil means net.DefaultResolver.
+	Resolver Resolver
 	// Left is called when a server has left its backend. It may be nil.
 	Left func(Address)
 }
@@ -43,6 +46,7 @@ type Registry struct {
 	metrics    Metrics
 	streamTime time.Duration
 	left       func(Address)
+	resolver   Resolver
 	checks     chan struct{} // a slot for each health check that may run
 
 	mu     sync.Mutex
@@ -70,7 +74,10 @@ func (s Set) All() []*Backend {
 
 // NewRegistry returns a Registry without backends.
 func NewRegistry(o Options) *Registry {
-	return &Registry{log: o.Log, metrics: o.Metrics, streamTime: o.StreamTime, left: o.Left, checks: make(chan struct{}, checksAtOnce), states: map[string]*state{}}
+	if o.Resolver == nil {
+		o.Resolver = net.DefaultResolver
+	}
+	return &Registry{resolver: o.Resolver, log: o.Log, metrics: o.Metrics, streamTime: o.StreamTime, left: o.Left, checks: make(chan struct{}, checksAtOnce), states: map[string]*state{}}
 }
 
 // Prepare returns the backends of a table. Those whose name is known share what is known
@@ -108,12 +115,14 @@ func (r *Registry) Activate(set Set) {
 	for name, b := range set.backends {
 		r.states[name] = b.state
 		delete(before, name)
+		b.syncLookups()
 		b.forgetOthers()
 		b.syncChecks()
 	}
 	for _, unnamed := range before {
 		unnamed.mu.Lock()
 		unnamed.stopChecks()
+		unnamed.stopLookups()
 		unnamed.forget(func(*Server) bool { return true })
 		unnamed.mu.Unlock()
 	}

@@ -98,9 +98,13 @@ func (t *Transfer) choice() backend.Choice {
 // no server.
 func (t *Transfer) tryServer(c backend.Choice) bool {
 	state := &t.balanced
-	server := t.backend.servers.Pick(c)
+	servers := t.backend.servers
+	server := servers.Pick(c)
 	if server == nil {
-		return false
+		servers.AwaitServers(t.In.Context(), t.backend.config.ConnectTimeout)
+		if server = servers.Pick(c); server == nil {
+			return false
+		}
 	}
 	state.number++
 	state.server, state.told = server, false

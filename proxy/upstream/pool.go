@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"cmp"
 	"fmt"
 	"sync"
 	"syscall"
@@ -98,11 +99,11 @@ func (p *Pool) liveOrNew(k key) (transport.RoundTripCloser, error) {
 // keyOf returns the key of a route's transport. It reads the files of the route's
 // `tls`.
 func keyOf(r *config.Route) (key, error) {
-	k := key{protocol: r.Protocol, connect: r.ConnectTimeout}
+	k := key{protocol: r.Protocol, connect: r.ConnectTimeout, serverName: discoveredName(r)}
 	if r.TLS == nil {
 		return k, nil
 	}
-	k.serverName = r.TLS.ServerName
+	k.serverName = cmp.Or(r.TLS.ServerName, k.serverName)
 	for _, file := range []struct {
 		name, path string
 		into       *string
@@ -124,6 +125,18 @@ func keyOf(r *config.Route) (key, error) {
 		*file.into = string(pem)
 	}
 	return k, nil
+}
+
+// discoveredName returns the name that is verified of servers with TLS that are found by
+// their addresses: the name that was looked up. For others it returns "".
+func discoveredName(r *config.Route) string {
+	if r.Backend.IsURL() || len(r.Backend.Shares) != 1 {
+		return ""
+	}
+	if d := r.Backend.Shares[0].Backend.Discover; d != nil && d.URL != nil && d.URL.Scheme == "https" {
+		return d.URL.Hostname()
+	}
+	return ""
 }
 
 // readPEM reads a file that a route names. folder is that of the included file which has
