@@ -60,6 +60,11 @@ func appendAccess(line []byte, a *proxy.Access) []byte {
 		line = append(line, `","company_id":"`...)
 		line = append(appendEscaped(line, a.CompanyID), '"')
 	}
+	if a.Server != "" {
+		line = append(line, `,"server":"`...)
+		line = append(appendEscaped(line, a.Server), `","attempts":`...)
+		line = strconv.AppendInt(line, int64(a.Attempts), 10)
+	}
 	if a.Error != "" {
 		line = append(line, `,"error":"`...)
 		line = append(appendEscaped(line, a.Error), '"')

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gatehouse/internal/httperr"
+	"gatehouse/proxy/backend"
 	"gatehouse/store"
 )
 
@@ -32,6 +33,28 @@ type Health struct {
 	feedErr    error // why changes to users are not received
 
 	issuers issuerWait
+
+	backends func() backend.Set // nil without WatchBackends
+}
+
+// WatchBackends makes the readiness tell of named backends without healthy servers, and of
+// lookups that fail. It is called before the readiness is asked for.
+func (h *Health) WatchBackends(live func() backend.Set) { h.backends = live }
+
+// backendNotes returns the problems of named backends.
+func (h *Health) backendNotes() (notes []string) {
+	if h.backends == nil {
+		return nil
+	}
+	for _, b := range h.backends().All() {
+		if b.Panicked() {
+			notes = append(notes, "backend "+b.Name()+" has no healthy server: all get requests")
+		}
+		if d, ok := b.Discovery(); ok && d.Err != nil {
+			notes = append(notes, "the servers of backend "+b.Name()+" cannot be looked up: the last ones stay")
+		}
+	}
+	return notes
 }
 
 // NeedStore makes readiness wait for the first contact with a store.
@@ -151,6 +174,7 @@ func (h *Health) ready() readiness {
 	if needs && feedErr != nil {
 		r.Notes = append(r.Notes, "changes to users are not received: what is known of them lives for users.grace, then the store is asked each time")
 	}
+	r.Notes = append(r.Notes, h.backendNotes()...)
 	r.Ready = len(r.Reasons) == 0
 	return r
 }

@@ -21,6 +21,7 @@ import (
 	"gatehouse/internal/httperr"
 	"gatehouse/ops"
 	"gatehouse/proxy"
+	"gatehouse/proxy/backend"
 	"gatehouse/proxy/explain"
 	"gatehouse/proxy/upstream"
 )
@@ -39,7 +40,9 @@ func newOperators(t *testing.T, reload ops.Reload) *operators {
 	o.gateway = proxy.NewGateway(proxy.Options{
 		Log: slog.New(slog.DiscardHandler), Metrics: o.metrics, Transports: upstream.NewPool(upstream.PoolOptions{}),
 	})
-	o.handler = ops.Handler(o.metrics, o.health, o.gateway, reload)
+	o.handler = ops.Handler(ops.HandlerOptions{
+		Metrics: o.metrics, Health: o.health, Gateway: o.gateway, Reload: reload, Backends: func() backend.Set { return backend.Set{} },
+	})
 	return o
 }
 

@@ -37,16 +37,9 @@ func Problems(problems problem.List) []Problem {
 	return list
 }
 
-// refuseBrowsers is the answer to requests of web pages.
-var refuseBrowsers = &httperr.Error{Status: http.StatusForbidden, Detail: "Not for browsers."}
-
 // serveReload serves POST /-/reload. It answers 200 with the changes, or 400
 // with every problem, and then nothing has changed. It ignores the body.
 func serveReload(w http.ResponseWriter, r *http.Request, reload Reload) {
-	if r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != "" { // a web page
-		refuseBrowsers.WriteTo(w)
-		return
-	}
 	diff, warnings, err := reload(r.Context())
 	if err == nil {
 		httperr.WriteJSON(w, http.StatusOK, Reloaded{Reloaded: true, Changes: &diff, Problems: Problems(warnings)})

@@ -23,6 +23,8 @@ type Access struct {
 	Origin    string     // the Origin header; "" without one
 	UserID    string     // "" when no user was identified
 	CompanyID string
+	Server    string // of a named backend, that the last attempt was sent to; "" without one
+	Attempts  int    // at servers of a named backend
 	Error     string // "" when there was none
 }
 
@@ -58,6 +60,9 @@ func (a *Access) Record() slog.Record {
 	}
 	if a.UserID != "" {
 		record.AddAttrs(slog.String("user_id", a.UserID), slog.String("company_id", a.CompanyID))
+	}
+	if a.Server != "" {
+		record.AddAttrs(slog.String("server", a.Server), slog.Int("attempts", a.Attempts))
 	}
 	if a.Error != "" {
 		record.AddAttrs(slog.String("error", a.Error))

@@ -168,6 +168,7 @@ func (x *exchange) logAccess(r *http.Request, duration time.Duration, bytes int6
 	if x.basicUser != "" {
 		entry.UserID = x.basicUser
 	}
+	entry.Server, entry.Attempts = x.transfer.Server()
 	if err := cmp.Or(x.transfer.Err(), w.err); err != nil {
 		entry.Error = truncate(err.Error())
 	} else if x.refusal != nil {

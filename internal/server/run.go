@@ -139,7 +139,10 @@ func (g *gateway) run(ctx context.Context) error {
 		file: g.File, lookup: g.environment, notify: g.notifyReload, parts: &g.parts, gateway: handler, files: g.files, log: g.log,
 		onSwap: g.certificates.setPresented, issuerWait: cmp.Or(g.ReloadIssuerWait, reloadIssuerWait),
 	}
-	listeners.serveOperators(ops.Handler(g.parts.metrics, g.health, handler, reloader.onRequest))
+	listeners.serveOperators(ops.Handler(ops.HandlerOptions{
+		Metrics: g.parts.metrics, Health: g.health, Gateway: handler, Reload: reloader.onRequest,
+		Backends: g.parts.backends.Live, Token: g.settings.OpsToken.Reveal(),
+	}))
 	if !cfg.Users.Off {
 		if err := g.openStore(ctx); ctx.Err() != nil {
 			return nil // stopped while waiting: not an error of the store
@@ -285,6 +288,8 @@ func (g *gateway) configure() (*config.Config, error) {
 		Log: g.log, Metrics: g.parts.metrics, StreamTime: loaded.ShutdownTimeout,
 		Left: func(at backend.Address) { g.parts.transports.CloseIdle(at.Scheme, at.Host) },
 	})
+	g.parts.metrics.WatchBackends(g.parts.backends.Live)
+	g.health.WatchBackends(g.parts.backends.Live)
 	g.parts.metrics.WatchLog(g.logLines)
 	g.parts.metrics.WatchCertificates(g.certificates.expiries)
 	g.parts.metrics.WatchIssuers(g.parts.keySources.States)

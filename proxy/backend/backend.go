@@ -1,6 +1,7 @@
 package backend
 
 import (
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -28,6 +29,8 @@ type state struct {
 	mu       sync.Mutex // guards the fields below, and the state of the servers
 	servers  map[Address]*Server
 	checkers map[*Server]*checker // of the live backend
+
+	panicked bool // the newest snapshot has no healthy server
 
 	lookups   *lookups // of the live backend; nil when it lists its servers
 	discovery Discovery
@@ -117,7 +120,23 @@ func (b *Backend) current() *snapshot {
 	}
 	s := newSnapshot(version, b.members(), b.config.Balance == config.BalanceRoundRobin)
 	b.snapshot.Store(s)
+	b.state.notePanic(s.panicked)
 	return s
+}
+
+// notePanic logs when the last healthy server is lost, and when one is back. The caller
+// holds mu.
+func (s *state) notePanic(panicked bool) {
+	if s.panicked == panicked {
+		return
+	}
+	s.panicked = panicked
+	log := s.registry.log.With(slog.String("backend", s.name))
+	if panicked {
+		log.Error("backend has no healthy server: all servers get requests")
+		return
+	}
+	log.Info("backend has a healthy server again")
 }
 
 // Servers returns all servers of the backend, in the order of the table or of the lookup.
@@ -156,4 +175,40 @@ func weightOf(members []member, s *Server) int {
 		return members[i].weight
 	}
 	return 0
+}
+
+// Member is a server of a backend, with its weight.
+type Member struct {
+	*Server
+	Weight int
+}
+
+// Members returns all servers of the backend with their weights, in the order of the table
+// or of the lookup.
+func (b *Backend) Members() []Member {
+	b.state.mu.Lock()
+	defer b.state.mu.Unlock()
+	var list []Member
+	for _, m := range b.members() {
+		list = append(list, Member{m.server, m.weight})
+	}
+	return list
+}
+
+// Counts are what was counted of a backend since its name was first used.
+type Counts struct {
+	InFlight, Waiting int64 // at the moment
+	Ejections         int64
+	Rejected          int64 // requests that found no place
+	Retries           [retryResultCount]int64
+}
+
+// Counts returns what was counted.
+func (b *Backend) Counts() Counts {
+	c := Counts{Ejections: b.state.ejected.Load(), Rejected: b.state.rejected.Load()}
+	c.InFlight, c.Waiting = b.InFlight()
+	for i := range c.Retries {
+		c.Retries[i] = b.state.retried[i].Load()
+	}
+	return c
 }

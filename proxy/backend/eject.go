@@ -166,3 +166,18 @@ func (s *Server) State() State {
 	defer s.of.mu.Unlock()
 	return State{Healthy: !s.down, Ejected: s.ejected, Drained: s.drained, Leaving: s.leaving}
 }
+
+// String returns the state in one word: up, down, ejected, drained or leaving.
+func (s State) String() string {
+	switch {
+	case s.Drained:
+		return "drained"
+	case !s.Healthy:
+		return "down"
+	case s.Ejected:
+		return "ejected"
+	case s.Leaving:
+		return "leaving"
+	}
+	return "up"
+}

@@ -1,7 +1,6 @@
 package backend
 
 import (
-	"hash/fnv"
 	"math"
 	"net/url"
 	"sync/atomic"
@@ -32,7 +31,8 @@ type Server struct {
 	Address Address
 
 	of   *state
-	seed uint64 // of the address, for rendezvous hashing
+	id   string // see ID
+	seed uint64 // of id, for rendezvous hashing
 
 	inFlight    atomic.Int64
 	results     [resultCount]atomic.Int64
@@ -54,14 +54,13 @@ type Server struct {
 }
 
 func newServer(of *state, address Address) *Server {
-	hash := fnv.New64a()
-	_, _ = hash.Write([]byte(address.Scheme + "://" + address.Host))
-	return &Server{Address: address, of: of, seed: mix(hash.Sum64())}
+	id := address.Scheme + "://" + address.Host
+	return &Server{Address: address, of: of, id: id, seed: keyHash(id)}
 }
 
 // ID returns the name of the server in metrics, logs and the operators' API: its scheme,
 // host and port.
-func (s *Server) ID() string { return s.Address.Scheme + "://" + s.Address.Host }
+func (s *Server) ID() string { return s.id }
 
 // Backend returns the name of the server's backend.
 func (s *Server) Backend() string { return s.of.name }
