@@ -33,28 +33,18 @@ type stricterRoutes struct {
 // warns about a route that requires a token only when the route opens paths
 // behind the stricter one.
 func (l *linter) warnWeaker() {
-	routes := make([]backendRoute, 0, len(l.table.Routes))
-	var guarding []backendRoute
-	prefixes := map[string]bool{}
+	routes, guarding, prefixes := l.backendRoutes()
 	open := map[config.Policy]bool{}
-	for i, field := range l.file.Get("routes").Entries() {
-		route := &l.table.Routes[i]
-		if len(route.Hosts) == 0 && len(route.Headers) == 0 {
-			prefixes[route.Prefix] = true
-		}
-		if route.Backend != nil {
-			routes = append(routes, backendRoute{route, field, backendPathOf(route)})
-			for _, path := range backendPathsOf(route) {
-				guarding = append(guarding, backendRoute{route, field, path})
-			}
-			open[route.Auth] = true
-		}
+	for _, d := range routes {
+		open[d.route.Auth] = true
 	}
 	for _, weaker := range []config.Policy{config.PolicyNone, config.PolicyOptional, config.PolicyInitial} {
 		if !open[weaker] {
 			continue
 		}
-		stricter := stricterByBackend(guarding, weaker)
+		stricter := stricterByBackend(guarding, func(route *config.Route) bool {
+			return route.Auth == config.PolicyStrict || weaker.IsOpen() && (route.Auth == config.PolicyInitial || hasPasswords(route))
+		})
 		for _, d := range routes {
 			if behind := stricter[backendKey(d.route.Backend)]; d.route.Auth == weaker && !hasPasswords(d.route) && behind != nil {
 				warnWeakerRoute(d, behind, prefixes)
@@ -63,12 +53,31 @@ func (l *linter) warnWeaker() {
 	}
 }
 
-// stricterByBackend returns the routes that are stricter than a policy, by backend.
-func stricterByBackend(routes []backendRoute, weaker config.Policy) map[string]*stricterRoutes {
+// backendRoutes returns the routes to backends; the same once for each path of a backend
+// that they guard; and the prefixes that match every request below them.
+func (l *linter) backendRoutes() (routes, guarding []backendRoute, prefixes map[string]bool) {
+	prefixes = map[string]bool{}
+	for i, field := range l.file.Get("routes").Entries() {
+		route := &l.table.Routes[i]
+		if len(route.Hosts) == 0 && len(route.Headers) == 0 {
+			prefixes[route.Prefix] = true
+		}
+		if route.Backend == nil {
+			continue
+		}
+		routes = append(routes, backendRoute{route, field, backendPathOf(route)})
+		for _, path := range backendPathsOf(route) {
+			guarding = append(guarding, backendRoute{route, field, path})
+		}
+	}
+	return routes, guarding, prefixes
+}
+
+// stricterByBackend returns the routes that are stricter, by backend.
+func stricterByBackend(routes []backendRoute, isStricter func(*config.Route) bool) map[string]*stricterRoutes {
 	stricter := map[string]*stricterRoutes{}
 	for _, d := range routes {
-		asksMore := d.route.Auth == config.PolicyStrict || weaker.IsOpen() && (d.route.Auth == config.PolicyInitial || hasPasswords(d.route))
-		if !asksMore {
+		if !isStricter(d.route) {
 			continue
 		}
 		key := backendKey(d.route.Backend)
