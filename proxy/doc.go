@@ -18,6 +18,7 @@
 //     basic.go     or by the password, or 401, 429, 503
 //  10. forward/    ask the backend; see that package's documentation
 //     target/      or answer as the table says, such as with a redirect
+//     compress/    compress the answer of either, where the table says so
 //     info.go      or answer GET / and GET /health without a backend
 //
 // A request that should have come over TLS is redirected instead (tohttps.go).

@@ -14,6 +14,7 @@ import (
 	"gatehouse/internal/httperr"
 	"gatehouse/internal/timerwheel"
 	"gatehouse/proxy/clientip"
+	"gatehouse/proxy/compress"
 	"gatehouse/proxy/forward"
 	"gatehouse/proxy/listener"
 	"gatehouse/proxy/upstream"
@@ -173,12 +174,29 @@ func (g *Gateway) serve(x *exchange, r *http.Request) *httperr.Error {
 		return refusal
 	}
 	route.metrics.Decided(auth.ResultAllowed)
-	if route.answer != nil {
-		return route.answer.Answer(&x.response, route.forAnswer(r, path))
+	if route.compress != nil {
+		return x.answerCompressed(r)
 	}
-	return g.forwarder.Forward(&x.response, &x.transfer, route.backend, forward.Facts{
-		In: r, ID: x.response.id, Caller: x.caller, Path: path, Identity: identity, Errors: x,
+	return x.answer(&x.response, r)
+}
+
+// answer lets the target of the route answer, when the request has passed all hops.
+func (x *exchange) answer(w http.ResponseWriter, r *http.Request) *httperr.Error {
+	if x.route.answer != nil {
+		return x.route.answer.Answer(w, x.route.forAnswer(r, x.path))
+	}
+	return x.gateway.forwarder.Forward(w, &x.transfer, x.route.backend, forward.Facts{
+		In: r, ID: x.response.id, Caller: x.caller, Path: x.path, Identity: x.identity, Errors: x,
 	})
+}
+
+// answerCompressed is like answer, for a route that compresses its answers.
+func (x *exchange) answerCompressed(r *http.Request) *httperr.Error {
+	w := x.route.compress.Writer(&x.response, r)
+	defer w.Abort() // does nothing after Close
+	refusal := x.answer(w, compress.AsStored(r))
+	_ = w.Close() // the response keeps its error
+	return refusal
 }
 
 // serveHandler lets a built-in handler answer. Its endpoints themselves ask the gate, and

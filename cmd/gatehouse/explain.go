@@ -276,6 +276,9 @@ func printExplanation(w io.Writer, e explain.Explanation) error {
 	if e.Address != nil {
 		row("address", addressLine(e.Address))
 	}
+	if e.Compress != "" {
+		row("compress", e.Compress+", where the client accepts it")
+	}
 	if e.CORS != "" {
 		row("cors", e.CORS)
 	}

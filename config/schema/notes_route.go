@@ -297,6 +297,13 @@ func routeHeaderNotes() map[string]note {
 			unique:      true,
 			notEmpty:    true,
 		},
+		"routes.compress": {
+			title: "Compression",
+			description: "Whether answers are compressed for clients that accept it: true for zstd, br and gzip, or a list with the preferred codings first. " +
+				"Only answers of 1 KiB and more, of types that become smaller, and without Set-Cookie.",
+			examples: []any{true, []string{"zstd", "gzip"}},
+			value:    func() *schema { return oneWord("zstd", "br", "gzip") },
+		},
 		"routes.response_headers": {
 			title: "Headers of answers",
 			description: "Changes to the headers of every answer of the route, also of the gateway's own: `remove`, then `set`, then `add`, after those of the table. " +

@@ -151,6 +151,7 @@ func routeFields(r *config.Route) []fieldValue {
 		{"max_body", r.MaxBody.String()},
 		{"request_headers", rulesText(r.RequestHeaders)},
 		{"cors", corsText(r.CORS)},
+		{"compress", r.Compress.String()},
 		{"response_headers", rulesText(r.ResponseHeaders)},
 		{"upgrade", strings.Join(slices.Sorted(slices.Values(r.Upgrade)), ", ")},
 	}
