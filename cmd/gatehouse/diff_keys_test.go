@@ -100,6 +100,8 @@ func routeKeyChanges() []keyChange {
 		{key: "cors", strict: `cors: {origins: ["https://x.example.com"]}`, weak: `cors: {origins: ["https://x.example.com"], expose: [X-A]}`},
 		{key: "cors", strict: `cors: {origins: ["https://x.example.com"]}`, weak: `cors: {origins: ["https://x.example.com"], max_age: 1s}`, neutral: true},
 		{key: "cors", strict: `cors: {origins: ["https://x.example.com"]}`, weak: `cors: off`, both: true},
+		{key: "compress", strict: ``, weak: `compress: true`, neutral: true},
+		{key: "compress", strict: `compress: [gzip]`, weak: `compress: [zstd, gzip]`, neutral: true},
 		{key: "tls", strict: `tls: {ca: ca.pem}`, weak: ``},
 		{key: "tls", strict: `tls: {ca: ca.pem}`, weak: `tls: {ca: other.pem}`, both: true},
 		{key: "tls", strict: `tls: {server_name: b.example.com}`, weak: `tls: {server_name: c.example.com}`, both: true},
