@@ -105,6 +105,16 @@ func TestRespond(t *testing.T) {
 				t.Errorf("Range %s: %v", unsatisfiable, a.Header)
 			}
 		}
+		for _, ignored := range []string{ // many ranges would cost much more than the whole body
+			"GET /text HTTP/1.1\r\nRange: bytes=" + strings.Repeat("-1,", 16) + "-1\r\n",
+			"GET /text HTTP/1.1\r\nRange: bytes=0-1\r\nRange: bytes=2-4\r\n",
+			"POST /text HTTP/1.1\r\nContent-Length: 0\r\nRange: bytes=2-4\r\n",
+		} {
+			want(ask(ignored), http.StatusOK, "0123456789", plain)
+		}
+		if a := ask("GET /text HTTP/1.1\r\nRange: bytes=" + strings.Repeat("-1, ", 7) + "0-1\r\n"); a.StatusCode != http.StatusPartialContent || strings.Count(a.body, "Content-Range: ") != 8 {
+			t.Errorf("eight ranges: got %d %q", a.StatusCode, a.body)
+		}
 		want(ask("GET /text HTTP/1.1\r\nIf-None-Match: "+text.Header.Get("Etag")+"\r\n"), http.StatusNotModified, "", "")
 		want(ask("GET /empty HTTP/1.1\r\n"), http.StatusNoContent, "", "")
 		want(ask("GET /member HTTP/1.1\r\nAuthorization: "+k.member()+"\r\n"), http.StatusNotFound, "{}", "application/json")

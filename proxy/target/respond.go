@@ -5,10 +5,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"mime"
 	"net/http"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"gatehouse/config"
@@ -101,8 +103,32 @@ func (r *Respond) Answer(w http.ResponseWriter, request *http.Request) *httperr.
 	return nil
 }
 
+// maxRanges is the largest number of ranges in one answer. Each costs a header of its own,
+// so that many small ones cost much more than the whole body (RFC 9110 section 17.15).
+const maxRanges = 16
+
+// hasRange reports whether a request has a Range that counts. Only GET defines ranges, and
+// HEAD is answered like GET (RFC 9110 section 14.2).
+func hasRange(request *http.Request) bool {
+	values := request.Header["Range"]
+	return len(values) == 1 && strings.Count(values[0], ",") < maxRanges &&
+		(request.Method == http.MethodGet || request.Method == http.MethodHead)
+}
+
+// withoutRange returns a copy of a request without its Range, which is then answered with
+// the whole body.
+func withoutRange(request *http.Request) *http.Request {
+	whole := *request
+	whole.Header = maps.Clone(request.Header)
+	delete(whole.Header, "Range")
+	return &whole
+}
+
 // answerRange answers a request with a Range field.
 func (r *Respond) answerRange(w http.ResponseWriter, request *http.Request) *httperr.Error {
+	if !hasRange(request) {
+		request = withoutRange(request)
+	}
 	ranged := &rangeWriter{ResponseWriter: w}
 	http.ServeContent(ranged, request, "", time.Time{}, bytes.NewReader(r.body))
 	if !ranged.refused {
