@@ -176,6 +176,9 @@ func (b *Back) path(path string) (mapped string, ok bool) {
 	if b.rewritten != nil && path == b.made {
 		return b.from, b.from != ""
 	}
+	if b.rewritten != nil && len(path) > MaxPath { // it would cost too much to match
+		return "", false
+	}
 	// A path that clients could already use stays, unless the base says more about it.
 	if b.base == b.front || b.front != "" && len(b.front) >= len(b.base) && isBelow(path, b.front) || !isBelow(path, b.base) {
 		return "", false
