@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -129,6 +130,52 @@ func TestUnixSocketIsNotTrusted(t *testing.T) {
 	p.log.Await(t, `"client_ip":""`)
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the socket's mode: %v, %v", info.Mode(), err)
+	}
+}
+
+// TestNameOfUnixClient connects with names that look like addresses: one that a route
+// allows, and one of a trusted proxy. It is not parallel, because such a name is relative
+// to the current folder.
+func TestNameOfUnixClient(t *testing.T) {
+	table := testkit.TempFile(t, "routes.yaml", `
+users: off
+trusted_proxies: [203.0.113.0/24]
+routes:
+  - {name: open, prefix: /, backend: "`+forwardedBackend(t)+`", auth: none}
+  - {name: office, prefix: /office, respond: {body: office}, auth: none, allow_from: [192.0.2.0/24]}
+`)
+	certificate, key, _ := selfSigned(t)
+	for name, settings := range map[string]map[string]string{
+		"lean": {"GATEWAY_TRANSPORT": "lean"}, "standard": {"GATEWAY_TRANSPORT": "standard"},
+		"TLS": {"GATEWAY_TLS_CERT_FILE": certificate, "GATEWAY_TLS_KEY_FILE": key},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := socketPath(t)
+			settings["GATEWAY_LISTEN"] = "unix:" + path + "|0666"
+			startProcess(t, table, settings)
+			t.Chdir(filepath.Dir(path))
+			for _, client := range []string{"192.0.2.1:80", "203.0.113.1:80"} {
+				request := "GET /office HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.9\r\n\r\nGET /open HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.9\r\n\r\n"
+				var conn net.Conn
+				conn, err := net.DialUnix("unix", &net.UnixAddr{Name: client, Net: "unix"}, &net.UnixAddr{Name: path, Net: "unix"})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer conn.Close()
+				_ = conn.SetDeadline(time.Now().Add(2 * testkit.Timeout))
+				if name == "TLS" {
+					conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // the certificate is not what this tests
+				}
+				c := testkit.NewClient(t, conn)
+				c.Send(request)
+				if res, _ := c.Receive(); res.StatusCode != http.StatusForbidden {
+					t.Errorf("%s gets %d", client, res.StatusCode)
+				}
+				if _, body := c.Receive(); body != "for []" {
+					t.Errorf("the backend of %s saw %s", client, body)
+				}
+			}
+		})
 	}
 }
 

@@ -147,10 +147,10 @@ func (c *Conn) countForClient() error {
 }
 
 // RemoteAddr implements net.Conn. It is the address that a proxy has named, if Begin has
-// read one.
+// read one. The client of a unix socket has no name.
 func (c *Conn) RemoteAddr() net.Addr {
 	if c.remote != nil {
 		return c.remote
 	}
-	return c.Conn.RemoteAddr()
+	return remoteAddr(c.Conn)
 }
