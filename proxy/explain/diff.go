@@ -4,10 +4,10 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"gatehouse/config"
-	"gatehouse/config/value"
 	"gatehouse/proxy"
 	"gatehouse/proxy/route"
 )
@@ -39,11 +39,13 @@ func Compare(before, after *proxy.Table) Diff {
 			d.loosenedRoute(before.Config(), after.Config(), was, r)
 			d.rewrites(before, after, was, r)
 			d.loosenedCORS(before.Config(), after.Config(), was, r)
+			d.contents(before, after, was, r)
 		}
 	}
 	d.backends(before, after, twins)
 	d.owners(before.Config(), after.Config())
 	d.global(before.Config(), after.Config())
+	pages(d.report, before, after)
 	return d
 }
 
@@ -235,17 +237,7 @@ func orAny(limit string) string {
 // global compares the keys outside routes. A change is weaker when it allows more callers,
 // or lets callers set more.
 func (d *Diff) global(before, after *config.Config) {
-	var changed report = func(key, old, now string, weaker bool) {
-		if old == now {
-			return
-		}
-		line := fmt.Sprintf("%s: %s → %s", key, orNone(old), orNone(now))
-		if weaker {
-			d.Weaker = append(d.Weaker, line)
-		} else {
-			d.Changed = append(d.Changed, line)
-		}
-	}
+	var changed report = d.report
 	changed("name", before.Name, after.Name, false)
 	changed("users", onOff(before), onOff(after), after.Users.Off)
 	changed("users.join", string(before.Users.Join), string(after.Users.Join), after.Users.Join == config.JoinAny)
@@ -262,9 +254,6 @@ func (d *Diff) global(before, after *config.Config) {
 	}
 	issuers(changed, before.Tokens, after.Tokens)
 	compareLimits(changed, &before.Limits, &after.Limits)
-	for _, status := range namesIn(before.Errors, after.Errors) {
-		changed("errors."+status, before.Errors[status].File, after.Errors[status].File, false)
-	}
 	changed("response_headers", rulesText(before.ResponseHeaders.Rules()), rulesText(after.ResponseHeaders.Rules()), false)
 	d.loosenedAnswers(before.ResponseHeaders.Rules(), after.ResponseHeaders.Rules())
 	if before.CORS != nil && after.CORS == nil {
@@ -287,19 +276,26 @@ func (d *Diff) global(before, after *config.Config) {
 // report adds a change of a key to a Diff. It does nothing when old and now are equal.
 type report func(key, old, now string, weaker bool)
 
+func (d *Diff) report(key, old, now string, weaker bool) {
+	if old == now {
+		return
+	}
+	line := fmt.Sprintf("%s: %s → %s", key, orNone(old), orNone(now))
+	if weaker {
+		d.Weaker = append(d.Weaker, line)
+	} else {
+		d.Changed = append(d.Changed, line)
+	}
+}
+
 // compareLimits compares the bounds on clients. 0 means no bound.
 func compareLimits(changed report, before, after *config.Limits) {
-	for _, limit := range []struct {
-		key      string
-		old, now value.Count
-	}{
-		{"connections", before.Connections, after.Connections},
-		{"connections_per_client", before.ConnectionsPerClient, after.ConnectionsPerClient},
-		{"requests_per_client", before.RequestsPerClient, after.RequestsPerClient},
-	} {
-		higher := limit.old > 0 && (limit.now == 0 || limit.now > limit.old)
-		changed("limits."+limit.key, fmt.Sprint(limit.old), fmt.Sprint(limit.now), higher)
+	limit := func(key string, old, now int) {
+		changed("limits."+key, strconv.Itoa(old), strconv.Itoa(now), old > 0 && (now == 0 || now > old))
 	}
+	limit("connections", int(before.Connections), int(after.Connections))
+	limit("connections_per_client", int(before.ConnectionsPerClient), int(after.ConnectionsPerClient))
+	limit("requests_per_client", int(before.RequestsPerClient), int(after.RequestsPerClient))
 }
 
 // changedSet compares two sets. The change is weaker when the new set has more members.

@@ -5,8 +5,8 @@
 //	expect.go    whether the table's own tests pass
 //	loops.go     which redirects never end
 //	cors.go      what pages of other origins may do
-//	diff.go      what changes between two tables (see also probe.go, weakened.go, rewrites.go
-//	             and issuers.go)
+//	diff.go      what changes between two tables (see also probe.go, weakened.go, rewrites.go,
+//	             contents.go and issuers.go)
 package explain
 
 import (

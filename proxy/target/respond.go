@@ -75,6 +75,12 @@ func (r *Respond) add(name, value string) {
 // may have another.
 func (r *Respond) Status() int { return r.status }
 
+// Digest returns a short digest of the body, to compare it with another.
+func (r *Respond) Digest() string {
+	sum := sha256.Sum256(r.body)
+	return hex.EncodeToString(sum[:4])
+}
+
 // Location returns "": the answer is no redirect.
 func (r *Respond) Location(*http.Request) string { return "" }
 
