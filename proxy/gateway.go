@@ -177,25 +177,32 @@ func (g *Gateway) serve(x *exchange, r *http.Request) *httperr.Error {
 	if route.compress != nil {
 		return x.answerCompressed(r)
 	}
-	return x.answer(&x.response, r)
+	return x.answer(r)
 }
 
 // answer lets the target of the route answer, when the request has passed all hops.
-func (x *exchange) answer(w http.ResponseWriter, r *http.Request) *httperr.Error {
+func (x *exchange) answer(r *http.Request) *httperr.Error {
 	if x.route.answer != nil {
-		return x.route.answer.Answer(w, x.route.forAnswer(r, x.path))
+		return x.route.answer.Answer(&x.response, x.route.forAnswer(r, x.path))
 	}
-	return x.gateway.forwarder.Forward(w, &x.transfer, x.route.backend, forward.Facts{
+	return x.gateway.forwarder.Forward(&x.response, &x.transfer, x.route.backend, forward.Facts{
 		In: r, ID: x.response.id, Caller: x.caller, Path: x.path, Identity: x.identity, Errors: x,
 	})
 }
 
-// answerCompressed is like answer, for a route that compresses its answers.
+// answerCompressed is like answer, for a route that compresses its answers. The response
+// writes to the compressing writer, so that this one sees the header as the client gets it.
 func (x *exchange) answerCompressed(r *http.Request) *httperr.Error {
-	w := x.route.compress.Writer(&x.response, r)
-	defer w.Abort() // does nothing after Close
-	refusal := x.answer(w, compress.AsStored(r))
-	_ = w.Close() // the response keeps its error
+	w := x.route.compress.Writer(x.response.ResponseWriter, r)
+	x.response.ResponseWriter = w
+	defer func() {
+		w.Abort() // does nothing after Close
+		if !x.response.head {
+			x.response.bytes = w.Sent()
+		}
+	}()
+	refusal := x.answer(compress.AsStored(r))
+	x.response.fail(w.Close())
 	return refusal
 }
 

@@ -45,21 +45,23 @@ const (
 )
 
 // Writer is an http.ResponseWriter that compresses the body of an answer when that is
-// worthwhile. Informational answers, deadlines and upgrades pass.
+// worthwhile. Informational answers, deadlines and upgrades pass. All changes to the
+// header must be made before WriteHeader, which looks at them.
 //
-// The caller ends it with Close, or with Abort when the answer is cut off.
+// The caller ends it with Close, or with Abort when the answer is cut off. When no answer
+// has begun by then, a later one passes as it is.
 type Writer struct {
 	http.ResponseWriter
 	request  *http.Request
 	encoders *Encoders
 	coding   config.Coding // for the client; "" for none
 
-	state     state
-	status    int
-	held      []byte // of stateHeld
-	encoder   encoder
-	dirty     bool  // the encoder may have bytes that are not flushed
-	remaining int64 // bytes of the body to come; 0 when unknown
+	state   state
+	status  int
+	held    []byte // of stateHeld
+	encoder encoder
+	dirty   bool  // the encoder may have bytes that are not flushed
+	sent    int64 // bytes of the body that were written
 }
 
 // WriteHeader implements http.ResponseWriter. It decides about the answer, unless that
@@ -88,7 +90,6 @@ func (w *Writer) WriteHeader(status int) {
 	case length >= 0 && length < minimum:
 		w.pass()
 	case length >= 0 || w.request.Method == http.MethodHead:
-		w.remaining = length
 		w.encode()
 	default:
 		w.state = stateHeld
@@ -118,9 +119,22 @@ func (w *Writer) encode() {
 	encode(w.Header(), string(w.coding))
 	w.ResponseWriter.WriteHeader(w.status)
 	if w.request.Method != http.MethodHead {
-		w.encoder = w.encoders.get(w.coding, w.ResponseWriter)
+		w.encoder = w.encoders.get(w.coding, (*output)(w))
 	}
 }
+
+// output is what the encoder of a Writer writes to.
+type output Writer
+
+// Write implements io.Writer.
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.ResponseWriter.Write(p)
+	o.sent += int64(n)
+	return n, err
+}
+
+// Sent returns how many bytes of the body were written, as the client gets them.
+func (w *Writer) Sent() int64 { return w.sent }
 
 // Write implements io.Writer.
 func (w *Writer) Write(p []byte) (int, error) {
@@ -139,15 +153,10 @@ func (w *Writer) Write(p []byte) (int, error) {
 		if w.state == stateEncoded {
 			return len(p), nil
 		}
-		return w.ResponseWriter.Write(p)
+		return (*output)(w).Write(p)
 	}
 	w.dirty = true
-	n, err := w.encoder.Write(p)
-	// As without compression, the first part of an answer does not wait for the next.
-	if w.remaining -= int64(n); err == nil && w.remaining > 0 {
-		err = w.FlushError()
-	}
-	return n, err
+	return w.encoder.Write(p)
 }
 
 // release begins to compress an answer that was held.
@@ -189,16 +198,19 @@ func (w *Writer) Flush() { _ = w.FlushError() }
 // Unwrap returns the wrapped ResponseWriter, for http.ResponseController.
 func (w *Writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// Close ends a complete answer. It does nothing when no answer has begun.
+// Close ends a complete answer.
 func (w *Writer) Close() error {
 	var err error
 	switch w.state {
+	case stateNew:
+		w.coding = ""
+		return nil
 	case stateHeld: // tiny, so it passes as it is
 		if len(w.Header()["Trailer"]) == 0 {
 			w.Header()["Content-Length"] = []string{strconv.Itoa(len(w.held))}
 		}
 		w.pass()
-		_, err = w.ResponseWriter.Write(w.held)
+		_, err = (*output)(w).Write(w.held)
 	case stateEncoded:
 		if w.encoder != nil {
 			err = w.encoder.Close()
@@ -213,7 +225,11 @@ func (w *Writer) Close() error {
 // Abort ends an answer that is cut off. The client gets what was written, but no end of the
 // compressed stream.
 func (w *Writer) Abort() {
-	if w.state == stateHeld {
+	switch w.state {
+	case stateNew:
+		w.coding = ""
+		return
+	case stateHeld:
 		_ = w.FlushError()
 	}
 	w.putBack()
