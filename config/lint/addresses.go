@@ -43,7 +43,7 @@ func (l *linter) warnAddressBypass() {
 		if behind == nil || saysAddresses(candidate{route: open.route, field: open.field}) {
 			continue
 		}
-		if d, path, found := behind.bypass(open, prefixes); found {
+		if d, path, found := behind.bypass(open, prefixes, everyRoute); found {
 			open.field.WarnAt("prefix", fmt.Sprintf("%s bypasses the addresses of %s: what that route protects can be reached from every address under %s",
 				open.field.Name(), d.field.Name(), path), "copy the key from there, or make its prefix or its backend's path longer")
 		}

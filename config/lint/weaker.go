@@ -4,6 +4,7 @@
 package lint
 
 import (
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -52,6 +53,29 @@ func (l *linter) warnWeaker() {
 		}
 	}
 }
+
+// warnFewerRules warns about each route that opens paths of a backend which another route
+// guards with roles or claims, although its policy is the same or stricter.
+func (l *linter) warnFewerRules() {
+	routes, guarding, prefixes := l.backendRoutes()
+	guarded := stricterByBackend(guarding, func(route *config.Route) bool { return len(route.Roles)+len(route.Claims) > 0 })
+	for _, open := range routes {
+		behind := guarded[backendKey(open.route.Backend)]
+		if behind == nil {
+			continue
+		}
+		fewer := func(guard *config.Route) bool {
+			return rank(guard) <= rank(open.route) && hasMoreRules(guard, open.route)
+		}
+		if d, path, found := behind.bypass(open, prefixes, fewer); found {
+			open.field.WarnAt("prefix", fmt.Sprintf("%s bypasses %s (%s): what that route protects can be reached without its roles or claims under %s",
+				open.field.Name(), d.field.Name(), ruleText(d.route), path), "give both routes the same roles and claims, or make its prefix or its backend's path longer")
+		}
+	}
+}
+
+// everyRoute is for bypass.
+func everyRoute(*config.Route) bool { return true }
 
 // backendRoutes returns the routes to backends; the same once for each path of a backend
 // that they guard; and the prefixes that match every request below them.
@@ -120,7 +144,7 @@ func warnWeakerRoute(open backendRoute, behind *stricterRoutes, prefixes map[str
 		}
 		return d.field.Name() + " (" + string(d.route.Auth) + ")"
 	}
-	if d, path, found := behind.bypass(open, prefixes); found {
+	if d, path, found := behind.bypass(open, prefixes, everyRoute); found {
 		warn(" bypasses "+describe(d)+": what that route protects can be reached "+who+" under "+path+methods,
 			"make its prefix or its backend's path longer, or use the same policy")
 		return
@@ -156,13 +180,16 @@ func (g *stricterRoutes) nearestAbove(prefix string) (backendRoute, bool) {
 // bypass returns a stricter route whose backend paths are all open through the
 // weaker route, with the public path that opens them. prefixes are the prefixes
 // that match every request below them; a longer one may match that path
-// instead.
-func (g *stricterRoutes) bypass(open backendRoute, prefixes map[string]bool) (stricter backendRoute, path string, found bool) {
+// instead. Only routes for which counts returns true are compared.
+func (g *stricterRoutes) bypass(open backendRoute, prefixes map[string]bool, counts func(*config.Route) bool) (stricter backendRoute, path string, found bool) {
 	from, _ := slices.BinarySearchFunc(g.byBackendPath, open.backendPath, func(d backendRoute, space string) int { return strings.Compare(d.backendPath, space) })
 	for i, d := range g.byBackendPath[from:] {
 		rest, inside := strings.CutPrefix(d.backendPath, open.backendPath)
 		if !inside || i == maxCompared {
 			break
+		}
+		if !counts(d.route) {
+			continue
 		}
 		path := strings.TrimSuffix(strings.TrimSuffix(open.route.Prefix, "/")+"/"+rest, "/")
 		if path == "" {
