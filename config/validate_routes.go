@@ -129,7 +129,7 @@ func (v *validator) handler(field *yamldoc.Field, route *Route) {
 		}
 		hint := "remove it: a handler forwards nothing"
 		switch key {
-		case "auth", "roles", "claims":
+		case "auth", "roles", "claims", "basic":
 			hint = "remove it: the endpoints of a handler have their own policies"
 		case "compress":
 			hint = "remove it: the answers of a handler are small, and have tokens"
