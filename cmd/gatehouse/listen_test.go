@@ -182,7 +182,12 @@ routes:
 // serveFails runs `serve`, which must fail, and returns what it has said.
 func serveFails(t *testing.T, settings ...string) string {
 	t.Helper()
-	command := exec.Command(buildGateway(t), "serve", "-c", openTable(t, "http://127.0.0.1:9"))
+	return fails(t, exec.Command(buildGateway(t), "serve", "-c", openTable(t, "http://127.0.0.1:9")), settings...)
+}
+
+// fails is serveFails for a command that runs `serve` in its own way.
+func fails(t *testing.T, command *exec.Cmd, settings ...string) string {
+	t.Helper()
 	command.Dir = t.TempDir()
 	command.Env = append([]string{"GATEWAY_OPS_LISTEN=127.0.0.1:0", "GATEWAY_JWT_SECRET=" + testSecret}, settings...)
 	output, err := command.CombinedOutput()
@@ -228,6 +233,71 @@ func TestUnixSocketFile(t *testing.T) {
 	}
 	if said := serveFails(t, "GATEWAY_LISTEN=systemd"); !strings.Contains(said, "systemd has passed no socket") {
 		t.Errorf("without systemd it said:\n%s", said)
+	}
+}
+
+// underSystemd returns a command that runs `serve` with open files, as systemd does.
+// LISTEN_FDS and LISTEN_FDNAMES must be set.
+func underSystemd(t *testing.T, table string, files ...*os.File) *exec.Cmd {
+	t.Helper()
+	command := exec.Command("sh", "-c", `LISTEN_PID=$$ exec "$@"`, "sh", buildGateway(t), "serve", "-c", table)
+	command.ExtraFiles = files
+	return command
+}
+
+// TestWrongSocketOfSystemd passes what nobody can serve.
+func TestWrongSocketOfSystemd(t *testing.T) {
+	t.Parallel()
+	listens, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listens.Close() })
+	datagrams, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { datagrams.Close() })
+	connected, err := net.Dial("tcp", listens.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { connected.Close() })
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { null.Close() })
+	fileOf := func(of any) *os.File {
+		if file, ok := of.(*os.File); ok {
+			return file
+		}
+		file, err := of.(interface{ File() (*os.File, error) }).File()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { file.Close() })
+		return file
+	}
+	for name, c := range map[string]struct {
+		passed  any
+		setting string
+		want    string
+	}{
+		"datagrams":     {datagrams, "systemd", `use the socket "web" of systemd: it does not listen for connections`},
+		"Accept=yes":    {connected, "systemd:web", "its unit needs ListenStream= and Accept=no"},
+		"no socket":     {null, "systemd", `use the socket "web" of systemd: it is no socket`},
+		"another name":  {listens, "systemd:public", `no socket with the FileDescriptorName "public"`},
+		"what it is":    {listens, "systemd:public", `it has passed "web": set FileDescriptorName= in the socket unit, or set GATEWAY_LISTEN`},
+		"second of two": {listens, "systemd:web systemd", "systemd has passed no socket to this process"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			command := underSystemd(t, openTable(t, "http://127.0.0.1:9"), fileOf(c.passed))
+			if said := fails(t, command, "LISTEN_FDS=1", "LISTEN_FDNAMES=web", "GATEWAY_LISTEN="+c.setting); !strings.Contains(said, c.want) {
+				t.Errorf("it said:\n%s", said)
+			}
+		})
 	}
 }
 
@@ -296,9 +366,7 @@ func TestUpgradeWithSystemdsSockets(t *testing.T) {
 				local, _ := unix.(*net.UnixListener).File()
 				defer web.Close()
 				defer local.Close()
-				command := exec.Command("sh", "-c", `LISTEN_PID=$$ exec "$@"`, "sh", buildGateway(t), "serve", "-c", table)
-				command.ExtraFiles = []*os.File{web, local}
-				return startCommand(t, command, map[string]string{
+				return startCommand(t, underSystemd(t, table, web, local), map[string]string{
 					"LISTEN_FDS": "2", "LISTEN_FDNAMES": "web:local", "GATEWAY_LISTEN": "systemd:web systemd", "GATEWAY_TRANSPORT": transport,
 				})
 			}
@@ -315,15 +383,23 @@ func TestUpgradeWithSystemdsSockets(t *testing.T) {
 			local := unixClient(t, path, true)
 			local.Timeout = startTimeout
 			load.clients.Go(func() { load.keepAsking(local, "POST", "http://x/open") })
-			for range 3 {
+			load.clients.Go(func() { load.keepAsking(h2cClient(t), "GET", "http://"+port.Addr().String()+"/open") })
+			for round := range 4 {
 				load.awaitMore(20)
-				if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+				old := p
+				if round%2 == 1 {
+					p = start() // both serve for a while
+					load.awaitMore(20)
+				}
+				if err := old.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 					t.Fatal(err)
 				}
-				if err := p.cmd.Wait(); err != nil {
-					t.Errorf("exit: %v\n%s", err, p.log)
+				if err := old.cmd.Wait(); err != nil {
+					t.Errorf("exit: %v\n%s", err, old.log)
 				}
-				p = start() // what has arrived in between waits in the sockets
+				if round%2 == 0 {
+					p = start() // what has arrived in between waits in the sockets
+				}
 			}
 			load.awaitMore(20)
 			cancel()
