@@ -29,10 +29,12 @@ func conditions(path string) []*schema {
 		return routeConditions()
 	case "routes.respond":
 		bodiless := anyOf(&schema{Const: 204}, &schema{Const: 205}, &schema{Const: 304})
+		content := anyOf(&schema{Required: []string{"body"}}, &schema{Required: []string{"file"}})
 		return []*schema{
 			{MinProperties: 1},
 			{Not: &schema{Required: []string{"body", "file"}}},
-			{If: given("status", bodiless), Then: &schema{Not: anyOf(&schema{Required: []string{"body"}}, &schema{Required: []string{"file"}})}},
+			{If: given("status", bodiless), Then: &schema{Not: content}},
+			{If: &schema{Required: []string{"content_type"}}, Then: content},
 		}
 	case "include":
 		return []*schema{{DependentRequired: map[string][]string{"auth": {"prefix"}, "variables": {"prefix"}}}}
