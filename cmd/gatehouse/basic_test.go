@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -76,6 +77,18 @@ func testBasicAuthentication(t *testing.T, head string) {
 	if got := ask("ops", "second-hunter2"); got.status != http.StatusOK {
 		t.Errorf("after a bad edit: %+v", got)
 	}
+	if err := os.Remove(users); err != nil {
+		t.Fatal(err)
+	}
+	gateway.log.Await(t, "no such file")
+	if got := ask("ops", "second-hunter2"); got.status != http.StatusOK {
+		t.Errorf("without the file: %+v", got)
+	}
+	testkit.WriteFile(t, users+".new", "ada:"+hash("other-hunter2")+"\n")
+	if err := os.Rename(users+".new", users); err != nil {
+		t.Fatal(err)
+	}
+	testkit.Eventually(t, "a user who is gone is refused", func() bool { return ask("ops", "second-hunter2").status == http.StatusUnauthorized })
 	metrics := do(t, request{url: gateway.operators + "/metrics"}).body
 	for _, want := range []string{`{result="wrong_password",route="internal"}`, `{result="throttled",route="internal"}`, `{result="no_token",route="internal"}`} {
 		if !strings.Contains(metrics, "gatehouse_auth_decisions_total"+want) {
