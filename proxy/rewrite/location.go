@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"gatehouse/config"
+	"gatehouse/config/pathexp"
 	"gatehouse/proxy/route"
 )
 
@@ -188,7 +189,7 @@ func (b *Back) path(path string) (mapped string, ok bool) {
 		mapped = "/"
 	}
 	// A client that asked for such a path would be sent elsewhere.
-	return mapped, b.rewritten == nil || !b.rewritten.from.Matches(mapped)
+	return mapped, b.rewritten == nil || !b.rewritten.from.Matches(pathexp.Normal(mapped))
 }
 
 // isBelow reports whether a path is at or below a prefix without a slash at its end.

@@ -1,7 +1,6 @@
 package rewrite
 
 import (
-	"encoding/hex"
 	"fmt"
 	"strings"
 
@@ -61,44 +60,12 @@ func (p *Path) Apply(path string) (rewritten string, ok bool) {
 }
 
 func (p *Path) apply(path string) string {
-	plain := withoutNeedlessEscapes(path)
+	plain := pathexp.Normal(path)
 	match := p.from.Find(plain)
 	if match == nil {
 		return path
 	}
 	return p.to.Expand(plain, match)
-}
-
-// withoutNeedlessEscapes returns the path with escapes in upper case, and without those of
-// unreserved characters (RFC 3986 sections 6.2.2.1 and 6.2.2.2). Such a path is equivalent.
-func withoutNeedlessEscapes(path string) string {
-	if !strings.Contains(path, "%") {
-		return path
-	}
-	var b strings.Builder
-	b.Grow(len(path))
-	for i := 0; i < len(path); i++ {
-		if path[i] != '%' || i+2 >= len(path) {
-			b.WriteByte(path[i])
-			continue
-		}
-		decoded, err := hex.DecodeString(path[i+1 : i+3])
-		switch {
-		case err != nil: // a canonical path has none of these
-			b.WriteByte('%')
-			continue
-		case isUnreserved(decoded[0]):
-			b.WriteByte(decoded[0])
-		default:
-			b.WriteString(strings.ToUpper(path[i : i+3]))
-		}
-		i += 2
-	}
-	return b.String()
-}
-
-func isUnreserved(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("-._~", c) >= 0
 }
 
 // isCanonical reports whether a path could also come from a client.
