@@ -207,7 +207,7 @@ func TestUnixSocketFile(t *testing.T) {
 	}
 	dead.SetUnlinkOnClose(false)
 	dead.Close()
-	startProcess(t, openTable(t, forwardedBackend(t)), map[string]string{"GATEWAY_LISTEN": "unix:" + path})
+	first := startProcess(t, openTable(t, forwardedBackend(t)), map[string]string{"GATEWAY_LISTEN": "unix:" + path})
 	answers := func() error {
 		res, err := unixClient(t, path, true).Get("http://x/open")
 		if err == nil {
@@ -223,6 +223,21 @@ func TestUnixSocketFile(t *testing.T) {
 	}
 	if err := answers(); err != nil {
 		t.Errorf("after another gateway was refused: %v", err)
+	}
+	if err := os.Rename(path, path+"old"); err != nil {
+		t.Fatal(err)
+	}
+	startProcess(t, openTable(t, forwardedBackend(t)), map[string]string{"GATEWAY_LISTEN": "unix:" + path})
+	stopped := make(chan error, 1)
+	go func() { stopped <- first.cmd.Wait() }()
+	if err := first.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := testkit.ReceiveWithin(t, startTimeout, "the end of the first gateway", stopped); err != nil {
+		t.Errorf("exit: %v\n%s", err, first.log)
+	}
+	if err := answers(); err != nil {
+		t.Errorf("after the stop of a gateway that had the path before: %v", err)
 	}
 	file := testkit.TempFile(t, "file", "precious")
 	if said := serveFails(t, "GATEWAY_LISTEN=unix:"+file); !strings.Contains(said, "a file that is no socket is there") || string(testkit.ReadFile(t, file)) != "precious" {
