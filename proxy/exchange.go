@@ -26,6 +26,7 @@ type exchange struct {
 	gateway    *Gateway
 	table      *Table
 	response   response
+	stream     *stream // below response; nil without HTTP/2
 	caller     clientip.Caller
 	countedFor netip.Addr // the client that the request is counted for; invalid when it is not counted
 	path       route.Path
@@ -44,6 +45,10 @@ func (g *Gateway) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	x.response = response{
 		ResponseWriter: w, table: table, request: r, caller: &x.caller, start: time.Now(), id: requestID(r.Header["X-Request-Id"]), head: r.Method == http.MethodHead,
 		http1: r.ProtoMajor == 1, last: mustClose(r), draining: &g.draining, length: -1,
+	}
+	if r.ProtoMajor == 2 {
+		x.stream = newStream(w, g.wheel)
+		x.response.ResponseWriter = x.stream
 	}
 	if g.requestCount != nil {
 		g.requestCount.Add(1)
@@ -99,7 +104,12 @@ func (x *exchange) finish(r *http.Request, panicked any) {
 	if hadBody := x.transfer.Close(); !hadBody && r.ContentLength != 0 {
 		_ = http.NewResponseController(w.ResponseWriter).SetReadDeadline(time.Now().Add(forward.LastReadGrace))
 	}
-	w.boundUnread(x.gateway.lastWrite)
+	if x.stream != nil {
+		if panicked == nil && w.bytes > 0 {
+			x.stream.sendRest(x.gateway.lastWrite)
+		}
+		x.stream.end()
+	}
 	x.release()
 	x.count(r)
 	if w.status == httperr.StatusClientGone && panicked == nil {

@@ -170,12 +170,3 @@ func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 // Unwrap returns the server's ResponseWriter. http.ResponseController needs it for
 // flushing, deadlines and full duplex.
 func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-// boundUnread limits how long an HTTP/2 client may take to receive the rest of an answer.
-// Otherwise net/http would keep the answer and a goroutine until the client opens its
-// flow-control window. An HTTP/1.1 connection has its own limit.
-func (w *response) boundUnread(limit time.Duration) {
-	if !w.http1 && w.bytes > 0 {
-		_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(limit))
-	}
-}
