@@ -112,6 +112,26 @@ func TestListenAddresses(t *testing.T) {
 	}
 }
 
+// FuzzListenAddresses writes what was read, and reads it again.
+func FuzzListenAddresses(f *testing.F) {
+	for _, text := range []string{":80, [::1]:81", "unix:/run/a.sock|0660 unix:@c", "systemd, systemd:web", "unix:///a//b/../c", "*:80", "fd://3", "unix:/ |777", "tcp://a:1", "systemd:a:b"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		read, fault := parseAddresses(text)
+		if fault != nil {
+			if fault.Reason == "" {
+				t.Errorf("%q has no reason", text)
+			}
+			return
+		}
+		again, fault := parseAddresses(read.String())
+		if fault != nil || !slices.Equal(read, again) {
+			t.Errorf("%q is read as %v; written as %q it is %v, %v", text, read, read.String(), again, fault)
+		}
+	})
+}
+
 const strayAtMessage = "GATEWAY_DATABASE_URL has an @ in the wrong place (percent-encode / ? # @ in the password)"
 
 // An invalid value is not shown either.
