@@ -13,6 +13,7 @@ import (
 	"gatehouse/auth"
 	"gatehouse/internal/httperr"
 	"gatehouse/proxy/clientip"
+	"gatehouse/proxy/deadline"
 	"gatehouse/proxy/forward"
 	"gatehouse/proxy/route"
 )
@@ -26,7 +27,7 @@ type exchange struct {
 	gateway    *Gateway
 	table      *Table
 	response   response
-	stream     *stream // below response; nil without HTTP/2
+	stream     *deadline.Writer // below response; nil without HTTP/2
 	caller     clientip.Caller
 	countedFor netip.Addr // the client that the request is counted for; invalid when it is not counted
 	path       route.Path
@@ -47,7 +48,7 @@ func (g *Gateway) begin(w http.ResponseWriter, r *http.Request) *exchange {
 		http1: r.ProtoMajor == 1, last: mustClose(r), draining: &g.draining, length: -1,
 	}
 	if r.ProtoMajor == 2 {
-		x.stream = newStream(w, g.wheel)
+		x.stream = deadline.NewWriter(w, g.wheel)
 		x.response.ResponseWriter = x.stream
 	}
 	if g.requestCount != nil {
@@ -106,9 +107,9 @@ func (x *exchange) finish(r *http.Request, panicked any) {
 	}
 	if x.stream != nil {
 		if panicked == nil && w.bytes > 0 {
-			x.stream.sendRest(x.gateway.lastWrite)
+			x.stream.SendRest(x.gateway.lastWrite)
 		}
-		x.stream.end()
+		x.stream.End()
 	}
 	x.release()
 	x.count(r)
