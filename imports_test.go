@@ -186,6 +186,7 @@ var why = []edge{
 	{"proxy/forward", "proxy/cors", "what it says of answers is set by the gateway; a backend's is removed by its header policy"},
 	{"proxy/forward", "config/...", "it takes values that were validated, and reads no files"},
 	{"proxy/forward", "store", "a request is forwarded without a database read"},
+	{"proxy/forward", "proxy/deadline", "it sets deadlines through http.ResponseController"},
 	{"proxy/forward", "proxy/listener", "what a request comes through is chosen by internal/server"},
 	{"proxy/forward", "proxy", "what forwards a request does not know how it got there"},
 	{"proxy/forward", "proxy/target", "what the table answers by itself is not forwarded"},
