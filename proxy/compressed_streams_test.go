@@ -145,9 +145,9 @@ func TestCompressClientGone(t *testing.T) {
 	})
 }
 
-// TestCompressedStreamInFlatMemory sends 100 MB through each encoder.
+// TestCompressedStreamInFlatMemory sends 40 MiB through each encoder.
 func TestCompressedStreamInFlatMemory(t *testing.T) { //nolint:paralleltest // it measures the memory of the process
-	const size = 100 << 20
+	const size = 40 << 20
 	block := bytes.Repeat(compressedText, 6)
 	backend := testkit.Serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -164,7 +164,7 @@ func TestCompressedStreamInFlatMemory(t *testing.T) { //nolint:paralleltest // i
 		body := decoder(t, coding, &countingReader{res.Body, &raw})
 		var first, most uint64
 		for read := int64(0); read < size; {
-			n, err := io.CopyN(io.Discard, body, 10<<20)
+			n, err := io.CopyN(io.Discard, body, 4<<20)
 			read += n
 			if err != nil && read < size {
 				t.Fatalf("%s: %v after %d bytes", coding, err, read)

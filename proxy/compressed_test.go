@@ -59,6 +59,8 @@ func compressedBackend(w http.ResponseWriter, r *http.Request) {
 		h.Set("Cache-Control", "public, No-Transform")
 	case "events":
 		h.Set("Content-Type", "text/event-stream")
+	case "grpc":
+		h.Set("Content-Type", "application/grpc+proto")
 	case "image":
 		h.Set("Content-Type", "image/png")
 	case "untyped":
@@ -152,6 +154,7 @@ func TestCompress(t *testing.T) {
 			{"/a/untyped", "gzip", "", 200, ""},
 			{"/a/tiny", "gzip", "", 200, "Accept-Encoding"},
 			{"/a/least", "gzip", "gzip", 200, "Accept-Encoding"},
+			{"/a/grpc", "gzip", "", 200, ""},
 			{"/a/empty", "gzip", "", 204, "Accept-Encoding"},
 			{"/a/part", "gzip", "", 206, "Accept-Encoding"},
 			{"/a/missing", "br", "br", 404, "Accept-Encoding"},

@@ -276,8 +276,8 @@ func printExplanation(w io.Writer, e explain.Explanation) error {
 	if e.Address != nil {
 		row("address", addressLine(e.Address))
 	}
-	if e.Compress != "" {
-		row("compress", e.Compress+", where the client accepts it")
+	if len(e.Compress) > 0 {
+		row("compress", e.Compress.String()+", where the client accepts it")
 	}
 	if e.CORS != "" {
 		row("cors", e.CORS)

@@ -43,7 +43,7 @@ type Explanation struct {
 	Basic   string              `json:"basic,omitempty"`   // the file of users of `basic`
 	Address *Address            `json:"address,omitempty"` // nil when the route allows every address
 	// Compress are the codings that the answer may be compressed with.
-	Compress string `json:"compress,omitempty"`
+	Compress config.Codings `json:"compress,omitempty"`
 	// CORS describes the cross-origin policy of the route, or is "" without any.
 	CORS      string     `json:"cors,omitempty"`
 	Verdict   Verdict    `json:"verdict"`
@@ -157,7 +157,7 @@ func Request(table *proxy.Table, r *http.Request, decider auth.Decider) Explanat
 			e.Claims[claim.Name] = claim.Values
 		}
 		e.Basic = basicText(d.Route.Config)
-		e.Compress = d.Route.Config.Compress.String()
+		e.Compress = d.Route.Config.Compress
 		e.Address = describeAddress(table.Config(), d.Route.Config, d.Caller)
 	}
 	if by := cmp.Or(d.Route, d.Asked); by != nil && (by.Config.CORS != nil || len(r.Header["Origin"]) > 0) {
