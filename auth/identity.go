@@ -18,7 +18,7 @@ type Identity struct {
 	Email     string // the claim `email`, "" without one
 	Role      string // the user's role now; with `users: off` the claim `role`; "" when that is a list
 
-	IssuedAt  time.Time // the claim `iat`, zero without one
+	IssuedAt  time.Time // the claim `iat`, zero without one; when the token was first seen, if another issuer's clock is ahead
 	ExpiresAt time.Time // when the token is no longer accepted: the claim `exp`, and the leeway of its issuer
 
 	claims        map[string]any            // what KeptClaims keeps of the token

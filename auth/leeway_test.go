@@ -112,3 +112,35 @@ func TestNoLeewayAfterRevocation(t *testing.T) {
 		}
 	}
 }
+
+// A revocation holds for a token that was seen before, also when the clock of its
+// issuer is ahead.
+func TestRevocationWithAClockAhead(t *testing.T) {
+	verifier, key := leewayVerifier(t, 5*time.Minute)
+	at := &clock{authtest.Noon}
+	verifier.now = at.now
+	token := authtest.SignedWith(t, jwt.SigningMethodES256, key.Key, authtest.IssuerClaims(jwt.MapClaims{"iat": authtest.Noon.Unix() + 25}), map[string]any{"kid": "a"})
+	header := http.Header{"Authorization": {"Bearer " + token}}
+	state := UserState{Active: true, CompanyID: &authtest.Acme}
+	rule := Rule{Policy: config.PolicyStrict}
+	who, refusal := NewGate(verifier, oneUser(state)).Decide(t.Context(), header, rule)
+	if refusal != nil {
+		t.Fatal(refusal)
+	}
+	state.ValidAfter = authtest.Noon.Add(10 * time.Second)
+	for _, later := range []time.Duration{11 * time.Second, 26 * time.Second, time.Minute} {
+		at.at = authtest.Noon.Add(later)
+		gate := NewGate(verifier, oneUser(state))
+		if _, refusal := gate.Decide(t.Context(), header, rule); answerOf(t, refusal) != revoked {
+			t.Errorf("after %v: %+v", later, answerOf(t, refusal))
+		}
+		if refusal := gate.Recheck(t.Context(), who, rule); answerOf(t, refusal) != revoked {
+			t.Errorf("a stream after %v: %+v", later, answerOf(t, refusal))
+		}
+	}
+	// A token that was issued after the revocation is good.
+	later := authtest.SignedWith(t, jwt.SigningMethodES256, key.Key, authtest.IssuerClaims(jwt.MapClaims{"iat": authtest.Noon.Unix() + 30}), map[string]any{"kid": "a"})
+	if _, refusal := NewGate(verifier, oneUser(state)).Decide(t.Context(), http.Header{"Authorization": {"Bearer " + later}}, rule); refusal != nil {
+		t.Error(refusal)
+	}
+}

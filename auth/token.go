@@ -115,6 +115,11 @@ func (v *Verifier) verify(ctx context.Context, token string) (*verifiedToken, *h
 	if refusal != nil {
 		return nil, refusal
 	}
+	if now := v.now(); issuer != nil && identity.IssuedAt.After(now) {
+		// The issuer's clock is ahead. The token was issued before now, and a revocation
+		// from now on must revoke it.
+		identity.IssuedAt = now
+	}
 	identity.claims, identity.roles = v.kept.of(claims), v.kept.rolesOf(identity.roles)
 	identity.ExpiresAt = life.expiry
 	return &verifiedToken{identity: identity, life: life, keys: from}, nil

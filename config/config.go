@@ -231,6 +231,9 @@ type Route struct {
 
 	// CORS is nil when the route has the policy of the table; see Config.CORSOf.
 	CORS *CORS `yaml:"cors"`
+	// Compress has the codings that answers may be compressed with, the preferred ones
+	// first. Empty compresses nothing.
+	Compress Codings `yaml:"compress"`
 	// ResponseHeaders change the headers of every answer of the route, also of the
 	// gateway's own. Nil changes nothing.
 	ResponseHeaders *HeaderRules `yaml:"response_headers"`

@@ -230,6 +230,10 @@ func normalize(c *Config) {
 			// themselves.
 			route.MaxBody, route.Upgrade, route.RequestHeaders = 0, nil, nil
 		}
+		if route.Handler != "" || route.Redirect != nil {
+			// Such answers are tiny, or have tokens.
+			route.Compress = nil
+		}
 		if route.Redirect != nil || route.Respond != nil {
 			// Nothing is forwarded, and no body is read.
 			route.MaxBody, route.Upgrade, route.TLS, route.RequestHeaders = 0, nil, nil, nil

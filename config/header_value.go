@@ -20,8 +20,11 @@ const (
 // claimPrefix begins the placeholder of a claim.
 const claimPrefix = "{claim."
 
-// headerPlaceholders is the list of placeholders for hints.
-const headerPlaceholders = "{client_ip}, {request_id}, {host}, {route} and {claim.NAME}"
+// Lists of the placeholders, for hints.
+const (
+	requestPlaceholders = "{client_ip}, {request_id}, {host}, {route} and {claim.NAME}"
+	answerPlaceholders  = "{client_ip}, {request_id}, {host} and {route}"
+)
 
 // HeaderValue is the value of a header, with placeholders. {{ and }} stand for one brace
 // each. The braces of a variable's value are doubled, so that they begin no placeholder.
@@ -45,12 +48,13 @@ type HeaderPart struct {
 
 // Parts returns the parts of a valid value. Neighboring texts are one part.
 func (v HeaderValue) Parts() []HeaderPart {
-	parts, _ := v.parse()
+	parts, _ := v.parse("")
 	return parts
 }
 
-// parse returns the parts of a value, or what is wrong with it.
-func (v HeaderValue) parse() (parts []HeaderPart, f *problem.Fault) {
+// parse returns the parts of a value, or what is wrong with it. placeholders is the list
+// for a hint.
+func (v HeaderValue) parse(placeholders string) (parts []HeaderPart, f *problem.Fault) {
 	var literal strings.Builder
 	for rest := string(v); rest != ""; {
 		at := strings.IndexAny(rest, "{}")
@@ -73,7 +77,7 @@ func (v HeaderValue) parse() (parts []HeaderPart, f *problem.Fault) {
 		if !known {
 			return nil, &problem.Fault{
 				Reason: "has an unknown placeholder " + problem.Quote(rest[:end]),
-				Hint:   "there are " + headerPlaceholders + "; a literal brace is written twice: {{ or }}",
+				Hint:   "there are " + placeholders + "; a literal brace is written twice: {{ or }}",
 			}
 		}
 		if literal.Len() > 0 {

@@ -39,10 +39,10 @@ func FuzzHeaderValue(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		if parts, f := HeaderValue(HeaderValue("").EscapeVariable(text)).parse(); f != nil || len(parts) > 1 || len(parts) == 1 && parts[0].Text != text {
+		if parts, f := HeaderValue(HeaderValue("").EscapeVariable(text)).parse(""); f != nil || len(parts) > 1 || len(parts) == 1 && parts[0].Text != text {
 			t.Fatalf("%q as the value of a variable: %v %v", text, parts, f)
 		}
-		parts, fault := HeaderValue(text).parse()
+		parts, fault := HeaderValue(text).parse("")
 		if fault != nil {
 			if parts != nil || fault.Reason == "" {
 				t.Fatalf("%q: %v and %v", text, parts, fault)

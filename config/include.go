@@ -257,7 +257,7 @@ func (l *loader) filesOf(entry *yamldoc.Field, include *Include) []string {
 // returns nil.
 func (l *loader) readIncluded(table *part, entry *yamldoc.Field, include *Include, name string, sources *Sources) *part {
 	file := sources.within(name)
-	data, err := l.files.read(name, l.budget)
+	data, err := l.files.read(include, name, l.budget)
 	sources.add(file, data, err)
 	if err != nil {
 		entry.Report("include "+problem.Quote(name)+": "+err.Error(), "")

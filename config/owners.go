@@ -6,10 +6,13 @@
 // key that names something beyond its own route has a rule here:
 //
 //	prefix           at or below that of the entry
-//	auth             not weaker than that of the entry
+//	auth             not weaker than that of the entry; then roles and claims pass nobody
+//	                 whom the table's `defaults:` refuse
+//	forward_token    not where the table's `defaults:` keep tokens from backends
 //	allow_from       no address that the table's `defaults:` do not allow; deny_from too
 //	handler          none: the endpoints of a handler are those of the gateway
-//	files            below the folder of the file, which no other file shares
+//	files            below the folder of the file, which no other file shares; the file itself, too,
+//	                 when it is a link
 //	${NAME}          in `variables` of the entry, also in defaults of the table
 //	names            of its own things, or of things that are shared (nameRule)
 //	tests            about requests below the prefix
@@ -110,10 +113,38 @@ func (v *validator) confine(field *yamldoc.Field, route *Route) {
 	} else if slices.Contains(Policies(), route.Auth) && route.Auth.IsWeaker(of.include.Auth) {
 		field.FailAt("auth", "auth "+string(route.Auth)+" is weaker than "+string(of.include.Auth)+", which "+of.place(field)+" requires of this file", "")
 	}
+	v.confineCallers(of, field, route)
 	v.confineAddresses(of, field, route)
 	for _, file := range namedFiles(field, route) {
 		of.confineFile(file)
 	}
+}
+
+// confineCallers checks that a route of an owner passes no caller whom the `defaults:` of
+// the table refuse, when the entry requires a policy; and that its backend gets no tokens
+// when those of the table get none. Somebody with the token of a caller is that caller on
+// all routes.
+func (v *validator) confineCallers(of *owner, field *yamldoc.Field, route *Route) {
+	inherited := v.parts[0].defaults
+	loosened := map[string]bool{"forward_token": route.Backend != nil && route.ForwardToken && !inherited.ForwardToken}
+	if of.include.Auth != "" && route.Handler == "" {
+		loosened["roles"] = passesMore(inherited.Roles, route.Roles)
+		for claim, values := range inherited.Claims {
+			loosened["claims"] = loosened["claims"] || passesMore(values, route.Claims[claim])
+		}
+	}
+	for _, key := range []string{"roles", "claims", "forward_token"} {
+		if loosened[key] {
+			field.FailAt(key, key+": allows more than the `defaults:` of the table, to which "+of.place(field)+" confines this file", "omit the key, or allow less")
+		}
+	}
+}
+
+// passesMore reports whether one of the values is not among those that a caller needed
+// before. No values pass every caller.
+func passesMore(before, now []string) bool {
+	isNew := func(value string) bool { return !slices.Contains(before, value) }
+	return len(before) > 0 && (len(now) == 0 || slices.ContainsFunc(now, isNew))
 }
 
 // confineAddresses checks that a route of an owner allows no address that the

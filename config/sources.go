@@ -120,13 +120,32 @@ type folderFS struct {
 	path string
 }
 
-// read reads one file of at most so many bytes.
-func (f *folderFS) read(name string, most int64) ([]byte, error) {
-	data, err := textfile.ReadBelow(f.path, filepath.FromSlash(name), max(most, 0))
+// read reads one file of an entry, of at most so many bytes. The file of an owner is in the
+// folder that its path names, also when it is a link: messages quote a file, and an owner
+// could link one of somebody else. The folder may be a link in the folder of the table, as
+// in a ConfigMap, where no pattern stands for it.
+func (f *folderFS) read(by *Include, name string, most int64) ([]byte, error) {
+	folders := []string{f.path}
+	if by.Prefix != "" {
+		literal := literalFolder(by.Files)
+		below := strings.TrimPrefix(path.Dir(name)+"/", literal+"/")
+		folders = append(folders, filepath.FromSlash(literal), filepath.FromSlash(path.Clean(below)))
+		name = path.Base(name)
+	}
+	data, err := textfile.ReadNested(folders, filepath.FromSlash(name), max(most, 0))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fs.ErrNotExist
 	}
 	return data, err
+}
+
+// literalFolder returns the folder of a path, up to the first part that is a pattern.
+func literalFolder(files string) string {
+	parts := strings.Split(path.Dir(path.Clean(files)), "/")
+	if first := slices.IndexFunc(parts, hasPattern); first >= 0 {
+		parts = parts[:first]
+	}
+	return path.Join(append([]string{"."}, parts...)...)
 }
 
 // hasPattern reports whether a path stands for several files.

@@ -89,11 +89,13 @@ func (c *CallerCompany) DecodeField(d *yamldoc.Decoder, f *yamldoc.Field) {
 	if !d.HasKind(f, reflect.TypeFor[string]()) {
 		return
 	}
-	text, ok := d.Text(f)
-	if ok && slices.Contains([]string{"off", "false"}, strings.ToLower(text)) {
-		text = string(NoCompany)
+	switch text, ok := d.Text(f); {
+	case !ok:
+	case slices.Contains([]string{"off", "false"}, strings.ToLower(text)):
+		*c = NoCompany
+	default:
+		d.Scalar(f, reflect.ValueOf((*string)(c)).Elem())
 	}
-	*c = CallerCompany(text)
 }
 
 // DecodeField decodes claims of any type.

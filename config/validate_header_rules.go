@@ -11,10 +11,12 @@ import (
 )
 
 // headerRule are the rules for the headers of requests or of answers. name checks a header
-// in `set`, `add` or `remove`; value checks the parts of a value and may be nil.
+// in `set`, `add` or `remove`; value checks the parts of a value and may be nil;
+// placeholders lists those that a value may have.
 type headerRule struct {
-	name  func(change, name string) *problem.Fault
-	value func(parts []HeaderPart) *problem.Fault
+	name         func(change, name string) *problem.Fault
+	value        func(parts []HeaderPart) *problem.Fault
+	placeholders string
 }
 
 // headerRules checks the changes to headers under a key of a route or of `defaults:`.
@@ -75,7 +77,7 @@ func changedValue(value HeaderValue, written string, rule headerRule) *problem.F
 	if f := headerValue(string(value)); f != nil {
 		return f
 	}
-	parts, f := value.parse()
+	parts, f := value.parse(rule.placeholders)
 	switch {
 	case f != nil && string(value) != written:
 		f.Reason = "has braces that are no placeholder" // the name could be a part of a secret
@@ -104,7 +106,7 @@ func (v *validator) requestHeaders(field *yamldoc.Field, route *Route) {
 			owned[FoldHeader(name)] = true
 		}
 	}
-	v.headerRules(field, "request_headers", route.RequestHeaders, headerRule{name: func(change, name string) *problem.Fault {
+	v.headerRules(field, "request_headers", route.RequestHeaders, headerRule{placeholders: requestPlaceholders, name: func(change, name string) *problem.Fault {
 		folded := FoldHeader(name)
 		has := func(prefix string) bool { return strings.HasPrefix(folded, prefix) }
 		switch f := changedHeaderName(name); {

@@ -35,6 +35,9 @@ func (v *validator) respond(field *yamldoc.Field, route *Route) {
 			given.Forbid(key, "does not go with status "+answer.Status.String(), "such an answer has no body")
 		}
 	}
+	if given.Given("content_type") && !given.Given("body") && !given.Given("file") {
+		given.Forbid("content_type", "needs a body or a file", "remove it: the answer has no body")
+	}
 	given.Check("body", answer.Body, notEmptyRule)
 	given.Check("file", answer.File, fileRule)
 	given.Check("content_type", answer.ContentType, contentTypeRule)

@@ -100,7 +100,7 @@ func (v *validator) inheritedCORS(field *yamldoc.Field, route *Route) {
 // responseRule returns the rule for headers of answers. cors says that the gateway answers
 // by cross-origin rules. Without them, a table may set these headers.
 func (v *validator) responseRule(cors bool) headerRule {
-	return headerRule{name: func(change, name string) *problem.Fault {
+	return headerRule{placeholders: answerPlaceholders, name: func(change, name string) *problem.Fault {
 		folded := FoldHeader(name)
 		has := func(prefix string) bool { return strings.HasPrefix(folded, prefix) }
 		switch f := changedHeaderName(name); {

@@ -34,7 +34,7 @@ func (v *validator) rewrite(field *yamldoc.Field, route *Route) {
 	}
 	from, f := pathexp.Parse(route.Rewrite.From)
 	if f == nil && field.Get("prefix") != nil && !from.MatchesBelow(route.Prefix) {
-		f = &problem.Fault{Reason: "matches no path of the route, whose prefix is " + problem.Quote(route.Prefix), Hint: "it is matched with the whole path, before anything is removed"}
+		f = &problem.Fault{Reason: "matches no path of the route, whose prefix is " + problem.Quote(route.Prefix), Hint: "it is matched with the whole path and its escapes, before anything is removed"}
 	}
 	if f != nil {
 		given.Get("from").Reject(f)

@@ -126,8 +126,10 @@ func (v *validator) handler(field *yamldoc.Field, route *Route) {
 		}
 		hint := "remove it: a handler forwards nothing"
 		switch key {
-		case "auth", "roles", "claims":
+		case "auth", "roles", "claims", "basic":
 			hint = "remove it: the endpoints of a handler have their own policies"
+		case "compress":
+			hint = "remove it: the answers of a handler are small, and have tokens"
 		case "max_body":
 			hint = "remove it: the endpoints of a handler have their own bounds"
 		}
@@ -139,16 +141,24 @@ func (v *validator) handler(field *yamldoc.Field, route *Route) {
 // not a backend.
 func (v *validator) withoutBackend(field *yamldoc.Field, target string) {
 	for key, given := range field.Keys() {
-		if key != target && !slices.Contains(AnsweredKeys(), key) {
-			given.FailKey("does not apply to `"+target+"`", "remove it: nothing is forwarded")
+		if !slices.Contains(AnsweredKeys(target), key) {
+			hint := "remove it: nothing is forwarded"
+			if key == "compress" {
+				hint = "remove it: such an answer has almost no content"
+			}
+			given.FailKey("does not apply to `"+target+"`", hint)
 		}
 	}
 }
 
-// AnsweredKeys returns the keys, besides the target, that a route may have when
-// the gateway itself answers its requests.
-func AnsweredKeys() []string {
-	return []string{"name", "prefix", "hosts", "methods", "headers", "match_headers", "auth", "roles", "claims", "basic", "allow_from", "deny_from", "allow_encoded_slashes", "cors", "response_headers"}
+// AnsweredKeys returns the keys that a route may have when the gateway itself answers its
+// requests. target is redirect or respond.
+func AnsweredKeys(target string) []string {
+	keys := []string{target, "name", "prefix", "hosts", "methods", "headers", "match_headers", "auth", "roles", "claims", "basic", "allow_from", "deny_from", "allow_encoded_slashes", "cors", "response_headers"}
+	if target == "respond" {
+		keys = append(keys, "compress")
+	}
+	return keys
 }
 
 // HandlerKeys returns the keys that a route to a built-in handler may have.
@@ -162,6 +172,7 @@ func (v *validator) routeValues(field *yamldoc.Field, route *Route) {
 	field.CheckEach("methods", route.Methods, methodRule)
 	v.matchedHeaders(field, route)
 	v.cors(field, route.CORS)
+	v.codings(field, route)
 	v.requestHeaders(field, route)
 	v.answeredHeaders(field, route)
 	field.CheckEach("roles", route.Roles, func(role string) *problem.Fault {

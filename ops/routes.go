@@ -23,6 +23,8 @@ type RouteInfo struct {
 	// AllowFrom and DenyFrom are networks, addresses and names of sets.
 	AllowFrom []string `json:"allow_from,omitempty"`
 	DenyFrom  []string `json:"deny_from,omitempty"`
+	// Compress are the codings that answers are compressed with.
+	Compress config.Codings `json:"compress,omitempty"`
 	// CORS are the origins of the route's own cross-origin policy, or "off".
 	CORS   []string `json:"cors,omitempty"`
 	Source string   `json:"source"` // file:line
@@ -34,7 +36,7 @@ func Routes(routes []*config.Route) []RouteInfo {
 	for _, r := range routes {
 		info := RouteInfo{
 			Name: r.Name, Prefix: r.Prefix, Hosts: r.Hosts, Methods: r.Methods, Roles: r.Roles, Claims: r.Claims,
-			AllowFrom: r.AllowFrom.Entries, DenyFrom: r.DenyFrom.Entries,
+			Compress: r.Compress, AllowFrom: r.AllowFrom.Entries, DenyFrom: r.DenyFrom.Entries,
 			Source: fmt.Sprintf("%s:%d", r.Position.File, r.Position.Line),
 		}
 		if r.CORS != nil && r.CORS.Off {

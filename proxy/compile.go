@@ -18,6 +18,7 @@ import (
 	"gatehouse/internal/httperr"
 	"gatehouse/proxy/backend"
 	"gatehouse/proxy/clientip"
+	"gatehouse/proxy/compress"
 	"gatehouse/proxy/cors"
 	"gatehouse/proxy/forward"
 	"gatehouse/proxy/headers"
@@ -36,6 +37,7 @@ type Table struct {
 	keySet        []byte       // see Parts.KeySet
 	cors          *cors.Policy // nil without `cors`
 	routeCORS     routeCORS    // the routes' own
+	encoders      *compress.Encoders
 	trusted       []netip.Prefix
 	proxyProtocol []netip.Prefix // peers that send a PROXY header
 	headers       *forward.HeaderPolicy
@@ -62,6 +64,7 @@ type compiledRoute struct {
 	rule    auth.Rule
 	metrics RouteMetrics
 
+	compress  *compress.Policy // nil when answers are not compressed
 	cors      *cors.Policy     // nil when the gateway adds no CORS headers
 	addresses *clientip.Filter // nil without allow_from and deny_from
 	answers   *headers.Rules   // changes to the headers of answers; nil without response_headers
@@ -137,6 +140,7 @@ func Inspect(cfg *config.Config, parts Parts) (*Table, problem.List, error) {
 		config: cfg, name: cfg.Name, gate: parts.Gate, passwords: parts.Passwords, keySet: parts.KeySet, cors: rules, trusted: cfg.TrustedProxies.Peers(),
 		proxyProtocol: cfg.ProxyProtocol.Peers(),
 		headers:       forward.NewHeaderPolicy(cfg),
+		encoders:      new(compress.Encoders),
 	}
 	if t.routeCORS, err = newRouteCORS(cfg, rules); err != nil {
 		return nil, nil, err
@@ -179,7 +183,7 @@ func (t *Table) compileRoute(of *route.Route, parts Parts, buffers httputil.Buff
 	cfg := of.Config
 	r := &compiledRoute{
 		route: of, config: cfg, rule: auth.RuleOf(cfg), addresses: clientip.NewFilter(cfg),
-		answers: t.headers.Changes(cfg.ResponseHeaders), cors: t.corsOf(cfg),
+		answers: t.headers.Changes(cfg.ResponseHeaders), cors: t.corsOf(cfg), compress: compress.New(cfg.Compress, t.encoders),
 	}
 	var err error
 	if r.realm, err = t.newRealm(cfg); err != nil {

@@ -5,6 +5,7 @@
 //  1. gateway.go   ServeHTTP: the whole order, read top to bottom
 //  2. exchange.go  begin and finish: metrics, access log (access.go), recover
 //     response.go  the http.ResponseWriter of the request: headers of every answer
+//     deadline/    the one below it, for HTTP/2
 //     (headers/ changes them as the table says, and those of requests in forward/)
 //  3. clientip/    find the client, behind trusted proxies
 //  4. preflight.go find the route that a preflight asks about, and answer
@@ -18,6 +19,7 @@
 //     basic.go     or by the password, or 401, 429, 503
 //  10. forward/    ask the backend; see that package's documentation
 //     target/      or answer as the table says, such as with a redirect
+//     compress/    compress the answer of either, where the table says so
 //     info.go      or answer GET / and GET /health without a backend
 //
 // A request that should have come over TLS is redirected instead (tohttps.go).
@@ -77,7 +79,7 @@
 //	next piece of a body        idle_timeout (5m)           forward clientBody.beginRead            the answer, the end of the body
 //	body for a built-in handler 30s (handlerBodyTime)       serveHandler                          the end of the request
 //	unread rest of a body       1s (LastReadGrace)          exchange.finish                       the end of the body
-//	unread answer, HTTP/2       1m (lastWriteGrace)         response.boundUnread                   the end of the stream
+//	unread answer, HTTP/2       1m (lastWriteGrace)         deadline Writer.SendRest               the client's window
 //	early answer                500ms (earlyAnswerGrace)    forward clientBody.waitForEnd            the end of the client's body
 //	head whose body is late     150ms (firstFire)           idleTimer.FlushHeadSoon               the first bytes of the body
 //	check for a disconnect      100ms (disconnectCheck)     listener Conn.WatchDisconnect         UnwatchDisconnect, when the handler returns

@@ -13,6 +13,7 @@ import (
 	"gatehouse/auth"
 	"gatehouse/internal/httperr"
 	"gatehouse/proxy/clientip"
+	"gatehouse/proxy/deadline"
 	"gatehouse/proxy/forward"
 	"gatehouse/proxy/route"
 )
@@ -26,6 +27,7 @@ type exchange struct {
 	gateway    *Gateway
 	table      *Table
 	response   response
+	stream     *deadline.Writer // below response; nil without HTTP/2
 	caller     clientip.Caller
 	countedFor netip.Addr // the client that the request is counted for; invalid when it is not counted
 	path       route.Path
@@ -44,6 +46,10 @@ func (g *Gateway) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	x.response = response{
 		ResponseWriter: w, table: table, request: r, caller: &x.caller, start: time.Now(), id: requestID(r.Header["X-Request-Id"]), head: r.Method == http.MethodHead,
 		http1: r.ProtoMajor == 1, last: mustClose(r), draining: &g.draining, length: -1,
+	}
+	if r.ProtoMajor == 2 {
+		x.stream = deadline.NewWriter(w, g.wheel)
+		x.response.ResponseWriter = x.stream
 	}
 	if g.requestCount != nil {
 		g.requestCount.Add(1)
@@ -99,7 +105,12 @@ func (x *exchange) finish(r *http.Request, panicked any) {
 	if hadBody := x.transfer.Close(); !hadBody && r.ContentLength != 0 {
 		_ = http.NewResponseController(w.ResponseWriter).SetReadDeadline(time.Now().Add(forward.LastReadGrace))
 	}
-	w.boundUnread(x.gateway.lastWrite)
+	if x.stream != nil {
+		if panicked == nil && w.bytes > 0 {
+			x.stream.SendRest(x.gateway.lastWrite)
+		}
+		x.stream.End()
+	}
 	x.release()
 	x.count(r)
 	if w.status == httperr.StatusClientGone && panicked == nil {

@@ -439,6 +439,24 @@ func TestHopByHopHeaders(t *testing.T) {
 	}
 }
 
+// TestManyConnectionOptions lists thousands of headers in Connection, among other ones. The
+// backend gets exactly the others, and finding that out takes no time that matters.
+func TestManyConnectionOptions(t *testing.T) {
+	t.Parallel()
+	k := start(t, openTable, mirror)
+	var head, listed strings.Builder
+	for i := range 2000 {
+		fmt.Fprintf(&head, "a%d: x\r\nb%d: x\r\n", i, i)
+		fmt.Fprintf(&listed, "b%d, ", 1999-i)
+	}
+	got := k.raw("GET / HTTP/1.1\r\nHost: x\r\nConnection: " + listed.String() + "close\r\n" + head.String() + "\r\n").seen(t).Header
+	for i := range 2000 {
+		if a, b := fmt.Sprint("A", i), fmt.Sprint("B", i); got.Get(a) != "x" || got[b] != nil {
+			t.Fatalf("the backend saw %s: %q and %s: %q", a, got[a], b, got[b])
+		}
+	}
+}
+
 func TestNothingIsAddedOrFollowed(t *testing.T) {
 	t.Parallel()
 	var packed bytes.Buffer

@@ -15,6 +15,7 @@ import (
 	"gatehouse/internal/timerwheel"
 	"gatehouse/proxy/backend"
 	"gatehouse/proxy/clientip"
+	"gatehouse/proxy/compress"
 	"gatehouse/proxy/forward"
 	"gatehouse/proxy/listener"
 	"gatehouse/proxy/upstream"
@@ -180,11 +181,35 @@ func (g *Gateway) serve(x *exchange, r *http.Request) *httperr.Error {
 		return refusal
 	}
 	route.metrics.Decided(auth.ResultAllowed)
-	if route.answer != nil {
-		return route.answer.Answer(&x.response, route.forAnswer(r, path))
+	if route.compress != nil {
+		return x.answerCompressed(r)
 	}
-	facts := forward.Facts{In: r, ID: x.response.id, Caller: x.caller, Path: path, Identity: identity, Errors: x}
-	return g.forwarder.Forward(&x.response, &x.transfer, route.backendFor(&facts), facts)
+	return x.answer(r)
+}
+
+// answer lets the target of the route answer, when the request has passed all hops.
+func (x *exchange) answer(r *http.Request) *httperr.Error {
+	if x.route.answer != nil {
+		return x.route.answer.Answer(&x.response, x.route.forAnswer(r, x.path))
+	}
+	facts := forward.Facts{In: r, ID: x.response.id, Caller: x.caller, Path: x.path, Identity: x.identity, Errors: x}
+	return x.gateway.forwarder.Forward(&x.response, &x.transfer, x.route.backendFor(&facts), facts)
+}
+
+// answerCompressed is like answer, for a route that compresses its answers. The response
+// writes to the compressing writer, so that this one sees the header as the client gets it.
+func (x *exchange) answerCompressed(r *http.Request) *httperr.Error {
+	w := x.route.compress.Writer(x.response.ResponseWriter, r)
+	x.response.ResponseWriter = w
+	defer func() {
+		w.Abort() // does nothing after Close
+		if !x.response.head {
+			x.response.bytes = w.Sent()
+		}
+	}()
+	refusal := x.answer(compress.AsStored(r))
+	x.response.fail(w.Close())
+	return refusal
 }
 
 // serveHandler lets a built-in handler answer. Its endpoints themselves ask the gate, and

@@ -2,13 +2,17 @@ package proxy
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -241,4 +245,46 @@ routes:
 			}
 		})
 	}
+}
+
+// TestHTTP2ConnectionsAreForgotten uses clients that reset each stream as soon as they have
+// opened it, and then leave. Nothing may keep their connections in memory.
+func TestHTTP2ConnectionsAreForgotten(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, openTable, "http://127.0.0.1:9") // each request is answered 503
+	k.gateway.lastWrite = time.Hour
+	k.server = httptest.NewUnstartedServer(k.gateway)
+	k.server.Config.ErrorLog = testkit.DiscardLog()
+	type mark struct{ _ [64]byte }
+	var forgotten atomic.Int64
+	type key struct{}
+	k.server.Config.ConnContext = func(ctx context.Context, _ net.Conn) context.Context {
+		m := new(mark)
+		runtime.AddCleanup(m, func(int) { forgotten.Add(1) }, 0)
+		return context.WithValue(ctx, key{}, m)
+	}
+	k.server.EnableHTTP2 = true
+	k.server.StartTLS()
+	k.url = k.server.URL
+	t.Cleanup(k.server.Close)
+
+	const connections, streams = 10, 400
+	for range connections {
+		w := k.dial2()
+		for i := range uint32(streams) {
+			w.open(2*i+1, false, ":path", "/")
+			_ = w.WriteRSTStream(2*i+1, http2.ErrCodeCancel)
+		}
+		_ = w.WritePing(false, [8]byte{})
+		for frame, err := w.ReadFrame(); err == nil; frame, err = w.ReadFrame() {
+			if _, answered := frame.(*http2.PingFrame); answered {
+				break
+			}
+		}
+		w.conn.Close()
+	}
+	testkit.Eventually(t, "all connections are forgotten", func() bool {
+		runtime.GC()
+		return forgotten.Load() == connections
+	})
 }

@@ -234,8 +234,8 @@ func TestGRPC(t *testing.T) {
 	eachHTTP2(t, `
 users: off
 routes:
-  - {name: shout, prefix: /test.Shout, backend: "${BACKEND}", protocol: h2c}
-  - {name: health, prefix: /grpc.health.v1.Health, backend: "${BACKEND}", protocol: h2c, auth: none}
+  - {name: shout, prefix: /test.Shout, backend: "${BACKEND}", protocol: h2c, compress: true}
+  - {name: health, prefix: /grpc.health.v1.Health, backend: "${BACKEND}", protocol: h2c, auth: none, compress: true}
 `, "http://"+listener.Addr().String(), testGRPC)
 }
 

@@ -36,7 +36,7 @@ type response struct {
 
 	headTime time.Duration  // from start to the header of the answer
 	status   int            // 0 until it is written; 101 after Hijack
-	bytes    int64          // bytes of the body written
+	bytes    int64          // bytes of the body written; at the end of a compressed answer, those that were sent
 	length   int64          // Content-Length of the body; -1 when unknown
 	err      error          // the first error of writing
 	written  *httperr.Error // the error that a built-in handler has written; nil for none
@@ -142,10 +142,15 @@ func (w *response) Write(p []byte) (int, error) {
 			err = http.NewResponseController(w.ResponseWriter).Flush()
 		}
 	}
+	w.fail(err)
+	return n, err
+}
+
+// fail records an error of writing. It does nothing for nil.
+func (w *response) fail(err error) {
 	if err != nil && w.err == nil {
 		w.err = fmt.Errorf("write response: %w", err)
 	}
-	return n, err
 }
 
 // RecordError implements httperr.Recorder, for the errors that the endpoints of a
@@ -165,12 +170,3 @@ func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 // Unwrap returns the server's ResponseWriter. http.ResponseController needs it for
 // flushing, deadlines and full duplex.
 func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-// boundUnread limits how long an HTTP/2 client may take to receive the rest of an answer.
-// Otherwise net/http would keep the answer and a goroutine until the client opens its
-// flow-control window. An HTTP/1.1 connection has its own limit.
-func (w *response) boundUnread(limit time.Duration) {
-	if !w.http1 && w.bytes > 0 {
-		_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(limit))
-	}
-}

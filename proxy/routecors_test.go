@@ -1,7 +1,9 @@
 package proxy
 
 import (
+	"log/slog"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -249,4 +251,39 @@ func decideRequest(t *testing.T, k *kit, method, path string, header http.Header
 	}
 	r.RequestURI, r.Header, r.RemoteAddr = path, header, "192.0.2.1:1"
 	return k.gateway.Table().Decide(r, auth.NewGate(k.verifier, nil))
+}
+
+// BenchmarkAccess measures fixed answers of routes with one of the keys that decide who may
+// come, beside a plain route of the same table, and a preflight.
+func BenchmarkAccess(b *testing.B) {
+	folder := b.TempDir()
+	testkit.WriteFile(b, folder+"/ops.htpasswd", "ops:$2a$04$ARwy2o3m7UP607veMDg0POtBvRnHE.1ht3dMFxp3hfryDGFjgYb3C\n")
+	for name, access := range map[string]string{
+		"plain": "", "allow_from": ", allow_from: [192.0.2.0/24, 10.0.0.0/8], deny_from: [192.0.2.66]", "basic": ", basic: " + folder + "/ops.htpasswd",
+		"cors": ", cors: {origins: ['https://app.example.com'], credentials: true}", "preflight": ", cors: {origins: ['https://app.example.com'], credentials: true}",
+	} {
+		b.Run(name, func(b *testing.B) {
+			table := "users: off\nroutes:\n  - {name: page, prefix: /page, auth: none, respond: {body: page}" + access + "}\n"
+			k := newKit(b, table, "http://127.0.0.1:9")
+			k.parts.Metrics = quietMetrics{}
+			k.gateway = NewGateway(Options{Log: slog.New(slog.DiscardHandler), Metrics: quietMetrics{}, Transports: k.parts.Transports})
+			k.withPasswords(table)
+			header, method := http.Header{"Origin": {"https://app.example.com"}, "Authorization": {"Basic b3BzOnNlY3JldA=="}}, http.MethodGet
+			if name == "preflight" {
+				method = http.MethodOptions
+				header["Access-Control-Request-Method"] = []string{http.MethodPut}
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				w := &nowhere{header: make(http.Header, 8)}
+				k.gateway.ServeHTTP(w, &http.Request{
+					Method: method, URL: &url.URL{Path: "/page"}, RequestURI: "/page", Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+					Header: header, Host: "gate.example.com", RemoteAddr: "192.0.2.1:4711", Body: http.NoBody,
+				})
+				if w.status >= 300 {
+					b.Fatalf("status %d", w.status)
+				}
+			}
+		})
+	}
 }

@@ -98,12 +98,34 @@ func TestRespond(t *testing.T) {
 		text := ask("GET /text HTTP/1.1\r\n")
 		want(text, http.StatusOK, "0123456789", plain)
 		want(ask("GET /text HTTP/1.1\r\nRange: bytes=2-4\r\n"), http.StatusPartialContent, "234", plain)
-		for _, unsatisfiable := range []string{"bytes=10-", "bytes=5-2", "lines=1"} {
+		// RFC 9110 section 14.2: other units and methods have no ranges.
+		want(ask("GET /text HTTP/1.1\r\nRange: lines=1\r\n"), http.StatusOK, "0123456789", plain)
+		want(ask("POST /text HTTP/1.1\r\nContent-Length: 0\r\nRange: bytes=2-4\r\n"), http.StatusOK, "0123456789", plain)
+		want(ask("GET /text HTTP/1.1\r\nIf-Range: \"other\"\r\nRange: bytes=2-4\r\n"), http.StatusOK, "0123456789", plain)
+		want(ask("GET /text HTTP/1.1\r\nIf-Match: "+text.Header.Get("Etag")+"\r\n"), http.StatusOK, "0123456789", plain)
+		for _, head := range []string{"GET /text HTTP/1.1\r\nIf-Match: \"other\"\r\n", "POST /text HTTP/1.1\r\nContent-Length: 0\r\nIf-None-Match: *\r\n"} {
+			a := ask(head)
+			a.wantDetail(t, http.StatusPreconditionFailed, "A precondition of the request failed.")
+			if a.Header.Get("Etag") != "" {
+				t.Errorf("%q: %v", head, a.Header)
+			}
+		}
+		for _, unsatisfiable := range []string{"bytes=10-", "bytes=5-2"} {
 			a := ask("GET /text HTTP/1.1\r\nRange: " + unsatisfiable + "\r\n")
 			a.wantDetail(t, http.StatusRequestedRangeNotSatisfiable, "The requested range is not satisfiable.")
 			if a.Header.Get("Etag") != "" || (a.Header.Get("Content-Range") == "bytes */10") != (unsatisfiable == "bytes=10-") {
 				t.Errorf("Range %s: %v", unsatisfiable, a.Header)
 			}
+		}
+		for _, ignored := range []string{ // many ranges would cost much more than the whole body
+			"GET /text HTTP/1.1\r\nRange: bytes=" + strings.Repeat("-1,", 16) + "-1\r\n",
+			"GET /text HTTP/1.1\r\nRange: bytes=0-1\r\nRange: bytes=2-4\r\n",
+			"POST /text HTTP/1.1\r\nContent-Length: 0\r\nRange: bytes=2-4\r\n",
+		} {
+			want(ask(ignored), http.StatusOK, "0123456789", plain)
+		}
+		if a := ask("GET /text HTTP/1.1\r\nRange: bytes=" + strings.Repeat("-1, ", 7) + "0-1\r\n"); a.StatusCode != http.StatusPartialContent || strings.Count(a.body, "Content-Range: ") != 8 {
+			t.Errorf("eight ranges: got %d %q", a.StatusCode, a.body)
 		}
 		want(ask("GET /text HTTP/1.1\r\nIf-None-Match: "+text.Header.Get("Etag")+"\r\n"), http.StatusNotModified, "", "")
 		want(ask("GET /empty HTTP/1.1\r\n"), http.StatusNoContent, "", "")

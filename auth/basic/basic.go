@@ -13,6 +13,8 @@ package basic
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"net/http"
 	"net/netip"
 	"time"
@@ -92,6 +94,17 @@ func NewRealm(name string, users *Users) *Realm {
 
 // Has reports whether the file has the user.
 func (r *Realm) Has(name string) bool { return r.users.hashes[name] != "" }
+
+// Digests returns the users of the file, with a digest of the hash of each password. Two
+// files let a user through with the same password when the digests are equal.
+func (r *Realm) Digests() map[string]string {
+	digests := make(map[string]string, len(r.users.hashes))
+	for name, hash := range r.users.hashes {
+		sum := sha256.Sum256([]byte(hash))
+		digests[name] = hex.EncodeToString(sum[:])
+	}
+	return digests
+}
 
 // Answer answers a question about a request: it compares the password without any
 // limit, and remembers nothing. It must not be used for requests of clients.

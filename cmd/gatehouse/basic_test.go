@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -44,13 +45,14 @@ func testBasicAuthentication(t *testing.T, head string) {
 	testkit.WriteFile(t, users, "ops:"+hash("first-hunter2")+"\nada:"+hash("adas-hunter2")+"\n")
 	testkit.WriteFile(t, file, head+"name: internal\nroutes:\n  - {name: internal, prefix: /internal, backend: '"+backend.URL+"', auth: none, basic: internal.htpasswd}\n")
 	gateway := start(t, file, map[string]string{"GATEWAY_DATABASE_URL": "sqlite:" + filepath.Join(folder, "gatehouse.db")})
-	ask := func(name, password string) answer {
+	askBy := func(method, name, password string) answer {
 		header := http.Header{}
 		if name != "" {
 			header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(name+":"+password)))
 		}
-		return do(t, request{url: gateway.url + "/internal?page=1", header: header})
+		return do(t, request{method: method, url: gateway.url + "/internal?page=1", header: header})
 	}
+	ask := func(name, password string) answer { return askBy(http.MethodGet, name, password) }
 	if got := ask("", ""); got.status != http.StatusUnauthorized || got.header.Get("Www-Authenticate") != `Basic realm="internal", charset="UTF-8"` {
 		t.Errorf("without a password: %+v", got)
 	}
@@ -58,8 +60,8 @@ func testBasicAuthentication(t *testing.T, head string) {
 		t.Errorf("with the password: %+v", got)
 	}
 	gateway.log.Await(t, `"user_id":"ops"`)
-	for range 8 {
-		ask("ada", "wrong-hunter2")
+	for i := range 9 { // the method makes no difference
+		askBy([]string{http.MethodHead, http.MethodOptions, http.MethodPost}[i%3], "ada", "wrong-hunter2")
 	}
 	if got := ask("ada", "adas-hunter2"); got.status != http.StatusTooManyRequests || got.header.Get("Retry-After") == "" {
 		t.Errorf("after wrong passwords: %+v", got)
@@ -75,6 +77,18 @@ func testBasicAuthentication(t *testing.T, head string) {
 	if got := ask("ops", "second-hunter2"); got.status != http.StatusOK {
 		t.Errorf("after a bad edit: %+v", got)
 	}
+	if err := os.Remove(users); err != nil {
+		t.Fatal(err)
+	}
+	gateway.log.Await(t, "no such file")
+	if got := ask("ops", "second-hunter2"); got.status != http.StatusOK {
+		t.Errorf("without the file: %+v", got)
+	}
+	testkit.WriteFile(t, users+".new", "ada:"+hash("other-hunter2")+"\n")
+	if err := os.Rename(users+".new", users); err != nil {
+		t.Fatal(err)
+	}
+	testkit.Eventually(t, "a user who is gone is refused", func() bool { return ask("ops", "second-hunter2").status == http.StatusUnauthorized })
 	metrics := do(t, request{url: gateway.operators + "/metrics"}).body
 	for _, want := range []string{`{result="wrong_password",route="internal"}`, `{result="throttled",route="internal"}`, `{result="no_token",route="internal"}`} {
 		if !strings.Contains(metrics, "gatehouse_auth_decisions_total"+want) {

@@ -276,6 +276,9 @@ func printExplanation(w io.Writer, e explain.Explanation) error {
 	if e.Address != nil {
 		row("address", addressLine(e.Address))
 	}
+	if len(e.Compress) > 0 {
+		row("compress", e.Compress.String()+", where the client accepts it")
+	}
 	if e.CORS != "" {
 		row("cors", e.CORS)
 	}

@@ -128,6 +128,7 @@ func addUser(t testing.TB, url, email string, company *uuid.UUID) store.User {
 // request is one exchange with the gateway.
 type request struct {
 	method, url, token, body string
+	host                     string // "" for that of the URL
 	header                   http.Header
 }
 
@@ -158,6 +159,7 @@ func do(t testing.TB, r request) answer {
 	if err != nil {
 		t.Fatal(err)
 	}
+	req.Host = r.host
 	maps.Copy(req.Header, r.header)
 	if r.body != "" {
 		req.Header.Set("Content-Type", "application/json")

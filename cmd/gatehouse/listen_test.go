@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -132,10 +133,61 @@ func TestUnixSocketIsNotTrusted(t *testing.T) {
 	}
 }
 
+// TestNameOfUnixClient connects with names that look like addresses: one that a route
+// allows, and one of a trusted proxy. It is not parallel, because such a name is relative
+// to the current folder.
+func TestNameOfUnixClient(t *testing.T) {
+	table := testkit.TempFile(t, "routes.yaml", `
+users: off
+trusted_proxies: [203.0.113.0/24]
+routes:
+  - {name: open, prefix: /, backend: "`+forwardedBackend(t)+`", auth: none}
+  - {name: office, prefix: /office, respond: {body: office}, auth: none, allow_from: [192.0.2.0/24]}
+`)
+	certificate, key, _ := selfSigned(t)
+	for name, settings := range map[string]map[string]string{
+		"lean": {"GATEWAY_TRANSPORT": "lean"}, "standard": {"GATEWAY_TRANSPORT": "standard"},
+		"TLS": {"GATEWAY_TLS_CERT_FILE": certificate, "GATEWAY_TLS_KEY_FILE": key},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := socketPath(t)
+			settings["GATEWAY_LISTEN"] = "unix:" + path + "|0666"
+			startProcess(t, table, settings)
+			t.Chdir(filepath.Dir(path))
+			for _, client := range []string{"192.0.2.1:80", "203.0.113.1:80"} {
+				request := "GET /office HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.9\r\n\r\nGET /open HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.9\r\n\r\n"
+				var conn net.Conn
+				conn, err := net.DialUnix("unix", &net.UnixAddr{Name: client, Net: "unix"}, &net.UnixAddr{Name: path, Net: "unix"})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer conn.Close()
+				_ = conn.SetDeadline(time.Now().Add(2 * testkit.Timeout))
+				if name == "TLS" {
+					conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // the certificate is not what this tests
+				}
+				c := testkit.NewClient(t, conn)
+				c.Send(request)
+				if res, _ := c.Receive(); res.StatusCode != http.StatusForbidden {
+					t.Errorf("%s gets %d", client, res.StatusCode)
+				}
+				if _, body := c.Receive(); body != "for []" {
+					t.Errorf("the backend of %s saw %s", client, body)
+				}
+			}
+		})
+	}
+}
+
 // serveFails runs `serve`, which must fail, and returns what it has said.
 func serveFails(t *testing.T, settings ...string) string {
 	t.Helper()
-	command := exec.Command(buildGateway(t), "serve", "-c", openTable(t, "http://127.0.0.1:9"))
+	return fails(t, exec.Command(buildGateway(t), "serve", "-c", openTable(t, "http://127.0.0.1:9")), settings...)
+}
+
+// fails is serveFails for a command that runs `serve` in its own way.
+func fails(t *testing.T, command *exec.Cmd, settings ...string) string {
+	t.Helper()
 	command.Dir = t.TempDir()
 	command.Env = append([]string{"GATEWAY_OPS_LISTEN=127.0.0.1:0", "GATEWAY_JWT_SECRET=" + testSecret}, settings...)
 	output, err := command.CombinedOutput()
@@ -155,7 +207,7 @@ func TestUnixSocketFile(t *testing.T) {
 	}
 	dead.SetUnlinkOnClose(false)
 	dead.Close()
-	startProcess(t, openTable(t, forwardedBackend(t)), map[string]string{"GATEWAY_LISTEN": "unix:" + path})
+	first := startProcess(t, openTable(t, forwardedBackend(t)), map[string]string{"GATEWAY_LISTEN": "unix:" + path})
 	answers := func() error {
 		res, err := unixClient(t, path, true).Get("http://x/open")
 		if err == nil {
@@ -172,6 +224,21 @@ func TestUnixSocketFile(t *testing.T) {
 	if err := answers(); err != nil {
 		t.Errorf("after another gateway was refused: %v", err)
 	}
+	if err := os.Rename(path, path+"old"); err != nil {
+		t.Fatal(err)
+	}
+	startProcess(t, openTable(t, forwardedBackend(t)), map[string]string{"GATEWAY_LISTEN": "unix:" + path})
+	stopped := make(chan error, 1)
+	go func() { stopped <- first.cmd.Wait() }()
+	if err := first.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := testkit.ReceiveWithin(t, startTimeout, "the end of the first gateway", stopped); err != nil {
+		t.Errorf("exit: %v\n%s", err, first.log)
+	}
+	if err := answers(); err != nil {
+		t.Errorf("after the stop of a gateway that had the path before: %v", err)
+	}
 	file := testkit.TempFile(t, "file", "precious")
 	if said := serveFails(t, "GATEWAY_LISTEN=unix:"+file); !strings.Contains(said, "a file that is no socket is there") || string(testkit.ReadFile(t, file)) != "precious" {
 		t.Errorf("where a file is it said:\n%s", said)
@@ -181,6 +248,71 @@ func TestUnixSocketFile(t *testing.T) {
 	}
 	if said := serveFails(t, "GATEWAY_LISTEN=systemd"); !strings.Contains(said, "systemd has passed no socket") {
 		t.Errorf("without systemd it said:\n%s", said)
+	}
+}
+
+// underSystemd returns a command that runs `serve` with open files, as systemd does.
+// LISTEN_FDS and LISTEN_FDNAMES must be set.
+func underSystemd(t *testing.T, table string, files ...*os.File) *exec.Cmd {
+	t.Helper()
+	command := exec.Command("sh", "-c", `LISTEN_PID=$$ exec "$@"`, "sh", buildGateway(t), "serve", "-c", table)
+	command.ExtraFiles = files
+	return command
+}
+
+// TestWrongSocketOfSystemd passes what nobody can serve.
+func TestWrongSocketOfSystemd(t *testing.T) {
+	t.Parallel()
+	listens, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listens.Close() })
+	datagrams, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { datagrams.Close() })
+	connected, err := net.Dial("tcp", listens.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { connected.Close() })
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { null.Close() })
+	fileOf := func(of any) *os.File {
+		if file, ok := of.(*os.File); ok {
+			return file
+		}
+		file, err := of.(interface{ File() (*os.File, error) }).File()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { file.Close() })
+		return file
+	}
+	for name, c := range map[string]struct {
+		passed  any
+		setting string
+		want    string
+	}{
+		"datagrams":     {datagrams, "systemd", `use the socket "web" of systemd: it does not listen for connections`},
+		"Accept=yes":    {connected, "systemd:web", "its unit needs ListenStream= and Accept=no"},
+		"no socket":     {null, "systemd", `use the socket "web" of systemd: it is no socket`},
+		"another name":  {listens, "systemd:public", `no socket with the FileDescriptorName "public"`},
+		"what it is":    {listens, "systemd:public", `it has passed "web": set FileDescriptorName= in the socket unit, or set GATEWAY_LISTEN`},
+		"second of two": {listens, "systemd:web systemd", "systemd has passed no socket to this process"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			command := underSystemd(t, openTable(t, "http://127.0.0.1:9"), fileOf(c.passed))
+			if said := fails(t, command, "LISTEN_FDS=1", "LISTEN_FDNAMES=web", "GATEWAY_LISTEN="+c.setting); !strings.Contains(said, c.want) {
+				t.Errorf("it said:\n%s", said)
+			}
+		})
 	}
 }
 
@@ -249,9 +381,7 @@ func TestUpgradeWithSystemdsSockets(t *testing.T) {
 				local, _ := unix.(*net.UnixListener).File()
 				defer web.Close()
 				defer local.Close()
-				command := exec.Command("sh", "-c", `LISTEN_PID=$$ exec "$@"`, "sh", buildGateway(t), "serve", "-c", table)
-				command.ExtraFiles = []*os.File{web, local}
-				return startCommand(t, command, map[string]string{
+				return startCommand(t, underSystemd(t, table, web, local), map[string]string{
 					"LISTEN_FDS": "2", "LISTEN_FDNAMES": "web:local", "GATEWAY_LISTEN": "systemd:web systemd", "GATEWAY_TRANSPORT": transport,
 				})
 			}
@@ -268,15 +398,23 @@ func TestUpgradeWithSystemdsSockets(t *testing.T) {
 			local := unixClient(t, path, true)
 			local.Timeout = startTimeout
 			load.clients.Go(func() { load.keepAsking(local, "POST", "http://x/open") })
-			for range 3 {
+			load.clients.Go(func() { load.keepAsking(h2cClient(t), "GET", "http://"+port.Addr().String()+"/open") })
+			for round := range 4 {
 				load.awaitMore(20)
-				if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+				old := p
+				if round%2 == 1 {
+					p = start() // both serve for a while
+					load.awaitMore(20)
+				}
+				if err := old.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 					t.Fatal(err)
 				}
-				if err := p.cmd.Wait(); err != nil {
-					t.Errorf("exit: %v\n%s", err, p.log)
+				if err := old.cmd.Wait(); err != nil {
+					t.Errorf("exit: %v\n%s", err, old.log)
 				}
-				p = start() // what has arrived in between waits in the sockets
+				if round%2 == 0 {
+					p = start() // what has arrived in between waits in the sockets
+				}
 			}
 			load.awaitMore(20)
 			cancel()

@@ -138,9 +138,13 @@ func TestProxyProtocolEverywhere(t *testing.T) {
 			if got := b.get(t, b.client(t, b.address, "", c.h2), "/open"); got != "error" {
 				t.Errorf("without a header: %s", got)
 			}
-			twice := headerOf(t, 1, "192.0.2.7:1") + headerOf(t, 1, "192.0.2.8:1")
-			if got := b.get(t, b.client(t, b.address, twice, c.h2), "/open"); strings.Contains(got, " 200 ") {
-				t.Errorf("with two headers: %s", got)
+			for first := range byte(2) {
+				for second := range byte(2) {
+					twice := headerOf(t, first+1, "192.0.2.7:1") + headerOf(t, second+1, "192.0.2.8:1")
+					if got := b.get(t, b.client(t, b.address, twice, c.h2), "/open"); strings.Contains(got, " 200 ") {
+						t.Errorf("version %d after %d: %s", second+1, first+1, got)
+					}
+				}
 			}
 			b.log.Await(t, `"client_ip":"192.0.2.7"`)
 			if strings.Contains(b.log.String(), "192.0.2.8") {
@@ -184,7 +188,7 @@ func TestProxyProtocolOfStrangers(t *testing.T) {
 }
 
 // TestProxyProtocolIsSlow uses balancers that send hardly anything. None may stay
-// connected, and a stop does not wait for them.
+// connected, and another client does not wait for them.
 func TestProxyProtocolIsSlow(t *testing.T) {
 	t.Parallel()
 	for _, transport := range []string{"lean", "standard"} {
@@ -200,7 +204,12 @@ func TestProxyProtocolIsSlow(t *testing.T) {
 					defer close(stop)
 					go sendSlowly(c.Conn, stop)
 				}
-				_ = c.Rest() // fails at the deadline
+				if got := b.get(t, b.client(t, b.address, headerOf(t, 1, "192.0.2.9:1"), false), "/open"); got != `HTTP/1.1 200 for ["192.0.2.9"]` {
+					t.Errorf("another client: %s", got)
+				}
+				if rest := c.Rest(); strings.Contains(rest, " 200 ") { // fails at the deadline
+					t.Errorf("answered %q", rest)
+				}
 			})
 		}
 	}

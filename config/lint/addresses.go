@@ -30,6 +30,31 @@ func (l *linter) warnAddresses() {
 	for i, field := range l.file.Get("routes").Entries() {
 		warnHole(candidate{route: &l.table.Routes[i], field: field}, parents)
 	}
+	l.warnAddressBypass()
+}
+
+// warnAddressBypass warns about a route to every address that opens paths of a backend
+// which another route keeps for some addresses.
+func (l *linter) warnAddressBypass() {
+	routes, guarding, prefixes := l.backendRoutes()
+	guarded := stricterByBackend(guarding, (*config.Route).ChecksAddresses)
+	var warned *config.Route // as in warnWeaker
+	for _, open := range routes {
+		behind := guarded[open.server]
+		if behind == nil || open.route == warned || saysAddresses(candidate{route: open.route, field: open.field}) {
+			continue
+		}
+		if d, path, found := behind.bypass(open, prefixes, everyRoute); found {
+			warned = open.route
+			open.field.WarnAt("prefix", fmt.Sprintf("%s bypasses the addresses of %s: what that route protects can be reached from every address under %s",
+				open.field.Name(), d.field.Name(), path), "copy the key from there, or make its prefix or its backend's path longer")
+		}
+	}
+}
+
+// saysAddresses reports whether a route checks addresses, or says that it does not.
+func saysAddresses(c candidate) bool {
+	return c.route.ChecksAddresses() || c.field.Given("allow_from") || c.field.Given("deny_from")
 }
 
 // warnUnusedSets warns about sets of addresses that nothing names.
@@ -61,7 +86,7 @@ func (l *linter) warnUnusedSets() {
 // part behind the longer prefix is open to every address. A route that answers
 // by itself reveals nothing, and a route with allow_from of its own is meant.
 func warnHole(c candidate, parents map[string][]candidate) {
-	if c.route.Redirect != nil || c.route.Respond != nil || c.route.ChecksAddresses() || c.field.Given("allow_from") || c.field.Given("deny_from") {
+	if c.route.Redirect != nil || c.route.Respond != nil || saysAddresses(c) {
 		return
 	}
 	for prefix := c.route.Prefix; prefix != "/"; {

@@ -46,6 +46,7 @@ func Check(table *config.Config, file *yamldoc.Field) {
 	}
 	l.warnShadowed()
 	l.warnWeaker()
+	l.warnFewerRules()
 	l.warnAddresses()
 	l.warnRewritten()
 	l.warnBackends()

@@ -91,14 +91,20 @@ func imageOf(route *config.Route, server *url.URL) *pathexp.Expression {
 
 // isStricter reports whether a route refuses some callers that another one lets pass.
 func isStricter(route, other *config.Route) bool {
-	lacks := func(list []string) func(string) bool {
-		return func(entry string) bool { return !slices.Contains(list, entry) }
-	}
-	switch {
-	case rank(route) > rank(other),
-		len(route.Roles) > 0 && (len(other.Roles) == 0 || slices.ContainsFunc(other.Roles, lacks(route.Roles))),
-		len(route.AllowFrom.Entries) > 0 && (len(other.AllowFrom.Entries) == 0 || slices.ContainsFunc(other.AllowFrom.Entries, lacks(route.AllowFrom.Entries))),
-		slices.ContainsFunc(route.DenyFrom.Entries, lacks(other.DenyFrom.Entries)):
+	return rank(route) > rank(other) || hasMoreRules(route, other) ||
+		len(route.AllowFrom.Entries) > 0 && (len(other.AllowFrom.Entries) == 0 || slices.ContainsFunc(other.AllowFrom.Entries, lacks(route.AllowFrom.Entries))) ||
+		slices.ContainsFunc(route.DenyFrom.Entries, lacks(other.DenyFrom.Entries))
+}
+
+// lacks returns a function that reports whether an entry is not in the list.
+func lacks(list []string) func(string) bool {
+	return func(entry string) bool { return !slices.Contains(list, entry) }
+}
+
+// hasMoreRules reports whether a route refuses some callers because of their roles or
+// claims, and another one does not.
+func hasMoreRules(route, other *config.Route) bool {
+	if len(route.Roles) > 0 && (len(other.Roles) == 0 || slices.ContainsFunc(other.Roles, lacks(route.Roles))) {
 		return true
 	}
 	for name, values := range route.Claims {

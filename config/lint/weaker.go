@@ -4,6 +4,7 @@
 package lint
 
 import (
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -34,10 +35,57 @@ type stricterRoutes struct {
 // warns about a route that requires a token only when the route opens paths
 // behind the stricter one.
 func (l *linter) warnWeaker() {
-	routes := make([]backendRoute, 0, len(l.table.Routes))
-	var guarding []backendRoute
-	prefixes := map[string]bool{}
+	routes, guarding, prefixes := l.backendRoutes()
 	open := map[config.Policy]bool{}
+	for _, d := range routes {
+		open[d.route.Auth] = true
+	}
+	for _, weaker := range []config.Policy{config.PolicyNone, config.PolicyOptional, config.PolicyInitial} {
+		if !open[weaker] {
+			continue
+		}
+		stricter := stricterByBackend(guarding, func(route *config.Route) bool {
+			return route.Auth == config.PolicyStrict || weaker.IsOpen() && (route.Auth == config.PolicyInitial || hasPasswords(route))
+		})
+		var warned *config.Route // one warning for a route is enough, whatever the number of its servers
+		for _, d := range routes {
+			behind := stricter[d.server]
+			if d.route.Auth == weaker && !hasPasswords(d.route) && behind != nil && d.route != warned && warnWeakerRoute(d, behind, prefixes) {
+				warned = d.route
+			}
+		}
+	}
+}
+
+// warnFewerRules warns about each route that opens paths of a backend which another route
+// guards with roles or claims, although its policy is the same or stricter.
+func (l *linter) warnFewerRules() {
+	routes, guarding, prefixes := l.backendRoutes()
+	guarded := stricterByBackend(guarding, func(route *config.Route) bool { return len(route.Roles)+len(route.Claims) > 0 })
+	var warned *config.Route // as in warnWeaker
+	for _, open := range routes {
+		behind := guarded[open.server]
+		if behind == nil || open.route == warned {
+			continue
+		}
+		fewer := func(guard *config.Route) bool {
+			return rank(guard) <= rank(open.route) && hasMoreRules(guard, open.route)
+		}
+		if d, path, found := behind.bypass(open, prefixes, fewer); found {
+			warned = open.route
+			open.field.WarnAt("prefix", fmt.Sprintf("%s bypasses %s (%s): what that route protects can be reached without its roles or claims under %s",
+				open.field.Name(), d.field.Name(), ruleText(d.route), path), "give both routes the same roles and claims, or make its prefix or its backend's path longer")
+		}
+	}
+}
+
+// everyRoute is for bypass.
+func everyRoute(*config.Route) bool { return true }
+
+// backendRoutes returns the routes to backends; the same once for each path of a backend
+// that they guard; and the prefixes that match every request below them.
+func (l *linter) backendRoutes() (routes, guarding []backendRoute, prefixes map[string]bool) {
+	prefixes = map[string]bool{}
 	for i, field := range l.file.Get("routes").Entries() {
 		route := &l.table.Routes[i]
 		if len(route.Hosts) == 0 && len(route.Headers) == 0 {
@@ -49,30 +97,16 @@ func (l *linter) warnWeaker() {
 			for _, path := range backendPathsOf(route, server) {
 				guarding = append(guarding, backendRoute{route, field, key, path})
 			}
-			open[route.Auth] = true
 		}
 	}
-	for _, weaker := range []config.Policy{config.PolicyNone, config.PolicyOptional, config.PolicyInitial} {
-		if !open[weaker] {
-			continue
-		}
-		stricter := stricterByServer(guarding, weaker)
-		var warned *config.Route // one warning for a route is enough, whatever the number of its servers
-		for _, d := range routes {
-			behind := stricter[d.server]
-			if d.route.Auth == weaker && !hasPasswords(d.route) && behind != nil && d.route != warned && warnWeakerRoute(d, behind, prefixes) {
-				warned = d.route
-			}
-		}
-	}
+	return routes, guarding, prefixes
 }
 
-// stricterByServer returns the routes that are stricter than a policy, by server.
-func stricterByServer(routes []backendRoute, weaker config.Policy) map[string]*stricterRoutes {
+// stricterByBackend returns the routes that are stricter, by server.
+func stricterByBackend(routes []backendRoute, isStricter func(*config.Route) bool) map[string]*stricterRoutes {
 	stricter := map[string]*stricterRoutes{}
 	for _, d := range routes {
-		asksMore := d.route.Auth == config.PolicyStrict || weaker.IsOpen() && (d.route.Auth == config.PolicyInitial || hasPasswords(d.route))
-		if !asksMore {
+		if !isStricter(d.route) {
 			continue
 		}
 		behind := stricter[d.server]
@@ -114,7 +148,7 @@ func warnWeakerRoute(open backendRoute, behind *stricterRoutes, prefixes map[str
 		}
 		return d.field.Name() + " (" + string(d.route.Auth) + ")"
 	}
-	if d, path, found := behind.bypass(open, prefixes); found {
+	if d, path, found := behind.bypass(open, prefixes, everyRoute); found {
 		warn(" bypasses "+describe(d)+": what that route protects can be reached "+who+" under "+path+methods,
 			"make its prefix or its backend's path longer, or use the same policy")
 		return true
@@ -152,13 +186,16 @@ func (g *stricterRoutes) nearestAbove(prefix string) (backendRoute, bool) {
 // bypass returns a stricter route whose backend paths are all open through the
 // weaker route, with the public path that opens them. prefixes are the prefixes
 // that match every request below them; a longer one may match that path
-// instead.
-func (g *stricterRoutes) bypass(open backendRoute, prefixes map[string]bool) (stricter backendRoute, path string, found bool) {
+// instead. Only routes for which counts returns true are compared.
+func (g *stricterRoutes) bypass(open backendRoute, prefixes map[string]bool, counts func(*config.Route) bool) (stricter backendRoute, path string, found bool) {
 	from, _ := slices.BinarySearchFunc(g.byBackendPath, open.backendPath, func(d backendRoute, space string) int { return strings.Compare(d.backendPath, space) })
 	for i, d := range g.byBackendPath[from:] {
 		rest, inside := strings.CutPrefix(d.backendPath, open.backendPath)
 		if !inside || i == maxCompared {
 			break
+		}
+		if !counts(d.route) {
+			continue
 		}
 		path := strings.TrimSuffix(strings.TrimSuffix(open.route.Prefix, "/")+"/"+rest, "/")
 		if path == "" {

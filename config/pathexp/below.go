@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// MatchesBelow reports whether the expression can match a path that equals a prefix or is
-// below it. It may return true for an expression that matches no such path, but never
-// false for one that does.
+// MatchesBelow reports whether the expression can match the normal form of a path that
+// equals a prefix or is below it. That of an image may have another form. It may return
+// true for an expression that matches no such path, but never false for one that does.
 func (e *Expression) MatchesBelow(prefix string) bool {
-	m := machine{prog: e.prog}
-	root := strings.TrimSuffix(prefix, "/")
+	m := machine{prog: e.prog, anyText: e.isImage}
+	root := Normal(strings.TrimSuffix(prefix, "/"))
 	states := m.follow([]uint32{uint32(e.prog.Start)}, true, false)
 	for i, r := range root {
 		if states = m.step(states, r); len(states) == 0 {
@@ -28,7 +28,10 @@ func (e *Expression) MatchesBelow(prefix string) bool {
 }
 
 // machine runs a compiled expression in all its states at once.
-type machine struct{ prog *syntax.Prog }
+type machine struct {
+	prog    *syntax.Prog
+	anyText bool // also what is no normal path
+}
 
 // follow returns the instructions that can be reached without reading anything.
 func (m machine) follow(from []uint32, atBegin, atEnd bool) []uint32 {
@@ -83,14 +86,44 @@ func (m machine) accepts(states []uint32) bool {
 	return false
 }
 
-// reachesMatch reports whether some text leads from the states to a match.
+// reachesMatch reports whether some end of a normal path, or any text, leads from the
+// states to a match. The path so far ends with a slash.
 func (m machine) reachesMatch(from []uint32) bool {
-	return m.accepts(m.walk(from, func(in *syntax.Inst) []uint32 {
-		if reads(in) {
-			return []uint32{in.Out}
+	type place struct {
+		pc   uint32
+		read spelling
+	}
+	var pending []place
+	seen := make([]bool, len(m.prog.Inst)*int(spellings))
+	visit := func(p place) {
+		if at := int(p.pc)*int(spellings) + int(p.read); !seen[at] {
+			seen[at] = true
+			pending = append(pending, p)
 		}
-		return withoutReading(in)
-	}))
+	}
+	for _, pc := range from {
+		visit(place{pc, slash})
+	}
+	for len(pending) > 0 {
+		p := pending[len(pending)-1]
+		pending = pending[:len(pending)-1]
+		in := &m.prog.Inst[p.pc]
+		if in.Op == syntax.InstMatch && p.read.isWhole() {
+			return true
+		}
+		for _, next := range withoutReading(in) {
+			visit(place{next, p.read})
+		}
+		for c := byte('!'); reads(in) && !m.anyText && c <= '~'; c++ {
+			if next, ok := p.read.read(c); ok && in.MatchRune(rune(c)) {
+				visit(place{in.Out, next})
+			}
+		}
+		if m.anyText && reads(in) {
+			visit(place{in.Out, plainByte})
+		}
+	}
+	return false
 }
 
 // walk returns the given instructions and all that follow them, each once.

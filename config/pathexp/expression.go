@@ -28,6 +28,8 @@ type Expression struct {
 	regexp *regexp.Regexp
 	tree   *syntax.Regexp
 	prog   *syntax.Prog
+
+	isImage bool // of a template, whose paths need not be normal
 }
 
 // Parse parses an expression. It must match whole paths: begin with ^ and end with $.

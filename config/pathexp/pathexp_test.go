@@ -68,6 +68,24 @@ func TestMatchesBelow(t *testing.T) {
 		{`^/api\b.*$`, "/api", true},
 		{"^/a$x$", "/", true}, // it matches nothing, but that is not found out
 		{"^/admin/[^/]+$", "/admin/", true},
+		{"^/api/café$", "/api", false}, // paths are matched with their escapes
+		{"^/api/caf%C3%A9$", "/api", true},
+		{"^/api/caf%c3%a9$", "/api", false}, // … which are in upper case
+		{"(?i)^/api/caf%c3%a9$", "/api", true},
+		{"^/api/%61$", "/api", false}, // … where a character needs one
+		{"^/api/%2[eF]$", "/api", true},
+		{"^/api/%2[eE]$", "/api", false},
+		{"^/api/%$", "/api", false},
+		{"^/api/x y$", "/api", false},
+		{`^/api/x\?y$`, "/api", false},
+		{"^/api//x$", "/api", false},
+		{"^/api/x//$", "/api", false},
+		{"^/api/(.*)/x$", "/api", true},
+		{"^/api/[^/]$", "/api", true},
+		{"^/api/[é-ü]+$", "/api", false},
+		{"^/api/[é-ü]*$", "/api", true},
+		{"^/caf%C3%A9/x$", "/café", true},
+		{"^/caf%C3%A9/x$", "/caf%c3%a9", true},
 	} {
 		if got := parse(t, test.expression).MatchesBelow(test.prefix); got != test.want {
 			t.Errorf("%s below %s: got %t", test.expression, test.prefix, got)
@@ -172,6 +190,18 @@ func TestImage(t *testing.T) {
 	}
 }
 
+// canBePath reports whether the gateway may match a normal path.
+func canBePath(normal string) bool {
+	s := plainByte
+	for i := range len(normal) {
+		var ok bool
+		if s, ok = s.read(normal[i]); !ok {
+			return false
+		}
+	}
+	return s.isWhole() && strings.HasPrefix(normal, "/")
+}
+
 // Whatever an expression matches is found below its prefix, and what a template makes of it
 // is found in the image.
 func FuzzExpression(f *testing.F) {
@@ -185,9 +215,16 @@ func FuzzExpression(f *testing.F) {
 		f.Add(seed[0], seed[1], seed[2])
 	}
 	f.Fuzz(func(t *testing.T, expression, template, path string) {
+		normal := Normal(path)
+		if Normal(normal) != normal {
+			t.Fatalf("%q becomes %q, and that %q", path, normal, Normal(normal))
+		}
 		from, fault := Parse(expression)
 		if fault != nil {
 			return
+		}
+		if canBePath(normal) && from.Matches(normal) && !from.MatchesBelow("/") {
+			t.Fatalf("%s matches %q, but no path", expression, normal)
 		}
 		for _, sample := range from.Samples() {
 			if !from.Matches(sample) {

@@ -150,6 +150,7 @@ func (t *Template) Image(from *Expression) *Expression {
 	if err != nil { // too large; then nothing is excluded
 		image, _ = compile("^" + regexp.QuoteMeta(t.Start()) + ".*$")
 	}
+	image.isImage = true
 	return image
 }
 

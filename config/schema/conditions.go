@@ -29,10 +29,12 @@ func conditions(path string) []*schema {
 		return routeConditions()
 	case "routes.respond":
 		bodiless := anyOf(&schema{Const: 204}, &schema{Const: 205}, &schema{Const: 304})
+		content := anyOf(&schema{Required: []string{"body"}}, &schema{Required: []string{"file"}})
 		return []*schema{
 			{MinProperties: 1},
 			{Not: &schema{Required: []string{"body", "file"}}},
-			{If: given("status", bodiless), Then: &schema{Not: anyOf(&schema{Required: []string{"body"}}, &schema{Required: []string{"file"}})}},
+			{If: given("status", bodiless), Then: &schema{Not: content}},
+			{If: &schema{Required: []string{"content_type"}}, Then: content},
 		}
 	case "backends":
 		return backendConditions()
@@ -107,8 +109,8 @@ func routeConditions() []*schema {
 		{OneOf: oneTarget()},
 		{Not: &schema{Required: []string{"headers", "match_headers"}}},
 		{If: &schema{Required: []string{"handler"}}, Then: &schema{PropertyNames: &schema{Enum: config.HandlerKeys()}}},
-		{If: &schema{Required: []string{"redirect"}}, Then: &schema{PropertyNames: &schema{Enum: append(config.AnsweredKeys(), "redirect")}}},
-		{If: &schema{Required: []string{"respond"}}, Then: &schema{PropertyNames: &schema{Enum: append(config.AnsweredKeys(), "respond")}}},
+		{If: &schema{Required: []string{"redirect"}}, Then: &schema{PropertyNames: &schema{Enum: config.AnsweredKeys("redirect")}}},
+		{If: &schema{Required: []string{"respond"}}, Then: &schema{PropertyNames: &schema{Enum: config.AnsweredKeys("respond")}}},
 		{If: open, Then: empty("roles")},
 		{If: open, Then: &schema{Properties: properties{{"claims", &schema{MaxProperties: new(0)}}}}},
 		{If: given("backend", &schema{Type: "string", Pattern: `^[Hh][Tt][Tt][Pp]://`}), Then: without("tls")},

@@ -112,7 +112,7 @@ func tableNotes() map[string]note {
 		},
 		"defaults": {
 			title:       "Defaults of routes",
-			description: "Defaults for every route: any of its keys except name, prefix, backend, handler, redirect and respond. A route's own key replaces the default.",
+			description: "Defaults for every route: any of its keys except name, prefix, rewrite, basic, backend, handler, redirect and respond. A route's own key replaces the default.",
 			examples:    []any{map[string]string{"auth": "strict", "timeout": "60s"}},
 		},
 		"routes": {

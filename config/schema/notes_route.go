@@ -254,9 +254,16 @@ func routeHeaderNotes() map[string]note {
 			title:       "Remove",
 			description: "Headers of the client that the backend does not get, spelled in any way.",
 			examples:    []any{[]string{"X-Debug"}},
-			value:       func() *schema { return anyOf(requestHeaderName(), ref("reference")) },
+			value:       func() *schema { return anyOf(requestHeaderName(), &schema{Type: "integer"}, ref("reference")) },
 			unique:      true,
 			notEmpty:    true,
+		},
+		"routes.compress": {
+			title: "Compression",
+			description: "Whether answers are compressed for clients that accept it: true for zstd, br and gzip, or a list with the preferred codings first. " +
+				"Only answers of 1 KiB and more, of types that become smaller, and without Set-Cookie.",
+			examples: []any{true, []string{"zstd", "gzip"}},
+			value:    func() *schema { return oneWord("zstd", "br", "gzip") },
 		},
 		"routes.response_headers": {
 			title: "Headers of answers",
@@ -308,7 +315,7 @@ func headerNotes(path string) map[string]note {
 			title:       "Remove",
 			description: "Headers of the backend that clients do not get.",
 			examples:    []any{[]string{"Server", "X-Powered-By"}},
-			value:       func() *schema { return anyOf(name(), ref("reference")) },
+			value:       func() *schema { return anyOf(name(), &schema{Type: "integer"}, ref("reference")) },
 			unique:      true,
 			notEmpty:    true,
 		},

@@ -132,6 +132,8 @@ func (b *builder) typeSchema(path string, n note, v reflect.Value) *schema {
 		rules := b.object(path, reflect.New(t.Elem()).Elem())
 		rules.MinProperties = 1
 		return anyOf(&schema{Type: "object", PropertyNames: n.keys, AdditionalProperties: plainValue(reflect.TypeFor[string](), n), MinProperties: 1}, rules)
+	case t == reflect.TypeFor[config.Codings]():
+		return anyOf(&schema{Type: "boolean"}, matching(trueOrOffPattern), &schema{Type: "array", Items: plainValue(t.Elem(), n), MinItems: 1, UniqueItems: true})
 	case t == reflect.TypeFor[config.Audiences]():
 		return anyOf(plainValue(t, n), &schema{Type: "array", Items: plainValue(t, n), MinItems: 1, UniqueItems: true})
 	case t == reflect.TypeFor[config.Caller](), t == reflect.TypeFor[config.Expectation]():

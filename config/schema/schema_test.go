@@ -259,7 +259,7 @@ func beyondGenerate() map[string][]string {
 		"a path has to be resolved":                        {"errors-outside", "basic-outside", "respond-file-deep", "respond-file-outside"},
 		"YAML hides how the value was written": {
 			"bool-case", "ambiguous-date", "ambiguous-hex", "ambiguous-key", "ambiguous-no", "ambiguous-number", "ambiguous-octal", "ambiguous-time",
-			"ambiguous-underscore", "ambiguous-y", "claims-octal", "claims-yes", "tagged-merge-tokens", "tagged-route", "tagged-route-map", "tagged-section", "tagged-tests", "tagged-tokens", "tagged-top", "type-tag",
+			"ambiguous-underscore", "ambiguous-y", "claims-octal", "claims-yes", "tagged-merge-tokens", "tagged-route", "tagged-route-map", "tagged-section", "tagged-tests", "tagged-tokens", "tagged-top", "test-company-no", "type-tag",
 		},
 		"editors follow merges": {"merge-key"},
 	}

@@ -13,6 +13,9 @@ import (
 // offPattern matches the word that `users:` accepts instead of a mapping.
 const offPattern = `^(?:[Oo][Ff][Ff]|[Ff][Aa][Ll][Ss][Ee])$`
 
+// trueOrOffPattern matches the words that `compress:` accepts besides a list.
+const trueOrOffPattern = `^(?:[Tt][Rr][Uu][Ee]|[Oo][Ff][Ff]|[Ff][Aa][Ll][Ss][Ee])$`
+
 // valueSchemas returns the schemas that many keys share.
 func valueSchemas() properties {
 	return properties{

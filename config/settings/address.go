@@ -4,6 +4,7 @@ package settings
 
 import (
 	"io/fs"
+	pathpkg "path"
 	"strconv"
 	"strings"
 
@@ -102,11 +103,18 @@ func parseListenAddress(text, setting string) (Address, *problem.Fault) {
 		if _, after, ok := strings.Cut(text, "/"); ok && after != "" {
 			return Address{}, &problem.Fault{Reason: "not an address", Hint: "sockets of systemd are systemd, or systemd:NAME for those with that FileDescriptorName"}
 		}
+	case strings.HasPrefix(name, "//"):
+		return Address{}, &problem.Fault{Reason: "not an address", Hint: "host:port without a scheme, such as :8080"}
+	case network == "*" && isPortNumber(name):
+		return Address{}, &problem.Fault{Reason: "not an address", Write: ":" + name}
 	case text == string(NetworkSystemd):
 		return Address{Network: NetworkSystemd}, nil
 	case network == string(NetworkSystemd) && !isPortNumber(name):
 		if name == "" {
 			return Address{}, &problem.Fault{Reason: "no name after systemd:", Hint: "systemd alone means all its sockets"}
+		}
+		if strings.Contains(name, ":") { // which separates the names in LISTEN_FDNAMES
+			return Address{}, &problem.Fault{Reason: "a FileDescriptorName has no colon", Hint: "such as systemd:public"}
 		}
 		return Address{Network: NetworkSystemd, Name: name}, nil
 	}
@@ -127,10 +135,15 @@ func parseUnix(text string) (Address, *problem.Fault) {
 	path, mode, hasMode := strings.Cut(text, "|")
 	a := Address{Network: NetworkUnix, Name: path, Mode: unixMode}
 	abstract := strings.HasPrefix(path, "@")
+	if strings.HasPrefix(path, "/") {
+		a.Name = pathpkg.Clean(path) // one file has one name
+	}
 	switch {
-	case len(path) < 2 || !abstract && path[0] != '/':
+	case strings.HasPrefix(path, "//") && !strings.HasPrefix(path, "///"): // as in a URL, where a host would follow
+		return a, &problem.Fault{Reason: "not the path of a unix socket", Hint: "one slash, such as unix:/run/gatehouse/gatehouse.sock"}
+	case len(a.Name) < 2 || !abstract && path[0] != '/':
 		return a, &problem.Fault{Reason: "not the path of a unix socket", Hint: "an absolute path, such as unix:/run/gatehouse/gatehouse.sock, or unix:@name"}
-	case len(path) > maxUnixPath:
+	case len(a.Name) > maxUnixPath:
 		return a, &problem.Fault{Reason: "the path of the unix socket is too long", Hint: "at most " + strconv.Itoa(maxUnixPath) + " bytes"}
 	case abstract && hasMode:
 		return a, &problem.Fault{Reason: "an abstract unix socket has no mode"}

@@ -102,14 +102,35 @@ func TestListenAddresses(t *testing.T) {
 		},
 		"systemd, systemd:web": {{Network: NetworkSystemd}, {Network: NetworkSystemd, Name: "web"}},
 		"systemd:80":           {{Network: NetworkTCP, Name: "systemd:80"}}, // a host
+		"unix:/run/a":          {{Network: NetworkUnix, Name: "/run/a", Mode: 0o600}},
 	} {
-		for _, written := range []string{text, strings.ReplaceAll(text, ", ", ","), strings.ReplaceAll(text, ", ", "  ")} {
+		for _, written := range []string{text, strings.ReplaceAll(text, ", ", ","), strings.ReplaceAll(text, ", ", "  "), strings.ReplaceAll(text, "/run/", "///b/../run//")} {
 			s, err := load(map[string]string{"GATEWAY_LISTEN": written})
 			if err != nil || !slices.Equal(s.Listen, want) || s.Listen.String() != text {
 				t.Errorf("%q: %v, %v; want %v", written, s.Listen, err, want)
 			}
 		}
 	}
+}
+
+// FuzzListenAddresses writes what was read, and reads it again.
+func FuzzListenAddresses(f *testing.F) {
+	for _, text := range []string{":80, [::1]:81", "unix:/run/a.sock|0660 unix:@c", "systemd, systemd:web", "unix:///a//b/../c", "*:80", "fd://3", "unix:/ |777", "tcp://a:1", "systemd:a:b"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		read, fault := parseAddresses(text)
+		if fault != nil {
+			if fault.Reason == "" {
+				t.Errorf("%q has no reason", text)
+			}
+			return
+		}
+		again, fault := parseAddresses(read.String())
+		if fault != nil || !slices.Equal(read, again) {
+			t.Errorf("%q is read as %v; written as %q it is %v, %v", text, read, read.String(), again, fault)
+		}
+	})
 }
 
 const strayAtMessage = "GATEWAY_DATABASE_URL has an @ in the wrong place (percent-encode / ? # @ in the password)"
@@ -153,6 +174,12 @@ func TestSettingsRefuse(t *testing.T) {
 		{map[string]string{"GATEWAY_LISTEN": "unix:@a|0600"}, `GATEWAY_LISTEN: an abstract unix socket has no mode`},
 		{map[string]string{"GATEWAY_LISTEN": "unix//a"}, `GATEWAY_LISTEN "unix//a": not an address (a unix socket is unix:/path, such as unix:/run/gatehouse/gatehouse.sock)`},
 		{map[string]string{"GATEWAY_LISTEN": "fd/3"}, `GATEWAY_LISTEN "fd/3": not an address (sockets of systemd are systemd, or systemd:NAME for those with that FileDescriptorName)`},
+		{map[string]string{"GATEWAY_LISTEN": "unix:/a, unix:/b/../a"}, `GATEWAY_LISTEN: one address is listed twice`},
+		{map[string]string{"GATEWAY_LISTEN": "unix://a/b"}, `GATEWAY_LISTEN "unix://a/b": not the path of a unix socket (one slash, such as unix:/run/gatehouse/gatehouse.sock)`},
+		{map[string]string{"GATEWAY_LISTEN": "unix:/."}, `GATEWAY_LISTEN "unix:/.": not the path of a unix socket (an absolute path, such as unix:/run/gatehouse/gatehouse.sock, or unix:@name)`},
+		{map[string]string{"GATEWAY_LISTEN": "tcp://:80"}, `GATEWAY_LISTEN "tcp://:80": not an address (host:port without a scheme, such as :8080)`},
+		{map[string]string{"GATEWAY_LISTEN": "*:80"}, `GATEWAY_LISTEN "*:80": not an address (write :80)`},
+		{map[string]string{"GATEWAY_LISTEN": "systemd:a:b"}, `GATEWAY_LISTEN: a FileDescriptorName has no colon (such as systemd:public)`},
 		{map[string]string{"GATEWAY_LISTEN": "systemd:"}, `GATEWAY_LISTEN "systemd:": no name after systemd: (systemd alone means all its sockets)`},
 		{map[string]string{"GATEWAY_LISTEN": "127.0.0.1:80, :8081", "GATEWAY_OPS_LISTEN": ":8081"}, `GATEWAY_OPS_LISTEN ":8081": the same address as GATEWAY_LISTEN (give the operators' listener a port of its own)`},
 		{map[string]string{"PORT": "99999"}, `PORT "99999": not between 0 and 65535`},

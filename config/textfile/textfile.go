@@ -121,10 +121,24 @@ func ReadBelow(folder, path string, most int64) ([]byte, error) {
 	if filepath.IsAbs(path) {
 		return ReadAtMost(path, most)
 	}
-	root, err := os.OpenRoot(folder)
+	return ReadNested([]string{folder}, path, most)
+}
+
+// ReadNested is like ReadBelow, for a path in the last of the folders. Each of them is in the
+// one before, and a link does not lead out of it. The path is relative.
+func ReadNested(folders []string, path string, most int64) ([]byte, error) {
+	root, err := os.OpenRoot(folders[0])
 	if err != nil {
 		return nil, WithoutPath(err)
 	}
 	defer func() { _ = root.Close() }()
+	for _, folder := range folders[1:] {
+		inner, err := root.OpenRoot(folder)
+		if err != nil {
+			return nil, WithoutPath(err)
+		}
+		defer func() { _ = inner.Close() }()
+		root = inner
+	}
 	return readAtMost(root, path, most)
 }

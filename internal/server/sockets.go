@@ -50,7 +50,7 @@ func openUnix(setting, path string, mode fs.FileMode) (net.Listener, error) {
 	abstract := strings.HasPrefix(path, "@")
 	if !abstract {
 		if err := removeStale(path); err != nil {
-			return fail(err, "is another gateway running? Set "+setting+" to another path")
+			return fail(err, "is another gateway running, or another user's? Set "+setting+" to another path, or remove the file")
 		}
 	}
 	unix := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
@@ -83,6 +83,8 @@ func withoutPath(err error) error {
 	return err
 }
 
+var errListens = errors.New("another process listens there")
+
 // removeStale removes the file of a unix socket on which no process listens. It
 // returns an error when the file is something else.
 func removeStale(path string) error {
@@ -96,13 +98,16 @@ func removeStale(path string) error {
 		return errors.New("a file that is no socket is there")
 	}
 	conn, err := net.DialTimeout("unix", path, staleTimeout)
-	if err == nil {
+	switch {
+	case err == nil:
 		_ = conn.Close()
+		return errListens
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return withoutPath(os.Remove(path))
+	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPROTOTYPE):
+		return withoutPath(err)
 	}
-	if !errors.Is(err, syscall.ECONNREFUSED) {
-		return errors.New("another process listens there")
-	}
-	return os.Remove(path)
+	return errListens // such as one whose queue is full
 }
 
 // inherited are the sockets that systemd has passed to this process (sd_listen_fds(3)).
@@ -133,21 +138,54 @@ func (i *inherited) take(setting, name string) (taken []socket, err error) {
 			continue
 		}
 		i.files[n] = nil
-		listener, err := net.FileListener(file)
-		_ = file.Close() // the listener has a copy
+		listener, err := listenOn(file)
 		if err != nil {
-			return taken, fmt.Errorf("use the socket %q of systemd: %w", file.Name(), err)
+			return taken, hint.With(fmt.Errorf("use the socket %q of systemd: %w", file.Name(), err),
+				"its unit needs ListenStream= and Accept=no")
 		}
 		taken = append(taken, socket{listener, true})
 	}
 	if len(taken) == 0 {
-		what := "systemd has passed no socket to this process"
-		if name != "" {
-			what = fmt.Sprintf("systemd has passed no socket with the FileDescriptorName %q to this process", name)
-		}
-		return nil, hint.With(errors.New(what), "start it through a socket unit, as deploy/systemd does, or set "+setting+" to an address")
+		return nil, i.missing(setting, name)
 	}
 	return taken, nil
+}
+
+// missing returns the error about a name that no socket has that is left.
+func (i *inherited) missing(setting, name string) error {
+	what, advice := "systemd has passed no socket to this process", "start it through a socket unit, as deploy/systemd does"
+	if name != "" {
+		what = fmt.Sprintf("systemd has passed no socket with the FileDescriptorName %q to this process", name)
+	}
+	var left []string
+	for _, file := range i.files {
+		if file != nil {
+			left = append(left, fmt.Sprintf("%q", file.Name()))
+		}
+	}
+	if len(left) > 0 {
+		advice = "it has passed " + strings.Join(left, ", ") + ": set FileDescriptorName= in the socket unit"
+	}
+	return hint.With(errors.New(what), advice+", or set "+setting+" to an address")
+}
+
+// listenOn returns the listener of a socket of systemd, and closes the file.
+func listenOn(file *os.File) (net.Listener, error) {
+	defer file.Close() // the listener has a copy
+	listens, err := isListening(file.Fd())
+	switch {
+	case errors.Is(err, syscall.ENOTSOCK), errors.Is(err, syscall.EBADF):
+		return nil, errors.New("it is no socket")
+	case err != nil:
+		return nil, err
+	case !listens:
+		return nil, errors.New("it does not listen for connections")
+	}
+	listener, err := net.FileListener(file)
+	if err != nil {
+		return nil, withoutPath(err)
+	}
+	return listener, nil
 }
 
 // rest returns the names of the sockets that were not taken, and closes them.

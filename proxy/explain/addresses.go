@@ -81,3 +81,25 @@ func fromText(r *config.Route) string {
 	}
 	return text + " (" + r.Name + ")"
 }
+
+// peers returns the networks of a list of proxies as texts.
+func peers(list *config.AddressList) []string {
+	all := texts(list.Networks)
+	if list.Unix {
+		all = append(all, config.AddressUnix)
+	}
+	return all
+}
+
+// comparePeers compares a list of proxies. The change is weaker when the new list has more
+// of them: they say where requests come from. It is also weaker when it has less, and
+// a route allows the address of one that is gone: its clients now have that address.
+func comparePeers(changed report, key string, before, after *config.AddressList, now *config.Config) {
+	old, list := slices.Sorted(slices.Values(peers(before))), slices.Sorted(slices.Values(peers(after)))
+	isMore := slices.ContainsFunc(list, func(peer string) bool { return !slices.Contains(old, peer) })
+	gone := config.MoreAddresses(after.Set(), before.Set())
+	isAllowed := func(r config.Route) bool {
+		return r.ChecksAddresses() && slices.ContainsFunc(gone, r.AllowedAddresses().OverlapsPrefix)
+	}
+	changed(key, strings.Join(old, ", "), strings.Join(list, ", "), isMore || len(gone) > 0 && slices.ContainsFunc(now.Routes, isAllowed))
+}

@@ -27,7 +27,7 @@ func compareCORS(changed report, at string, old, now *config.CORS) {
 		limit("allow_headers", old.AllowHeaders, now.AllowHeaders, allText("any"))
 		changed(at+".private_network", fmt.Sprint(old.PrivateNetwork), fmt.Sprint(now.PrivateNetwork), now.PrivateNetwork)
 	}
-	changed(at+".expose", strings.Join(old.Expose, ", "), strings.Join(now.Expose, ", "), false)
+	changedSet(changed, at+".expose", old.Expose, now.Expose)
 	changed(at+".max_age", old.MaxAge.String(), now.MaxAge.String(), false)
 }
 

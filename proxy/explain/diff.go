@@ -1,8 +1,10 @@
 package explain
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"gatehouse/config"
@@ -30,18 +32,20 @@ func Compare(before, after *proxy.Table) Diff {
 	d := Diff{Weaker: []string{}, Added: []string{}, Removed: []string{}, Changed: []string{}}
 	d.routes(before, after)
 	d.probe(before, after)
-	old := routesByName(before)
+	twins := twinsOf(before, after)
 	for _, r := range routesOf(after) {
-		if was := old[r.Name]; was != nil {
+		if was := twins[r]; was != nil {
 			d.weakened(was, r)
 			d.loosenedRoute(before.Config(), after.Config(), was, r)
 			d.rewrites(before, after, was, r)
 			d.loosenedCORS(before.Config(), after.Config(), was, r)
+			d.contents(before, after, was, r)
 		}
 	}
-	d.backends(before, after)
+	d.backends(before, after, twins)
 	d.owners(before.Config(), after.Config())
 	d.global(before.Config(), after.Config())
+	pages(d.report, before, after)
 	return d
 }
 
@@ -82,6 +86,30 @@ func routesByName(t *proxy.Table) map[string]*config.Route {
 		routes[r.Name] = r
 	}
 	return routes
+}
+
+// twinsOf returns for each route of after the route of before that it replaces: that of the
+// same name, or else one that matched the same requests and is gone.
+func twinsOf(before, after *proxy.Table) map[*config.Route]*config.Route {
+	old, names := routesByName(before), routesByName(after)
+	gone := map[string]*config.Route{}
+	for _, r := range routesOf(before) {
+		if names[r.Name] == nil {
+			gone[matchKey(r)] = r
+		}
+	}
+	twins := map[*config.Route]*config.Route{}
+	for _, r := range routesOf(after) {
+		if was := cmp.Or(old[r.Name], gone[matchKey(r)]); was != nil {
+			twins[r] = was
+		}
+	}
+	return twins
+}
+
+// matchKey returns a text that is equal for two routes that match the same requests.
+func matchKey(r *config.Route) string {
+	return fmt.Sprint(r.Prefix, slices.Sorted(slices.Values(r.Hosts)), slices.Sorted(slices.Values(route.WithHead(r.Methods))), r.Headers)
 }
 
 // describe returns a route as one line of text.
@@ -150,6 +178,7 @@ func routeFields(r *config.Route) []fieldValue {
 		{"max_body", r.MaxBody.String()},
 		{"request_headers", rulesText(r.RequestHeaders)},
 		{"cors", corsText(r.CORS)},
+		{"compress", r.Compress.String()},
 		{"response_headers", rulesText(r.ResponseHeaders)},
 		{"upgrade", strings.Join(slices.Sorted(slices.Values(r.Upgrade)), ", ")},
 	}
@@ -204,36 +233,17 @@ func orAny(limit string) string {
 	return limit
 }
 
-// peers returns the networks of a list of proxies as texts.
-func peers(list *config.AddressList) []string {
-	all := texts(list.Networks)
-	if list.Unix {
-		all = append(all, config.AddressUnix)
-	}
-	return all
-}
-
 // global compares the keys outside routes. A change is weaker when it allows more callers,
 // or lets callers set more.
 func (d *Diff) global(before, after *config.Config) {
-	var changed report = func(key, old, now string, weaker bool) {
-		if old == now {
-			return
-		}
-		line := fmt.Sprintf("%s: %s → %s", key, orNone(old), orNone(now))
-		if weaker {
-			d.Weaker = append(d.Weaker, line)
-		} else {
-			d.Changed = append(d.Changed, line)
-		}
-	}
+	var changed report = d.report
 	changed("name", before.Name, after.Name, false)
 	changed("users", onOff(before), onOff(after), after.Users.Off)
 	changed("users.join", string(before.Users.Join), string(after.Users.Join), after.Users.Join == config.JoinAny)
 	changed("users.grace", before.Users.Grace.String(), after.Users.Grace.String(), after.Users.Grace > before.Users.Grace)
 	changedSet(changed, "users.companies", texts(before.Users.Companies), texts(after.Users.Companies))
-	changedSet(changed, "trusted_proxies", peers(&before.TrustedProxies), peers(&after.TrustedProxies))
-	changedSet(changed, "proxy_protocol", peers(&before.ProxyProtocol), peers(&after.ProxyProtocol))
+	comparePeers(changed, "trusted_proxies", &before.TrustedProxies, &after.TrustedProxies, after)
+	comparePeers(changed, "proxy_protocol", &before.ProxyProtocol, &after.ProxyProtocol, after)
 	for _, name := range namesIn(before.Addresses, after.Addresses) {
 		// Whether it is weaker depends on the routes, which probe compares.
 		old, now := texts(before.Addresses[name].Networks), texts(after.Addresses[name].Networks)
@@ -242,13 +252,14 @@ func (d *Diff) global(before, after *config.Config) {
 		changed("addresses."+name, strings.Join(old, ", "), strings.Join(now, ", "), false)
 	}
 	issuers(changed, before.Tokens, after.Tokens)
-	changed("limits", fmt.Sprint(before.Limits), fmt.Sprint(after.Limits), false)
-	for _, status := range namesIn(before.Errors, after.Errors) {
-		changed("errors."+status, before.Errors[status].File, after.Errors[status].File, false)
-	}
+	compareLimits(changed, &before.Limits, &after.Limits)
 	changed("response_headers", rulesText(before.ResponseHeaders.Rules()), rulesText(after.ResponseHeaders.Rules()), false)
 	d.loosenedAnswers(before.ResponseHeaders.Rules(), after.ResponseHeaders.Rules())
-	compareCORS(changed, "cors", before.CORS, after.CORS)
+	if before.CORS != nil && after.CORS == nil {
+		changed("cors", corsText(before.CORS), "off, and the backends decide", true)
+	} else {
+		compareCORS(changed, "cors", before.CORS, after.CORS)
+	}
 	for header, claim := range before.Identity.Headers {
 		if _, kept := after.Identity.Headers[header]; !kept { // clients may now send it
 			changed("identity.headers."+header, claim, "", true)
@@ -263,6 +274,28 @@ func (d *Diff) global(before, after *config.Config) {
 
 // report adds a change of a key to a Diff. It does nothing when old and now are equal.
 type report func(key, old, now string, weaker bool)
+
+func (d *Diff) report(key, old, now string, weaker bool) {
+	if old == now {
+		return
+	}
+	line := fmt.Sprintf("%s: %s → %s", key, orNone(old), orNone(now))
+	if weaker {
+		d.Weaker = append(d.Weaker, line)
+	} else {
+		d.Changed = append(d.Changed, line)
+	}
+}
+
+// compareLimits compares the bounds on clients. 0 means no bound.
+func compareLimits(changed report, before, after *config.Limits) {
+	limit := func(key string, old, now int) {
+		changed("limits."+key, strconv.Itoa(old), strconv.Itoa(now), old > 0 && (now == 0 || now > old))
+	}
+	limit("connections", int(before.Connections), int(after.Connections))
+	limit("connections_per_client", int(before.ConnectionsPerClient), int(after.ConnectionsPerClient))
+	limit("requests_per_client", int(before.RequestsPerClient), int(after.RequestsPerClient))
+}
 
 // changedSet compares two sets. The change is weaker when the new set has more members.
 func changedSet(changed report, key string, before, after []string) {

@@ -5,8 +5,8 @@
 //	expect.go    whether the table's own tests pass
 //	loops.go     which redirects never end
 //	cors.go      what pages of other origins may do
-//	diff.go      what changes between two tables (see also probe.go, weakened.go, rewrites.go
-//	             and issuers.go)
+//	diff.go      what changes between two tables (see also probe.go, weakened.go, rewrites.go,
+//	             contents.go and issuers.go)
 package explain
 
 import (
@@ -42,6 +42,8 @@ type Explanation struct {
 	Claims  map[string][]string `json:"claims,omitempty"`
 	Basic   string              `json:"basic,omitempty"`   // the file of users of `basic`
 	Address *Address            `json:"address,omitempty"` // nil when the route allows every address
+	// Compress are the codings that the answer may be compressed with.
+	Compress config.Codings `json:"compress,omitempty"`
 	// CORS describes the cross-origin policy of the route, or is "" without any.
 	CORS      string     `json:"cors,omitempty"`
 	Verdict   Verdict    `json:"verdict"`
@@ -155,6 +157,7 @@ func Request(table *proxy.Table, r *http.Request, decider auth.Decider) Explanat
 			e.Claims[claim.Name] = claim.Values
 		}
 		e.Basic = basicText(d.Route.Config)
+		e.Compress = d.Route.Config.Compress
 		e.Address = describeAddress(table.Config(), d.Route.Config, d.Caller)
 	}
 	if by := cmp.Or(d.Route, d.Asked); by != nil && (by.Config.CORS != nil || len(r.Header["Origin"]) > 0) {

@@ -50,6 +50,8 @@ func loosenedHeaders(before, after *config.HeaderRules, add func(what, before, a
 			add("request_headers: "+name, "set", open)
 		case !chosenByClient(old.Set[name]) && chosenByClient(now.Set[as]):
 			add("request_headers: "+name, digest(string(old.Set[name])), digest(string(now.Set[as]))+", with a part that clients choose")
+		case !slices.Equal(claimsIn(old.Set[name]), claimsIn(now.Set[as])): // backends would read one claim for the other
+			add("request_headers: "+name, valueText(old.Set[name]), valueText(now.Set[as]))
 		}
 	}
 	for _, name := range old.Remove {
@@ -64,6 +66,16 @@ func chosenByClient(value config.HeaderValue) bool {
 	return slices.ContainsFunc(value.Parts(), func(part config.HeaderPart) bool {
 		return part.Placeholder == config.PlaceholderHost || part.Placeholder == config.PlaceholderRequestID
 	})
+}
+
+// claimsIn returns the claims that a value has, in their order.
+func claimsIn(value config.HeaderValue) (claims []string) {
+	for _, part := range value.Parts() {
+		if part.Claim != "" {
+			claims = append(claims, part.Claim)
+		}
+	}
+	return claims
 }
 
 // HeaderChange is what the table does to one header of the answers to a request.

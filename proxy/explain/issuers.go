@@ -24,7 +24,11 @@ func issuers(changed report, before, after []config.Issuer) {
 			changed(key, "", issuerText(now), true)
 			continue
 		}
-		changed(key+": keys", publicURL(was.Keys), publicURL(now.Keys), true)
+		if publicURL(was.Keys) == publicURL(now.Keys) { // so that a change of the query is shown, too
+			changed(key+": keys", "query "+digest(was.Keys), "query "+digest(now.Keys), true)
+		} else {
+			changed(key+": keys", publicURL(was.Keys), publicURL(now.Keys), true)
+		}
 		changed(key+": audience", orAny(audienceText(was)), orAny(audienceText(now)), len(was.Audience) > 0 && isWidened(was.Audience, now.Audience))
 		changed(key+": algorithms", strings.Join(was.Algorithms, " "), strings.Join(now.Algorithms, " "), isWidened(was.Algorithms, now.Algorithms))
 		changed(key+": claims", claimNamesText(was), claimNamesText(now), true)

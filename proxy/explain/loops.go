@@ -66,15 +66,31 @@ func loopProblem(r *config.Route, chain []string, sure bool) problem.Problem {
 	return p
 }
 
+// hostNames are the entries of `hosts` of all routes of a table.
+type hostNames map[string]bool
+
 // namedHosts returns the hosts that routes of a table name.
-func namedHosts(table *proxy.Table) map[string]bool {
-	hosts := map[string]bool{}
+func namedHosts(table *proxy.Table) hostNames {
+	names := hostNames{}
 	for _, r := range routesOf(table) {
 		for _, host := range r.Hosts {
-			hosts[sampleHost(host)] = true
+			names[host] = true
 		}
 	}
-	return hosts
+	return names
+}
+
+// has reports whether a route names a host, by itself or by one of its parents.
+func (names hostNames) has(host string) bool {
+	if names[host] {
+		return true
+	}
+	for _, parent, found := strings.Cut(host, "."); found; _, parent, found = strings.Cut(parent, ".") {
+		if names["*."+parent] {
+			return true
+		}
+	}
+	return false
 }
 
 // sampleHost returns a host that an entry of `hosts` matches.
@@ -87,7 +103,7 @@ func sampleHost(entry string) string {
 
 // findLoop returns the addresses of the first loop into which a route leads, or nothing.
 // sure reports whether they are all paths.
-func findLoop(table *proxy.Table, r *config.Route, hosts map[string]bool) (chain []string, sure bool) {
+func findLoop(table *proxy.Table, r *config.Route, hosts hostNames) (chain []string, sure bool) {
 	method := sampleMethod(r)
 	for _, name := range sampleHosts(r) {
 		for _, path := range []string{r.Prefix, strings.TrimSuffix(r.Prefix, "/") + "/rest"} {
@@ -124,7 +140,7 @@ type sample struct{ method, host, path string }
 
 // follow returns the addresses to which a request is redirected, if the redirects never
 // end.
-func follow(table *proxy.Table, first *config.Route, s sample, hosts map[string]bool) (chain []string, sure bool) {
+func follow(table *proxy.Table, first *config.Route, s sample, hosts hostNames) (chain []string, sure bool) {
 	header := http.Header{}
 	for name, value := range first.Headers {
 		header.Set(name, value)
@@ -141,7 +157,7 @@ func follow(table *proxy.Table, first *config.Route, s sample, hosts map[string]
 			return nil, false
 		}
 		if next.Host != "" {
-			if !hosts[strings.ToLower(next.Hostname())] {
+			if !hosts.has(strings.ToLower(next.Hostname())) {
 				return nil, false
 			}
 			s.host, sure = next.Hostname(), false

@@ -39,6 +39,8 @@ func TestLoops(t *testing.T) {
 		"one step less":       {"{name: a, prefix: /a/b, redirect: {to: /a}}, {name: b, prefix: /a, backend: 'http://b'}", ""},
 		"to another host":     {"{name: a, prefix: /, redirect: {to: 'https://new.example.com'}}", ""},
 		"to its own host":     {"{name: a, prefix: /, hosts: ['*.example.com'], redirect: {to: 'https://{host}'}}", `warning: route "a": redirect leads into a loop`},
+		"to a longer host":    {"{name: a, prefix: /, hosts: ['*.example.com'], redirect: {to: 'https://www.{host}/x?'}}", `warning: route "a": redirect leads into a loop: / → https://www.www.example.com/x → `},
+		"out of its hosts":    {"{name: a, prefix: /, hosts: ['*.example.com'], redirect: {to: 'https://example.com'}}", ""},
 		"from host to host":   {"{name: a, prefix: /, hosts: [example.com], redirect: {to: 'https://www.example.com'}}, {name: b, prefix: /, backend: 'http://b'}", ""},
 		"with its own header": {"{name: a, prefix: /a, headers: {X-Old: '1'}, redirect: {to: /a}}, {name: b, prefix: /a, backend: 'http://b'}", `route "a": redirect leads into a loop`},
 	} {

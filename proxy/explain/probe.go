@@ -72,6 +72,8 @@ func describeWeakening(old, now probed, addresses addressChanges) string {
 	case now.route == nil: // no route lets the request pass
 	case old.route != nil && (weaker(ruleOf(old.route), ruleOf(now.route)) || hasOtherUsers(old.route, now.route)):
 		return policyText(old.route) + " → " + policyText(now.route)
+	case old.route != nil && old.route.Name != now.route.Name && isAnswered(old.route) && now.route.Backend != nil:
+		return "answered by the gateway (" + old.route.Name + ") → backend " + now.route.Backend.Label() + ", " + policyText(now.route)
 	case old.route != nil:
 		return addresses.between(old.route, now.route)
 	case old.allow != "":
@@ -79,6 +81,9 @@ func describeWeakening(old, now probed, addresses addressChanges) string {
 	}
 	return ""
 }
+
+// isAnswered reports whether a redirect or a fixed answer answers the requests of a route.
+func isAnswered(r *config.Route) bool { return r.Redirect != nil || r.Respond != nil }
 
 // probe is a request that represents all requests that match the same routes.
 type probe struct {
@@ -170,7 +175,7 @@ func probePrefix(prefix string, changed, all []*config.Route, yield func(probe) 
 // accessKey returns a text with all keys of a route that decide which requests it gets and
 // who may send them.
 func accessKey(r *config.Route) string {
-	return fmt.Sprint(r.Prefix, r.Hosts, r.Methods, r.Headers, r.Handler, r.Auth, basicText(r), r.Roles, r.Claims, addressKey(r))
+	return fmt.Sprint(r.Prefix, r.Hosts, r.Methods, r.Headers, r.Handler, isAnswered(r), r.Auth, basicText(r), r.Roles, r.Claims, addressKey(r))
 }
 
 // hostsOf returns the hosts to try. When all changed routes have hosts, these are enough.

@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -17,15 +18,23 @@ import (
 // probe does not find: the route may have moved, or may match requests that were 404
 // before.
 func (d *Diff) weakened(old, now *config.Route) {
-	if old.Handler != "" || now.Handler != "" {
-		return // probe reports it
-	}
-	if old.Backend == nil && now.Backend != nil {
-		d.Weaker = append(d.Weaker, fmt.Sprintf("route %s: answered by the gateway → backend %s, %s", now.Name, now.Backend.Label(), policyText(now)))
-	}
 	add := func(what, before, after string) {
 		d.Weaker = append(d.Weaker, fmt.Sprintf("route %s: %s %s → %s", now.Name, what, orNone(before), orNone(after)))
 	}
+	switch {
+	case isAnswered(old) && now.Backend != nil:
+		d.Weaker = append(d.Weaker, fmt.Sprintf("route %s: answered by the gateway → backend %s, %s", now.Name, now.Backend.Label(), policyText(now)))
+	case isAnswered(old) && now.Handler != "":
+		d.Weaker = append(d.Weaker, fmt.Sprintf("route %s: answered by the gateway → handler %s", now.Name, now.Handler))
+	}
+	d.weakenedMatch(old, now, add)
+	if old.Backend != nil && now.Backend != nil { // else probe or a line above has said it
+		weakenedForwarding(old, now, add)
+	}
+}
+
+// weakenedMatch compares which requests two versions of a route match, and from whom.
+func (d *Diff) weakenedMatch(old, now *config.Route, add func(what, before, after string)) {
 	moved := old.Prefix != now.Prefix || !slices.Equal(old.Hosts, now.Hosts) || !maps.Equal(old.Headers, now.Headers)
 	if moved && (weaker(ruleOf(old), ruleOf(now)) || hasOtherUsers(old, now)) {
 		add("moved, and policy", policyText(old), policyText(now))
@@ -33,24 +42,40 @@ func (d *Diff) weakened(old, now *config.Route) {
 	if change := addressChange(old, now); moved && change != "" {
 		d.Weaker = append(d.Weaker, fmt.Sprintf("route %s: moved, and %s", now.Name, change))
 	}
-	if len(old.Hosts) > 0 && isWidened(old.Hosts, now.Hosts) {
+	if len(old.Hosts) > 0 && !coversHosts(old.Hosts, now.Hosts) {
 		add("hosts", strings.Join(old.Hosts, ", "), orAny(strings.Join(now.Hosts, ", ")))
 	}
-	for name, value := range old.Headers {
-		if now.Headers[name] != value {
+	for _, name := range slices.Sorted(maps.Keys(old.Headers)) {
+		if value := old.Headers[name]; now.Headers[name] != value {
 			add("header "+name, digest(value), orAny(digest(now.Headers[name])))
 		}
 	}
-	if now.Backend == nil {
-		return // the rest is about forwarding
-	}
+}
+
+// coversHosts reports whether every host that matches now matches old, too. An empty list
+// matches every host.
+func coversHosts(old, now []string) bool {
+	return len(now) > 0 && !slices.ContainsFunc(now, func(host string) bool {
+		return !slices.ContainsFunc(old, func(pattern string) bool {
+			below, wild := strings.CutPrefix(pattern, "*")
+			return host == pattern || wild && strings.HasSuffix(host, below)
+		})
+	})
+}
+
+// weakenedForwarding compares what two versions of a route let through to the backend.
+func weakenedForwarding(old, now *config.Route, add func(what, before, after string)) {
 	if len(now.Upgrade) > 0 && isWidened(append([]string{""}, old.Upgrade...), now.Upgrade) {
 		add("upgrade", strings.Join(old.Upgrade, ", "), strings.Join(now.Upgrade, ", "))
 	}
 	for _, flag := range []struct {
 		key      string
 		old, now bool
-	}{{"forward_token", old.ForwardToken, now.ForwardToken}, {"allow_encoded_slashes", old.AllowEncodedSlashes, now.AllowEncodedSlashes}} {
+	}{
+		{"forward_token", old.ForwardToken, now.ForwardToken},
+		{"allow_encoded_slashes", old.AllowEncodedSlashes, now.AllowEncodedSlashes},
+		{"preserve_host", choosesHost(old), choosesHost(now)},
+	} {
 		if flag.now && !flag.old {
 			add(flag.key, "false", "true")
 		}
@@ -59,25 +84,53 @@ func (d *Diff) weakened(old, now *config.Route) {
 	if old.MaxBody > 0 && (now.MaxBody == 0 || now.MaxBody > old.MaxBody) {
 		add("max_body", old.MaxBody.String(), now.MaxBody.String())
 	}
-	if old.Backend == nil {
-		return
-	}
+	weakenedBackend(old, now, add)
+}
+
+// choosesHost reports whether clients choose the Host that the backend gets. A backend with
+// several sites then answers for any of them.
+func choosesHost(r *config.Route) bool {
+	isPattern := func(host string) bool { return strings.HasPrefix(host, "*") }
+	return r.PreserveHost && (len(r.Hosts) == 0 || slices.ContainsFunc(r.Hosts, isPattern))
+}
+
+// weakenedBackend compares the backends of two versions of a route, how they are verified,
+// and which of their paths callers reach.
+func weakenedBackend(old, now *config.Route, add func(what, before, after string)) {
 	if !hasScheme(old, "http") && hasScheme(now, "http") {
 		add("backend's scheme", "https", "http")
 	}
-	if oldTLS, nowTLS := tlsOf(old), tlsOf(now); oldTLS.CA != "" && nowTLS.CA == "" && hasScheme(now, "https") {
-		add("tls.ca", oldTLS.CA, "")
-	}
-	if now.Auth != config.PolicyStrict {
-		paths := basePaths(old)
-		for _, server := range now.Backend.Servers() {
-			before, found := paths[server.Host]
-			if after := basePath(server); found && before != after && strings.HasPrefix(before, after) {
-				add("backend's base path", before, after)
-				break
-			}
+	if oldTLS, nowTLS := tlsOf(old), tlsOf(now); hasScheme(now, "https") {
+		if oldTLS.CA != "" && tlsPath(old, oldTLS.CA) != tlsPath(now, nowTLS.CA) {
+			add("tls.ca", tlsPath(old, oldTLS.CA), tlsPath(now, nowTLS.CA))
+		}
+		if verifiedName(old) != verifiedName(now) && sharesServer(old, now) {
+			add("tls.server_name", verifiedName(old), verifiedName(now))
 		}
 	}
+	if !sharesServer(old, now) {
+		return
+	}
+	if before, after := reachedPath(old), reachedPath(now); before != after && strings.HasPrefix(before, after+"/") {
+		add("reaches the backend's paths", before+"/…", after+"/…")
+	}
+}
+
+// tlsPath returns a path of `tls` of a route, as pathText does.
+func tlsPath(r *config.Route, file string) string { return pathText(r, tlsOf(r).Folder, file) }
+
+// verifiedName returns the name that the certificate of a backend must have.
+func verifiedName(r *config.Route) string {
+	return cmp.Or(tlsOf(r).ServerName, r.Backend.First().Hostname())
+}
+
+// reachedPath returns the path of the backend below which callers reach all paths, without
+// a slash at the end. A rewrite may lead elsewhere; see rewrites.
+func reachedPath(r *config.Route) string {
+	if r.StripPrefix {
+		return basePath(r.Backend.First())
+	}
+	return basePath(r.Backend.First()) + strings.TrimSuffix(r.Prefix, "/")
 }
 
 // hasScheme reports whether a route leads to a server with a scheme.
@@ -86,15 +139,6 @@ func hasScheme(r *config.Route, scheme string) bool {
 }
 
 func basePath(server *url.URL) string { return strings.TrimSuffix(server.EscapedPath(), "/") }
-
-// basePaths returns the base path of each server of a route, by host.
-func basePaths(r *config.Route) map[string]string {
-	paths := map[string]string{}
-	for _, server := range r.Backend.Servers() {
-		paths[server.Host] = basePath(server)
-	}
-	return paths
-}
 
 // isWidened reports whether a list of allowed values allows more now. An empty list allows
 // everything.
@@ -109,31 +153,32 @@ func tlsOf(r *config.Route) config.TLS {
 	return *r.TLS
 }
 
-// backends compares the policies in front of each backend. It reports a backend that is now
-// reached with a weaker policy than that of every route to it before.
-func (d *Diff) backends(before, after *proxy.Table) {
-	weakest := map[string]*config.Route{} // the weakest route to each backend
+// backends compares who reaches each backend. It reports a route that lets a caller reach a
+// backend whom no route to it let through before.
+func (d *Diff) backends(before, after *proxy.Table, twins map[*config.Route]*config.Route) {
+	reached := map[string][]*config.Route{} // by backend, one route for each rule
+	seen := map[string]bool{}
 	for _, r := range routesOf(before) {
 		for _, server := range r.Backend.Servers() {
-			if has := weakest[server.Host]; has == nil || weaker(ruleOf(has), ruleOf(r)) {
-				weakest[server.Host] = r
+			if key := server.Host + " " + ruleKey(r); !seen[key] {
+				seen[key] = true
+				reached[server.Host] = append(reached[server.Host], r)
 			}
 		}
 	}
-	old := routesByName(before)
 	for _, r := range routesOf(after) {
-		same := old[r.Name]
 		for _, server := range r.Backend.Servers() {
-			was := weakest[server.Host]
-			if was == nil || strictness(policyOf(r)) >= strictness(policyOf(was)) {
+			host := server.Host
+			if len(reached[host]) == 0 || seen[host+" "+ruleKey(r)] {
 				continue
 			}
-			if same != nil && same.Prefix == r.Prefix && leadsTo(same, server.Host) {
-				continue // the policy of the route itself was lowered, which probe has reported
+			if same := twins[r]; same != nil && same.Prefix == r.Prefix && leadsTo(same, host) {
+				continue // the route itself lets more through, which probe has reported
 			}
-			d.Weaker = append(d.Weaker, fmt.Sprintf("backend %s: reached with %s at least → %s",
-				server.Host, policyText(was), policyText(r)))
-			break
+			if change := reachedBy(reached[host], r); change != "" {
+				d.Weaker = append(d.Weaker, fmt.Sprintf("backend %s: reached %s", host, change))
+				break
+			}
 		}
 	}
 }
@@ -141,6 +186,38 @@ func (d *Diff) backends(before, after *proxy.Table) {
 // leadsTo reports whether a route leads to a server with a host.
 func leadsTo(r *config.Route, host string) bool {
 	return slices.ContainsFunc(r.Backend.Servers(), func(server *url.URL) bool { return server.Host == host })
+}
+
+// sharesServer reports whether two routes lead to the same server.
+func sharesServer(a, b *config.Route) bool {
+	return slices.ContainsFunc(a.Backend.Servers(), func(server *url.URL) bool { return leadsTo(b, server.Host) })
+}
+
+// ruleKey returns a text that is equal for two routes that let the same callers through.
+func ruleKey(r *config.Route) string {
+	return fmt.Sprint(ruleOf(r), basicText(r), addressKey(r))
+}
+
+// reachedBy describes the callers whom a route lets through, and none of the others did. It
+// returns "" when one of the others lets them all through.
+func reachedBy(others []*config.Route, r *config.Route) string {
+	var weakest *config.Route // of the policies
+	from := ""
+	for _, other := range others {
+		isWeaker, addresses := weaker(ruleOf(other), ruleOf(r)) || hasOtherUsers(other, r), addressChange(other, r)
+		switch {
+		case !isWeaker && addresses == "":
+			return ""
+		case !isWeaker:
+			from = addresses
+		case weakest == nil || weaker(ruleOf(weakest), ruleOf(other)):
+			weakest = other
+		}
+	}
+	if from != "" {
+		return from
+	}
+	return "with " + policyText(weakest) + " at least → " + policyText(r)
 }
 
 // digest returns a short hash to show instead of a text that may be a secret.

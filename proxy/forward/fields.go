@@ -25,7 +25,7 @@ func (a *attempt) eachField(put func(name string, values []string)) {
 	in := a.t.In.Header
 	listed := connectionOptions(in["Connection"])
 	for name, values := range in {
-		if !isHopByHop(name) && !slices.Contains(listed, name) && a.t.mayPass(name) {
+		if !isHopByHop(name) && !isListed(listed, name) && a.t.mayPass(name) {
 			put(a.spell(name), values)
 		}
 	}
@@ -131,8 +131,8 @@ func (a *attempt) spell(name string) string {
 }
 
 // connectionOptions returns the names that a client's Connection header lists, in
-// canonical form. It returns nil for the usual values keep-alive and close, which
-// name no header.
+// canonical form and sorted. It returns nil for the usual values keep-alive and close,
+// which name no header.
 func connectionOptions(connection []string) (names []string) {
 	if len(connection) == 0 || len(connection) == 1 && (strings.EqualFold(connection[0], "keep-alive") || connection[0] == "close") {
 		return nil
@@ -142,7 +142,18 @@ func connectionOptions(connection []string) (names []string) {
 			names = append(names, http.CanonicalHeaderKey(textproto.TrimString(name)))
 		}
 	}
+	slices.Sort(names)
 	return names
+}
+
+// isListed reports whether sorted names have a name. A client may list as many names as
+// it sends headers, so it must not be looked for in one after the other.
+func isListed(names []string, name string) bool {
+	if len(names) == 0 {
+		return false
+	}
+	_, found := slices.BinarySearch(names, name)
+	return found
 }
 
 // specialFields change how a request is sent; see transport.Fields.

@@ -20,6 +20,10 @@ var (
 		Status: http.StatusBadGateway, Reason: httperr.ReasonRewrite,
 		Detail: "The request path cannot be rewritten for the upstream service.",
 	}
+	refuseLongPath = &httperr.Error{
+		Status: http.StatusRequestURITooLong,
+		Detail: "The request path is too long to be rewritten.",
+	}
 	refuseHeaderSize = &httperr.Error{
 		Status: http.StatusRequestHeaderFieldsTooLarge,
 		Detail: "Request headers are larger than the upstream service takes.",

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"gatehouse/internal/httperr"
+	"gatehouse/proxy/rewrite"
 )
 
 // rewrite is the Rewrite of httputil.ReverseProxy. It applies what was decided before.
@@ -41,6 +42,9 @@ func (b *Backend) rewrite(pr *httputil.ProxyRequest) {
 // refusal for a path that cannot be rewritten.
 func (b *Backend) forwardedPath(path string) (string, *httperr.Error) {
 	if b.rewritten != nil {
+		if len(path) > rewrite.MaxPath {
+			return "", refuseLongPath
+		}
 		path, ok := b.rewritten.Apply(path)
 		if !ok {
 			return "", refuseRewrite

@@ -71,14 +71,34 @@ func (c *Clients) acquire(conn net.Conn) (client netip.Addr, fromProxy, ok bool)
 		c.refused(RefusedByLimit, nil)
 		return netip.Addr{}, false, false
 	}
-	if len(limits.ProxyProtocol) > 0 && clientip.Contains(limits.ProxyProtocol, clientip.PeerAt(conn.RemoteAddr().String()).IP) {
+	remote := remoteAddr(conn)
+	if len(limits.ProxyProtocol) > 0 && clientip.Contains(limits.ProxyProtocol, clientip.PeerAt(remote.String()).IP) {
 		return netip.Addr{}, true, true
 	}
-	if client, ok = c.acquireFor(conn.RemoteAddr(), limits); !ok {
+	if client, ok = c.acquireFor(remote, limits); !ok {
 		c.open.Add(-1)
 	}
 	return client, false, ok
 }
+
+// remoteAddr returns the remote address of a connection. It has no name for a client of a
+// unix socket: the client may choose one that looks like an IP address and a port.
+func remoteAddr(conn net.Conn) net.Addr {
+	remote := conn.RemoteAddr()
+	if _, isUnix := remote.(*net.UnixAddr); isUnix {
+		return unixPeer{}
+	}
+	return remote
+}
+
+// unixPeer is the remote address of every client of a unix socket.
+type unixPeer struct{}
+
+// Network implements net.Addr.
+func (unixPeer) Network() string { return "unix" }
+
+// String implements net.Addr.
+func (unixPeer) String() string { return "" }
 
 // acquireFor counts a connection for the client with a remote address.
 func (c *Clients) acquireFor(remote net.Addr, limits Limits) (client netip.Addr, ok bool) {

@@ -2,6 +2,8 @@ package listener
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"net"
 	"os"
 	"strings"
@@ -98,16 +100,35 @@ func (l *Listener) closeQueue() *acceptQueue {
 	return &acceptQueue{listener: l, refusing: refusing, since: now, idleTime: queueIdleTime, idleSince: now, accepted: l.accepted.Load()}
 }
 
+// socketFile returns the file of a unix socket that has just been opened. It is nil for
+// all other listeners.
+func socketFile(l net.Listener) fs.FileInfo {
+	unix, ok := l.(*net.UnixListener)
+	if !ok || strings.HasPrefix(unix.Addr().String(), "@") {
+		return nil
+	}
+	info, err := os.Lstat(unix.Addr().String())
+	if err != nil {
+		return nil
+	}
+	return info
+}
+
 // removeFile removes the file of a unix socket, so that no client finds the socket. It
-// reports whether it has done so. The socket does not remove it again when it is closed:
-// by then it may be the file of another process.
+// reports whether no client can find it. Another process may have put its own file in the
+// place: that stays. So the socket does not remove the file when it is closed, either.
 func (l *Listener) removeFile() bool {
 	unix, ok := l.Listener.(*net.UnixListener)
-	if !ok || strings.HasPrefix(unix.Addr().String(), "@") {
+	if !ok || l.file == nil {
 		return false
 	}
 	unix.SetUnlinkOnClose(false)
-	return os.Remove(unix.Addr().String()) == nil
+	path := unix.Addr().String()
+	now, err := os.Lstat(path)
+	if err != nil || !os.SameFile(l.file, now) {
+		return errors.Is(err, fs.ErrNotExist) || err == nil
+	}
+	return os.Remove(path) == nil
 }
 
 // isEmpty reports whether the socket can be closed. It returns true when the queue cannot

@@ -21,6 +21,7 @@ package listener
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -41,6 +42,7 @@ type Listener struct {
 	closed  chan struct{} // closed by Close
 	close   sync.Once
 	shared  bool        // see Share
+	file    fs.FileInfo // of a unix socket; nil without one
 	overTLS atomic.Bool // its connections begin with a TLS handshake; see SplitTLS
 }
 
@@ -50,7 +52,7 @@ func New(l net.Listener, o Options) *Listener { return NewClients(o).Listen(l) }
 // Listen returns a Listener that accepts connections from l, within the limits of c.
 func (c *Clients) Listen(l net.Listener) *Listener {
 	return &Listener{
-		Listener: l, Clients: c,
+		Listener: l, Clients: c, file: socketFile(l),
 		conns: map[*Conn]struct{}{}, stopped: make(chan struct{}), closed: make(chan struct{}),
 	}
 }

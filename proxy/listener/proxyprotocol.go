@@ -5,8 +5,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"io"
 	"net"
+	"os"
 	"slices"
 	"time"
 
@@ -39,7 +39,7 @@ func (c *Conn) Begin() error {
 	_ = c.SetReadDeadline(time.Now().Add(proxyHeaderTimeout))
 	remote, err := c.readProxyHeader()
 	if err != nil {
-		if !errors.Is(err, io.EOF) { // such as a check of a load balancer
+		if _, phase, _ := c.phase.get(); phase != phaseClosing && !errors.Is(err, errNothingSent) {
 			c.listener.refused(RefusedByProxyProtocol, errNoProxyHeader)
 		}
 		return err
@@ -52,8 +52,12 @@ func (c *Conn) Begin() error {
 	return c.countForClient()
 }
 
+// errNothingSent is returned when the peer has closed the connection and sent nothing. So
+// load balancers check a port; some of them reset the connection.
+var errNothingSent = errors.New("the peer has sent nothing")
+
 // readProxyHeader returns the address of the client. It is nil when the proxy speaks for
-// itself, or knows no address. io.EOF means that the peer has sent nothing.
+// itself, or knows no address.
 func (c *Conn) readProxyHeader() (remote net.Addr, err error) {
 	data := make([]byte, 0, 512)
 	for {
@@ -67,8 +71,8 @@ func (c *Conn) readProxyHeader() (remote net.Addr, err error) {
 		}
 		data = slices.Grow(data, max(size-len(data), 1))
 		n, err := c.Read(data[len(data):cap(data)])
-		if n == 0 && len(data) > 0 && errors.Is(err, io.EOF) {
-			err = io.ErrUnexpectedEOF
+		if n == 0 && len(data) == 0 && !errors.Is(err, os.ErrDeadlineExceeded) {
+			return nil, errNothingSent
 		}
 		if n == 0 {
 			return nil, err
@@ -147,10 +151,10 @@ func (c *Conn) countForClient() error {
 }
 
 // RemoteAddr implements net.Conn. It is the address that a proxy has named, if Begin has
-// read one.
+// read one. The client of a unix socket has no name.
 func (c *Conn) RemoteAddr() net.Addr {
 	if c.remote != nil {
 		return c.remote
 	}
-	return c.Conn.RemoteAddr()
+	return remoteAddr(c.Conn)
 }

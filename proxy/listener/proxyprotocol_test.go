@@ -194,22 +194,49 @@ func TestProxyProtocolLimits(t *testing.T) {
 }
 
 // TestProxyProtocolChecks opens connections and says nothing, as balancers do to see
-// whether a port is open.
+// whether a port is open. Some of them end with a reset.
 func TestProxyProtocolChecks(t *testing.T) {
 	t.Parallel()
 	l := New(testkit.Listen(t), fromProxies(Limits{}))
 	accepted := l.Begun()
 	defer accepted.Close()
-	for range 3 {
+	for i := range 4 {
 		peer, err := net.Dial("tcp", l.Addr().String())
 		if err != nil {
 			t.Fatal(err)
 		}
+		if i%2 == 1 {
+			_ = peer.(*net.TCPConn).SetLinger(0)
+		}
 		peer.Close()
 	}
-	testkit.Eventually(t, "the connections are gone", func() bool { return l.accepted.Load() == 3 && l.Open() == 0 })
+	testkit.Eventually(t, "the connections are gone", func() bool { return l.accepted.Load() == 4 && l.Open() == 0 })
 	if got := l.Refused()[len(RefusalReasons)-1]; got != 0 {
 		t.Errorf("%d are refused", got)
+	}
+}
+
+// TestProxyProtocolDrain drains a listener while the headers of proxies are read. They are
+// not refused: the listener has closed them.
+func TestProxyProtocolDrain(t *testing.T) {
+	t.Parallel()
+	l := New(testkit.Listen(t), fromProxies(Limits{}))
+	accepted := l.Begun()
+	defer accepted.Close()
+	for _, begin := range []string{"", "PROXY TCP4 "} {
+		peer, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer peer.Close()
+		_, _ = io.WriteString(peer, begin)
+	}
+	testkit.Eventually(t, "both are open", func() bool { return l.Open() == 2 })
+	if err := l.Drain(testkit.Context(t)); err != nil {
+		t.Error(err)
+	}
+	if got := l.Refused()[len(RefusalReasons)-1]; got != 0 || l.Open() != 0 {
+		t.Errorf("%d are refused, %d are open", got, l.Open())
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"gatehouse/config"
+	"gatehouse/config/pathexp"
 	"gatehouse/proxy/route"
 )
 
@@ -177,6 +178,9 @@ func (b *Back) path(path string) (mapped string, ok bool) {
 	if b.rewritten != nil && path == b.made {
 		return b.from, b.from != ""
 	}
+	if b.rewritten != nil && len(path) > MaxPath { // it would cost too much to match
+		return "", false
+	}
 	// A path that clients could already use stays, unless the base says more about it.
 	if b.base == b.front || b.front != "" && len(b.front) >= len(b.base) && isBelow(path, b.front) || !isBelow(path, b.base) {
 		return "", false
@@ -186,7 +190,7 @@ func (b *Back) path(path string) (mapped string, ok bool) {
 		mapped = "/"
 	}
 	// A client that asked for such a path would be sent elsewhere.
-	return mapped, b.rewritten == nil || !b.rewritten.from.Matches(mapped)
+	return mapped, b.rewritten == nil || !b.rewritten.from.Matches(pathexp.Normal(mapped))
 }
 
 // isBelow reports whether a path is at or below a prefix without a slash at its end.

@@ -1,7 +1,6 @@
 package rewrite
 
 import (
-	"encoding/hex"
 	"fmt"
 	"strings"
 
@@ -10,6 +9,10 @@ import (
 	"gatehouse/config/problem"
 	"gatehouse/proxy/route"
 )
+
+// MaxPath is the length of the longest path that is matched, in bytes. A match may look at
+// each step of an expression for each byte of the path: 64 KiB cost a tenth of a second.
+const MaxPath = 8 << 10
 
 // Path is the compiled `rewrite` of a route. It never changes.
 type Path struct {
@@ -43,7 +46,8 @@ func NewPath(cfg *config.Route) (*Path, error) {
 	return p, nil
 }
 
-// Apply returns the path that the backend gets for the raw canonical path of a request.
+// Apply returns the path that the backend gets for the raw canonical path of a request,
+// which has at most MaxPath bytes.
 // It is the same path when the expression does not match it. Escapes that no path needs
 // are decoded before, so that nobody can avoid the rewrite with them. ok is false when the new
 // path is not canonical.
@@ -56,44 +60,12 @@ func (p *Path) Apply(path string) (rewritten string, ok bool) {
 }
 
 func (p *Path) apply(path string) string {
-	plain := withoutNeedlessEscapes(path)
+	plain := pathexp.Normal(path)
 	match := p.from.Find(plain)
 	if match == nil {
 		return path
 	}
 	return p.to.Expand(plain, match)
-}
-
-// withoutNeedlessEscapes returns the path with escapes in upper case, and without those of
-// unreserved characters (RFC 3986 sections 6.2.2.1 and 6.2.2.2). Such a path is equivalent.
-func withoutNeedlessEscapes(path string) string {
-	if !strings.Contains(path, "%") {
-		return path
-	}
-	var b strings.Builder
-	b.Grow(len(path))
-	for i := 0; i < len(path); i++ {
-		if path[i] != '%' || i+2 >= len(path) {
-			b.WriteByte(path[i])
-			continue
-		}
-		decoded, err := hex.DecodeString(path[i+1 : i+3])
-		switch {
-		case err != nil: // a canonical path has none of these
-			b.WriteByte('%')
-			continue
-		case isUnreserved(decoded[0]):
-			b.WriteByte(decoded[0])
-		default:
-			b.WriteString(strings.ToUpper(path[i : i+3]))
-		}
-		i += 2
-	}
-	return b.String()
-}
-
-func isUnreserved(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("-._~", c) >= 0
 }
 
 // isCanonical reports whether a path could also come from a client.

@@ -5,10 +5,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"mime"
 	"net/http"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"gatehouse/config"
@@ -73,26 +75,32 @@ func (r *Respond) add(name, value string) {
 // may have another.
 func (r *Respond) Status() int { return r.status }
 
+// Digest returns a short digest of the body, to compare it with another.
+func (r *Respond) Digest() string {
+	sum := sha256.Sum256(r.body)
+	return hex.EncodeToString(sum[:4])
+}
+
 // Location returns "": the answer is no redirect.
 func (r *Respond) Location(*http.Request) string { return "" }
 
-// ErrRange is the answer to a request for bytes that the body does not have.
-var ErrRange = &httperr.Error{Status: http.StatusRequestedRangeNotSatisfiable, Detail: "The requested range is not satisfiable."}
+// The answers to conditions and ranges that a body does not meet.
+var (
+	ErrRange        = &httperr.Error{Status: http.StatusRequestedRangeNotSatisfiable, Detail: "The requested range is not satisfiable."}
+	ErrPrecondition = &httperr.Error{Status: http.StatusPreconditionFailed, Detail: "A precondition of the request failed."}
+)
 
 // Answer writes the answer. It answers conditional requests and ranges when the status is
 // 200; those of other statuses have no meaning (RFC 9110 sections 13.2.1 and 14.2). It
-// returns ErrRange without writing anything, but with the header field Content-Range.
+// returns ErrPrecondition or ErrRange without writing anything; with ErrRange, there is the
+// header field Content-Range.
 func (r *Respond) Answer(w http.ResponseWriter, request *http.Request) *httperr.Error {
 	answer := w.Header()
 	for _, h := range r.headers {
 		answer[h.name] = h.values[:1:1]
 	}
-	switch {
-	case r.status == http.StatusOK && len(request.Header["Range"]) > 0:
-		return r.answerRange(w, request)
-	case r.status == http.StatusOK:
-		http.ServeContent(w, request, "", time.Time{}, bytes.NewReader(r.body))
-		return nil
+	if r.status == http.StatusOK {
+		return r.answerContent(w, request)
 	}
 	w.WriteHeader(r.status)
 	if request.Method != http.MethodHead && len(r.body) > 0 {
@@ -101,42 +109,75 @@ func (r *Respond) Answer(w http.ResponseWriter, request *http.Request) *httperr.
 	return nil
 }
 
-// answerRange answers a request with a Range field.
-func (r *Respond) answerRange(w http.ResponseWriter, request *http.Request) *httperr.Error {
-	ranged := &rangeWriter{ResponseWriter: w}
-	http.ServeContent(ranged, request, "", time.Time{}, bytes.NewReader(r.body))
-	if !ranged.refused {
+// answerContent answers with status 200, or as the conditions and the range of the request
+// want it.
+func (r *Respond) answerContent(w http.ResponseWriter, request *http.Request) *httperr.Error {
+	asked := request.Header
+	content := bytes.NewReader(r.body)
+	if len(asked["Range"]) == 0 && len(asked["If-Match"]) == 0 && (len(asked["If-None-Match"]) == 0 || isRead(request.Method)) {
+		http.ServeContent(w, request, "", time.Time{}, content)
 		return nil
 	}
-	answer := w.Header()
-	for _, h := range r.headers {
-		delete(answer, h.name)
+	if len(asked["Range"]) > 0 && !hasRange(request) {
+		request = withoutRange(request)
 	}
-	return ErrRange
+	answer := &contentWriter{ResponseWriter: w}
+	http.ServeContent(answer, request, "", time.Time{}, content)
+	if answer.refusal != nil {
+		for _, h := range r.headers {
+			delete(w.Header(), h.name)
+		}
+	}
+	return answer.refusal
 }
 
-// rangeWriter keeps back the 416 of http.ServeContent, which has a body of plain text.
-type rangeWriter struct {
+// maxRanges is the largest number of ranges in one answer. Each costs a header of its own,
+// so that many small ones cost much more than the whole body (RFC 9110 section 17.15).
+const maxRanges = 16
+
+// hasRange reports whether a request has a Range that counts, in the one unit that there
+// is. Only GET defines ranges, and HEAD is answered like GET (RFC 9110 section 14.2).
+func hasRange(request *http.Request) bool {
+	values := request.Header["Range"]
+	return len(values) == 1 && strings.HasPrefix(values[0], "bytes=") && strings.Count(values[0], ",") < maxRanges && isRead(request.Method)
+}
+
+func isRead(method string) bool { return method == http.MethodGet || method == http.MethodHead }
+
+// withoutRange returns a copy of a request without its Range, which is then answered with
+// the whole body.
+func withoutRange(request *http.Request) *http.Request {
+	whole := *request
+	whole.Header = maps.Clone(request.Header)
+	delete(whole.Header, "Range")
+	return &whole
+}
+
+// contentWriter keeps back the errors of http.ServeContent, which have no JSON.
+type contentWriter struct {
 	http.ResponseWriter
-	refused bool
+	refusal *httperr.Error
 }
 
 // WriteHeader implements http.ResponseWriter.
-func (w *rangeWriter) WriteHeader(status int) {
-	if status == http.StatusRequestedRangeNotSatisfiable {
-		w.refused = true
-		return
+func (w *contentWriter) WriteHeader(status int) {
+	switch status {
+	case http.StatusRequestedRangeNotSatisfiable:
+		w.refusal = ErrRange
+	case http.StatusPreconditionFailed:
+		w.refusal = ErrPrecondition
+	default:
+		w.ResponseWriter.WriteHeader(status)
 	}
-	w.ResponseWriter.WriteHeader(status)
 }
 
 // Write implements http.ResponseWriter.
-func (w *rangeWriter) Write(p []byte) (int, error) {
-	if w.refused {
+func (w *contentWriter) Write(p []byte) (int, error) {
+	if w.refusal != nil {
 		return len(p), nil
 	}
 	return w.ResponseWriter.Write(p)
 }
 
 // Unwrap returns the wrapped ResponseWriter, for http.ResponseController.
-func (w *rangeWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+func (w *contentWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -2,6 +2,8 @@ package upstream
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"sync"
 	"syscall"
@@ -146,6 +148,21 @@ func readPEM(folder, path string) ([]byte, error) {
 		return textfile.Read(path)
 	}
 	return textfile.ReadTextBelow(folder, path)
+}
+
+// AuthoritiesDigest reads the file of `tls.ca` and returns a short digest, to compare it with
+// another. It returns "" without the file, and for the file of a table itself: every table
+// of a process names it relative to the same folder.
+func AuthoritiesDigest(tls *config.TLS) string {
+	if tls == nil || tls.CA == "" || tls.Folder == "" {
+		return ""
+	}
+	pem, err := readPEM(tls.Folder, tls.CA)
+	if err != nil { // no transport can be made either
+		return ""
+	}
+	sum := sha256.Sum256(pem)
+	return hex.EncodeToString(sum[:4])
 }
 
 // Activate makes set the live set. It closes the idle connections of every transport
