@@ -20,6 +20,9 @@ type Backend struct {
 	// Name is its key in `backends:`. It is the label in metrics, and with the address of
 	// a server the name of what is learned about that server at run time.
 	Name string `yaml:"-"`
+	// Folder is that of the included file that has the backend, relative to that of the
+	// table; "" in the table itself.
+	Folder string `yaml:"-"`
 
 	Share bool `yaml:"share"` // files of other owners may name it, too; see owners.go
 
@@ -193,6 +196,16 @@ func (b *BackendRef) Servers() []*url.URL {
 		}
 	}
 	return all
+}
+
+// Servers returns the URLs of all servers that requests of the route may reach, and copies
+// of them.
+func (r *Route) Servers() []*url.URL {
+	servers := r.Backend.Servers()
+	if r.Mirror != nil {
+		servers = append(servers, r.Mirror.Backend.Servers()...)
+	}
+	return servers
 }
 
 // First returns the URL of the first server, or nil for none. All servers of one backend

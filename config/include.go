@@ -116,12 +116,16 @@ func globalKeys() []string {
 // folder. Paths from the `defaults:` of the table stay as they are. file is the
 // path of the table.
 func (p *part) setFolders(table *part, file, folder string) {
+	relative, _ := filepath.Rel(filepath.Dir(file), folder) // below it: no error
 	for _, backend := range p.config.Backends {
-		if backend != nil && backend.TLS != nil {
+		if backend == nil {
+			continue
+		}
+		backend.Folder = relative
+		if backend.TLS != nil {
 			backend.TLS.Folder = folder
 		}
 	}
-	relative, _ := filepath.Rel(filepath.Dir(file), folder) // below it: no error
 	for i := range p.config.Routes {
 		route := &p.config.Routes[i]
 		route.Folder = relative

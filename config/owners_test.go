@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -34,13 +35,27 @@ func addOwnedFiles(f *testing.F) {
 	for _, prefix := range []string{"/team", "/team/a", "/team%3Bx", "/team/%2E%2E/admin", "/team;/x", "/Team", "/", "//team", "/team/../x", "/team/..%2Fx"} {
 		f.Add("routes: [{name: a, prefix: '" + prefix + "', backend: 'http://a'}]\n")
 	}
+	for _, backend := range []string{"own", "shared", "mine", "{own: 1, mine: 1}", "{shared: 1, mine: 1}", "'http://a', mirror: {backend: own, percent: 5}"} {
+		for _, keys := range []string{"tls: {ca: ../ca.pem}", "tls: {ca: ca.pem}", "share: true", "timeout: 5s"} {
+			f.Add("backends: {mine: {servers: ['https://${MINE}'], " + keys + "}}\nroutes: [{name: a, prefix: /team/x, backend: " + backend + "}]\n")
+		}
+	}
 	for _, keys := range []string{
 		"auth: none", "auth: optional", "auth: initial", "auth: initial, tls: {ca: x}", "auth: ${MINE}", "auth: ${SECRET:-initial}", "headers: {X-A: '${SECRET}'}",
 		"headers: {X-A: '$${SECRET}'}", "allow_from: [office]", "allow_from: [mine]", "hosts: ['*.example.com']", "request_headers: {set: {X-A: '${SECRET}'}}",
 	} {
+		f.Add("backends: {mine: {servers: ['https://a', 'https://b']}}\nroutes: [{name: a, prefix: /team/x, backend: {mine: 1, shared: 2}, " + keys + "}]\n")
 		f.Add("addresses: {mine: ['::1']}\ndefaults: {" + keys + "}\nroutes: [{name: a, prefix: /team/x, backend: 'https://a'}]\n")
 		f.Add("routes: [{name: a, prefix: /team/x, backend: 'https://a', " + keys + "}]\n")
 	}
+}
+
+// mirrorOf returns the backend that gets copies, or nil.
+func mirrorOf(route *Route) *BackendRef {
+	if route.Mirror == nil {
+		return nil
+	}
+	return route.Mirror.Backend
 }
 
 // FuzzOwner writes anything into the file of an owner. When the table is valid,
@@ -53,7 +68,8 @@ func FuzzOwner(f *testing.F) {
 	folder := f.TempDir()
 	table := filepath.Join(folder, "routes.yaml")
 	testkit.WriteFile(f, table, "include: [{files: team.yaml, prefix: /team, auth: initial, variables: [MINE]}]\n"+
-		"addresses: {office: ['192.0.2.0/24']}\nroutes: [{name: site, prefix: /, backend: 'http://site'}]\n")
+		"addresses: {office: ['192.0.2.0/24']}\nbackends: {own: {servers: ['https://own']}, shared: {servers: ['https://shared'], share: true}}\n"+
+		"routes: [{name: site, prefix: /, backend: own}]\n")
 	owned := filepath.Join(folder, "team.yaml")
 	testkit.WriteFile(f, owned, "tests: []\n")
 	alone, err := Load(table, lookup)
@@ -89,11 +105,30 @@ func FuzzOwner(f *testing.F) {
 					t.Errorf("names a set of the table:\n%s", content)
 				}
 			}
+			for _, ref := range []*BackendRef{route.Backend, mirrorOf(&route)} {
+				if ref != nil && slices.ContainsFunc(ref.Shares, func(s Share) bool { return s.Name == "own" }) {
+					t.Errorf("names a backend of the table:\n%s", content)
+				}
+			}
+		}
+		for name, backend := range config.Backends {
+			if backend.Position.File != owned && alone.Backends[name] == nil {
+				t.Errorf("the table has the backend %q:\n%s", name, content)
+			}
+			if tls := backend.TLS; tls != nil && (tls.Folder != folder || tls.CA+tls.Cert+tls.Key != "") {
+				t.Errorf("the backend %q names a file beside the table:\n%s", name, content)
+			}
 		}
 		if site != 1 {
 			t.Errorf("%d routes of the table itself:\n%s", site, content)
 		}
-		config.Routes, config.Tests, config.Hash, config.Warnings, config.Addresses = alone.Routes, alone.Tests, alone.Hash, alone.Warnings, alone.Addresses
+		for _, name := range []string{"own", "shared"} {
+			if !reflect.DeepEqual(alone.Backends[name], config.Backends[name]) {
+				t.Errorf("the owner has changed the backend %q:\n%s", name, content)
+			}
+		}
+		config.Routes, config.Tests, config.Hash, config.Warnings = alone.Routes, alone.Tests, alone.Hash, alone.Warnings
+		config.Addresses, config.Backends = alone.Addresses, alone.Backends
 		if !reflect.DeepEqual(alone, config) {
 			t.Errorf("the owner has changed the table to %+v:\n%s", config, content)
 		}

@@ -4,7 +4,9 @@ import (
 	"net/http"
 
 	"gatehouse/auth"
+	"gatehouse/config"
 	"gatehouse/internal/httperr"
+	"gatehouse/proxy/backend"
 	"gatehouse/proxy/clientip"
 	"gatehouse/proxy/cors"
 	"gatehouse/proxy/forward"
@@ -24,7 +26,14 @@ type Decision struct {
 	Asked     *route.Route   // the route that a preflight asks about; nil for none or an unknown one
 	Answered  int            // the status when the gateway answers without a refusal; else 0
 	Location  string         // the target of a redirect; "" for other answers
-	Forwarded *http.Request  // the request that the backend would get, without its body; nil without a backend
+	// To is the route as it forwards the request to one backend; nil without a backend.
+	To *config.Route
+	// ByChance reports that the route divides its requests, and that this one has nothing
+	// that keeps it on one side. Then To is one of them.
+	ByChance bool
+	// Server is where `balance: hash` leads while all servers are healthy; nil without.
+	Server    *config.Server
+	Forwarded *http.Request // the request that the backend would get, without its body; nil without a backend
 }
 
 // Decide passes a request through the hops of Gateway.serve, but sends nothing. It asks
@@ -80,6 +89,25 @@ func (t *Table) Decide(r *http.Request, decider auth.Decider) (d Decision) {
 	if asked := r.Header["X-Request-Id"]; len(asked) == 1 && requestID(asked) == asked[0] {
 		facts.ID = asked[0]
 	}
-	d.Forwarded, d.Refusal = found.backendFor(&facts).Preview(facts)
+	to := found.backendFor(&facts)
+	d.To = to.Route()
+	d.ByChance = found.split != nil && facts.Key(found.split.by) == ""
+	d.Forwarded, d.Refusal = to.Preview(facts)
+	if d.Forwarded != nil && len(d.To.Backend.Shares) > 0 {
+		d.chooseServer(&facts)
+	}
 	return d
+}
+
+// chooseServer finds the server of a request to a named backend, as far as the request
+// alone decides it.
+func (d *Decision) chooseServer(facts *forward.Facts) {
+	of := d.To.Backend.Shares[0].Backend
+	if d.Server = backend.HashedServer(of, facts.Key(of.Hash)); d.Server == nil {
+		return
+	}
+	d.Forwarded.URL.Host = d.Server.URL.Host
+	if !d.To.PreserveHost {
+		d.Forwarded.Host = d.Server.URL.Host
+	}
 }

@@ -299,6 +299,12 @@ func printExplanation(w io.Writer, e explain.Explanation) error {
 	for _, note := range e.Notes {
 		row("note", note)
 	}
+	if e.Backend != nil {
+		printBackend(row, e.Backend)
+	}
+	if e.Mirror != "" {
+		row("mirror", e.Mirror)
+	}
 	if e.Forwarded != nil {
 		if e.Forwarded.Path != e.Path {
 			row("path there", e.Forwarded.Path)
@@ -328,6 +334,26 @@ func addressLine(a *explain.Address) string {
 		return fmt.Sprintf("%s: not in %s", a.Client, a.Key)
 	}
 	return fmt.Sprintf("%s: in %s (%s)", a.Client, a.Key, a.Entry)
+}
+
+// printBackend prints the servers that may get the request.
+func printBackend(row func(key, value string), b *explain.Backend) {
+	if b.Split != "" {
+		row("split", b.Split)
+	}
+	row("backend", b.Name+": "+b.Balance)
+	for i, s := range b.Servers {
+		key := ""
+		if i == 0 {
+			key = "servers"
+		}
+		row(key, s.URL+": "+s.Why)
+	}
+	for _, line := range [][2]string{{"servers", b.Discover}, {"health", b.Health}, {"retry", b.Retry}} {
+		if line[1] != "" {
+			row(line[0], line[1])
+		}
+	}
 }
 
 // printForwarded prints what the backend would receive, with the gateway's

@@ -25,7 +25,7 @@ func (l *linter) warnRewritten() {
 		if guards == nil {
 			guards = l.guards()
 		}
-		for _, server := range route.Backend.Servers() {
+		for _, server := range route.Servers() {
 			guard, found := guardedAt(route, server, guards[serverKey(server)])
 			if !found {
 				continue

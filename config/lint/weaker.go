@@ -91,11 +91,12 @@ func (l *linter) backendRoutes() (routes, guarding []backendRoute, prefixes map[
 		if len(route.Hosts) == 0 && len(route.Headers) == 0 {
 			prefixes[route.Prefix] = true
 		}
+		for _, server := range route.Servers() { // a copy of a request is a request, too
+			routes = append(routes, backendRoute{route, field, serverKey(server), backendPathOf(route, server)})
+		}
 		for _, server := range route.Backend.Servers() {
-			key := serverKey(server)
-			routes = append(routes, backendRoute{route, field, key, backendPathOf(route, server)})
 			for _, path := range backendPathsOf(route, server) {
-				guarding = append(guarding, backendRoute{route, field, key, path})
+				guarding = append(guarding, backendRoute{route, field, serverKey(server), path})
 			}
 		}
 	}

@@ -131,6 +131,25 @@ func (b *Backend) pickOther(s *snapshot, c Choice) *Server {
 	return best.server
 }
 
+// HashedServer returns the server to which a key leads with `balance: hash` while all
+// servers are healthy. It returns nil for an empty key, and for servers that DNS names.
+func HashedServer(of *config.Backend, key string) *config.Server {
+	if of.Balance != config.BalanceHash || key == "" || of.Discover != nil {
+		return nil
+	}
+	var s snapshot
+	urls := map[*Server]*config.Server{}
+	for i := range of.Servers {
+		listed := &of.Servers[i]
+		if listed.Weight > 0 {
+			server := newServer(nil, AddressOf(listed.URL))
+			urls[server] = listed
+			s.usable = append(s.usable, member{server, int(listed.Weight)})
+		}
+	}
+	return urls[s.byHash(keyHash(key), nil)]
+}
+
 // keyHash returns the hash of a key. All replicas and restarts agree about it, as they do
 // about the seeds of servers.
 func keyHash(key string) uint64 {

@@ -43,6 +43,7 @@ func Compare(before, after *proxy.Table) Diff {
 		}
 	}
 	d.backends(before, after, twins)
+	d.namedBackends(before.Config(), after.Config())
 	d.owners(before.Config(), after.Config())
 	d.global(before.Config(), after.Config())
 	pages(d.report, before, after)
@@ -144,7 +145,7 @@ type fieldValue struct{ key, value string }
 func routeFields(r *config.Route) []fieldValue {
 	tls := ""
 	if r.TLS != nil {
-		path := func(file string) string { return pathText(r, r.TLS.Folder, file) }
+		path := func(file string) string { return pathText(r.Folder, r.TLS.Folder, file) }
 		tls = fmt.Sprintf("ca %q cert %q key %q server_name %q", path(r.TLS.CA), path(r.TLS.Cert), path(r.TLS.Key), r.TLS.ServerName)
 	}
 	return []fieldValue{
@@ -209,7 +210,7 @@ func respondText(of *config.Route) string {
 	}
 	parts := []string{r.Status.String()}
 	for _, part := range []struct{ name, value string }{
-		{"body", digest(r.Body)}, {"file", pathText(of, r.Folder, r.File)}, {"content_type", r.ContentType}, {"headers", digests(r.Headers)},
+		{"body", digest(r.Body)}, {"file", pathText(of.Folder, r.Folder, r.File)}, {"content_type", r.ContentType}, {"headers", digests(r.Headers)},
 	} {
 		if part.value != "" {
 			parts = append(parts, part.name, part.value)

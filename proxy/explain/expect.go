@@ -150,6 +150,9 @@ func (o *outcome) to(expected string) string {
 		return o.reached()
 	}
 	if isURL {
+		if slices.Contains(o.Forwarded.URLs, expected) { // by any of the servers
+			return expected
+		}
 		return o.Forwarded.URL
 	}
 	parsed, err := url.Parse(o.Forwarded.URL)

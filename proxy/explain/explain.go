@@ -2,11 +2,12 @@
 // that serves requests, and writes them as text.
 //
 //	explain.go   what happens to a request
+//	servers.go   which servers of a named backend may get it
 //	expect.go    whether the table's own tests pass
 //	loops.go     which redirects never end
 //	cors.go      what pages of other origins may do
 //	diff.go      what changes between two tables (see also probe.go, weakened.go, rewrites.go,
-//	             contents.go and issuers.go)
+//	             contents.go, issuers.go and backends.go)
 package explain
 
 import (
@@ -45,10 +46,14 @@ type Explanation struct {
 	// Compress are the codings that the answer may be compressed with.
 	Compress config.Codings `json:"compress,omitempty"`
 	// CORS describes the cross-origin policy of the route, or is "" without any.
-	CORS      string     `json:"cors,omitempty"`
-	Verdict   Verdict    `json:"verdict"`
+	CORS    string  `json:"cors,omitempty"`
+	Verdict Verdict `json:"verdict"`
+	// Backend describes the named backend that the request is forwarded to. It is nil
+	// for a URL.
+	Backend   *Backend   `json:"backend,omitempty"`
+	Mirror    string     `json:"mirror,omitempty"`    // where copies of the request go, or ""
 	Notes     []string   `json:"notes,omitempty"`     // checks that the gateway would make, but explain does not
-	Forwarded *Forwarded `json:"forwarded,omitempty"` // nil without a backend
+	Forwarded *Forwarded `json:"forwarded,omitempty"` // nil without a backend; for a named one, as one of its servers gets it
 	// Answer are the changes to the headers of the answer, in their order.
 	Answer []HeaderChange `json:"response_headers,omitempty"`
 }
@@ -95,6 +100,10 @@ type Forwarded struct {
 	Added    []string    `json:"added,omitempty"`    // headers that the client did not send
 	Replaced []string    `json:"replaced,omitempty"` // headers that the client sent with other values
 	Removed  []string    `json:"removed,omitempty"`  // headers of the client that the backend does not get
+
+	// URLs are those that the servers of a named backend may be asked for. They are nil
+	// for a backend that is a URL.
+	URLs []string `json:"-"`
 }
 
 // NewRequest returns a request for Request. target is a path with or without a query, or an
@@ -190,6 +199,8 @@ func Request(table *proxy.Table, r *http.Request, decider auth.Decider) Explanat
 	e.Answer = answerChanges(table.Config().ResponseHeaders.Rules(), ofRoute)
 	if d.Forwarded != nil {
 		e.Forwarded = describeForwarded(r, d.Forwarded)
+		e.Forwarded.URLs = urlsOf(d, d.Route.Config, e.Forwarded.URL)
+		e.Backend, e.Mirror = describeBackend(d), mirrorText(d)
 	}
 	return e
 }

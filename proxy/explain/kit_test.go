@@ -38,12 +38,18 @@ func (endpoints) Rule(*http.Request) (auth.Rule, *httperr.Error) {
 // compile compiles a table. In its text, ${BACKEND} is the URL of the backend.
 func compile(t testing.TB, table, backend string) *proxy.Table {
 	t.Helper()
+	return compileWith(t, table, backend, upstream.NewPool(upstream.PoolOptions{}))
+}
+
+// compileWith is compile with certain transports. Without any, files of `tls` are not read.
+func compileWith(t testing.TB, table, backend string, transports *upstream.Pool) *proxy.Table {
+	t.Helper()
 	cfg, err := config.Parse("routes.yaml", []byte(table), func(name string) (string, bool) { return backend, name == "BACKEND" })
 	if err != nil {
 		t.Fatalf("parse table: %v\n%s", err, table)
 	}
 	compiled, err := proxy.Compile(cfg, proxy.Parts{
-		Gate: auth.NewGate(nil, nil), Users: endpoints{}, Metrics: noMetrics{}, Transports: upstream.NewPool(upstream.PoolOptions{}),
+		Gate: auth.NewGate(nil, nil), Users: endpoints{}, Metrics: noMetrics{}, Transports: transports,
 	})
 	if err != nil {
 		t.Fatal(err)

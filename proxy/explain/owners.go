@@ -79,18 +79,19 @@ func confinementChanges(was, now *config.Include) (changes []confinementChange) 
 	return changes
 }
 
-// pathText returns a path that a route names, relative to the folder of its table, so that
-// tables in two folders can be compared. folder is the one that the path is relative to, or
-// "" when that is not the folder of an included file.
-func pathText(r *config.Route, folder, file string) string {
+// pathText returns a path that an included file names, relative to the folder of the table,
+// so that tables in two folders can be compared. included is the folder of that file,
+// relative to that of the table. folder is the one that the path is relative to, or "" when
+// that is not the folder of an included file.
+func pathText(included, folder, file string) string {
 	if folder == "" || file == "" || filepath.IsAbs(file) {
 		return file
 	}
-	return filepath.Join(r.Folder, file)
+	return filepath.Join(included, file)
 }
 
 // basicText returns the file of users of a route, or "".
-func basicText(r *config.Route) string { return pathText(r, r.Basic.Folder, r.Basic.File) }
+func basicText(r *config.Route) string { return pathText(r.Folder, r.Basic.Folder, r.Basic.File) }
 
 func sortedList(names []string) string {
 	return strings.Join(slices.Sorted(slices.Values(names)), ", ")

@@ -1,7 +1,6 @@
 package explain
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -84,7 +83,7 @@ func weakenedForwarding(old, now *config.Route, add func(what, before, after str
 	if old.MaxBody > 0 && (now.MaxBody == 0 || now.MaxBody > old.MaxBody) {
 		add("max_body", old.MaxBody.String(), now.MaxBody.String())
 	}
-	weakenedBackend(old, now, add)
+	weakenedConnection(old, now, add)
 }
 
 // choosesHost reports whether clients choose the Host that the backend gets. A backend with
@@ -93,52 +92,6 @@ func choosesHost(r *config.Route) bool {
 	isPattern := func(host string) bool { return strings.HasPrefix(host, "*") }
 	return r.PreserveHost && (len(r.Hosts) == 0 || slices.ContainsFunc(r.Hosts, isPattern))
 }
-
-// weakenedBackend compares the backends of two versions of a route, how they are verified,
-// and which of their paths callers reach.
-func weakenedBackend(old, now *config.Route, add func(what, before, after string)) {
-	if !hasScheme(old, "http") && hasScheme(now, "http") {
-		add("backend's scheme", "https", "http")
-	}
-	if oldTLS, nowTLS := tlsOf(old), tlsOf(now); hasScheme(now, "https") {
-		if oldTLS.CA != "" && tlsPath(old, oldTLS.CA) != tlsPath(now, nowTLS.CA) {
-			add("tls.ca", tlsPath(old, oldTLS.CA), tlsPath(now, nowTLS.CA))
-		}
-		if verifiedName(old) != verifiedName(now) && sharesServer(old, now) {
-			add("tls.server_name", verifiedName(old), verifiedName(now))
-		}
-	}
-	if !sharesServer(old, now) {
-		return
-	}
-	if before, after := reachedPath(old), reachedPath(now); before != after && strings.HasPrefix(before, after+"/") {
-		add("reaches the backend's paths", before+"/…", after+"/…")
-	}
-}
-
-// tlsPath returns a path of `tls` of a route, as pathText does.
-func tlsPath(r *config.Route, file string) string { return pathText(r, tlsOf(r).Folder, file) }
-
-// verifiedName returns the name that the certificate of a backend must have.
-func verifiedName(r *config.Route) string {
-	return cmp.Or(tlsOf(r).ServerName, r.Backend.First().Hostname())
-}
-
-// reachedPath returns the path of the backend below which callers reach all paths, without
-// a slash at the end. A rewrite may lead elsewhere; see rewrites.
-func reachedPath(r *config.Route) string {
-	if r.StripPrefix {
-		return basePath(r.Backend.First())
-	}
-	return basePath(r.Backend.First()) + strings.TrimSuffix(r.Prefix, "/")
-}
-
-// hasScheme reports whether a route leads to a server with a scheme.
-func hasScheme(r *config.Route, scheme string) bool {
-	return slices.ContainsFunc(r.Backend.Servers(), func(server *url.URL) bool { return server.Scheme == scheme })
-}
-
-func basePath(server *url.URL) string { return strings.TrimSuffix(server.EscapedPath(), "/") }
 
 // isWidened reports whether a list of allowed values allows more now. An empty list allows
 // everything.
@@ -159,7 +112,7 @@ func (d *Diff) backends(before, after *proxy.Table, twins map[*config.Route]*con
 	reached := map[string][]*config.Route{} // by backend, one route for each rule
 	seen := map[string]bool{}
 	for _, r := range routesOf(before) {
-		for _, server := range r.Backend.Servers() {
+		for _, server := range r.Servers() {
 			if key := server.Host + " " + ruleKey(r); !seen[key] {
 				seen[key] = true
 				reached[server.Host] = append(reached[server.Host], r)
@@ -167,7 +120,7 @@ func (d *Diff) backends(before, after *proxy.Table, twins map[*config.Route]*con
 		}
 	}
 	for _, r := range routesOf(after) {
-		for _, server := range r.Backend.Servers() {
+		for _, server := range r.Servers() {
 			host := server.Host
 			if len(reached[host]) == 0 || seen[host+" "+ruleKey(r)] {
 				continue
@@ -185,12 +138,7 @@ func (d *Diff) backends(before, after *proxy.Table, twins map[*config.Route]*con
 
 // leadsTo reports whether a route leads to a server with a host.
 func leadsTo(r *config.Route, host string) bool {
-	return slices.ContainsFunc(r.Backend.Servers(), func(server *url.URL) bool { return server.Host == host })
-}
-
-// sharesServer reports whether two routes lead to the same server.
-func sharesServer(a, b *config.Route) bool {
-	return slices.ContainsFunc(a.Backend.Servers(), func(server *url.URL) bool { return leadsTo(b, server.Host) })
+	return slices.ContainsFunc(r.Servers(), func(server *url.URL) bool { return server.Host == host })
 }
 
 // ruleKey returns a text that is equal for two routes that let the same callers through.

@@ -195,6 +195,9 @@ type Backend struct {
 // with the request id.
 var discardLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)
 
+// Route returns the route as it forwards to this backend.
+func (b *Backend) Route() *config.Route { return b.config }
+
 // NewBackend returns the Backend of a route.
 func NewBackend(o BackendOptions) *Backend {
 	b := &Backend{

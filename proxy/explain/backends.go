@@ -1,0 +1,244 @@
+package explain
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"gatehouse/config"
+)
+
+// namedBackends compares the named backends: the servers that they gain and lose, and
+// their other keys.
+func (d *Diff) namedBackends(before, after *config.Config) {
+	for _, name := range namesIn(before.Backends, after.Backends) {
+		old, now := before.Backends[name], after.Backends[name]
+		switch {
+		case old == nil:
+			d.Added = append(d.Added, "backend "+name+": "+serversText(now))
+		case now == nil:
+			d.Removed = append(d.Removed, "backend "+name+": "+serversText(old))
+		default:
+			d.servers(old, now)
+			d.backendKeys(old, now)
+			if old.Share && !now.Share {
+				d.Changed = append(d.Changed, "backend "+name+": share true → false")
+			}
+			if now.Share && !old.Share {
+				d.Weaker = append(d.Weaker, "backend "+name+": share false → true: files of other owners may name it")
+			}
+		}
+	}
+}
+
+// serversText returns the servers of a backend as text.
+func serversText(b *config.Backend) string {
+	if b.Discover != nil {
+		return "discover " + discoverText(b.Discover)
+	}
+	list := make([]string, len(b.Servers))
+	for i, s := range b.Servers {
+		list[i] = s.URL.Redacted()
+		if s.Weight != 1 {
+			list[i] += " (weight " + strconv.FormatInt(int64(s.Weight), 10) + ")"
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
+// servers compares the listed servers of a backend.
+func (d *Diff) servers(old, now *config.Backend) {
+	add := func(format string, args ...any) {
+		d.Changed = append(d.Changed, "backend "+now.Name+": "+fmt.Sprintf(format, args...))
+	}
+	weights := map[string]config.Server{}
+	for _, s := range old.Servers {
+		weights[s.URL.Redacted()] = s
+	}
+	for _, s := range now.Servers {
+		text := s.URL.Redacted()
+		was, found := weights[text]
+		delete(weights, text)
+		switch {
+		case !found:
+			add("gains the server %s", serversText(&config.Backend{Servers: []config.Server{s}}))
+		case was.Weight != s.Weight:
+			add("weight of %s %d → %d", text, was.Weight, s.Weight)
+		}
+	}
+	for _, s := range old.Servers {
+		if _, lost := weights[s.URL.Redacted()]; lost {
+			add("loses the server %s", s.URL.Redacted())
+		}
+	}
+}
+
+// backendKeys compares the keys of a backend other than its servers.
+func (d *Diff) backendKeys(old, now *config.Backend) {
+	was, is := backendFields(old), backendFields(now)
+	for i := range is {
+		if was[i].value != is[i].value {
+			d.Changed = append(d.Changed, fmt.Sprintf("backend %s: %s %s → %s", now.Name, is[i].key, orNone(was[i].value), orNone(is[i].value)))
+		}
+	}
+}
+
+// backendFields returns the keys of a backend other than its servers, with their values as
+// text that can be compared.
+func backendFields(b *config.Backend) []fieldValue {
+	tls := ""
+	if b.TLS != nil {
+		path := func(file string) string { return pathText(b.Folder, b.TLS.Folder, file) }
+		tls = fmt.Sprintf("ca %q cert %q key %q server_name %q", path(b.TLS.CA), path(b.TLS.Cert), path(b.TLS.Key), b.TLS.ServerName)
+	}
+	sticky := ""
+	if b.Sticky != nil {
+		sticky = "cookie " + b.Sticky.Cookie + " for " + b.Sticky.TTL.String()
+	}
+	return []fieldValue{
+		{"discover", discoverText(b.Discover)},
+		{"balance", string(b.Balance)},
+		{"hash", b.Hash.String()},
+		{"sticky", sticky},
+		{"health", healthText(b.Health)},
+		{"passive", passiveText(b.Passive)},
+		{"retry", cmp.Or(retryText(b.Retry), "off")},
+		{"max_requests", strconv.FormatInt(int64(b.MaxRequests), 10)},
+		{"max_waiting", strconv.FormatInt(int64(b.MaxWaiting), 10)},
+		{"max_wait", b.MaxWait.String()},
+		{"timeout", givenText(b.Timeout)},
+		{"connect_timeout", givenText(b.ConnectTimeout)},
+		{"idle_timeout", givenText(b.IdleTimeout)},
+		{"protocol", givenText(b.Protocol)},
+		{"preserve_host", givenText(b.PreserveHost)},
+		{"tls", tls},
+	}
+}
+
+// givenText returns a value as text, or "" when it is not given.
+func givenText[T any](v *T) string {
+	if v == nil {
+		return ""
+	}
+	return fmt.Sprint(*v)
+}
+
+// targets returns a route as it forwards to each of its backends.
+func targets(r *config.Route) []*config.Route {
+	if r.Backend.IsURL() {
+		return []*config.Route{r}
+	}
+	list := make([]*config.Route, len(r.Backend.Shares))
+	for i, share := range r.Backend.Shares {
+		list[i] = share.Route
+	}
+	return list
+}
+
+// mirrors returns a route as it forwards copies, or nothing.
+func mirrors(r *config.Route) []*config.Route {
+	if r.Mirror == nil {
+		return nil
+	}
+	return []*config.Route{r.Mirror.Route}
+}
+
+// hasScheme reports whether one of the routes leads to a server with a scheme.
+func hasScheme(routes []*config.Route, scheme string) bool {
+	return slices.ContainsFunc(routes, func(r *config.Route) bool { return r.Backend.First().Scheme == scheme })
+}
+
+// weakenedConnection reports changes that let others read the requests of a route, answer
+// them, or reach more of its servers.
+func weakenedConnection(old, now *config.Route, add func(what, before, after string)) {
+	before, after := targets(old), targets(now)
+	if !hasScheme(before, "http") && hasScheme(after, "http") {
+		add("backend's scheme", "https", "http")
+	}
+	if before := append(before, mirrors(old)...); !hasScheme(before, "http") && hasScheme(mirrors(now), "http") {
+		add("mirror's scheme", "https", "http")
+	}
+	if pinned, other, found := otherAuthorities(before, after); found {
+		add("tls.ca", pinned, other)
+	}
+	for _, what := range []struct {
+		key   string
+		of    func(*config.Route, *url.URL) string
+		wider func(before, after string) bool
+	}{
+		{"tls.server_name", verifiedName, func(before, after string) bool { return before != "" && after != "" }},
+		{"reaches the backend's paths", reachedPath, func(before, after string) bool { return strings.HasPrefix(before, strings.TrimSuffix(after, "…")) }},
+	} {
+		was, is := byHost(before, what.of), byHost(after, what.of)
+		for _, host := range slices.Sorted(maps.Keys(is)) {
+			if earlier, found := was[host]; found && earlier != is[host] && what.wider(earlier, is[host]) {
+				add(what.key, earlier, is[host])
+				break // the other servers have changed in the same way
+			}
+		}
+	}
+}
+
+// byHost returns what of says about each server of the routes, by the server's host.
+func byHost(routes []*config.Route, of func(*config.Route, *url.URL) string) map[string]string {
+	values := map[string]string{}
+	for _, r := range routes {
+		for _, server := range r.Backend.Servers() {
+			values[server.Host] = of(r, server)
+		}
+	}
+	return values
+}
+
+// verifiedName returns the name that the certificate of a server must have, or "" without
+// TLS.
+func verifiedName(r *config.Route, server *url.URL) string {
+	if server.Scheme != "https" {
+		return ""
+	}
+	return cmp.Or(tlsOf(r).ServerName, server.Hostname())
+}
+
+// reachedPath returns the path of a server below which callers reach all paths. A rewrite
+// may lead elsewhere; see rewrites.
+func reachedPath(r *config.Route, server *url.URL) string {
+	if r.StripPrefix {
+		return basePath(server) + "/…"
+	}
+	return basePath(server) + strings.TrimSuffix(r.Prefix, "/") + "/…"
+}
+
+func basePath(server *url.URL) string { return strings.TrimSuffix(server.EscapedPath(), "/") }
+
+// otherAuthorities returns authorities that a route trusts now, in place of one that it
+// named before.
+func otherAuthorities(before, after []*config.Route) (pinned, other string, found bool) {
+	var named []string
+	for _, r := range before {
+		if tlsOf(r).CA == "" {
+			return "", "", false // those of the system were trusted
+		}
+		named = append(named, tlsPath(r, tlsOf(r).CA))
+	}
+	for _, r := range after {
+		if ca := tlsPath(r, tlsOf(r).CA); r.Backend.First().Scheme == "https" && !slices.Contains(named, ca) {
+			return named[0], ca, true
+		}
+	}
+	return "", "", false
+}
+
+// tlsPath returns a path of `tls` of a route or of its backend, as pathText does.
+func tlsPath(r *config.Route, file string) string {
+	included := r.Folder
+	for _, share := range r.Backend.Shares {
+		if share.Backend.TLS == r.TLS {
+			included = share.Backend.Folder
+		}
+	}
+	return pathText(included, tlsOf(r).Folder, file)
+}
