@@ -76,10 +76,11 @@ var house = map[string][]string{
 	"internal/hint":        {},
 	"internal/httperr":     {},
 	"internal/occurrence":  {},
+	"internal/secretkeys":  {},
 	"internal/reqctx":      {},
 	"internal/timerwheel":  {},
 	testkit:                {},
-	"internal/server":      {"config", "config/lint", "config/problem", "config/settings", "config/textfile", "config/watch", "store", "auth", "auth/account", "auth/basic", "auth/keys", "proxy", "proxy/explain", "proxy/http1/server", "proxy/listener", "proxy/backend", "proxy/upstream", "ops", "internal/descriptors", "internal/hint"},
+	"internal/server":      {"config", "config/lint", "config/problem", "config/settings", "config/textfile", "config/watch", "store", "auth", "auth/account", "auth/basic", "auth/keys", "proxy", "proxy/explain", "proxy/http1/server", "proxy/listener", "proxy/backend", "proxy/upstream", "ops", "internal/descriptors", "internal/hint", "internal/secretkeys"},
 }
 
 // testsAlso is what the tests of a package may import besides what the package reaches (see may), with the reason.

@@ -5,7 +5,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -80,5 +82,107 @@ routes:
 	}
 	if up.Load() != 20 {
 		t.Errorf("the server got %d requests, want 20", up.Load())
+	}
+}
+
+// startNamed starts a gateway with one route to servers that answer with their names. more
+// are further keys of the backend.
+func startNamed(t *testing.T, more string, servers ...string) *kit {
+	t.Helper()
+	return startBefore(t, `
+backends:
+  orders: {servers: [`+strings.Join(servers, ", ")+`], `+more+`}
+routes:
+  - {name: orders, prefix: /orders, backend: orders, auth: none}
+`, "")
+}
+
+func TestStickyCookie(t *testing.T) {
+	t.Parallel()
+	var cookies sync.Map // the Cookie headers that servers got
+	var servers []string
+	for _, name := range []string{"one", "two", "three"} {
+		servers = append(servers, testkit.Serve(t, func(w http.ResponseWriter, r *http.Request) {
+			cookies.Store(strings.Join(r.Header["Cookie"], "|"), true)
+			_, _ = io.WriteString(w, name)
+		}))
+	}
+	k := startNamed(t, "sticky: {cookie: gh_orders, ttl: 1h}", servers...)
+	k.parts.Backends.SetKeys([][]byte{[]byte("the key of the cookies")})
+	first := k.get("/orders")
+	set := first.Header.Get("Set-Cookie")
+	value, _, _ := strings.Cut(strings.TrimPrefix(set, "gh_orders="), ";")
+	if want := "gh_orders=" + value + "; Path=/; Max-Age=3600; HttpOnly; SameSite=Lax"; set != want || len(value) != 22 {
+		t.Fatalf("Set-Cookie: %q, want %q", set, want)
+	}
+	for range 20 {
+		a := k.get("/orders", "Cookie: a=1; gh_orders="+value+"; b=2")
+		if a.body != first.body || a.Header.Get("Set-Cookie") != "" {
+			t.Fatalf("with the cookie: %q and %q, want %q and none", a.body, a.Header.Get("Set-Cookie"), first.body)
+		}
+	}
+	for got := range cookies.Range {
+		if got != "" && got != "a=1; b=2" {
+			t.Errorf("a server got the cookies %q", got)
+		}
+	}
+	flipped := string(value[0]^1) + value[1:]
+	for _, forged := range []string{"", "one", flipped, strings.Repeat("x", 5000)} {
+		if a := k.get("/orders", "Cookie: gh_orders="+forged); a.StatusCode != http.StatusOK || a.Header.Get("Set-Cookie") == "" {
+			t.Errorf("a forged cookie is answered %d, Set-Cookie %q", a.StatusCode, a.Header.Get("Set-Cookie"))
+		}
+	}
+	k.parts.Backends.SetKeys([][]byte{[]byte("a new key"), []byte("the key of the cookies")})
+	if a := k.get("/orders", "Cookie: gh_orders="+value); a.body != first.body {
+		t.Errorf("after a change of keys the cookie leads to %q, want %q", a.body, first.body)
+	}
+	for _, s := range k.gateway.Table().backends.Get("orders").Servers() {
+		if a := k.get("/orders", "Cookie: gh_orders="+value); a.body == first.body && s.ID() == servers[slices.Index([]string{"one", "two", "three"}, first.body)] {
+			k.gateway.Table().backends.Get("orders").SetDrained(s, true)
+		}
+	}
+	if a := k.get("/orders", "Cookie: gh_orders="+value); a.body == first.body || a.Header.Get("Set-Cookie") == "" {
+		t.Errorf("a cookie for a server that is gone leads to %q, Set-Cookie %q", a.body, a.Header.Get("Set-Cookie"))
+	}
+}
+
+// A split divides callers by their key, and a changed weight moves only the difference.
+func TestSplit(t *testing.T) {
+	t.Parallel()
+	one, two := new(atomic.Int64), new(atomic.Int64)
+	servers := named(t, "one", one) + " " + named(t, "two", two)
+	oneURL, twoURL, _ := strings.Cut(servers, " ")
+	table := func(weights string) string {
+		return `
+backends: {one: {servers: [` + oneURL + `]}, two: {servers: [` + twoURL + `]}}
+routes:
+  - {name: orders, prefix: /orders, backend: {` + weights + `}, split_by: {header: X-Tenant}, auth: none}
+`
+	}
+	k := startBefore(t, table("one: 90, two: 10"), "")
+	sides := func() map[int]string {
+		got := map[int]string{}
+		for tenant := range 500 {
+			got[tenant] = k.get("/orders", fmt.Sprint("X-Tenant: ", tenant)).body
+		}
+		return got
+	}
+	before := sides()
+	k.gateway.Swap(k.compile(table("one: 80, two: 20")))
+	after := sides()
+	moved, second := 0, 0
+	for tenant, side := range before {
+		if side != after[tenant] {
+			moved++
+			if !strings.HasPrefix(side, "one") {
+				t.Errorf("tenant %d moved from %q although its weight has grown", tenant, side)
+			}
+		}
+		if strings.HasPrefix(side, "two") {
+			second++
+		}
+	}
+	if second < 25 || second > 80 || moved < 25 || moved > 85 {
+		t.Errorf("%d of 500 tenants were on the side with 10 %%, %d moved when it got 20 %%", second, moved)
 	}
 }

@@ -127,6 +127,7 @@ func (g *gateway) run(ctx context.Context) error {
 	go g.files.Run(ctx)
 	go g.certificates.watch(ctx)
 	defer g.parts.keySources.Close()
+	defer g.parts.backends.Activate(backend.Set{}) // stops health checks and lookups
 	handler := proxy.NewGateway(g.options(cfg))
 	listeners, err := g.listen(handler)
 	if err != nil {
@@ -180,6 +181,9 @@ func (g *gateway) serveFirst(r *reloader, cfg *config.Config) error {
 	defer r.mu.Unlock()
 	g.followKeys(func(ctx context.Context) error { return r.renewKeys(ctx, g.readKeys) })
 	r.followTable(cfg)
+	if err := g.followSecretKeys(); err != nil {
+		return err
+	}
 	ring, err := g.readKeys()
 	if err != nil {
 		return err

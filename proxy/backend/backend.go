@@ -119,6 +119,9 @@ func (b *Backend) current() *snapshot {
 		return s
 	}
 	s := newSnapshot(version, b.members(), b.config.Balance == config.BalanceRoundRobin)
+	if b.config.Sticky != nil {
+		s.tags = newTags(b.state.name, b.members(), *b.state.registry.tagKeys.Load())
+	}
 	b.snapshot.Store(s)
 	b.state.notePanic(s.panicked)
 	return s

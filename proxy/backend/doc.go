@@ -15,6 +15,7 @@
 //	eject.go       a server whose requests fail gets none for a while
 //	leave.go       servers that leave a backend, and their streams
 //	discover.go    servers that are found by DNS
+//	sticky.go      the values of cookies that keep a client at one server
 //	health.go      health checks, over HTTP and gRPC
 //	queue.go       a bound on the requests in flight, and those that wait
 //	budget.go      a bound on the requests that are sent again

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gatehouse/config"
@@ -48,6 +49,7 @@ type Registry struct {
 	left       func(Address)
 	resolver   Resolver
 	checks     chan struct{} // a slot for each health check that may run
+	tagKeys    atomic.Pointer[[][]byte]
 
 	mu     sync.Mutex
 	states map[string]*state // of the live table
@@ -77,7 +79,9 @@ func NewRegistry(o Options) *Registry {
 	if o.Resolver == nil {
 		o.Resolver = net.DefaultResolver
 	}
-	return &Registry{resolver: o.Resolver, log: o.Log, metrics: o.Metrics, streamTime: o.StreamTime, left: o.Left, checks: make(chan struct{}, checksAtOnce), states: map[string]*state{}}
+	r := &Registry{resolver: o.Resolver, log: o.Log, metrics: o.Metrics, streamTime: o.StreamTime, left: o.Left, checks: make(chan struct{}, checksAtOnce), states: map[string]*state{}}
+	r.tagKeys.Store(new([][]byte))
+	return r
 }
 
 // Prepare returns the backends of a table. Those whose name is known share what is known

@@ -13,6 +13,7 @@ type snapshot struct {
 
 	alias    []alias  // picks a member by weight, for p2c
 	schedule []uint16 // members in the order in which round robin takes them
+	tags     *tags    // of all servers; nil without `sticky`
 }
 
 // member is a server of a Backend with its weight.

@@ -27,12 +27,13 @@ const longestRetryAfter = time.Second
 // balanced is the state of a request to a backend with several servers. It belongs to the
 // goroutine of Forward.
 type balanced struct {
-	server *backend.Server   // of the current attempt
-	number int               // of the current attempt, from 1
-	tried  []*backend.Server // the servers of the attempts before
-	again  bool              // the current attempt failed, and another one follows
-	pause  time.Duration     // before that attempt
-	told   bool              // the result of the current attempt was reported
+	server    *backend.Server   // of the current attempt
+	number    int               // of the current attempt, from 1
+	tried     []*backend.Server // the servers of the attempts before
+	again     bool              // the current attempt failed, and another one follows
+	pause     time.Duration     // before that attempt
+	preferred *backend.Server   // of the sticky cookie; nil without one
+	told      bool              // the result of the current attempt was reported
 }
 
 // Server returns the name of the server that the last attempt was sent to, and the number
@@ -91,7 +92,10 @@ func refusalToEnter(err error) *httperr.Error {
 
 // choice returns what of the request matters for the choice of a server.
 func (t *Transfer) choice() backend.Choice {
-	return backend.Choice{Key: t.Key(t.backend.servers.Config().Hash), Tried: t.balanced.tried}
+	if t.balanced.number == 0 {
+		t.balanced.preferred = t.preferred()
+	}
+	return backend.Choice{Key: t.Key(t.backend.servers.Config().Hash), Preferred: t.balanced.preferred, Tried: t.balanced.tried}
 }
 
 // tryServer makes one attempt at a server of the backend. It reports false when there is

@@ -26,6 +26,11 @@ func (a *attempt) eachField(put func(name string, values []string)) {
 	listed := connectionOptions(in["Connection"])
 	for name, values := range in {
 		if !isHopByHop(name) && !isListed(listed, name) && a.t.mayPass(name) {
+			if name == "Cookie" && a.t.backend.servers != nil {
+				if values = a.t.backend.withoutSticky(values); len(values) == 0 {
+					continue
+				}
+			}
 			put(a.spell(name), values)
 		}
 	}

@@ -23,6 +23,9 @@ func (b *Backend) modifyResponse(res *http.Response) error {
 	if res.StatusCode < 100 || res.StatusCode > 999 {
 		return errStatus
 	}
+	if b.servers != nil {
+		a.t.stick(res)
+	}
 	if b.back != nil {
 		host, _ := a.t.Caller.Host(a.t.In)
 		b.back.Map(res.Header, host)
