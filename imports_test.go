@@ -152,6 +152,8 @@ var why = []edge{
 	{"internal/server", "internal/...", "it answers no request by itself"},
 	{"internal/server", "config/...", "it reads tables and settings, and knows nothing of how they are read"},
 	{"internal/occurrence", "*", "it counts any events"},
+	{"internal/secretkeys", "*", "it derives keys for any use"},
+	{"*", "internal/secretkeys", "internal/server derives the keys, and gives each use its own"},
 	{"*", "internal/occurrence", "only the gateway and its listener log what clients can repeat as often as they like"},
 	{"internal/reqctx", "*", "it is a context for any request"},
 	{"internal/descriptors", "*", "it divides a number and reads errors, for any connections"},

@@ -186,3 +186,65 @@ routes:
 		t.Errorf("%d of 500 tenants were on the side with 10 %%, %d moved when it got 20 %%", second, moved)
 	}
 }
+
+// Copies of requests go to the mirror, with their bodies and the identity of their users.
+func TestMirror(t *testing.T) {
+	t.Parallel()
+	type copied struct{ method, path, body, user, mirrored string }
+	copies := make(chan copied, 16)
+	mirror := testkit.Serve(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		copies <- copied{r.Method, r.URL.RequestURI(), string(body), r.Header.Get("X-User-Id"), r.Header.Get("X-Mirrored")}
+		w.WriteHeader(http.StatusInternalServerError)
+	})
+	served := new(atomic.Int64)
+	k := startBefore(t, `
+backends: {copies: {servers: [`+mirror+`]}}
+routes:
+  - {name: orders, prefix: /orders, backend: "`+named(t, "one", served)+`", mirror: {backend: copies, percent: 100}}
+`, "")
+	member := "Authorization: " + k.member()
+	for _, body := range []string{"", "a body", strings.Repeat("x", 1<<20)} {
+		var reader io.Reader
+		if body != "" {
+			reader = strings.NewReader(body)
+		}
+		if a := k.do("POST", "/orders/7?q=1", reader, member); a.StatusCode != http.StatusOK || a.body != "one /orders/7" {
+			t.Fatalf("the answer is %d %q", a.StatusCode, a.body)
+		}
+		got := <-copies
+		if got.method != "POST" || got.path != "/orders/7?q=1" || got.body != body || got.user == "" || got.mirrored != "1" {
+			t.Errorf("the copy of a request with %d bytes: %s %s, %d bytes, user %q, mirrored %q", len(body), got.method, got.path, len(got.body), got.user, got.mirrored)
+		}
+	}
+	if a := k.do("POST", "/orders/large", strings.NewReader(strings.Repeat("x", 1<<20+1)), member); a.StatusCode != http.StatusOK {
+		t.Errorf("a large body is answered %d", a.StatusCode)
+	}
+	if a := k.get("/orders/denied"); a.StatusCode != http.StatusUnauthorized {
+		t.Errorf("without a token: %d", a.StatusCode)
+	}
+	k.get("/orders/last", member)
+	if got := <-copies; got.path != "/orders/last" {
+		t.Errorf("%s was copied, too", got.path)
+	}
+}
+
+// A mirror that does not answer, or is not there, changes nothing for clients.
+func TestMirrorIsNotFelt(t *testing.T) {
+	t.Parallel()
+	hold := make(chan struct{})
+	defer close(hold)
+	stuck := testkit.Serve(t, func(http.ResponseWriter, *http.Request) { <-hold })
+	for _, mirror := range []string{stuck, closedServer(t)} {
+		served := new(atomic.Int64)
+		k := startBefore(t, `
+routes:
+  - {name: orders, prefix: /orders, auth: none, backend: "`+named(t, "one", served)+`", mirror: {backend: "`+mirror+`", percent: 100}}
+`, "")
+		for range 200 {
+			if a := k.do("POST", "/orders", strings.NewReader("a body")); a.StatusCode != http.StatusOK {
+				t.Fatalf("the answer is %d", a.StatusCode)
+			}
+		}
+	}
+}

@@ -236,15 +236,34 @@ func (t *Table) compileBackend(r *compiledRoute, of *config.Route, servers *back
 	options := forward.BackendOptions{
 		Route: of, URL: of.Backend.First(), Servers: servers, Gate: parts.Gate, Headers: t.headers, Metrics: r.metrics, Buffers: buffers, CORS: r.cors != nil,
 	}
-	var errs [2]error
+	errs := make([]error, 2)
 	if r.config.Rewrite != nil {
 		options.Rewrite, errs[0] = rewrite.NewPath(r.config)
 	}
 	options.Back = rewrite.NewBack(of, options.Rewrite)
+	if mirror := of.Mirror; mirror != nil {
+		to, err := t.compileMirror(r, mirror, parts, buffers)
+		if err != nil {
+			errs = append(errs, err)
+		}
+		options.Mirror = to
+	}
 	if parts.Transports != nil {
 		options.Transport, errs[1] = parts.Transports.Get(&t.transports, of)
 	}
-	return forward.NewBackend(options), errors.Join(errs[:]...)
+	return forward.NewBackend(options), errors.Join(errs...)
+}
+
+// compileMirror returns what sends copies of a route's requests to another backend.
+func (t *Table) compileMirror(r *compiledRoute, mirror *config.Mirror, parts Parts, buffers httputil.BufferPool) (*forward.Mirror, error) {
+	of := *mirror.Route
+	of.Mirror = nil // a copy is not copied
+	var servers *backend.Backend
+	if !of.Backend.IsURL() {
+		servers = t.backends.Get(of.Backend.Shares[0].Name)
+	}
+	to, err := t.compileBackend(r, &of, servers, parts, buffers)
+	return forward.NewMirror(to, float64(mirror.Percent)), err
 }
 
 // checkTransport returns what finds the transport for the health checks of a backend.

@@ -43,6 +43,7 @@ type clientBody struct {
 	trailers  func()                          // forwards the trailers at the end of the body; may be nil
 
 	reading sync.Mutex // held during a read
+	copy    *mirrored  // that gets the bytes, too; nil without one. It is used during a read
 
 	received     atomic.Int64  // bytes read
 	remaining    atomic.Int64  // unread bytes by Content-Length; negative when unknown
@@ -81,6 +82,9 @@ func (b *clientBody) Read(p []byte) (int, error) {
 	}
 	n, err := b.ReadCloser.Read(p)
 	b.received.Add(int64(n))
+	if b.copy != nil {
+		b.copy.write(p[:n])
+	}
 	switch {
 	case b.bounded && int64(n) > b.left:
 		n, err = int(b.left), errBodySize
@@ -135,6 +139,19 @@ func (b *clientBody) finish() {
 	if b.trailers != nil {
 		b.trailers()
 	}
+	if b.copy != nil {
+		b.copy.send()
+	}
+}
+
+// dropCopy gives up a copy whose body has not become complete.
+func (b *clientBody) dropCopy() {
+	if b.copy == nil {
+		return
+	}
+	b.reading.Lock()
+	defer b.reading.Unlock()
+	b.copy.drop()
 }
 
 // startStreaming is called when the backend has answered. From now on, bytes in either

@@ -125,6 +125,9 @@ func (b *clientBody) discardRest(by time.Time) {
 	if b.complete() {
 		return
 	}
+	if b.copy != nil {
+		b.copy.drop() // the rest goes nowhere
+	}
 	n, err := io.Copy(io.Discard, b.ReadCloser)
 	b.received.Add(n)
 	if err == nil {
@@ -141,7 +144,7 @@ func newClientBody(t *Transfer, control *http.ResponseController) *clientBody {
 		expects: len(in.Header["Expect"]) > 0 && !t.isHTTP10(), earlyGrace: t.forwarder.EarlyGrace,
 	}
 	b.remaining.Store(in.ContentLength)
-	b.keepsOpen = t.backend.servers != nil
+	b.keepsOpen, b.copy = t.backend.servers != nil, t.copy
 	return b
 }
 

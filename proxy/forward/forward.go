@@ -77,6 +77,9 @@ func (f *Forwarder) Forward(w http.ResponseWriter, t *Transfer, to *Backend, fac
 	t.path = path
 	t.Facts, t.forwarder, t.backend = facts, f, to
 	t.answer.ResponseWriter, t.answer.t = w, t
+	if to.mirror != nil {
+		t.copy = to.mirror.begin(t)
+	}
 	if to.servers != nil {
 		return t.balance()
 	}
@@ -166,6 +169,7 @@ type BackendOptions struct {
 	// Servers chooses a server for each attempt. It is nil for a backend without a name,
 	// whose only server is in URL.
 	Servers *backend.Backend
+	Mirror  *Mirror // nil without `mirror`
 }
 
 // Backend is how one route forwards its requests to one backend. It never changes.
@@ -185,6 +189,7 @@ type Backend struct {
 
 	address backend.Address  // of the only server; with servers, of any of them
 	servers *backend.Backend // nil for a backend without a name
+	mirror  *Mirror          // nil without `mirror`
 
 	rewritten *rewrite.Path // nil without `rewrite`
 	back      *rewrite.Back // nil when no address in an answer is mapped back
@@ -203,7 +208,7 @@ func NewBackend(o BackendOptions) *Backend {
 	b := &Backend{
 		config: o.Route, rule: auth.RuleOf(o.Route), gate: o.Gate, policy: o.Headers, metrics: o.Metrics, cors: o.CORS,
 		rewritten: o.Rewrite, back: o.Back, changes: o.Headers.Changes(o.Route.RequestHeaders), answers: o.Headers.Changes(o.Route.ResponseHeaders),
-		base: strings.TrimSuffix(o.URL.EscapedPath(), "/"), address: backend.AddressOf(o.URL), servers: o.Servers,
+		base: strings.TrimSuffix(o.URL.EscapedPath(), "/"), address: backend.AddressOf(o.URL), servers: o.Servers, mirror: o.Mirror,
 	}
 	_, b.lean = o.Transport.(*transport.Transport)
 	b.direct = b.lean && (b.changes == nil || !b.changes.Sends(specialFields[:]...))

@@ -43,6 +43,7 @@ type Transfer struct {
 	replay    *replayBody // a copy of body for sending it again; nil when that is not possible
 	attempt   *attempt    // the current attempt; nil before the first
 	first     attempt     // saves an allocation: most requests have one attempt
+	copy      *mirrored   // a copy whose body is not complete yet; nil without one
 	balanced  balanced    // the attempts at servers of a named backend
 	refusal   *httperr.Error
 	err       error // why an answer that had begun was cut off; see Err
@@ -124,6 +125,7 @@ func (t *Transfer) HasUnreadBody() bool { return t.body != nil && !t.body.comple
 // second to read the rest of it.
 func (t *Transfer) Close() (hadBody bool) {
 	if t.body != nil {
+		t.body.dropCopy()
 		t.body.abandon()
 		t.backend.metrics.Received(t.body.received.Load())
 	}
