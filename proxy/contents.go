@@ -32,6 +32,16 @@ func (t *Table) Contents(number int) Contents {
 	return c
 }
 
+// BackendAuthorities returns a digest of the authorities that a named backend trusts; see
+// upstream.AuthoritiesDigest.
+func (t *Table) BackendAuthorities(name string) string {
+	of := t.config.Backends[name]
+	if of == nil {
+		return ""
+	}
+	return upstream.AuthoritiesDigest(of.TLS)
+}
+
 // ErrorPageDigest returns a digest of the page that ErrorPage names, or "".
 func (t *Table) ErrorPageDigest(status int) string {
 	page := t.pages.of(status)

@@ -102,6 +102,9 @@ func routeKeyChanges() []keyChange {
 		{key: "cors", strict: `cors: {origins: ["https://x.example.com"]}`, weak: `cors: off`, both: true},
 		{key: "compress", strict: ``, weak: `compress: true`, neutral: true},
 		{key: "compress", strict: `compress: [gzip]`, weak: `compress: [zstd, gzip]`, neutral: true},
+		{key: "mirror", strict: `mirror: {backend: "https://m", percent: 5}`, weak: `mirror: {backend: "http://m", percent: 5}`},
+		{key: "mirror", strict: ``, weak: `mirror: {backend: "https://m", percent: 5}`, neutral: true},
+		{key: "mirror", strict: `mirror: {backend: "https://m", percent: 5}`, weak: `mirror: {backend: "https://m", percent: 50}`, neutral: true},
 		{key: "tls", strict: `tls: {ca: ca.pem}`, weak: ``},
 		{key: "tls", strict: `tls: {ca: ca.pem}`, weak: `tls: {ca: other.pem}`, both: true},
 		{key: "tls", strict: `tls: {server_name: b.example.com}`, weak: `tls: {server_name: c.example.com}`, both: true},
@@ -149,6 +152,8 @@ func tableKeyChanges() []keyChange {
 		{key: "response_headers", strict: `response_headers: {X-Frame-Options: DENY}`, weak: ``},
 		{key: "response_headers", strict: `response_headers: {remove: [X-Internal]}`, weak: ``},
 		{key: "errors", strict: `errors: {503: page.html}`, weak: `errors: {503: other.html}`, neutral: true},
+		{key: "backends", strict: ``, weak: `backends: {b: {servers: ["http://b"]}}`, neutral: true},
+		{key: "backends", strict: `backends: {b: {servers: ["http://b"], max_requests: 5}}`, weak: `backends: {b: {servers: ["http://b"], max_requests: 10}}`},
 		{key: "routes", strict: ``, weak: `# nothing`, neutral: true},
 		{key: "tests", strict: `tests: [{request: GET /fixed, as: anonymous, expect: 401}]`, weak: ``, neutral: true},
 		{key: "include", strict: `include: [{files: "team/*.yaml", prefix: /team, auth: strict}]`, weak: `include: [{files: "team/*.yaml", prefix: /team, auth: initial}]`},
@@ -251,7 +256,7 @@ func (c keyChange) check(t *testing.T, strict, weak string) {
 func TestDiffOfEveryRouteKey(t *testing.T) {
 	t.Parallel()
 	untested := yamlKeys(reflect.TypeFor[config.Route]())
-	for _, key := range append(config.TargetKeys(), "name", "prefix") { // see TestDiffOfTargets
+	for _, key := range append(config.TargetKeys(), "name", "prefix", "split_by") { // see TestDiffOfTargets and TestDiffOfEveryBackendKey
 		delete(untested, key)
 	}
 	for i, c := range routeKeyChanges() {
@@ -279,6 +284,83 @@ func TestDiffOfEveryTableKey(t *testing.T) {
 	}
 	if len(untested) > 0 {
 		t.Errorf("add changes of %v", slices.Sorted(maps.Keys(untested)))
+	}
+}
+
+// backendKeyChanges are changes of every key of a backend.
+func backendKeyChanges() []keyChange {
+	return []keyChange{
+		{key: "share", strict: ``, weak: `share: true`},
+		{key: "servers", strict: `servers: ["https://b"]`, weak: `servers: ["http://b"]`},
+		{key: "servers", strict: `servers: ["https://b", "https://c"]`, weak: `servers: ["https://b", "https://d"]`, neutral: true},
+		{key: "servers", strict: `servers: ["https://b", "https://c"]`, weak: `servers: ["https://b", {url: "https://c", weight: 3}]`, neutral: true},
+		{key: "servers", strict: `servers: ["https://b"]`, weak: `servers: ["https://b", "https://guarded"]`},
+		{key: "servers", strict: `servers: ["https://b/base"], tls: {ca: ca.pem}`, weak: `servers: ["https://b/base"], tls: {ca: other.pem}`, both: true},
+		{key: "discover", strict: `discover: {url: "https://b"}`, weak: `discover: {url: "http://b"}`},
+		{key: "discover", strict: `discover: {url: "https://b"}`, weak: `discover: {url: "https://b", refresh: 1m}`, neutral: true},
+		{key: "discover", strict: `discover: {srv: _https._tcp.b}`, weak: `discover: {srv: _http._tcp.b}`},
+		{key: "balance", strict: ``, weak: `balance: round_robin`, neutral: true},
+		{key: "hash", strict: `balance: hash, hash: client_ip`, weak: `balance: hash, hash: {cookie: a}`, neutral: true},
+		{key: "sticky", strict: ``, weak: `sticky: {cookie: a}`, neutral: true},
+		{key: "sticky", strict: `sticky: {cookie: a}`, weak: `sticky: {cookie: a, ttl: 1h}`, neutral: true},
+		{key: "health", strict: `health: {path: /a}`, weak: `health: {path: /a, passes: 1}`, neutral: true},
+		{key: "health", strict: `health: {grpc: a}`, weak: `health: {grpc: ""}`, neutral: true},
+		{key: "passive", strict: ``, weak: `passive: off`, neutral: true},
+		{key: "passive", strict: `passive: {fails: 3}`, weak: `passive: {fails: 4}`, neutral: true},
+		{key: "retry", strict: ``, weak: `retry: off`, neutral: true},
+		{key: "retry", strict: `retry: {when: [connect]}`, weak: `retry: {when: [connect, 503]}`, neutral: true},
+		{key: "retry", strict: `retry: {when: [503]}`, weak: `retry: {when: [503], methods: [GET, POST]}`, neutral: true},
+		{key: "max_requests", strict: `max_requests: 5`, weak: `max_requests: 6`},
+		{key: "max_requests", strict: `max_requests: 5`, weak: ``},
+		{key: "max_waiting", strict: `max_requests: 5`, weak: `max_requests: 5, max_waiting: 5`, neutral: true},
+		{key: "max_wait", strict: `max_requests: 5, max_waiting: 5`, weak: `max_requests: 5, max_waiting: 5, max_wait: 5s`, neutral: true},
+		{key: "timeout", strict: ``, weak: `timeout: 5m`, neutral: true},
+		{key: "connect_timeout", strict: ``, weak: `connect_timeout: 5m`, neutral: true},
+		{key: "idle_timeout", strict: ``, weak: `idle_timeout: 50m`, neutral: true},
+		{key: "protocol", strict: ``, weak: `protocol: http1`, neutral: true},
+		{key: "preserve_host", strict: ``, weak: `preserve_host: true`},
+		{key: "tls", strict: `tls: {ca: ca.pem}`, weak: ``},
+		{key: "tls", strict: `tls: {server_name: b.example.com}`, weak: `tls: {server_name: c.example.com}`, both: true},
+	}
+}
+
+// TestDiffOfEveryBackendKey does the same for the keys of a backend, and for what divides
+// requests among several.
+func TestDiffOfEveryBackendKey(t *testing.T) {
+	t.Parallel()
+	untested := yamlKeys(reflect.TypeFor[config.Backend]())
+	table := func(keys, route string) string {
+		if !strings.Contains(keys, "servers:") && !strings.Contains(keys, "discover:") {
+			keys = `servers: ["https://b", "https://c"], ` + keys
+		}
+		return "backends:\n  b: {" + keys + "}\n  guarded: {servers: [\"https://guarded\"]}\nroutes:\n" +
+			"  - {name: guarded, prefix: /guarded, backend: guarded}\n  - {name: a, prefix: /a, auth: none, " + route + "}\n"
+	}
+	for i, c := range backendKeyChanges() {
+		delete(untested, c.key)
+		for _, route := range []string{"backend: b", "backend: {b: 9, guarded: 0}"} {
+			if strings.Contains(c.weak, "//guarded") && strings.Contains(route, "guarded") {
+				continue // it was open before
+			}
+			t.Run(fmt.Sprintf("%s-%d", c.key, i), func(t *testing.T) {
+				t.Parallel()
+				c.check(t, table(c.strict, route), table(c.weak, route))
+			})
+		}
+	}
+	if len(untested) > 0 {
+		t.Errorf("add changes of %v", slices.Sorted(maps.Keys(untested)))
+	}
+	for i, c := range []keyChange{
+		{key: "backend", strict: `backend: {b: 9, guarded: 1}`, weak: `backend: {b: 1, guarded: 9}`, neutral: true},
+		{key: "backend", strict: `backend: b`, weak: `backend: {b: 9, guarded: 1}`},
+		{key: "split_by", strict: `backend: {b: 9, guarded: 1}`, weak: `backend: {b: 9, guarded: 1}, split_by: {header: X-A}`, neutral: true},
+		{key: "mirror", strict: `backend: b`, weak: `backend: b, mirror: {backend: guarded, percent: 1}`},
+	} {
+		t.Run(fmt.Sprintf("%s-%d", c.key, i), func(t *testing.T) {
+			t.Parallel()
+			c.check(t, table("", c.strict), table("", c.weak))
+		})
 	}
 }
 

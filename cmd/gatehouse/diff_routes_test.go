@@ -116,18 +116,21 @@ routes:
 	files := keyFiles()
 	files["team/a.yaml"] = "routes: [{name: team, prefix: /team/x, backend: \"https://team\", tls: {ca: ca.pem}}]\n"
 	files["team/ca.pem"] = "one"
+	files["team/b.yaml"] = "backends: {own: {servers: [\"https://own\"], tls: {ca: own-ca.pem}}}\nroutes: [{name: own, prefix: /team/y, backend: own}]\n"
+	files["team/own-ca.pem"] = "one"
 	one := strings.TrimSuffix(files["users.htpasswd"], "\n")
 	before := writeTable(t, table, files)
 	for name, test := range map[string]struct {
 		file, text string
 		want       string // without digests
 	}{
-		"nothing":           {"users.htpasswd", "# a comment\n" + one, "no change\n"},
-		"a user more":       {"users.htpasswd", one + "\n" + files["others.htpasswd"], "WEAKER\n  ! route ops: basic users.htpasswd: also two\n"},
-		"another password":  {"users.htpasswd", one[:len(one)-1] + "b\n", "WEAKER\n  ! route ops: basic users.htpasswd: another password for one\n"},
-		"another user":      {"users.htpasswd", files["others.htpasswd"], "WEAKER\n  ! route ops: basic users.htpasswd: also two\nchanged\n  ~ route ops: basic users.htpasswd: no longer one\n"},
-		"another page":      {"page.html", "<p>{status}", "changed\n  ~ route stop: contents of page.html # → #\n  ~ errors.4xx: page.html # → page.html #\n  ~ errors.503: page.html # → page.html #\n"},
-		"other authorities": {"team/ca.pem", "two", "WEAKER\n  ! route team: tls.ca: contents of ca.pem # → #\n"},
+		"nothing":                        {"users.htpasswd", "# a comment\n" + one, "no change\n"},
+		"a user more":                    {"users.htpasswd", one + "\n" + files["others.htpasswd"], "WEAKER\n  ! route ops: basic users.htpasswd: also two\n"},
+		"another password":               {"users.htpasswd", one[:len(one)-1] + "b\n", "WEAKER\n  ! route ops: basic users.htpasswd: another password for one\n"},
+		"another user":                   {"users.htpasswd", files["others.htpasswd"], "WEAKER\n  ! route ops: basic users.htpasswd: also two\nchanged\n  ~ route ops: basic users.htpasswd: no longer one\n"},
+		"another page":                   {"page.html", "<p>{status}", "changed\n  ~ route stop: contents of page.html # → #\n  ~ errors.4xx: page.html # → page.html #\n  ~ errors.503: page.html # → page.html #\n"},
+		"other authorities of a backend": {"team/own-ca.pem", "two", "WEAKER\n  ! backend own: tls.ca: contents of own-ca.pem # → #\n"},
+		"other authorities":              {"team/ca.pem", "two", "WEAKER\n  ! route team: tls.ca: contents of ca.pem # → #\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -88,9 +88,22 @@ func TestPartOfTable(t *testing.T) {
 }
 
 // TestBackendFilesAreRenewed renews the authority for a backend and the client
-// certificate for it, without a reload.
+// certificate for it, without a reload: those of a route, and those of a named backend.
 func TestBackendFilesAreRenewed(t *testing.T) {
 	t.Parallel()
+	for name, table := range map[string]string{
+		"route":   "routes:\n  - {name: open, prefix: /open, backend: 'BACKEND', auth: none, tls: TLS}\n",
+		"backend": "backends: {app: {servers: ['BACKEND'], tls: TLS}}\nroutes:\n  - {name: open, prefix: /open, backend: app, auth: none}\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testRenewedBackendFiles(t, table)
+		})
+	}
+}
+
+// testRenewedBackendFiles renews files of a table whose route open leads to BACKEND with TLS.
+func testRenewedBackendFiles(t *testing.T, table string) {
 	oldCert, oldKey, _ := selfSigned(t)
 	authority := testkit.TempFile(t, "ca.pem", testkit.ReadFile(t, oldCert))
 	cert, key := testkit.TempFile(t, "mine.pem", testkit.ReadFile(t, oldCert)), testkit.TempFile(t, "mine.key", testkit.ReadFile(t, oldKey))
@@ -114,8 +127,8 @@ func TestBackendFilesAreRenewed(t *testing.T) {
 	backend.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	backend.StartTLS()
 	defer backend.Close()
-	gateway := startProcess(t, testkit.TempFile(t, "routes.yaml", "users: off\nroutes:\n"+
-		"  - {name: open, prefix: /open, backend: '"+backend.URL+"', auth: none, tls: {ca: "+authority+", cert: "+cert+", key: "+key+"}}\n"), nil)
+	table = strings.NewReplacer("BACKEND", backend.URL, "TLS", "{ca: "+authority+", cert: "+cert+", key: "+key+"}").Replace(table)
+	gateway := startProcess(t, testkit.TempFile(t, "routes.yaml", "users: off\n"+table), nil)
 	if a := do(t, request{url: gateway.url + "/open"}); a.status != http.StatusOK || a.body != string(inPEM(t, oldCert)) {
 		t.Fatalf("at first: %d", a.status)
 	}

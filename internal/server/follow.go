@@ -119,12 +119,11 @@ func (r *reloader) followTable(tables ...*config.Config) {
 		for _, page := range cfg.Errors {
 			pages = append(pages, pathIn(filepath.Dir(cfg.File), page.File))
 		}
+		for _, backend := range cfg.Backends {
+			tls = appendTLSFiles(tls, backend.TLS)
+		}
 		for i := range cfg.Routes {
-			if files := cfg.Routes[i].TLS; files != nil {
-				for _, path := range []string{files.CA, files.Cert, files.Key} {
-					tls = append(tls, pathIn(files.Folder, path))
-				}
-			}
+			tls = appendTLSFiles(tls, cfg.Routes[i].TLS)
 			if answer := cfg.Routes[i].Respond; answer != nil && answer.File != "" {
 				answers = append(answers, pathIn(cmp.Or(answer.Folder, filepath.Dir(cfg.File)), answer.File))
 			}
@@ -155,6 +154,17 @@ func (r *reloader) followTable(tables ...*config.Config) {
 		})
 	}
 	r.keyFiles = keys
+}
+
+// appendTLSFiles appends the paths that `tls` of a route or a backend names.
+func appendTLSFiles(paths []string, files *config.TLS) []string {
+	if files == nil {
+		return paths
+	}
+	for _, path := range []string{files.CA, files.Cert, files.Key} {
+		paths = append(paths, pathIn(files.Folder, path))
+	}
+	return paths
 }
 
 // pathIn returns a path that may be relative to a folder; an empty folder is

@@ -10,13 +10,15 @@ import (
 	"strings"
 
 	"gatehouse/config"
+	"gatehouse/proxy"
 )
 
 // namedBackends compares the named backends: the servers that they gain and lose, and
 // their other keys.
-func (d *Diff) namedBackends(before, after *config.Config) {
-	for _, name := range namesIn(before.Backends, after.Backends) {
-		old, now := before.Backends[name], after.Backends[name]
+func (d *Diff) namedBackends(before, after *proxy.Table) {
+	backends := [2]map[string]*config.Backend{before.Config().Backends, after.Config().Backends}
+	for _, name := range namesIn(backends[0], backends[1]) {
+		old, now := backends[0][name], backends[1][name]
 		switch {
 		case old == nil:
 			d.Added = append(d.Added, "backend "+name+": "+serversText(now))
@@ -25,6 +27,12 @@ func (d *Diff) namedBackends(before, after *config.Config) {
 		default:
 			d.servers(old, now)
 			d.backendKeys(old, now)
+			if was, is := before.BackendAuthorities(name), after.BackendAuthorities(name); was != is && backendTLSText(old) == backendTLSText(now) {
+				d.Weaker = append(d.Weaker, fmt.Sprintf("backend %s: tls.ca: contents of %s #%s → #%s", name, now.TLS.CA, was, is))
+			}
+			if old.MaxRequests > 0 && (now.MaxRequests == 0 || now.MaxRequests > old.MaxRequests) {
+				d.Weaker = append(d.Weaker, fmt.Sprintf("backend %s: max_requests %d → %d", name, old.MaxRequests, now.MaxRequests))
+			}
 			if old.Share && !now.Share {
 				d.Changed = append(d.Changed, "backend "+name+": share true → false")
 			}
@@ -90,11 +98,6 @@ func (d *Diff) backendKeys(old, now *config.Backend) {
 // backendFields returns the keys of a backend other than its servers, with their values as
 // text that can be compared.
 func backendFields(b *config.Backend) []fieldValue {
-	tls := ""
-	if b.TLS != nil {
-		path := func(file string) string { return pathText(b.Folder, b.TLS.Folder, file) }
-		tls = fmt.Sprintf("ca %q cert %q key %q server_name %q", path(b.TLS.CA), path(b.TLS.Cert), path(b.TLS.Key), b.TLS.ServerName)
-	}
 	sticky := ""
 	if b.Sticky != nil {
 		sticky = "cookie " + b.Sticky.Cookie + " for " + b.Sticky.TTL.String()
@@ -115,8 +118,17 @@ func backendFields(b *config.Backend) []fieldValue {
 		{"idle_timeout", givenText(b.IdleTimeout)},
 		{"protocol", givenText(b.Protocol)},
 		{"preserve_host", givenText(b.PreserveHost)},
-		{"tls", tls},
+		{"tls", backendTLSText(b)},
 	}
+}
+
+// backendTLSText returns `tls` of a backend as text, or "".
+func backendTLSText(b *config.Backend) string {
+	if b.TLS == nil {
+		return ""
+	}
+	path := func(file string) string { return pathText(b.Folder, b.TLS.Folder, file) }
+	return fmt.Sprintf("ca %q cert %q key %q server_name %q", path(b.TLS.CA), path(b.TLS.Cert), path(b.TLS.Key), b.TLS.ServerName)
 }
 
 // givenText returns a value as text, or "" when it is not given.
@@ -214,31 +226,48 @@ func reachedPath(r *config.Route, server *url.URL) string {
 
 func basePath(server *url.URL) string { return strings.TrimSuffix(server.EscapedPath(), "/") }
 
-// otherAuthorities returns authorities that a route trusts now, in place of one that it
-// named before.
+// otherAuthorities returns authorities that a route trusts now, in place of those that it
+// named before: for the same servers, or for all.
 func otherAuthorities(before, after []*config.Route) (pinned, other string, found bool) {
-	var named []string
-	for _, r := range before {
-		if tlsOf(r).CA == "" {
-			return "", "", false // those of the system were trusted
+	for _, now := range after {
+		if now.Backend.First().Scheme != "https" {
+			continue
 		}
-		named = append(named, tlsPath(r, tlsOf(r).CA))
-	}
-	for _, r := range after {
-		if ca := tlsPath(r, tlsOf(r).CA); r.Backend.First().Scheme == "https" && !slices.Contains(named, ca) {
-			return named[0], ca, true
+		same := slices.DeleteFunc(slices.Clone(before), func(r *config.Route) bool { return !sharesServer(r, now) })
+		if len(same) == 0 {
+			same = before
+		}
+		if named, all := authorities(same); all && !slices.Contains(named, tlsPath(now, tlsOf(now).CA)) {
+			return named[0], tlsPath(now, tlsOf(now).CA), true
 		}
 	}
 	return "", "", false
 }
 
+// authorities returns the authorities that routes name, and reports whether each of them
+// names some. Those of the system have no name.
+func authorities(routes []*config.Route) (named []string, all bool) {
+	for _, r := range routes {
+		if tlsOf(r).CA == "" {
+			return nil, false
+		}
+		named = append(named, tlsPath(r, tlsOf(r).CA))
+	}
+	return named, true
+}
+
+// sharesServer reports whether two routes lead to the same server.
+func sharesServer(a, b *config.Route) bool {
+	return slices.ContainsFunc(a.Backend.Servers(), func(server *url.URL) bool {
+		return slices.ContainsFunc(b.Backend.Servers(), func(other *url.URL) bool { return other.Host == server.Host })
+	})
+}
+
 // tlsPath returns a path of `tls` of a route or of its backend, as pathText does.
 func tlsPath(r *config.Route, file string) string {
 	included := r.Folder
-	for _, share := range r.Backend.Shares {
-		if share.Backend.TLS == r.TLS {
-			included = share.Backend.Folder
-		}
+	if r.Backend != nil && len(r.Backend.Shares) == 1 && r.Backend.Shares[0].Backend.TLS == r.TLS {
+		included = r.Backend.Shares[0].Backend.Folder
 	}
 	return pathText(included, tlsOf(r).Folder, file)
 }

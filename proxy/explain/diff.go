@@ -43,7 +43,7 @@ func Compare(before, after *proxy.Table) Diff {
 		}
 	}
 	d.backends(before, after, twins)
-	d.namedBackends(before.Config(), after.Config())
+	d.namedBackends(before, after)
 	d.owners(before.Config(), after.Config())
 	d.global(before.Config(), after.Config())
 	pages(d.report, before, after)

@@ -90,7 +90,8 @@ func weakenedForwarding(old, now *config.Route, add func(what, before, after str
 // several sites then answers for any of them.
 func choosesHost(r *config.Route) bool {
 	isPattern := func(host string) bool { return strings.HasPrefix(host, "*") }
-	return r.PreserveHost && (len(r.Hosts) == 0 || slices.ContainsFunc(r.Hosts, isPattern))
+	preserves := r.Backend != nil && slices.ContainsFunc(targets(r), func(to *config.Route) bool { return to.PreserveHost })
+	return preserves && (len(r.Hosts) == 0 || slices.ContainsFunc(r.Hosts, isPattern))
 }
 
 // isWidened reports whether a list of allowed values allows more now. An empty list allows
