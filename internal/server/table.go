@@ -1,9 +1,7 @@
 package server
 
 import (
-	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
 	"time"
 
@@ -14,7 +12,6 @@ import (
 	"gatehouse/auth/basic"
 	"gatehouse/auth/keys"
 	"gatehouse/config"
-	"gatehouse/config/problem"
 	"gatehouse/config/settings"
 	"gatehouse/ops"
 	"gatehouse/proxy"
@@ -73,9 +70,6 @@ func (p *parts) build(cfg *config.Config, verifier *auth.Verifier) (*proxy.Table
 	if err != nil {
 		return nil, err
 	}
-	if err := p.needsSecretKeys(cfg); err != nil {
-		return nil, err
-	}
 	made := proxy.Parts{Passwords: checker, Metrics: p.metrics, Transports: p.transports, Backends: p.backends, KeySet: p.keySet()}
 	if cfg.Users.Off {
 		made.Gate = auth.NewGate(verifier, nil)
@@ -96,27 +90,6 @@ func (p *parts) build(cfg *config.Config, verifier *auth.Verifier) (*proxy.Table
 		Now:              time.Now,
 	})
 	return proxy.Compile(cfg, made)
-}
-
-// needsSecretKeys returns a problem for each backend that needs the keys of
-// GATEWAY_SECRET_KEYS_FILE, when there are none.
-func (p *parts) needsSecretKeys(cfg *config.Config) error {
-	if p.settings.SecretKeysFile != "" {
-		return nil
-	}
-	var problems problem.List
-	for _, name := range slices.Sorted(maps.Keys(cfg.Backends)) {
-		if b := cfg.Backends[name]; b.Sticky != nil {
-			problems = append(problems, problem.Problem{
-				Position: b.Position, Message: fmt.Sprintf("backend %q: sticky needs GATEWAY_SECRET_KEYS_FILE, which is not set", name),
-				Hint: "name a file with one key a line, such as `openssl rand -base64 48` gives",
-			})
-		}
-	}
-	if len(problems) > 0 {
-		return problems
-	}
-	return nil
 }
 
 // basicChecker returns what checks the passwords of routes with `basic`, or nil for a
