@@ -12,8 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -312,113 +310,6 @@ func TestWrongSocketOfSystemd(t *testing.T) {
 			if said := fails(t, command, "LISTEN_FDS=1", "LISTEN_FDNAMES=web", "GATEWAY_LISTEN="+c.setting); !strings.Contains(said, c.want) {
 				t.Errorf("it said:\n%s", said)
 			}
-		})
-	}
-}
-
-// upgradeLoad is what clients do while a gateway is replaced.
-type upgradeLoad struct {
-	t        *testing.T
-	ctx      context.Context
-	clients  sync.WaitGroup
-	answered atomic.Int64
-	failed   atomic.Int64
-}
-
-// keepAsking sends requests until the context ends. A client that keeps its connections
-// must send GETs, which it sends again when its connection was closed while it was silent.
-func (l *upgradeLoad) keepAsking(client *http.Client, method, url string) {
-	for l.ctx.Err() == nil {
-		req, err := http.NewRequest(method, url, strings.NewReader("body"))
-		if err != nil {
-			l.t.Error(err)
-			return
-		}
-		res, err := client.Do(req)
-		if err == nil {
-			_, err = io.Copy(io.Discard, res.Body)
-			res.Body.Close()
-		}
-		if err != nil || res.StatusCode != http.StatusOK {
-			if l.failed.Add(1) == 1 {
-				l.t.Errorf("a request was lost: %v", err)
-			}
-			continue
-		}
-		l.answered.Add(1)
-	}
-}
-
-// awaitMore waits for more answers.
-func (l *upgradeLoad) awaitMore(count int64) {
-	l.t.Helper()
-	want := l.answered.Load() + count
-	testkit.Eventually(l.t, "more answers", func() bool { return l.answered.Load() >= want })
-}
-
-// TestUpgradeWithSystemdsSockets holds sockets as systemd does, and replaces the gateway
-// several times under load. No connection is refused and no request is lost.
-func TestUpgradeWithSystemdsSockets(t *testing.T) {
-	t.Parallel()
-	for _, transport := range []string{"lean", "standard"} {
-		t.Run(transport, func(t *testing.T) {
-			t.Parallel()
-			table := openTable(t, forwardedBackend(t))
-			port, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer port.Close()
-			path := socketPath(t)
-			unix, err := net.Listen("unix", path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer unix.Close()
-			start := func() *process {
-				t.Helper()
-				web, _ := port.(*net.TCPListener).File()
-				local, _ := unix.(*net.UnixListener).File()
-				defer web.Close()
-				defer local.Close()
-				return startCommand(t, underSystemd(t, table, web, local), map[string]string{
-					"LISTEN_FDS": "2", "LISTEN_FDNAMES": "web:local", "GATEWAY_LISTEN": "systemd:web systemd", "GATEWAY_TRANSPORT": transport,
-				})
-			}
-			ctx, cancel := context.WithCancel(t.Context())
-			defer cancel()
-			load := &upgradeLoad{t: t, ctx: ctx}
-			p := start()
-			for method, fresh := range map[string]bool{"GET": false, "POST": true} {
-				for range 2 {
-					client := &http.Client{Transport: &http.Transport{DisableKeepAlives: fresh}, Timeout: startTimeout}
-					load.clients.Go(func() { load.keepAsking(client, method, "http://"+port.Addr().String()+"/open") })
-				}
-			}
-			local := unixClient(t, path, true)
-			local.Timeout = startTimeout
-			load.clients.Go(func() { load.keepAsking(local, "POST", "http://x/open") })
-			load.clients.Go(func() { load.keepAsking(h2cClient(t), "GET", "http://"+port.Addr().String()+"/open") })
-			for round := range 4 {
-				load.awaitMore(20)
-				old := p
-				if round%2 == 1 {
-					p = start() // both serve for a while
-					load.awaitMore(20)
-				}
-				if err := old.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-					t.Fatal(err)
-				}
-				if err := old.cmd.Wait(); err != nil {
-					t.Errorf("exit: %v\n%s", err, old.log)
-				}
-				if round%2 == 0 {
-					p = start() // what has arrived in between waits in the sockets
-				}
-			}
-			load.awaitMore(20)
-			cancel()
-			load.clients.Wait()
 		})
 	}
 }
