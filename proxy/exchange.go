@@ -63,6 +63,9 @@ func (x *exchange) refuse(r *http.Request, refusal *httperr.Error) {
 	if x.response.status != 0 {
 		return
 	}
+	if refusal.Status == http.StatusRequestHeaderFieldsTooLarge { // as net/http does; package http2conn relies on it
+		x.response.last = true
+	}
 	if refusal.Status == httperr.StatusClientGone { // no client is left to read an answer
 		x.response.status = httperr.StatusClientGone
 		return
