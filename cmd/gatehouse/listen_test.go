@@ -349,3 +349,48 @@ func TestNotifySystemd(t *testing.T) {
 		t.Errorf("at the stop: %q", got)
 	}
 }
+
+// TestSocketActivation lets systemd's own program open the sockets. It starts the gateway
+// when the first client comes, whose request waits for it.
+func TestSocketActivation(t *testing.T) {
+	t.Parallel()
+	activate, err := exec.LookPath("systemd-socket-activate")
+	if err != nil {
+		t.Fatal("this test needs systemd-socket-activate: tools/test-programs installs it (Debian: apt-get install systemd)")
+	}
+	address, path := testkit.FreeAddress(t), socketPath(t)
+	command := exec.Command(activate, "--listen="+address, "--listen="+path, "--fdname=public:local",
+		"-E", "GATEWAY_LISTEN=systemd:public systemd:local", "-E", "GATEWAY_OPS_LISTEN=127.0.0.1:0", "-E", "GATEWAY_JWT_SECRET="+testSecret,
+		buildGateway(t), "serve", "-c", openTable(t, forwardedBackend(t)))
+	command.Dir = t.TempDir()
+	log := new(testkit.Log)
+	command.Stderr = log
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = command.Process.Kill()
+		_ = command.Wait()
+	})
+	log.Await(t, "Listening on "+path)
+	for name, client := range map[string]*http.Client{address: {Timeout: startTimeout}, "x": unixClient(t, path, true)} {
+		client.Timeout = startTimeout
+		res, err := client.Get("http://" + name + "/open")
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", name, err, log)
+		}
+		res.Body.Close()
+		if res.StatusCode != http.StatusOK {
+			t.Errorf("%s answers %d", name, res.StatusCode)
+		}
+	}
+	if err := command.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Wait(); err != nil {
+		t.Errorf("exit: %v\n%s", err, log)
+	}
+	if _, err := os.Lstat(path); err != nil {
+		t.Errorf("the gateway has removed the socket of systemd: %v", err)
+	}
+}
