@@ -159,7 +159,7 @@ routes:
 				if err != nil {
 					t.Fatal(err)
 				}
-				defer conn.Close()
+				t.Cleanup(func() { conn.Close() })
 				_ = conn.SetDeadline(time.Now().Add(2 * testkit.Timeout))
 				if name == "TLS" {
 					conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // the certificate is not what this tests

@@ -90,9 +90,13 @@ func (h *heldSockets) start(t *testing.T, table string, settings map[string]stri
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer file.Close()
 		files = append(files, file)
 	}
+	defer func() {
+		for _, file := range files {
+			file.Close()
+		}
+	}()
 	all := map[string]string{"LISTEN_FDS": "3", "LISTEN_FDNAMES": "web:redirect:local", "GATEWAY_LISTEN": "systemd:web systemd"}
 	maps.Copy(all, settings)
 	return startCommand(t, underSystemd(t, table, files...), all)

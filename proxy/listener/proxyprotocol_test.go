@@ -228,7 +228,7 @@ func TestProxyProtocolDrain(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer peer.Close()
+		t.Cleanup(func() { peer.Close() })
 		_, _ = io.WriteString(peer, begin)
 	}
 	testkit.Eventually(t, "both are open", func() bool { return l.Open() == 2 })
