@@ -142,7 +142,8 @@ func TestServerAnswersOverHTTP2(t *testing.T) {
 			{"malformed path", []string{":path", "a b"}, 16 << 10, "stream_PROTOCOL_ERROR"},
 			{"unknown pseudo field", []string{":user", "x"}, 16 << 10, "stream_PROTOCOL_ERROR"},
 		} {
-			before := p.http2Errors(t, c.want)
+			counted := `gatehouse_http2_errors_total{error="` + c.want + `"}`
+			before := p.metrics(t)[counted]
 			client := &http2Client{t: t, Client: dial("h2")}
 			client.begin()
 			got, header, body := client.roundTrip(1, c.frame, c.fields)
@@ -150,7 +151,7 @@ func TestServerAnswersOverHTTP2(t *testing.T) {
 			case got != c.want:
 				t.Errorf("%s: ended with %s, want %s", c.name, got, c.want)
 			case len(got) > 3:
-				testkit.Eventually(t, c.name+" is counted", func() bool { return p.http2Errors(t, got) == before+1 })
+				testkit.Eventually(t, c.name+" is counted", func() bool { return p.metrics(t)[counted] == before+1 })
 			case got >= "400":
 				status, _ := strconv.Atoi(got)
 				p.wantOwnForm(t, status, status, header, body)
@@ -179,17 +180,6 @@ func TestServerAnswersOverHTTP2(t *testing.T) {
 			}
 		}
 	})
-}
-
-// http2Errors returns how many streams and connections ended with an error.
-func (p *process) http2Errors(t *testing.T, name string) (n int) {
-	t.Helper()
-	for line := range strings.Lines(do(t, request{url: p.operators + "/metrics"}).body) {
-		if value, found := strings.CutPrefix(line, `gatehouse_http2_errors_total{error="`+name+`"} `); found {
-			n, _ = strconv.Atoi(strings.TrimSpace(value))
-		}
-	}
-	return n
 }
 
 // http2Client is a client of HTTP/2 that sends what a library would refuse.
