@@ -63,7 +63,7 @@ routes:
 			t.Errorf("%s %s: %d %s, want %d", c.method, c.path, res.status, res.body, c.status)
 		}
 		testkit.Eventually(t, c.path+" is counted", func() bool {
-			return p.metrics(t)[fmt.Sprintf(`gatehouse_http_requests_total{code="%d",method="%s",route="%s"}`, c.status, c.method, c.route)] > 0
+			return p.metrics(t)[fmt.Sprintf(`gatehouse_http_requests_total{code="%d",method=%q,route=%q}`, c.status, c.method, c.route)] > 0
 		})
 		after := p.metrics(t)
 		for name, value := range after {
@@ -71,14 +71,14 @@ routes:
 				continue
 			}
 			want := 0.0
-			if c.reason != "" && name == fmt.Sprintf(`gatehouse_gateway_errors_total{reason="%s",route="%s"}`, c.reason, c.route) {
+			if c.reason != "" && name == fmt.Sprintf(`gatehouse_gateway_errors_total{reason=%q,route=%q}`, c.reason, c.route) {
 				want = 1
 			}
 			if value-before[name] != want {
 				t.Errorf("%s %s: %s grew by %v, want %v", c.method, c.path, name, value-before[name], want)
 			}
 		}
-		header := fmt.Sprintf(`gatehouse_backend_response_header_seconds_count{route="%s"}`, c.route)
+		header := fmt.Sprintf(`gatehouse_backend_response_header_seconds_count{route=%q}`, c.route)
 		if got := after[header] - before[header]; (got == 1) != c.backend {
 			t.Errorf("%s %s: %s grew by %v", c.method, c.path, header, got)
 		}

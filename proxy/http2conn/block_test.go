@@ -168,9 +168,15 @@ func TestReadAllocatesNothing(t *testing.T) {
 
 // ordinary is the header of a browser's request.
 var ordinary = []hpack.HeaderField{
-	{Name: ":method", Value: "GET"}, {Name: ":scheme", Value: "https"}, {Name: ":authority", Value: "shop.example.com"}, {Name: ":path", Value: "/api/v1/orders/17?x=y"},
-	{Name: "user-agent", Value: "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"}, {Name: "accept", Value: "application/json"},
-	{Name: "accept-encoding", Value: "gzip, deflate, br, zstd"}, {Name: "te", Value: "trailers"}, {Name: "authorization", Value: "Bearer " + strings.Repeat("abc.", 60)},
+	{Name: ":method", Value: "GET"},
+	{Name: ":scheme", Value: "https"},
+	{Name: ":authority", Value: "shop.example.com"},
+	{Name: ":path", Value: "/api/v1/orders/17?x=y"},
+	{Name: "user-agent", Value: "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"},
+	{Name: "accept", Value: "application/json"},
+	{Name: "accept-encoding", Value: "gzip, deflate, br, zstd"},
+	{Name: "te", Value: "trailers"},
+	{Name: "authorization", Value: "Bearer " + strings.Repeat("abc.", 60)},
 }
 
 // BenchmarkRead measures what a request costs more: the first of a connection, and a later
