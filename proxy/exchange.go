@@ -70,7 +70,17 @@ func (x *exchange) refuse(r *http.Request, refusal *httperr.Error) {
 		x.response.status = httperr.StatusClientGone
 		return
 	}
+	x.limitRest(r)
 	x.WriteError(&x.response, r, refusal)
+}
+
+// limitRest limits how long the server may read the rest of a body that no handler reads. It
+// reads it before it ends the request, and before it sends an answer that is larger than its
+// buffer.
+func (x *exchange) limitRest(r *http.Request) {
+	if r.ContentLength != 0 {
+		_ = http.NewResponseController(x.response.ResponseWriter).SetReadDeadline(time.Now().Add(forward.LastReadGrace))
+	}
 }
 
 var _ forward.ErrorWriter = (*exchange)(nil)
@@ -105,8 +115,8 @@ func (x *exchange) finish(r *http.Request, panicked any) {
 	if w.status == 0 && panicked == nil {
 		w.WriteHeader(http.StatusOK) // net/http would do it later, without our headers
 	}
-	if hadBody := x.transfer.Close(); !hadBody && r.ContentLength != 0 {
-		_ = http.NewResponseController(w.ResponseWriter).SetReadDeadline(time.Now().Add(forward.LastReadGrace))
+	if hadBody := x.transfer.Close(); !hadBody {
+		x.limitRest(r)
 	}
 	if x.stream != nil {
 		if panicked == nil && w.bytes > 0 {

@@ -186,6 +186,7 @@ func (g *Gateway) serve(x *exchange, r *http.Request) *httperr.Error {
 // answer lets the target of the route answer, when the request has passed all hops.
 func (x *exchange) answer(r *http.Request) *httperr.Error {
 	if x.route.answer != nil {
+		x.limitRest(r)
 		return x.route.answer.Answer(&x.response, x.route.forAnswer(r, x.path))
 	}
 	return x.gateway.forwarder.Forward(&x.response, &x.transfer, x.route.backend, forward.Facts{
