@@ -44,7 +44,7 @@ var house = map[string][]string{
 	"auth/account":          {"auth", "config", "store", "internal/httperr"},
 	"auth/basic":            {"auth", "auth/account", "config/textfile", "internal/httperr"},
 	"auth/keys":             {"config", "config/textfile", "internal/httperr"},
-	"proxy":                 {"config", "config/problem", "auth", "auth/basic", "internal/descriptors", "internal/httperr", "internal/timerwheel", "proxy/backend", "proxy/clientip", "proxy/compress", "proxy/cors", "proxy/deadline", "proxy/forward", "proxy/headers", "proxy/listener", "proxy/rewrite", "proxy/route", "proxy/target", "proxy/upstream"},
+	"proxy":                 {"config", "config/problem", "auth", "auth/basic", "internal/descriptors", "internal/httperr", "internal/timerwheel", "proxy/backend", "proxy/clientip", "proxy/compress", "proxy/cors", "proxy/deadline", "proxy/forward", "proxy/headers", "proxy/http2conn", "proxy/listener", "proxy/rewrite", "proxy/route", "proxy/target", "proxy/upstream"},
 	"proxy/compress":        {"config"},
 	"proxy/cors":            {"config", "internal/httperr"},
 	"proxy/explain":         {"config", "config/pathexp", "config/problem", "auth", "proxy", "proxy/clientip", "proxy/route", "internal/httperr"},
@@ -57,6 +57,7 @@ var house = map[string][]string{
 	"proxy/http1/server":    {"proxy/http1/wire", "internal/reqctx"},
 	"proxy/http1/transport": {"proxy/http1/socket", "proxy/http1/wire", "internal/reqctx"},
 	"proxy/http1/socket":    {},
+	"proxy/http2conn":       {},
 	"proxy/idletimer":       {"internal/timerwheel"},
 	"proxy/listener":        {"internal/descriptors", "internal/occurrence", "internal/reqctx", "internal/timerwheel", "proxy/clientip", "proxy/http1/server", "proxy/http1/socket"},
 	"proxy/rewrite":         {"config", "config/pathexp", "config/problem", "proxy/route"},
@@ -80,7 +81,7 @@ var house = map[string][]string{
 	"internal/reqctx":      {},
 	"internal/timerwheel":  {},
 	testkit:                {},
-	"internal/server":      {"config", "config/lint", "config/problem", "config/settings", "config/textfile", "config/watch", "store", "auth", "auth/account", "auth/basic", "auth/keys", "proxy", "proxy/explain", "proxy/http1/server", "proxy/listener", "proxy/backend", "proxy/upstream", "ops", "internal/descriptors", "internal/hint", "internal/secretkeys"},
+	"internal/server":      {"config", "config/lint", "config/problem", "config/settings", "config/textfile", "config/watch", "store", "auth", "auth/account", "auth/basic", "auth/keys", "proxy", "proxy/explain", "proxy/http1/server", "proxy/http2conn", "proxy/listener", "proxy/backend", "proxy/upstream", "ops", "internal/descriptors", "internal/hint", "internal/secretkeys"},
 }
 
 // testsAlso is what the tests of a package may import besides what the package reaches (see may), with the reason.
@@ -164,6 +165,7 @@ var why = []edge{
 	{"proxy/rewrite", "*", "one path becomes another, whoever asks and whatever carries the request"},
 	{"*", "proxy/rewrite", "only who forwards a request changes its path, and what the answer says about paths"},
 	{"proxy/clientip", "*", "a client is an address, read from a connection or from headers"},
+	{"*", "proxy/http2conn", "it stands between a connection and net/http's server, and marks requests for proxy alone"},
 	{"*", "proxy/http1", "it holds no code"},
 	{"proxy/http1", "*", "it holds the documentation of the packages below it, and no code"},
 	{"proxy/http1/server", "*", "it speaks HTTP/1.1 for any http.Handler, and knows nothing of routes and backends"},
@@ -171,6 +173,7 @@ var why = []edge{
 	{"proxy/http1/socket", "*", "it holds the raw system calls alone, so that they can be reviewed alone"},
 	{"proxy/headers", "*", "a header is changed by itself, with the facts of a request and without its way"},
 	{"proxy/deadline", "*", "it ends any request of HTTP/2, whatever the request is for"},
+	{"proxy/http2conn", "*", "it reads the frames of a connection, whatever is asked on it"},
 	{"proxy/idletimer", "*", "it measures silence of any connection"},
 	{"proxy/listener", "*", "it knows connections and their limits, not what the requests on them ask for"},
 	{"proxy/route", "*", "a request is matched by itself, without proxies, gates and metrics"},

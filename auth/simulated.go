@@ -136,10 +136,11 @@ type WithoutUsers struct {
 
 // Decide implements Decider.
 func (w WithoutUsers) Decide(ctx context.Context, header http.Header, rule Rule) (*Identity, *httperr.Error) {
-	roles := rule.Roles
-	rule.Roles = nil
+	isRole := func(claim ClaimRule) bool { return claim.Name == "role" }
+	needsRole := len(rule.Roles) > 0 || slices.ContainsFunc(rule.Claims, isRole)
+	rule.Roles, rule.Claims = nil, slices.DeleteFunc(slices.Clone(rule.Claims), isRole)
 	identity, refusal := w.Gate.Decide(ctx, header, rule)
-	if refusal == nil && len(roles) > 0 {
+	if refusal == nil && needsRole {
 		return nil, StoreUnavailable.Because(w.Cause)
 	}
 	return identity, refusal

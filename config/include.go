@@ -4,6 +4,7 @@
 package config
 
 import (
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -264,7 +265,11 @@ func (l *loader) readIncluded(table *part, entry *yamldoc.Field, include *Includ
 	data, err := l.files.read(include, name, l.budget)
 	sources.add(file, data, err)
 	if err != nil {
-		entry.Report("include "+problem.Quote(name)+": "+err.Error(), "")
+		hint := ""
+		if info, err := fs.Stat(l.files, name); err == nil && info.IsDir() {
+			hint = "to include the files of a folder, write " + path.Join(name, "*.yaml")
+		}
+		entry.Report("include "+problem.Quote(name)+": "+err.Error(), hint)
 		return nil
 	}
 	l.budget -= int64(len(data))

@@ -43,6 +43,7 @@ func addOwnedFiles(f *testing.F) {
 	for _, keys := range []string{
 		"auth: none", "auth: optional", "auth: initial", "auth: initial, tls: {ca: x}", "auth: ${MINE}", "auth: ${SECRET:-initial}", "headers: {X-A: '${SECRET}'}",
 		"headers: {X-A: '$${SECRET}'}", "allow_from: [office]", "allow_from: [mine]", "hosts: ['*.example.com']", "request_headers: {set: {X-A: '${SECRET}'}}",
+		"roles: []", "roles: [admin]", "roles: [guest, staff]", "claims: {}", "claims: {plan: [pro, free]}", "claims: {plan: pro, region: eu}", "forward_token: true",
 	} {
 		f.Add("backends: {mine: {servers: ['https://a', 'https://b']}}\nroutes: [{name: a, prefix: /team/x, backend: {mine: 1, shared: 2}, " + keys + "}]\n")
 		f.Add("addresses: {mine: ['::1']}\ndefaults: {" + keys + "}\nroutes: [{name: a, prefix: /team/x, backend: 'https://a'}]\n")
@@ -69,7 +70,7 @@ func FuzzOwner(f *testing.F) {
 	table := filepath.Join(folder, "routes.yaml")
 	testkit.WriteFile(f, table, "include: [{files: team.yaml, prefix: /team, auth: initial, variables: [MINE]}]\n"+
 		"addresses: {office: ['192.0.2.0/24']}\nbackends: {own: {servers: ['https://own']}, shared: {servers: ['https://shared'], share: true}}\n"+
-		"routes: [{name: site, prefix: /, backend: own}]\n")
+		"defaults: {roles: [staff, admin], claims: {plan: pro}, forward_token: false}\nroutes: [{name: site, prefix: /, backend: own}]\n")
 	owned := filepath.Join(folder, "team.yaml")
 	testkit.WriteFile(f, owned, "tests: []\n")
 	alone, err := Load(table, lookup)
@@ -99,6 +100,14 @@ func FuzzOwner(f *testing.F) {
 			}
 			if route.Auth != PolicyInitial && route.Auth != PolicyStrict {
 				t.Errorf("policy %q:\n%s", route.Auth, content)
+			}
+			if len(route.Roles) == 0 || !slices.Equal(route.Claims["plan"], []string{"pro"}) || route.Backend != nil && route.ForwardToken {
+				t.Errorf("roles %q, claims %q, forward_token %t:\n%s", route.Roles, route.Claims, route.ForwardToken, content)
+			}
+			for _, role := range route.Roles {
+				if role != "staff" && role != "admin" {
+					t.Errorf("role %q:\n%s", role, content)
+				}
 			}
 			for _, entry := range append(route.AllowFrom.Entries, route.DenyFrom.Entries...) {
 				if entry == "office" {

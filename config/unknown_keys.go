@@ -50,8 +50,11 @@ func placeOf(key string) string {
 		of    reflect.Type
 		place string
 	}{
-		{reflect.TypeFor[Route](), inRoute}, {reflect.TypeFor[Config](), atTop}, {reflect.TypeFor[CORS](), inCORS},
-		{reflect.TypeFor[Limits](), inLimits}, {reflect.TypeFor[TLS](), inTLS},
+		{reflect.TypeFor[Route](), inRoute},
+		{reflect.TypeFor[Config](), atTop},
+		{reflect.TypeFor[CORS](), inCORS},
+		{reflect.TypeFor[Limits](), inLimits},
+		{reflect.TypeFor[TLS](), inTLS},
 	} {
 		for field := range part.of.Fields() {
 			switch {

@@ -21,7 +21,7 @@ func TestSystemdUnits(t *testing.T) {
 	}
 	folder := t.TempDir()
 	units := []string{"verify", "--man=no"}
-	for _, name := range []string{"gatehouse.service", "gatehouse.socket"} {
+	for _, name := range []string{"gatehouse.service", "gatehouse.socket", "gatehouse-redirect.socket"} {
 		unit := string(testkit.ReadFile(t, filepath.Join("systemd", name)))
 		unit = strings.ReplaceAll(unit, "/usr/local/bin/gatehouse", "/bin/true") // must exist
 		path := filepath.Join(folder, name)
@@ -41,7 +41,8 @@ func TestSystemdUnits(t *testing.T) {
 	}
 }
 
-// TestSystemdSettings checks that the service uses the name of its socket.
+// TestSystemdSettings checks that the service uses the name of its socket, and that the
+// socket for redirects has the name that its setting says.
 func TestSystemdSettings(t *testing.T) {
 	t.Parallel()
 	service, err := os.ReadFile("systemd/gatehouse.service")
@@ -54,5 +55,11 @@ func TestSystemdSettings(t *testing.T) {
 	}
 	if socket := testkit.ReadFile(t, "systemd/gatehouse.socket"); !strings.Contains(string(socket), "FileDescriptorName="+string(match[1])+"\n") {
 		t.Errorf("the socket has another name than %q", match[1])
+	}
+	redirect := string(testkit.ReadFile(t, "systemd/gatehouse-redirect.socket"))
+	for _, want := range []string{"GATEWAY_REDIRECT_LISTEN=systemd:redirect", "\nFileDescriptorName=redirect\n", "\nService=gatehouse.service\n"} {
+		if !strings.Contains(redirect, want) {
+			t.Errorf("the socket for redirects has no %q", want)
+		}
 	}
 }

@@ -6,9 +6,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// maxHTTP2Errors bounds the labels of gatehouse_http2_errors_total. They are fixed texts
-// of net/http, which may have more of them in a later version. otherError stands for all
-// further ones.
+// maxHTTP2Errors bounds the labels of gatehouse_http2_errors_total. They are the codes of
+// RFC 9113 section 7, and net/http may send others in a later version. otherError stands
+// for all further ones.
 const (
 	maxHTTP2Errors = 64
 	otherError     = "other"
@@ -23,7 +23,7 @@ type http2Errors struct {
 	byName copyOnWriteMap[string, atomic.Uint64]
 }
 
-// HTTP2Error is the CountError of http.HTTP2Config.
+// HTTP2Error is the Ended of http2conn.Options.
 func (m *Metrics) HTTP2Error(name string) {
 	if entries, _, found := m.http2.byName.search(name); !found && len(entries) >= maxHTTP2Errors {
 		name = otherError

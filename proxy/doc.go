@@ -39,7 +39,8 @@
 // prefer HTML (accept.go).
 //
 // serveranswers.go answers what net/http's server refuses by itself, before any hop: package
-// listener recognizes those answers and asks the Gateway for another.
+// listener recognizes those answers and asks the Gateway for another. Over HTTP/2, package
+// http2conn marks such requests before the server reads them.
 //
 // Everything that can refuse a request is decided before the request is forwarded. Every
 // error that the gateway itself answers is an httperr.Error. Those of this package are in

@@ -63,11 +63,24 @@ func (x *exchange) refuse(r *http.Request, refusal *httperr.Error) {
 	if x.response.status != 0 {
 		return
 	}
+	if refusal.Status == http.StatusRequestHeaderFieldsTooLarge { // as net/http does; package http2conn relies on it
+		x.response.last = true
+	}
 	if refusal.Status == httperr.StatusClientGone { // no client is left to read an answer
 		x.response.status = httperr.StatusClientGone
 		return
 	}
+	x.limitRest(r)
 	x.WriteError(&x.response, r, refusal)
+}
+
+// limitRest limits how long the server may read the rest of a body that no handler reads. It
+// reads it before it ends the request, and before it sends an answer that is larger than its
+// buffer.
+func (x *exchange) limitRest(r *http.Request) {
+	if r.ContentLength != 0 {
+		_ = http.NewResponseController(x.response.ResponseWriter).SetReadDeadline(time.Now().Add(forward.LastReadGrace))
+	}
 }
 
 var _ forward.ErrorWriter = (*exchange)(nil)
@@ -102,8 +115,8 @@ func (x *exchange) finish(r *http.Request, panicked any) {
 	if w.status == 0 && panicked == nil {
 		w.WriteHeader(http.StatusOK) // net/http would do it later, without our headers
 	}
-	if hadBody := x.transfer.Close(); !hadBody && r.ContentLength != 0 {
-		_ = http.NewResponseController(w.ResponseWriter).SetReadDeadline(time.Now().Add(forward.LastReadGrace))
+	if hadBody := x.transfer.Close(); !hadBody {
+		x.limitRest(r)
 	}
 	if x.stream != nil {
 		if panicked == nil && w.bytes > 0 {

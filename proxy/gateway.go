@@ -130,16 +130,19 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // serve passes the request through the hops. It returns the refusal of the first hop that
 // refuses the request, or nil.
 func (g *Gateway) serve(x *exchange, r *http.Request) *httperr.Error {
-	table := x.table
+	table, marked := x.table, refuseMarked(r)
 	if table == nil {
 		x.caller = clientip.Find(clientip.PeerAt(r.RemoteAddr), r, nil)
-		return httperr.NoTable
+		return cmp.Or(marked, httperr.NoTable)
 	}
 	x.caller = clientip.Find(clientip.PeerAt(r.RemoteAddr), r, table.trusted)
 	if header := x.caller.UnreadList(r); header != "" {
 		g.unreadable.Log(g.log, x.caller.Peer, header)
 	}
 	x.response.useCORS(table.cors, r.Header) // until the route is known; refusals need the headers too
+	if marked != nil {
+		return marked
+	}
 	if table.answersPreflight(r) {
 		if asked := table.preflight(r); asked.policy != nil {
 			x.response.useCORS(asked.policy, r.Header)
@@ -190,6 +193,7 @@ func (g *Gateway) serve(x *exchange, r *http.Request) *httperr.Error {
 // answer lets the target of the route answer, when the request has passed all hops.
 func (x *exchange) answer(r *http.Request) *httperr.Error {
 	if x.route.answer != nil {
+		x.limitRest(r)
 		return x.route.answer.Answer(&x.response, x.route.forAnswer(r, x.path))
 	}
 	facts := forward.Facts{In: r, ID: x.response.id, Caller: x.caller, Path: x.path, Identity: x.identity, Errors: x}

@@ -16,8 +16,8 @@ import (
 //   - TRACE. The backend would answer with the headers that it got, among them the token
 //     and the identity headers (RFC 9110 section 9.3.8).
 //   - HTTP/1.0 requests with unclear framing (RFC 9112 section 6.1).
-//   - HTTP/2 requests with a larger header than MaxHeader. net/http would answer them by
-//     itself. Over HTTP/1.1 it does; see serveranswers.go.
+//   - HTTP/2 requests with a larger header than MaxHeader. Over HTTP/1.1, net/http answers
+//     them by itself; see serveranswers.go.
 //   - HTTP/2 requests that HTTP/1.1 cannot express, which net/http accepts (RFC 9113
 //     sections 8.1.1 and 8.3.1). In HTTP/1.1 they would be different requests, or
 //     the backend would get the blame for an error.

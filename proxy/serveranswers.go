@@ -8,10 +8,12 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"time"
 
 	"gatehouse/internal/httperr"
 	"gatehouse/proxy/clientip"
+	"gatehouse/proxy/http2conn"
 )
 
 // The answers to requests that net/http's server refuses by itself. See
@@ -51,6 +53,18 @@ func serverRefusal(status int) *httperr.Error {
 		}
 	}
 	return nil
+}
+
+// refuseMarked returns a refusal for an HTTP/2 request that package http2conn has marked,
+// because net/http's server would answer it by itself, and nil for all others.
+func refuseMarked(r *http.Request) *httperr.Error {
+	if r.ProtoMajor < 2 || len(r.Header[http2conn.RefuseHeader]) == 0 {
+		return nil
+	}
+	if r.Header[http2conn.RefuseHeader][0] == strconv.Itoa(http.StatusRequestHeaderFieldsTooLarge) {
+		return refuseLargeHead
+	}
+	return refuseRequest
 }
 
 // answerForServer is the Answer of the listeners. It passes a request that no handler

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -141,6 +142,24 @@ func TestRespond(t *testing.T) {
 		}
 		posted := k.do(http.MethodPost, "/stop", strings.NewReader("a body"))
 		want(posted, http.StatusServiceUnavailable, "Back at noon.", plain)
+	})
+}
+
+// TestLargeAnswerBeforeTheBody asks for answers that are larger than the buffer of a server,
+// with a body that never comes. The server must not wait for it.
+func TestLargeAnswerBeforeTheBody(t *testing.T) {
+	folder, large := t.TempDir(), strings.Repeat("a", 100<<10)
+	page := filepath.Join(folder, "page.html")
+	testkit.WriteFile(t, page, large)
+	table := "errors: {404: " + page + "}\nroutes:\n  - {name: large, prefix: /large, auth: none, respond: {file: " + page + "}}\n"
+	eachLane(t, table, "http://127.0.0.1:9", func(t *testing.T, k *kit) {
+		for path, status := range map[string]int{"/large": http.StatusOK, "/nowhere": http.StatusNotFound} {
+			client := k.dial()
+			client.Send("POST " + path + " HTTP/1.1\r\nHost: x\r\nAccept: text/html\r\nContent-Length: 1000\r\n\r\nabc")
+			if a := receive(client); a.StatusCode != status || a.body != large {
+				t.Errorf("%s: got %d and %d bytes", path, a.StatusCode, len(a.body))
+			}
+		}
 	})
 }
 

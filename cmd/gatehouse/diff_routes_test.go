@@ -19,60 +19,72 @@ func TestDiffOfTargets(t *testing.T) {
 	}{
 		"a redirect becomes a backend": {
 			`{name: a, prefix: /a, redirect: {to: /b}, auth: none}`, `{name: a, prefix: /a, backend: "http://a", auth: none}`,
-			[]string{"route a: answered by the gateway → backend a, none (a)"}, nil,
+			[]string{"route a: answered by the gateway → backend a, none (a)"},
+			nil,
 		},
 		"a fixed answer becomes a backend": {
 			`{name: a, prefix: /a, respond: {status: 403}}`, `{name: a, prefix: /a, backend: "http://a"}`,
-			[]string{"route a: answered by the gateway → backend a, strict (a)"}, nil,
+			[]string{"route a: answered by the gateway → backend a, strict (a)"},
+			nil,
 		},
 		"a fixed answer becomes the endpoints": {
 			`{name: a, prefix: /a, respond: {status: 403}}`, `{name: a, prefix: /a, handler: users}`,
-			[]string{"route a: answered by the gateway → handler users"}, []string{"GET, OTHER /a: own policies (a) → strict (a)"},
+			[]string{"route a: answered by the gateway → handler users"},
+			[]string{"GET, OTHER /a: own policies (a) → strict (a)"},
 		},
 		"a fixed answer in front of a part of a backend goes": {
 			root + "\n  - " + `{name: a, prefix: /admin, respond: {status: 403}, auth: none}`, root,
-			[]string{"GET, OTHER /admin: answered by the gateway (a) → backend root, none (root)"}, nil,
+			[]string{"GET, OTHER /admin: answered by the gateway (a) → backend root, none (root)"},
+			nil,
 		},
 		"a redirect takes less": {
 			root + "\n  - " + `{name: a, prefix: /admin, redirect: {to: /}, auth: none}`,
 			root + "\n  - " + `{name: a, prefix: /admin/x, redirect: {to: /}, auth: none}`,
-			[]string{"GET, OTHER /admin: answered by the gateway (a) → backend root, none (root)"}, nil,
+			[]string{"GET, OTHER /admin: answered by the gateway (a) → backend root, none (root)"},
+			nil,
 		},
 		"a prefix gets wider": {
 			`{name: a, prefix: /a/b, backend: "http://a"}`, `{name: a, prefix: /a, backend: "http://a"}`,
-			[]string{"route a: reaches the backend's paths /a/b/… → /a/…"}, nil,
+			[]string{"route a: reaches the backend's paths /a/b/… → /a/…"},
+			nil,
 		},
 		"a base path gets shorter": {
 			`{name: a, prefix: /a, strip_prefix: true, backend: "http://a/base"}`, `{name: a, prefix: /a, strip_prefix: true, backend: "http://a"}`,
-			[]string{"route a: reaches the backend's paths /base/… → /…"}, nil,
+			[]string{"route a: reaches the backend's paths /base/… → /…"},
+			nil,
 		},
 		"a neighbour's base path": {
 			`{name: a, prefix: /a, strip_prefix: true, backend: "http://a/base"}`, `{name: a, prefix: /a, strip_prefix: true, backend: "http://a/bas"}`, nil, nil,
 		},
 		"another name, and less": {
 			`{name: a, prefix: /a, backend: "http://a", request_headers: {remove: [X-Debug]}, forward_token: false}`, `{name: b, prefix: /a, backend: "http://a"}`,
-			[]string{"route b: forward_token false → true", "route b: request_headers: X-Debug removed → clients may send it"}, nil,
+			[]string{"route b: forward_token false → true", "route b: request_headers: X-Debug removed → clients may send it"},
+			nil,
 		},
 		"https becomes http": {
 			`{name: a, prefix: /a, backend: "https://a"}`, `{name: a, prefix: /a, backend: "http://b"}`,
-			[]string{"route a: backend's scheme https → http"}, nil,
+			[]string{"route a: backend's scheme https → http"},
+			nil,
 		},
 		"the endpoints move, and more may come": {
 			`{name: a, prefix: /a, handler: users, hosts: [in.example.com], allow_from: [10.0.0.0/8]}`, `{name: a, prefix: /b, handler: users, hosts: ["*.example.com"]}`,
 			[]string{
 				"route a: moved, and from 10.0.0.0/8 (a) → from any address (a)",
 				"route a: hosts in.example.com → *.example.com",
-			}, nil,
+			},
+			nil,
 		},
 		"a second way to a backend without its roles": {
 			`{name: a, prefix: /a, backend: "http://a", roles: [admin]}`,
 			`{name: a, prefix: /a, backend: "http://a", roles: [admin]}` + "\n  - " + `{name: b, prefix: /b, backend: "http://a"}`,
-			[]string{"backend a: reached with strict, roles admin (a) at least → strict (b)"}, nil,
+			[]string{"backend a: reached with strict, roles admin (a) at least → strict (b)"},
+			nil,
 		},
 		"a second way to a backend from elsewhere": {
 			`{name: a, prefix: /a, backend: "http://a", allow_from: [10.0.0.0/8]}`,
 			`{name: a, prefix: /a, backend: "http://a", allow_from: [10.0.0.0/8]}` + "\n  - " + `{name: b, prefix: /b, backend: "http://a"}`,
-			[]string{"backend a: reached from 10.0.0.0/8 (a) → from any address (b)"}, nil,
+			[]string{"backend a: reached from 10.0.0.0/8 (a) → from any address (b)"},
+			nil,
 		},
 		"a second way that is as wide as another": {
 			`{name: a, prefix: /a, backend: "http://a", roles: [admin]}` + "\n  - " + `{name: c, prefix: /c, backend: "http://a"}`,

@@ -12,8 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -161,7 +159,7 @@ routes:
 				if err != nil {
 					t.Fatal(err)
 				}
-				defer conn.Close()
+				t.Cleanup(func() { conn.Close() })
 				_ = conn.SetDeadline(time.Now().Add(2 * testkit.Timeout))
 				if name == "TLS" {
 					conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // the certificate is not what this tests
@@ -316,113 +314,6 @@ func TestWrongSocketOfSystemd(t *testing.T) {
 	}
 }
 
-// upgradeLoad is what clients do while a gateway is replaced.
-type upgradeLoad struct {
-	t        *testing.T
-	ctx      context.Context
-	clients  sync.WaitGroup
-	answered atomic.Int64
-	failed   atomic.Int64
-}
-
-// keepAsking sends requests until the context ends. A client that keeps its connections
-// must send GETs, which it sends again when its connection was closed while it was silent.
-func (l *upgradeLoad) keepAsking(client *http.Client, method, url string) {
-	for l.ctx.Err() == nil {
-		req, err := http.NewRequest(method, url, strings.NewReader("body"))
-		if err != nil {
-			l.t.Error(err)
-			return
-		}
-		res, err := client.Do(req)
-		if err == nil {
-			_, err = io.Copy(io.Discard, res.Body)
-			res.Body.Close()
-		}
-		if err != nil || res.StatusCode != http.StatusOK {
-			if l.failed.Add(1) == 1 {
-				l.t.Errorf("a request was lost: %v", err)
-			}
-			continue
-		}
-		l.answered.Add(1)
-	}
-}
-
-// awaitMore waits for more answers.
-func (l *upgradeLoad) awaitMore(count int64) {
-	l.t.Helper()
-	want := l.answered.Load() + count
-	testkit.Eventually(l.t, "more answers", func() bool { return l.answered.Load() >= want })
-}
-
-// TestUpgradeWithSystemdsSockets holds sockets as systemd does, and replaces the gateway
-// several times under load. No connection is refused and no request is lost.
-func TestUpgradeWithSystemdsSockets(t *testing.T) {
-	t.Parallel()
-	for _, transport := range []string{"lean", "standard"} {
-		t.Run(transport, func(t *testing.T) {
-			t.Parallel()
-			table := openTable(t, forwardedBackend(t))
-			port, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer port.Close()
-			path := socketPath(t)
-			unix, err := net.Listen("unix", path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer unix.Close()
-			start := func() *process {
-				t.Helper()
-				web, _ := port.(*net.TCPListener).File()
-				local, _ := unix.(*net.UnixListener).File()
-				defer web.Close()
-				defer local.Close()
-				return startCommand(t, underSystemd(t, table, web, local), map[string]string{
-					"LISTEN_FDS": "2", "LISTEN_FDNAMES": "web:local", "GATEWAY_LISTEN": "systemd:web systemd", "GATEWAY_TRANSPORT": transport,
-				})
-			}
-			ctx, cancel := context.WithCancel(t.Context())
-			defer cancel()
-			load := &upgradeLoad{t: t, ctx: ctx}
-			p := start()
-			for method, fresh := range map[string]bool{"GET": false, "POST": true} {
-				for range 2 {
-					client := &http.Client{Transport: &http.Transport{DisableKeepAlives: fresh}, Timeout: startTimeout}
-					load.clients.Go(func() { load.keepAsking(client, method, "http://"+port.Addr().String()+"/open") })
-				}
-			}
-			local := unixClient(t, path, true)
-			local.Timeout = startTimeout
-			load.clients.Go(func() { load.keepAsking(local, "POST", "http://x/open") })
-			load.clients.Go(func() { load.keepAsking(h2cClient(t), "GET", "http://"+port.Addr().String()+"/open") })
-			for round := range 4 {
-				load.awaitMore(20)
-				old := p
-				if round%2 == 1 {
-					p = start() // both serve for a while
-					load.awaitMore(20)
-				}
-				if err := old.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-					t.Fatal(err)
-				}
-				if err := old.cmd.Wait(); err != nil {
-					t.Errorf("exit: %v\n%s", err, old.log)
-				}
-				if round%2 == 0 {
-					p = start() // what has arrived in between waits in the sockets
-				}
-			}
-			load.awaitMore(20)
-			cancel()
-			load.clients.Wait()
-		})
-	}
-}
-
 // TestNotifySystemd follows what the gateway tells systemd.
 func TestNotifySystemd(t *testing.T) {
 	t.Parallel()
@@ -456,5 +347,50 @@ func TestNotifySystemd(t *testing.T) {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	if got := next(); got != "STOPPING=1" {
 		t.Errorf("at the stop: %q", got)
+	}
+}
+
+// TestSocketActivation lets systemd's own program open the sockets. It starts the gateway
+// when the first client comes, whose request waits for it.
+func TestSocketActivation(t *testing.T) {
+	t.Parallel()
+	activate, err := exec.LookPath("systemd-socket-activate")
+	if err != nil {
+		t.Fatal("this test needs systemd-socket-activate: tools/test-programs installs it (Debian: apt-get install systemd)")
+	}
+	address, path := testkit.FreeAddress(t), socketPath(t)
+	command := exec.Command(activate, "--listen="+address, "--listen="+path, "--fdname=public:local",
+		"-E", "GATEWAY_LISTEN=systemd:public systemd:local", "-E", "GATEWAY_OPS_LISTEN=127.0.0.1:0", "-E", "GATEWAY_JWT_SECRET="+testSecret,
+		buildGateway(t), "serve", "-c", openTable(t, forwardedBackend(t)))
+	command.Dir = t.TempDir()
+	log := new(testkit.Log)
+	command.Stderr = log
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = command.Process.Kill()
+		_ = command.Wait()
+	})
+	log.Await(t, "Listening on "+path)
+	for name, client := range map[string]*http.Client{address: {Timeout: startTimeout}, "x": unixClient(t, path, true)} {
+		client.Timeout = startTimeout
+		res, err := client.Get("http://" + name + "/open")
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", name, err, log)
+		}
+		res.Body.Close()
+		if res.StatusCode != http.StatusOK {
+			t.Errorf("%s answers %d", name, res.StatusCode)
+		}
+	}
+	if err := command.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Wait(); err != nil {
+		t.Errorf("exit: %v\n%s", err, log)
+	}
+	if _, err := os.Lstat(path); err != nil {
+		t.Errorf("the gateway has removed the socket of systemd: %v", err)
 	}
 }

@@ -59,8 +59,12 @@ func startBalanced(t *testing.T, overTLS bool, peers string, settings map[string
 // whether it uses HTTP/2.
 func (b *balanced) client(t *testing.T, address, header string, h2 bool) *http.Client {
 	t.Helper()
+	network := "tcp"
+	if strings.HasPrefix(address, "/") {
+		network = "unix"
+	}
 	transport := &http.Transport{Protocols: new(http.Protocols), DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+		conn, err := new(net.Dialer).DialContext(ctx, network, address)
 		if err == nil {
 			_, err = io.WriteString(conn, header)
 		}
@@ -184,6 +188,37 @@ func TestProxyProtocolOfStrangers(t *testing.T) {
 		if got := b.get(t, b.client(t, b.address, "", false), "/open"); got != "error" {
 			t.Errorf("without a header after a reload: %s", got)
 		}
+	}
+}
+
+// TestProxyProtocolOfUnixSockets reads headers from a balancer on the same machine, and from
+// no other one.
+func TestProxyProtocolOfUnixSockets(t *testing.T) {
+	t.Parallel()
+	path, address := socketPath(t), testkit.FreeAddress(t)
+	for _, overTLS := range []bool{false, true} {
+		b := startBalanced(t, overTLS, "unix", map[string]string{"GATEWAY_LISTEN": "unix:" + path + " " + address})
+		b.address = address // for the URLs
+		for _, version := range []byte{1, 2} {
+			header := headerOf(t, version, "192.0.2.7:1")
+			if got := b.get(t, b.client(t, path, header, false), "/office"); got != `HTTP/1.1 200 for ["192.0.2.7"]` {
+				t.Errorf("version %d: %s", version, got)
+			}
+			if got := b.get(t, b.client(t, address, header, false), "/office"); strings.Contains(got, " 200 ") {
+				t.Errorf("version %d, over TCP: %s", version, got)
+			}
+		}
+		if got := b.get(t, b.client(t, path, string(proxyproto.SIGV2)+"\x20\x00\x00\x00", false), "/open"); got != "HTTP/1.1 200 for []" {
+			t.Errorf("a health check: %s", got)
+		}
+		if got := b.get(t, b.client(t, path, "", false), "/open"); got != "error" {
+			t.Errorf("without a header: %s", got)
+		}
+		if got := b.get(t, b.client(t, address, "", false), "/open"); got != `HTTP/1.1 200 for ["127.0.0.1"]` {
+			t.Errorf("without a header over TCP: %s", got)
+		}
+		_ = b.cmd.Process.Kill()
+		_ = b.cmd.Wait()
 	}
 }
 

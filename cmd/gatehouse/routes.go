@@ -46,10 +46,13 @@ func targetText(r ops.RouteInfo) string {
 	return r.Target + " as " + r.Rewrite
 }
 
-// whoMayPass returns the policy of a route, the claims that it requires, and
-// where its clients must be.
+// whoMayPass returns the policy of a route, the role and the claims that it
+// requires, and where its clients must be.
 func whoMayPass(r ops.RouteInfo) string {
 	parts := []string{r.Auth}
+	if len(r.Roles) > 0 {
+		parts = append(parts, "role="+strings.Join(r.Roles, "|"))
+	}
 	for _, name := range slices.Sorted(maps.Keys(r.Claims)) {
 		parts = append(parts, name+"="+strings.Join(r.Claims[name], "|"))
 	}

@@ -84,7 +84,7 @@ func echoMessages(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return
 	}
-	defer conn.CloseNow()
+	defer func() { _ = conn.CloseNow() }()
 	for {
 		kind, message, err := conn.Read(r.Context())
 		if err != nil || conn.Write(r.Context(), kind, message) != nil {
@@ -297,7 +297,7 @@ func (s *site) chat(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v: %v", err, res)
 	}
-	defer conn.CloseNow()
+	defer func() { _ = conn.CloseNow() }()
 	if err := conn.Write(ctx, websocket.MessageText, []byte("hello")); err != nil {
 		t.Fatal(err)
 	}

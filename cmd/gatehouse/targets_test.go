@@ -222,7 +222,8 @@ func refuseKey(t *testing.T, target string, c *targetCase) {
 	if err := json.Unmarshal(out.Bytes(), &said); err != nil || status != exitFailure || said.Valid {
 		t.Fatalf("%s with %s: status %d, %s", target, c.with, status, &out)
 	}
-	line := 1 + strings.Count(table[:strings.Index(table, c.key+":")], "\n")
+	before, _, _ := strings.Cut(table, c.key+":")
+	line := 1 + strings.Count(before, "\n")
 	for _, p := range said.Problems {
 		if p.Line == line && p.Column == 5 && p.Hint != "" && strings.Contains(p.Message, c.key) {
 			return

@@ -4,6 +4,7 @@
 package lint
 
 import (
+	"cmp"
 	"maps"
 	"net/url"
 	"slices"
@@ -30,7 +31,7 @@ func (l *linter) warnRewritten() {
 			if !found {
 				continue
 			}
-			field.WarnAt("rewrite", field.Name()+": rewrite leads to "+strings.TrimSuffix(guard.backendPath, "/")+" of the backend, which "+
+			field.WarnAt("rewrite", field.Name()+": rewrite leads to "+cmp.Or(strings.TrimSuffix(guard.backendPath, "/"), "/")+" of the backend, which "+
 				guard.field.Name()+" ("+ruleText(guard.route)+") guards: a rewritten request is forwarded, not matched again",
 				"let `from` or `to` allow less, or give both routes the same policy")
 			break

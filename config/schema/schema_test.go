@@ -261,7 +261,8 @@ func beyondGenerate() map[string][]string {
 			"bool-case", "ambiguous-date", "ambiguous-hex", "ambiguous-key", "ambiguous-no", "ambiguous-number", "ambiguous-octal", "ambiguous-time",
 			"ambiguous-underscore", "ambiguous-y", "claims-octal", "claims-yes", "tagged-merge-tokens", "tagged-route", "tagged-route-map", "tagged-section", "tagged-tests", "tagged-tokens", "tagged-top", "test-company-no", "type-tag",
 		},
-		"editors follow merges": {"merge-key"},
+		"a schema does not see comments": {"unicode-line-break"},
+		"editors follow merges":          {"merge-key"},
 	}
 }
 

@@ -246,7 +246,12 @@ func (r *reader) checkRedirects(s Settings) {
 }
 
 // parseAddress parses a host:port to listen on.
-func parseAddress(text string) (string, *problem.Fault) { return parseAddressOf(text, text) }
+func parseAddress(text string) (string, *problem.Fault) {
+	if kind, _, _ := strings.Cut(text, ":"); kind == string(NetworkUnix) || kind == string(NetworkSystemd) || strings.Contains(text, ",") {
+		return "", &problem.Fault{Reason: "not one address", Hint: "host:port, such as 127.0.0.1:8081; only GATEWAY_LISTEN and GATEWAY_REDIRECT_LISTEN may be a list, or have other sockets"}
+	}
+	return parseAddressOf(text, text)
+}
 
 // parseAddressOf parses an address that is the text of a setting, or a part of it.
 func parseAddressOf(text, setting string) (string, *problem.Fault) {

@@ -132,13 +132,18 @@ func ReadNested(folders []string, path string, most int64) ([]byte, error) {
 		return nil, WithoutPath(err)
 	}
 	defer func() { _ = root.Close() }()
-	for _, folder := range folders[1:] {
-		inner, err := root.OpenRoot(folder)
-		if err != nil {
-			return nil, WithoutPath(err)
-		}
-		defer func() { _ = inner.Close() }()
-		root = inner
+	return readNested(root, folders[1:], path, most)
+}
+
+// readNested reads a path in the last of the folders below root.
+func readNested(root *os.Root, folders []string, path string, most int64) ([]byte, error) {
+	if len(folders) == 0 {
+		return readAtMost(root, path, most)
 	}
-	return readAtMost(root, path, most)
+	inner, err := root.OpenRoot(folders[0])
+	if err != nil {
+		return nil, WithoutPath(err)
+	}
+	defer func() { _ = inner.Close() }()
+	return readNested(inner, folders[1:], path, most)
 }

@@ -150,6 +150,9 @@ func (d *Decoder) HasKind(f *Field, t reflect.Type) bool {
 		want = yaml.SequenceNode
 		if f.node.Kind == yaml.ScalarNode && mayBePlain(t.Elem()) && !strings.Contains(f.node.Value, "${") {
 			hint = "write [" + asListEntry(f.node) + "]"
+			if slices.Contains([]string{"off", "false", "no", "none"}, strings.ToLower(f.node.Value)) {
+				hint = "omit it; write [] if that leaves a default"
+			}
 		}
 	}
 	if IsScalar(t) {

@@ -89,23 +89,36 @@ func (d *Document) checkText(data []byte) bool {
 		return false
 	}
 	invalid := bytes.IndexByte(data, 0)
-	reason := "the file contains a NUL byte; it is not text"
+	reason, hint := "the file contains a NUL byte; it is not text", "save it as UTF-8 text"
 	if invalid < 0 && !utf8.Valid(data) {
 		invalid = firstInvalid(data)
 		reason = "the file is not valid UTF-8"
+	}
+	if invalid < 0 {
+		// A route behind such a character in a comment would look like a part of the comment.
+		if invalid = bytes.IndexAny(data, hiddenBreaks); invalid >= 0 {
+			r, _ := utf8.DecodeRune(data[invalid:])
+			reason = fmt.Sprintf("the file contains %U, which YAML reads as a line break and editors do not show", r)
+			hint = fmt.Sprintf("remove it; in double quotes it can be written \\u%04X", r)
+		}
 	}
 	if invalid < 0 {
 		return true
 	}
 	// The rest of the line is not shown, because bytes that are not text do not
 	// help.
+	before := data[:invalid]
+	inLine := bytes.TrimPrefix(before[bytes.LastIndexByte(before, '\n')+1:], []byte("\ufeff"))
 	d.problems = append(d.problems, problem.Problem{
-		Position: problem.Position{File: d.file, Line: 1 + bytes.Count(data[:invalid], []byte("\n"))},
+		Position: problem.Position{File: d.file, Line: 1 + bytes.Count(before, []byte("\n")), Column: 1 + utf8.RuneCount(inLine)},
 		Message:  reason,
-		Hint:     "save it as UTF-8 text",
+		Hint:     hint,
 	})
 	return false
 }
+
+// hiddenBreaks are the line breaks of Unicode, which YAML 1.1 has and YAML 1.2 has not.
+const hiddenBreaks = "\u0085\u2028\u2029"
 
 // firstInvalid returns the offset of the first byte that is not valid UTF-8.
 func firstInvalid(data []byte) int {

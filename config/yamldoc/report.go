@@ -135,7 +135,7 @@ const maxSource = 4096
 // memory.
 func (d *Document) source(line int) string {
 	if d.lines == nil {
-		d.lines = splitLines(d.text)
+		d.lines = splitLines(d.withoutMark())
 	}
 	if line < 1 || line > len(d.lines) || d.hiddenLines[line] {
 		return ""

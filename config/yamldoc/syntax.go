@@ -158,7 +158,9 @@ func (d *Document) syntaxHint(line, column int, message string) string {
 	case strings.Contains(message, "unexpected end of stream"):
 		return "a quote is not closed"
 	case strings.Contains(message, "unknown anchor"):
-		return "put a value that begins with * in quotes"
+		return "an alias needs an anchor above it in the same file; put text that begins with * in quotes"
+	case strings.Contains(message, "incompatible YAML document"):
+		return "remove the line with %YAML"
 	case strings.Contains(message, "mapping values are not allowed"):
 		return "put a value with `: ` in quotes; check the indentation"
 	case strings.Contains(message, "exceeded max depth"):

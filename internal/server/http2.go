@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"gatehouse/proxy/http2conn"
 	"gatehouse/proxy/listener"
 )
 
@@ -26,7 +27,9 @@ const goAwayInterval = 50 * time.Millisecond
 // of HTTP/2; "Upgrade: h2c" is ignored (RFC 9113 section 3.1). The Shutdown of the
 // returned server sends GOAWAY and does nothing else. The Shutdown of the first
 // server would drop what its HTTP/1.1 connections have just sent.
-func splitHTTP2(public *http.Server) *http.Server {
+//
+// ended is called when an error ends a stream or a connection.
+func splitHTTP2(public *http.Server, ended func(name string)) *http.Server {
 	apart := &http.Server{
 		Handler: public.Handler, HTTP2: public.HTTP2,
 		ReadHeaderTimeout: public.ReadHeaderTimeout, IdleTimeout: public.IdleTimeout,
@@ -44,19 +47,35 @@ func splitHTTP2(public *http.Server) *http.Server {
 		apart.TLSConfig = public.TLSConfig.Clone()
 		_ = apart.ServeTLS(closedListener{}, "", "") // only sets up HTTP/2
 	}
-	serve := apart.TLSNextProto[name]
-	if serve == nil { // GODEBUG=http2server=0
+	serve := apart.TLSNextProto[protocolH2C] // for connections of any type
+	if serve == nil {                        // GODEBUG=http2server=0
 		return nil
 	}
+	options := http2conn.Options{MaxHeaderList: apart.MaxHeaderBytes, Ended: ended}
 	public.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){
 		// net/http replaces the map unless it has HTTP/2 over TLS.
 		protocolHTTP2: apart.TLSNextProto[protocolHTTP2],
 		name: func(_ *http.Server, conn *tls.Conn, handler http.Handler) {
 			listener.ServesHTTP2(conn)
-			serve(apart, conn, handler)
+			serve(apart, tls.Client(unencrypted{http2Conn(conn, options)}, nil), handler)
 		},
 	}
 	return apart
+}
+
+// unencrypted is how net/http's server passes on a connection of any type, within a
+// tls.Conn that is not used.
+type unencrypted struct{ net.Conn }
+
+// UnencryptedNetConn returns the connection. net/http's server looks for this method.
+func (c unencrypted) UnencryptedNetConn() net.Conn { return c.Conn }
+
+// http2Conn returns the connection for the HTTP/2 server.
+func http2Conn(conn *tls.Conn, o http2conn.Options) net.Conn {
+	if without, ok := conn.NetConn().(interface{ UnencryptedNetConn() net.Conn }); ok {
+		return http2conn.New(without.UnencryptedNetConn(), o)
+	}
+	return http2conn.NewTLS(conn, o)
 }
 
 // closedListener has no connections.

@@ -69,7 +69,7 @@ func (g *gateway) listen(handler *proxy.Gateway) (opened *listeners, err error) 
 		l.misdirectedServer = g.newRedirectServer(handler.ToHTTPS(""))
 	}
 	g.parts.metrics.WatchLimits(handler)
-	if l.http2Server = splitHTTP2(l.publicServer); l.http2Server == nil && certificate != nil {
+	if l.http2Server = splitHTTP2(l.publicServer, g.parts.metrics.HTTP2Error); l.http2Server == nil && certificate != nil {
 		l.publicServer.TLSConfig.NextProtos = []string{"http/1.1"}
 	}
 	l.plain = l.publicServer

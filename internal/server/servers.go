@@ -43,7 +43,6 @@ func (g *gateway) newPublicServer(handler *proxy.Gateway) *http.Server {
 			MaxReceiveBufferPerConnection: connectionWindow,
 			SendPingTimeout:               silenceTimeout,
 			WriteByteTimeout:              silenceTimeout,
-			CountError:                    g.parts.metrics.HTTP2Error,
 		},
 	}
 }

@@ -2,9 +2,11 @@ package compress
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -214,7 +216,7 @@ func TestAsStored(t *testing.T) {
 	r.Header["If-None-Match"] = []string{`W/"a", "b"`, `W/"c"`}
 	r.Header["If-Match"] = []string{`W/"d"`}
 	got := AsStored(r).Header
-	if want := []string{`W/"a", "b", W/"c", "a", "b", "c"`}; !slices.Equal(got["If-None-Match"], want) {
+	if want := []string{`W/"a", "b", W/"c", "a", "c"`}; !slices.Equal(got["If-None-Match"], want) {
 		t.Errorf("If-None-Match %q", got["If-None-Match"])
 	}
 	if want := []string{`W/"d", "d"`}; !slices.Equal(got["If-Match"], want) {
@@ -223,6 +225,54 @@ func TestAsStored(t *testing.T) {
 	if len(r.Header["If-None-Match"]) != 2 {
 		t.Error("the client's header was changed")
 	}
+}
+
+// TestWeakTags reads lists that a naive search for W/ misreads.
+func TestWeakTags(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		lists []string
+		want  []string
+	}{
+		{[]string{`W/"a"`}, []string{`"a"`}},
+		{[]string{`"b",W/"a" , ,W/"c"`}, []string{`"a"`, `"c"`}},
+		{[]string{`"b"`, `W/"a"`}, []string{`"a"`}},
+		{[]string{`"W/"`, `"W/", W/"W/"`}, []string{`"W/"`}},
+		{[]string{`"a, W/b", W/"a, b"`}, []string{`"a, b"`}},
+		{[]string{`*`, `a`, `W/`, `W/a`, `W/"a`, `w/"a"`, `W/ "a"`, `a W/"b"`, ``}, nil},
+	} {
+		if got := slices.Collect(weakTags(tt.lists)); !slices.Equal(got, tt.want) {
+			t.Errorf("%q: %q, want %q", tt.lists, got, tt.want)
+		}
+	}
+}
+
+// FuzzAsStored checks that a request keeps its own list, and that only the strong forms of
+// weak tags are added.
+func FuzzAsStored(f *testing.F) {
+	for _, list := range []string{`W/"a", "b"`, `"aW/"`, `W/"`, `*`, `W/"a"W/"b"`} {
+		f.Add(list)
+	}
+	f.Fuzz(func(t *testing.T, list string) {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header["If-None-Match"] = []string{list}
+		got := AsStored(r).Header["If-None-Match"]
+		added, isKept := strings.CutPrefix(got[0], list)
+		if len(got) != 1 || !isKept {
+			t.Fatalf("%q: %q", list, got)
+		}
+		for tag := range weakTags([]string{list}) {
+			if !strings.Contains(list, "W/"+tag) {
+				t.Errorf("%q: %q is not a tag of it", list, tag)
+			}
+			if added, isKept = strings.CutPrefix(added, ", "+tag); !isKept {
+				t.Errorf("%q: %q is not added: %q", list, tag, got)
+			}
+		}
+		if added != "" {
+			t.Errorf("%q: %q is added, too", list, added)
+		}
+	})
 }
 
 func TestVary(t *testing.T) {
@@ -243,6 +293,65 @@ func TestVary(t *testing.T) {
 	if shared[:2][1] != "" {
 		t.Error("a shared list was changed")
 	}
+}
+
+// TestManyStreams checks that only some answers are compressed at the same time, and the
+// memory of each.
+func TestManyStreams(t *testing.T) { //nolint:paralleltest // it measures the memory of the process
+	part := make([]byte, 0, 32<<10)
+	for i := 0; len(part) < 32<<10-100; i++ {
+		part = fmt.Appendf(part, `{"id": %d, "name": "a product %x", "price": %d.99}`+"\n", i*7919, i*104729, i%500)
+	}
+	for _, coding := range config.AllCodings() {
+		policy := New(config.Codings{coding}, new(Encoders))
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header.Set("Accept-Encoding", string(coding))
+		open := func() (*Writer, http.Header) {
+			header := http.Header{"Content-Type": {"application/json"}}
+			w := policy.Writer(discard(header), r)
+			for range 8 { // 256 KiB
+				if _, err := w.Write(part); err != nil {
+					t.Error(err)
+				}
+			}
+			return w, header
+		}
+		before := heap()
+		var writers [maxStreams]*Writer
+		for i := range writers {
+			w, header := open()
+			if writers[i] = w; header.Get("Content-Encoding") == "" {
+				t.Fatalf("%s: answer %d is not compressed", coding, i)
+			}
+		}
+		if each := (heap() - before) / maxStreams; each > 2<<20 {
+			t.Errorf("%s: an encoder needs %d bytes", coding, each)
+		}
+		passed, header := open()
+		if header.Get("Content-Encoding") != "" || passed.Sent() != int64(8*len(part)) {
+			t.Errorf("%s: one answer more is compressed: %v, %d bytes", coding, header, passed.Sent())
+		}
+		writers[0].Abort()
+		writers[0].Abort() // counts once
+		for i, want := range []string{string(coding), ""} {
+			if _, header := open(); header.Get("Content-Encoding") != want {
+				t.Errorf("%s: answer %d after one has ended: %v", coding, i, header)
+			}
+		}
+		for _, w := range writers[1:] {
+			if err := w.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
+// heap returns the bytes of memory that are in use.
+func heap() int64 {
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return int64(stats.HeapAlloc)
 }
 
 // BenchmarkEncode measures one MiB of JSON, in parts of 32 KiB.

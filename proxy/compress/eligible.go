@@ -129,30 +129,3 @@ func withoutDigests(announced []string) []string {
 	}
 	return kept
 }
-
-// weaken makes a strong ETag weak.
-func weaken(header http.Header) {
-	if tag := first(header["Etag"]); strings.HasPrefix(tag, `"`) {
-		header["Etag"] = []string{"W/" + tag}
-	}
-}
-
-// AsStored returns a request whose conditions also name the strong form of each weak ETag.
-// Clients have weak ones of answers that were compressed. A backend may compare the text, and
-// for If-Match must not find that a weak one matches (RFC 9110 section 13.1).
-func AsStored(r *http.Request) *http.Request {
-	changed := r
-	for _, name := range [...]string{"If-None-Match", "If-Match"} {
-		values := r.Header[name]
-		if !slices.ContainsFunc(values, func(list string) bool { return strings.Contains(list, `W/"`) }) {
-			continue
-		}
-		if changed == r {
-			changed = r.WithContext(r.Context()) // a copy
-			changed.Header = r.Header.Clone()
-		}
-		strong := strings.ReplaceAll(strings.Join(values, ", "), `W/"`, `"`)
-		changed.Header[name] = []string{strings.Join(values, ", ") + ", " + strong}
-	}
-	return changed
-}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 
 	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/gzip"
@@ -13,13 +14,18 @@ import (
 )
 
 // The levels give most of the gain at a cost that a gateway can bear. The windows bound the
-// memory of one stream, here and at the client. RFC 9659 allows 8 MiB for zstd.
+// memory of one stream, here and at the client: with them, an encoder needs at most 2 MiB.
+// RFC 9659 allows a window of 8 MiB for zstd.
 const (
 	gzipLevel    = 5
 	brotliLevel  = 4
-	brotliWindow = 18 // 2^18 bytes: 256 KiB
+	brotliWindow = 16 // 2^16 bytes: 64 KiB
 	zstdWindow   = 256 << 10
 )
+
+// maxStreams is how many answers are compressed at the same time. Clients that do not read
+// can keep so many encoders, and no more.
+const maxStreams = 128
 
 // encoder compresses one stream at a time. It starts no goroutines.
 type encoder interface {
@@ -32,7 +38,11 @@ type encoder interface {
 
 // Encoders has the encoders that no stream uses at the moment. All routes of a table
 // share them.
-type Encoders struct{ gzip, brotli, zstd sync.Pool }
+type Encoders struct {
+	gzip, brotli, zstd sync.Pool
+
+	inUse atomic.Int64
+}
 
 func (e *Encoders) pool(coding config.Coding) *sync.Pool {
 	switch coding {
@@ -45,8 +55,12 @@ func (e *Encoders) pool(coding config.Coding) *sync.Pool {
 	}
 }
 
-// get returns an encoder that writes to w.
+// get returns an encoder that writes to w, or nil when maxStreams are in use.
 func (e *Encoders) get(coding config.Coding, w io.Writer) encoder {
+	if e.inUse.Add(1) > maxStreams {
+		e.inUse.Add(-1)
+		return nil
+	}
 	if used, ok := e.pool(coding).Get().(encoder); ok {
 		used.Reset(w)
 		return used
@@ -58,6 +72,7 @@ func (e *Encoders) get(coding config.Coding, w io.Writer) encoder {
 func (e *Encoders) put(coding config.Coding, used encoder) {
 	used.Reset(io.Discard) // keeps no reference to the stream
 	e.pool(coding).Put(used)
+	e.inUse.Add(-1)
 }
 
 func newEncoder(coding config.Coding, w io.Writer) encoder {

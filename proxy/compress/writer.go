@@ -3,7 +3,6 @@ package compress
 import (
 	"net/http"
 	"strconv"
-	"strings"
 
 	"gatehouse/config"
 )
@@ -99,8 +98,8 @@ func (w *Writer) WriteHeader(status int) {
 // weakenAsAsked makes the ETag of a 304 that of the answer which the client has stored.
 func (w *Writer) weakenAsAsked(header http.Header) {
 	tag := first(header["Etag"])
-	for _, list := range w.request.Header["If-None-Match"] {
-		if strings.HasPrefix(tag, `"`) && strings.Contains(list, "W/"+tag) {
+	for weak := range weakTags(w.request.Header["If-None-Match"]) {
+		if weak == tag {
 			weaken(header)
 			return
 		}
@@ -113,14 +112,18 @@ func (w *Writer) pass() {
 	w.ResponseWriter.WriteHeader(w.status)
 }
 
-// encode writes the header of an answer whose body is compressed.
+// encode writes the header of an answer whose body is compressed. When too many answers are
+// compressed at the moment, this one is not.
 func (w *Writer) encode() {
+	if w.request.Method != http.MethodHead {
+		if w.encoder = w.encoders.get(w.coding, (*output)(w)); w.encoder == nil {
+			w.pass()
+			return
+		}
+	}
 	w.state = stateEncoded
 	encode(w.Header(), string(w.coding))
 	w.ResponseWriter.WriteHeader(w.status)
-	if w.request.Method != http.MethodHead {
-		w.encoder = w.encoders.get(w.coding, (*output)(w))
-	}
 }
 
 // output is what the encoder of a Writer writes to.
@@ -141,32 +144,37 @@ func (w *Writer) Write(p []byte) (int, error) {
 	if w.state == stateNew {
 		w.WriteHeader(http.StatusOK)
 	}
-	switch {
-	case w.state == stateHeld && len(w.held)+len(p) < minimum:
-		w.held = append(w.held, p...)
-		return len(p), nil
-	case w.state == stateHeld:
+	if w.state == stateHeld {
+		if len(w.held)+len(p) < minimum {
+			w.held = append(w.held, p...)
+			return len(p), nil
+		}
 		if err := w.release(); err != nil {
 			return 0, err
 		}
-	case w.encoder == nil: // passed, or a HEAD
-		if w.state == stateEncoded {
-			return len(p), nil
-		}
-		return (*output)(w).Write(p)
 	}
-	w.dirty = true
-	return w.encoder.Write(p)
+	return w.body(p)
 }
 
-// release begins to compress an answer that was held.
+// body writes a part of the body when the header is written.
+func (w *Writer) body(p []byte) (int, error) {
+	switch {
+	case w.encoder != nil:
+		w.dirty = true
+		return w.encoder.Write(p)
+	case w.state == stateEncoded: // a HEAD
+		return len(p), nil
+	}
+	return (*output)(w).Write(p)
+}
+
+// release writes the header of an answer that was held, and what was held of its body.
 func (w *Writer) release() error {
 	w.encode()
 	if len(w.held) == 0 {
 		return nil
 	}
-	w.dirty = true
-	_, err := w.encoder.Write(w.held)
+	_, err := w.body(w.held)
 	w.held = nil
 	return err
 }

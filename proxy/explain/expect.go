@@ -206,12 +206,23 @@ func Failures(table *proxy.Table) problem.List {
 		if !result.Passed {
 			problems = append(problems, problem.Problem{
 				Position: result.Position,
-				Message:  fmt.Sprintf("test %q as %s: %s", result.Request, result.Who(), result.Why()),
-				Hint:     "`" + explainCommand(&result.Test) + "` tells why",
+				Message:  fmt.Sprintf("test %q as %s: %s", result.Request, bounded(result.Who()), result.Why()),
+				Hint:     "`" + bounded(explainCommand(&result.Test)) + "` tells why",
 			})
 		}
 	}
 	return problems
+}
+
+// maxShown bounds the caller of a test in a message, in characters. Claims may be long.
+const maxShown = 400
+
+// bounded shortens a text that is too long for a message.
+func bounded(text string) string {
+	if characters := []rune(text); len(characters) > maxShown {
+		return string(characters[:maxShown]) + "…"
+	}
+	return text
 }
 
 // Who returns the caller of a test, and what else is said about the request.

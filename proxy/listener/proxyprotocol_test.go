@@ -228,7 +228,7 @@ func TestProxyProtocolDrain(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer peer.Close()
+		t.Cleanup(func() { peer.Close() })
 		_, _ = io.WriteString(peer, begin)
 	}
 	testkit.Eventually(t, "both are open", func() bool { return l.Open() == 2 })
@@ -282,4 +282,60 @@ func FuzzProxyHeader(f *testing.F) {
 			_ = netip.MustParseAddrPort(got.String())
 		}
 	})
+}
+
+// bytesConn is a connection from loopback that has some bytes, of which each Read returns
+// at most a few.
+type bytesConn struct {
+	net.Conn
+	data []byte
+	step int
+}
+
+func (c *bytesConn) Read(p []byte) (int, error) {
+	if len(c.data) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p[:min(len(p), c.step)], c.data)
+	c.data = c.data[n:]
+	return n, nil
+}
+
+func (*bytesConn) RemoteAddr() net.Addr            { return tcp("127.0.0.1:1") }
+func (*bytesConn) SetReadDeadline(time.Time) error { return nil }
+func (*bytesConn) Close() error                    { return nil }
+
+// FuzzBegin begins a connection with any bytes. Either it is refused, or what follows the
+// header is read as it was sent. Nothing stays counted.
+func FuzzBegin(f *testing.F) {
+	for _, c := range proxyHeaders() {
+		f.Add([]byte(c[0]+"GET / HTTP/1.1\r\n\r\n"), uint8(7))
+	}
+	f.Fuzz(func(t *testing.T, data []byte, step uint8) {
+		l := New(nil, fromProxies(Limits{PerClient: 1}))
+		for round := range int64(2) { // a client that stays counted would be refused the second time
+			conn := l.admit(&bytesConn{data: data, step: int(step) + 1}).(*Conn)
+			err := conn.Begin()
+			if err == nil {
+				checkBegun(t, conn, data)
+			}
+			want := map[bool]int64{true: round + 1}[err != nil && len(data) > 0]
+			if refused := l.Refused(); refused[len(RefusalReasons)-1] != want || refused[1] != 0 {
+				t.Errorf("%v are refused, want %d: %v", refused, want, err)
+			}
+			if err := conn.Close(); err != nil || l.Open() != 0 {
+				t.Errorf("%d are open, %v", l.Open(), err)
+			}
+		}
+	})
+}
+
+func checkBegun(t *testing.T, conn *Conn, data []byte) {
+	size, err := proxyHeaderSize(data)
+	if rest, _ := io.ReadAll(conn); err != nil || size == 0 || size > len(data) || !bytes.Equal(rest, data[size:]) {
+		t.Errorf("after a header of %d bytes, %v, it reads %q", size, err, rest)
+	}
+	if address, err := netip.ParseAddrPort(conn.RemoteAddr().String()); err != nil || address.Addr().Zone() != "" {
+		t.Errorf("the remote address is %v", conn.RemoteAddr())
+	}
 }
