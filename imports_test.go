@@ -66,7 +66,7 @@ var house = map[string][]string{
 	"proxy/target":          {"config", "config/textfile", "internal/httperr"},
 	"proxy/upstream":        {"config", "config/textfile", "proxy/http1/socket", "proxy/http1/transport"},
 	"proxy/http1/wire":      {},
-	"ops":                   {"config", "config/problem", "store", "auth", "auth/keys", "proxy", "proxy/backend", "proxy/explain", "proxy/listener", "internal/httperr"},
+	"ops":                   {"config", "config/problem", "store", "auth", "auth/keys", "proxy", "proxy/backend", "proxy/explain", "proxy/forward", "proxy/listener", "internal/httperr"},
 	"cmd":                   {"config", "config/lint", "config/problem", "config/schema", "config/settings", "config/textfile", "store", "auth", "auth/account", "auth/keys", "proxy", "proxy/explain", "ops", "internal/demo", "internal/hint", "internal/server"},
 	"bench":                 {},
 	"deploy":                {},

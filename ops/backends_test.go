@@ -15,6 +15,7 @@ import (
 	"gatehouse/ops"
 	"gatehouse/proxy"
 	"gatehouse/proxy/backend"
+	"gatehouse/proxy/forward"
 )
 
 const opsToken = "an operators' token"
@@ -164,5 +165,25 @@ func TestReadinessOfBackends(t *testing.T) {
 	}
 	if body := o.ask("GET", "/readyz").Body.String(); !strings.Contains(body, "backend orders has no healthy server") {
 		t.Error(body)
+	}
+}
+
+// The copies of a route's requests are reported from the first one on.
+func TestMirrorMetrics(t *testing.T) {
+	t.Parallel()
+	o := newOperators(t, nil)
+	route := o.metrics.Route("orders", "http://backend:80")
+	route.Started()
+	if o.shows(`gatehouse_mirror_requests_total{`) {
+		t.Error("a route that copies nothing has copies")
+	}
+	route.Mirrored(forward.MirrorTooLarge)
+	for _, line := range []string{
+		`gatehouse_mirror_requests_total{result="sent",route="orders"} 0`,
+		`gatehouse_mirror_requests_total{result="too_large",route="orders"} 1`,
+	} {
+		if !o.shows(line) {
+			t.Errorf("/metrics has no %s", line)
+		}
 	}
 }

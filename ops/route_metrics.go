@@ -19,6 +19,7 @@ import (
 	"gatehouse/config"
 	"gatehouse/internal/httperr"
 	"gatehouse/proxy"
+	"gatehouse/proxy/forward"
 )
 
 // routes holds the series of all routes, by name. It is a prometheus.Collector.
@@ -35,6 +36,7 @@ type series struct {
 	inFlight  atomic.Int64
 	bytes     atomic.Int64 // sent to clients
 	received  atomic.Int64 // bytes
+	mirrored  [forward.MirrorResults]atomic.Uint64
 	durations histogram
 	headers   histogram                           // time to a backend's response header; empty without a backend
 	failures  [len(httperr.Reasons)]atomic.Uint64 // in the order of httperr.Reasons
@@ -99,6 +101,8 @@ func (r *routeMetrics) Failed(reason httperr.Reason) {
 }
 
 func (r *routeMetrics) ResponseHeader(after time.Duration) { r.get().headers.observe(after.Seconds()) }
+
+func (r *routeMetrics) Mirrored(result forward.MirrorResult) { r.get().mirrored[result].Add(1) }
 
 func (r *routeMetrics) Received(bytes int64) { r.get().received.Add(bytes) }
 
@@ -192,6 +196,8 @@ var (
 		"Requests that the gateway itself answered with a 5xx, by reason.", []string{"route", "reason"}, nil)
 	authDecisions = prometheus.NewDesc("gatehouse_auth_decisions_total",
 		"Verdicts of the routes' policies, by result.", []string{"route", "result"}, nil)
+	mirrorRequests = prometheus.NewDesc("gatehouse_mirror_requests_total",
+		"Copies of requests for another backend, by result.", []string{"route", "result"}, nil)
 	backendUp = prometheus.NewDesc("gatehouse_backend_up",
 		"Whether the backend could be reached, and spoke HTTP, when last tried.", []string{"route", "backend"}, nil)
 )
@@ -199,7 +205,7 @@ var (
 // Describe implements prometheus.Collector.
 func (r *routes) Describe(descriptions chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		requestsTotal, requestDuration, requestsInFlight, requestBytes, responseBytes, responseHeader, gatewayErrors, authDecisions, backendUp,
+		requestsTotal, requestDuration, requestsInFlight, requestBytes, responseBytes, responseHeader, gatewayErrors, authDecisions, mirrorRequests, backendUp,
 	} {
 		descriptions <- d
 	}
@@ -240,6 +246,7 @@ func (s *series) collect(metrics chan<- prometheus.Metric) {
 	for result, n := range s.decisions.all() {
 		count(authDecisions, float64(n.Load()), s.name, string(result))
 	}
+	s.collectMirrored(count)
 	for backend, down := range s.down.all() {
 		gauge(backendUp, boolValue(!down.Load()), s.name, backend)
 	}
@@ -248,4 +255,20 @@ func (s *series) collect(metrics chan<- prometheus.Metric) {
 	}
 	total, sum, buckets := s.durations.read()
 	metrics <- prometheus.MustNewConstHistogramWithCreatedTimestamp(requestDuration, total, sum, buckets, s.began, s.name)
+}
+
+// collectMirrored reports the copies of requests, from the first one on.
+func (s *series) collectMirrored(count func(what *prometheus.Desc, value float64, labels ...string)) {
+	var counts [forward.MirrorResults]uint64
+	total := uint64(0)
+	for result := range counts {
+		counts[result] = s.mirrored[result].Load()
+		total += counts[result]
+	}
+	if total == 0 {
+		return
+	}
+	for result, n := range counts {
+		count(mirrorRequests, float64(n), s.name, forward.MirrorResult(result).String())
+	}
 }

@@ -16,6 +16,7 @@ import (
 	"gatehouse/internal/httperr"
 	"gatehouse/internal/testkit"
 	"gatehouse/proxy/backend"
+	"gatehouse/proxy/forward"
 )
 
 // oneUser is a store with one user in memory, so that only the gateway is measured.
@@ -50,6 +51,7 @@ func (quietMetrics) Backend(bool)                               {}
 func (quietMetrics) Failed(httperr.Reason)                      {}
 func (quietMetrics) Received(int64)                             {}
 func (quietMetrics) ResponseHeader(time.Duration)               {}
+func (quietMetrics) Mirrored(forward.MirrorResult)              {}
 
 // BenchmarkStrictRequest measures the whole handler with all features, from a request that
 // was read to a backend that answers at once. It also measures the same without a policy,

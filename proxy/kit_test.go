@@ -460,6 +460,7 @@ type routeRecorder struct {
 	failed   []httperr.Reason
 	headers  []time.Duration // until the backend's header
 	received int64
+	mirrored []string // results of copies
 }
 
 func (r *routeRecorder) Failed(reason httperr.Reason) {
@@ -491,6 +492,18 @@ func (r *routeRecorder) receivedBytes() int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.received
+}
+
+func (r *routeRecorder) Mirrored(result forward.MirrorResult) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.mirrored = append(r.mirrored, result.String())
+}
+
+func (r *routeRecorder) copies() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.mirrored)
 }
 
 func (r *routeRecorder) Received(size int64) {

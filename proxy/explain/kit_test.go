@@ -10,6 +10,7 @@ import (
 	"gatehouse/internal/httperr"
 	"gatehouse/proxy"
 	"gatehouse/proxy/backend"
+	"gatehouse/proxy/forward"
 	"gatehouse/proxy/upstream"
 )
 
@@ -27,6 +28,7 @@ func (noMetrics) Backend(bool)                               {}
 func (noMetrics) Failed(httperr.Reason)                      {}
 func (noMetrics) Received(int64)                             {}
 func (noMetrics) ResponseHeader(time.Duration)               {}
+func (noMetrics) Mirrored(forward.MirrorResult)              {}
 
 // endpoints is a built-in handler whose endpoints require a valid token.
 type endpoints struct{ http.Handler }

@@ -22,6 +22,7 @@ func (quietMetrics) Backend(bool)                 {}
 func (quietMetrics) Sent(int64)                   {}
 func (quietMetrics) Received(int64)               {}
 func (quietMetrics) ResponseHeader(time.Duration) {}
+func (quietMetrics) Mirrored(MirrorResult)        {}
 
 // newBackend returns a Backend that injects the identity of a member.
 func newBackend() *Backend {

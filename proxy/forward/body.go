@@ -151,7 +151,7 @@ func (b *clientBody) dropCopy() {
 	}
 	b.reading.Lock()
 	defer b.reading.Unlock()
-	b.copy.drop()
+	b.copy.drop(MirrorIncomplete)
 }
 
 // startStreaming is called when the backend has answered. From now on, bytes in either

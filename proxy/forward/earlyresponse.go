@@ -126,7 +126,7 @@ func (b *clientBody) discardRest(by time.Time) {
 		return
 	}
 	if b.copy != nil {
-		b.copy.drop() // the rest goes nowhere
+		b.copy.drop(MirrorIncomplete) // the rest goes nowhere
 	}
 	n, err := io.Copy(io.Discard, b.ReadCloser)
 	b.received.Add(n)

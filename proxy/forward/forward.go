@@ -151,6 +151,8 @@ type Metrics interface {
 	// Sent is called with the number of bytes just sent to a client on an upgraded
 	// connection.
 	Sent(bytes int64)
+	// Mirrored is called with what became of a copy of a request.
+	Mirrored(result MirrorResult)
 }
 
 // BackendOptions configure a Backend.

@@ -26,6 +26,24 @@ const (
 	mirrorTimeout = time.Minute
 )
 
+// MirrorResult says what became of the copy of a request, for metrics.
+type MirrorResult int
+
+// The results of copies.
+const (
+	MirrorSent       MirrorResult = iota // the other backend has answered, whatever the status
+	MirrorFailed                         // it has not, or the request cannot be sent to it
+	MirrorBusy                           // not made: too many copies are in flight, or too much memory is in use
+	MirrorTooLarge                       // not made: the body is too large
+	MirrorIncomplete                     // not sent: the body did not arrive completely
+	MirrorResults                        // the number of results
+)
+
+// String returns the name of the result in metrics.
+func (r MirrorResult) String() string {
+	return [MirrorResults]string{"sent", "failed", "busy", "too_large", "incomplete"}[r]
+}
+
 // Mirror sends copies of a share of a route's requests to a backend.
 type Mirror struct {
 	to       *Backend
@@ -53,16 +71,22 @@ func (m *Mirror) begin(t *Transfer) *mirrored {
 		return nil
 	}
 	in := t.In
-	if in.ContentLength > maxMirrored || len(in.Header["Upgrade"]) > 0 {
+	if len(in.Header["Upgrade"]) > 0 {
+		return nil
+	}
+	if in.ContentLength > maxMirrored {
+		m.count(MirrorTooLarge)
 		return nil
 	}
 	if m.inFlight.Add(1) > copiesAtOnce {
 		m.inFlight.Add(-1)
+		m.count(MirrorBusy)
 		return nil
 	}
 	out, refusal := m.to.Preview(t.Facts)
 	if refusal != nil {
 		m.inFlight.Add(-1)
+		m.count(MirrorFailed)
 		return nil
 	}
 	out.Header = out.Header.Clone() // the client's header may be reused when its request has ended
@@ -81,25 +105,33 @@ func (m *Mirror) begin(t *Transfer) *mirrored {
 	return c
 }
 
+// count counts a copy.
+func (m *Mirror) count(r MirrorResult) { m.to.metrics.Mirrored(r) }
+
 // write keeps a part of the body.
 func (c *mirrored) write(p []byte) {
 	if c.dropped || len(p) == 0 {
 		return
 	}
-	if c.body.Len()+len(p) > maxMirrored || c.mirror.bytes.Add(int64(len(p))) > mirroredBytes {
+	if c.body.Len()+len(p) > maxMirrored {
+		c.drop(MirrorTooLarge)
+		return
+	}
+	if c.mirror.bytes.Add(int64(len(p))) > mirroredBytes {
 		c.mirror.bytes.Add(-int64(len(p)))
-		c.drop()
+		c.drop(MirrorBusy)
 		return
 	}
 	_, _ = c.body.Write(p)
 }
 
 // drop gives up a copy that was not sent.
-func (c *mirrored) drop() {
+func (c *mirrored) drop(why MirrorResult) {
 	if c.dropped {
 		return
 	}
 	c.dropped = true
+	c.mirror.count(why)
 	c.mirror.bytes.Add(-int64(c.body.Len()))
 	c.body = bytes.Buffer{}
 	c.mirror.inFlight.Add(-1)
@@ -126,19 +158,18 @@ func (c *mirrored) send() {
 		if r.ContentLength > 0 {
 			r.Body = io.NopCloser(bytes.NewReader(c.body.Bytes()))
 		}
-		m.to.sendCopy(r)
+		m.count(m.to.sendCopy(r))
 	}()
 }
 
 // sendCopy sends a request to a server of the backend, and throws its answer away.
-func (b *Backend) sendCopy(r *http.Request) {
+func (b *Backend) sendCopy(r *http.Request) MirrorResult {
 	if b.servers == nil {
-		discardAnswer(b.proxy.Transport.RoundTrip(r))
-		return
+		return discardAnswer(b.proxy.Transport.RoundTrip(r))
 	}
 	server := b.servers.Pick(backend.Choice{})
 	if server == nil {
-		return
+		return MirrorFailed
 	}
 	server.Begin()
 	defer server.End()
@@ -148,14 +179,15 @@ func (b *Backend) sendCopy(r *http.Request) {
 	if !b.config.PreserveHost {
 		r.Host = server.Address.Name
 	}
-	discardAnswer(b.proxy.Transport.RoundTrip(r))
+	return discardAnswer(b.proxy.Transport.RoundTrip(r))
 }
 
 // discardAnswer reads a part of an answer, so that its connection can be used again.
-func discardAnswer(res *http.Response, err error) {
+func discardAnswer(res *http.Response, err error) MirrorResult {
 	if err != nil {
-		return
+		return MirrorFailed
 	}
 	_, _ = io.CopyN(io.Discard, res.Body, maxMirrored)
 	_ = res.Body.Close()
+	return MirrorSent
 }

@@ -128,6 +128,8 @@ func (t *Transfer) Close() (hadBody bool) {
 		t.body.dropCopy()
 		t.body.abandon()
 		t.backend.metrics.Received(t.body.received.Load())
+	} else if t.copy != nil { // refused before the body was read
+		t.copy.drop(MirrorIncomplete)
 	}
 	if t.replay != nil {
 		t.replay.release()
