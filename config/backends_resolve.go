@@ -115,7 +115,7 @@ func (c *Config) resolveMirror(route *Route, given *yamldoc.Field) {
 }
 
 // forwardingTo returns the route as it forwards to a backend. What the route itself does
-// not give is the backend's. given is the route.
+// not give is the backend's. given is the route in the file; nil gives nothing.
 func (r *Route) forwardingTo(backend *Backend, given *yamldoc.Field) *Route {
 	copied := *r
 	inherit(&copied.Timeout, backend.Timeout, given.Given("timeout"))
@@ -150,10 +150,9 @@ func (c *Config) NeedsSecretKeys() problem.List {
 // CheckRoute returns a route by which the servers of the backend are reached for health
 // checks: with the built-in values where the backend has none. gRPC without TLS uses h2c.
 func (b *Backend) CheckRoute() *Route {
-	none := yamldoc.Field{}
 	route := builtInRoute()
 	route.Name, route.Backend = b.Name, &BackendRef{Shares: []Share{{Name: b.Name, Weight: 1, Backend: b}}}
-	checks := route.forwardingTo(b, &none)
+	checks := route.forwardingTo(b, nil)
 	if b.Health != nil && b.Health.GRPC != nil && b.URLs()[0].Scheme == "http" {
 		checks.Protocol = ProtocolH2C
 	}

@@ -39,8 +39,14 @@ users:
   companies: [` + liveCompany + `]
 tokens:
   - {issuer: "https://login.example.com/", keys: "${KEYS}", algorithms: [ES256], audience: live}
+backends:
+  orders: {servers: ["${ECHO}", "${GONE}"], health: {path: /, interval: 1s}}
+  lost: {servers: ["${GONE}"], health: {path: /, interval: 1s}}
+  found: {discover: {url: "${FOUND}"}}
 routes:
   - {name: users, prefix: /api/v1/users, handler: users}
+  - {name: orders, prefix: /api/v1/orders, backend: orders, auth: none, mirror: {backend: found, percent: 100}}
+  - {name: lost, prefix: /api/v1/lost, backend: lost, auth: none}
   - {name: query, prefix: /api/v1/query, backend: "${ECHO}"}
   - {name: open, prefix: /api/v1/open, backend: "${ECHO}", auth: none}
   - {name: gone, prefix: /api/v1/gone, backend: "${GONE}", auth: none}
@@ -80,7 +86,7 @@ func serve(t testing.TB) gateway {
 		"GATEWAY_DATABASE_URL=sqlite:" + filepath.Join(folder, "gatehouse.db"),
 		"GATEWAY_DATABASE_URL_FILE=", "GATEWAY_SHUTDOWN_DELAY=0s",
 		"GATEWAY_LOG_LEVEL=debug", // which logs every setting
-		"GATEWAY_BCRYPT_COST=4", "ECHO=" + echo.URL, "GONE=http://" + testkit.RefusingAddress(t), "CERT=" + cert, "KEY=" + key, "KEYS=" + keys,
+		"GATEWAY_BCRYPT_COST=4", "ECHO=" + echo.URL, "FOUND=" + strings.Replace(echo.URL, "127.0.0.1", "localhost", 1), "GONE=http://" + testkit.RefusingAddress(t), "CERT=" + cert, "KEY=" + key, "KEYS=" + keys,
 	}
 	for _, variable := range environmentOf(build(t, "kustomize/base").deployments["gatehouse"]) {
 		if name, _, _ := strings.Cut(variable, "="); !slices.ContainsFunc(own, func(mine string) bool { return strings.HasPrefix(mine, name+"=") }) {
@@ -156,6 +162,8 @@ func (g gateway) round(ctx context.Context, token string) error {
 		{"GET", "/api/v1/query/chats", token + "x", "", 401},
 		{"POST", "/api/v1/open/hello", "", `{"hello":"world"}`, 200},
 		{"GET", "/api/v1/gone/x", "", "", 503},
+		{"POST", "/api/v1/orders/1", "", `{"item":"fish"}`, 200},
+		{"GET", "/api/v1/lost/x", "", "", 503},
 		{"PUT", "/api/v1/gone/x", "", "{}", 503},
 		{"GET", "/nowhere", "", "", 404},
 		{"POST", "/api/v1/users/login", "", login(livePassword), 200},
@@ -472,8 +480,8 @@ func (p prometheus) checkHealth(t *testing.T, ctx context.Context) {
 
 // checkAlerts: what goes wrong here is noticed, what does not is not, and the sentences come out whole.
 func (p prometheus) checkAlerts(t *testing.T, ctx context.Context) {
-	want := []string{"GatehouseBackendDown", "GatehouseErrorRateHigh"}
-	mayBe := append([]string{"GatehouseAuthRefusals", "GatehouseLoginGuessing"}, want...) // with patience
+	want := []string{"GatehouseBackendDown", "GatehouseBackendPanic", "GatehouseBackendServerDown", "GatehouseErrorRateHigh"}
+	mayBe := append([]string{"GatehouseAuthRefusals", "GatehouseBackendRetries", "GatehouseLoginGuessing"}, want...) // with patience
 	testkit.EventuallyNil(ctx, t, "alerts", func(ctx context.Context) error {
 		var answer struct {
 			Alerts []struct {

@@ -12,7 +12,17 @@ import (
 // contract are the gateway's metrics.
 var contract = []string{
 	"gatehouse_auth_decisions_total",
+	"gatehouse_backend_discovery_up",
+	"gatehouse_backend_ejections_total",
+	"gatehouse_backend_panic",
+	"gatehouse_backend_rejected_total",
+	"gatehouse_backend_request_duration_seconds",
+	"gatehouse_backend_requests_in_flight",
+	"gatehouse_backend_requests_total",
+	"gatehouse_backend_requests_waiting",
 	"gatehouse_backend_response_header_seconds",
+	"gatehouse_backend_retries_total",
+	"gatehouse_backend_server_up",
 	"gatehouse_backend_up",
 	"gatehouse_build_info",
 	"gatehouse_certificate_expiry_timestamp_seconds",
@@ -34,6 +44,7 @@ var contract = []string{
 	"gatehouse_limits_refused_total",
 	"gatehouse_log_lines_dropped_total",
 	"gatehouse_login_attempts_total",
+	"gatehouse_mirror_requests_total",
 	"gatehouse_store_up",
 	"gatehouse_user_feed_connected",
 }
