@@ -82,7 +82,8 @@ func backendConditions() []*schema {
 		{If: &schema{Required: []string{"hash"}}, Then: hashed},
 		{If: given("balance", &schema{Const: string(config.BalanceHash)}), Then: &schema{Required: []string{"hash"}}},
 		{If: given("protocol", &schema{Const: string(config.ProtocolHTTP1)}), Then: &schema{Not: given("health", &schema{Required: []string{"grpc"}})}},
-		{DependentRequired: map[string][]string{"max_waiting": {"max_requests"}, "max_wait": {"max_waiting"}}},
+		{If: &schema{Required: []string{"max_waiting"}}, Then: given("max_requests", &schema{Not: anyOf(&schema{Const: 0}, &schema{Const: "0"})})},
+		{DependentRequired: map[string][]string{"max_wait": {"max_waiting"}}},
 	}
 }
 

@@ -4,10 +4,9 @@
 package schema
 
 import (
-	"reflect"
+	"math"
 
 	"gatehouse/config"
-	"gatehouse/config/value"
 )
 
 // backendNotes returns the notes about `backends:`.
@@ -40,6 +39,7 @@ func backendNotes() map[string]note {
 			title:       "Weight",
 			description: "The server's share of the requests, among the sum of all weights. 0 gives it none.",
 			examples:    []any{3},
+			value:       weightValue,
 		},
 		"backends.discover": {
 			title:       "Discovery",
@@ -61,6 +61,7 @@ func backendNotes() map[string]note {
 			title:       "Refresh",
 			description: "The time between two lookups, at least 1s.",
 			examples:    []any{"10s"},
+			value:       positiveDuration,
 		},
 		"backends.balance": {
 			title: "Balancing",
@@ -106,6 +107,7 @@ func backendNotes() map[string]note {
 			title:       "Longest wait",
 			description: "How long a request may wait for its turn; then 503.",
 			examples:    []any{"1s"},
+			value:       positiveDuration,
 		},
 	}
 }
@@ -130,8 +132,8 @@ func checkNotes() map[string]note {
 			examples:    []any{"orders.v1.Orders"},
 			value:       func() *schema { return matchingToken(grpcServicePattern) },
 		},
-		"backends.health.interval": {title: "Interval", description: "The time between two checks of a server, at least 1s.", examples: []any{"10s"}},
-		"backends.health.timeout":  {title: "Timeout", description: "How long an answer may take.", examples: []any{"2s"}},
+		"backends.health.interval": {title: "Interval", description: "The time between two checks of a server, at least 1s.", examples: []any{"10s"}, value: positiveDuration},
+		"backends.health.timeout":  {title: "Timeout", description: "How long an answer may take.", examples: []any{"2s"}, value: positiveDuration},
 		"backends.health.expect": {
 			title:       "Statuses",
 			description: "The statuses of a healthy server, each a status or a range.",
@@ -148,12 +150,12 @@ func checkNotes() map[string]note {
 			examples: []any{"off", map[string]any{"fails": 5, "eject": "30s"}},
 		},
 		"backends.passive.fails": {title: "Fails", description: "How many requests must fail, one after the other.", examples: []any{5}, value: positiveCount},
-		"backends.passive.eject": {title: "Time", description: "For how long; each further time twice as long, at most ten times.", examples: []any{"30s"}},
+		"backends.passive.eject": {title: "Time", description: "For how long; each further time twice as long, at most ten times.", examples: []any{"30s"}, value: positiveDuration},
 		"backends.passive.max_ejected": {
 			title:       "Most ejected",
 			description: "The largest share of the servers that is ejected at the same time. The last one never is.",
 			examples:    []any{"50%"},
-			value:       percentValue,
+			value:       positivePercent,
 		},
 		"backends.retry": {
 			title: "Retries",
@@ -216,7 +218,7 @@ func referenceNotes() map[string]note {
 			description: "The share of the requests that are copied: more than 0, at most 100%.",
 			examples:    []any{"5%"},
 			required:    true,
-			value:       percentValue,
+			value:       positivePercent,
 		},
 	}
 }
@@ -226,7 +228,7 @@ func hashKeyNotes(path string) map[string]note {
 	return map[string]note{
 		path + ".header": {title: "Header", description: "The value of this header of the request.", examples: []any{"X-Tenant"}, value: func() *schema { return matchingToken(tokenPattern) }},
 		path + ".cookie": {title: "Cookie", description: "The value of this cookie of the request.", examples: []any{"session"}, value: func() *schema { return matchingToken(tokenPattern) }},
-		path + ".claim":  {title: "Claim", description: "The value of this claim of the caller's token. A name may be a path.", examples: []any{"sub"}, value: func() *schema { return matching(claimNamePattern) }},
+		path + ".claim":  {title: "Claim", description: "The value of this claim of the caller's token. A name may be a path.", examples: []any{"sub"}, value: func() *schema { return matchingToken(claimNamePattern) }},
 	}
 }
 
@@ -234,7 +236,7 @@ func hashKeyNotes(path string) map[string]note {
 // weights.
 func backendRefValue() *schema {
 	return anyOf(oneBackendValue(), &schema{
-		Type: "object", PropertyNames: &schema{Pattern: backendNamePattern}, AdditionalProperties: plainValue(reflect.TypeFor[value.Count](), note{}), MinProperties: 1,
+		Type: "object", PropertyNames: &schema{Pattern: backendNamePattern}, AdditionalProperties: weightValue(), MinProperties: 1,
 	})
 }
 
@@ -257,12 +259,31 @@ func retryCauseValue() *schema {
 	)
 }
 
+// weightValue returns a schema for the weight of a server or of a side of a split.
+func weightValue() *schema {
+	return anyOf(&schema{Type: "integer", Minimum: new(0), Maximum: new(math.MaxInt32)}, &schema{Type: "string", Pattern: countPattern}, ref("reference"))
+}
+
 // positiveCount returns a schema for a whole number that is not 0.
 func positiveCount() *schema {
 	return anyOf(&schema{Type: "integer", Minimum: new(1)}, &schema{Type: "string", Pattern: positivePattern}, ref("reference"))
 }
 
+// positiveDuration returns a schema for a duration that is not 0.
+func positiveDuration() *schema {
+	return anyOf(&schema{Type: "string", Pattern: durationPattern, Not: &schema{Pattern: zeroPattern}}, ref("reference"))
+}
+
 // percentValue returns a schema for a share of 100.
 func percentValue() *schema {
 	return anyOf(&schema{Type: "number", Minimum: new(0), Maximum: new(100)}, &schema{Type: "string", Pattern: percentPattern}, ref("reference"))
+}
+
+// positivePercent returns a schema for a share of 100 that is not 0.
+func positivePercent() *schema {
+	return anyOf(
+		&schema{Type: "number", Minimum: new(0), Maximum: new(100), Not: &schema{Const: 0}},
+		&schema{Type: "string", Pattern: percentPattern, Not: &schema{Pattern: zeroPattern}},
+		ref("reference"),
+	)
 }

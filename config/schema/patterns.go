@@ -73,6 +73,7 @@ const (
 	positivePattern     = `^[1-9][0-9]{0,9}$`
 	statusRangePattern  = `^ *[2-5][0-9]{2} *(?:- *[2-5][0-9]{2} *)?$`
 	percentPattern      = `^[0-9.]+ *%?$`
+	zeroPattern         = `^[^1-9]*$` // a number that is 0, with or without a unit
 	answerStatusPattern = `^[2-5][0-9]{2}$`
 )
 

@@ -236,7 +236,7 @@ func beyondGenerate() map[string][]string {
 		"a schema does not read URLs": {"backends-h2c-https", "backends-tls-http", "discover-address", "discover-address-ipv6"},
 		"a schema does not add up":    {"backend-split-none", "servers-weight-none"},
 		"a schema does not read durations and shares": {
-			"discover-refresh", "health-interval", "health-timeout", "mirror-percent", "passive-eject", "passive-max-ejected", "passive-max-ejected-none", "queue-wait", "retry-budget", "sticky-ttl",
+			"discover-refresh", "health-interval", "passive-eject", "passive-max-ejected", "retry-budget", "sticky-ttl",
 		},
 		"a range has to be computed":                          {"health-expect-range"},
 		"one name of a header is no header":                   {"hash-host"},
