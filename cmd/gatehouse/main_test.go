@@ -13,8 +13,12 @@ import (
 )
 
 // TestMain lets the test binary be the command as well: the stories in
-// testdata/script run it as `gatehouse`.
+// testdata/script run it as `gatehouse`. It is also a server of a backend; see replica.
 func TestMain(m *testing.M) {
+	if os.Args[0] == replicaCommand {
+		serveReplica()
+		return
+	}
 	testscript.Main(withScratch{m}, map[string]func(){"gatehouse": main})
 }
 
