@@ -211,8 +211,24 @@ func (r *Route) Servers() []*url.URL {
 // First returns the URL of the first server, or nil for none. All servers of one backend
 // have its scheme and its path.
 func (b *BackendRef) First() *url.URL {
-	if urls := b.Servers(); len(urls) > 0 {
-		return urls[0]
+	if b == nil {
+		return nil
+	}
+	for _, share := range b.Shares {
+		if share.Backend != nil {
+			return share.Backend.first()
+		}
+	}
+	return b.URL
+}
+
+// first returns the first of URLs, or nil.
+func (b *Backend) first() *url.URL {
+	switch {
+	case b.Discover != nil:
+		return b.Discover.target()
+	case len(b.Servers) > 0:
+		return b.Servers[0].URL
 	}
 	return nil
 }

@@ -40,7 +40,7 @@ func (l *linter) warnAddressBypass() {
 	guarded := stricterByBackend(guarding, (*config.Route).ChecksAddresses)
 	var warned *config.Route // as in warnWeaker
 	for _, open := range routes {
-		behind := guarded[open.server]
+		behind := guarded[open.place]
 		if behind == nil || open.route == warned || saysAddresses(candidate{route: open.route, field: open.field}) {
 			continue
 		}

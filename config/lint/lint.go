@@ -8,6 +8,7 @@
 //	weaker.go    routes that open what other routes protect
 //	addresses.go addresses of clients: unused sets, and holes below allow_from
 //	rewritten.go rewrites that lead to what other routes protect
+//	places.go    which routes lead to the same servers
 //	backends.go  named backends: unused ones, and retries that may do harm
 //	segments.go  prefixes that a careless backend reads as another route's
 package lint
@@ -26,12 +27,13 @@ var _ config.Check = Check
 type linter struct {
 	table *config.Config
 	file  *yamldoc.Field
+	named map[string][]place // see placesOf
 }
 
 // Check adds warnings about a table. It is a config.Check: it runs only on
 // tables without errors, because warnings about half a table would be wrong.
 func Check(table *config.Config, file *yamldoc.Field) {
-	l := &linter{table: table, file: file}
+	l := &linter{table: table, file: file, named: placesOf(table)}
 	l.warnOrigins(l.file, l.table.CORS)
 	l.warnAudience()
 	for _, field := range []*yamldoc.Field{l.file, l.file.Get("defaults")} {

@@ -17,7 +17,7 @@ import (
 // warnRewritten warns about each route whose rewrite can make a path that a
 // stricter route to the same backend guards.
 func (l *linter) warnRewritten() {
-	var guards map[string][]backendRoute // by server
+	var guards map[string][]backendRoute // by place
 	for i, field := range l.file.Get("routes").Entries() {
 		route := &l.table.Routes[i]
 		if route.Rewrite == nil {
@@ -26,8 +26,8 @@ func (l *linter) warnRewritten() {
 		if guards == nil {
 			guards = l.guards()
 		}
-		for _, server := range route.Servers() {
-			guard, found := guardedAt(route, server, guards[serverKey(server)])
+		for _, at := range l.reached(route) {
+			guard, found := guardedAt(route, at.url, guards[at.key])
 			if !found {
 				continue
 			}
@@ -61,15 +61,14 @@ func guardedAt(route *config.Route, server *url.URL, guards []backendRoute) (bac
 	return backendRoute{}, false
 }
 
-// guards returns the routes by server, each with the paths of the server behind it.
+// guards returns the routes by place, each with the paths there behind it.
 func (l *linter) guards() map[string][]backendRoute {
 	guards := map[string][]backendRoute{}
 	for i, field := range l.file.Get("routes").Entries() {
 		route := &l.table.Routes[i]
-		for _, server := range route.Backend.Servers() {
-			key := serverKey(server)
-			for _, path := range backendPathsOf(route, server) {
-				guards[key] = append(guards[key], backendRoute{route, field, key, path})
+		for _, at := range l.places(route.Backend) {
+			for _, path := range backendPathsOf(route, at.url) {
+				guards[at.key] = append(guards[at.key], backendRoute{route, field, at.key, path})
 			}
 		}
 	}

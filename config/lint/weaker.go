@@ -14,12 +14,12 @@ import (
 	"gatehouse/config/yamldoc"
 )
 
-// backendRoute is a route to one server, with the server's paths that it opens.
+// backendRoute is a route to one place, with the paths there that it opens.
 type backendRoute struct {
 	route       *config.Route
 	field       *yamldoc.Field
-	server      string // see serverKey
-	backendPath string // the prefix of the server's paths behind the route; ends with "/"
+	place       string // its key
+	backendPath string // the prefix of the paths there behind the route; ends with "/"
 }
 
 // stricterRoutes are the routes to one backend whose policy is stricter than a
@@ -49,7 +49,7 @@ func (l *linter) warnWeaker() {
 		})
 		var warned *config.Route // one warning for a route is enough, whatever the number of its servers
 		for _, d := range routes {
-			behind := stricter[d.server]
+			behind := stricter[d.place]
 			if d.route.Auth == weaker && !hasPasswords(d.route) && behind != nil && d.route != warned && warnWeakerRoute(d, behind, prefixes) {
 				warned = d.route
 			}
@@ -64,7 +64,7 @@ func (l *linter) warnFewerRules() {
 	guarded := stricterByBackend(guarding, func(route *config.Route) bool { return len(route.Roles)+len(route.Claims) > 0 })
 	var warned *config.Route // as in warnWeaker
 	for _, open := range routes {
-		behind := guarded[open.server]
+		behind := guarded[open.place]
 		if behind == nil || open.route == warned {
 			continue
 		}
@@ -91,29 +91,29 @@ func (l *linter) backendRoutes() (routes, guarding []backendRoute, prefixes map[
 		if len(route.Hosts) == 0 && len(route.Headers) == 0 {
 			prefixes[route.Prefix] = true
 		}
-		for _, server := range route.Servers() { // a copy of a request is a request, too
-			routes = append(routes, backendRoute{route, field, serverKey(server), backendPathOf(route, server)})
+		for _, at := range l.reached(route) {
+			routes = append(routes, backendRoute{route, field, at.key, backendPathOf(route, at.url)})
 		}
-		for _, server := range route.Backend.Servers() {
-			for _, path := range backendPathsOf(route, server) {
-				guarding = append(guarding, backendRoute{route, field, serverKey(server), path})
+		for _, at := range l.places(route.Backend) {
+			for _, path := range backendPathsOf(route, at.url) {
+				guarding = append(guarding, backendRoute{route, field, at.key, path})
 			}
 		}
 	}
 	return routes, guarding, prefixes
 }
 
-// stricterByBackend returns the routes that are stricter, by server.
+// stricterByBackend returns the routes that are stricter, by place.
 func stricterByBackend(routes []backendRoute, isStricter func(*config.Route) bool) map[string]*stricterRoutes {
 	stricter := map[string]*stricterRoutes{}
 	for _, d := range routes {
 		if !isStricter(d.route) {
 			continue
 		}
-		behind := stricter[d.server]
+		behind := stricter[d.place]
 		if behind == nil {
 			behind = &stricterRoutes{first: d, byPrefix: map[string]backendRoute{}}
-			stricter[d.server] = behind
+			stricter[d.place] = behind
 		}
 		if _, found := behind.byPrefix[d.route.Prefix]; !found {
 			behind.byPrefix[d.route.Prefix] = d

@@ -177,6 +177,7 @@ func weakenedConnection(old, now *config.Route, add func(what, before, after str
 	if pinned, other, found := otherAuthorities(before, after); found {
 		add("tls.ca", pinned, other)
 	}
+	unchanged := slices.EqualFunc(before, after, sameServers)
 	for _, what := range []struct {
 		key   string
 		of    func(*config.Route, *url.URL) string
@@ -185,7 +186,7 @@ func weakenedConnection(old, now *config.Route, add func(what, before, after str
 		{"tls.server_name", verifiedName, func(before, after string) bool { return before != "" && after != "" }},
 		{"reaches the backend's paths", reachedPath, func(before, after string) bool { return strings.HasPrefix(before, strings.TrimSuffix(after, "…")) }},
 	} {
-		was, is := byHost(before, what.of), byHost(after, what.of)
+		was, is := byHost(before, what.of, unchanged), byHost(after, what.of, unchanged)
 		for _, host := range slices.Sorted(maps.Keys(is)) {
 			if earlier, found := was[host]; found && earlier != is[host] && what.wider(earlier, is[host]) {
 				add(what.key, earlier, is[host])
@@ -195,10 +196,23 @@ func weakenedConnection(old, now *config.Route, add func(what, before, after str
 	}
 }
 
-// byHost returns what of says about each server of the routes, by the server's host.
-func byHost(routes []*config.Route, of func(*config.Route, *url.URL) string) map[string]string {
+// sameServers reports whether two routes lead to the same list of servers.
+func sameServers(a, b *config.Route) bool {
+	if len(a.Backend.Shares) != 1 || len(b.Backend.Shares) != 1 {
+		return false
+	}
+	return slices.EqualFunc(a.Backend.Shares[0].Backend.Servers, b.Backend.Shares[0].Backend.Servers, func(a, b config.Server) bool { return *a.URL == *b.URL })
+}
+
+// byHost returns what of says about each server of the routes, or about the first server of
+// each, by the server's host.
+func byHost(routes []*config.Route, of func(*config.Route, *url.URL) string, firstOnly bool) map[string]string {
 	values := map[string]string{}
 	for _, r := range routes {
+		if firstOnly {
+			values[r.Backend.First().Host] = of(r, r.Backend.First())
+			continue
+		}
 		for _, server := range r.Backend.Servers() {
 			values[server.Host] = of(r, server)
 		}

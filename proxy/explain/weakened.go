@@ -113,17 +113,19 @@ func (d *Diff) backends(before, after *proxy.Table, twins map[*config.Route]*con
 	reached := map[string][]*config.Route{} // by backend, one route for each rule
 	seen := map[string]bool{}
 	for _, r := range routesOf(before) {
+		rule := ruleKey(r)
 		for _, server := range r.Servers() {
-			if key := server.Host + " " + ruleKey(r); !seen[key] {
+			if key := server.Host + " " + rule; !seen[key] {
 				seen[key] = true
 				reached[server.Host] = append(reached[server.Host], r)
 			}
 		}
 	}
 	for _, r := range routesOf(after) {
+		rule := ruleKey(r)
 		for _, server := range r.Servers() {
 			host := server.Host
-			if len(reached[host]) == 0 || seen[host+" "+ruleKey(r)] {
+			if len(reached[host]) == 0 || seen[host+" "+rule] {
 				continue
 			}
 			if same := twins[r]; same != nil && same.Prefix == r.Prefix && leadsTo(same, host) {
