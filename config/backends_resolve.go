@@ -3,9 +3,12 @@
 package config
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 	"time"
 
+	"gatehouse/config/problem"
 	"gatehouse/config/yamldoc"
 )
 
@@ -127,6 +130,21 @@ func (r *Route) forwardingTo(backend *Backend, given *yamldoc.Field) *Route {
 		copied.Upgrade = nil // see normalize
 	}
 	return &copied
+}
+
+// NeedsSecretKeys returns a problem for each thing of the table that is sealed or signed
+// with the keys of GATEWAY_SECRET_KEYS_FILE. A process without them must not serve it.
+func (c *Config) NeedsSecretKeys() problem.List {
+	var list problem.List
+	for _, name := range slices.Sorted(maps.Keys(c.Backends)) {
+		if backend := c.Backends[name]; backend.Sticky != nil {
+			list = append(list, problem.Problem{
+				Position: backend.Position, Message: "backend " + problem.Quote(name) + ": sticky needs GATEWAY_SECRET_KEYS_FILE",
+				Hint: "a file with a random key, such as `openssl rand -base64 48` gives; it signs the cookies",
+			})
+		}
+	}
+	return list
 }
 
 // CheckRoute returns a route by which the servers of the backend are reached for health

@@ -9,10 +9,11 @@
 //	defaults.go  sets the defaults; config/yamldoc decodes the file over them
 //	validate.go  checks each value, then combinations of values; reports all problems
 //	include.go   joins the files that the table includes; sources.go finds and reads them
+//	backends_resolve.go  connects routes with the backends that they name
 //	owners.go    confines what the file of an owner may say
 //	checks       warn about a table without errors; see config/lint
 //
-// The other files have the rules: validate_*.go by subject, conflicts.go for
+// config.go and backends.go have the types. The other files have the rules: validate_*.go by subject, conflicts.go for
 // routes that no rule chooses between, and origin.go for patterns of origins.
 //
 // # To add a route key

@@ -13,7 +13,11 @@ type RouteInfo struct {
 	Prefix  string   `json:"prefix"`
 	Hosts   []string `json:"hosts,omitempty"`
 	Methods []string `json:"methods,omitempty"`
-	Target  string   `json:"target"` // the backend's URL, "handler:users", "answer:503", or a redirect such as "308 /new"
+	Target  string   `json:"target"` // the backend's URL, its name, names with weights, "handler:users", "answer:503", or a redirect such as "308 /new"
+	// SplitBy is what keeps a caller on one side of several backends, or "".
+	SplitBy string `json:"split_by,omitempty"`
+	// Mirror is the share of the requests that are copied, and where to, or "".
+	Mirror string `json:"mirror,omitempty"`
 	// Rewrite is the path that a rewrite makes, such as "/orders/$1".
 	Rewrite string   `json:"rewrite,omitempty"`
 	Auth    string   `json:"auth"` // a policy, "basic", or "own" for built-in endpoints
@@ -36,7 +40,7 @@ func Routes(routes []*config.Route) []RouteInfo {
 	for _, r := range routes {
 		info := RouteInfo{
 			Name: r.Name, Prefix: r.Prefix, Hosts: r.Hosts, Methods: r.Methods, Roles: r.Roles, Claims: r.Claims,
-			Compress: r.Compress, AllowFrom: r.AllowFrom.Entries, DenyFrom: r.DenyFrom.Entries,
+			SplitBy: r.SplitBy.String(), Mirror: r.Mirror.String(), Compress: r.Compress, AllowFrom: r.AllowFrom.Entries, DenyFrom: r.DenyFrom.Entries,
 			Source: fmt.Sprintf("%s:%d", r.Position.File, r.Position.Line),
 		}
 		if r.CORS != nil && r.CORS.Off {

@@ -40,10 +40,17 @@ func newRoutes(t terminal, file *string) *cobra.Command {
 
 // targetText returns where a route leads.
 func targetText(r ops.RouteInfo) string {
-	if r.Rewrite == "" {
-		return r.Target
+	text := r.Target
+	if r.SplitBy != "" {
+		text += " by " + r.SplitBy
 	}
-	return r.Target + " as " + r.Rewrite
+	if r.Rewrite != "" {
+		text += " as " + r.Rewrite
+	}
+	if r.Mirror != "" {
+		text += ", copies " + r.Mirror
+	}
+	return text
 }
 
 // whoMayPass returns the policy of a route, the role and the claims that it

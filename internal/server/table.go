@@ -47,6 +47,9 @@ type snapshot struct {
 // compile compiles a configuration into a snapshot that passes its own tests.
 // It changes nothing live.
 func (p *parts) compile(cfg *config.Config) (snapshot, error) {
+	if unsigned := cfg.NeedsSecretKeys(); p.settings.SecretKeysFile == "" && len(unsigned) > 0 {
+		return snapshot{}, unsigned
+	}
 	issuers := p.keySources.Issuers(cfg.Tokens)
 	table, err := p.build(cfg, auth.NewVerifier(p.keys, issuers, time.Now).Keeping(auth.ClaimsOf(cfg)))
 	if err != nil {
