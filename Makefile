@@ -29,7 +29,7 @@ run: build ## build, then run a demonstration that needs no setup
 BENCH ?=
 
 .PHONY: bench
-bench: build ## compare with a bare proxy, HAProxy, nginx, Caddy: CPU per request, in bench/results (20 minutes)
+bench: build ## compare with a bare proxy, HAProxy, nginx, Caddy: CPU per request, in bench/results (25 minutes)
 	$(GO) run ./bench $(BENCH)
 
 .PHONY: pgo

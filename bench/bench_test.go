@@ -39,6 +39,7 @@ const cheapStart = "GATEWAY_BCRYPT_COST=4"
 func TestHarness(t *testing.T) {
 	gatehouse := buildGatehouse(t)
 	t.Run("measures", func(t *testing.T) { testMeasures(t, gatehouse) })
+	t.Run("measures several servers", func(t *testing.T) { testMeasuresServers(t, gatehouse) })
 	t.Run("is interrupted", func(t *testing.T) { testInterrupted(t, gatehouse) })
 }
 
@@ -67,6 +68,31 @@ func testMeasures(t *testing.T, gatehouse string) {
 	}
 	if _, err := os.Stat(filepath.Join(results, "latest.svg")); err != nil {
 		t.Error(err)
+	}
+	nothingIsLeft(t)
+}
+
+// testMeasuresServers has the gateways of this machine measured, too: their configurations have a part for several servers.
+func testMeasuresServers(t *testing.T, gatehouse string) {
+	t.Setenv("TMPDIR", t.TempDir())
+	var out bytes.Buffer
+	err := run(t.Context(), []string{
+		"-rounds", "1", "-seconds", "0.2", "-connections", "4", "-out", t.TempDir(), "-gatehouse", gatehouse, "-set", cheapStart,
+		"-only", "servers300,gatehouse none,gatehouse URL,haproxy,nginx,caddy",
+	}, &out)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, &out)
+	}
+	for _, name := range []string{"gatehouse none", "gatehouse URL"} {
+		if rows := strings.Count(out.String(), "\n  "+name+" "); rows != 1 {
+			t.Errorf("%s was measured %d times, want once", name, rows)
+		}
+	}
+	for line := range strings.Lines(out.String()) {
+		cells := strings.Fields(line)
+		if strings.Contains(line, "left out") || strings.Contains(line, "..") && cells[0] != "gateway" && cells[len(cells)-1] != "0" {
+			t.Errorf("requests failed: %s", line)
+		}
 	}
 	nothingIsLeft(t)
 }

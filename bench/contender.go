@@ -30,6 +30,7 @@ type contender struct {
 	program string // looked for on this machine; "" is built or given
 	version []string
 	strict  bool // it is sent tokens; its paths are below /strict then, below /open otherwise
+	one     bool // it has one server where others have several; it takes part only there
 	launch  func(ctx context.Context, s *scene) (*process, error)
 }
 
@@ -38,6 +39,7 @@ func contenders() []contender {
 		{name: bareName, launch: launchBare},
 		{name: bareTokenName, strict: true, launch: launchBare},
 		{name: "gatehouse none", launch: launchGatehouse},
+		{name: "gatehouse URL", one: true, launch: launchGatehouse},
 		{name: "gatehouse strict", strict: true, launch: launchGatehouse},
 		{name: "haproxy", program: "haproxy", version: []string{"-v"}, launch: launchHAProxy},
 		{name: "haproxy jwt", program: "haproxy", version: []string{"-v"}, strict: true, launch: launchHAProxy},
@@ -69,11 +71,12 @@ func (c contender) prefix() string {
 // scene is all that a contender has to know to start, and what the configurations in configs/ are filled with.
 type scene struct {
 	Name    string
-	Folder  string // its own
-	Address string // to listen on
-	Ops     string // to listen on for operators; "" is anywhere
-	Backend string // host:port
-	Secret  string // of HS256 tokens
+	Folder  string   // its own
+	Address string   // to listen on
+	Ops     string   // to listen on for operators; "" is anywhere
+	Backend string   // host:port
+	Servers []string // host:port, where the backend has several; none is the one of Backend
+	Secret  string   // of HS256 tokens
 	TLS     *certificate
 	Routes  []int // below /open and /strict, one each; none is one for all
 	Root    bool
@@ -87,6 +90,14 @@ type scene struct {
 func (s *scene) Port() string {
 	_, port, _ := net.SplitHostPort(s.Address)
 	return port
+}
+
+// Target is what a route of Gatehouse names as its backend.
+func (s *scene) Target() string {
+	if len(s.Servers) > 0 {
+		return "several"
+	}
+	return "http://" + s.Backend
 }
 
 //go:embed configs

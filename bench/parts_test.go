@@ -88,6 +88,7 @@ func TestReadHead(t *testing.T) {
 }
 
 func TestConfigurationsAreFilledIn(t *testing.T) {
+	servers := serversOf("127.0.0.1:9012", 2)
 	for _, name := range []string{"routes.yaml", "haproxy.cfg", "nginx.conf", "Caddyfile", "backend.conf"} {
 		s := scene{
 			Folder: t.TempDir(), Address: "127.0.0.1:1234", Backend: "127.0.0.1:5678", Secret: "s",
@@ -103,6 +104,18 @@ func TestConfigurationsAreFilledIn(t *testing.T) {
 		}
 		if got := string(text); !strings.Contains(got, "1234") && !strings.Contains(got, "5678") || strings.Contains(got, "{{") {
 			t.Errorf("%s is not filled in:\n%s", name, got)
+		}
+		s.Servers = servers
+		if file, err = s.write(name); err != nil {
+			t.Fatal(err)
+		}
+		if text, err = os.ReadFile(file); err != nil {
+			t.Fatal(err)
+		}
+		for _, server := range servers {
+			if !strings.Contains(string(text), server) {
+				t.Errorf("%s does not name %s:\n%s", name, server, text)
+			}
 		}
 	}
 }

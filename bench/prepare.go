@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -107,7 +108,8 @@ func (r *runner) findPrograms(ctx context.Context) error {
 // startBackends starts nginx, where there is one, and the backend of this folder.
 func (r *runner) startBackends(ctx context.Context) error {
 	own := func(ctx context.Context, s *scene) (*process, error) {
-		return command{folder: s.Folder, path: filepath.Join(r.folder, "backend"), args: []string{"-listen", s.Address}}.start(ctx)
+		all := strings.Join(append(s.Servers, s.Address), ",")
+		return command{folder: s.Folder, path: filepath.Join(r.folder, "backend"), args: []string{"-listen", all}}.start(ctx)
 	}
 	var err error
 	if r.ownBackend, err = r.startBackend(ctx, "own", own); err != nil {
@@ -127,7 +129,9 @@ func (r *runner) startBackend(ctx context.Context, name string, launch func(cont
 	if err != nil {
 		return "", err
 	}
-	started, err := launch(ctx, &scene{Folder: filepath.Join(r.folder, "backend-"+name), Address: address, Root: os.Geteuid() == 0})
+	started, err := launch(ctx, &scene{
+		Folder: filepath.Join(r.folder, "backend-"+name), Address: address, Servers: serversOf(address, manyServers), Root: os.Geteuid() == 0,
+	})
 	if err != nil {
 		return "", err
 	}
@@ -137,6 +141,17 @@ func (r *runner) startBackend(ctx context.Context, name string, launch func(cont
 		return "", err
 	}
 	return address, started.answers(ctx, http.DefaultClient, request)
+}
+
+// serversOf returns the addresses by which the backend at an address is several servers: the same port of other
+// addresses of loopback.
+func serversOf(address string, count int) []string {
+	_, port, _ := net.SplitHostPort(address)
+	var servers []string
+	for i := range count {
+		servers = append(servers, fmt.Sprintf("127.0.%d.%d:%s", 1+i/100, 1+i%100, port))
+	}
+	return servers
 }
 
 // about says where and with what was measured.

@@ -79,7 +79,9 @@ func writeReport(w io.Writer, o options, here about, results []result, now time.
 		"Only the ratios mean anything elsewhere.\n\n", o.length, o.rounds, o.connections)
 	fmt.Fprintf(w, "Gatehouse runs with its default configuration, where nothing else is said; `strict` checks token and user and injects identity headers; request id, metrics and access log are on. "+
 		"haproxy, nginx and caddy write a request id and an access log too; `haproxy jwt` checks signature and expiry and sets three headers. "+
-		"The bare proxy does nothing else; those that check tokens are held against it twice: where it is sent none, and, as \"same request\", where it passes the token on.\n\n![CPU per request](%s.svg)\n", o.name())
+		"The bare proxy does nothing else; those that check tokens are held against it twice: where it is sent none, and, as \"same request\", where it passes the token on. "+
+		"Where the backend has several servers, a request goes to the one with the fewest in flight (Gatehouse: of two by chance), and each is checked every ten seconds, but not by nginx. "+
+		"The bare proxy and `gatehouse URL` have one server there, without checks.\n\n![CPU per request](%s.svg)\n", o.name())
 	for _, r := range results {
 		fmt.Fprintf(w, "\n## %s\n\n", r.title(o))
 		r.grid().writeMarkdown(w)

@@ -61,7 +61,7 @@ func (r *runner) measureWorkload(ctx context.Context, w workload) (result, error
 		}
 	}()
 	for _, c := range r.contenders {
-		if w.takesPart(c) {
+		if w.takesPart(c) && (w.servers > 0 || !c.one) {
 			e := &entrant{contender: c}
 			all.entrants = append(all.entrants, e)
 			e.err = r.start(ctx, w, e)
@@ -117,6 +117,9 @@ func (r *runner) start(ctx context.Context, w workload, e *entrant) error {
 	}
 	if w.needsOwnBackend() {
 		e.scene.Backend = r.ownBackend
+	}
+	if w.servers > 0 && !e.one {
+		e.scene.Servers = serversOf(e.scene.Backend, w.servers)
 	}
 	if r.profile != "" {
 		if e.scene.Ops, err = freeAddress(); err != nil {

@@ -13,6 +13,9 @@ const smallAnswer = 101
 // routeCount is how many routes the table has where that is what is measured.
 const routeCount = 10_000
 
+// manyServers is how many servers the backend has where that is what is measured.
+const manyServers = 300
+
 // workload is one way to keep a gateway busy.
 type workload struct {
 	name, title string
@@ -23,6 +26,7 @@ type workload struct {
 	upload      int64 // bytes
 	tokens      int   // different ones; 0 is one
 	routes      int   // 0 is one of each policy
+	servers     int   // of the backend, which has health checks then; 0 is one, by its URL
 	websocket   bool
 	tls         bool
 	reload      bool // the gateway's table changes each second
@@ -33,6 +37,8 @@ type workload struct {
 func everybody(contender) bool { return true }
 
 func whoGetsTokens(c contender) bool { return c.strict || c.isBare() }
+
+func whoGetsNoTokens(c contender) bool { return !c.strict }
 
 func oursAndBare(c contender) bool { return c.ours() || c.isBare() }
 
@@ -51,6 +57,8 @@ func workloads() []workload {
 		{name: "1MiB", title: "1 MiB answers", quick: true, get: "1MiB", answer: 1 << 20, takesPart: everybody},
 		{name: "upload", title: "10 MiB uploads, streamed, 8 connections", connections: 8, upload: 10 << 20, answer: int64(len(fmt.Sprint(10 << 20))), takesPart: everybody},
 		small(workload{name: "routes", title: "Small GET, 10,000 routes", routes: routeCount, takesPart: oursAndBare}),
+		small(workload{name: "servers", title: "Small GET, a backend of 3 servers", servers: 3, takesPart: whoGetsNoTokens}),
+		small(workload{name: "servers300", title: fmt.Sprintf("Small GET, a backend of %d servers", manyServers), servers: manyServers, takesPart: whoGetsNoTokens}),
 		small(workload{name: "idle", title: "Idle connections", idle: true}),
 		{name: "websocket", title: "WebSocket echo (64-byte messages)", websocket: true, takesPart: everybody},
 		small(workload{name: "tls", title: "Small GET, TLS in front", tls: true}),

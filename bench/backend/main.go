@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path"
@@ -16,20 +17,27 @@ import (
 )
 
 func main() {
-	listen := flag.String("listen", "127.0.0.1:0", "address to listen on")
+	listen := flag.String("listen", "127.0.0.1:0", "addresses to listen on, with commas between")
 	flag.Parse()
 	server := &http.Server{
-		Addr:              *listen,
 		ReadHeaderTimeout: 10 * time.Second,
 		Handler: &answers{bodies: map[string][]byte{
 			"100KiB": []byte(strings.Repeat("x", 100<<10)),
 			"1MiB":   []byte(strings.Repeat("x", 1<<20)),
 		}, small: []byte(strings.Repeat("x", 101))},
 	}
-	if err := server.ListenAndServe(); err != nil {
-		fmt.Fprintf(os.Stderr, "backend: %v\n", err)
-		os.Exit(1)
+	failed := make(chan error)
+	for address := range strings.SplitSeq(*listen, ",") {
+		listener, err := net.Listen("tcp", address)
+		go func() {
+			if err == nil {
+				err = server.Serve(listener)
+			}
+			failed <- err
+		}()
 	}
+	fmt.Fprintf(os.Stderr, "backend: %v\n", <-failed)
+	os.Exit(1)
 }
 
 type answers struct {
