@@ -27,25 +27,29 @@ import (
 )
 
 // TestExplainOfRandomTables compares `explain` with a running gateway: the verdict, the
-// status, and what the backend gets, for random requests to random tables.
+// status, which backend and which of its servers gets the request, and what it gets, for
+// random requests to random tables.
 func TestExplainOfRandomTables(t *testing.T) {
 	t.Parallel()
-	const tables, requests = 20, 100
+	const tables, requests = 28, 100
 	key := authtest.NewRSA(t, 2048)
 	hash, err := bcrypt.GenerateFromPassword([]byte(testPassword), bcrypt.MinCost)
 	if err != nil {
 		t.Fatal(err)
 	}
-	backend := testkit.Serve(t, func(w http.ResponseWriter, r *http.Request) {
-		seen, _ := json.Marshal(forwardedRequest{r.RequestURI, r.Host, r.Header}) // of text alone
-		w.Header().Set("Seen", base64.StdEncoding.EncodeToString(seen))
-	})
+	servers := make([]string, 8)
+	for i := range servers {
+		servers[i] = testkit.Serve(t, func(w http.ResponseWriter, r *http.Request) {
+			seen, _ := json.Marshal(forwardedRequest{servers[i], r.RequestURI, r.Host, r.Header}) // of text alone
+			w.Header().Set("Seen", base64.StdEncoding.EncodeToString(seen))
+		})
+	}
 	var verdicts counts
 	t.Cleanup(func() { verdicts.check(t) })
 	for seed := range uint64(tables) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			random := &randomTable{Rand: rand.New(rand.NewPCG(seed, 12)), backend: backend, users: seed%4 == 3}
+			random := &randomTable{Rand: rand.New(rand.NewPCG(seed, 12)), servers: servers, users: seed%4 == 3}
 			folder := t.TempDir()
 			testkit.WriteFile(t, filepath.Join(folder, "users.htpasswd"), "ops:"+string(hash)+"\n")
 			testkit.WriteFile(t, filepath.Join(folder, "keys"), jwkOf(t, key, "a", nil))
@@ -66,17 +70,17 @@ func TestExplainOfRandomTables(t *testing.T) {
 	}
 }
 
-// forwardedRequest is what a backend gets.
+// forwardedRequest is what a server gets.
 type forwardedRequest struct {
-	Target, Host string
-	Header       http.Header
+	Server, Target, Host string
+	Header               http.Header
 }
 
 // randomTable makes tables and requests.
 type randomTable struct {
 	*rand.Rand
-	backend string
-	users   bool // the table has built-in users; then no token is good, because its user is unknown
+	servers []string // their URLs
+	users   bool     // the table has built-in users; then no token is good, because its user is unknown
 }
 
 func (r *randomTable) of(choices ...string) string { return choices[r.IntN(len(choices))] }
@@ -106,6 +110,7 @@ func (r *randomTable) table(file, keys string) string {
 	if !r.users {
 		head += "users: off\n"
 	}
+	head += r.backends()
 	head += r.maybe(2, "cors: {origins: [\"https://app.example.com\"]}\n", "cors: {origins: [\"*\"], allow_methods: [GET]}\n")
 	routes := "routes:\n"
 	for i := range 14 {
@@ -115,6 +120,26 @@ func (r *randomTable) table(file, keys string) string {
 		}
 	}
 	return head + routes
+}
+
+// backends returns named backends. No two of them share a server.
+func (r *randomTable) backends() string {
+	s := r.servers
+	return fmt.Sprintf("backends:\n  two: {servers: [%q, {url: %q, weight: 3}, {url: %q, weight: 0}]%s}\n", s[1], s[2], s[3], r.maybe(2, ", balance: round_robin", ", max_requests: 100")) +
+		fmt.Sprintf("  hashed: {servers: [%q, %q, %q], balance: hash, hash: %s}\n", s[4]+"/base", s[5]+"/base/", s[6]+"/base", r.of("client_ip", "{header: X-B}", "{cookie: side}", "{claim: sub}")) +
+		fmt.Sprintf("  one: {servers: [%q]}\n", s[7])
+}
+
+// backendKeys returns the backend of a route, which has a name in most cases.
+func (r *randomTable) backendKeys() string {
+	if r.IntN(4) == 0 {
+		return `backend: "` + r.servers[0] + r.of("", "", "/base", "/base/") + `"`
+	}
+	keys := "backend: " + r.of("two", "hashed", "hashed", "one", "{two: 1, hashed: 9}", "{one: 2, hashed: 2, two: 1}", "{one: 0, two: 1}", "{one: 1, two: 1}")
+	if strings.Contains(keys, "{") {
+		keys += r.of("", ", split_by: {header: X-A}", ", split_by: {cookie: side}", ", split_by: {claim: role}", ", split_by: client_ip")
+	}
+	return keys + r.maybe(4, ", mirror: {backend: one, percent: 100}", ", mirror: {backend: two, percent: 0.5%}")
 }
 
 // route returns the keys of a route, which may be wrong.
@@ -136,7 +161,7 @@ func (r *randomTable) route(i int) string {
 		}
 		fallthrough
 	default:
-		keys = append(keys, `backend: "`+r.backend+r.of("", "", "/base", "/base/")+`"`,
+		keys = append(keys, r.backendKeys(),
 			r.maybe(3, "strip_prefix: true"), r.maybe(4, "preserve_host: true"), r.maybe(4, "forward_token: false"), r.maybe(5, "compress: true"),
 			r.maybe(3, `rewrite: {from: "^`+prefix+`/x(/.*)?$", to: "/y$1"}`, `rewrite: {from: "^`+prefix+`/([a-z]+)(/.*)?$", to: "/$1"}`, `rewrite: {from: "^/(.*)$", to: "/z/$1"}`),
 			r.maybe(3, `request_headers: {set: {X-Who: "{claim.sub}", X-From: "{client_ip}"}, remove: [X-A]}`, `request_headers: {set: {X-A: "{host}"}, add: {X-B: "{route}"}}`))
@@ -196,6 +221,7 @@ func (r *randomTable) request(t *testing.T, key *rsa.PrivateKey) *randomRequest 
 	add("Host", r.of("a.example.com", "b.example.com", "example.com", "A.Example.com:8080", "[::1]:80", "other.test", "a.example.com."))
 	add("X-A", r.maybe(2, "x", "y"))
 	add("X-B", r.maybe(3, "q"))
+	add("Cookie", r.maybe(2, "side=a", "side=b", "side=c", "other=1; side=d", "other=1"))
 	add("X-User-Id", r.maybe(4, "forged"))
 	add("Origin", r.maybe(2, "https://app.example.com", "https://app.example.com", "https://evil.example.com", "null"))
 	if request.method == http.MethodOptions {
@@ -237,7 +263,11 @@ type questions struct {
 }
 
 // counts are how often requests had each kind of verdict.
-type counts struct{ forwarded, redirected, answered, preflights, unauthorized, forbidden, malformed, other atomic.Int32 }
+type counts struct {
+	forwarded, redirected, answered, preflights, unauthorized, forbidden, malformed, other atomic.Int32
+
+	named, hashed, split, byChance atomic.Int32 // of those that are forwarded
+}
 
 // add counts a verdict.
 func (c *counts) add(said *explain.Explanation) {
@@ -259,6 +289,18 @@ func (c *counts) add(said *explain.Explanation) {
 		kind = &c.malformed
 	}
 	kind.Add(1)
+	if to := said.Backend; to != nil {
+		c.named.Add(1)
+		if chosen(to) != "" {
+			c.hashed.Add(1)
+		}
+		switch {
+		case strings.Contains(to.Split, "by chance"):
+			c.byChance.Add(1)
+		case to.Split != "":
+			c.split.Add(1)
+		}
+	}
 }
 
 // check fails the test unless every kind was there.
@@ -267,6 +309,7 @@ func (c *counts) check(t *testing.T) {
 	for name, count := range map[string]*atomic.Int32{
 		"forwarded": &c.forwarded, "redirected": &c.redirected, "answered": &c.answered, "preflights": &c.preflights,
 		"unauthorized": &c.unauthorized, "forbidden": &c.forbidden, "malformed": &c.malformed, "other": &c.other,
+		"to a named backend": &c.named, "to a server by its hash": &c.hashed, "to one side": &c.split, "to a side by chance": &c.byChance,
 	} {
 		if count.Load() < least {
 			t.Errorf("%s: only %d", name, count.Load())
@@ -311,7 +354,7 @@ func (q *questions) compare(t *testing.T, gateway *running, sent *randomRequest)
 
 	header := http.Header{}
 	for _, field := range sent.header {
-		header.Add(field[0], field[1])
+		header.Add(field[0], strings.TrimSpace(field[1])) // as HTTP reads it
 	}
 	decider := q.gate
 	if sent.claims != nil {
@@ -335,7 +378,7 @@ func difference(said *explain.Explanation, res *http.Response, body []byte) stri
 		return "forwarded or not\n" + got
 	}
 	if seen != "" {
-		return differenceThere(said.Forwarded, seen)
+		return differenceThere(said, seen)
 	}
 	if said.Verdict.Status != 0 && said.Verdict.Status != res.StatusCode {
 		return "another status\n" + got
@@ -350,8 +393,22 @@ func difference(said *explain.Explanation, res *http.Response, body []byte) stri
 	return ""
 }
 
-// differenceThere compares what explain says with what the backend got.
-func differenceThere(said *explain.Forwarded, seen string) string {
+// chosen returns the URL of the server that explain names for a request, or "" when it says
+// that there are several.
+func chosen(of *explain.Backend) string {
+	if strings.Contains(of.Split, "by chance") {
+		return ""
+	}
+	for _, server := range of.Servers {
+		if server.Why == "this request, while it is healthy" {
+			return server.URL
+		}
+	}
+	return ""
+}
+
+// differenceThere compares what explain says with what the server got.
+func differenceThere(said *explain.Explanation, seen string) string {
 	var got forwardedRequest
 	text, err := base64.StdEncoding.DecodeString(seen)
 	if err == nil {
@@ -360,12 +417,21 @@ func differenceThere(said *explain.Forwarded, seen string) string {
 	if err != nil {
 		return err.Error()
 	}
-	want := forwardedRequest{Host: said.Host, Header: http.Header{}}
-	_, address, _ := strings.Cut(said.URL, "://")
-	if slash := strings.IndexByte(address, '/'); slash >= 0 {
-		want.Target = address[slash:]
+	want := forwardedRequest{Host: said.Forwarded.Host, Header: http.Header{}}
+	want.Server, want.Target = cutTarget(said.Forwarded.URL)
+	if to := said.Backend; to != nil && chosen(to) == "" {
+		if !slices.Contains(said.Forwarded.URLs, got.Server+got.Target) {
+			return fmt.Sprintf("explain: %+v, %q\nserver: %+v", to, said.Forwarded.URLs, got)
+		}
+		if _, named, _ := strings.Cut(want.Server, "://"); want.Host == named {
+			_, want.Host, _ = strings.Cut(got.Server, "://")
+		}
+		want.Server, want.Target = got.Server, got.Target
 	}
-	for name, values := range said.Headers {
+	if to := said.Backend; to != nil && !strings.Contains(to.Split, "by chance") && !mayGet(to, got.Server) {
+		return fmt.Sprintf("explain: %+v\nserver: %+v", to, got)
+	}
+	for name, values := range said.Forwarded.Headers {
 		want.Header[http.CanonicalHeaderKey(name)] = values
 	}
 	for _, header := range []http.Header{want.Header, got.Header} {
@@ -374,7 +440,24 @@ func differenceThere(said *explain.Forwarded, seen string) string {
 		header.Del("Accept-Encoding")
 	}
 	if one, other := fmt.Sprint(want), fmt.Sprint(got); one != other {
-		return "explain: " + one + "\nbackend: " + other
+		return "explain: " + one + "\nserver: " + other
 	}
 	return ""
+}
+
+// mayGet reports whether explain says that a server may get a request.
+func mayGet(of *explain.Backend, server string) bool {
+	return slices.ContainsFunc(of.Servers, func(s explain.Server) bool {
+		base, _ := cutTarget(s.URL)
+		return base == server && !strings.HasPrefix(s.Why, "none")
+	})
+}
+
+// cutTarget returns the server of a URL, and what is asked of it.
+func cutTarget(url string) (server, target string) {
+	scheme, rest, _ := strings.Cut(url, "://")
+	if slash := strings.IndexByte(rest, '/'); slash >= 0 {
+		rest, target = rest[:slash], rest[slash:]
+	}
+	return scheme + "://" + rest, target
 }

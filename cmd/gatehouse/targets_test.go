@@ -31,7 +31,8 @@ type targetCase struct {
 	host    string // that the request is for
 	path    string // below the prefix of the route
 	// targets are those of a route that may have the key: b for a backend, s for one with
-	// https, r for a redirect, a for a fixed answer, h for a handler.
+	// https, n for a named one, m for several, r for a redirect, a for a fixed answer, h for
+	// a handler.
 	targets string
 }
 
@@ -42,9 +43,9 @@ const nothing = "nothing"
 // backend would have to be slow for. TestTimeouts and others test those.
 func targetCases(folder string) []targetCase {
 	const (
-		all      = "bsrah"
-		policy   = "bsra" // the endpoints of a handler have their own
-		forwards = "bs"
+		all      = "bsnmrah"
+		policy   = "bsnmra" // the endpoints of a handler have their own
+		forwards = "bsnm"
 	)
 	header := func(name, value string) request { return request{header: http.Header{name: {value}}} }
 	return []targetCase{
@@ -65,12 +66,15 @@ func targetCases(folder string) []targetCase {
 		{key: "preserve_host", with: "preserve_host: true", host: "shop.example.com", targets: forwards},
 		{key: "forward_token", with: "auth: initial\nforward_token: false", without: "auth: initial", send: request{token: "of ann"}, targets: forwards},
 		{key: "allow_encoded_slashes", with: "allow_encoded_slashes: true", path: "/x%2Fy", targets: policy},
-		{key: "protocol", with: "protocol: h2c", targets: "b"},
+		{key: "protocol", with: "protocol: h2c", targets: "bnm"},
 		{key: "upgrade", with: "upgrade: []", send: request{header: http.Header{"Connection": {"upgrade"}, "Upgrade": {"websocket"}}}, targets: forwards},
 		{key: "request_headers", with: "request_headers: {set: {X-A: x}}", targets: forwards},
 		{key: "cors", with: `cors: {origins: ["https://app.example.com"]}`, send: header("Origin", "https://app.example.com"), targets: all},
 		{key: "response_headers", with: "response_headers: {set: {X-A: x}}", targets: all},
-		{key: "compress", with: "compress: [gzip]", send: header("Accept-Encoding", "gzip"), targets: "bsa"},
+		{key: "compress", with: "compress: [gzip]", send: header("Accept-Encoding", "gzip"), targets: "bsnma"},
+		// This value leads to another side than the address of the client.
+		{key: "split_by", with: "split_by: {header: X-Tenant}", send: header("X-Tenant", "a"), targets: "m"},
+		{key: "mirror", with: "mirror: {backend: copies, percent: 100%}", targets: forwards},
 		{key: "tls", with: "tls: {ca: " + filepath.Join(folder, "ca.pem") + "}", targets: "s"},
 		{key: "max_body", with: "max_body: 1B", send: request{method: http.MethodPost, body: "more than a byte"}, targets: forwards},
 	}
@@ -78,6 +82,18 @@ func targetCases(folder string) []targetCase {
 
 // sizeOfAnswers is worth compressing.
 const sizeOfAnswers = 4 << 10
+
+// namedBackends returns backends for routes, and a channel of the targets of the requests
+// that `copies` gets. The two sides of a split differ in a header of their answers.
+func namedBackends(t *testing.T, plain string) (table string, copied <-chan string) {
+	other := testkit.ServeH2C(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Side", "two")
+		seenByBackend(w, r)
+	}, func(s *http.Server) { s.Protocols.SetHTTP1(true) })
+	targets := make(chan string, 16)
+	copies := testkit.Serve(t, func(_ http.ResponseWriter, r *http.Request) { targets <- r.RequestURI })
+	return fmt.Sprintf("backends:\n  one: {servers: [%q]}\n  two: {servers: [%q]}\n  copies: {servers: [%q]}\n", plain, other, copies), targets
+}
 
 // seenByBackend answers with what the backend gets.
 func seenByBackend(w http.ResponseWriter, r *http.Request) {
@@ -153,7 +169,7 @@ func TestEveryKeyWithEveryTarget(t *testing.T) {
 	testkit.WriteFile(t, filepath.Join(folder, "users.htpasswd"), keyFiles()["users.htpasswd"])
 	targets := map[string]string{
 		"b": `backend: "` + plain + `"`, "s": `backend: "` + secure.URL + "\"\n    tls: {ca: " + filepath.Join(folder, "ca.pem") + "}",
-		"r": `redirect: {to: /new}`, "a": `respond: {body: "` + strings.Repeat("x", sizeOfAnswers) + `"}`, "h": `handler: users`,
+		"n": "backend: one", "m": "backend: {one: 1, two: 1}", "r": `redirect: {to: /new}`, "a": `respond: {body: "` + strings.Repeat("x", sizeOfAnswers) + `"}`, "h": `handler: users`,
 	}
 	untested := yamlKeys(reflect.TypeFor[config.Route]())
 	for _, key := range append(config.TargetKeys(), "name", "prefix", "timeout", "connect_timeout", "idle_timeout") {
@@ -169,10 +185,11 @@ func TestEveryKeyWithEveryTarget(t *testing.T) {
 	for kind, target := range targets {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
-			serveEveryKey(t, folder, kind, target, cases)
+			backends, copied := namedBackends(t, plain)
+			serveEveryKey(t, folder, kind, backends, target, cases, copied)
 			for _, c := range cases {
 				if !strings.Contains(c.targets, kind) {
-					refuseKey(t, target, &c)
+					refuseKey(t, backends, target, &c)
 				}
 			}
 		})
@@ -180,9 +197,10 @@ func TestEveryKeyWithEveryTarget(t *testing.T) {
 }
 
 // serveEveryKey runs a gateway with routes to one kind of target.
-func serveEveryKey(t *testing.T, folder, kind, target string, cases []targetCase) {
+func serveEveryKey(t *testing.T, folder, kind, backends, target string, cases []targetCase, copied <-chan string) {
 	t.Helper()
 	var table strings.Builder
+	table.WriteString(backends)
 	table.WriteString("users: {companies: [" + listedCompany + "]}\nroutes:\n  - {name: users, prefix: /api/v1/users, handler: users}\n")
 	for _, c := range cases {
 		if strings.Contains(c.targets, kind) {
@@ -204,7 +222,13 @@ func serveEveryKey(t *testing.T, folder, kind, target string, cases []targetCase
 		}
 		with, _ := c.route(true, target)
 		without, _ := c.route(false, target)
-		one, other := c.answerOf(t, gateway, with, token), c.answerOf(t, gateway, without, token)
+		other, one := c.answerOf(t, gateway, without, token), c.answerOf(t, gateway, with, token)
+		if c.key == "mirror" { // the answer is that of the backend, and the first copy is of the later request
+			if got, want := testkit.Receive(t, "a copy", copied), with+"/x"; got != want {
+				t.Errorf("with %s: a copy of %s, want %s", c.with, got, want)
+			}
+			continue
+		}
 		if (one == other) != (c.key == nothing) {
 			t.Errorf("with %s: %.300s\nwithout: %.300s", c.with, one, other)
 		}
@@ -212,9 +236,9 @@ func serveEveryKey(t *testing.T, folder, kind, target string, cases []targetCase
 }
 
 // refuseKey checks a table with a key that a kind of target does not have.
-func refuseKey(t *testing.T, target string, c *targetCase) {
+func refuseKey(t *testing.T, backends, target string, c *targetCase) {
 	t.Helper()
-	table := "routes:\n  - name: a\n    prefix: /a\n    " + target + "\n    " + strings.ReplaceAll(c.with, "\n", "\n    ") + "\n"
+	table := backends + "routes:\n  - name: a\n    prefix: /a\n    " + target + "\n    " + strings.ReplaceAll(c.with, "\n", "\n    ") + "\n"
 	path := testkit.TempFile(t, "routes.yaml", table)
 	var out bytes.Buffer
 	status := run(t.Context(), []string{"check", "--format", "json", path}, terminal{in: http.NoBody, out: &out, err: &out, lookup: testkit.Lookup(nil)})

@@ -2,7 +2,6 @@ package explain
 
 import (
 	"fmt"
-	"net/url"
 	"strconv"
 	"strings"
 
@@ -197,11 +196,12 @@ func mirrorText(d proxy.Decision) string {
 
 // urlsOf returns the URLs that the servers of a named backend may be asked for.
 func urlsOf(d proxy.Decision, route *config.Route, forwarded string) []string {
-	parsed, err := url.Parse(forwarded)
-	if err != nil || d.To == nil || d.To.Backend.IsURL() {
+	if d.To == nil || d.To.Backend.IsURL() {
 		return nil
 	}
-	rest := strings.TrimPrefix(parsed.RequestURI(), basePath(d.To.Backend.First()))
+	// The text is cut, not parsed: the backend gets it as it is.
+	_, rest, _ := strings.Cut(forwarded, "://")
+	rest = strings.TrimPrefix(rest[strings.IndexAny(rest+"/", "/?"):], basePath(d.To.Backend.First()))
 	targets := d.To.Backend
 	if d.ByChance {
 		targets = route.Backend
