@@ -105,6 +105,9 @@ func startCommand(t testing.TB, command *exec.Cmd, settings map[string]string) *
 	})
 	testkit.EventuallyWithin(t, startTimeout, "the gateway says that it serves", func() bool {
 		for line := range strings.Lines(p.log.String()) {
+			if strings.HasPrefix(line, "gatehouse: ") {
+				t.Fatalf("the gateway did not start: %s", line)
+			}
 			var said struct {
 				Msg, Listen string
 				OpsListen   string `json:"ops_listen"`
