@@ -122,7 +122,7 @@ func checkNotes() map[string]note {
 		},
 		"backends.health.path": {
 			title:       "Path",
-			description: "The path of the check, a GET. A redirect is a failure. The path of the server's URL is put before it.",
+			description: "The path of the check, a GET. A redirect is not followed. The path of the server's URL is put before it.",
 			examples:    []any{"/healthz"},
 			value:       func() *schema { return matching(healthPathPattern) },
 		},
