@@ -166,7 +166,7 @@ func (t *Transfer) answered(res *http.Response, took time.Duration) error {
 		return nil
 	}
 	pause, ok := retryAfter(res)
-	if !ok || !t.mayTryAgain(config.RetryCause(strconv.Itoa(res.StatusCode))) {
+	if !ok || !t.mayTryAgain(config.RetryCause(strconv.Itoa(res.StatusCode)), pause) {
 		return nil
 	}
 	state.again, state.pause = true, pause
@@ -184,8 +184,8 @@ func retryAfter(res *http.Response) (pause time.Duration, ok bool) {
 	if len(values) == 0 {
 		return 0, true
 	}
-	if seconds, err := strconv.Atoi(values[0]); err == nil && seconds >= 0 {
-		pause = time.Duration(min(seconds, 3600)) * time.Second
+	if seconds, err := strconv.ParseUint(values[0], 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
+		pause = time.Duration(min(seconds, 3600)) * time.Second // with ErrRange, seconds is the largest number
 	} else if at, err := http.ParseTime(values[0]); err == nil {
 		pause = max(time.Until(at), 0)
 	}
@@ -203,7 +203,7 @@ func (t *Transfer) failed(ctx context.Context, err error) bool {
 		servers.Report(state.server, result, time.Since(t.attempt.began))
 	}
 	cause, ok := retryCauses[result]
-	if !ok || !t.mayTryAgain(cause) {
+	if !ok || !t.mayTryAgain(cause, 0) {
 		return false
 	}
 	state.again = true
@@ -236,18 +236,18 @@ var retryCauses = map[backend.Result]config.RetryCause{
 	backend.ResultTimeout: config.RetryTimeout,
 }
 
-// mayTryAgain reports whether the request may be sent again after the current attempt: the
-// policy of the backend allows it, nothing of an answer was given to the client, and
-// nothing of the request's body was read. It uses up a part of the budget, except after a
+// mayTryAgain reports whether the request may be sent again after a pause: the policy of
+// the backend allows it, nothing of an answer was given to the client, and no read of the
+// request's body has begun. The current attempt has lost the body then. It uses up a part of the budget, except after a
 // failed connection, where no server has had any work.
-func (t *Transfer) mayTryAgain(cause config.RetryCause) bool {
+func (t *Transfer) mayTryAgain(cause config.RetryCause, pause time.Duration) bool {
 	retry, state := t.backend.servers.Config().Retry, &t.balanced
 	switch {
 	case retry == nil || retry.Off || state.number >= int(retry.Attempts):
 		return false
-	case t.answer.begun || t.answer.interim > 0:
+	case t.answer.begun || t.answer.interim > 0 || t.attempt.answered.Load():
 		return false
-	case t.body != nil && (t.body.received.Load() > 0 || t.body.refusal.Load() != nil):
+	case t.body != nil && !t.body.isWhole():
 		return false
 	case !slices.Contains(retry.When, cause):
 		return false
@@ -256,10 +256,13 @@ func (t *Transfer) mayTryAgain(cause config.RetryCause) bool {
 	case t.In.Context().Err() != nil:
 		return false
 	}
-	if limit := t.backend.config.Timeout; limit > 0 && time.Since(t.first.began) >= limit {
+	if limit := t.backend.config.Timeout; limit > 0 && time.Since(t.first.began)+pause >= limit {
 		return false
 	}
-	return cause == config.RetryConnect || t.backend.servers.AllowRetry()
+	if cause != config.RetryConnect && !t.backend.servers.AllowRetry() {
+		return false
+	}
+	return t.body == nil || t.body.reuse()
 }
 
 // errServerLeft is the cause when a stream ends because its server has left the backend.

@@ -54,6 +54,8 @@ type clientBody struct {
 
 	mu       sync.Mutex // guards the fields below: one goroutine reads, another answers
 	phase    bodyPhase
+	attempt  int           // that may read; see transportBody.attempt
+	touched  bool          // an attempt has begun to read; kept only when there may be others
 	ended    bool          // the whole body has been read, including trailers
 	released bool          // the transport does not read any more
 	onClose  func()        // called when the transport closes the body; may be nil

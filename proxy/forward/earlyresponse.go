@@ -28,15 +28,29 @@ const (
 type transportBody struct {
 	io.ReadCloser
 	client *clientBody
+	// attempt is the number of attempts before this one. A transport may still use the
+	// body of an attempt that has failed; it has no effect on the next attempt.
+	attempt int
 }
 
 var _ upstream.Upload = (*transportBody)(nil)
+
+// Read implements io.Reader.
+func (s *transportBody) Read(p []byte) (int, error) {
+	if s.client.keepsOpen && !s.client.mayRead(s.attempt) {
+		return 0, errBodyAbandoned
+	}
+	return s.ReadCloser.Read(p)
+}
 
 // Close implements io.Closer.
 func (s *transportBody) Close() error {
 	s.BodyAbandoned()
 	s.client.mu.Lock()
 	closed := s.client.onClose
+	if s.attempt != s.client.attempt {
+		closed = nil
+	}
 	s.client.mu.Unlock()
 	if closed != nil {
 		closed()
@@ -48,15 +62,19 @@ func (s *transportBody) Close() error {
 func (s *transportBody) OnClose(closed func()) {
 	s.client.mu.Lock()
 	defer s.client.mu.Unlock()
-	s.client.onClose = closed
+	if s.attempt == s.client.attempt {
+		s.client.onClose = closed
+	}
 }
 
 // BodyAbandoned implements upstream.Upload.
 func (s *transportBody) BodyAbandoned() {
 	s.client.mu.Lock()
 	defer s.client.mu.Unlock()
-	s.client.released = true
-	s.client.signalDone()
+	if s.attempt == s.client.attempt {
+		s.client.released = true
+		s.client.signalDone()
+	}
 }
 
 // errBackendLost is the cause when the backend is lost before the client has sent its whole
@@ -67,7 +85,7 @@ var errBackendLost = errors.New("backend closed the connection before the reques
 func (s *transportBody) BackendLost() {
 	b := s.client
 	b.mu.Lock()
-	waits := b.phase == bodyUploading && !b.ended
+	waits := s.attempt == b.attempt && b.phase == bodyUploading && !b.ended
 	if waits {
 		b.phase = bodyAbandoned
 	}
@@ -148,11 +166,52 @@ func newClientBody(t *Transfer, control *http.ResponseController) *clientBody {
 	return b
 }
 
-// reuse lets another attempt send the body. Nothing of it has been read.
-func (b *clientBody) reuse() {
+// mayRead reports whether an attempt may read the body. From now on no other attempt may.
+func (b *clientBody) mayRead(attempt int) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if attempt != b.attempt {
+		return false
+	}
+	b.touched = true
+	return true
+}
+
+// isWhole reports whether another attempt can send the whole body. It cannot when a read
+// has begun: that read may still get the beginning of the body.
+func (b *clientBody) isWhole() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.isUnread()
+}
+
+// isUnread is isWhole. The caller holds b.mu.
+func (b *clientBody) isUnread() bool {
+	return b.refusal.Load() == nil && (!b.touched || b.ended && b.received.Load() == 0)
+}
+
+// reuse takes the body away from the current attempt, so that another one can send it. It
+// reports false when that is not possible.
+func (b *clientBody) reuse() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.isUnread() {
+		return false
+	}
+	b.attempt++
 	b.released, b.onClose, b.phase = false, nil, bodyUploading
+	return true
+}
+
+// forAttempt returns what the transport of the current attempt reads.
+func (b *clientBody) forAttempt(body io.ReadCloser) *transportBody {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.attempt > 0 { // the transport of an attempt before may still have the first one
+		return &transportBody{body, b, b.attempt}
+	}
+	b.forTransport = transportBody{body, b, 0}
+	return &b.forTransport
 }
 
 // Close implements io.Closer. When another attempt may send the body, it stays open; the

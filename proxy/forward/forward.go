@@ -121,8 +121,6 @@ func (t *Transfer) prepareBody(out *http.Request) {
 	}
 	if t.body == nil {
 		t.body = newClientBody(t, control)
-	} else {
-		t.body.reuse()
 	}
 	t.body.idleTimer.Store(&t.attempt.idleTimer)
 	out.Body = t.body

@@ -96,6 +96,7 @@ func (m *Mirror) begin(t *Transfer) *mirrored {
 		}
 	}
 	out.Header["X-Mirrored"] = []string{"1"}
+	delete(out.Header, "Expect") // the body of a copy is there
 	out.Trailer = nil
 	c := &mirrored{mirror: m, request: out}
 	if in.ContentLength == 0 {

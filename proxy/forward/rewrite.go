@@ -33,8 +33,7 @@ func (b *Backend) rewrite(pr *httputil.ProxyRequest) {
 	}
 	a.t.passTrailers(in, out)
 	if a.t.body != nil {
-		a.t.body.forTransport = transportBody{out.Body, a.t.body}
-		out.Body = &a.t.body.forTransport
+		out.Body = a.t.body.forAttempt(out.Body)
 	}
 }
 

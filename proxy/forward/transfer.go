@@ -90,9 +90,9 @@ func (t *Transfer) getBody() (io.ReadCloser, error) {
 		return nil, err
 	}
 	t.body.mu.Lock()
+	defer t.body.mu.Unlock()
 	t.body.released = false
-	t.body.mu.Unlock()
-	return &transportBody{body, t.body}, nil
+	return &transportBody{body, t.body, t.body.attempt}, nil
 }
 
 // Err returns the reason why an answer was cut off after it had begun. It returns nil
