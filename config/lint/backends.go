@@ -62,9 +62,30 @@ func (l *linter) warnShares(field *yamldoc.Field, route *config.Route) {
 		if share.Weight == 0 {
 			field.Get("backend").Get(share.Name).WarnKey("has the weight 0: it gets no request", "give it a weight, or remove it")
 		}
+		warnChecksOtherwise(field, share)
 		if key := share.Backend.Hash; key != nil && key.Claim != "" && route.Auth == config.PolicyNone {
 			field.WarnAt("auth", field.Name()+": the backend "+share.Name+" is balanced by the claim "+key.Claim+", and with `auth: none` no token is read",
 				"these requests are balanced by p2c; use a header, a cookie or client_ip")
+		}
+	}
+}
+
+// warnChecksOtherwise warns about a route that reaches servers in another way than their
+// health checks, which know the backend only.
+func warnChecksOtherwise(field *yamldoc.Field, share config.Share) {
+	of := share.Backend
+	if of.Health == nil {
+		return
+	}
+	secure := of.URLs()[0].Scheme == "https"
+	h2c := of.Protocol == nil && of.Health.GRPC == nil && share.Route.Protocol == config.ProtocolH2C
+	for _, other := range []struct {
+		key string
+		is  bool
+	}{{"tls", secure && share.Route.TLS != of.TLS}, {"protocol", h2c}} {
+		if other.is {
+			field.WarnAt(other.key, field.Name()+": the health checks of the backend "+share.Name+" do not use `"+other.key+"` of the route",
+				"write it into the backend, which has it for the routes as well")
 		}
 	}
 }
