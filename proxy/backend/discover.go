@@ -185,7 +185,7 @@ func (r *Registry) lookUp(ctx context.Context, d *config.Discover) (list []found
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(list, func(a, b found) int { return strings.Compare(a.Host, b.Host) })
+	slices.SortFunc(list, func(a, b found) int { return cmp.Or(strings.Compare(a.Host, b.Host), cmp.Compare(b.Weight, a.Weight)) })
 	list = slices.CompactFunc(list, func(a, b found) bool { return a.Address == b.Address })
 	return list[:min(len(list), maxFound)], nil
 }
@@ -199,7 +199,11 @@ func (r *Registry) lookUpAddresses(ctx context.Context, d *config.Discover) ([]f
 	port := cmp.Or(d.URL.Port(), map[string]string{"http": "80", "https": "443"}[d.URL.Scheme])
 	list := make([]found, 0, len(addresses))
 	for _, address := range addresses {
-		host := net.JoinHostPort(address.Unmap().WithZone("").String(), port)
+		address = address.Unmap().WithZone("")
+		if address.IsUnspecified() || address.IsMulticast() { // 0.0.0.0 would be the gateway's own host
+			continue
+		}
+		host := net.JoinHostPort(address.String(), port)
 		list = append(list, found{Address{Scheme: d.URL.Scheme, Host: host, Name: d.URL.Host}, 1})
 	}
 	return list, nil
@@ -219,6 +223,9 @@ func (r *Registry) lookUpSRV(ctx context.Context, d *config.Discover) ([]found, 
 	for _, record := range records { // sorted by priority
 		if record.Priority != records[0].Priority {
 			break
+		}
+		if record.Target == "." || record.Port == 0 { // the service is not there (RFC 2782)
+			continue
 		}
 		host := net.JoinHostPort(strings.TrimSuffix(record.Target, "."), strconv.Itoa(int(record.Port)))
 		list = append(list, found{Address{Scheme: scheme, Host: host, Name: host}, max(1, int(record.Weight))})

@@ -90,15 +90,26 @@ func (c *checker) run(ctx context.Context) {
 		} else if err != nil {
 			fails, passes = fails+1, 0
 			if fails >= int(c.health.Fails) {
-				c.server.SetHealth(false, err)
+				c.found(false, err)
 			}
 		} else {
 			fails, passes = 0, passes+1
 			if passes >= int(c.health.Passes) {
-				c.server.SetHealth(true, nil)
+				c.found(true, nil)
 			}
 		}
 		wait = time.Duration((0.9 + 0.2*rand.Float64()) * float64(c.health.Interval))
+	}
+}
+
+// found records whether the server is up, unless the checker was stopped meanwhile. Without
+// a checker nothing would correct a late result.
+func (c *checker) found(up bool, why error) {
+	of := c.server.of
+	of.mu.Lock()
+	defer of.mu.Unlock()
+	if of.checkers[c.server] == c {
+		c.server.setHealth(up, why)
 	}
 }
 

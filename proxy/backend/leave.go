@@ -12,6 +12,10 @@ func (s *Server) Watch(end func()) (stop func()) {
 	*key = end
 	s.of.mu.Lock()
 	defer s.of.mu.Unlock()
+	if s.gone && s.ended { // the stream has begun too late
+		go end()
+		return func() {}
+	}
 	if s.streams == nil {
 		s.streams = map[*func()]struct{}{}
 	}
@@ -30,10 +34,21 @@ func (b *Backend) forgetOthers() {
 	named := map[*Server]bool{}
 	for _, m := range b.members() {
 		named[m.server] = true
-		m.server.gone = false
+		b.state.remember(m.server)
 	}
 	b.state.forget(func(s *Server) bool { return !named[s] })
 	b.state.changed()
+}
+
+// remember takes back a server that was forgotten after the table that names it was
+// prepared. The caller holds mu.
+func (s *state) remember(server *Server) {
+	if !server.gone {
+		return
+	}
+	server.gone, server.ended = false, false
+	s.departed -= server.departed
+	s.servers[server.Address] = server
 }
 
 // forget forgets servers. Their requests finish. Their streams end after a while. The
@@ -45,7 +60,8 @@ func (s *state) forget(which func(*Server) bool) {
 		}
 		delete(s.servers, at)
 		server.gone = true
-		s.departed += server.attempts()
+		server.departed = server.attempts()
+		s.departed += server.departed
 		time.AfterFunc(s.registry.streamTime, server.endStreams)
 		if s.registry.left != nil {
 			go s.registry.left(at)
@@ -61,7 +77,7 @@ func (s *Server) endStreams() {
 		return
 	}
 	streams := s.streams
-	s.streams = nil
+	s.streams, s.ended = nil, true
 	s.of.mu.Unlock()
 	for end := range streams {
 		go (*end)()

@@ -1,11 +1,16 @@
 package backend
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"gatehouse/config"
 )
 
 // ErrFull is the error when a backend has its limit of requests in flight, and the
@@ -15,6 +20,7 @@ var ErrFull = errors.New("the backend has its limit of requests in flight")
 // queue bounds the requests in flight. Requests that wait get a place in the order in
 // which they came.
 type queue struct {
+	limit    atomic.Int64 // of the live table; 0 before there is one
 	inFlight atomic.Int64
 	waits    atomic.Int64 // number of waiting requests
 
@@ -27,12 +33,37 @@ type ticket struct {
 	ready chan struct{} // closed when the request has its place
 }
 
+// unbounded is the limit of a backend without max_requests.
+const unbounded = math.MaxInt64
+
+func limitOf(cfg *config.Backend) int64 {
+	if cfg.MaxRequests == 0 {
+		return unbounded
+	}
+	return int64(cfg.MaxRequests)
+}
+
+// limit returns the limit of the live table. It holds for requests of tables before it, too.
+func (b *Backend) limit() int64 {
+	if live := b.state.queue.limit.Load(); live != 0 {
+		return live
+	}
+	return limitOf(b.config)
+}
+
+// setLimit changes the limit. Requests that wait get the places that are new.
+func (q *queue) setLimit(limit int64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.limit.Store(limit)
+	q.admit(limit)
+}
+
 // Enter takes a place among the requests in flight, or waits for one. It returns ErrFull,
 // or the error of ctx. After nil, Leave must be called.
 func (b *Backend) Enter(ctx context.Context) error {
-	limit := int64(b.config.MaxRequests)
-	q := &b.state.queue
-	if limit == 0 {
+	limit, q := b.limit(), &b.state.queue
+	if limit == unbounded {
 		q.inFlight.Add(1)
 		return nil
 	}
@@ -62,6 +93,7 @@ func (q *queue) tryEnter(limit int64) bool {
 // wait waits for a place.
 func (q *queue) wait(ctx context.Context, limit int64, room int, longest time.Duration) error {
 	q.mu.Lock()
+	limit = cmp.Or(q.limit.Load(), limit) // a reload may have changed it just now
 	if len(q.waiting) >= room {
 		if len(q.waiting) == 0 && q.tryEnter(limit) {
 			q.mu.Unlock()
@@ -108,14 +140,13 @@ func (q *queue) admit(limit int64) {
 func (q *queue) giveUp(t *ticket) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for i, other := range q.waiting {
-		if other == t {
-			q.waiting = append(q.waiting[:i], q.waiting[i+1:]...)
-			q.waits.Add(-1)
-			return true
-		}
+	i := slices.Index(q.waiting, t)
+	if i < 0 {
+		return false
 	}
-	return false
+	q.waiting = slices.Delete(q.waiting, i, i+1)
+	q.waits.Add(-1)
+	return true
 }
 
 // Leave gives up the place of a request that has ended.
@@ -127,11 +158,7 @@ func (b *Backend) Leave() {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	limit := int64(b.config.MaxRequests)
-	if limit == 0 { // a reload has removed the limit
-		limit = 1 << 62
-	}
-	q.admit(limit)
+	q.admit(b.limit())
 }
 
 // InFlight returns the number of requests in flight, and of those that wait.

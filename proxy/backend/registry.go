@@ -119,6 +119,7 @@ func (r *Registry) Activate(set Set) {
 	for name, b := range set.backends {
 		r.states[name] = b.state
 		delete(before, name)
+		b.state.queue.setLimit(limitOf(b.config))
 		b.syncLookups()
 		b.forgetOthers()
 		b.syncChecks()

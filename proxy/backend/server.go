@@ -49,6 +49,8 @@ type Server struct {
 	drained    bool      // an operator has taken it out
 	leaving    bool      // it closes its connections, so it is probably stopping
 	gone       bool      // neither a table nor a lookup names it any more
+	ended      bool      // it is gone, and the time for its streams is over
+	departed   int64     // what it has added to of.departed
 
 	streams map[*func()]struct{} // what ends its streams; guarded by of.mu
 }
