@@ -32,6 +32,7 @@ func TestForeignKeys(t *testing.T) {
 	places := map[string][]string{
 		inRoute: keysOf(reflect.TypeFor[Route]()), inTLS: keysOf(reflect.TypeFor[TLS]()), inCORS: keysOf(reflect.TypeFor[CORS]()),
 		inLimits: keysOf(reflect.TypeFor[Limits]()), atTop: keysOf(reflect.TypeFor[Config]()),
+		inRedirect: keysOf(reflect.TypeFor[Redirect]()), inRespond: keysOf(reflect.TypeFor[Respond]()), inRewrite: keysOf(reflect.TypeFor[Rewrite]()),
 	}
 	hints := map[string]string{}
 	for _, entry := range foreignKeys {
@@ -49,7 +50,7 @@ func TestForeignKeys(t *testing.T) {
 			}
 			hints[word] = word + "\n"
 			said := map[string]bool{}
-			for _, place := range []string{inRoute, atTop, inTLS, inCORS, inLimits} {
+			for _, place := range []string{inRoute, atTop, inTLS, inCORS, inLimits, inRedirect, inRespond, inRewrite} {
 				if hint := keyHint(word, places[place]); !said[hint] {
 					said[hint] = true
 					hints[word] += "  " + place + ": " + hint + "\n"
@@ -83,6 +84,12 @@ func TestForeignExamples(t *testing.T) {
 			}
 		case inLimits:
 			top = "limits: {" + entry.example + "}\n"
+		case inRedirect:
+			route = "name: a, prefix: /a, redirect: {" + entry.example + map[string]string{"status": ", to: /new"}[entry.ours] + "}"
+		case inRespond:
+			route = "name: a, prefix: /a, respond: {" + entry.example + "}"
+		case inRewrite:
+			route += ", rewrite: {" + entry.example + map[string]string{"from": ", to: '/v2$1'", "to": ", from: '^(/.*)$'"}[entry.ours] + "}"
 		case inTLS:
 			route += ", tls: {" + entry.example + map[string]string{"cert": ", key: key.pem", "key": ", cert: cert.pem"}[entry.ours] + "}"
 		default:
@@ -124,6 +131,8 @@ func TestForeignKeysOfATable(t *testing.T) {
 		"upstream: x\nroutes:\n  - {name: a, prefix: /a, backend: 'http://b'}\n":                  "write, in a route, backend:",
 		"limits: {rate_limit: 1}\nroutes:\n  - {name: a, prefix: /a, backend: 'http://b'}\n":      "write requests_per_client: 100",
 		"routes:\n  - {name: a, prefix: /a, backend: 'https://b', tls: {servername: x}}\n":        `did you mean "server_name"?`,
+		"routes:\n  - {name: a, prefix: /a, redirect: {url: /b}}\n":                               "write to: /new",
+		"routes:\n  - {name: a, prefix: /a, redirect: {to: /b, code: 301}}\n":                     "write status: 301",
 		"allow_origins: ['*']\nroutes:\n  - {name: a, prefix: /a, backend: 'http://b'}\n":         "write cors:",
 		"routes:\n  - {name: a, prefix: /a, backend: 'http://b', health_check: {path: /}}\n":      "backends are not probed",
 	} {

@@ -107,7 +107,7 @@ func (v *validator) target(field *yamldoc.Field, route *Route) {
 			given.Reject(f)
 		}
 	default:
-		field.Missing("backend", "a URL such as http://query-service:8080")
+		field.Missing("backend", "a URL such as http://query-service:8080; or redirect, respond or handler in its place")
 	}
 }
 
