@@ -6,7 +6,7 @@
 //	loops.go     which redirects never end
 //	cors.go      what pages of other origins may do
 //	diff.go      what changes between two tables (see also probe.go, weakened.go, rewrites.go,
-//	             contents.go and issuers.go)
+//	             contents.go, issuers.go, headers.go, addresses.go and owners.go)
 package explain
 
 import (
