@@ -1,4 +1,4 @@
-// What the documents say of the tests, held: each test that one names is there.
+// This file checks that the tests and files that documents name exist.
 
 package gatehouse_test
 
@@ -12,11 +12,11 @@ import (
 
 var (
 	namedTest    = regexp.MustCompile(`\b(?:Test|Fuzz|Benchmark)[A-Z]\w*`)
+	namedFile    = regexp.MustCompile(`\b[a-z0-9_/]+\.go\b`)
 	declaredTest = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark)[A-Z]\w*)\(`)
 )
 
-// TestNamedTestsExist reads the documents for names of tests: a promise whose
-// test was renamed or removed rests on nothing.
+// TestNamedTestsExist looks for every test that a document names.
 func TestNamedTestsExist(t *testing.T) {
 	t.Parallel()
 	declared := map[string]bool{}
@@ -36,6 +36,29 @@ func TestNamedTestsExist(t *testing.T) {
 	}
 	if named < 100 {
 		t.Errorf("the documents name %d tests; SECURITY.md alone names more", named)
+	}
+}
+
+// TestNamedFilesExist looks for every Go file that the documentation of a package names,
+// in its folder or in one below it.
+func TestNamedFilesExist(t *testing.T) {
+	t.Parallel()
+	named := 0
+	for _, path := range filesBelow(t, ".", ".go") {
+		folder := filepath.Dir(path)
+		documentation, _, found := strings.Cut("\n"+read(t, path), "\npackage ")
+		if !found || strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		for _, name := range namedFile.FindAllString(documentation, -1) {
+			named++
+			if _, err := os.Stat(filepath.Join(folder, name)); err != nil {
+				t.Errorf("%s names %s: %v", path, name, err)
+			}
+		}
+	}
+	if named < 100 {
+		t.Errorf("the documentation of packages names %d files: are they read?", named)
 	}
 }
 

@@ -68,10 +68,11 @@
 //	keptclaims.go   a claim by its name or path, and the claims that an identity keeps
 //	verified.go     tokens that were verified before
 //	users.go        the interface to the users' states
-//	cachedusers.go  states in memory, updated by the store's feed
+//	cachedusers.go  states in memory, updated by the store's feed; revalidate.go reads them again
 //	identity.go     who passed, for headers, logs and handlers
 //	refusals.go     every error of the Gate, in one list
 //	revocation.go   deciding again while a stream lasts
+//	simulated.go    callers without a real token, for questions about a table
 //
 // The keys that token.go uses, ours and those of other issuers, are in package
 // keys. signer.go makes our own tokens with them. issuer.go checks a token

@@ -287,17 +287,17 @@ type Redirect struct {
 	// the route's prefix, {host} for the host of the request. Without {rest},
 	// that path is added to the path of To. The query of the request is added.
 	// When To has a query, even an empty one, nothing is added.
-	To     string       `yaml:"to"`
-	Status value.Status `yaml:"status"` // one of RedirectStatuses
+	To     string       `yaml:"to" plain:"!!str"`
+	Status value.Status `yaml:"status" plain:"!!int"` // one of RedirectStatuses
 }
 
 // Respond is a fixed answer to requests. At most one of Body and File is set.
 type Respond struct {
-	Status value.Status `yaml:"status"`
+	Status value.Status `yaml:"status" plain:"!!int"`
 	Body   string       `yaml:"body"`
 	// File is a path, absolute or relative to the folder of the file that names
 	// it. A relative path does not leave that folder, also not through a link.
-	File string `yaml:"file"`
+	File string `yaml:"file" plain:"!!str"`
 	// Folder is the folder of the included file that has the answer; "" in the
 	// table itself.
 	Folder      string            `yaml:"-"`

@@ -15,6 +15,10 @@
 //
 // config.go and backends.go have the types. The other files have the rules: validate_*.go by subject, conflicts.go for
 // routes that no rule chooses between, and origin.go for patterns of origins.
+// Values with a syntax of their own are in addresses.go, claims.go, compress.go,
+// error_pages.go, header_value.go and tests.go. Hints for keys that a table does
+// not have are in unknown_keys.go, and in foreign_keys.go for the words of other
+// gateways.
 //
 // # To add a route key
 //

@@ -18,16 +18,19 @@ type foreignKey struct {
 
 // The places of our keys.
 const (
-	inRoute   = "in a route"
-	inTLS     = "in `tls` of a route"
-	inCORS    = "in `cors`"
-	inLimits  = "in `limits`"
-	inBackend = "in a backend of `backends`"
-	inHealth  = "in `health` of a backend"
-	inRetry   = "in `retry` of a backend"
-	inServer  = "in a server of a backend"
-	inPassive = "in `passive` of a backend"
-	atTop     = "at the top of the table"
+	inRoute    = "in a route"
+	inTLS      = "in `tls` of a route"
+	inCORS     = "in `cors`"
+	inLimits   = "in `limits`"
+	inBackend  = "in a backend of `backends`"
+	inHealth   = "in `health` of a backend"
+	inRetry    = "in `retry` of a backend"
+	inServer   = "in a server of a backend"
+	inPassive  = "in `passive` of a backend"
+	inRedirect = "in `redirect`"
+	inRespond  = "in `respond`"
+	inRewrite  = "in `rewrite`"
+	atTop      = "at the top of the table"
 )
 
 // foreignKeys are keys of nginx, Traefik, Caddy, Kong and Envoy. The first entry that
@@ -72,6 +75,12 @@ var foreignKeys = []foreignKey{
 	{words: "h2c http2 grpc", place: inRoute, ours: "protocol", example: "protocol: h2c"},
 	{words: "redir return redirectregex redirects", place: inRoute, ours: "redirect", example: "redirect: {to: /new, status: 308}"},
 	{words: "response staticresponse directresponse fixedresponse maintenance maintenancemode", place: inRoute, ours: "respond", example: `respond: {status: 503, body: "soon back"}`},
+	{words: "url uri location target destination", place: inRedirect, ours: "to", example: "to: /new"},
+	{words: "code statuscode permanent", place: inRedirect, ours: "status", example: "status: 301"},
+	{words: "code statuscode", place: inRespond, ours: "status", example: "status: 503"},
+	{words: "text content message", place: inRespond, ours: "body", example: `body: "soon back"`},
+	{words: "regex regexp pattern match", place: inRewrite, ours: "from", example: "from: '^(/.*)$'"},
+	{words: "replacement", place: inRewrite, ours: "to", example: "to: '/v2$1'"},
 	{words: "clientmaxbodysize maxbodysize bodylimit requestbody", place: inRoute, ours: "max_body", example: "max_body: 10MiB"},
 	{words: "proxyreadtimeout readtimeout requesttimeout responsetimeout", place: inRoute, ours: "timeout", example: "timeout: 60s"},
 	{words: "proxyconnecttimeout dialtimeout", place: inRoute, ours: "connect_timeout", example: "connect_timeout: 10s"},

@@ -34,6 +34,7 @@ func TestForeignKeys(t *testing.T) {
 		inLimits: keysOf(reflect.TypeFor[Limits]()), atTop: keysOf(reflect.TypeFor[Config]()),
 		inBackend: keysOf(reflect.TypeFor[Backend]()), inServer: keysOf(reflect.TypeFor[Server]()), inHealth: keysOf(reflect.TypeFor[Health]()),
 		inPassive: keysOf(reflect.TypeFor[Passive]()), inRetry: keysOf(reflect.TypeFor[Retry]()),
+		inRedirect: keysOf(reflect.TypeFor[Redirect]()), inRespond: keysOf(reflect.TypeFor[Respond]()), inRewrite: keysOf(reflect.TypeFor[Rewrite]()),
 	}
 	global := []string{inRoute, atTop, inTLS, inCORS, inLimits}
 	hints := map[string]string{}
@@ -54,7 +55,7 @@ func TestForeignKeys(t *testing.T) {
 			}
 			hints[word] = word + "\n"
 			said := map[string]bool{}
-			for _, place := range append(global, inBackend, inServer, inHealth, inPassive, inRetry) {
+			for _, place := range append(global, inRedirect, inRespond, inRewrite, inBackend, inServer, inHealth, inPassive, inRetry) {
 				if slices.Contains(places[place], word) {
 					continue
 				}
@@ -91,6 +92,12 @@ func TestForeignExamples(t *testing.T) {
 			}
 		case inLimits:
 			top = "limits: {" + entry.example + "}\n"
+		case inRedirect:
+			route = "name: a, prefix: /a, redirect: {" + entry.example + map[string]string{"status": ", to: /new"}[entry.ours] + "}"
+		case inRespond:
+			route = "name: a, prefix: /a, respond: {" + entry.example + "}"
+		case inRewrite:
+			route += ", rewrite: {" + entry.example + map[string]string{"from": ", to: '/v2$1'", "to": ", from: '^(/.*)$'"}[entry.ours] + "}"
 		case inTLS:
 			route += ", tls: {" + entry.example + map[string]string{"cert": ", key: key.pem", "key": ", cert: cert.pem"}[entry.ours] + "}"
 		case inBackend, inServer, inHealth, inPassive, inRetry:
@@ -176,6 +183,8 @@ func TestForeignKeysOfATable(t *testing.T) {
 		"backends: {a: {servers: ['http://b'], retry: {tries: 3}}}\nroutes:\n  - {name: a, prefix: /a, backend: a}\n":          "write attempts: 2",
 		"backends: {a: {servers: ['http://b'], retries: 3}}\nroutes:\n  - {name: a, prefix: /a, backend: a}\n":                 "write retry:",
 		"backends: {a: {servers: ['http://b'], pasive: {fails: 3}}}\nroutes:\n  - {name: a, prefix: /a, backend: a}\n":         `did you mean "passive"?`,
+		"routes:\n  - {name: a, prefix: /a, redirect: {url: /b}}\n":                                                            "write to: /new",
+		"routes:\n  - {name: a, prefix: /a, redirect: {to: /b, code: 301}}\n":                                                  "write status: 301",
 	} {
 		_, err := Parse("routes.yaml", []byte(text), configtest.Environment())
 		problems, ok := errors.AsType[problem.List](err)

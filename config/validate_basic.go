@@ -10,6 +10,10 @@ import (
 
 // DecodeField decodes the path of the file.
 func (b *Basic) DecodeField(d *yamldoc.Decoder, f *yamldoc.Field) {
+	if !f.IsPlain() {
+		f.FailKind("text", "the path alone, such as basic: internal.htpasswd")
+		return
+	}
 	d.Scalar(f, reflect.ValueOf(&b.File).Elem())
 }
 

@@ -17,6 +17,9 @@ func policyRule(policy string) *problem.Fault {
 	if slices.Contains([]string{"off", "no", "false", "n", "on", "yes", "true", "y"}, strings.ToLower(policy)) {
 		return &problem.Fault{Reason: "unknown policy", Hint: "one of " + strings.Join(policies, ", ")}
 	}
+	if strings.EqualFold(policy, "basic") {
+		return &problem.Fault{Reason: "unknown policy", Hint: "write auth: none and basic: internal.htpasswd; `htpasswd -B` writes the file"}
+	}
 	return problem.OneOf("policy", policy, policies...)
 }
 

@@ -104,7 +104,7 @@ func (v *validator) target(field *yamldoc.Field, route *Route) {
 	case field.Given("backend"):
 		v.backendRef(field.Get("backend"), route.Backend)
 	default:
-		field.Missing("backend", "a URL such as http://query-service:8080")
+		field.Missing("backend", "a URL such as http://query-service:8080; or redirect, respond or handler in its place")
 	}
 }
 

@@ -14,14 +14,15 @@ import (
 	"gatehouse/internal/httperr"
 )
 
-// newRealm reads the users of a route with `basic`. It returns nil for other routes.
+// newRealm reads the users of a route with `basic`. It returns nil for other routes. With
+// an error, the realm has no users, so it refuses everybody.
 func (t *Table) newRealm(cfg *config.Route) (*basic.Realm, error) {
 	if cfg.Basic.File == "" {
 		return nil, nil
 	}
 	users, err := basic.Load(cmp.Or(cfg.Basic.Folder, filepath.Dir(t.config.File)), cfg.Basic.File)
 	if err != nil {
-		return nil, fmt.Errorf("basic: %w", err)
+		return basic.NewRealm(t.name, new(basic.Users)), fmt.Errorf("basic: %w", err)
 	}
 	return basic.NewRealm(t.name, users), nil
 }

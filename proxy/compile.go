@@ -160,8 +160,8 @@ func Inspect(cfg *config.Config, parts Parts) (*Table, problem.List, error) {
 	buffers := forward.NewCopyBuffers()
 	t.routes = make([]*compiledRoute, 0, len(cfg.Routes))
 	for i := range cfg.Routes {
-		r, err := t.compileRoute(t.matcher.Route(i), parts, buffers)
-		if err != nil {
+		r, errs := t.compileRoute(t.matcher.Route(i), parts, buffers)
+		for _, err := range errs {
 			problems = append(problems, problemOf(&cfg.Routes[i], err))
 		}
 		t.routes = append(t.routes, r)
@@ -177,22 +177,30 @@ func problemOf(cfg *config.Route, err error) problem.Problem {
 	return problem.Problem{Position: cfg.Position, Message: fmt.Sprintf("route %q: %v", cfg.Name, err)}
 }
 
-// compileRoute returns the compiled route. With an error, the route matches requests and
-// has its policy, but must not serve them.
-func (t *Table) compileRoute(of *route.Route, parts Parts, buffers httputil.BufferPool) (*compiledRoute, error) {
+// compileRoute returns the compiled route. With errors, the route matches requests, and can
+// only say what it would do with them.
+func (t *Table) compileRoute(of *route.Route, parts Parts, buffers httputil.BufferPool) (r *compiledRoute, errs []error) {
 	cfg := of.Config
-	r := &compiledRoute{
+	r = &compiledRoute{
 		route: of, config: cfg, rule: auth.RuleOf(cfg), addresses: clientip.NewFilter(cfg),
 		answers: t.headers.Changes(cfg.ResponseHeaders), cors: t.corsOf(cfg), compress: compress.New(cfg.Compress, t.encoders),
 	}
 	var err error
 	if r.realm, err = t.newRealm(cfg); err != nil {
-		return r, err
+		errs = append(errs, err)
 	}
+	if err = t.compileTarget(r, parts, buffers); err != nil {
+		errs = append(errs, err)
+	}
+	return r, errs
+}
+
+// compileTarget gives a route its backend, its answer or its built-in handler.
+func (t *Table) compileTarget(r *compiledRoute, parts Parts, buffers httputil.BufferPool) (err error) {
+	cfg := r.config
 	if cfg.Backend != nil {
 		r.metrics = parts.Metrics.Route(cfg.Name, cfg.Backend.Label())
-		err = t.compileBackends(r, parts, buffers)
-		return r, err
+		return t.compileBackends(r, parts, buffers)
 	}
 	r.metrics = parts.Metrics.Route(cfg.Name, "")
 	switch {
@@ -201,11 +209,11 @@ func (t *Table) compileRoute(of *route.Route, parts Parts, buffers httputil.Buff
 	case cfg.Respond != nil:
 		r.answer, err = target.NewRespond(cfg.Respond, cmp.Or(cfg.Respond.Folder, filepath.Dir(t.config.File)))
 	case parts.Users == nil:
-		err = fmt.Errorf("handler %q needs users, which are off", cfg.Handler)
+		return fmt.Errorf("handler %q needs users, which are off", cfg.Handler)
 	default:
 		r.builtIn = parts.Users
 	}
-	return r, err
+	return err
 }
 
 // compileBackends compiles what a route forwards to: one backend, or a split.

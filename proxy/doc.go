@@ -4,12 +4,14 @@
 //
 //  1. gateway.go   ServeHTTP: the whole order, read top to bottom
 //  2. exchange.go  begin and finish: metrics, access log (access.go), recover
+//     requestid.go  … and the request id
 //     response.go  the http.ResponseWriter of the request: headers of every answer
 //     deadline/    the one below it, for HTTP/2
 //     (headers/ changes them as the table says, and those of requests in forward/)
 //  3. clientip/    find the client, behind trusted proxies
 //  4. preflight.go find the route that a preflight asks about, and answer
-//     cors/        the answers to preflights, and the CORS headers of every answer
+//     cors/        the answers to preflights, and the CORS headers of every answer;
+//     routecors.go  … those of routes with `cors`
 //  5. limits.go    limit the running requests of one client, or 429
 //  6. message.go   refuse messages that only HTTP/2 can express, with 400
 //  7. find.go      read the canonical path and the host (route/), or 400
@@ -33,7 +35,8 @@
 // net/http's.
 //
 // The same code answers questions about a table: decide.go has the same hops and sends
-// nothing. Package explain writes the answers as text.
+// nothing, answerheader.go has the header of an answer, and contents.go compares the files
+// of routes. Package explain writes the answers as text.
 //
 // errorpages.go replaces the JSON of a refusal with a page of the table, for clients that
 // prefer HTML (accept.go).

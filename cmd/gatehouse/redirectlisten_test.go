@@ -31,6 +31,7 @@ func redirecting(t *testing.T, settings map[string]string) (p *process, redirect
 func TestRedirectListen(t *testing.T) {
 	t.Parallel()
 	p, redirect, client := redirecting(t, nil)
+	p.log.Await(t, `"redirect_listen":"`+redirect+`"`)
 	for _, begin := range []string{"http://" + redirect, p.url} {
 		res, err := client.Get(begin + "/open/%20a?b=c%20d")
 		if err != nil {

@@ -5,6 +5,7 @@ package settings
 import (
 	"io/fs"
 	pathpkg "path"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -130,6 +131,9 @@ func isPortNumber(text string) bool {
 // maxUnixPath is the length of the longest path of a unix socket in bytes (unix(7)).
 const maxUnixPath = 107
 
+// colonMode matches a path with a mode behind a colon, as some write it.
+var colonMode = regexp.MustCompile(`:0?[0-7]{3}$`)
+
 // parseUnix parses /path, /path|mode or @name.
 func parseUnix(text string) (Address, *problem.Fault) {
 	path, mode, hasMode := strings.Cut(text, "|")
@@ -147,6 +151,8 @@ func parseUnix(text string) (Address, *problem.Fault) {
 		return a, &problem.Fault{Reason: "the path of the unix socket is too long", Hint: "at most " + strconv.Itoa(maxUnixPath) + " bytes"}
 	case abstract && hasMode:
 		return a, &problem.Fault{Reason: "an abstract unix socket has no mode"}
+	case !hasMode && colonMode.MatchString(path):
+		return a, &problem.Fault{Reason: "not the path of a unix socket", Hint: "the mode follows a |, such as unix:/run/gatehouse/gatehouse.sock|0660"}
 	case !hasMode:
 		return a, nil
 	}

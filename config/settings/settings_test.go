@@ -171,6 +171,7 @@ func TestSettingsRefuse(t *testing.T) {
 		{map[string]string{"GATEWAY_LISTEN": "unix:a"}, `GATEWAY_LISTEN "unix:a": not the path of a unix socket (an absolute path, such as unix:/run/gatehouse/gatehouse.sock, or unix:@name)`},
 		{map[string]string{"GATEWAY_LISTEN": "unix:/" + strings.Repeat("a", 107)}, `GATEWAY_LISTEN: the path of the unix socket is too long (at most 107 bytes)`},
 		{map[string]string{"GATEWAY_LISTEN": "unix:/a|9"}, `GATEWAY_LISTEN "unix:/a|9": not the mode of a unix socket (octal digits, such as unix:/run/gatehouse/gatehouse.sock|0660)`},
+		{map[string]string{"GATEWAY_LISTEN": "unix:/a:0660"}, `GATEWAY_LISTEN: not the path of a unix socket (the mode follows a |, such as unix:/run/gatehouse/gatehouse.sock|0660)`},
 		{map[string]string{"GATEWAY_LISTEN": "unix:@a|0600"}, `GATEWAY_LISTEN: an abstract unix socket has no mode`},
 		{map[string]string{"GATEWAY_LISTEN": "unix//a"}, `GATEWAY_LISTEN "unix//a": not an address (a unix socket is unix:/path, such as unix:/run/gatehouse/gatehouse.sock)`},
 		{map[string]string{"GATEWAY_LISTEN": "fd/3"}, `GATEWAY_LISTEN "fd/3": not an address (sockets of systemd are systemd, or systemd:NAME for those with that FileDescriptorName)`},

@@ -144,13 +144,13 @@ func (d *Decoder) HasKind(f *Field, t reflect.Type) bool {
 	case reflect.Struct, reflect.Map:
 		want = yaml.MappingNode
 		if !IsScalar(t) && f.node.Kind != want {
-			hint = d.keysHint(t)
+			hint = d.keysHint(f.node, t)
 		}
 	case reflect.Slice:
 		want = yaml.SequenceNode
 		if f.node.Kind == yaml.ScalarNode && mayBePlain(t.Elem()) && !strings.Contains(f.node.Value, "${") {
 			hint = "write [" + asListEntry(f.node) + "]"
-			if slices.Contains([]string{"off", "false", "no", "none"}, strings.ToLower(f.node.Value)) {
+			if saysOff(f.node) {
 				hint = "omit it; write [] if that leaves a default"
 			}
 		}
@@ -163,6 +163,11 @@ func (d *Decoder) HasKind(f *Field, t reflect.Type) bool {
 	}
 	f.FailKind(d.expected(t), hint)
 	return false
+}
+
+// saysOff reports whether a plain value means that there is nothing.
+func saysOff(n *yaml.Node) bool {
+	return slices.Contains([]string{"off", "false", "no", "none"}, strings.ToLower(n.Value))
 }
 
 // mayBePlain reports whether a value of the type can be written as plain text.
@@ -178,9 +183,17 @@ func asListEntry(n *yaml.Node) string {
 	return problem.Redact(problem.Truncate(n.Value))
 }
 
-func (d *Decoder) keysHint(t reflect.Type) string {
+// keysHint returns the hint for a value in place of a mapping. A plain value is probably
+// that of the key whose field has the value's YAML tag in `plain`.
+func (d *Decoder) keysHint(n *yaml.Node, t reflect.Type) string {
 	if t.Kind() != reflect.Struct {
 		return "write it as `key: value`"
+	}
+	isWord := n.Kind == yaml.ScalarNode && !saysOff(n) && !strings.Contains(n.Value, " ")
+	for field := range t.Fields() {
+		if isWord && field.Tag.Get("plain") == n.Tag {
+			return "write {" + field.Tag.Get("yaml") + ": " + asListEntry(n) + "}"
+		}
 	}
 	return "its keys are " + strings.Join(d.keyNames(t), ", ")
 }

@@ -135,12 +135,12 @@ func (l *listeners) watch(serve func() error) {
 	}
 }
 
-// addresses returns the addresses of the public listeners.
-func (l *listeners) addresses() string {
-	texts := make([]string, 0, len(l.public))
-	for _, public := range l.public {
-		text := public.Addr().String()
-		if public.Addr().Network() == "unix" {
+// addresses returns the addresses of listeners for a log.
+func addresses(of []*listener.Listener) string {
+	texts := make([]string, 0, len(of))
+	for _, one := range of {
+		text := one.Addr().String()
+		if one.Addr().Network() == "unix" {
 			text = "unix:" + text
 		}
 		texts = append(texts, text)

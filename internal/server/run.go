@@ -164,8 +164,7 @@ func (g *gateway) run(ctx context.Context) error {
 	reloader.applied(g.sources)
 	go reloader.reloadOnHangup(ctx, hangups)
 	listeners.servePublic()
-	g.log.Info("serving", "routes", len(cfg.Routes), "config", cfg.File, "hash", cfg.Hash, "version", g.Version,
-		"listen", listeners.addresses(), "ops_listen", listeners.operators.Addr().String())
+	g.logServing(cfg, listeners)
 	g.notify(daemon.SdNotifyReady)
 	if g.Ready != nil {
 		g.flushLog()
@@ -377,6 +376,18 @@ func (g *gateway) logSettings(cfg *config.Config) {
 // logFlushTimeout bounds how long the end of a run waits for a log that nobody
 // reads.
 const logFlushTimeout = time.Second
+
+// logServing logs what is served, and where.
+func (g *gateway) logServing(cfg *config.Config, l *listeners) {
+	said := []any{
+		"routes", len(cfg.Routes), "config", cfg.File, "hash", cfg.Hash, "version", g.Version,
+		"listen", addresses(l.public), "ops_listen", l.operators.Addr().String(),
+	}
+	if len(l.redirect) > 0 {
+		said = append(said, "redirect_listen", addresses(l.redirect))
+	}
+	g.log.Info("serving", said...)
+}
 
 // openLog opens the log, as JSON lines or as text for people. Access lines are
 // collected for a moment, because there may be many. All other lines are

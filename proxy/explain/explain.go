@@ -7,7 +7,7 @@
 //	loops.go     which redirects never end
 //	cors.go      what pages of other origins may do
 //	diff.go      what changes between two tables (see also probe.go, weakened.go, rewrites.go,
-//	             contents.go, issuers.go and backends.go)
+//	             contents.go, issuers.go, headers.go, addresses.go, owners.go and backends.go)
 package explain
 
 import (

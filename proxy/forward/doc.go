@@ -8,7 +8,6 @@
 //	rewrite.go         the request that the backend gets; nothing in it can fail
 //	fields.go          the header fields of that request: the only list of them
 //	policy.go          what the route table says about header fields
-//	foldednames.go     field names that a backend may confuse with one another
 //	upgrade.go         a client's request to switch protocols, and the backend's 101
 //	body.go            the request body: limited, counted, streamed
 //	replay.go          the request body, kept while the request may be sent again
@@ -19,6 +18,7 @@
 //	revocation.go      ends a stream when its user loses access
 //	errors.go          who caused a missing answer (see also refusals.go)
 //	preview.go         the request that would be sent, for `explain`
+//	copybuffers.go     the buffers that httputil copies bodies with
 //
 // The state of a request has three lifetimes. Facts are known before a request is
 // forwarded and never change. A Transfer lasts as long as the request. An attempt may

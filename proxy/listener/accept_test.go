@@ -38,6 +38,9 @@ func unlimited() Options {
 	}
 }
 
+// newListener returns a Listener that accepts connections from l, with limits of its own.
+func newListener(l net.Listener, o Options) *Listener { return NewClients(o).Listen(l) }
+
 // TestFailedAccepts checks that an accept that fails because of memory or a firewall is
 // counted and does not end the gateway. A broken listener ends it (issue 10).
 func TestFailedAccepts(t *testing.T) {
@@ -51,7 +54,7 @@ func TestFailedAccepts(t *testing.T) {
 					Handler:  http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }),
 					ErrorLog: testkit.DiscardLog(),
 				}
-				serve, limited := standard.Serve, New(failing, unlimited())
+				serve, limited := standard.Serve, newListener(failing, unlimited())
 				listener := net.Listener(limited)
 				switch kind {
 				case "lean":

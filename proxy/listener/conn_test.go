@@ -35,7 +35,7 @@ func TestReadDeadlines(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				near, far := net.Pipe()
 				defer far.Close()
-				l := New(nil, Options{Wheel: timerwheel.New()})
+				l := newListener(nil, Options{Wheel: timerwheel.New()})
 				conn := newConn(near, l, netip.Addr{}, false)
 				begun := time.Now()
 				for _, after := range c.set {

@@ -25,7 +25,7 @@ func TestSlowAnswersAndTheNextRequest(t *testing.T) {
 	})}
 	public := testkit.Listen(t)
 	conns := make(chan *Conn, 1)
-	go func() { _ = server.New(standard).Serve(notedConns{New(public, unlimited()), conns}) }()
+	go func() { _ = server.New(standard).Serve(notedConns{newListener(public, unlimited()), conns}) }()
 	t.Cleanup(func() { _ = standard.Close() })
 	client := testkit.Dial(t, public.Addr().String())
 	conn := testkit.Receive(t, "the connection", conns)

@@ -46,9 +46,6 @@ type Listener struct {
 	overTLS atomic.Bool // its connections begin with a TLS handshake; see SplitTLS
 }
 
-// New returns a Listener that accepts connections from l, with limits of its own.
-func New(l net.Listener, o Options) *Listener { return NewClients(o).Listen(l) }
-
 // Listen returns a Listener that accepts connections from l, within the limits of c.
 func (c *Clients) Listen(l net.Listener) *Listener {
 	return &Listener{

@@ -65,7 +65,7 @@ func TestLimits(t *testing.T) {
 				options.Descriptors = descriptors.Division{Limit: 1 << 20, Clients: c.clients, Backends: 1 << 20}
 			}
 			from := new(connsFrom)
-			l := New(from, options)
+			l := newListener(from, options)
 			for round := range int64(2) {
 				from.addresses = c.from
 				var accepted []net.Conn

@@ -93,7 +93,7 @@ func TestProxyProtocol(t *testing.T) {
 			}
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				l := New(testkit.Listen(t), fromProxies(Limits{}))
+				l := newListener(testkit.Listen(t), fromProxies(Limits{}))
 				accepted := l.Begun()
 				t.Cleanup(func() { _ = accepted.Close() })
 				peer, err := net.Dial("tcp", l.Addr().String())
@@ -157,7 +157,7 @@ func errTimeout(err error) error {
 // TestProxyProtocolLimits counts connections for the clients that a proxy names.
 func TestProxyProtocolLimits(t *testing.T) {
 	t.Parallel()
-	l := New(testkit.Listen(t), fromProxies(Limits{PerClient: 1, Trusted: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}))
+	l := newListener(testkit.Listen(t), fromProxies(Limits{PerClient: 1, Trusted: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}))
 	accepted := l.Begun()
 	defer accepted.Close()
 	dial := func(client string) net.Conn {
@@ -197,7 +197,7 @@ func TestProxyProtocolLimits(t *testing.T) {
 // whether a port is open. Some of them end with a reset.
 func TestProxyProtocolChecks(t *testing.T) {
 	t.Parallel()
-	l := New(testkit.Listen(t), fromProxies(Limits{}))
+	l := newListener(testkit.Listen(t), fromProxies(Limits{}))
 	accepted := l.Begun()
 	defer accepted.Close()
 	for i := range 4 {
@@ -220,7 +220,7 @@ func TestProxyProtocolChecks(t *testing.T) {
 // not refused: the listener has closed them.
 func TestProxyProtocolDrain(t *testing.T) {
 	t.Parallel()
-	l := New(testkit.Listen(t), fromProxies(Limits{}))
+	l := newListener(testkit.Listen(t), fromProxies(Limits{}))
 	accepted := l.Begun()
 	defer accepted.Close()
 	for _, begin := range []string{"", "PROXY TCP4 "} {
@@ -312,7 +312,7 @@ func FuzzBegin(f *testing.F) {
 		f.Add([]byte(c[0]+"GET / HTTP/1.1\r\n\r\n"), uint8(7))
 	}
 	f.Fuzz(func(t *testing.T, data []byte, step uint8) {
-		l := New(nil, fromProxies(Limits{PerClient: 1}))
+		l := newListener(nil, fromProxies(Limits{PerClient: 1}))
 		for round := range int64(2) { // a client that stays counted would be refused the second time
 			conn := l.admit(&bytesConn{data: data, step: int(step) + 1}).(*Conn)
 			err := conn.Begin()
