@@ -274,8 +274,12 @@ func sendTo(table *Table, transport http.RoundTripper) {
 		if r.config.Rewrite != nil {
 			rewritten, _ = rewrite.NewPath(r.config) // compiled before
 		}
+		of, servers := r.config, (*backend.Backend)(nil)
+		if !of.Backend.IsURL() {
+			of, servers = of.Backend.Shares[0].Route, table.backends.Get(of.Backend.Shares[0].Name)
+		}
 		r.backend = forward.NewBackend(forward.BackendOptions{
-			Route: r.config, URL: r.config.Backend.First(), Gate: table.gate, Headers: table.headers, Metrics: r.metrics, CORS: r.cors != nil, Transport: transport, Buffers: forward.NewCopyBuffers(),
+			Route: of, Servers: servers, URL: r.config.Backend.First(), Gate: table.gate, Headers: table.headers, Metrics: r.metrics, CORS: r.cors != nil, Transport: transport, Buffers: forward.NewCopyBuffers(),
 			Rewrite: rewritten, Back: rewrite.NewBack(r.config, rewritten),
 		})
 	}
