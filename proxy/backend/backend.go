@@ -36,6 +36,8 @@ type state struct {
 	discovery Discovery
 	awaited   chan struct{} // closed after the first lookup; nil before somebody asks
 	found     []found       // the servers that a lookup has found; nil before the first
+	// departing are the servers that have left a while ago and may have streams.
+	departing map[Address]*Server
 	// departed is the number of attempts at servers that are forgotten.
 	departed int64
 }
@@ -49,12 +51,15 @@ type found struct {
 // server returns the server with an address. It makes one that is not known yet. The
 // caller holds mu.
 func (s *state) server(at Address) *Server {
-	known := s.servers[at]
-	if known == nil {
-		known = newServer(s, at)
-		s.servers[at] = known
+	if known := s.servers[at]; known != nil {
+		return known
 	}
-	return known
+	if left := s.departing[at]; left != nil { // see remember
+		return left
+	}
+	made := newServer(s, at)
+	s.servers[at] = made
+	return made
 }
 
 // changed makes all snapshots of the backend stale. The caller holds mu.

@@ -40,13 +40,15 @@ func (b *Backend) forgetOthers() {
 	b.state.changed()
 }
 
-// remember takes back a server that was forgotten after the table that names it was
-// prepared. The caller holds mu.
+// remember takes back a server that has left: a table or a lookup names it again before the
+// time for its streams is over. The caller holds mu.
 func (s *state) remember(server *Server) {
 	if !server.gone {
 		return
 	}
 	server.gone, server.ended = false, false
+	server.leaves.Stop()
+	delete(s.departing, server.Address)
 	s.departed -= server.departed
 	s.servers[server.Address] = server
 }
@@ -62,7 +64,8 @@ func (s *state) forget(which func(*Server) bool) {
 		server.gone = true
 		server.departed = server.attempts()
 		s.departed += server.departed
-		time.AfterFunc(s.registry.streamTime, server.endStreams)
+		s.departing[at] = server
+		server.leaves = time.AfterFunc(s.registry.streamTime, server.endStreams)
 		if s.registry.left != nil {
 			go s.registry.left(at)
 		}
@@ -75,6 +78,9 @@ func (s *Server) endStreams() {
 	if !s.gone {
 		s.of.mu.Unlock()
 		return
+	}
+	if s.of.departing[s.Address] == s {
+		delete(s.of.departing, s.Address)
 	}
 	streams := s.streams
 	s.streams, s.ended = nil, true

@@ -153,6 +153,7 @@ func TestReloadKeepsWhatIsKnown(t *testing.T) {
 		t.Error("the place in the round was forgotten")
 	}
 	servers[2].End()
+	servers[2].endStreams() // the time for its streams is over
 	again := newTestBackend(t, registry, checked, 5, 5, 5)
 	if again.Servers()[2] == servers[2] {
 		t.Error("a server that had left is remembered")

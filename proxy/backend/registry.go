@@ -94,7 +94,7 @@ func (r *Registry) Prepare(backends map[string]*config.Backend, transport func(*
 	for name, of := range backends {
 		shared := r.states[name]
 		if shared == nil {
-			shared = &state{name: name, registry: r, metrics: r.metrics.Attempts(name), servers: map[Address]*Server{}, checkers: map[*Server]*checker{}}
+			shared = &state{name: name, registry: r, metrics: r.metrics.Attempts(name), servers: map[Address]*Server{}, departing: map[Address]*Server{}, checkers: map[*Server]*checker{}}
 		}
 		b := newBackend(of, shared)
 		if of.Health != nil {

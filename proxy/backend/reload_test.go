@@ -179,3 +179,39 @@ func TestDiscoverOmitsWhatIsNoServer(t *testing.T) {
 		t.Errorf("a service that is not there: %v, %v", list, err)
 	}
 }
+
+// A server that leaves and comes back before the time for its streams is over keeps them,
+// and what is known about it.
+func TestServerThatComesBackKeepsItsStreams(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newTestRegistry()
+		none := func(*config.Backend) {}
+		with, before := prepare(t, r, none, "a", "b")
+		r.Activate(with)
+		defer r.Activate(Set{})
+		server := before.Servers()[1]
+		server.Begin()
+		before.Report(server, ResultAnswered, 0)
+		ended := make(chan struct{}, 2)
+		server.Watch(func() { ended <- struct{}{} })
+		for range 3 {
+			without, _ := prepare(t, r, none, "a")
+			r.Activate(without)
+			time.Sleep(900 * time.Millisecond) // StreamTime is a second
+			if len(ended) > 0 {
+				t.Fatal("a stream has ended before the time")
+			}
+			with, again := prepare(t, r, none, "a", "b")
+			r.Activate(with)
+			if again.Servers()[1] != server || server.InFlight() != 1 || again.state.attempts() != 1 {
+				t.Fatal("the state of the server was forgotten")
+			}
+		}
+		without, last := prepare(t, r, none, "a")
+		r.Activate(without)
+		time.Sleep(2 * time.Second)
+		if len(ended) != 1 || last.state.attempts() != 1 {
+			t.Errorf("%d streams were ended, %d attempts are counted", len(ended), last.state.attempts())
+		}
+	})
+}

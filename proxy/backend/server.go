@@ -42,15 +42,16 @@ type Server struct {
 	rampFrom    atomic.Int64  // when the server came back, in nanoseconds since the epoch; 0 when it has its full share
 
 	// The state of the server. It is guarded by of.mu; of.version grows with each change.
-	down       bool      // it fails its health checks
-	ejections  int       // in a row
-	ejected    bool      // it gets no requests until readmit
-	readmitted time.Time // when the last ejection ended
-	drained    bool      // an operator has taken it out
-	leaving    bool      // it closes its connections, so it is probably stopping
-	gone       bool      // neither a table nor a lookup names it any more
-	ended      bool      // it is gone, and the time for its streams is over
-	departed   int64     // what it has added to of.departed
+	down       bool        // it fails its health checks
+	ejections  int         // in a row
+	ejected    bool        // it gets no requests until readmit
+	readmitted time.Time   // when the last ejection ended
+	drained    bool        // an operator has taken it out
+	leaving    bool        // it closes its connections, so it is probably stopping
+	gone       bool        // neither a table nor a lookup names it any more
+	leaves     *time.Timer // ends its streams; set when it has left
+	ended      bool        // it is gone, and the time for its streams is over
+	departed   int64       // what it has added to of.departed
 
 	streams map[*func()]struct{} // what ends its streams; guarded by of.mu
 }
