@@ -93,7 +93,7 @@ func TestForwardedSpellings(t *testing.T) {
 	request.WriteString("GET / HTTP/1.1\r\nHost: x\r\nX-Real-IP: 192.0.2.1\r\nX-Original-URL: /fine\r\n")
 	for _, name := range []string{
 		"X-Real-IP", "X-Client-IP", "True-Client-IP", "X-Cluster-Client-IP", "CF-Connecting-IP", "Fastly-Client-IP",
-		"X-Host", "X-Rewrite-URL", "X-Envoy-Original-Path", "X-Envoy-External-Address",
+		"X-Host", "X-Mirrored", "X-Rewrite-URL", "X-Envoy-Original-Path", "X-Envoy-External-Address",
 		"Remote-User", "X-Remote-User", "X-Auth-Request-User", "X-Auth-Request-Email", "X-Auth-Request-Groups", "Forwarded-For",
 		"X-Request-ID", "Proxy", "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto",
 	} {

@@ -33,6 +33,7 @@ type balanced struct {
 	again     bool              // the current attempt failed, and another one follows
 	pause     time.Duration     // before that attempt
 	preferred *backend.Server   // of the sticky cookie; nil without one
+	renews    bool              // the sticky cookie was made with an old key
 	told      bool              // the result of the current attempt was reported
 }
 

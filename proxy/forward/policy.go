@@ -76,10 +76,10 @@ var framingHeaders = []string{
 
 // clientClaims are headers that only a trusted proxy may send, besides those in
 // claimFamilies: a client could lie in them. Some frameworks route by X-Rewrite-URL
-// instead of the path.
+// instead of the path. Backends may do less for a copy, which X-Mirrored marks.
 var clientClaims = []string{
 	"X-Real-IP", "X-Client-IP", "True-Client-IP", "X-Cluster-Client-IP", "CF-Connecting-IP", "Fastly-Client-IP",
-	"X-Host", "X-Rewrite-URL", "X-Envoy-Original-Path", "X-Envoy-External-Address",
+	"X-Host", "X-Mirrored", "X-Rewrite-URL", "X-Envoy-Original-Path", "X-Envoy-External-Address",
 	"Remote-User", "X-Remote-User", "X-Auth-Request-User", "X-Auth-Request-Email", "X-Auth-Request-Groups",
 	"Forwarded-For",
 }

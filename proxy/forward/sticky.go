@@ -20,6 +20,7 @@ func (t *Transfer) preferred() *backend.Server {
 	}
 	for _, cookie := range t.In.CookiesNamed(sticky.Cookie) {
 		if server := servers.Tagged(cookie.Value); server != nil {
+			t.balanced.renews = servers.Tag(server) != cookie.Value
 			return server
 		}
 	}
@@ -27,11 +28,11 @@ func (t *Transfer) preferred() *backend.Server {
 }
 
 // stick adds the sticky cookie to an answer, unless the client has that of the server which
-// has answered.
+// has answered. One that was made with an old key is replaced.
 func (t *Transfer) stick(res *http.Response) {
 	servers, server := t.backend.servers, t.balanced.server
 	sticky := servers.Config().Sticky
-	if sticky == nil || server == t.balanced.preferred {
+	if sticky == nil || server == t.balanced.preferred && !t.balanced.renews {
 		return
 	}
 	tag := servers.Tag(server)
