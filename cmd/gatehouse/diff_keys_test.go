@@ -299,19 +299,28 @@ func backendKeyChanges() []keyChange {
 		{key: "discover", strict: `discover: {url: "https://b"}`, weak: `discover: {url: "http://b"}`},
 		{key: "discover", strict: `discover: {url: "https://b"}`, weak: `discover: {url: "https://b", refresh: 1m}`, neutral: true},
 		{key: "discover", strict: `discover: {srv: _https._tcp.b}`, weak: `discover: {srv: _http._tcp.b}`},
+		{key: "discover", strict: `discover: {url: "https://b"}`, weak: `discover: {srv: _http._tcp.b}`},
 		{key: "balance", strict: ``, weak: `balance: round_robin`, neutral: true},
 		{key: "hash", strict: `balance: hash, hash: client_ip`, weak: `balance: hash, hash: {cookie: a}`, neutral: true},
 		{key: "sticky", strict: ``, weak: `sticky: {cookie: a}`, neutral: true},
 		{key: "sticky", strict: `sticky: {cookie: a}`, weak: `sticky: {cookie: a, ttl: 1h}`, neutral: true},
 		{key: "health", strict: `health: {path: /a}`, weak: `health: {path: /a, passes: 1}`, neutral: true},
+		{key: "health", strict: `health: {path: /a}`, weak: `health: {path: /a, fails: 5, interval: 20s, timeout: 3s}`, neutral: true},
+		{key: "health", strict: `health: {path: /a}`, weak: `health: {path: /a, expect: [200-399]}`, neutral: true},
+		{key: "health", strict: `health: {path: /a}`, weak: ``, neutral: true},
 		{key: "health", strict: `health: {grpc: a}`, weak: `health: {grpc: ""}`, neutral: true},
 		{key: "passive", strict: ``, weak: `passive: off`, neutral: true},
 		{key: "passive", strict: `passive: {fails: 3}`, weak: `passive: {fails: 4}`, neutral: true},
+		{key: "passive", strict: `passive: {max_ejected: 50}`, weak: `passive: {max_ejected: 60%}`, neutral: true},
+		{key: "passive", strict: `passive: {eject: 10s}`, weak: `passive: {eject: 5s}`, neutral: true},
 		{key: "retry", strict: ``, weak: `retry: off`, neutral: true},
+		{key: "retry", strict: `retry: {attempts: 2}`, weak: `retry: {attempts: 3, per_try: 1s}`, neutral: true},
+		{key: "retry", strict: `retry: {budget: 20}`, weak: `retry: {budget: 30%}`, neutral: true},
 		{key: "retry", strict: `retry: {when: [connect]}`, weak: `retry: {when: [connect, 503]}`, neutral: true},
 		{key: "retry", strict: `retry: {when: [503]}`, weak: `retry: {when: [503], methods: [GET, POST]}`, neutral: true},
 		{key: "max_requests", strict: `max_requests: 5`, weak: `max_requests: 6`},
 		{key: "max_requests", strict: `max_requests: 5`, weak: ``},
+		{key: "max_requests", strict: `max_requests: 5`, weak: `max_requests: 0`},
 		{key: "max_waiting", strict: `max_requests: 5`, weak: `max_requests: 5, max_waiting: 5`, neutral: true},
 		{key: "max_wait", strict: `max_requests: 5, max_waiting: 5`, weak: `max_requests: 5, max_waiting: 5, max_wait: 5s`, neutral: true},
 		{key: "timeout", strict: ``, weak: `timeout: 5m`, neutral: true},
@@ -320,6 +329,7 @@ func backendKeyChanges() []keyChange {
 		{key: "protocol", strict: ``, weak: `protocol: http1`, neutral: true},
 		{key: "preserve_host", strict: ``, weak: `preserve_host: true`},
 		{key: "tls", strict: `tls: {ca: ca.pem}`, weak: ``},
+		{key: "tls", strict: `tls: {ca: ca.pem}`, weak: `tls: {ca: other.pem}`, both: true},
 		{key: "tls", strict: `tls: {server_name: b.example.com}`, weak: `tls: {server_name: c.example.com}`, both: true},
 	}
 }
@@ -338,7 +348,7 @@ func TestDiffOfEveryBackendKey(t *testing.T) {
 	}
 	for i, c := range backendKeyChanges() {
 		delete(untested, c.key)
-		for _, route := range []string{"backend: b", "backend: {b: 9, guarded: 0}"} {
+		for _, route := range []string{"backend: b", "backend: {b: 9, guarded: 0}", `backend: "https://x", mirror: {backend: b, percent: 5}`} {
 			if strings.Contains(c.weak, "//guarded") && strings.Contains(route, "guarded") {
 				continue // it was open before
 			}

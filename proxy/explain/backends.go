@@ -171,9 +171,19 @@ func weakenedConnection(old, now *config.Route, add func(what, before, after str
 	if !hasScheme(before, "http") && hasScheme(after, "http") {
 		add("backend's scheme", "https", "http")
 	}
-	if before := append(before, mirrors(old)...); !hasScheme(before, "http") && hasScheme(mirrors(now), "http") {
+	weakenedServers(before, after, add)
+	copied, copies := mirrors(old), mirrors(now)
+	if !hasScheme(before, "http") && !hasScheme(copied, "http") && hasScheme(copies, "http") {
 		add("mirror's scheme", "https", "http")
 	}
+	if len(copied) > 0 {
+		weakenedServers(copied, copies, func(what, before, after string) { add("mirror: "+what, before, after) })
+	}
+}
+
+// weakenedServers reports changes in how servers are verified, and in the paths that they
+// are asked for.
+func weakenedServers(before, after []*config.Route, add func(what, before, after string)) {
 	if pinned, other, found := otherAuthorities(before, after); found {
 		add("tls.ca", pinned, other)
 	}

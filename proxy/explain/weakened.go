@@ -90,7 +90,7 @@ func weakenedForwarding(old, now *config.Route, add func(what, before, after str
 // several sites then answers for any of them.
 func choosesHost(r *config.Route) bool {
 	isPattern := func(host string) bool { return strings.HasPrefix(host, "*") }
-	preserves := r.Backend != nil && slices.ContainsFunc(targets(r), func(to *config.Route) bool { return to.PreserveHost })
+	preserves := r.Backend != nil && slices.ContainsFunc(append(targets(r), mirrors(r)...), func(to *config.Route) bool { return to.PreserveHost })
 	return preserves && (len(r.Hosts) == 0 || slices.ContainsFunc(r.Hosts, isPattern))
 }
 
