@@ -28,7 +28,7 @@ func (g *gateway) followSecretKeys() error {
 		if err != nil {
 			return fmt.Errorf("read GATEWAY_SECRET_KEYS_FILE: %w", err)
 		}
-		ring, err := secretkeys.Parse([]byte(text))
+		ring, err := secretkeys.Parse(text)
 		if err != nil {
 			return fmt.Errorf("read GATEWAY_SECRET_KEYS_FILE: %w", err)
 		}

@@ -112,7 +112,7 @@ func TestSlowServerGetsLittle(t *testing.T) {
 	var inFlight []running
 	counts := map[*Server]int{}
 	total := 0
-	for now := 0; now < 40_000; now++ {
+	for now := range 40_000 {
 		kept := inFlight[:0]
 		for _, r := range inFlight {
 			if r.ends > now {

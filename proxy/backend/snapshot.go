@@ -85,8 +85,8 @@ func newAlias(members []member) []alias {
 // sample returns a member by chance, by weight.
 func (s *snapshot) sample() int {
 	random := rand.Uint64()
-	row := int(uint64(uint32(random)) * uint64(len(s.alias)) >> 32)
-	if a := s.alias[row]; uint32(random>>32) > a.keep {
+	row := int(random >> 32 * uint64(len(s.alias)) >> 32)
+	if a := s.alias[row]; random&(1<<32-1) > uint64(a.keep) {
 		return int(a.other)
 	}
 	return row

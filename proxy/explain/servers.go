@@ -2,6 +2,7 @@ package explain
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -172,11 +173,12 @@ func retryText(of *config.Retry) string {
 	if of.PerTry > 0 {
 		text += ", each within " + of.PerTry.String()
 	}
+	if slices.Contains(of.When, config.RetryConnect) {
+		text += ", after connect with every method"
+	}
 	var causes []string
 	for _, cause := range of.When {
-		if cause == config.RetryConnect {
-			text += ", after connect with every method"
-		} else {
+		if cause != config.RetryConnect {
 			causes = append(causes, string(cause))
 		}
 	}
