@@ -87,6 +87,7 @@ var house = map[string][]string{
 // testsAlso is what the tests of a package may import besides what the package reaches (see may), with the reason.
 var testsAlso = []edge{
 	{"auth/keys", "auth", "keys are tested through the Verifier that asks for them"},
+	{"proxy/backend", "proxy/upstream", "health checks are tested with the transports that send them"},
 }
 
 // outside are the folders that hold programs of their own, with their own habits.

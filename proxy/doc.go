@@ -19,7 +19,10 @@
 //     addresses.go  or 403 for an address that the route does not allow
 //  9. (auth)       decide by the policy, or 401, 403, 503
 //     basic.go     or by the password, or 401, 429, 503
-//  10. forward/    ask the backend; see that package's documentation
+//  10. split.go    choose one of several backends
+//     forward/     ask it: a server of it, or another one when that fails; see that
+//     package's documentation
+//     backend/     know the servers, and choose one
 //     target/      or answer as the table says, such as with a redirect
 //     compress/    compress the answer of either, where the table says so
 //     info.go      or answer GET / and GET /health without a backend
@@ -104,6 +107,26 @@
 //	end of a sent body          20ms (sendGrace)            http1/transport conn.finish           sendBody returns
 //	read after a failed write   1s (writeErrorWait)         socket.DelayWriteErrors               each read
 //	answer after a lost backend 1s (answerGrace)            upstream uploadWatch.startTimer       RoundTrip returns
+//
+// For the servers of a named backend:
+//
+//	bound                       value                       armed by                              ended by
+//	one attempt, to its header  retry.per_try (0)           forward Transfer.timeLeft             modifyResponse
+//	all attempts together       timeout (60s)               forward Transfer.timeLeft             modifyResponse
+//	before another attempt      up to 1s (longestRetryAfter)  forward Transfer.wait               it has passed
+//	place among max_requests    max_wait (1s)               backend queue.wait                    the place
+//	first lookup of servers     connect_timeout (10s)       backend AwaitServers                  the lookup
+//	one lookup                  10s (lookupTimeout)         backend Registry.lookUp               its answer
+//	between two lookups         discover.refresh (10s), ±10%  backend lookUpRepeatedly            -
+//	first health check          up to 1s (firstCheck)       backend checker.run                   -
+//	between two checks          health.interval (10s), ±10%   backend checker.run                 -
+//	one check                   health.timeout (2s)         backend checkInTurn                   its answer
+//	ejection                    passive.eject (30s), doubled up to 10 times  backend Backend.eject  -
+//	growing share               10s (rampTime)              backend comeBack                      -
+//	server that is stopping     1s (leavingTime)            backend Server.Closes                 -
+//	streams of a gone server    GATEWAY_SHUTDOWN_TIMEOUT (30s)  backend state.forget              the streams end
+//	copy for a mirror           timeout (60s), 1m without   forward mirrored.send                 its answer
+//	retries in the budget       10s (budgetSeconds)         backend budget.advance                -
 //
 // For the end of the gateway:
 //

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gatehouse/config/settings"
 	"gatehouse/internal/hint"
 	"gatehouse/ops"
 )
@@ -23,6 +24,7 @@ func newReload(t terminal) *cobra.Command {
 		Use:   "reload",
 		Short: "Make a running gateway read its route table now",
 		Long: "Asks the gateway at GATEWAY_OPS_LISTEN to reload, and prints its answer: the changes, or every problem.\n" +
+			"It sends GATEWAY_OPS_TOKEN, if that is set.\n" +
 			"After a problem the gateway keeps its old table, and the exit status is 1.",
 		Args: cobra.NoArgs,
 	}
@@ -34,7 +36,7 @@ func newReload(t terminal) *cobra.Command {
 		}
 		ctx, cancel := context.WithTimeout(cmd.Context(), reloadTimeout)
 		defer cancel()
-		answer, err := askReload(ctx, dialAddress(s.OpsListen))
+		answer, err := askReload(ctx, dialAddress(s.OpsListen), s.OpsToken)
 		if err != nil {
 			return err
 		}
@@ -51,11 +53,14 @@ func newReload(t terminal) *cobra.Command {
 	return cmd
 }
 
-func askReload(ctx context.Context, address string) (ops.Reloaded, error) {
+func askReload(ctx context.Context, address string, token settings.Secret) (ops.Reloaded, error) {
 	var answer ops.Reloaded
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+address+"/-/reload", nil)
 	if err != nil {
 		return answer, err
+	}
+	if token.IsSet() {
+		request.Header.Set("Authorization", "Bearer "+token.Reveal())
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
@@ -63,6 +68,9 @@ func askReload(ctx context.Context, address string) (ops.Reloaded, error) {
 			"is a gateway running here? GATEWAY_OPS_LISTEN is the address of its operators' listener")
 	}
 	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode == http.StatusUnauthorized {
+		return answer, hint.With(fmt.Errorf("%s asks for its token", address), "set GATEWAY_OPS_TOKEN to that of the gateway")
+	}
 	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
 		return answer, fmt.Errorf("read the answer of %s: %w", address, err)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -322,5 +323,36 @@ func TestReloadIsFlat(t *testing.T) {
 	}
 	if heapAfter > heap+2<<20 {
 		t.Errorf("heap: %d KiB, then %d KiB", heap>>10, heapAfter>>10)
+	}
+}
+
+// TestReloadWithToken reloads a gateway that asks for GATEWAY_OPS_TOKEN, with the command
+// and with a request.
+func TestReloadWithToken(t *testing.T) {
+	t.Parallel()
+	backend, token := reportingBackend(t, "backend"), "a-token-of-operators=="
+	file := testkit.TempFile(t, "routes.yaml", table(backend))
+	gateway := start(t, file, map[string]string{"GATEWAY_OPS_TOKEN": token})
+	reload := func(token string) (status int, said string) {
+		output := new(bytes.Buffer)
+		status = run(t.Context(), []string{"reload"}, terminal{in: http.NoBody, out: output, err: output, lookup: testkit.Lookup(map[string]string{
+			"GATEWAY_JWT_SECRET": testSecret, "GATEWAY_OPS_LISTEN": strings.TrimPrefix(gateway.operators, "http://"), "GATEWAY_OPS_TOKEN": token,
+		})})
+		return status, output.String()
+	}
+	if status, said := reload(token); status != exitOK || !strings.HasPrefix(said, "reloaded\n") {
+		t.Errorf("with the token: status %d\n%s", status, said)
+	}
+	for _, other := range []string{"", "another-token-of-operators"} {
+		status, said := reload(other)
+		if status != exitFailure || !strings.Contains(said, "set GATEWAY_OPS_TOKEN to that of the gateway") || strings.Contains(said, "reloaded") {
+			t.Errorf("with the token %q: status %d\n%s", other, status, said)
+		}
+		if other != "" && strings.Contains(said, other) {
+			t.Errorf("the message has the token: %s", said)
+		}
+	}
+	if gateway.log.Contains(token) {
+		t.Error("the log has the token")
 	}
 }

@@ -109,10 +109,13 @@ func (b *Backend) SetDrained(s *Server, drained bool) bool {
 		return false
 	}
 	s.drained = drained
+	said := "server drained"
 	if !drained {
+		said = "server no longer drained"
 		s.comeBack()
 	}
 	b.state.changed()
+	b.state.registry.log.Info(said, slog.String("backend", b.state.name), slog.String("server", s.ID()))
 	return true
 }
 
