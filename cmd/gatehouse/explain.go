@@ -258,20 +258,7 @@ func printExplanation(w io.Writer, e explain.Explanation) error {
 		row("route", fmt.Sprintf("%s (%s)", e.Route, e.Source))
 	}
 	if e.Policy != "" {
-		policy := e.Policy
-		if policy == string(config.PolicyOptional) {
-			policy += ": a caller without a token passes, without identity headers; a bad token is refused"
-		}
-		if len(e.Roles) > 0 {
-			policy += ", roles " + strings.Join(e.Roles, " ")
-		}
-		for _, name := range slices.Sorted(maps.Keys(e.Claims)) {
-			policy += ", claim " + name + ": " + strings.Join(e.Claims[name], " or ")
-		}
-		if e.Basic != "" {
-			policy += ", basic " + e.Basic
-		}
-		row("policy", policy)
+		row("policy", policyLine(&e))
 	}
 	if e.Address != nil {
 		row("address", addressLine(e.Address))
@@ -317,6 +304,24 @@ func printExplanation(w io.Writer, e explain.Explanation) error {
 		row(key, text)
 	}
 	return table.Flush()
+}
+
+// policyLine returns what the route asks of callers.
+func policyLine(e *explain.Explanation) string {
+	text := e.Policy
+	if text == string(config.PolicyOptional) {
+		text += ": a caller without a token passes, without identity headers; a bad token is refused"
+	}
+	if len(e.Roles) > 0 {
+		text += ", roles " + strings.Join(e.Roles, " ")
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.Claims)) {
+		text += ", claim " + name + ": " + strings.Join(e.Claims[name], " or ")
+	}
+	if e.Basic != "" {
+		text += ", basic " + e.Basic
+	}
+	return text
 }
 
 // addressLine returns what the route decides about the address of the client.
