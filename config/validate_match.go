@@ -75,14 +75,14 @@ func collapseSlashes(path string) string {
 func prefixCharacters(prefix string) *problem.Fault {
 	for i := 0; i < len(prefix); i++ {
 		c := prefix[i]
-		switch {
-		case c == '%':
+		switch c {
+		case '%':
 			if f := prefixEscape(prefix[i:]); f != nil {
 				return f
 			}
-		case c == '*' || c == '{' || c == '}':
+		case '*', '{', '}':
 			return &problem.Fault{Reason: "contains " + problem.Quote(string(c)), Hint: "a prefix is literal, and matches everything below it"}
-		case c == '?' || c == '#':
+		case '?', '#':
 			return &problem.Fault{Reason: "contains " + problem.Quote(string(c)), Hint: "a prefix is a path, without query and fragment"}
 		default:
 			if f := pathByte(c, "/-._~!$&'()+,=:@"); f != nil {
