@@ -1,6 +1,6 @@
 // This file confines what the files of an owner may say, such as those of one
-// team: an entry of `include:` with a prefix. Such a file has no say outside
-// its prefix, and reads no secret that is not its own.
+// team: an entry of `include:` with a prefix. Such a file has no effect
+// outside its prefix, and reads no secret that is not its own.
 //
 // The rules are about what is written, so they are complete only while each
 // key that names something beyond its own route has a rule here:

@@ -75,24 +75,36 @@ func collapseSlashes(path string) string {
 func prefixCharacters(prefix string) *problem.Fault {
 	for i := 0; i < len(prefix); i++ {
 		c := prefix[i]
-		switch {
-		case c == '%':
+		switch c {
+		case '%':
 			if f := prefixEscape(prefix[i:]); f != nil {
 				return f
 			}
-		case c == '*' || c == '{' || c == '}':
+		case '*', '{', '}':
 			return &problem.Fault{Reason: "contains " + problem.Quote(string(c)), Hint: "a prefix is literal, and matches everything below it"}
-		case c == '?' || c == '#':
+		case '?', '#':
 			return &problem.Fault{Reason: "contains " + problem.Quote(string(c)), Hint: "a prefix is a path, without query and fragment"}
-		case c == '\\' || c == ';':
-			return &problem.Fault{Reason: "contains " + problem.Quote(string(c)), Hint: "backends disagree on what it means in a path"}
-		case c >= 0x80:
-			return &problem.Fault{Reason: "contains a character outside ASCII", Hint: "percent-encode it as UTF-8, such as %C3%A9 for é"}
-		case c < ' ' || c == 0x7f:
-			return &problem.Fault{Reason: "contains a control character"}
-		case !isAlphanumeric(c) && !strings.ContainsRune("/-._~!$&'()+,=:@", rune(c)):
-			return &problem.Fault{Reason: "contains " + problem.Quote(string(c)), Hint: "percent-encode it"}
+		default:
+			if f := pathByte(c, "/-._~!$&'()+,=:@"); f != nil {
+				return f
+			}
 		}
+	}
+	return nil
+}
+
+// pathByte checks a byte of a path that is no part of an escape. Beside letters and digits, a
+// path has the allowed characters.
+func pathByte(c byte, allowed string) *problem.Fault {
+	switch {
+	case c == '\\' || c == ';':
+		return &problem.Fault{Reason: "contains " + problem.Quote(string(c)), Hint: "backends disagree on what it means in a path"}
+	case c >= 0x80:
+		return &problem.Fault{Reason: "contains a character outside ASCII", Hint: "percent-encode it as UTF-8, such as %C3%A9 for é"}
+	case c < ' ' || c == 0x7f:
+		return &problem.Fault{Reason: "contains a control character"}
+	case !isAlphanumeric(c) && !strings.ContainsRune(allowed, rune(c)):
+		return &problem.Fault{Reason: "contains " + problem.Quote(string(c)), Hint: "percent-encode it"}
 	}
 	return nil
 }

@@ -75,14 +75,6 @@ func rewrittenByte(text string) *problem.Fault {
 		return &problem.Fault{Reason: "must not have a fragment", Hint: "remove the # and what follows"}
 	case c == '{' || c == '}':
 		return &problem.Fault{Reason: "contains " + problem.Quote(string(c)), Hint: "there are no placeholders: a group is written $1"}
-	case c == '\\' || c == ';':
-		return &problem.Fault{Reason: "contains " + problem.Quote(string(c)), Hint: "backends disagree on what it means in a path"}
-	case c >= 0x80:
-		return &problem.Fault{Reason: "contains a character outside ASCII", Hint: "percent-encode it as UTF-8, such as %C3%A9 for é"}
-	case c < ' ' || c == 0x7f:
-		return &problem.Fault{Reason: "contains a control character"}
-	case !isAlphanumeric(c) && !strings.ContainsRune("/-._~!$&'()*+,=:@", rune(c)):
-		return &problem.Fault{Reason: "contains " + problem.Quote(string(c)), Hint: "percent-encode it"}
 	}
-	return nil
+	return pathByte(text[0], "/-._~!$&'()*+,=:@")
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"html"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"path/filepath"
@@ -204,8 +203,7 @@ func BenchmarkRefusal(b *testing.B) {
 	testkit.WriteFile(b, filepath.Join(folder, "lost.html"), strings.Repeat("<p>lost", 500)+"{request_id}")
 	for name, table := range map[string]string{"json": openRoute, "page": openRoute + "errors: {404: " + folder + "/lost.html}\n"} {
 		b.Run(name, func(b *testing.B) {
-			k := newKit(b, table, "http://127.0.0.1:9")
-			k.gateway = NewGateway(Options{Log: slog.New(slog.DiscardHandler), Metrics: quietMetrics{}, Transports: k.parts.Transports})
+			k := newQuietKit(b, table)
 			k.gateway.Swap(k.compile(table))
 			header := http.Header{"Accept": {"text/html,*/*;q=0.8"}}
 			b.ReportAllocs()

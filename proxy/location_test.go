@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"io"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -139,24 +138,7 @@ func TestRewriteIsReloaded(t *testing.T) {
 func BenchmarkRewrite(b *testing.B) {
 	for name, path := range map[string]string{"plain": "/plain/7", "groups": "/groups/7", "no match": "/groups", "mapped": "/api/7"} {
 		b.Run(name, func(b *testing.B) {
-			k := newKit(b, locationTable, "http://127.0.0.1:9")
-			k.parts.Metrics = quietMetrics{}
-			k.gateway = NewGateway(Options{Log: slog.New(slog.DiscardHandler), Metrics: quietMetrics{}, Transports: k.parts.Transports})
-			compiled := k.compile(locationTable)
-			sendTo(compiled, new(silentBackend))
-			k.gateway.Swap(compiled)
-			b.ReportAllocs()
-			for b.Loop() {
-				r := &http.Request{
-					Method: http.MethodGet, URL: &url.URL{Path: path}, RequestURI: path, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-					Header: http.Header{}, Host: "gate.example.com", RemoteAddr: "192.0.2.1:4711", Body: http.NoBody,
-				}
-				w := &nowhere{header: make(http.Header, 8)}
-				k.gateway.ServeHTTP(w, r.WithContext(b.Context()))
-				if w.status == 0 || w.status == http.StatusBadGateway {
-					b.Fatalf("status %d", w.status)
-				}
-			}
+			newQuietKit(b, locationTable).measure(b, locationTable, path, http.Header{}, http.StatusOK)
 		})
 	}
 }

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -264,9 +263,7 @@ func BenchmarkAccess(b *testing.B) {
 	} {
 		b.Run(name, func(b *testing.B) {
 			table := "users: off\nroutes:\n  - {name: page, prefix: /page, auth: none, respond: {body: page}" + access + "}\n"
-			k := newKit(b, table, "http://127.0.0.1:9")
-			k.parts.Metrics = quietMetrics{}
-			k.gateway = NewGateway(Options{Log: slog.New(slog.DiscardHandler), Metrics: quietMetrics{}, Transports: k.parts.Transports})
+			k := newQuietKit(b, table)
 			k.withPasswords(table)
 			header, method := http.Header{"Origin": {"https://app.example.com"}, "Authorization": {"Basic b3BzOnNlY3JldA=="}}, http.MethodGet
 			if name == "preflight" {

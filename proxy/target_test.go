@@ -1,9 +1,7 @@
 package proxy
 
 import (
-	"log/slog"
 	"net/http"
-	"net/url"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -214,26 +212,12 @@ func BenchmarkTargets(b *testing.B) {
 	const table = redirectTable + `  - {name: text, prefix: /text, auth: none, respond: {body: "Back at noon."}}
   - {name: stop, prefix: /stop, auth: none, respond: {status: 503, body: "Back at noon."}}
 `
-	for name, path := range map[string]string{"redirect": "/old/a", "respond": "/text", "respond503": "/stop", "proxied": "/new/a"} {
+	for name, c := range map[string]struct {
+		path   string
+		status int
+	}{"redirect": {"/old/a", 308}, "respond": {"/text", 200}, "respond503": {"/stop", 503}, "proxied": {"/new/a", 200}} {
 		b.Run(name, func(b *testing.B) {
-			k := newKit(b, table, "http://127.0.0.1:9")
-			k.parts.Metrics = quietMetrics{}
-			k.gateway = NewGateway(Options{Log: slog.New(slog.DiscardHandler), Metrics: quietMetrics{}, Transports: k.parts.Transports})
-			compiled := k.compile(table)
-			sendTo(compiled, new(silentBackend))
-			k.gateway.Swap(compiled)
-			b.ReportAllocs()
-			for b.Loop() {
-				r := &http.Request{
-					Method: http.MethodGet, URL: &url.URL{Path: path}, RequestURI: path, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-					Header: http.Header{}, Host: "gate.example.com", RemoteAddr: "192.0.2.1:4711", Body: http.NoBody,
-				}
-				w := &nowhere{header: make(http.Header, 8)}
-				k.gateway.ServeHTTP(w, r.WithContext(b.Context()))
-				if w.status == 0 || w.status == http.StatusBadGateway {
-					b.Fatalf("status %d", w.status)
-				}
-			}
+			newQuietKit(b, table).measure(b, table, c.path, http.Header{}, c.status)
 		})
 	}
 }

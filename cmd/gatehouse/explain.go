@@ -258,7 +258,7 @@ func printExplanation(w io.Writer, e explain.Explanation) error {
 		row("route", fmt.Sprintf("%s (%s)", e.Route, e.Source))
 	}
 	if e.Policy != "" {
-		row("policy", policyLine(e))
+		row("policy", policyLine(&e))
 	}
 	if e.Address != nil {
 		row("address", addressLine(e.Address))
@@ -312,22 +312,22 @@ func printExplanation(w io.Writer, e explain.Explanation) error {
 	return table.Flush()
 }
 
-// policyLine returns the policy of the route, and what else it asks of a caller.
-func policyLine(e explain.Explanation) string {
-	policy := e.Policy
-	if policy == string(config.PolicyOptional) {
-		policy += ": a caller without a token passes, without identity headers; a bad token is refused"
+// policyLine returns what the route asks of callers.
+func policyLine(e *explain.Explanation) string {
+	text := e.Policy
+	if text == string(config.PolicyOptional) {
+		text += ": a caller without a token passes, without identity headers; a bad token is refused"
 	}
 	if len(e.Roles) > 0 {
-		policy += ", roles " + strings.Join(e.Roles, " ")
+		text += ", roles " + strings.Join(e.Roles, " ")
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.Claims)) {
-		policy += ", claim " + name + ": " + strings.Join(e.Claims[name], " or ")
+		text += ", claim " + name + ": " + strings.Join(e.Claims[name], " or ")
 	}
 	if e.Basic != "" {
-		policy += ", basic " + e.Basic
+		text += ", basic " + e.Basic
 	}
-	return policy
+	return text
 }
 
 // addressLine returns what the route decides about the address of the client.

@@ -27,10 +27,6 @@ func startNginx(t *testing.T, lines string) string {
 // listenNginx is startNginx with parameters of the listener.
 func listenNginx(t *testing.T, parameters, lines string) string {
 	t.Helper()
-	program, err := exec.LookPath("nginx")
-	if err != nil {
-		program = "/usr/sbin/nginx" // Debian keeps it out of the PATH of most users
-	}
 	address := testkit.FreeAddress(t)
 	folder := t.TempDir()
 	file := testkit.TempFile(t, "nginx.conf", `daemon off; master_process off; pid "`+filepath.Join(folder, "pid")+`"; error_log stderr error;
@@ -40,6 +36,17 @@ http {
   fastcgi_temp_path "`+folder+`"; uwsgi_temp_path "`+folder+`"; scgi_temp_path "`+folder+`";
   server { listen `+address+` `+parameters+`; `+lines+` }
 }`)
+	runNginx(t, folder, file, address)
+	return "http://" + address
+}
+
+// runNginx runs nginx with a configuration file, and waits until it listens on address.
+func runNginx(t *testing.T, folder, file, address string) {
+	t.Helper()
+	program, err := exec.LookPath("nginx")
+	if err != nil {
+		program = "/usr/sbin/nginx" // Debian keeps it out of the PATH of most users
+	}
 	var said bytes.Buffer
 	command := exec.Command(program, "-p", folder, "-e", "stderr", "-c", file)
 	command.Stdout, command.Stderr = &said, &said
@@ -60,7 +67,6 @@ http {
 		}
 		return err == nil
 	})
-	return "http://" + address
 }
 
 // TestEarlyAnswersKeepConnections has a backend that answers without a look at

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -11,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -286,10 +284,6 @@ func TestProxyProtocolOfNginx(t *testing.T) {
 // clients have the address 127.0.0.2. It returns nginx's address.
 func startStreamNginx(t *testing.T, lines string) string {
 	t.Helper()
-	program, err := exec.LookPath("nginx")
-	if err != nil {
-		program = "/usr/sbin/nginx" // Debian keeps it out of the PATH of most users
-	}
 	address, inner, folder := testkit.FreeAddress(t), testkit.FreeAddress(t), t.TempDir()
 	file := testkit.TempFile(t, "nginx.conf", `load_module /usr/lib/nginx/modules/ngx_stream_module.so;
 daemon off; master_process off; pid "`+filepath.Join(folder, "pid")+`"; error_log stderr error;
@@ -298,25 +292,6 @@ stream {
   server { listen `+address+`; proxy_pass `+inner+`; proxy_bind 127.0.0.2; }
   server { listen `+inner+`; `+lines+` }
 }`)
-	var said bytes.Buffer
-	command := exec.Command(program, "-p", folder, "-e", "stderr", "-c", file)
-	command.Stdout, command.Stderr = &said, &said
-	if err := command.Start(); err != nil {
-		t.Fatalf("start nginx (tools/test-programs installs it): %v", err)
-	}
-	t.Cleanup(func() {
-		_ = command.Process.Kill()
-		_ = command.Wait()
-		if t.Failed() {
-			t.Logf("nginx said: %s", &said)
-		}
-	})
-	testkit.Eventually(t, "nginx listens", func() bool {
-		conn, err := net.DialTimeout("tcp", address, testkit.Timeout)
-		if err == nil {
-			_ = conn.Close()
-		}
-		return err == nil
-	})
+	runNginx(t, folder, file, address)
 	return address
 }
