@@ -49,16 +49,7 @@ func (b *Backend) Panicked() bool { return b.current().panicked }
 // leastLoaded returns of two servers by chance the one with less to do ("the power of two
 // choices"). A server that comes back loses a part of its choices to the other.
 func (s *snapshot) leastLoaded() *Server {
-	i := s.sample()
-	j := s.sample()
-	for try := 0; j == i && try < 4; try++ {
-		j = s.sample()
-	}
-	if j == i {
-		if j++; j == len(s.usable) {
-			j = 0
-		}
-	}
+	i, j := s.sampleTwo()
 	better, worse := s.usable[i], s.usable[j]
 	if worse.server.load()*float64(better.weight) < better.server.load()*float64(worse.weight) {
 		better, worse = worse, better

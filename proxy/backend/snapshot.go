@@ -11,6 +11,7 @@ type snapshot struct {
 	usable   []member
 	panicked bool // no server is healthy, so all get requests
 
+	uniform  bool     // all have the same weight
 	alias    []alias  // picks a member by weight, for p2c
 	schedule []uint16 // members in the order in which round robin takes them
 	tags     *tags    // of all servers; nil without `sticky`
@@ -41,6 +42,7 @@ func newSnapshot(version uint64, all []member, roundRobin bool) *snapshot {
 		s.schedule = newSchedule(s.usable)
 	}
 	s.alias = newAlias(s.usable)
+	s.uniform = !slices.ContainsFunc(s.usable, func(m member) bool { return m.weight != s.usable[0].weight })
 	return s
 }
 
@@ -90,6 +92,26 @@ func (s *snapshot) sample() int {
 		return int(a.other)
 	}
 	return row
+}
+
+// sampleTwo returns two different members by chance, by weight. There are at least two.
+func (s *snapshot) sampleTwo() (i, j int) {
+	if s.uniform {
+		random, members := rand.Uint64(), uint64(len(s.usable))
+		i, j = int(random>>32*members>>32), int(uint64(uint32(random))*(members-1)>>32)
+		if j >= i {
+			j++
+		}
+		return i, j
+	}
+	i, j = s.sample(), s.sample()
+	for try := 0; j == i && try < 4; try++ {
+		j = s.sample()
+	}
+	if j == i {
+		j = (i + 1) % len(s.usable)
+	}
+	return i, j
 }
 
 // maxSchedule bounds the length of a schedule. Weights whose sum is larger are rounded.

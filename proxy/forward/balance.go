@@ -222,7 +222,7 @@ func (t *Transfer) failure(ctx context.Context, err error) backend.Result {
 		return backend.ResultCanceled
 	case descriptors.IsShortage(err):
 		return backend.ResultCanceled // not the server's fault
-	case errors.Is(err, upstream.ErrDial):
+	case errors.Is(err, upstream.ErrDial), errors.Is(err, upstream.ErrHandshake): // nothing was sent
 		return backend.ResultConnect
 	case timedOut && !a.backendSpoke:
 		return backend.ResultTimeout

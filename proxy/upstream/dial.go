@@ -3,6 +3,7 @@ package upstream
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -22,6 +23,10 @@ const (
 
 // ErrDial marks an error that occurred while opening the connection. Nothing was sent.
 var ErrDial = errors.New("dial")
+
+// ErrHandshake marks an error of the TLS handshake on a new connection. Nothing of the
+// request was sent.
+var ErrHandshake = errors.New("TLS handshake")
 
 type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
 
@@ -49,4 +54,34 @@ func (p *Pool) delayWriteErrors(dial dialFunc) dialFunc {
 		}
 		return socket.DelayWriteErrors(conn, wait), nil
 	}
+}
+
+// dialTLS opens a connection with TLS, as http.Transport would do itself. Its errors wrap
+// ErrDial or ErrHandshake, so that a request that was not sent can be told from another.
+func (g *generation) dialTLS(ctx context.Context, network, address string, upgrade bool) (net.Conn, error) {
+	raw, err := g.transport.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	config := g.transport.TLSClientConfig.Clone() // http.Transport has set the protocols
+	if config.ServerName == "" {
+		if config.ServerName, _, err = net.SplitHostPort(address); err != nil {
+			_ = raw.Close()
+			return nil, fmt.Errorf("%w: %w", ErrHandshake, err)
+		}
+	}
+	if upgrade {
+		config.NextProtos = nil // an upgrade needs HTTP/1.1
+	}
+	if limit := g.transport.TLSHandshakeTimeout; limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, limit)
+		defer cancel()
+	}
+	conn := tls.Client(raw, config)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		_ = raw.Close()
+		return nil, fmt.Errorf("%w: %w", ErrHandshake, err)
+	}
+	return conn, nil
 }

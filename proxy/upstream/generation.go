@@ -37,7 +37,7 @@ type generation struct {
 	suspect      bool        // the generation was retired because it was silent
 }
 
-func newGeneration(b *backend, like *http.Transport) *generation {
+func newGeneration(b *backend, like *http.Transport, to address) *generation {
 	g := &generation{backend: b, transport: like.Clone()}
 	dial := g.transport.DialContext
 	g.transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -51,6 +51,11 @@ func newGeneration(b *backend, like *http.Transport) *generation {
 			delays.OnWriteError(c.writeFailed)
 		}
 		return c, nil
+	}
+	if to.scheme == "https" {
+		g.transport.DialTLSContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+			return g.dialTLS(ctx, network, address, to.upgrade)
+		}
 	}
 	return g
 }

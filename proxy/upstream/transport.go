@@ -162,7 +162,7 @@ func (t *Transport) generation(u *url.URL, upgrade bool) *generation {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.current == nil {
-		b.current = newGeneration(b, t.options.Transport)
+		b.current = newGeneration(b, t.options.Transport, at)
 		if age := t.options.MaxAge; age > 0 {
 			age -= time.Duration(rand.Float64() * jitter * float64(age))
 			b.current.age = time.AfterFunc(age, func() { t.expire(at, b, age) })
