@@ -185,3 +185,26 @@ routes:
 		t.Errorf("the copy has %q", got)
 	}
 }
+
+// A client that leaves while its request waits for the next attempt gives up its place.
+func TestClientLeavesBetweenAttempts(t *testing.T) {
+	t.Parallel()
+	var second atomic.Int64
+	asked := make(chan struct{}, 1)
+	busy := testkit.Serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", "1")
+		w.WriteHeader(http.StatusServiceUnavailable)
+		asked <- struct{}{}
+	})
+	k := startBefore(t, retried(busy, named(t, "two", &second), "max_requests: 1"), "")
+	c := k.dial()
+	c.Send("GET /orders HTTP/1.1\r\nHost: x\r\n\r\n")
+	<-asked
+	c.Reset()
+	if line := k.line(); line["status"] != 499.0 && line["attempts"] != 2.0 { // a slow machine may have sent it again
+		t.Errorf("logged %v", line)
+	}
+	if a := k.get("/orders"); a.StatusCode != http.StatusOK {
+		t.Errorf("the next request is answered %d", a.StatusCode)
+	}
+}

@@ -2,6 +2,7 @@ package backend
 
 import (
 	"log/slog"
+	"strings"
 	"time"
 
 	"gatehouse/config"
@@ -94,7 +95,19 @@ func (s *Server) setHealth(up bool, why error) {
 		return
 	}
 	s.of.changed()
-	log.Warn("server is down", slog.Any("error", why))
+	log.Warn("server is down", slog.String("error", clipped(why)))
+}
+
+// maxReason is how many bytes of an error are logged: a server may have written them.
+const maxReason = 512
+
+// clipped returns the beginning of the text of an error, or "" without one.
+func clipped(why error) string {
+	if why == nil {
+		return ""
+	}
+	text := why.Error()
+	return strings.ToValidUTF8(text[:min(len(text), maxReason)], "")
 }
 
 // SetDrained takes a server out for an operator, or lets it come back. It reports false

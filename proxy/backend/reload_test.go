@@ -9,12 +9,14 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"gatehouse/config"
 	"gatehouse/config/value"
+	"gatehouse/internal/testkit"
 )
 
 // prepare prepares a table with one backend whose servers have the hosts.
@@ -214,4 +216,15 @@ func TestServerThatComesBackKeepsItsStreams(t *testing.T) {
 			t.Errorf("%d streams were ended, %d attempts are counted", len(ended), last.state.attempts())
 		}
 	})
+}
+
+// A server cannot fill the log: little of what it answers to a check is logged.
+func TestLongReasonsAreClipped(t *testing.T) {
+	log := new(testkit.Log)
+	r := NewRegistry(Options{Log: slog.New(slog.NewTextHandler(log, nil)), Metrics: discardMetrics{}})
+	b := newTestBackend(t, r, nil, 1, 1)
+	b.Servers()[0].SetHealth(false, errors.New("status 302, a redirect to "+strings.Repeat("é", 1<<20)))
+	if text := log.String(); !strings.Contains(text, "a redirect to é") || len(text) > 2*maxReason {
+		t.Errorf("%d bytes are logged", len(text))
+	}
 }
