@@ -254,12 +254,14 @@ func TestHealthGRPC(t *testing.T) {
 		"no health service":    {"http://" + listener.Addr().String(), `{grpc: ""}`, "", `gRPC status "12"`},
 		"no gRPC":              {testkit.ServeH2C(t, answering(404)), `{grpc: ""}`, "", "status 404"},
 		"gRPC without message": {empty, `{grpc: ""}`, "", "not a HealthCheckResponse"},
-		"HTTP/1.1":             {testkit.Serve(t, answering(200)), `{grpc: ""}`, "", "HTTP"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			wantCheck(t, checkOnce(t, "{servers: ['"+test.server+"'], health: "+test.health+test.more+"}"), test.want)
 		})
+	}
+	if checkOnce(t, "{servers: ["+testkit.Serve(t, answering(200))+"], health: {grpc: ''}}") == nil { // the error differs
+		t.Error("a server of HTTP/1.1 alone passes a check with gRPC")
 	}
 }
 
