@@ -150,7 +150,7 @@ type RetryCause string
 
 // The values of `retry.when` that are not a status (502, 503 or 504).
 const (
-	RetryConnect RetryCause = "connect" // no connection; nothing was sent
+	RetryConnect RetryCause = "connect" // no connection, or its TLS handshake failed; nothing was sent
 	RetryReset   RetryCause = "reset"   // the connection ended before an answer
 	RetryTimeout RetryCause = "timeout" // no answer in time
 )
