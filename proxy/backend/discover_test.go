@@ -30,14 +30,7 @@ type nameServer struct {
 // startNameServer returns a server, and a resolver that asks it.
 func startNameServer(t *testing.T) (*nameServer, Resolver) {
 	t.Helper()
-	packets, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	listener, err := net.Listen("tcp", packets.LocalAddr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	packets, listener := listenForBoth(t)
 	n := new(nameServer)
 	for _, server := range []*dns.Server{{PacketConn: packets, Handler: n}, {Listener: listener, Handler: n}} {
 		go func() { _ = server.ActivateAndServe() }()
@@ -47,6 +40,25 @@ func startNameServer(t *testing.T) (*nameServer, Resolver) {
 	return n, &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, network, address)
 	}}
+}
+
+// listenForBoth listens for UDP and TCP on the same port. The port of one may be taken for
+// the other, so it tries several.
+func listenForBoth(t *testing.T) (net.PacketConn, net.Listener) {
+	t.Helper()
+	for range 100 {
+		packets, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		listener, err := net.Listen("tcp", packets.LocalAddr().String())
+		if err == nil {
+			return packets, listener
+		}
+		_ = packets.Close()
+	}
+	t.Fatal("no port is free for both")
+	return nil, nil
 }
 
 // ServeDNS implements dns.Handler.
