@@ -122,13 +122,14 @@ func (b *Backend) SetDrained(s *Server, drained bool) bool {
 		return false
 	}
 	s.drained = drained
-	said := "server drained"
-	if !drained {
-		said = "server no longer drained"
-		s.comeBack()
-	}
 	b.state.changed()
-	b.state.registry.log.Info(said, slog.String("backend", b.state.name), slog.String("server", s.ID()))
+	log := b.state.registry.log.With(slog.String("backend", b.state.name), slog.String("server", s.ID()))
+	if drained {
+		log.Info("server drained")
+		return true
+	}
+	s.comeBack()
+	log.Info("server no longer drained")
 	return true
 }
 

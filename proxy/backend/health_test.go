@@ -315,8 +315,20 @@ func TestHealthInARow(t *testing.T) {
 		status int
 		up     bool // afterwards
 	}{
-		{200, true}, {500, true}, {500, true}, {200, true}, {500, true}, {500, true}, {500, false}, {500, false},
-		{200, false}, {500, false}, {200, false}, {200, true}, {500, true}, {200, true},
+		{200, true},
+		{500, true},
+		{500, true},
+		{200, true},
+		{500, true},
+		{500, true},
+		{500, false},
+		{500, false},
+		{200, false},
+		{500, false},
+		{200, false},
+		{200, true},
+		{500, true},
+		{200, true},
 	} {
 		answers <- step.status
 		testkit.Receive(t, "the next check", asked) // the result of the last one is known
