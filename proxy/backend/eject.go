@@ -15,6 +15,9 @@ const maxEjections = 10
 // it could have kept.
 const leavingTime = time.Second
 
+// closesInARow is after how many closed connections a server is probably stopping.
+const closesInARow = 3
+
 // eject takes a server out for a while, unless too many are out already.
 func (b *Backend) eject(s *Server, now time.Time) {
 	passive := b.config.Passive
@@ -148,13 +151,17 @@ func (s *Server) Keeps() {
 	if !s.keeps.Load() {
 		s.keeps.Store(true)
 	}
+	if s.closes.Load() != 0 {
+		s.closes.Store(0)
+	}
 }
 
 // Closes is called when the server closes the connection after an answer (RFC 9112 section
-// 9.6). If it has kept others before, it is probably stopping: it gets no requests for a
-// moment, if there are other servers.
+// 9.6). When it does so again and again, and has kept others before, it is probably stopping:
+// it gets no requests for a moment, if there are other servers. A single close says nothing:
+// many servers close a connection after some number of requests.
 func (s *Server) Closes() {
-	if !s.keeps.Load() {
+	if !s.keeps.Load() || s.closes.Add(1) < closesInARow {
 		return
 	}
 	s.of.mu.Lock()

@@ -176,11 +176,20 @@ func TestClosingServerIsLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newTestBackend(t, newTestRegistry(), nil, 1, 1)
 		s := b.Servers()[0]
-		s.Closes()
+		for range 10 {
+			s.Closes()
+		}
 		if countUsable(b) != 2 {
 			t.Fatal("a server that always closes connections was left")
 		}
-		s.Keeps()
+		for range 10 { // as a server with a bound on the requests of a connection
+			s.Keeps()
+			s.Closes()
+			s.Closes()
+		}
+		if countUsable(b) != 2 {
+			t.Fatal("a server that closes some connections was left")
+		}
 		s.Closes()
 		if countUsable(b) != 1 {
 			t.Fatal("a server that has begun to close connections was not left")

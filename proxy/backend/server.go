@@ -39,6 +39,7 @@ type Server struct {
 	consecutive atomic.Int32  // failures in a row
 	penalty     atomic.Uint64 // recent failures; see decayed
 	keeps       atomic.Bool   // it has kept a connection after an answer
+	closes      atomic.Int32  // answers in a row after which it closed the connection
 	rampFrom    atomic.Int64  // when the server came back, in nanoseconds since the epoch; 0 when it has its full share
 
 	// The state of the server. It is guarded by of.mu; of.version grows with each change.
