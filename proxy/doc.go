@@ -123,7 +123,7 @@
 //	one check                   health.timeout (2s)         backend checkInTurn                   its answer
 //	ejection                    passive.eject (30s), doubled up to 10 times  backend Backend.eject  -
 //	growing share               10s (rampTime)              backend comeBack                      -
-//	server that is stopping     1s (leavingTime)            backend Server.Closes                 -
+//	server that is stopping     3s (leavingTime)            backend Server.Closes                 -
 //	streams of a gone server    GATEWAY_SHUTDOWN_TIMEOUT (30s)  backend state.forget              the streams end
 //	copy for a mirror           timeout (60s), 1m without   forward mirrored.send                 its answer
 //	retries in the budget       10s (budgetSeconds)         backend budget.advance                -

@@ -11,9 +11,9 @@ import (
 // maxEjections bounds the length of an ejection: at most ten times `eject`.
 const maxEjections = 10
 
-// leavingTime is how long a server gets no requests after it has closed a connection that
-// it could have kept.
-const leavingTime = time.Second
+// leavingTime is how long a server gets no requests when it is probably stopping: long
+// enough for most to stop, and short for one that was only suspected.
+const leavingTime = 3 * time.Second
 
 // closesInARow is after how many closed connections a server is probably stopping.
 const closesInARow = 3
