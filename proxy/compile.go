@@ -195,7 +195,7 @@ func (t *Table) compileRoute(of *route.Route, parts Parts, buffers httputil.Buff
 	return r, errs
 }
 
-// compileTarget gives a route its backend, its answer or its built-in handler.
+// compileTarget sets the backend, the answer or the built-in handler of a route.
 func (t *Table) compileTarget(r *compiledRoute, parts Parts, buffers httputil.BufferPool) (err error) {
 	cfg := r.config
 	if cfg.Backend != nil {

@@ -10,7 +10,7 @@ import (
 // rampTime is how long a server that comes back gets a growing share of its requests.
 const rampTime = 10 * time.Second
 
-// Address says how a server is reached.
+// Address is where a server is reached.
 type Address struct {
 	Scheme string // http or https
 	// Host is the host and port that connections are opened to.

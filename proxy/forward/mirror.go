@@ -26,7 +26,7 @@ const (
 	mirrorTimeout = time.Minute
 )
 
-// MirrorResult says what became of the copy of a request, for metrics.
+// MirrorResult is the outcome of the copy of a request, for metrics.
 type MirrorResult int
 
 // The results of copies.
